@@ -1,0 +1,43 @@
+# Each target sets up what it needs, once, in $(VENV). `make clean` takes the set-up away again, not your runs.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint bench clean
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+demo: $(READY) ## Poison a small real dataset, find the poison, publish the rest
+	$(BIN)/telltale demo
+
+test: $(READY) ## Run the whole test suite, the import-layer check included
+	$(BIN)/pytest
+
+lint: $(READY) ## Run ruff, its formatter's check and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## Measure detection: attacks x rates x seeds (minutes to hours)
+	$(BIN)/python -m telltale_core.bench
+
+clean: ## Remove the environment and the caches; runs/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is younger than what it was made from, or the environment is brought up to date. uv does in a minute what
+# pip does in several: it is used where it stands, else installed into the environment; where neither works, pip does it.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Telltale needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	if command -v uv >/dev/null; then install="uv pip install --python $(BIN)/python"; \
+	else $(BIN)/python -m pip install --quiet uv && install="$(BIN)/uv pip install --python $(BIN)/python" \
+	  || install="$(BIN)/python -m pip install"; fi; \
+	$$install --requirement requirements.txt; $$install --no-deps --editable .
+	touch $@
