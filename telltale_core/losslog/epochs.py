@@ -1,0 +1,127 @@
+"""One Parquet file an epoch: its schema, its bytes, and the checks by which it is believed.
+
+``member-<m>/epoch-<eeee>.parquet`` holds N x S rows, snapshot after snapshot, one row group a snapshot, samples in the
+drop's order: ``sample`` int32, ``snapshot`` int32 (counted from the member's first), ``epoch`` int32, ``step`` int32
+(optimiser steps taken), ``log_loss`` float32 (natural log of the loss). Legend: N samples, S snapshots in an epoch.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from telltale_core.errors import ConfigError, Corrupt, NotFound
+
+SCHEMA = pa.schema(
+    [
+        pa.field("sample", pa.int32(), nullable=False),
+        pa.field("snapshot", pa.int32(), nullable=False),
+        pa.field("epoch", pa.int32(), nullable=False),
+        pa.field("step", pa.int32(), nullable=False),
+        pa.field("log_loss", pa.float32(), nullable=False),
+    ]
+)
+_ENCODING = {
+    "sample": "DELTA_BINARY_PACKED",
+    "snapshot": "DELTA_BINARY_PACKED",
+    "epoch": "DELTA_BINARY_PACKED",
+    "step": "DELTA_BINARY_PACKED",
+    "log_loss": "BYTE_STREAM_SPLIT",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPlan:
+    """What a complete log holds: of which drop, how many samples, members, epochs and snapshots."""
+
+    drop_digest: str
+    n_samples: int
+    members: int
+    epochs: int
+    snapshots_per_epoch: int
+
+    def __post_init__(self) -> None:
+        for name in ("n_samples", "members", "epochs", "snapshots_per_epoch"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ConfigError(f"{name} of a loss log must be a whole number >= 1, got {value!r}")
+
+    def files(self) -> list[str]:
+        """Return the names of all epoch files, relative to the log's folder, in (member, time) order."""
+        return [epoch_file(member, epoch) for member in range(self.members) for epoch in range(self.epochs)]
+
+
+def epoch_file(member: int, epoch: int) -> str:
+    """Return the name of one epoch's file, relative to the log's folder."""
+    return f"member-{member}/epoch-{epoch:04d}.parquet"
+
+
+def encode_epoch(plan: LogPlan, epoch: int, step_S: NDArray[np.int32], log_loss_NS: NDArray[np.float32]) -> bytes:
+    """Return the bytes of one epoch's Parquet file; equal values give equal bytes.
+
+    Raises :class:`ConfigError` when the shape is not the plan's: a log never takes a part of an epoch.
+    """
+    expected = (plan.n_samples, plan.snapshots_per_epoch)
+    if log_loss_NS.shape != expected or step_S.shape != expected[1:]:
+        raise ConfigError(
+            f"an epoch of this log is losses {expected} and {expected[1:]} steps, got {log_loss_NS.shape}"
+        )
+    sample_N = np.arange(plan.n_samples, dtype=np.int32)
+    sink = io.BytesIO()
+    with pq.ParquetWriter(
+        sink,
+        SCHEMA,
+        compression="zstd",
+        use_dictionary=False,
+        column_encoding=_ENCODING,
+        write_page_checksum=True,
+    ) as writer:
+        for s in range(plan.snapshots_per_epoch):
+            constants = (epoch * plan.snapshots_per_epoch + s, epoch, int(step_S[s]))
+            columns = [np.full(plan.n_samples, value, dtype=np.int32) for value in constants]
+            losses = np.ascontiguousarray(log_loss_NS[:, s], dtype=np.float32)
+            table = pa.table([sample_N, *columns, losses], schema=SCHEMA)
+            writer.write_table(table, row_group_size=plan.n_samples)
+    return sink.getvalue()
+
+
+def read_epoch(folder: Path, plan: LogPlan, member: int, epoch: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return one epoch's steps (S,) and log losses (N, S), read from a log's folder.
+
+    Raises :class:`NotFound` for an absent file and :class:`Corrupt`, naming the file, for one that is torn, short, of
+    another epoch or in another order. Nothing is filled in.
+    """
+    path = folder / epoch_file(member, epoch)
+    if not path.is_file():
+        raise NotFound(f"{path} is absent: the loss log is not complete; run training again, it resumes")
+    table = _table(path)
+    n, s = plan.n_samples, plan.snapshots_per_epoch
+    if table.num_rows != n * s:
+        raise Corrupt(f"{path} holds {table.num_rows} rows, expected {n} samples x {s} snapshots = {n * s}")
+    sample, snapshot, file_epoch, step, loss = (column.to_numpy() for column in table.columns)
+    wanted = np.repeat(np.arange(epoch * s, (epoch + 1) * s), n)
+    if not np.array_equal(snapshot, wanted) or (file_epoch != epoch).any():
+        raise Corrupt(f"{path} does not hold epoch {epoch}'s snapshots {epoch * s} to {(epoch + 1) * s - 1}")
+    if not np.array_equal(sample, np.tile(np.arange(n), s)):
+        raise Corrupt(f"{path} does not hold every sample exactly once a snapshot, in the drop's order")
+    step_SN = step.reshape(s, n)
+    if (step_SN != step_SN[:, :1]).any():
+        raise Corrupt(f"{path} mixes optimiser steps within a snapshot")
+    return step_SN[:, 0].copy(), np.ascontiguousarray(loss.reshape(s, n).T)
+
+
+def _table(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(SCHEMA):
+                raise Corrupt(f"{path} has columns {file.schema_arrow.names}, expected those of a loss log's epoch")
+            table = file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise Corrupt(f"{path} is torn or damaged ({type(error).__name__}); run training again to redo it") from error
+    return table

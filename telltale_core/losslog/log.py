@@ -1,0 +1,176 @@
+"""A finished loss log as a matrix, samples x snapshots. Legend: N samples, T = members x snapshots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import ArrayLike, NDArray
+
+from telltale_core.digest import digest_of, sha256_file
+from telltale_core.errors import ConfigError, Corrupt, NotFound
+from telltale_core.losslog.alignment import Alignment, check_alignment
+from telltale_core.losslog.epochs import LogPlan, read_epoch
+from telltale_core.losslog.writer import FORMAT, LossLogWriter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LossLog:
+    """Every sample's log loss at every snapshot; column order is (member, time).
+
+    ``log_loss`` (N, T) float32, natural log of the loss, lower = better learned; ``sample_ids`` (N,) in the drop's row
+    order; ``member_T`` the proxy, ``epoch_T`` and ``step_T`` the moment of each snapshot; ``digest`` of the files that
+    it was read from, empty for one made in memory.
+    """
+
+    drop_digest: str
+    sample_ids: NDArray[np.str_]
+    log_loss: NDArray[np.float32]
+    member_T: NDArray[np.int32]  # noqa: N815
+    epoch_T: NDArray[np.int32]  # noqa: N815
+    step_T: NDArray[np.int32]  # noqa: N815
+    digest: str = ""
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    @property
+    def members(self) -> int:
+        """Return the number of proxies whose snapshots stand side by side."""
+        return int(self.member_T[-1]) + 1
+
+    @property
+    def finite(self) -> NDArray[np.bool_]:
+        """Return which samples have a finite loss at every snapshot, (N,) bool; the others are to be set aside."""
+        return np.asarray(np.isfinite(self.log_loss).all(axis=1), dtype=np.bool_)
+
+    def check_alignment(self) -> Alignment:
+        """Return how neighbouring snapshots agree; raise :class:`Misaligned` where rows do not follow their ids."""
+        return check_alignment(self.log_loss, self.member_T)
+
+    @classmethod
+    def open(cls, folder: Path) -> LossLog:
+        """Return the complete log in ``folder``.
+
+        Raises :class:`NotFound` for no log there, :class:`Corrupt`, naming the file, for one that is unfinished or has
+        a file missing, torn, short, changed or too many. No loss is ever filled in.
+        """
+        record = _read_record(folder)
+        plan = _plan(record, folder)
+        _check_files(folder, plan, record["files"])
+        parts = [read_epoch(folder, plan, m, e) for m in range(plan.members) for e in range(plan.epochs)]
+        spe, per_member = plan.snapshots_per_epoch, plan.epochs * plan.snapshots_per_epoch
+        return cls(
+            drop_digest=plan.drop_digest,
+            sample_ids=_read_ids(folder, plan),
+            log_loss=np.concatenate([losses for _, losses in parts], axis=1),
+            member_T=np.repeat(np.arange(plan.members, dtype=np.int32), per_member),
+            epoch_T=np.tile(np.repeat(np.arange(plan.epochs, dtype=np.int32), spe), plan.members),
+            step_T=np.concatenate([steps for steps, _ in parts]),
+            digest=digest_of(record),
+        )
+
+    @classmethod
+    def from_array(
+        cls,
+        log_loss: ArrayLike,
+        *,
+        sample_ids: Sequence[str] | NDArray[np.str_] | None = None,
+        members: int = 1,
+        snapshots_per_epoch: int = 1,
+        drop_digest: str = "",
+    ) -> LossLog:
+        """Return a log made in memory from (N, T) log losses with T = members x epochs x ``snapshots_per_epoch``.
+
+        Ids default to the row numbers. Steps are counted by the snapshot.
+        """
+        losses = np.array(log_loss, dtype=np.float32)
+        per_epoch = members * snapshots_per_epoch
+        if losses.ndim != 2 or members < 1 or snapshots_per_epoch < 1 or losses.shape[1] % per_epoch or not losses.size:
+            raise ConfigError(f"losses must be (N >= 1, T a multiple of {per_epoch}), got shape {losses.shape}")
+        ids = np.asarray(np.arange(len(losses)).astype(str) if sample_ids is None else sample_ids, dtype=np.str_)
+        if len(np.unique(ids)) != len(losses):
+            raise ConfigError(f"{len(losses)} samples need as many distinct ids, got {len(np.unique(ids))}")
+        time_T = np.tile(np.arange(losses.shape[1] // members, dtype=np.int32), members)
+        return cls(
+            drop_digest=drop_digest,
+            sample_ids=ids,
+            log_loss=losses,
+            member_T=np.repeat(np.arange(members, dtype=np.int32), losses.shape[1] // members),
+            epoch_T=(time_T // snapshots_per_epoch).astype(np.int32),
+            step_T=(time_T + 1).astype(np.int32),
+        )
+
+    def write(self, folder: Path) -> LossLog:
+        """Write the log to ``folder`` as training does, and return it read back."""
+        epochs = int(self.epoch_T.max()) + 1
+        spe = len(self.epoch_T) // (self.members * epochs)
+        plan = LogPlan(
+            drop_digest=self.drop_digest,
+            n_samples=len(self),
+            members=self.members,
+            epochs=epochs,
+            snapshots_per_epoch=spe,
+        )
+        writer = LossLogWriter.create(folder, plan, self.sample_ids)
+        for member in range(plan.members):
+            for epoch in range(epochs):
+                at = np.flatnonzero((self.member_T == member) & (self.epoch_T == epoch))
+                writer.write_epoch(member, epoch, self.step_T[at], self.log_loss[:, at])
+        writer.finish()
+        return LossLog.open(folder)
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    path = folder / "log.json"
+    if not path.is_file():
+        raise NotFound(f"{path} is absent: no loss log there; run the train stage first")
+    try:
+        record = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise Corrupt(f"{path} is not JSON; remove the folder and train again") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise Corrupt(f"{path} is not a record of format {FORMAT}")
+    if record.get("complete") is not True or not isinstance(record.get("files"), dict):
+        raise Corrupt(f"{path} says that the log is unfinished; run training again, it resumes where it stopped")
+    return record
+
+
+def _plan(record: dict[str, Any], folder: Path) -> LogPlan:
+    try:
+        return LogPlan(**{field.name: record[field.name] for field in fields(LogPlan)})
+    except (KeyError, ConfigError) as error:
+        raise Corrupt(f"{folder / 'log.json'} does not state what the log holds: {error}") from error
+
+
+def _check_files(folder: Path, plan: LogPlan, digests: dict[str, str]) -> None:
+    """Raise :class:`Corrupt` unless the folder holds exactly the planned files with their recorded digests."""
+    expected = {"samples.parquet", *plan.files()}
+    if set(digests) != expected:
+        raise Corrupt(f"{folder / 'log.json'} lists {len(digests)} files, expected {len(expected)}; train again")
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    if surplus := sorted(found - expected):
+        raise Corrupt(f"{folder / surplus[0]} is no file of this log (a duplicate?); remove it")
+    for name in sorted(expected):
+        if name not in found:
+            raise Corrupt(f"{folder / name} is missing; remove log.json's folder and train again")
+        if sha256_file(folder / name) != digests[name]:
+            raise Corrupt(f"{folder / name} does not have the digest that log.json records; train again")
+
+
+def _read_ids(folder: Path, plan: LogPlan) -> NDArray[np.str_]:
+    path = folder / "samples.parquet"
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read(columns=["sample", "sample_id"])
+    except (pa.ArrowException, OSError) as error:
+        raise Corrupt(f"{path} is torn or damaged ({type(error).__name__}); train again") from error
+    if not np.array_equal(table["sample"].to_numpy(), np.arange(plan.n_samples)):
+        raise Corrupt(f"{path} does not number the {plan.n_samples} samples from 0 on")
+    return np.asarray(table["sample_id"].to_pylist(), dtype=np.str_)

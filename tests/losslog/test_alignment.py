@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from telltale_core.errors import Misaligned
+from telltale_core.losslog import LossLog
+
+
+def drifting(samples, snapshots, seed=0):
+    random = np.random.default_rng(seed)
+    level = random.normal(size=(samples, 1))
+    return level - np.linspace(0, 6, snapshots) + random.normal(size=(samples, snapshots))
+
+
+def shuffled(losses, seed=1):
+    return np.random.default_rng(seed).permuted(losses, axis=0)
+
+
+def test_a_log_that_follows_its_ids_passes():
+    alignment = LossLog.from_array(drifting(1000, 20)).check_alignment()
+    assert alignment.decided
+    assert 0.4 < alignment.lowest < 0.6
+    assert alignment.correlation_P.shape == (19,)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_logged_in_shuffled_order_are_found_out(seed):
+    with pytest.raises(Misaligned, match="do not follow their sample ids"):
+        LossLog.from_array(shuffled(drifting(1000, 20, seed), seed)).check_alignment()
+
+
+def test_one_misaligned_member_among_sound_ones_is_found_out():
+    losses = np.concatenate([drifting(1000, 10), shuffled(drifting(1000, 10))], axis=1)
+    with pytest.raises(Misaligned, match="proxy 1"):
+        LossLog.from_array(losses, members=2).check_alignment()
+
+
+def test_a_misaligned_stretch_of_a_long_log_is_found_out():
+    losses = drifting(1000, 60)
+    losses[:, 30:40] = shuffled(losses[:, 30:40])
+    with pytest.raises(Misaligned, match="from snapshot 3"):
+        LossLog.from_array(losses).check_alignment()
+
+
+def test_one_abrupt_step_of_the_weights_does_not_condemn_a_log():
+    losses = drifting(1000, 40)
+    losses[:, 20] = shuffled(losses[:, 20:21])[:, 0]
+    assert LossLog.from_array(losses).check_alignment().decided
+
+
+def test_small_sound_logs_are_never_condemned():
+    random = np.random.default_rng(0)
+    for seed in range(500):
+        samples, snapshots = int(random.integers(1, 60)), int(random.integers(1, 40))
+        LossLog.from_array(drifting(samples, snapshots, seed)).check_alignment()
+
+
+@pytest.mark.parametrize("losses", [np.zeros((500, 12)), drifting(500, 1), drifting(1, 30), np.full((50, 9), np.nan)])
+def test_where_nothing_can_be_told_nothing_is_claimed(losses):
+    alignment = LossLog.from_array(losses).check_alignment()
+    assert not alignment.decided
+    assert np.isnan(alignment.lowest)
