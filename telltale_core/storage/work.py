@@ -1,0 +1,121 @@
+"""The private area where stages leave their folders for each other: local, or mirrored to an object store.
+
+A stage folder is complete when its JSON record stands; the record is written, and pushed, last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from telltale_core.digest import sha256_bytes
+from telltale_core.errors import NotFound
+from telltale_core.storage.names import check_key
+from telltale_core.storage.retry import RetryPolicy
+from telltale_core.storage.store import Store, open_store
+
+logger = logging.getLogger(__name__)
+_Stamp = tuple[int, int]  # size and modification time: tells a changed file from one that was pushed
+
+
+class WorkArea:
+    """Stage folders ``<root>/<stage>/<key>/``. For a remote root they are worked on in ``cache`` and pushed from there.
+
+    The default cache is ``$XDG_CACHE_HOME/telltale/<digest of the URL>`` (else below ``~/.cache``).
+    One run works on one folder at a time: two machines that write the same folder at once would mix their files.
+    """
+
+    def __init__(
+        self, url: str | os.PathLike[str], cache: Path | None = None, retry: RetryPolicy | None = None
+    ) -> None:
+        self.store: Store = open_store(url, retry)
+        self.remote = self.store.location.scheme != "file"
+        if self.remote:
+            self.root = cache or _default_cache(self.store.location.url)
+        else:
+            self.root = Path(self.store.location.path)
+        self._pushed: dict[str, _Stamp] = {}
+
+    def path(self, stage: str, key: str) -> Path:
+        """Return the local folder of a stage's result; it may not exist yet."""
+        return self.root / check_key(f"{stage}/{key}")
+
+    def has(self, stage: str, key: str, record: str) -> bool:
+        """Return whether the folder is complete: its record (such as ``"train.json"``) stands."""
+        return self.store.exists(f"{stage}/{key}/{record}")
+
+    def fetch(self, stage: str, key: str, record: str) -> Path:
+        """Return the local folder, brought up to date with the remote one; with a local root, just the folder.
+
+        A complete local copy with the same record is left alone. Otherwise the local folder becomes what is pushed,
+        be it complete or not (to resume from another machine's checkpoint). Raises :class:`NotFound` if nothing is
+        there at all.
+        """
+        folder, prefix = self.path(stage, key), f"{stage}/{key}/"
+        if not self.remote:
+            if not folder.is_dir():
+                raise NotFound(f"{folder} does not exist: run the stage {stage!r} first")
+            return folder
+        keys = self.store.list(f"{stage}/{key}")
+        if not keys:
+            raise NotFound(f"{self.store.url(prefix[:-1])} does not exist: run the stage {stage!r} first")
+        here = folder / record
+        if prefix + record in keys:
+            if here.is_file() and here.read_bytes() == self.store.read(prefix + record):
+                return folder
+            keys.remove(prefix + record)
+            keys.append(prefix + record)
+        if folder.exists():
+            shutil.rmtree(folder)
+        for name in keys:
+            check_key(name)
+            self.store.download(name, self.root / name)
+            self._pushed[name] = _stamp(self.root / name)
+        return folder
+
+    def push(self, stage: str, key: str, record: str) -> int:
+        """Make the remote folder equal to the local one, the record last; return how many files were sent.
+
+        Only new and changed files are sent, so it may be called after every epoch. Files that are gone here (a finished
+        run's checkpoint) are removed there. Does nothing for a local root.
+        """
+        if not self.remote:
+            return 0
+        folder, prefix = self.path(stage, key), f"{stage}/{key}/"
+        here = {prefix + path.relative_to(folder).as_posix(): path for path in _whole_files(folder)}
+        last = here.pop(prefix + record, None)
+        changed = [name for name, path in sorted(here.items()) if self._pushed.get(name) != _stamp(path)]
+        if changed and self.store.exists(prefix + record):
+            self.store.delete(prefix + record)  # never a record beside files that it does not describe
+            self._pushed.pop(prefix + record, None)
+        for name in changed:
+            self._send(here[name], name)
+        for name in set(self.store.list(f"{stage}/{key}")) - set(here) - {prefix + record}:
+            self.store.delete(name)
+            self._pushed.pop(name, None)
+        if last is not None and self._pushed.get(prefix + record) != _stamp(last):
+            self._send(last, prefix + record)
+            return len(changed) + 1
+        return len(changed)
+
+    def _send(self, path: Path, name: str) -> None:
+        stamp = _stamp(path)  # taken before: a file changed while it was sent is sent again
+        self.store.upload(path, name)
+        self._pushed[name] = stamp
+
+
+def _default_cache(url: str) -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "telltale" / sha256_bytes(url.encode())[:16]
+
+
+def _stamp(path: Path) -> _Stamp:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _whole_files(folder: Path) -> list[Path]:
+    """Return the finished files of a folder: hidden ones (``.x.part``) are somebody's unfinished work."""
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]

@@ -1,0 +1,228 @@
+"""What the storage, publish and faults tests share: a real S3 server, a TCP proxy that loses replies, a faulty store."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from telltale_core.storage import RetryPolicy, Store, open_store
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIATESTCANARY000001",
+    "AWS_SECRET_ACCESS_KEY": "canarySecretCanarySecretCanarySecret0001",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+def quick_retry(**changes: Any) -> RetryPolicy:
+    """Return the real policy with a sleep that takes no time."""
+    return RetryPolicy(**{"sleep": lambda _s: None, "rng": random.Random(0), **changes})
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[tuple[str, int]]:
+    """Serve moto's S3 on 127.0.0.1. Writes go one at a time: moto's check and set are two steps, S3's are one."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
+
+    class Quiet(MotoRequestHandler):
+        def log(self, *args: Any) -> None:
+            pass
+
+    app = DomainDispatcherApplication(create_backend_app)
+    one_at_a_time = threading.Lock()
+
+    def gate(environ: Any, start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] in {"PUT", "POST"}:
+            with one_at_a_time:
+                return app(environ, start_response)
+        return app(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield "127.0.0.1", server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class LossyProxy:
+    """A TCP proxy in front of a server; ``plan(first_line)`` says what to do with each request's reply.
+
+    ``"pass"``: forward it. ``"lose"``: the server does its work, the reply is dropped and the connection reset.
+    ``"cut"``: reset before the request is forwarded. ``"half"``: forward only half of the reply. An ``int``: answer with
+    this HTTP status and an S3 error body ourselves.
+    """
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self.target = target
+        self.plan: Callable[[str], str | int] = lambda _line: "pass"
+        self.requests: list[str] = []
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            while request := _read_message(client, wait_s=30, expect=True):
+                line = request.split(b"\r\n", 1)[0].decode("latin-1")
+                self.requests.append(line)
+                action = self.plan(line)
+                if isinstance(action, int):
+                    body = b"<Error><Code>%s</Code><Message>no</Message></Error>" % _CODES.get(action, b"Injected")
+                    head = b"HTTP/1.1 %d X\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n"
+                    client.sendall(head % (action, len(body)) + body)
+                    continue
+                if action == "cut":
+                    return
+                with socket.create_connection(self.target) as server:
+                    server.sendall(request)
+                    reply = _read_message(server, wait_s=30, head=line.startswith("HEAD"))
+                if action == "lose":
+                    return
+                if action == "half":
+                    client.sendall(reply[: len(reply) - max(1, len(reply.split(b"\r\n\r\n", 1)[1]) // 2)])
+                    return
+                client.sendall(reply)
+
+
+_CODES = {409: b"ConditionalRequestConflict", 503: b"SlowDown", 403: b"AccessDenied", 500: b"InternalError"}
+
+
+def _read_message(sock: socket.socket, *, wait_s: float, head: bool = False, expect: bool = False) -> bytes:
+    """Return one HTTP message with a Content-Length or chunked body; b"" at the end of the connection."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if not select.select([sock], [], [], wait_s)[0] or not (chunk := sock.recv(65536)):
+            return b""
+        data += chunk
+    headers, _, body = data.partition(b"\r\n\r\n")
+    fields = dict(line.lower().split(b": ", 1) for line in headers.split(b"\r\n")[1:] if b": " in line)
+    if expect and fields.get(b"expect") == b"100-continue":
+        sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        headers = b"\r\n".join(x for x in headers.split(b"\r\n") if not x.lower().startswith(b"expect:"))
+    if head:
+        return data
+    length = fields.get(b"content-length")
+    chunked = fields.get(b"transfer-encoding") == b"chunked"
+    while (chunked and not body.endswith(b"0\r\n\r\n") and not body.endswith(b"\r\n\r\n")) or (
+        length is not None and len(body) < int(length)
+    ):
+        if not (chunk := sock.recv(65536)):
+            break
+        body += chunk
+    return headers + b"\r\n\r\n" + body
+
+
+class FaultyTransport:
+    """A real transport with a plan of faults: ``plan(operation, key)`` gives None or a list of faults for that call.
+
+    A fault is an exception to raise ``("before", error)`` or ``("after", error)`` the real call, ``("swallow", None)``
+    to say yes and do nothing, or ``("mangle", function)`` to change the bytes that are read.
+    """
+
+    def __init__(self, inner: Any, plan: Callable[[str, str], tuple[str, Any] | None]) -> None:
+        self.inner = inner
+        self.plan = plan
+        self.errors = (*inner.errors, ConnectionResetError)
+        self.calls: list[tuple[str, str]] = []
+        self.lock = threading.Lock()
+
+    def explain(self, error: Exception) -> Any:
+        from telltale_core.storage.transport import Failure, Kind
+
+        if isinstance(error, InjectedReply):
+            from telltale_core.storage.s3 import _explain_reply
+
+            return _explain_reply(error.reply)
+        if isinstance(error, ConnectionResetError | TimeoutError):
+            return Failure(kind=Kind.AGAIN, detail=type(error).__name__, maybe_done=True)
+        return self.inner.explain(error)
+
+    def _do(self, operation: str, key: str, *rest: Any) -> Any:
+        with self.lock:
+            self.calls.append((operation, key))
+            fault = self.plan(operation, key)
+        when, what = fault or ("", None)
+        if when == "before":
+            raise what
+        if when == "swallow":
+            return None
+        result = getattr(self.inner, operation)(key, *rest)
+        if when == "after":
+            raise what
+        return what(result) if when == "mangle" else result
+
+    def get(self, key: str) -> bytes:
+        return self._do("get", key)
+
+    def put(self, key: str, data: bytes) -> None:
+        self._do("put", key, data)
+
+    def create(self, key: str, data: bytes) -> None:
+        self._do("create", key, data)
+
+    def stat(self, key: str) -> Any:
+        return self._do("stat", key)
+
+    def scan(self, folder: str) -> Any:
+        return self._do("scan", folder)
+
+    def delete(self, key: str) -> None:
+        self._do("delete", key)
+
+    def upload(self, path: Path, key: str) -> None:
+        self._do("upload", key)
+
+    def download(self, key: str, path: Path) -> None:
+        self._do("download", key, path)
+
+
+class InjectedReply(OSError):
+    """What s3fs would raise for an error reply of the store."""
+
+    def __init__(self, status: int, code: str) -> None:
+        from botocore.exceptions import ClientError
+
+        super().__init__(5, code)
+        self.reply = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+
+
+def faulty_store(
+    url: str, plan: Callable[[str, str], tuple[str, Any] | None], **retry: Any
+) -> tuple[Store, FaultyTransport]:
+    """Return a store whose transport has faults, and that transport."""
+    store = open_store(url, quick_retry(**retry))
+    transport = FaultyTransport(store.transport, plan)
+    store.transport = transport
+    return store, transport
+
+
+def flip_bit(data: bytes, rng: random.Random) -> bytes:
+    """Return ``data`` with one bit changed."""
+    changed = bytearray(data)
+    changed[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
