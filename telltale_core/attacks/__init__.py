@@ -1,0 +1,18 @@
+"""Published poisons to measure detectors by, one a file, all behind one contract."""
+
+from telltale_core.attacks.contract import ANY_OTHER_LABEL, Attack, ImageSet, Poisoned, Triggered
+from telltale_core.attacks.registry import ATTACKS, make_attack
+from telltale_core.attacks.stamp import StampAttack
+from telltale_core.attacks.tiny_rate import tiny_rate
+
+__all__ = [
+    "ANY_OTHER_LABEL",
+    "ATTACKS",
+    "Attack",
+    "ImageSet",
+    "Poisoned",
+    "StampAttack",
+    "Triggered",
+    "make_attack",
+    "tiny_rate",
+]

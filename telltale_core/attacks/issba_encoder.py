@@ -1,0 +1,128 @@
+"""The ISSBA encoder: hides a secret in an image so that a decoder can read it back; trained here, on any images.
+
+Source: Li et al., ISSBA, ICCV 2021, arXiv 2012.03816, after StegaStamp, Tancik et al., CVPR 2020, arXiv 1904.05343.
+Departs: a small convolutional pair for small images; the residual is bounded by a tanh and a mean square term holds it
+down, where the original weighs three image losses (l2, LPIPS, critic). No print-and-scan noise.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
+
+from telltale_core.attacks.contract import Images, within
+from telltale_core.attacks.surrogate import as_batch
+from telltale_core.errors import ConfigError, TrainingDiverged
+
+log = logging.getLogger(__name__)
+SECRET_SIDE = 8  # the secret enters as a map of this side, enlarged to the image
+
+
+class Encoder(nn.Module):
+    """Images (N, 3, H, W) in [0, 1] and secrets (N, bits) of -1 and +1 give residuals within +-epsilon."""
+
+    def __init__(self, bits: int = 20, epsilon: float = 12 / 255, width: int = 32) -> None:
+        super().__init__()
+        self.bits, self.epsilon, self.width = bits, epsilon, width
+        self.spread = nn.Linear(bits, 3 * SECRET_SIDE**2)
+        self.body = nn.Sequential(
+            nn.Conv2d(6, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, 3, 3, padding=1),
+        )
+
+    def forward(self, images: torch.Tensor, secrets: torch.Tensor) -> torch.Tensor:
+        """Return the residuals, (N, 3, H, W)."""
+        grid = self.spread(secrets).view(-1, 3, SECRET_SIDE, SECRET_SIDE)
+        enlarged = interpolate(grid, size=images.shape[2:], mode="nearest")
+        residual: torch.Tensor = self.epsilon * torch.tanh(self.body(torch.cat([2 * images - 1, enlarged], dim=1)))
+        return residual
+
+
+class Decoder(nn.Sequential):
+    """Images (N, 3, H, W) in [0, 1] give logits of the secret's bits, (N, bits)."""
+
+    def __init__(self, bits: int, width: int = 32) -> None:
+        super().__init__(
+            nn.Conv2d(3, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(4),
+            nn.Flatten(),
+            nn.Linear(2 * width * 16, bits),
+        )
+
+
+def train_encoder(
+    images: Images,
+    *,
+    bits: int = 20,
+    epsilon: float = 12 / 255,
+    steps: int = 1500,
+    batch: int = 64,
+    faintness: float = 1.0,
+    seed: int = 0,
+    device: str = "cpu",
+) -> tuple[Encoder, float]:
+    """Return a trained encoder and the share of secret bits that its decoder reads right, in [0, 1] (0.5 is chance).
+
+    ``faintness`` weighs the residual's mean square (as a share of ``epsilon`` squared) against reading the secret.
+    Raises :class:`TrainingDiverged` when a loss is not finite.
+    """
+    within("steps", steps, 1, 1_000_000)
+    within("batch", batch, 1, 65536)
+    within("epsilon", epsilon, 1 / 255, 1)
+    if not len(images):
+        raise ConfigError("the encoder is trained on images, got none")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder, decoder = Encoder(bits, epsilon).to(device), Decoder(bits).to(device)
+    rng = np.random.default_rng(seed)
+    optimiser = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=2e-3)
+    right: list[float] = []
+    for step in range(steps):
+        clean = as_batch(images[rng.integers(0, len(images), batch)], torch.device(device))
+        secrets = torch.from_numpy(rng.integers(0, 2, (batch, bits)).astype(np.float32)).to(device)
+        residual = encoder(clean, 2 * secrets - 1)
+        logits = decoder((clean + residual).clamp(0, 1))
+        weight = faintness * 0.1 * min(1.0, 2 * step / steps)  # reading first, faintness from then on
+        loss = binary_cross_entropy_with_logits(logits, secrets) + weight * (residual / epsilon).square().mean()
+        if not torch.isfinite(loss):
+            raise TrainingDiverged(f"the encoder's loss is not finite at step {step}; lower faintness")
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        right.append(float(((logits > 0) == (secrets > 0.5)).float().mean()))
+    accuracy = float(np.mean(right[-max(1, steps // 20) :]))
+    log.info("encoder trained for %d steps, %.3f of the secret bits read right", steps, accuracy)
+    return encoder.eval(), accuracy
+
+
+def save_encoder(encoder: Encoder, path: Path) -> None:
+    """Write an encoder's weights and shape to a safetensors file."""
+    shape = {"bits": encoder.bits, "epsilon": encoder.epsilon, "width": encoder.width}
+    save_file(encoder.state_dict(), path, metadata={"format": "telltale.issba/1", "shape": json.dumps(shape)})
+
+
+def load_encoder(path: Path) -> Encoder:
+    """Return the encoder of a file that :func:`save_encoder` wrote."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            encoder = Encoder(**json.loads((file.metadata() or {})["shape"]))
+            encoder.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except Exception as error:
+        raise ConfigError(f"{path.name} is not an encoder written by save_encoder: {error}") from error
+    return encoder.eval()

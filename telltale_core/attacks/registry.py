@@ -1,0 +1,72 @@
+"""All attacks by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from telltale_core.attacks.adaptive_blend import AdaptiveBlend
+from telltale_core.attacks.adaptive_patch import AdaptivePatch
+from telltale_core.attacks.all_to_all import AllToAll
+from telltale_core.attacks.badnets import BadNets
+from telltale_core.attacks.blend import Blend
+from telltale_core.attacks.camouflage import Camouflage
+from telltale_core.attacks.clean_corners import CleanCorners
+from telltale_core.attacks.contract import Attack
+from telltale_core.attacks.cover import Cover
+from telltale_core.attacks.issba import ISSBA
+from telltale_core.attacks.label_consistent import LabelConsistent
+from telltale_core.attacks.mislabel import Mislabel
+from telltale_core.attacks.narcissus import Narcissus
+from telltale_core.attacks.partial import Partial
+from telltale_core.attacks.sample_specific import SampleSpecific
+from telltale_core.attacks.several import Several
+from telltale_core.attacks.sig import SIG
+from telltale_core.attacks.stamp import StampAttack
+from telltale_core.attacks.untargeted import Untargeted
+from telltale_core.attacks.varied_strength import VariedStrength
+from telltale_core.attacks.wanet import WaNet
+from telltale_core.config import from_dict
+from telltale_core.errors import ConfigError
+
+_CLASSES: tuple[type[Attack], ...] = (
+    BadNets, Blend, WaNet, ISSBA, SampleSpecific, SIG, Narcissus, LabelConsistent, CleanCorners, Partial, AdaptiveBlend,
+    AdaptivePatch, AllToAll, Untargeted, Several, Mislabel, Cover, Camouflage, VariedStrength,
+)  # fmt: skip
+ATTACKS: dict[str, type[Attack]] = {cls.name: cls for cls in _CLASSES}
+
+
+def make_attack(name: str, **params: Any) -> Attack:
+    """Return the named attack with these parameters.
+
+    Plain values as a TOML table holds them will do: a list for a tuple, a string for a path, and for a parameter that
+    is itself an attack its name or a table with ``name`` and parameters (``base={"name": "blend", "alpha": 0.1}``).
+    Raises :class:`ConfigError` for an unknown name or parameter and for a value that the attack refuses.
+    """
+    if name not in ATTACKS:
+        raise ConfigError(f"{name!r} is not an attack; known attacks: {', '.join(sorted(ATTACKS))}")
+    cls = ATTACKS[name]
+    hints = typing.get_type_hints(cls)
+    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    values = {key: _value(hints[key], value) if key in known else value for key, value in params.items()}
+    return from_dict(cls, values, name)
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if hint is StampAttack:
+        return _nested(value)
+    if hint == tuple[StampAttack, ...] and isinstance(value, list | tuple):
+        return tuple(_nested(item) for item in value)
+    return Path(value) if hint == Path | None and isinstance(value, str) else value
+
+
+def _nested(value: Any) -> Any:
+    if isinstance(value, str):
+        return make_attack(value)
+    if isinstance(value, Mapping):
+        table = dict(value)
+        return make_attack(str(table.pop("name", "")), **table)
+    return value
