@@ -44,6 +44,6 @@ def _room_digest(room: str) -> str:
 def code_version(rooms: Iterable[str]) -> str:
     """Return a digest of the source of the named rooms of ``telltale_core``, 16 hex digits.
 
-    Part of every cache key: a mended line in ``spectrum`` makes the spectrum stage run again and leaves training cached.
+    Part of every cache key: a mended line in ``spectrum`` makes that stage run again and leaves training cached.
     """
     return digest_of({room: _room_digest(room) for room in sorted(rooms)})[:16]

@@ -54,7 +54,7 @@ class Conflict(StorageError):
 
 
 class CommitUnknown(StorageError):
-    """A conditional create was sent, its reply was lost, and the key could not be read back: it may or may not stand."""
+    """A conditional create was sent, its reply was lost, and the key cannot be read: it may or may not stand."""
 
 
 class Corrupt(StorageError):

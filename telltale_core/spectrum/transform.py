@@ -1,0 +1,147 @@
+"""From log-loss trajectories to spectra: window, common mode, transform along time, whitening.
+
+Shape letters: N samples, T snapshots of all members, F real numbers of the spectrum.
+Nothing here looks at truth, at row order or at a rate: permuting the rows permutes the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telltale_core.errors import BadInput
+from telltale_core.spectrum.config import SpectrumConfig
+
+MIN_SNAPSHOTS = 4
+LEARNT_SHARE = 0.05
+"""A proxy has begun to learn when the median log loss has fallen by this share of its whole fall."""
+SLIDES_START = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spectra:
+    """The spectra of one loss log, rows in the log's order.
+
+    ``features_NF`` float32; ``level_N`` mean log loss in the window and ``trend_N`` its rise per snapshot (natural-log
+    units); ``finite_N`` False for rows with a non-finite loss, whose numbers are 0; ``windows`` the first and one past
+    the last snapshot used, per member; ``kept`` says in a sentence how they were chosen.
+    """
+
+    features_NF: NDArray[np.float32]
+    level_N: NDArray[np.float64]
+    trend_N: NDArray[np.float64]
+    finite_N: NDArray[np.bool_]
+    windows: tuple[tuple[int, int], ...]
+    kept: str
+
+
+def transform(
+    log_loss_NT: NDArray[np.float32],
+    member_T: NDArray[np.int32],
+    labels: NDArray[np.int64] | None,
+    config: SpectrumConfig,
+) -> Spectra:
+    """Return the spectra of all samples under one joint transform.
+
+    ``labels`` (N,) or None; they only serve to measure, within labels, how strong each frequency usually is. Raises
+    :class:`BadInput` (``too_few_snapshots``) when a member's window holds fewer than 4 snapshots, and
+    (``no_finite_losses``) when no sample has finite losses.
+    """
+    finite_N = np.asarray(np.isfinite(log_loss_NT).all(axis=1))
+    if not finite_N.any():
+        raise BadInput("no_finite_losses", f"none of the {len(log_loss_NT)} samples has finite losses at all snapshots")
+    windows, features, levels, trends = [], [], [], []
+    for member in np.unique(member_T):
+        column_t = np.flatnonzero(member_T == member)
+        start, stop = choose_window(np.median(log_loss_NT[finite_N][:, column_t], axis=0), config)
+        window_NT = log_loss_NT[np.ix_(finite_N, column_t[start:stop])].astype(np.float64)
+        windows.append((int(column_t[start]), int(column_t[stop - 1]) + 1))
+        levels.append(window_NT.mean(axis=1))
+        time_T = np.arange(window_NT.shape[1]) - (window_NT.shape[1] - 1) / 2
+        trends.append(window_NT @ time_T / (time_T @ time_T))
+        cohort = None if labels is None else labels[finite_N]
+        slides = config.recipe == "slides"
+        features.append(_slides(window_NT) if slides else _complex(window_NT, cohort, config.whitening))
+    stacked_NF = np.zeros((len(finite_N), sum(part.shape[1] for part in features)), dtype=np.float32)
+    stacked_NF[finite_N] = np.concatenate(features, axis=1)
+    return Spectra(
+        features_NF=stacked_NF,
+        level_N=_spread(np.mean(levels, axis=0), finite_N),
+        trend_N=_spread(np.mean(trends, axis=0), finite_N),
+        finite_N=finite_N,
+        windows=tuple(windows),
+        kept=_say(config),
+    )
+
+
+def choose_window(median_T: NDArray[np.floating], config: SpectrumConfig) -> tuple[int, int]:
+    """Return the first and one past the last snapshot of one member's window.
+
+    Unless ``config.start`` is given, the window opens once the median log loss has fallen by 5 % of its whole fall: the
+    snapshots before show the random start and no learning. Measured: the converged tail adds little, but costs nothing.
+    """
+    snapshots = len(median_T)
+    stop = max(1, round(config.stop * snapshots))
+    if config.start is not None:
+        start = int(config.start * snapshots)
+    elif config.recipe == "slides":
+        start = int(SLIDES_START * snapshots)
+    else:
+        fall = median_T[0] - median_T[:stop].min()
+        start = int(np.argmax(median_T <= median_T[0] - LEARNT_SHARE * fall))
+    if stop - start < MIN_SNAPSHOTS:
+        raise BadInput(
+            "too_few_snapshots",
+            f"the window holds {max(stop - start, 0)} of {snapshots} snapshots, at least {MIN_SNAPSHOTS} are needed; "
+            "train for more epochs, record more snapshots an epoch, or widen spectrum.start and spectrum.stop",
+        )
+    return start, stop
+
+
+def _complex(window_NT: NDArray[np.float64], labels: NDArray[np.int64] | None, whitening: float) -> NDArray[np.float64]:
+    """Real and imaginary parts of the orthonormal spectrum without its constant, whitened; the phase is the signal."""
+    residual_NT = window_NT - np.median(window_NT, axis=0)
+    residual_NT -= residual_NT.mean(axis=1, keepdims=True)
+    spectrum_NF = np.fft.rfft(residual_NT, axis=1, norm="ortho")[:, 1:]
+    weight_F = _usual_power(spectrum_NF, labels) ** (-whitening / 2)
+    spectrum_NF = spectrum_NF * weight_F * np.sqrt(2)
+    parts = [spectrum_NF.real, spectrum_NF.imag]
+    if window_NT.shape[1] % 2 == 0:  # the highest frequency of an even window is real
+        parts = [spectrum_NF.real, spectrum_NF.imag[:, :-1]]
+    return np.concatenate(parts, axis=1)
+
+
+def _usual_power(spectrum_NF: NDArray[np.complex128], labels: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    """Return each frequency's median power within labels (mean of the labels' medians): a minority cannot move it."""
+    groups = [np.ones(len(spectrum_NF), dtype=bool)] if labels is None else [labels == c for c in np.unique(labels)]
+    power_GF = []
+    for group in groups:
+        part_NF = spectrum_NF[group]
+        centre_F = np.median(part_NF.real, axis=0) + 1j * np.median(part_NF.imag, axis=0)
+        power_GF.append(np.median(np.abs(part_NF - centre_F) ** 2, axis=0))
+    power_F = np.mean(power_GF, axis=0)
+    floor = 1e-12 + 1e-6 * power_F.max(initial=0.0)
+    return np.asarray(np.maximum(power_F, floor))
+
+
+def _slides(window_NT: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Magnitude spectrum of the raw losses, each frequency standardised over all samples jointly."""
+    magnitude_NF = np.abs(np.fft.rfft(np.exp(window_NT), axis=1, norm="ortho"))
+    spread_F = magnitude_NF.std(axis=0)
+    return np.asarray((magnitude_NF - magnitude_NF.mean(axis=0)) / np.where(spread_F > 0, spread_F, 1.0))
+
+
+def _spread(value_n: NDArray[np.float64], finite_N: NDArray[np.bool_]) -> NDArray[np.float64]:
+    value_N = np.zeros(len(finite_N))
+    value_N[finite_N] = value_n
+    return value_N
+
+
+def _say(config: SpectrumConfig) -> str:
+    if config.start is not None:
+        return f"snapshots from {config.start:.0%} to {config.stop:.0%} of each proxy's run, as configured"
+    if config.recipe == "slides":
+        return "the later half of each proxy's run, as the published recipe truncates"
+    return "snapshots from where the median loss has made 5 % of its fall to the end of each proxy's run"
