@@ -1,0 +1,189 @@
+# ruff: noqa: N815 - shape letters stand in field names
+"""What there is to see in one label: its suspected samples beside its kept ones, as arrays ready to be drawn.
+
+Nothing here decides anything: rows are chosen by the verdict that stands, and drawn at random with a fixed seed.
+Shape letters: N samples of the drop, S suspected, K kept, T snapshots, W snapshots in the window, F frequencies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from telltale_core.report.config import ReportConfig
+from telltale_core.report.run import Run
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+DRAWN_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Focus:
+    """Rows of one label: ``suspected_S`` by falling suspicion and called ``word``, ``kept_K`` in row order."""
+
+    label: int | None
+    name: str
+    word: str
+    suspected_S: Rows
+    kept_K: Rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curves:
+    """Quantiles 0.1, 0.5, 0.9 (first axis) of suspected and kept samples over ``x``."""
+
+    x: Floats
+    suspected: Floats
+    kept: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Heat:
+    """Centred log10 loss, a row a sample and a column a snapshot in the window; mean correlation of two rows."""
+
+    suspected_SW: Floats
+    kept_KW: Floats
+    suspected_coherence: float
+    kept_coherence: float
+
+
+def focuses(run: Run, config: ReportConfig) -> list[Focus]:
+    """Return what to show evidence for: labels with most quarantined samples, else review, else the most outstanding.
+
+    In a clean run this is one label, with its most suspicious kept samples in the place of suspected ones.
+    """
+    for decision, word in (("quarantine", "quarantined"), ("review", "under review")):
+        rows = run.worst_first(decision)
+        if len(rows):
+            return [_focus(run, label, rows, word) for label in _busiest(run, rows, config.evidence_labels)]
+    rows = run.worst_first()
+    if not len(rows):
+        return []
+    label = _outstanding(run)
+    inside = rows if label is None or run.labels_N is None else rows[run.labels_N[rows] == label]
+    top = inside[: min(config.heat_rows, max(1, len(inside) // 4))]
+    return [_focus(run, label, top, "most suspicious (kept)")]
+
+
+def _busiest(run: Run, rows: Rows, most: int) -> list[int | None]:
+    if run.labels_N is None:
+        return [None]
+    labels, counts = np.unique(run.labels_N[rows], return_counts=True)
+    return [int(label) for label in labels[np.argsort(-counts, kind="stable")][:most]]
+
+
+def _outstanding(run: Run) -> int | None:
+    if run.labels_N is None:
+        return None
+    present = set(run.labels_N.tolist())
+    labels = [group.label for group in run.groups() if group.label in present]
+    return labels[0] if labels else int(run.labels_N[run.worst_first()[0]])
+
+
+def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
+    inside = np.ones(len(run.decision_N), dtype=bool)
+    if label is not None and run.labels_N is not None:
+        inside = run.labels_N == label
+    suspected = rows[inside[rows]]
+    kept = np.setdiff1d(np.flatnonzero(inside & (run.decision_N == "keep")), suspected)
+    return Focus(label=label, name=run.label_name(label), word=word, suspected_S=suspected, kept_K=kept)
+
+
+def columns(run: Run, member: int, *, windowed: bool) -> Rows:
+    """Return the loss-log columns of one proxy, all of them or those inside the spectrum's window (at least four)."""
+    own = np.flatnonzero(run.member_T == member)
+    window = run.spectrum.get("window")
+    if windowed and isinstance(window, list) and len(window) == 2:
+        inside = own[max(0, int(window[0])) : int(window[1])]
+        return inside if len(inside) >= 4 else own
+    return own
+
+
+def members(run: Run) -> list[int]:
+    """Return the proxies' numbers."""
+    return [int(member) for member in np.unique(run.member_T)]
+
+
+def epochs_of(run: Run, cols: Rows) -> Floats:
+    """Return the time of columns in epochs, fractions between an epoch's snapshots (the last one ends the epoch)."""
+    epoch = run.epoch_T[cols].astype(np.float64)
+    out = np.empty(len(cols))
+    for value in np.unique(epoch):
+        same = np.flatnonzero(epoch == value)
+        out[same] = value + (np.arange(len(same)) + 1) / len(same)
+    return out
+
+
+def _rows(run: Run, rows: Rows, cols: Rows, seed: int, most: int = DRAWN_ROWS) -> Floats:
+    """Return log10 losses of at most ``most`` of ``rows`` (drawn at random), without rows that are not finite."""
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    values = np.asarray(run.log_loss_NT[rows], dtype=np.float64)[:, cols] / np.log(10.0)
+    finite: Floats = values[np.isfinite(values).all(axis=1)]
+    return finite
+
+
+def trajectories(run: Run, focus: Focus, seed: int) -> Curves | None:
+    """Return the first proxy's log10 loss over epochs; None where there is nothing to compare."""
+    if not members(run):
+        return None
+    cols = columns(run, members(run)[0], windowed=False)
+    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_S, focus.kept_K)]
+    if not len(cols) or not all(len(part) for part in pair):
+        return None
+    suspected, kept = (np.quantile(part, (0.1, 0.5, 0.9), axis=0) for part in pair)
+    return Curves(x=epochs_of(run, cols), suspected=suspected, kept=kept)
+
+
+def heat(run: Run, focus: Focus, config: ReportConfig) -> Heat | None:
+    """Return both groups' log10 loss in the window, less the label's common course and each row's own mean."""
+    if not members(run):
+        return None
+    cols = columns(run, members(run)[0], windowed=True)
+    suspected = _rows(run, focus.suspected_S[:DRAWN_ROWS], cols, config.seed)
+    kept = _rows(run, focus.kept_K, cols, config.seed)
+    if len(suspected) < 2 or len(kept) < 2 or len(cols) < 4:
+        return None
+    common = np.median(kept, axis=0)
+    suspected, kept = (_centred(part - common) for part in (suspected, kept))
+    some = np.sort(np.random.default_rng(config.seed + 1).permutation(len(kept))[: config.heat_rows])
+    return Heat(
+        suspected_SW=suspected[: config.heat_rows],
+        kept_KW=kept[some],
+        suspected_coherence=coherence(suspected),
+        kept_coherence=coherence(kept),
+    )
+
+
+def _centred(values: Floats) -> Floats:
+    centred: Floats = values - values.mean(axis=1, keepdims=True)
+    return centred
+
+
+def coherence(rows_NW: Floats) -> float:
+    """Return the mean correlation over all pairs of centred rows, in [-1, 1]; 0 for fewer than two moving rows."""
+    norm = np.linalg.norm(rows_NW, axis=1, keepdims=True)
+    unit = rows_NW[norm[:, 0] > 1e-9] / norm[norm[:, 0] > 1e-9]
+    n = len(unit)
+    return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1))) if n > 1 else 0.0
+
+
+def spectra(run: Run, focus: Focus, seed: int) -> Curves | None:
+    """Return |rfft| of centred log10 loss in the window by cycles per epoch: mean over proxies, without frequency 0."""
+    pairs: list[list[Floats]] = []
+    cols = np.empty(0, dtype=np.int64)
+    for member in members(run):
+        cols = columns(run, member, windowed=True)
+        parts = [_rows(run, rows, cols, seed) for rows in (focus.suspected_S, focus.kept_K)]
+        if len(cols) < 4 or not all(len(part) for part in parts):
+            return None
+        pairs.append([np.quantile(np.abs(np.fft.rfft(_centred(p), axis=1))[:, 1:], (0.1, 0.5, 0.9), 0) for p in parts])
+    if not pairs:
+        return None
+    suspected, kept = (np.mean([pair[side] for pair in pairs], axis=0) for side in (0, 1))
+    per_epoch = len(cols) / max(1, len(np.unique(run.epoch_T[cols])))
+    cycles = np.arange(1, len(cols) // 2 + 1) / len(cols)
+    return Curves(x=cycles * per_epoch, suspected=suspected, kept=kept)

@@ -1,0 +1,186 @@
+"""The page's figures: pictures with their title, alternative text and caption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+
+from telltale_core.report import pictures
+from telltale_core.report.config import ReportConfig
+from telltale_core.report.evidence import (
+    Floats,
+    Focus,
+    columns,
+    epochs_of,
+    focuses,
+    heat,
+    members,
+    spectra,
+    trajectories,
+)
+from telltale_core.report.projection import project
+from telltale_core.report.run import Run
+from telltale_core.report.samples import common, data_uri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One picture as the template places it."""
+
+    title: str
+    uri: Markup
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """The pictures of one label."""
+
+    heading: str
+    name: str
+    note: str
+    figures: list[Shown]
+
+
+def evidence(run: Run, config: ReportConfig) -> list[Item]:
+    """Return the pictures of every label that is worth showing; empty where there is nothing to compare."""
+    made = []
+    for focus in focuses(run, config):
+        drawn = (_trajectories(run, focus, config), _heat(run, focus, config), _spectra(run, focus, config))
+        shared = _common(run, focus, config) if focus.word != "most suspicious (kept)" else None
+        figures = [shown for shown in (*drawn, shared) if shown is not None]
+        note = f"{len(focus.suspected_S):,} {focus.word}, {len(focus.kept_K):,} other kept samples of the same label."
+        if not figures:
+            note += " Too few samples or snapshots for pictures."
+        heading = "Label" if focus.label is not None else "Group:"
+        made.append(Item(heading=heading, name=focus.name, note=note, figures=figures))
+    return made
+
+
+def _window(run: Run) -> tuple[float, float] | None:
+    first = members(run)[0]
+    every, inside = columns(run, first, windowed=False), columns(run, first, windowed=True)
+    if len(inside) == len(every):
+        return None
+    times = epochs_of(run, every)
+    return float(times[inside[0] - every[0]]), float(times[inside[-1] - every[0]])
+
+
+def _trajectories(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
+    curves = trajectories(run, focus, config.seed)
+    if curves is None:
+        return None
+    window, proxies = _window(run), len(members(run))
+    gap = curves.suspected[1, -1] - curves.kept[1, -1]
+    end = f"{10 ** abs(gap):.2g} times {'above' if gap > 0 else 'below'}" if abs(gap) > 0.02 else "level with"
+    return Shown(
+        title="Loss over training",
+        uri=data_uri(pictures.trajectories_png(curves, focus, window, config.dpi)),
+        alt=f"Median loss by epoch on a log scale; at the end the {focus.word} samples are {end} the other kept ones.",
+        caption="Median and middle 80 % of the samples' losses at each snapshot"
+        + (", from the first proxy" if proxies > 1 else "")
+        + ("; shaded: the window that the spectrum read." if window else "."),
+    )
+
+
+def _heat(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
+    seen = heat(run, focus, config)
+    if seen is None:
+        return None
+    pair = seen.suspected_coherence, seen.kept_coherence
+    figures = f"{pair[0]:.2f} among the {focus.word}, {pair[1]:.2f} among the other kept ones"
+    return Shown(
+        title="Do they move together?",
+        uri=data_uri(pictures.heat_png(seen, focus, config.dpi)),
+        alt=f"Two panels of centred log losses, a row for each sample; mean correlation of two rows: {figures}.",
+        caption="One row is one sample: its log loss less the label's common course and its own mean. Upright "
+        "stripes through a panel mean that its samples rise and fall together. Mean correlation of two rows: "
+        f"{figures}.",
+    )
+
+
+def _spectra(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
+    curves = spectra(run, focus, config.seed)
+    if curves is None:
+        return None
+    ratio = 10 ** float(np.median(np.log10(curves.suspected[1] + 1e-12) - np.log10(curves.kept[1] + 1e-12)))
+    return Shown(
+        title="Spectra of the losses",
+        uri=data_uri(pictures.spectra_png(curves, focus, config.dpi)),
+        alt=f"Magnitude by frequency; the median of the {focus.word} is typically {ratio:.2g} times that of the rest.",
+        caption="Magnitude of each sample's centred log loss by frequency, median and middle 80 %. Magnitude "
+        "leaves out the timing, which the picture of rows shows.",
+    )
+
+
+def _common(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
+    shared = common(run.drop, focus)
+    if shared is None:
+        return None
+    return Shown(
+        title=f"What the {focus.word} have in common",
+        uri=data_uri(pictures.common_png(shared, config.dpi)),
+        alt=f"Four panels: mean {focus.word} image, mean kept image, their difference, and their spread.",
+        caption="A hint, not evidence: a sharp local shape in the difference, or a dark spot in the spread (all "
+        "suspected images show the same there), suggests a visible trigger. Its absence says nothing.",
+    )
+
+
+def overall(run: Run, config: ReportConfig) -> list[Shown]:
+    """Return the cluster picture and the histogram of suspicion."""
+    if not len(run.decision_N):
+        return []
+    return [shown for shown in (_clusters(run, config), _histogram(run, config)) if shown is not None]
+
+
+def _histogram(run: Run, config: ReportConfig) -> Shown:
+    held = run.counts.quarantined + run.counts.review
+    return Shown(
+        title="Suspicion",
+        uri=data_uri(pictures.histogram_png(run.suspicion_N, run.decision_N, config.dpi)),
+        alt=f"Histogram of suspicion from 0 to 1 over {len(run.decision_N):,} samples, {held:,} of them held back.",
+        caption="All samples by suspicion, coloured by decision. A gap between the two groups makes an easy decision.",
+    )
+
+
+def _clusters(run: Run, config: ReportConfig) -> Shown | None:
+    features = run.features_ND
+    if features is None or features.shape[1] < 2:
+        return None
+    finite = np.flatnonzero(np.isfinite(features).all(axis=1))
+    panels = [("all samples", finite)]
+    shown = focuses(run, config)
+    if run.labels_N is not None and shown and shown[0].label is not None:
+        panels.append((f"label {shown[0].name}", finite[run.labels_N[finite] == shown[0].label]))
+    drawn = [(title, _some(run, rows, config)) for title, rows in panels]
+    thinned = any(len(some) < len(rows) for (_, some), (_, rows) in zip(drawn, panels, strict=True))
+    points: list[tuple[str, Floats, npt.NDArray[np.str_]]] = [
+        (title, project(features[rows], config.cluster_picture, config.seed), run.decision_N[rows])
+        for title, rows in drawn
+        if len(rows) >= 5
+    ]
+    if not points:
+        return None
+    method, axis = {"pca": ("principal components", "component"), "tsne": ("t-SNE", "t-SNE")}[config.cluster_picture]
+    return Shown(
+        title="Clusters in the spectrum features",
+        uri=data_uri(pictures.cluster_png(points, axis, config.dpi)),
+        alt=f"Scatter plot of the spectrum features on two {method}, coloured by decision.",
+        caption=f"Spectrum features on two {method}"
+        + (f", {sum(len(rows) for _, rows in drawn):,} points drawn, held-back ones first" if thinned else "")
+        + ". For the eye only: the decision is not taken on this plane.",
+    )
+
+
+def _some(run: Run, rows: npt.NDArray[np.int64], config: ReportConfig) -> npt.NDArray[np.int64]:
+    most = config.cluster_points if config.cluster_picture == "pca" else min(config.cluster_points, 2000)
+    if len(rows) <= most:
+        return rows
+    mixed = np.random.default_rng(config.seed).permutation(rows)
+    held_first = np.argsort(run.decision_N[mixed] == "keep", kind="stable")
+    chosen: npt.NDArray[np.int64] = np.sort(mixed[held_first][:most])
+    return chosen

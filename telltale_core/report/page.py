@@ -1,0 +1,154 @@
+"""The page itself: what is shown, put into the template, escaped, kept under its size, written whole."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from markupsafe import Markup
+
+from telltale_core.digest import sha256_bytes
+from telltale_core.errors import OverBudget
+from telltale_core.report import views
+from telltale_core.report.config import ReportConfig
+from telltale_core.report.figures import evidence, overall
+from telltale_core.report.run import Run, read_run
+from telltale_core.report.text import clean, flat
+
+if TYPE_CHECKING:
+    from telltale_core.drop import Drop
+    from telltale_core.losslog import LossLog
+
+TEMPLATES = Path(__file__).parent / "templates"
+FORMAT = "telltale.report/1"
+
+
+def write_report(
+    drop: Drop,
+    losslog: LossLog,
+    spectrum_dir: Path,
+    verdict_dir: Path,
+    out: Path,
+    *,
+    lineage: Mapping[str, Any],
+    train_record: Mapping[str, Any] | None = None,
+    config: ReportConfig = ReportConfig(),  # noqa: B008 - frozen
+) -> Path:
+    """Return the path of ``out/report.html``, written whole; ``out/report.json`` (its digest and size) comes last.
+
+    ``lineage`` may be nested; it is shown in its own order, and is the only place where a time can enter the page: the
+    same input gives the same bytes. Raises :class:`Corrupt` where counts do not add up or records disagree,
+    :class:`NotFound` without a verdict, :class:`OverBudget` when the page cannot be made smaller than ``max_bytes``.
+    """
+    run = read_run(drop, losslog, spectrum_dir, verdict_dir)
+    page = render(run, lineage, train_record, config)
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "report.html"
+    _write(path, page)
+    record = {
+        "format": FORMAT,
+        "file": path.name,
+        "sha256": sha256_bytes(page),
+        "bytes": len(page),
+        "drop_digest": drop.digest,
+        "status": run.status,
+    }
+    _write(out / "report.json", json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
+    return path
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    os.replace(part, path)  # noqa: PTH105 - atomic on every platform
+
+
+def render(run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any] | None, config: ReportConfig) -> bytes:
+    """Return the page as UTF-8; with fewer thumbnails, then coarser pictures, if it would exceed ``max_bytes``."""
+    few = {"evidence_labels": 1, "thumbnails": min(4, config.thumbnails), "dpi": min(80, config.dpi)}
+    steps = (
+        config,
+        replace(config, thumbnails=config.thumbnails // 2, dpi=min(110, config.dpi)),
+        replace(config, **few),  # type: ignore[arg-type]
+        replace(config, **few | {"thumbnails": 0, "dpi": 50, "max_text": 40}),  # type: ignore[arg-type]
+    )
+    size = 0
+    for step in steps:
+        page = _page(run, lineage, train_record, step, reduced=step is not config)
+        size = len(page)
+        if size <= config.max_bytes:
+            return page
+    raise OverBudget(f"the report needs {size:,} bytes at its smallest, max_bytes is {config.max_bytes:,}; raise it")
+
+
+def _page(
+    run: Run, lineage: Mapping[str, Any], train: Mapping[str, Any] | None, config: ReportConfig, *, reduced: bool
+) -> bytes:
+    environment = _environment(config)
+    style = (TEMPLATES / "style.css.j2").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    size_note = f"Written by Telltale. This file loads nothing from anywhere and stays below {config.max_bytes:,} bytes"
+    items = evidence(run, config)
+    page = environment.get_template("report.html.j2").render(
+        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        style=Markup(style),  # noqa: S704 - our own file
+        size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
+        name=str(run.drop.manifest.get("name") or "unnamed drop"),
+        about=views.about(run),
+        digest=run.drop.digest,
+        statement=str(run.verdict.get("statement") or "The verdict states no sentence."),
+        status=views.status(run),
+        significance=views.significance(run),
+        parts=views.parts(run),
+        stack=views.stack(run),
+        labelled=run.labels_N is not None,
+        groups=views.groups(run, config),
+        groups_left=views.groups_left(run, config),
+        evidence_lead=views.evidence_lead(run, items),
+        evidence=items,
+        overall=overall(run, config),
+        blocks=views.blocks(run, config),
+        rejected=views.rejected(run, config),
+        caveats=views.caveats(run),
+        lineage=_lineage(run, lineage, train),
+    )
+    # Lone surrogates were made visible by ``clean``; anything that slipped past must not stop the report.
+    return page.encode("utf-8", errors="replace")
+
+
+def _environment(config: ReportConfig) -> jinja2.Environment:
+    def fit(value: Any) -> Any:
+        if isinstance(value, Markup) or not isinstance(value, str):
+            return "" if value is None else value
+        return clean(value, config.max_text)
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        finalize=fit,  # every string, before it is escaped
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _lineage(
+    run: Run, lineage: Mapping[str, Any], train: Mapping[str, Any] | None
+) -> list[tuple[str, list[tuple[str, str]], bool]]:
+    manifest = {key: value for key, value in run.drop.manifest.items() if key not in ("name", "counts")}
+    stated = {key: value for key, value in run.verdict.items() if key not in ("statement", "groups", "caveats")}
+    parts = (
+        ("Lineage of this run", lineage, True),
+        ("Drop: what was ingested", manifest, False),
+        ("Training of the proxy", train or {}, False),
+        ("Spectrum", run.spectrum, False),
+        ("Verdict", stated, False),
+    )
+    return [(title, flat(values), shown) for title, values, shown in parts if values]

@@ -1,0 +1,226 @@
+# ruff: noqa: N802, N815 - shape letters stand in field names
+"""One run as the report sees it: the records of all stages, aligned by sample id, with counts that add up.
+
+Shape letters: N samples, T snapshots, D feature dimensions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from telltale_core.errors import Corrupt, NotFound
+
+if TYPE_CHECKING:
+    from telltale_core.drop import Drop
+    from telltale_core.losslog import LossLog
+
+DECISIONS = ("keep", "quarantine", "review")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Where every ingested row went; ``ingested = published + quarantined + review + rejected`` holds or it raises."""
+
+    ingested: int
+    published: int
+    quarantined: int
+    review: int
+    rejected: int
+
+    def __post_init__(self) -> None:
+        parts = self.published + self.quarantined + self.review + self.rejected
+        if self.ingested != parts:
+            raise Corrupt(
+                f"counts do not add up: {self.ingested} ingested, but {self.published} published + {self.quarantined} "
+                f"quarantined + {self.review} review + {self.rejected} rejected = {parts}; run the verdict stage again"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One label's line in the verdict; ``statistic`` above ``threshold`` means that the label stands out."""
+
+    label: int | None
+    name: str
+    samples: int
+    statistic: float
+    threshold: float
+    p_value: float | None
+    quarantined: int
+    review: int
+
+    @property
+    def over(self) -> bool:
+        """Whether the label stands out."""
+        return self.statistic > self.threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """The records of one run in the drop's row order; arrays are not to be written to."""
+
+    drop: Drop
+    counts: Counts
+    verdict: dict[str, Any]
+    spectrum: dict[str, Any]
+    decision_N: npt.NDArray[np.str_]
+    suspicion_N: npt.NDArray[np.float64]
+    cluster_N: npt.NDArray[np.int64]
+    reason_N: npt.NDArray[np.object_]
+    log_loss_NT: npt.NDArray[np.float32]
+    member_T: npt.NDArray[np.int64]
+    epoch_T: npt.NDArray[np.int64]
+    step_T: npt.NDArray[np.int64]
+    features_ND: npt.NDArray[np.float32] | None
+
+    @property
+    def labels_N(self) -> npt.NDArray[np.int64] | None:
+        """Labels of all samples, or None where the task has none."""
+        return self.drop.labels
+
+    @property
+    def status(self) -> str:
+        """``poison``, ``review`` or ``clean``: what the verdict says of the drop as a whole."""
+        if self.verdict.get("poison_found"):
+            return "poison"
+        return "review" if self.verdict.get("needs_review") or self.counts.review else "clean"
+
+    def label_name(self, label: int | None) -> str:
+        """Return what to call a label; the whole drop where there is none."""
+        if label is None:
+            return "all samples"
+        names = self.drop.label_names or []
+        return str(names[label]) if 0 <= label < len(names) else f"label {label}"
+
+    def groups(self) -> list[Group]:
+        """Return the verdict's groups whose statistic is a number, the one furthest above its threshold first."""
+        made = []
+        for given in self.verdict.get("groups") or []:
+            statistic, threshold = _number(given.get("statistic")), _number(given.get("threshold"))
+            label = given.get("label")
+            if statistic is not None and threshold is not None:
+                group = Group(
+                    label=label,
+                    name=str(given.get("label_name") or self.label_name(label)),
+                    samples=int(given.get("samples") or given.get("size") or 0),
+                    statistic=statistic,
+                    threshold=threshold,
+                    p_value=_number(given.get("p_value")),
+                    quarantined=int(given.get("quarantined") or 0),
+                    review=int(given.get("review") or 0),
+                )
+                made.append(group)
+        return sorted(made, key=lambda group: group.threshold - group.statistic)
+
+    def worst_first(self, decision: str | None = None) -> npt.NDArray[np.int64]:
+        """Return row numbers by falling suspicion, ties by row, of one decision or of all."""
+        rows = np.arange(len(self.suspicion_N)) if decision is None else np.flatnonzero(self.decision_N == decision)
+        return rows[np.argsort(-self.suspicion_N[rows], kind="stable")]
+
+
+def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path) -> Run:
+    """Return the run's records aligned to the drop's rows.
+
+    Raises :class:`NotFound` for an absent verdict and :class:`Corrupt` where records speak of other samples, another
+    drop, or counts that do not add up.
+    """
+    verdict = _json(verdict_dir / "verdict.json")
+    ids = [str(name) for name in drop.sample_ids]
+    for what, digest in (("verdict", verdict.get("drop_digest")), ("loss log", losslog.drop_digest)):
+        if digest is not None and digest != drop.digest:
+            raise Corrupt(
+                f"the {what} belongs to drop {str(digest)[:12]}, not to {drop.digest[:12]}; run its stage again"
+            )
+    table = pq.read_table(verdict_dir / "verdict.parquet")
+    order = _order(ids, table["sample_id"].to_pylist(), "verdict")
+    decided = table["decision"].to_pylist()
+    strange = set(decided) - set(DECISIONS)
+    if strange:
+        raise Corrupt(f"verdict.parquet holds decision {str(strange.pop())[:40]!r}; known: {', '.join(DECISIONS)}")
+    decision = np.asarray(decided, dtype="U10")[order]
+    loss_order = _order(ids, [str(name) for name in losslog.sample_ids], "loss log")
+    loss = losslog.log_loss
+    in_order = bool(np.array_equal(loss_order, np.arange(len(ids))))
+    return Run(
+        drop=drop,
+        counts=_counts(drop, verdict, decision),
+        verdict=verdict,
+        spectrum=_json(spectrum_dir / "spectrum.json", needed=False),
+        decision_N=decision,
+        suspicion_N=np.nan_to_num(table["suspicion"].to_numpy().astype(np.float64)[order], nan=0.0),
+        cluster_N=table["cluster"].to_numpy().astype(np.int64)[order],
+        reason_N=np.asarray([text or "" for text in table["reason"].to_pylist()], dtype=object)[order],
+        log_loss_NT=loss if in_order else loss[loss_order],
+        member_T=np.asarray(losslog.member_T, dtype=np.int64),
+        epoch_T=np.asarray(losslog.epoch_T, dtype=np.int64),
+        step_T=np.asarray(losslog.step_T, dtype=np.int64),
+        features_ND=_features(spectrum_dir / "spectrum.parquet", ids),
+    )
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _json(path: Path, *, needed: bool = True) -> dict[str, Any]:
+    if not path.is_file():
+        if needed:
+            raise NotFound(f"{path} does not exist: the stage before the report is not complete")
+        return {}
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise Corrupt(f"{path} must hold a JSON object, found {type(value).__name__}")
+    return value
+
+
+def _order(wanted: list[str], given: list[str], what: str) -> npt.NDArray[np.int64]:
+    # Plain lists: a numpy string array is as wide as its longest id, and ids come from outside.
+    if wanted == given:
+        return np.arange(len(wanted))
+    place = {name: row for row, name in enumerate(given)}
+    missing = [name for name in wanted if name not in place]
+    if missing or len(given) != len(wanted) or len(place) != len(given):
+        raise Corrupt(
+            f"the {what} has {len(given)} rows ({len(place)} different samples) and lacks {len(missing)} of the drop's "
+            f"{len(wanted)} samples; run its stage again"
+        )
+    return np.asarray([place[name] for name in wanted], dtype=np.int64)
+
+
+def _counts(drop: Drop, verdict: Mapping[str, Any], decision: npt.NDArray[np.str_]) -> Counts:
+    found = {name: int(np.count_nonzero(decision == name)) for name in DECISIONS}
+    stated = verdict.get("counts", {})
+    for name in DECISIONS:
+        if name in stated and stated[name] != found[name]:
+            raise Corrupt(f"verdict.json states {stated[name]} samples to {name}, verdict.parquet holds {found[name]}")
+    ingest = drop.manifest.get("counts", {})
+    rejected = int(ingest.get("rejected", 0))
+    return Counts(
+        ingested=int(ingest.get("seen", len(decision) + rejected)),
+        published=found["keep"],
+        quarantined=found["quarantine"],
+        review=found["review"],
+        rejected=rejected,
+    )
+
+
+def _features(path: Path, ids: list[str]) -> npt.NDArray[np.float32] | None:
+    if not path.is_file():
+        return None
+    table = pq.read_table(path)
+    if "features" not in table.column_names or table.num_rows == 0:
+        return None
+    values = table["features"].combine_chunks()
+    features = np.asarray(values.flatten(), dtype=np.float32).reshape(table.num_rows, -1)
+    return features[_order(ids, table["sample_id"].to_pylist(), "spectrum")]

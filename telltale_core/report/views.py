@@ -1,0 +1,260 @@
+"""Numbers and sentences of the page, made from a run: plain values that the template only has to place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from telltale_core.report.config import ReportConfig
+from telltale_core.report.run import Group, Run
+from telltale_core.report.samples import fragment
+from telltale_core.report.text import middle
+
+STATUS = {
+    "poison": {
+        "title": "Poison found",
+        "css": "poison",
+        "ink": "#c2410c",
+        "icon": "M22 5 L40 38 L4 38 Z M22 17 L22 26 M22 32 L22 32.4",
+        "next": "Quarantined samples are held back from the published dataset, never deleted. Look at them below; "
+        "whatever stands there wrongly can be brought back.",
+    },
+    "review": {
+        "title": "Needs review",
+        "css": "review-state",
+        "ink": "#9a6700",
+        "icon": "M22 4 A18 18 0 1 1 21.9 4 M22 13 L22 24 M22 31 L22 31.4",
+        "next": "The signal is too weak, or too broad, to act on alone: a person has to look at the samples marked "
+        "review and decide. Until then they are held back from the published dataset.",
+    },
+    "clean": {
+        "title": "No poison found",
+        "css": "clean",
+        "ink": "#00805d",
+        "icon": "M22 4 A18 18 0 1 1 21.9 4 M14 23 L20 29 L31 16",
+        "next": "No group of samples moved together more than chance allows. Read this with the limits below: it "
+        "speaks of what the method can see.",
+    },
+}
+WORDS = {"keep": "kept", "quarantine": "quarantined", "review": "review"}
+ALWAYS = (
+    "Quarantined means suspicious enough to hold back, not proven poison. When poison is rare, most quarantined "
+    "samples can be harmless even though few harmless samples are quarantined.",
+    "Poison that the proxy did not learn leaves no trace in its losses: a trigger that does not work on it is missed.",
+    "Source-specific (partial) attacks and a handful of samples in a large label are the hardest cases; absence of a "
+    "finding is weak evidence there.",
+    "One drop is judged by itself: poison spread thinly over many drops can stay below the threshold in each of them.",
+)
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Return a number with ``digits`` significant digits, a dash for none."""
+    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+
+
+def probability(value: float | None) -> str:
+    """Return a p-value as people read it."""
+    return "–" if value is None else "< 0.0001" if value < 0.0001 else f"{value:.2g}"
+
+
+def share(part: int, whole: int) -> str:
+    """Return a percentage that never rounds something to nothing."""
+    if not whole or not part:
+        return "0 %"
+    percent = 100 * part / whole
+    return f"{percent:.2g} %" if percent < 1 else f"{percent:.1f} %"
+
+
+def status(run: Run) -> dict[str, str]:
+    """Return how to present the verdict; poison found *and* a person needed says both."""
+    if run.status == "poison" and run.verdict.get("needs_review"):
+        also = " A person also has to decide on what is marked review, or on the size of what was flagged."
+        poison = STATUS["poison"]
+        return poison | {"title": "Poison found, needs review", "next": poison["next"] + also}
+    return STATUS[run.status]
+
+
+def about(run: Run) -> str:
+    """Return the drop in one line."""
+    drop = run.drop
+    kind = {"image": "images"}.get(drop.modality, f"{drop.modality} samples")
+    classes = f", {drop.num_classes} labels" if drop.labels is not None and drop.num_classes else ""
+    proxies = len(np.unique(run.member_T))
+    log = f"{run.log_loss_NT.shape[1] // max(1, proxies):,} loss snapshots" + (f" of {proxies} proxies" * (proxies > 1))
+    return f"{len(drop):,} {kind}, {drop.task}{classes}; {log}"
+
+
+def significance(run: Run) -> str:
+    """Return the dataset-level significance as a sentence; empty where the detector states none."""
+    p, alarm = run.verdict.get("p_value"), run.verdict.get("false_alarm_rate")
+    p_said = "" if p is None else f"p {probability(p)}" if p < 0.0001 else f"p = {probability(p)}"
+    said = f"Significance for the drop as a whole: {p_said}." if p_said else ""
+    return (
+        f"{said} The rule is set to raise a false alarm on at most {100 * alarm:.2g} % of clean drops."
+        if alarm
+        else said
+    )
+
+
+def parts(run: Run) -> list[dict[str, str]]:
+    """Return the terms of the sum, the whole first."""
+    counts = run.counts
+    rows = (
+        ("kept", "published", counts.published, "kept: goes into the published dataset"),
+        (
+            "suspect",
+            "quarantined",
+            counts.quarantined,
+            "held back with reason and suspicion; can be restored",
+        ),
+        ("review", "review", counts.review, "held back until a person decides"),
+        (
+            "rejected",
+            "rejected",
+            counts.rejected,
+            "could not become a sample: unreadable, out of range, duplicate ...",
+        ),
+    )
+    whole = {"css": "all", "name": "ingested", "count": f"{counts.ingested:,}", "means": "every row that the drop held"}
+    made = [
+        {"css": c, "name": n, "count": f"{v:,}", "share": share(v, counts.ingested), "means": m} for c, n, v, m in rows
+    ]
+    return [whole | {"share": "100 %" if counts.ingested else "0 %"}, *made]
+
+
+def stack(run: Run) -> dict[str, Any]:
+    """Return the stacked bar: pieces on a scale of 1000, every non-empty piece wide enough to be seen."""
+    counts = run.counts
+    terms = {
+        "kept": counts.published,
+        "suspect": counts.quarantined,
+        "review": counts.review,
+        "rejected": counts.rejected,
+    }
+    widths = {css: max(5.0, 1000 * value / counts.ingested) for css, value in terms.items() if value}
+    scale = 1000 / sum(widths.values()) if widths else 1.0
+    pieces, x = [], 0.0
+    for css, width in widths.items():
+        pieces.append({"css": css, "x": f"{x:.1f}", "width": f"{max(1.0, width * scale - 1.5):.1f}"})
+        x += width * scale
+    said = ", ".join(f"{part['count']} {part['name']}" for part in parts(run)[1:])
+    return {"pieces": pieces, "alt": f"stacked bar: {said}; thin pieces are drawn at least half a percent wide"}
+
+
+def groups(run: Run, config: ReportConfig) -> list[dict[str, Any]]:
+    """Return the label table's rows with their bars on a scale of 400."""
+    shown = run.groups()[: config.label_rows]
+    top = 1.04 * max([1e-9, *(max(group.statistic, group.threshold) for group in shown)])
+    return [_group(group, top) for group in shown]
+
+
+def _even(value: float) -> str:
+    return f"{value:,.2f}" if 0.01 <= abs(value) < 1e6 or value == 0 else f"{value:.2e}"
+
+
+def _group(group: Group, top: float) -> dict[str, Any]:
+    statistic, threshold = _even(group.statistic), _even(group.threshold)
+    return {
+        "name": group.name,
+        "over": group.over,
+        "samples": f"{group.samples:,}",
+        "statistic": statistic,
+        "threshold": threshold,
+        "p": probability(group.p_value),
+        "quarantined": f"{group.quarantined:,}",
+        "review": f"{group.review:,}",
+        "width": f"{400 * max(0.0, group.statistic) / top:.1f}",
+        "tick": f"{400 * max(0.0, group.threshold) / top:.1f}",
+        "alt": f"statistic {statistic}, {'beyond' if group.over else 'within'} the threshold {threshold}",
+    }
+
+
+def groups_left(run: Run, config: ReportConfig) -> str:
+    """Return a sentence on the groups that the table leaves out; empty for none."""
+    left = run.groups()[config.label_rows :]
+    over = sum(group.over for group in left)
+    return f"{len(left):,} more are not listed, {over:,} of them beyond their threshold." if left else ""
+
+
+def evidence_lead(run: Run, items: list[Any]) -> str:
+    """Return what the reader is about to see."""
+    if run.status == "clean" and not run.counts.quarantined:
+        return (
+            "Nothing was suspected. For comparison the pictures show the label that stood out most: its samples with "
+            "the highest suspicion against the others. Without poison the two look alike, or differ in level but not "
+            "in timing."
+        )
+    more = f" The {len(items)} labels with most such samples are shown." if len(items) > 1 else ""
+    return (
+        "Poisoned samples share one learned feature, the trigger, so their losses rise and fall together; harmless "
+        f"samples of the same label each go their own way.{more}"
+    )
+
+
+def blocks(run: Run, config: ReportConfig) -> list[dict[str, Any]]:
+    """Return the thumbnails: the most suspicious, then the borderline ones on either side of the decision."""
+    most = config.thumbnails
+    quarantined, review, kept = (run.worst_first(name) for name in ("quarantine", "review", "keep"))
+    half = max(1, most // 2)
+    plan = [
+        ("Most suspicious", "Quarantined, the highest suspicion first.", quarantined[:most]),
+        ("Under review", "Borderline: for a person to decide, the highest suspicion first.", review[:half]),
+    ]
+    if len(quarantined):
+        edge = quarantined[most:][-half:]
+        plan.append(("Borderline: only just quarantined", "The lowest suspicion among the quarantined.", edge[::-1]))
+    title = "Borderline: only just kept" if len(quarantined) or len(review) else "Highest suspicion, all kept"
+    plan.append((title, "The highest suspicion among the kept: where a miss would be.", kept[:half]))
+    made = [
+        {"title": t, "note": f"{n} {len(rows):,} shown.", "cards": _cards(run, rows, config)} for t, n, rows in plan
+    ]
+    return [block for block in made if block["cards"]] if most else []
+
+
+def _cards(run: Run, rows: npt.NDArray[np.int64], config: ReportConfig) -> list[dict[str, Any]]:
+    return [_card(run, int(row), config) for row in rows]
+
+
+def _card(run: Run, row: int, config: ReportConfig) -> dict[str, Any]:
+    drop, decision = run.drop, str(run.decision_N[row])
+    label = run.label_name(int(drop.labels[row])) if drop.labels is not None else None
+    if label is None and drop.targets is not None:
+        label = f"target {significant(float(drop.targets[row]))}"
+    name = str(drop.sample_ids[row])
+    return {
+        "view": fragment(drop, row, config.thumbnail_px),
+        "label": middle(label or "no label", 40),
+        "suspicion": f"{run.suspicion_N[row]:.3f}",
+        "decision": decision,
+        "word": WORDS[decision],
+        "id": name,
+        "short_id": middle(name, 18),
+        "reason": str(run.reason_N[row]),
+    }
+
+
+def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
+    """Return rejected rows by reason, most frequent first, and examples taken in turn from every reason."""
+    if not run.counts.rejected:
+        return {"reasons": [], "examples": []}
+    table = run.drop.rejected()
+    names = ("source", "row", "reason_code", "reason")
+    rows = list(zip(*(table[name].to_pylist() for name in names), strict=True))
+    count = Counter(str(code) for _, _, code, _ in rows)
+    seen: Counter[str] = Counter()
+    ranked = []
+    for source, number, code, reason in rows:
+        seen[str(code)] += 1
+        shown = "–" if number is None else f"{number:,}"
+        ranked.append((seen[str(code)], {"source": str(source), "row": shown, "reason": str(reason)}))
+    ranked.sort(key=lambda pair: pair[0])
+    reasons = [(code, f"{n:,}") for code, n in sorted(count.items(), key=lambda pair: (-pair[1], pair[0]))][:100]
+    return {"reasons": reasons, "examples": [row for _, row in ranked[: config.rejected_examples]]}
+
+
+def caveats(run: Run) -> list[str]:
+    """Return the limits: what this run's detector states first, then what always holds."""
+    return [*(str(sentence) for sentence in run.verdict.get("caveats") or []), *ALWAYS]
