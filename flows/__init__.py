@@ -1,0 +1,1 @@
+"""What starts and shows runs: the flow ``cleanse`` and the command line."""

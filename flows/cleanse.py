@@ -1,0 +1,60 @@
+"""The main flow: a drop goes in, a cleansed version comes out. It passes records of keys and settings, never data."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from tasks import artifacts, policy
+from tasks.cluster import cluster
+from tasks.ingest import ingest
+from tasks.publish import publish
+from tasks.report import report
+from tasks.spectrum import spectrum
+from tasks.train import train
+from telltale_core.config import from_dict, to_dict
+from telltale_core.stages import CleanseConfig
+from telltale_core.storage.names import parse_url
+
+log = logging.getLogger(__name__)
+STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview"}
+
+
+def run_name() -> str:
+    """Return what the UI calls a run, such as ``cleanse digits into digits-clean``."""
+    parameters = flow_run.parameters
+    return f"cleanse {policy.stem(parameters['source'])} into {policy.stem(parameters['destination'])}"
+
+
+@flow(name="cleanse", flow_run_name=run_name)
+def cleanse(
+    source: str,
+    destination: str,
+    work: str = "runs",
+    config: dict[str, Any] | None = None,
+    *,
+    approve: bool = False,
+    dry_run: bool = False,
+) -> State[dict[str, Any]]:
+    """Find the poison in the drop at ``source``, quarantine it, publish the rest in ``destination``.
+
+    Every stage is reused where its input, settings and code are unchanged. The final state is called ``NeedsReview``
+    where the verdict asks for a person and ``approve`` is off; nothing is published then. Addresses must hold no
+    credentials: parameters are stored and shown.
+    """
+    parse_url(destination)
+    settings = to_dict(from_dict(CleanseConfig, config or {}))
+    drop = policy.run(ingest, source, work, settings["drop"])
+    losses = policy.run(train, drop, work, settings["proxy"])
+    spectra = policy.run(spectrum, losses, work, settings["spectrum"])
+    verdict = policy.run(cluster, spectra, work, settings["verdict"])
+    artifacts.show_verdict(verdict, work)
+    page = policy.run(report, verdict, work, settings["report"])
+    told = publish(page, destination, work, settings["publish"], approve=approve, dry_run=dry_run)
+    artifacts.show_outcome(told)
+    return Completed(name=STATES[told["state"]], message=told["statement"], data={**told, "keys": page["keys"]})

@@ -1,0 +1,16 @@
+"""Stage 4 as a Prefect task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import task
+
+from tasks import policy
+from telltale_core import stages
+
+
+@task(name="cluster", **policy.CACHED)
+def cluster(upstream: stages.Record, work: str, settings: dict[str, Any], key: str) -> stages.Record:
+    """Return the record of the verdict on the spectra of ``upstream``."""
+    return stages.cluster(upstream, work, settings, key=key)

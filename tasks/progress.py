@@ -1,0 +1,63 @@
+"""Training progress as people see it: an artifact in the UI, and whoever listens on this machine (the terminal)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from telltale_core.proxy import Progress
+
+log = logging.getLogger(__name__)
+EVERY_S = 5.0
+
+listener: ContextVar[Callable[[Progress], None] | None] = ContextVar("listener", default=None)
+
+
+def watch(key: str) -> Callable[[Progress], None]:
+    """Return a callback for the training loop; it shows progress every few seconds and never raises."""
+    shown = _Artifact(key)
+
+    def see(progress: Progress) -> None:
+        hear = listener.get()
+        if hear is not None:
+            hear(progress)
+        shown.see(progress)
+
+    return see
+
+
+class _Artifact:
+    """A progress artifact that is made late, changed rarely, and given up on after a failure: a server may be away."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.artifact: UUID | None = None
+        self.done: dict[int, float] = {}
+        self.next_s = 0.0
+        self.working = True
+
+    def see(self, progress: Progress) -> None:
+        self.done[progress.member] = progress.step / progress.steps
+        share = sum(self.done.values()) / progress.members
+        if not self.working or (time.monotonic() < self.next_s and share < 1):
+            return
+        self.next_s = time.monotonic() + EVERY_S
+        text = (
+            f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.4f}, {progress.remaining_s:.0f} s left"
+        )
+        try:
+            self._show(100 * share, text)
+        except Exception as error:  # noqa: BLE001 - never at the cost of the training
+            self.working = False
+            log.warning("no further progress in the UI: %s", type(error).__name__)
+
+    def _show(self, percent: float, description: str) -> None:
+        if self.artifact is None:
+            self.artifact = create_progress_artifact(percent, key=self.key, description=description)
+        else:
+            update_progress_artifact(self.artifact, percent, description=description)

@@ -1,0 +1,40 @@
+"""The stages by name, as functions of plain values: an upstream record in, settings in, a small record out.
+
+A stage's folder in the work area is named by the digest of what it depends on: the upstream key, its own settings, and
+the source of the rooms it runs. A folder that holds its record is complete and is never computed again. The command
+line, a notebook and the Prefect flow all go through here, so they share one cache; a killed stage is simply run again.
+
+A stage record is ``{"format", "stage", "key", "keys", "settings"}``: JSON, free of secrets, arrays and machine paths;
+``keys`` and ``settings`` are those of this stage and of all that it rests on.
+"""
+
+from telltale_core.stages.config import CleanseConfig
+from telltale_core.stages.record import (
+    STAGES,
+    Record,
+    folder_of,
+    key_for,
+    open_drop,
+    open_losslog,
+    read_record,
+    standing,
+)
+from telltale_core.stages.walk import cluster, ingest, publish, report, spectrum, train
+
+__all__ = [
+    "STAGES",
+    "CleanseConfig",
+    "Record",
+    "cluster",
+    "folder_of",
+    "ingest",
+    "key_for",
+    "open_drop",
+    "open_losslog",
+    "publish",
+    "read_record",
+    "report",
+    "spectrum",
+    "standing",
+    "train",
+]

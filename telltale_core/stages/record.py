@@ -1,0 +1,133 @@
+"""Names and places: which key a stage's result has, where its folder lies, whether it is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from telltale_core.config import from_dict
+from telltale_core.digest import code_version, digest_of
+from telltale_core.drop import Drop, DropConfig, fingerprint
+from telltale_core.losslog import LossLog
+from telltale_core.proxy import ProxyConfig
+from telltale_core.storage import WorkArea
+
+log = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where a stage keeps its folders, the file that makes a folder complete, the settings and source it depends on."""
+
+    name: str
+    settings: str
+    folder: str
+    record: str
+    rooms: tuple[str, ...]
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage(name="ingest", settings="drop", folder="drops", record="manifest.json", rooms=("drop",)),
+        Stage(name="train", settings="proxy", folder="train", record="train.json", rooms=("proxy", "losslog")),
+        Stage(name="spectrum", settings="spectrum", folder="spectrum", record="spectrum.json", rooms=("spectrum",)),
+        Stage(name="cluster", settings="verdict", folder="verdict", record="verdict.json", rooms=("verdict",)),
+        Stage(name="report", settings="report", folder="report", record="report.json", rooms=("report",)),
+    )
+}
+# The rooms whose source decides what is published.
+DECIDING = ("drop", "proxy", "losslog", "spectrum", "verdict", "publish")
+# Which source led to which drop: drops are named by their content, which is only known once they were read.
+SOURCES = Stage(name="ingest", settings="drop", folder="ingest", record="ingest.json", rooms=("drop",))
+
+
+def key_for(stage: str, upstream: Record | str, settings: Settings) -> str:
+    """Return the key of a stage's result; ``upstream`` is a stage record, or the source's address for ``ingest``."""
+    if isinstance(upstream, str):
+        origin = fingerprint(upstream, from_dict(DropConfig, settings, "drop"))
+    else:
+        origin = upstream["key"]
+    return digest_of([stage, origin, deciding(stage, settings), code_version(STAGES[stage].rooms)])
+
+
+def deciding(stage: str, settings: Settings) -> dict[str, Any]:
+    """Return the settings on which a stage's result depends: not how many workers train, nor until when."""
+    return from_dict(ProxyConfig, settings, "proxy").recipe() if stage == "train" else dict(settings)
+
+
+def standing(stage: str, key: str, upstream: Record | str, settings: Settings, work: str) -> Record | None:
+    """Return the record of a stage that is complete in the work area, or None."""
+    area = WorkArea(work)
+    if stage == "ingest":
+        if not area.has(SOURCES.folder, key, SOURCES.record):
+            return None
+        known = area.fetch(SOURCES.folder, key, SOURCES.record) / SOURCES.record
+        key = json.loads(known.read_text(encoding="utf-8"))["drop_digest"]
+    if not area.has(STAGES[stage].folder, key, STAGES[stage].record):
+        return None
+    return record_of(stage, key, upstream, settings)
+
+
+def folder_of(record: Record, stage: str, work: str) -> Path:
+    """Return the local folder of one of the stages that a record rests on; fetched first if the work area is remote."""
+    return WorkArea(work).fetch(STAGES[stage].folder, record["keys"][stage], STAGES[stage].record)
+
+
+def open_drop(record: Record, work: str) -> Drop:
+    """Return the drop that a stage record rests on."""
+    return Drop.open(folder_of(record, "ingest", work))
+
+
+def open_losslog(record: Record, work: str) -> LossLog:
+    """Return the loss log that a stage record rests on."""
+    return LossLog.open(folder_of(record, "train", work) / "losslog")
+
+
+def read_record(record: Record, stage: str, work: str) -> dict[str, Any]:
+    """Return the room's own JSON record (``verdict.json``, ...) of one of the stages that a stage record rests on."""
+    text = (folder_of(record, stage, work) / STAGES[stage].record).read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def finish(stage: str, key: str, upstream: Record, settings: Settings, area: WorkArea) -> Record:
+    """Return the record of a stage whose folder is now complete; a remote work area receives it first."""
+    area.push(STAGES[stage].folder, key, STAGES[stage].record)
+    return record_of(stage, key, upstream, settings)
+
+
+def record_of(stage: str, key: str, upstream: Record | str, settings: Settings) -> Record:
+    """Return the stage record; where the work area lies is left out, it differs from host to host."""
+    before: Record = {"keys": {}, "settings": {}} if isinstance(upstream, str) else upstream
+    return {
+        "format": "telltale.stage/1",
+        "stage": stage,
+        "key": key,
+        "keys": {**before["keys"], stage: key},
+        "settings": {**before["settings"], STAGES[stage].settings: deciding(stage, settings)},
+    }
+
+
+@contextlib.contextmanager
+def alone(
+    stage: str, key: str, upstream: Record | str, settings: Settings, work: str
+) -> Iterator[tuple[WorkArea, Record | None]]:
+    """Hold the stage's lock, which the system frees when a process dies: two runs on one host compute a stage once."""
+    area = WorkArea(work)
+    lock = area.root / "locks" / f"{stage}-{key}"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = standing(stage, key, upstream, settings, work)
+        log.info("%s: %s", stage, "reused, nothing to compute" if done else "started")
+        yield area, done

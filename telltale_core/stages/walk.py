@@ -1,0 +1,182 @@
+"""The stages themselves: open what the upstream record names, call the room, say what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from telltale_core import drop as drops
+from telltale_core import proxy
+from telltale_core import publish as publication
+from telltale_core import report as reports
+from telltale_core import spectrum as spectra
+from telltale_core import verdict as verdicts
+from telltale_core.config import from_dict
+from telltale_core.digest import code_version, digest_of
+from telltale_core.drop import DropConfig
+from telltale_core.errors import NotFound, Transient
+from telltale_core.losslog.files import write_json
+from telltale_core.proxy import Progress, ProxyConfig
+from telltale_core.publish import PublishConfig
+from telltale_core.report import ReportConfig
+from telltale_core.spectrum import SpectrumConfig
+from telltale_core.stages.record import (
+    DECIDING,
+    SOURCES,
+    STAGES,
+    Record,
+    Settings,
+    alone,
+    finish,
+    folder_of,
+    key_for,
+    open_drop,
+    open_losslog,
+    read_record,
+    record_of,
+)
+from telltale_core.storage import open_store
+from telltale_core.verdict import VerdictConfig
+
+
+def ingest(source: str, work: str, settings: Settings, *, key: str | None = None) -> Record:
+    """Return the record of the drop read from ``source``; ``settings`` are those of :class:`DropConfig`.
+
+    Raises :class:`Transient` where the source changed while it was read: the drop would not be the one the key names.
+    """
+    key = key or key_for("ingest", source, settings)
+    with alone("ingest", key, source, settings, work) as (area, done):
+        if done:
+            return done
+        drop = drops.ingest(source, area.root / STAGES["ingest"].folder, from_dict(DropConfig, settings, "drop"))
+        if key_for("ingest", source, settings) != key:
+            raise Transient(
+                f"{drop.manifest['source']} changed while it was read; run again once its upload is complete"
+            )
+        area.push(STAGES["ingest"].folder, drop.digest, STAGES["ingest"].record)
+        known: dict[str, object] = {"format": "telltale.ingest/1", "source_key": key, "drop_digest": drop.digest}
+        place = area.path(SOURCES.folder, key)
+        place.mkdir(parents=True, exist_ok=True)
+        write_json(place / SOURCES.record, known)
+        area.push(SOURCES.folder, key, SOURCES.record)
+        return record_of("ingest", drop.digest, source, settings)
+
+
+def train(
+    upstream: Record,
+    work: str,
+    settings: Settings,
+    *,
+    key: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Record:
+    """Return the record of the proxy training on the drop of ``upstream``; resumes where a killed run stopped."""
+    key = key or key_for("train", upstream, settings)
+    with alone("train", key, upstream, settings, work) as (area, done):
+        if done:
+            return done
+        with contextlib.suppress(NotFound):
+            area.fetch("train", key, STAGES["train"].record)  # another machine's checkpoint
+        out = area.path("train", key)
+
+        pushed: set[tuple[int, int]] = set()
+
+        def see(seen: Progress) -> None:
+            if area.remote and (seen.member, seen.epoch) not in pushed:
+                pushed.add((seen.member, seen.epoch))
+                area.push("train", key, STAGES["train"].record)
+            if progress is not None:
+                progress(seen)
+
+        proxy.train(open_drop(upstream, work), out, from_dict(ProxyConfig, settings, "proxy"), progress=see)
+        return finish("train", key, upstream, settings, area)
+
+
+def spectrum(upstream: Record, work: str, settings: Settings, *, key: str | None = None) -> Record:
+    """Return the record of the spectra of the loss log of ``upstream``."""
+    key = key or key_for("spectrum", upstream, settings)
+    with alone("spectrum", key, upstream, settings, work) as (area, done):
+        if done:
+            return done
+        config = from_dict(SpectrumConfig, settings, "spectrum")
+        labels = open_drop(upstream, work).labels
+        spectra.compute_spectrum(open_losslog(upstream, work), labels, area.path("spectrum", key), config)
+        return finish("spectrum", key, upstream, settings, area)
+
+
+def cluster(upstream: Record, work: str, settings: Settings, *, key: str | None = None) -> Record:
+    """Return the record of the verdict on the spectra of ``upstream``."""
+    key = key or key_for("cluster", upstream, settings)
+    with alone("cluster", key, upstream, settings, work) as (area, done):
+        if done:
+            return done
+        verdicts.judge(
+            folder_of(upstream, "spectrum", work),
+            open_losslog(upstream, work),
+            open_drop(upstream, work),
+            area.path(STAGES["cluster"].folder, key),
+            from_dict(VerdictConfig, settings, "verdict"),
+        )
+        return finish("cluster", key, upstream, settings, area)
+
+
+def report(upstream: Record, work: str, settings: Settings, *, key: str | None = None) -> Record:
+    """Return the record of the HTML report on the verdict of ``upstream``."""
+    key = key or key_for("report", upstream, settings)
+    with alone("report", key, upstream, settings, work) as (area, done):
+        if done:
+            return done
+        reports.write_report(
+            open_drop(upstream, work),
+            open_losslog(upstream, work),
+            folder_of(upstream, "spectrum", work),
+            folder_of(upstream, "cluster", work),
+            area.path("report", key),
+            lineage={
+                "code_version": code_version(DECIDING),
+                "keys": upstream["keys"],
+                "settings": upstream["settings"],
+            },
+            train_record=read_record(upstream, "train", work),
+            config=from_dict(ReportConfig, settings, "report"),
+        )
+        return finish("report", key, upstream, settings, area)
+
+
+def publish(
+    upstream: Record, destination: str, work: str, settings: Settings, *, approve: bool = False, dry_run: bool = False
+) -> dict[str, Any]:
+    """Return what became of the run whose report is ``upstream``, as JSON values; publishing again changes nothing.
+
+    ``state`` is ``published``, ``dry-run``, or ``needs-review``: the verdict asks for a person and nobody has approved,
+    so nothing was written.
+    """
+    verdict, drop = read_record(upstream, "cluster", work), open_drop(upstream, work)
+    url = open_store(destination).location.url
+    decided = {name: values for name, values in upstream["settings"].items() if name != "report"}
+    config = digest_of({**decided, "publish": dict(settings)})
+    code = code_version(DECIDING)
+    run_key = publication.make_run_key(drop.digest, config, code, url)
+    told = {"format": "telltale.published/1", "statement": verdict["statement"], "dataset": url, "run_key": run_key}
+    if verdict["needs_review"] and not approve and not dry_run:
+        return {**told, "state": "needs-review", "counts": verdict["counts"]}
+    version = publication.publish(
+        drop,
+        folder_of(upstream, "cluster", work),
+        url,
+        run_key=run_key,
+        lineage={
+            "config_digest": config,
+            "code_version": code,
+            "seed": upstream["settings"]["proxy"]["seed"],
+            "keys": upstream["keys"],
+            "settings": {**upstream["settings"], "publish": dict(settings)},
+            "approved": approve,
+        },
+        config=from_dict(PublishConfig, settings, "publish"),
+        report=folder_of(upstream, "report", work) / "report.html",
+        dry_run=dry_run,
+    )
+    told |= {"state": "dry-run" if dry_run else "published", "version": version.number, "counts": version.counts}
+    return {**told, "files": version.urls(), "quarantine": version.quarantine_urls()}
