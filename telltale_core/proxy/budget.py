@@ -1,0 +1,90 @@
+"""Does a training fit? Estimated before it starts, so that it is refused rather than killed."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from telltale_core.errors import OverBudget
+from telltale_core.proxy.config import ProxyConfig
+from telltale_core.proxy.data import TrainingSet
+from telltale_core.proxy.hardware import Hardware, available_bytes
+from telltale_core.proxy.loop import evaluation_batch
+from telltale_core.proxy.models import ProxyNet
+
+PROCESS_BYTES = 350 << 20  # a worker's interpreter with torch and pyarrow, measured
+CUDA_CONTEXT_BYTES = 600 << 20  # and cuDNN's workspace
+LOG_BYTES = 4.5  # on disk per sample and snapshot; measured 3.4 on random losses
+
+
+def require_memory(net: ProxyNet, data: TrainingSet, config: ProxyConfig, hardware: Hardware, parallel: int) -> int:
+    """Return the estimated peak in bytes; raise :class:`OverBudget`, stating both figures, if it does not fit."""
+    needed = estimate_bytes(net, data, config, hardware)
+    if parallel > 1:
+        needed = parallel * (needed + PROCESS_BYTES)
+    limit = config.memory_limit_bytes or available_bytes(hardware.device)
+    if limit is not None and needed > limit:
+        where = "GPU" if hardware.kind == "cuda" else "host"
+        raise OverBudget(
+            f"training needs about {needed / 1e6:,.0f} MB of {where} memory ({parallel} at a time), "
+            f"{limit / 1e6:,.0f} MB may be used; choose a smaller batch_size, width or model, fewer "
+            "workers, or a larger machine"
+        )
+    return needed
+
+
+def estimate_bytes(net: ProxyNet, data: TrainingSet, config: ProxyConfig, hardware: Hardware) -> int:
+    """Return the estimated memory of one training in bytes: data, weights, activations, an epoch's losses."""
+    shape, n = tuple(data.inputs.shape[1:]), len(data.inputs)
+    total, largest = _activations(net, shape)
+    pixels = math.prod(shape)
+    batch, evaluated = min(config.batch_size, n), min(evaluation_batch(shape), 1024, n)
+    training = batch * (2 * total + 3 * pixels) * 4  # activations and their gradients; the batch as it is scaled
+    snapshot = evaluated * (3 * largest + 3 * pixels) * 4
+    weights = sum(value.numel() * value.element_size() for value in net.state_dict().values())
+    outputs = n * net.head.out_features * 8 * 4  # float64 margins and their temporaries
+    losses = n * config.snapshots_per_epoch * 4 * 4
+    on_gpu = hardware.kind == "cuda"
+    resident = data.inputs.nbytes if on_gpu or not isinstance(data.inputs, np.memmap) else 0
+    return int(max(training, snapshot) + 4 * weights + outputs + losses + resident + on_gpu * CUDA_CONTEXT_BYTES)
+
+
+def require_disk(out: Path, n: int, net: ProxyNet, config: ProxyConfig) -> None:
+    """Raise :class:`OverBudget` when the log, the checkpoints and the models will not fit where ``out`` lies."""
+    weights = sum(value.numel() * value.element_size() for value in net.state_dict().values())
+    snapshots = config.members * config.epochs * config.snapshots_per_epoch
+    needed = int(n * snapshots * LOG_BYTES + n * 80 + config.members * weights * 5)
+    free = shutil.disk_usage(out).free
+    if needed > free:
+        raise OverBudget(
+            f"the loss log, checkpoints and models in {out} need about {needed / 1e6:,.0f} MB, "
+            f"{free / 1e6:,.0f} MB are free; free space or choose another work area"
+        )
+
+
+@torch.inference_mode()
+def _activations(net: ProxyNet, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many values all layers give for one input, and how many the largest layer gives."""
+    sizes: list[int] = []
+
+    def note(_module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, torch.Tensor):
+            sizes.append(output.numel())
+
+    hooks = [module.register_forward_hook(note) for module in net.modules() if not list(module.children())]
+    device = next(net.parameters()).device
+    was_training = net.training
+    try:
+        net.eval()
+        one = torch.zeros(1, *shape, device=device)
+        net(one.permute(0, 3, 1, 2) if one.ndim == 4 else one)
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return sum(sizes), max(sizes)

@@ -1,0 +1,138 @@
+"""Training on arrays, without a drop: an ordinary classifier, and the parts from which every training is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from telltale_core.errors import BadInput
+from telltale_core.proxy.config import ProxyConfig
+from telltale_core.proxy.data import Objective, Resident, Scaling, mirrors_well, scaling_of
+from telltale_core.proxy.hardware import Hardware, resolve_hardware, running
+from telltale_core.proxy.loop import Snapshot, Timings, Trainer, evaluate
+from telltale_core.proxy.models import ProxyNet, build
+from telltale_core.proxy.progress import ProgressCallback, Ticker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fitted:
+    """A trained net that takes inputs as they lie in a drop; ``timings`` of its training."""
+
+    net: ProxyNet
+    scaling: Scaling
+    hardware: Hardware
+    timings: Timings
+
+    def logits(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the outputs for (N, H, W, C) images as float32 (N, K), in evaluation mode."""
+        if len(images) == 0:
+            return np.empty((0, self.net.head.out_features), dtype=np.float32)
+        with running(self.hardware), torch.inference_mode():
+            self.net.eval()
+            outputs_NK = evaluate(self.net, Resident(images, self.scaling, self.hardware.device), self.hardware)
+            return outputs_NK.cpu().numpy()
+
+    def predict(self, images: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the most likely class of each image, (N,)."""
+        return np.asarray(self.logits(images).argmax(axis=1), dtype=np.int64)
+
+
+def fit(
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    num_classes: int,
+    config: ProxyConfig,
+    log: Callable[[Snapshot], None] | None = None,
+    *,
+    progress: ProgressCallback | None = None,
+) -> Fitted:
+    """Return an ordinary classifier trained on (N, H, W, C) uint8 images with labels (N,) in 0..K-1.
+
+    The same loop as :func:`telltale_core.proxy.train`, without files. With ``log`` every snapshot's losses are handed
+    over; without it no evaluation pass is made. ``config.seed`` is the seed; ``members`` is not looked at.
+    """
+    hardware, scaling = resolve_hardware(config), scaling_of(images)
+    with running(hardware):
+        trainer = make_trainer(
+            images,
+            labels,
+            task="classification",
+            num_classes=num_classes,
+            config=config,
+            hardware=hardware,
+            scaling=scaling,
+            seed=config.seed,
+            modality="image",
+        )
+        ticker = make_ticker(trainer, 0, 1, progress)
+        for epoch in range(config.epochs):
+            trainer.run_epoch(epoch, ticker, log)
+    return Fitted(net=trainer.net, scaling=scaling, hardware=hardware, timings=trainer.timings)
+
+
+def make_trainer(
+    inputs: NDArray[Any],
+    answers: NDArray[Any],
+    *,
+    task: str,
+    num_classes: int | None,
+    config: ProxyConfig,
+    hardware: Hardware,
+    scaling: Scaling,
+    seed: int,
+    modality: str,
+    deadline_at: float | None = None,
+) -> Trainer:
+    """Return a trainer before its first step."""
+    require_samples(inputs, answers)
+    objective = Objective(task, answers, num_classes, hardware.device)
+    shape = tuple(inputs.shape[1:])
+    if deadline_at is None:
+        deadline_at = deadline(config)
+    return Trainer(
+        net=build(config.model, modality, shape, config.width, objective.outputs, seed=seed),
+        data=Resident(inputs, scaling, hardware.device),
+        objective=objective,
+        config=config,
+        hardware=hardware,
+        seed=seed,
+        mirror=mirrored(inputs, config),
+        deadline_at=deadline_at,
+    )
+
+
+def make_ticker(trainer: Trainer, member: int, members: int, progress: ProgressCallback | None) -> Ticker:
+    """Return what turns a trainer's steps into progress."""
+    return Ticker(
+        member=member,
+        members=members,
+        epochs=trainer.config.epochs,
+        steps=trainer.steps,
+        batch=trainer.batch,
+        callback=progress,
+        first_step=trainer.step,
+    )
+
+
+def deadline(config: ProxyConfig) -> float:
+    """Return the moment (of the monotonic clock) past which a training that starts now must stop."""
+    return float("inf") if config.deadline_s is None else time.monotonic() + config.deadline_s
+
+
+def mirrored(inputs: NDArray[Any], config: ProxyConfig) -> bool:
+    """Return whether half of each batch is mirrored: the setting, or what suits the images."""
+    return mirrors_well(inputs) if config.flip == "auto" else bool(config.flip)
+
+
+def require_samples(inputs: NDArray[Any], answers: NDArray[Any]) -> None:
+    """Raise :class:`BadInput` for data that no proxy can be trained on."""
+    if len(inputs) != len(answers):
+        raise BadInput("length_mismatch", f"{len(inputs)} inputs and {len(answers)} labels or targets")
+    if len(inputs) < 2:
+        raise BadInput("too_few_samples", f"training needs at least 2 samples, got {len(inputs)}")

@@ -1,0 +1,218 @@
+"""The inner loop that every training shares: one proxy, one epoch at a time, with or without snapshots.
+
+Everything random in an epoch comes from a generator seeded by (seed, epoch): a resumed run replays nothing. Legend:
+N samples, B batch, K outputs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from telltale_core.errors import ConfigError, OverBudget, TrainingDiverged
+from telltale_core.proxy.config import ProxyConfig
+from telltale_core.proxy.data import Objective, Resident
+from telltale_core.proxy.hardware import Hardware
+from telltale_core.proxy.models import ProxyNet
+from telltale_core.proxy.progress import Ticker
+
+WARMUP_STEPS = 100  # at most, and at most a twentieth of the run
+LOWEST_RATE = 0.02  # of lr, at the end of the decay
+EVALUATION_PIXELS = 1 << 20  # a snapshot's batch: 1,024 images of 32 x 32
+CUDA_CHECK_STEPS = 50  # reading a loss back makes the GPU wait; a CPU reads every one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Snapshot:
+    """What one frozen model says of all samples: ``log_loss`` (N,) float32; ``score``, accuracy or R squared."""
+
+    epoch: int
+    step: int
+    log_loss: NDArray[np.float32]
+    score: float
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds spent: in optimiser steps, in snapshots' evaluation passes, in writing losses and checkpoints."""
+
+    train_s: float = 0.0
+    snapshot_s: float = 0.0
+    write_s: float = 0.0
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """One proxy in training; ``net`` is what is saved, ``step`` counts the optimiser steps taken."""
+
+    net: ProxyNet
+    data: Resident
+    objective: Objective
+    config: ProxyConfig
+    hardware: Hardware
+    seed: int
+    mirror: bool
+    deadline_at: float = math.inf
+    step: int = 0
+    timings: Timings = field(default_factory=Timings)
+
+    def __post_init__(self) -> None:
+        self.net.to(self.hardware.device)
+        self.batch = min(self.config.batch_size, len(self.data))
+        self.steps_per_epoch = len(self.data) // self.batch
+        self.steps = self.steps_per_epoch * self.config.epochs
+        # fullgraph is not asked for: a registered model may break the graph
+        self._forward: Callable[[torch.Tensor], torch.Tensor] = (
+            torch.compile(self.net) if self.config.compile else self.net
+        )
+        self._sgd = torch.optim.SGD(
+            self.net.parameters(),
+            lr=self.config.lr,
+            momentum=self.config.momentum,
+            nesterov=self.config.momentum > 0,
+            weight_decay=self.config.weight_decay,
+        )
+
+    def run_epoch(self, epoch: int, ticker: Ticker, on_snapshot: Callable[[Snapshot], None] | None = None) -> None:
+        """Train one epoch; with ``on_snapshot``, evaluate all samples at each snapshot and hand the losses over.
+
+        Raises :class:`TrainingDiverged` on a non-finite loss and :class:`OverBudget` past the deadline.
+        """
+        order_SB, mirror_SB = self._draw(epoch)
+        marks = snapshot_steps(self.steps_per_epoch, self.config.snapshots_per_epoch) if on_snapshot else frozenset()
+        self.net.train()
+        began, check = time.perf_counter(), 1 if self.hardware.kind == "cpu" else CUDA_CHECK_STEPS
+        losses: list[torch.Tensor] = []
+        for s in range(self.steps_per_epoch):
+            losses.append(self._update(order_SB[s], mirror_SB[s] if mirror_SB is not None else None))
+            last = s == self.steps_per_epoch - 1
+            if last or s in marks or len(losses) >= check or ticker.due():
+                loss = self._checked(losses, epoch)
+                losses.clear()
+                if s in marks and on_snapshot:
+                    self.hardware.synchronise()
+                    self.timings.train_s += time.perf_counter() - began
+                    snapshot = self.snapshot(epoch)
+                    ticker.accuracy = snapshot.score
+                    on_snapshot(snapshot)
+                    self.net.train()
+                    began = time.perf_counter()
+                if last or ticker.due():
+                    ticker.tell(epoch + last, self.step, loss)
+        self.hardware.synchronise()
+        self.timings.train_s += time.perf_counter() - began
+
+    def snapshot(self, epoch: int) -> Snapshot:
+        """Return every sample's loss under the present weights: evaluation mode, no augmentation."""
+        began = time.perf_counter()
+        outputs_NK = self.outputs()
+        log_loss_N = self.objective.log_loss(outputs_NK)
+        finite = torch.isfinite(log_loss_N)
+        if not bool(finite.all()):
+            raise self._diverged(epoch, f"{int((~finite).sum())} of {len(self.data)} samples have a non-finite loss")
+        losses = log_loss_N.float().cpu().numpy()
+        score = self.objective.score(outputs_NK)
+        self.timings.snapshot_s += time.perf_counter() - began
+        return Snapshot(epoch=epoch, step=self.step, log_loss=losses, score=score)
+
+    @torch.inference_mode()
+    def outputs(self) -> torch.Tensor:
+        """Return the outputs for all samples, (N, K) float32 on the device, in evaluation mode."""
+        self.net.eval()
+        return evaluate(self._forward, self.data, self.hardware)
+
+    def _draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the epoch's batches as sample numbers (S, B) and, where the recipe mirrors, who is mirrored."""
+        words = np.random.SeedSequence([self.seed, epoch]).generate_state(2, np.uint64)
+        generator = torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
+        shape = (self.steps_per_epoch, self.batch)
+        order = torch.randperm(len(self.data), generator=generator)[: shape[0] * shape[1]].view(shape)
+        mirror = (torch.rand(shape, generator=generator) < 0.5).to(self.hardware.device) if self.mirror else None
+        torch.manual_seed(int(words[1] >> np.uint64(1)))  # for what a registered model draws itself, such as dropout
+        return order.to(self.hardware.device), mirror
+
+    def _update(self, index_B: torch.Tensor, mirror_B: torch.Tensor | None) -> torch.Tensor:
+        """Take one optimiser step and return the batch's loss, still on the device."""
+        if time.monotonic() > self.deadline_at:
+            raise OverBudget(
+                f"deadline_s = {self.config.deadline_s:g} passed at step {self.step} of {self.steps}; run again with a "
+                "larger one, a checkpointed training goes on at its last whole epoch"
+            )
+        for group in self._sgd.param_groups:
+            group["lr"] = learning_rate(self.step, self.steps, self.config)
+        with self.hardware.autocast():
+            outputs_BK = self._forward(self.data.rows(index_B, mirror_B))
+        loss = self.objective.loss(outputs_BK, index_B)
+        self._sgd.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._sgd.step()
+        self.step += 1
+        return loss.detach()
+
+    def _checked(self, losses: list[torch.Tensor], epoch: int) -> float:
+        mean = float(torch.stack(losses).mean())
+        if not math.isfinite(mean):
+            raise self._diverged(epoch, f"the training loss is {mean}")
+        return mean
+
+    def _diverged(self, epoch: int, what: str) -> TrainingDiverged:
+        rate = learning_rate(max(self.step - 1, 0), self.steps, self.config)
+        return TrainingDiverged(
+            f"{what} in epoch {epoch}, step {self.step}, at learning rate {rate:.3g}; try a smaller lr "
+            f"({self.config.lr / 4:.3g}), precision 'float32', a larger batch_size, or another seed"
+        )
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return all tensors that the next step depends on: weights, batch statistics, momentum."""
+        tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
+        for name, parameter in self.net.named_parameters():
+            buffer = self._sgd.state.get(parameter, {}).get("momentum_buffer")
+            if buffer is not None:
+                tensors[f"momentum.{name}"] = buffer
+        return tensors
+
+    def load_state(self, tensors: dict[str, torch.Tensor], step: int) -> None:
+        """Take over a state made by :meth:`state` after ``step`` steps."""
+        self.net.load_state_dict({n.removeprefix("net."): v for n, v in tensors.items() if n.startswith("net.")})
+        for name, parameter in self.net.named_parameters():
+            if f"momentum.{name}" in tensors:
+                buffer = torch.empty_like(parameter, requires_grad=False).copy_(tensors[f"momentum.{name}"])
+                self._sgd.state[parameter]["momentum_buffer"] = buffer
+        self.step = step
+
+
+def learning_rate(step: int, steps: int, config: ProxyConfig) -> float:
+    """Return the rate of a step: a short linear warm-up, the full rate for ``lr_hold`` of the run, a linear decay."""
+    warm = min(1.0, (step + 1) / max(1, min(WARMUP_STEPS, steps // 20)))
+    done = step / steps
+    decay = 1.0 if done < config.lr_hold else max(LOWEST_RATE, (1.0 - done) / (1.0 - config.lr_hold))
+    return config.lr * warm * decay
+
+
+def snapshot_steps(steps_per_epoch: int, snapshots: int) -> frozenset[int]:
+    """Return after which steps of an epoch a snapshot is taken, evenly spread, the last at the epoch's end."""
+    if snapshots > steps_per_epoch:
+        raise ConfigError(
+            f"snapshots_per_epoch must be <= the {steps_per_epoch} steps of an epoch of this drop, got {snapshots}; "
+            "choose fewer, or a smaller batch_size"
+        )
+    return frozenset(round(steps_per_epoch * (s + 1) / snapshots) - 1 for s in range(snapshots))
+
+
+def evaluation_batch(shape: tuple[int, ...]) -> int:
+    """Return how many inputs of a shape (H, W, C) are evaluated at a time."""
+    return max(1, EVALUATION_PIXELS // max(1, math.prod(shape[:-1])))
+
+
+def evaluate(net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware) -> torch.Tensor:
+    """Return a net's outputs for all inputs, (N, K) float32; the caller has set evaluation mode."""
+    size = min(evaluation_batch(tuple(data.inputs.shape[1:])), 1024)
+    with hardware.autocast():
+        parts = [net(data.rows(slice(start, start + size))).float() for start in range(0, len(data), size)]
+    return torch.cat(parts)

@@ -1,0 +1,164 @@
+"""One member's training on a drop: resumes at its last whole epoch, leaves loss files, a checkpoint and a model."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from telltale_core.digest import sha256_file
+from telltale_core.errors import BadInput, ConfigError, Corrupt
+from telltale_core.losslog import LogPlan, LossLogWriter
+from telltale_core.losslog.files import write_whole
+from telltale_core.proxy import checkpoint as checkpoints
+from telltale_core.proxy.checkpoint import Checkpoint
+from telltale_core.proxy.config import ProxyConfig
+from telltale_core.proxy.data import Scaling, TrainingSet
+from telltale_core.proxy.fit import make_ticker, make_trainer
+from telltale_core.proxy.hardware import Hardware, running
+from telltale_core.proxy.loop import Snapshot, Timings, Trainer
+from telltale_core.proxy.progress import ProgressCallback
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What all members of one training share; ``deadline_at`` is a moment of the monotonic clock."""
+
+    drop: TrainingSet
+    out: Path
+    config: ProxyConfig
+    hardware: Hardware
+    scaling: Scaling
+    deadline_at: float = math.inf
+
+    @property
+    def plan(self) -> LogPlan:
+        """Return what the finished loss log will hold."""
+        return LogPlan(
+            drop_digest=self.drop.digest,
+            n_samples=len(self.drop.inputs),
+            members=self.config.members,
+            epochs=self.config.epochs,
+            snapshots_per_epoch=self.config.snapshots_per_epoch,
+        )
+
+    def environment(self) -> dict[str, object]:
+        """Return what else the bits of a loss depend on."""
+        return {"torch": torch.__version__, **asdict(self.hardware)}
+
+
+def answers_of(drop: TrainingSet) -> NDArray[np.generic]:
+    """Return the labels or targets that the drop's task learns."""
+    answers = drop.targets if drop.task == "regression" else drop.labels
+    if answers is None:
+        raise BadInput("no_answers", f"the drop's task is {drop.task}, but it has no labels or targets to learn")
+    return answers
+
+
+def model_path(out: Path, member: int) -> Path:
+    """Return where a member's trained model lies in a training folder."""
+    return out / f"model-{member}.safetensors"
+
+
+def train_member(job: Job, member: int, progress: ProgressCallback | None = None) -> Checkpoint:
+    """Return the final checkpoint of one member, trained from where it stands.
+
+    A kill at any moment costs at most the epoch in progress: an epoch's loss file is written whole, then the
+    checkpoint, and a resumed run writes the same bytes (on a CPU with the same torch and threads).
+    """
+    with running(job.hardware):
+        trainer = make_trainer(
+            job.drop.inputs,
+            answers_of(job.drop),
+            task=job.drop.task,
+            num_classes=job.drop.num_classes,
+            config=job.config,
+            hardware=job.hardware,
+            scaling=job.scaling,
+            seed=job.config.seed + member,
+            modality=job.drop.modality,
+            deadline_at=job.deadline_at,
+        )
+        writer = LossLogWriter(job.out / "losslog", job.plan)
+        state = resume(job, member, trainer, writer)
+        ticker = make_ticker(trainer, member, job.config.members, progress)
+        for epoch in range(state.epoch, job.config.epochs):
+            snapshots: list[Snapshot] = []
+            trainer.run_epoch(epoch, ticker, snapshots.append)
+            began = time.perf_counter()
+            step_S = np.array([snapshot.step for snapshot in snapshots], dtype=np.int32)
+            losses_NS = np.stack([snapshot.log_loss for snapshot in snapshots], axis=1)
+            digest = writer.write_epoch(member, epoch, step_S, losses_NS)
+            trainer.timings.write_s += time.perf_counter() - began
+            began = time.perf_counter()
+            state = _state(job, member, trainer, [*state.log_files, digest], snapshots[-1].score)
+            checkpoints.save(checkpoints.checkpoint_path(job.out, member), state, trainer.state())
+            trainer.timings.write_s += time.perf_counter() - began
+        write_whole(model_path(job.out, member), checkpoints.tensor_bytes(trainer.net.state_dict(), {}))
+    return state
+
+
+def resume(job: Job, member: int, trainer: Trainer, writer: LossLogWriter) -> Checkpoint:
+    """Return the state to go on from and put it into the trainer; the beginning, where nothing sound stands.
+
+    Raises :class:`ConfigError` for a checkpoint of another drop or recipe: resuming it would mix two trainings.
+    """
+    fresh = _state(job, member, trainer, [], math.nan)
+    path = checkpoints.checkpoint_path(job.out, member)
+    if not path.is_file():
+        return fresh
+    try:
+        state, tensors = checkpoints.load(path)
+    except Corrupt as error:
+        logger.warning("member %d starts again: %s", member, error)
+        return fresh
+    if (state.drop_digest, state.recipe_digest, state.member) != (fresh.drop_digest, fresh.recipe_digest, member):
+        raise ConfigError(f"{path} is of another drop or recipe; train into another folder, or remove {job.out}")
+    if writer.epochs_standing(member, state.log_files) < state.epoch:
+        logger.warning("member %d starts again: its loss files do not all stand as written", member)
+        return fresh
+    if state.environment != fresh.environment:
+        logger.warning(
+            "member %d resumes under %s what ran under %s: its losses go on, not bit for bit as one run would",
+            member, fresh.environment, state.environment,
+        )  # fmt: skip
+    trainer.load_state(tensors, state.step)
+    trainer.timings = Timings(**state.timings)
+    logger.info("member %d resumes after epoch %d of %d", member, state.epoch, job.config.epochs)
+    return state
+
+
+def _state(job: Job, member: int, trainer: Trainer, log_files: list[str], score: float) -> Checkpoint:
+    return Checkpoint(
+        member=member,
+        epoch=len(log_files),
+        step=trainer.step,
+        drop_digest=job.drop.digest,
+        recipe_digest=job.config.recipe_digest(),
+        environment=job.environment(),
+        log_files=log_files,
+        score=score,
+        timings=asdict(trainer.timings),
+    )
+
+
+def member_record(job: Job, member: int) -> dict[str, object]:
+    """Return what the stage's record says of a member that is done."""
+    state = checkpoints.load_record(checkpoints.checkpoint_path(job.out, member))
+    path = model_path(job.out, member)
+    return {
+        "member": member,
+        "seed": job.config.seed + member,
+        "train_score": state.score,
+        "timings": {name: round(value, 3) for name, value in state.timings.items()},
+        "model_file": path.name,
+        "model_sha256": sha256_file(path),
+    }

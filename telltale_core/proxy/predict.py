@@ -1,0 +1,74 @@
+"""What a trained proxy says of new images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from telltale_core.digest import sha256_bytes
+from telltale_core.errors import BadInput, ConfigError, Corrupt, NotFound
+from telltale_core.proxy.config import ProxyConfig
+from telltale_core.proxy.data import Scaling
+from telltale_core.proxy.fit import Fitted
+from telltale_core.proxy.hardware import resolve_hardware
+from telltale_core.proxy.loop import Timings
+from telltale_core.proxy.models import build
+
+TRAIN_FORMAT = "telltale.train/1"
+
+
+def read_train_record(train_dir: Path) -> dict[str, Any]:
+    """Return the record of a complete training; raise :class:`NotFound` or :class:`Corrupt` otherwise."""
+    path = train_dir / "train.json"
+    if not path.is_file():
+        raise NotFound(f"{path} is absent: no complete training there; run the train stage first")
+    try:
+        record = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise Corrupt(f"{path} is not JSON; remove the folder and train again") from error
+    if not isinstance(record, dict) or record.get("format") != TRAIN_FORMAT:
+        raise Corrupt(f"{path} is not a record of format {TRAIN_FORMAT}")
+    return record
+
+
+def load_proxy(train_dir: Path, member: int = 0, config: ProxyConfig | None = None) -> Fitted:
+    """Return a trained proxy; ``config`` chooses the device and precision (by default what this machine has)."""
+    record = read_train_record(train_dir)
+    if not 0 <= member < len(record["members"]):
+        raise ConfigError(f"member must be in 0..{len(record['members']) - 1}, got {member}")
+    entry, inputs = record["members"][member], record["input"]
+    path = train_dir / entry["model_file"]
+    try:
+        data = path.read_bytes()
+        if sha256_bytes(data) != entry["model_sha256"]:
+            raise Corrupt(f"{path} does not have the digest that train.json records; train again")
+        tensors = safetensors.torch.load(data)
+    except (OSError, SafetensorError) as error:
+        raise Corrupt(f"{path} cannot be read ({type(error).__name__}); train again") from error
+    net = build(
+        record["model"],
+        inputs["modality"],
+        tuple(inputs["shape"]),
+        record["config"]["width"],
+        record["outputs"],
+        seed=0,
+    )
+    net.load_state_dict(tensors)
+    hardware = resolve_hardware(config or ProxyConfig())
+    net.to(hardware.device)
+    scaling = Scaling(mean=tuple(inputs["mean"]), std=tuple(inputs["std"]))
+    return Fitted(net=net, scaling=scaling, hardware=hardware, timings=Timings(**entry["timings"]))
+
+
+def predict_logits(train_dir: Path, images: NDArray[Any], member: int = 0) -> NDArray[np.float32]:
+    """Return a trained proxy's logits for (N, H, W, C) uint8 images, (N, K) float32."""
+    shape = tuple(read_train_record(train_dir)["input"]["shape"])
+    if tuple(images.shape[1:]) != shape:
+        raise BadInput("shape", f"the proxy was trained on inputs of shape {shape}, got {tuple(images.shape[1:])}")
+    return load_proxy(train_dir, member).logits(images)

@@ -1,0 +1,123 @@
+"""What a training tells while it runs, and a ready-made way to show it."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TextIO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where one member's training stands.
+
+    ``epoch`` counts the finished ones; ``loss`` is the mean training loss since the last report, ``accuracy`` the share
+    of all samples right at the last snapshot (for regression R squared; NaN before the first), ``samples_per_s`` the
+    training rate and ``remaining_s`` the time left, both with snapshots counted in.
+    """
+
+    member: int
+    members: int
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    samples_per_s: float
+    remaining_s: float
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Ticker:
+    """Turns optimiser steps into :class:`Progress`: once a second at most, and at each epoch's end."""
+
+    member: int
+    members: int
+    epochs: int
+    steps: int
+    batch: int
+    callback: ProgressCallback | None
+    first_step: int = 0
+    accuracy: float = math.nan
+    _began: float = field(default_factory=time.monotonic)
+    _told: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        """Return whether a second has passed since the last report."""
+        return self.callback is not None and time.monotonic() - self._told >= 1.0
+
+    def tell(self, epoch: int, step: int, loss: float) -> None:
+        """Report that ``step`` steps and ``epoch`` epochs are done."""
+        self._told = time.monotonic()
+        if self.callback is None:
+            return
+        rate = (step - self.first_step) / max(self._told - self._began, 1e-9)
+        self.callback(
+            Progress(
+                member=self.member,
+                members=self.members,
+                epoch=epoch,
+                epochs=self.epochs,
+                step=step,
+                steps=self.steps,
+                loss=loss,
+                accuracy=self.accuracy,
+                samples_per_s=rate * self.batch,
+                remaining_s=(self.steps - step) / rate if rate > 0 else math.inf,
+            )
+        )
+
+
+class ProgressBar:
+    """A progress callback: one line redrawn in place on a terminal, a plain line an epoch elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._latest: dict[int, Progress] = {}
+        self._width = 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Show where the training stands."""
+        before = self._latest.get(progress.member)
+        self._latest[progress.member] = progress
+        finished = all(p.step >= p.steps for p in self._latest.values()) and len(self._latest) == progress.members
+        if self._stream.isatty():
+            line = self._line()
+            self._stream.write("\r" + line.ljust(self._width) + ("\n" if finished else ""))
+            self._width = len(line)
+        elif before is None or before.epoch != progress.epoch or progress.step == progress.steps:
+            self._stream.write(self._line() + "\n")
+        self._stream.flush()
+
+    def _line(self) -> str:
+        """Return the state of all members in one line: they count as one training."""
+        states = list(self._latest.values())
+        members = states[0].members
+        share = sum(p.step / p.steps for p in states) / members
+        filled = int(share * 20)
+        proxies = f" of {members} proxies" if members > 1 else ""
+        left = max(p.remaining_s for p in states) * max(1.0, members / len(states))
+        accuracies = [p.accuracy for p in states if not math.isnan(p.accuracy)]
+        right = f", accuracy {sum(accuracies) / len(accuracies):.3f}" if accuracies else ""
+        loss = sum(p.loss for p in states) / len(states)
+        return (
+            f"training [{'#' * filled}{'.' * (20 - filled)}] {share:4.0%}{proxies}, "
+            f"epoch {min(p.epoch for p in states)}/{states[0].epochs}, loss {loss:.4f}{right}, "
+            f"{sum(p.samples_per_s for p in states if p.step < p.steps) or states[-1].samples_per_s:,.0f} samples/s, "
+            f"{_clock(left)} left"
+        )
+
+
+def _clock(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,125 @@
+"""The train stage: a drop in, a loss log out. Legend: N samples."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from telltale_core.config import to_dict
+from telltale_core.errors import ConfigError
+from telltale_core.losslog import Alignment, LossLog, LossLogWriter
+from telltale_core.losslog.files import sweep_temporaries, write_json
+from telltale_core.proxy.budget import require_disk, require_memory
+from telltale_core.proxy.config import ProxyConfig
+from telltale_core.proxy.data import Objective, TrainingSet, scaling_of
+from telltale_core.proxy.fit import deadline, mirrored, require_samples
+from telltale_core.proxy.hardware import cores, resolve_hardware
+from telltale_core.proxy.loop import snapshot_steps
+from telltale_core.proxy.member import Job, answers_of, member_record, train_member
+from telltale_core.proxy.models import build, resolve
+from telltale_core.proxy.predict import TRAIN_FORMAT, read_train_record
+from telltale_core.proxy.progress import ProgressCallback
+from telltale_core.proxy.workers import train_in_workers
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    drop: TrainingSet, out: Path, config: ProxyConfig | None = None, progress: ProgressCallback | None = None
+) -> LossLog:
+    """Return the complete loss log of a drop, trained into the folder ``out``; resumes what a killed run left there.
+
+    A folder that is complete is read, not trained again. Raises :class:`ConfigError` when ``out`` holds the training of
+    another drop or recipe, :class:`OverBudget` before the start when memory or disk will not do and during it when the
+    deadline passes, :class:`TrainingDiverged`, and :class:`Misaligned` when the finished log's rows do not follow their
+    ids.
+    """
+    config = config or ProxyConfig()
+    if (out / "train.json").is_file():
+        return _standing(drop, out, config)
+    began = time.monotonic()
+    require_samples(drop.inputs, answers_of(drop))
+    job = Job(
+        drop=drop,
+        out=out,
+        config=config,
+        hardware=resolve_hardware(config),
+        scaling=scaling_of(drop.inputs),
+        deadline_at=deadline(config),
+    )
+    workers = _prepare(job)
+    writer = LossLogWriter.create(out / "losslog", job.plan, drop.sample_ids)
+    if workers > 1:
+        train_in_workers(job, workers, progress)
+    else:
+        for member in range(config.members):
+            train_member(job, member, progress)
+    writer.finish()
+    log = LossLog.open(out / "losslog")
+    _write_record(job, log, log.check_alignment(), time.monotonic() - began)
+    shutil.rmtree(out / "checkpoint")
+    return log
+
+
+def _standing(drop: TrainingSet, out: Path, config: ProxyConfig) -> LossLog:
+    """Return the log of a complete folder, if it is of this drop and recipe."""
+    record = read_train_record(out)
+    if (record["drop_digest"], record["recipe_digest"]) != (drop.digest, config.recipe_digest()):
+        raise ConfigError(f"{out} holds the training of another drop or recipe; choose another folder")
+    return LossLog.open(out / "losslog")
+
+
+def _prepare(job: Job) -> int:
+    """Check all that can be checked before the first step; return how many members are trained at a time."""
+    config, drop = job.config, job.drop
+    objective = Objective(drop.task, answers_of(drop), drop.num_classes, "cpu")
+    n, shape = len(drop.inputs), tuple(drop.inputs.shape[1:])
+    snapshot_steps(n // min(config.batch_size, n), config.snapshots_per_epoch)
+    net = build(config.model, drop.modality, shape, config.width, objective.outputs, seed=config.seed)
+    workers = 1
+    if job.hardware.kind == "cpu":
+        workers = min(config.members, config.workers or max(1, cores() // job.hardware.threads))
+    job.out.mkdir(parents=True, exist_ok=True)
+    for folder in (job.out, job.out / "checkpoint"):
+        sweep_temporaries(folder)
+    estimate = require_memory(net, drop, config, job.hardware, workers)
+    require_disk(job.out, n, net, config)
+    logger.info(
+        "train: %d samples, %d proxies (%d at a time), %s %s on %s, about %.0f MB",
+        n, config.members, workers, resolve(config.model, drop.modality)[0], job.hardware.precision,
+        job.hardware.describe(), estimate / 1e6,
+    )  # fmt: skip
+    return workers
+
+
+def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -> None:
+    config, drop = job.config, job.drop
+    members = [member_record(job, member) for member in range(config.members)]
+    record: dict[str, object] = {
+        "format": TRAIN_FORMAT,
+        "drop_digest": drop.digest,
+        "log_digest": log.digest,
+        "config": to_dict(config),
+        "recipe_digest": config.recipe_digest(),
+        "model": resolve(config.model, drop.modality)[0],
+        "task": drop.task,
+        "outputs": 1 if drop.task == "regression" else drop.num_classes,
+        "input": {"modality": drop.modality, "shape": list(drop.inputs.shape[1:]), **asdict(job.scaling)},
+        "mirrored": mirrored(drop.inputs, config),
+        "hardware": {**asdict(job.hardware), "name": job.hardware.describe()},
+        "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
+        "members": members,
+        "alignment": {
+            "lowest": None if math.isnan(alignment.lowest) else round(alignment.lowest, 4),
+            "decided": alignment.decided,
+        },
+        "wall_s": round(wall_s, 3),
+    }
+    write_json(job.out / "train.json", record)
