@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import uuid
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,11 @@ def s3_url(s3_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{s3_address[0]}:{s3_address[1]}")
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    from telltale_core.storage import open_store
-
     bucket = f"bucket-{uuid.uuid4().hex[:12]}"
-    open_store(f"s3://{bucket}").transport.fs.call_s3("create_bucket", Bucket=bucket)
+    http = HTTPConnection(*s3_address)
+    http.request("PUT", f"/{bucket}")
+    assert http.getresponse().status == 200
+    http.close()
     return f"s3://{bucket}/data"
 
 
@@ -64,3 +66,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory":
         return f"memory://{uuid.uuid4().hex}/data"
     return str(request.getfixturevalue("s3_url"))
+
+
+@pytest.fixture
+def store(url: str) -> Any:
+    """An open store of each kind, whose retries take no time."""
+    from telltale_core.storage import open_store
+
+    return open_store(url, support.quick_retry())

@@ -226,3 +226,116 @@ def flip_bit(data: bytes, rng: random.Random) -> bytes:
     changed = bytearray(data)
     changed[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     return bytes(changed)
+
+
+CODE = {"config_digest": "c" * 64, "code_version": "v1", "seed": 0}
+
+
+class HandMadeDrop:
+    """A drop folder laid out as ingest leaves it, made by hand: small PNG images with ClassLabel metadata."""
+
+    def __init__(self, path: Path, manifest: dict[str, Any], sample_ids: Any) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.digest: str = manifest["digest"]
+        self.sample_ids = sample_ids
+
+    def rejected(self) -> Any:
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.path / "rejected.parquet")
+
+
+def png(seed: int, side: int = 6) -> bytes:
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def make_drop(folder: Path, n: int = 40, rejected: int = 3, seed: int = 0, *, images: bool = True) -> HandMadeDrop:
+    import json
+
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from telltale_core.digest import digest_of, sha256_file
+
+    folder.mkdir(parents=True)
+    ids = [f"s{seed}-{row:04d}" for row in range(n)]
+    label = pa.array([row % 3 for row in range(n)], pa.int64())
+    features: dict[str, Any] = {"label": {"names": ["cat", "dog", "owl"], "_type": "ClassLabel"}}
+    if images:
+        content = [{"bytes": png(seed * 100_000 + row), "path": f"{row}.png"} for row in range(n)]
+        first = pa.array(content, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+        features["image"] = {"_type": "Image"}
+        table = pa.table({"image": first, "label": label})
+    else:
+        features["value"] = {"dtype": "float64", "_type": "Value"}
+        table = pa.table({"value": np.random.default_rng(seed).normal(size=n), "label": label})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, folder / "payload.parquet", row_group_size=16)
+    refused = {
+        "source": pa.array([f"train.parquet#{n + row}" for row in range(rejected)], pa.string()),
+        "row": pa.array(range(n, n + rejected), pa.int64()),
+        "sample_id": pa.array([None] * rejected, pa.string()),
+        "reason_code": pa.array(["unreadable_media"] * rejected, pa.string()),
+        "reason": pa.array(["the image cannot be decoded"] * rejected, pa.string()),
+        "raw": pa.array([b"junk"] * rejected, pa.binary()),
+    }
+    pq.write_table(pa.table(refused), folder / "rejected.parquet")
+    files = {name: sha256_file(folder / name) for name in ("payload.parquet", "rejected.parquet")}
+    manifest = {
+        "format": "telltale.drop/1",
+        "digest": digest_of(files),
+        "name": f"hand-made {seed}",
+        "source": "somewhere",
+        "counts": {"seen": n + rejected, "kept": n, "rejected": rejected},
+        "files": files,
+    }
+    return HandMadeDrop(folder, manifest, np.array(ids))
+
+
+def make_verdict(
+    folder: Path, drop: HandMadeDrop, quarantine: set[int], review: set[int], *, order: Any = None
+) -> Path:
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True)
+    rows = list(range(len(drop.sample_ids)))
+    decision = ["quarantine" if row in quarantine else "review" if row in review else "keep" for row in rows]
+    table = pa.table(
+        {
+            "sample_id": pa.array([str(name) for name in drop.sample_ids], pa.string()),
+            "suspicion": pa.array([{"keep": 0.1, "review": 0.6, "quarantine": 0.9}[d] for d in decision], pa.float64()),
+            "cluster": pa.array([0 if d == "quarantine" else -1 for d in decision], pa.int32()),
+            "decision": pa.array(decision, pa.string()),
+            "reason": pa.array([f"its losses say {d}" for d in decision], pa.string()),
+        }
+    )
+    pq.write_table(table if order is None else table.take(order), folder / "verdict.parquet")
+    record = {"format": "telltale.verdict/1", "drop_digest": drop.digest, "statement": "poison found"}
+    (folder / "verdict.json").write_text(json.dumps(record))
+    return folder
+
+
+def make_job(root: Path, **drop: Any) -> tuple[HandMadeDrop, Path]:
+    """Return a small drop and the verdict on it: rows 0..4 quarantined, 5 and 6 to review."""
+    made = make_drop(root / "drop", **drop)
+    return made, make_verdict(root / "verdict", made, {0, 1, 2, 3, 4}, {5, 6})
+
+
+def read_rows(urls: list[str]) -> list[dict[str, Any]]:
+    """Return the rows of Parquet shards at local paths."""
+    import pyarrow.parquet as pq
+
+    return [row for url in urls for row in pq.read_table(url).to_pylist()]

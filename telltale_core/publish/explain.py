@@ -1,0 +1,88 @@
+"""Why one sample is where it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pyarrow.compute as pc
+
+from telltale_core.errors import NotFound
+from telltale_core.publish.history import Dataset, as_store, log, read_numbered
+from telltale_core.publish.manifest import Version
+from telltale_core.publish.tables import read_table
+
+STATES = {"keep": "published", "quarantine": "quarantined", "review": "review"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Where a sample went and why. ``state`` is published, quarantined, review or rejected; ``file`` holds its row.
+
+    ``suspicion`` is in [0, 1], higher is worse, and None for a rejected row, which was never judged; so is ``cluster``.
+    """
+
+    sample_id: str
+    state: str
+    reason: str
+    version: int
+    file: str
+    row: int
+    suspicion: float | None = None
+    cluster: int | None = None
+
+    def sentence(self) -> str:
+        """Return the explanation as one line."""
+        score = "" if self.suspicion is None else f", suspicion {self.suspicion:.3f}"
+        return f"{self.sample_id} is {self.state} in version {self.version}{score}: {self.reason}"
+
+
+def why(dataset: Dataset, sample_id: str, number: int | None = None) -> Explanation:
+    """Return why a sample is published, quarantined, in review or rejected.
+
+    Looks in version ``number``, or else in the newest version that knows the sample. A rejected row is also found by
+    its source (such as ``"train.parquet#17"``). Raises :class:`NotFound` if no version looked at knows it.
+    """
+    store = as_store(dataset)
+    versions = log(store)[::-1] if number is None else [read_numbered(store, number)]
+    for version in versions:
+        if found := _among_judged(version, sample_id) or _among_rejected(version, sample_id):
+            return found
+    where = f"version {number}" if number is not None else f"the {len(versions)} versions"
+    raise NotFound(f"{where} of {store.location.url} hold no sample {sample_id!r}")
+
+
+def _among_judged(version: Version, sample_id: str) -> Explanation | None:
+    for blob in version.blobs("index"):
+        table = read_table(version, blob)
+        for row in table.filter(pc.equal(table["sample_id"], sample_id)).to_pylist():
+            return Explanation(
+                sample_id=sample_id,
+                state=STATES[row["decision"]],
+                reason=row["reason"],
+                version=version.number,
+                file=version.store.url(row["file"]),
+                row=row["row"],
+                suspicion=row["suspicion"],
+                cluster=row["cluster"],
+            )
+    return None
+
+
+def _among_rejected(version: Version, sample_id: str) -> Explanation | None:
+    for blob in version.blobs("rejected"):
+        table = read_table(version, blob)
+        named = [pc.equal(table[name], sample_id) for name in ("sample_id", "source") if name in table.column_names]
+        matches = pc.fill_null(named[0], False)
+        for other in named[1:]:
+            matches = pc.or_(matches, pc.fill_null(other, False))
+        for row in pc.indices_nonzero(matches).to_pylist():
+            found = table.slice(row, 1).to_pylist()[0]
+            return Explanation(
+                sample_id=found.get("sample_id") or sample_id,
+                state="rejected",
+                reason=f"{found['reason']} [{found['reason_code']}]",
+                version=version.number,
+                file=version.store.url(blob.path),
+                row=row,
+            )
+    return None

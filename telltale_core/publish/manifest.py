@@ -1,0 +1,178 @@
+"""The record of one version: ``_versions/<number>.json``, created once, whose creation is the only commit."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterator
+from typing import Any
+
+from telltale_core.digest import digest_of, sha256_bytes
+from telltale_core.errors import Corrupt, TelltaleError
+from telltale_core.storage import Store
+from telltale_core.storage.names import check_key
+
+FORMAT = "telltale.version/1"
+FOLDER = "_versions"
+LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "torchvision", "telltale-cleanse")
+_FIELDS = {
+    "number": int,
+    "run_key": str,
+    "write_id": str,
+    "created_at": str,
+    "dataset": str,
+    "counts": dict,
+    "files": list,
+    "quarantine": list,
+    "rejected": list,
+    "index": list,
+    "report": list,
+    "lineage": dict,
+    "drop": dict,
+    "verdict": dict,
+}
+_FILE_LISTS = ("files", "quarantine", "rejected", "index", "report")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """One content-addressed object of a version. ``rows`` is None for what is not a table (the report)."""
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One published version. ``committed`` is False for the result of a dry run, which nobody else can see."""
+
+    store: Store
+    manifest: dict[str, Any]
+    sha256: str
+    committed: bool = True
+
+    @property
+    def number(self) -> int:
+        """Return the version's number; the first is 1 and there are no gaps."""
+        return int(self.manifest["number"])
+
+    @property
+    def run_key(self) -> str:
+        """Return the name of the run that made this version; it is published at most once."""
+        return str(self.manifest["run_key"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the row counts: ingested = published + quarantined + review + rejected."""
+        return dict(self.manifest["counts"])
+
+    def blobs(self, *lists: str) -> Iterator[Blob]:
+        """Yield the version's objects of the named lists (default: all of them)."""
+        for name in lists or _FILE_LISTS:
+            for entry in self.manifest[name]:
+                yield Blob(**entry)
+
+    def urls(self) -> list[str]:
+        """Return where the published shards lie, in order: ``load_dataset("parquet", data_files=version.urls())``."""
+        return [self.store.url(blob.path) for blob in self.blobs("files")]
+
+    def quarantine_urls(self) -> list[str]:
+        """Return where the shards of quarantined and review rows lie."""
+        return [self.store.url(blob.path) for blob in self.blobs("quarantine")]
+
+
+def make_run_key(drop_digest: str, config_digest: str, code_version: str, dataset: str) -> str:
+    """Return the name of a run, 64 hex digits: publishing twice under it gives one version."""
+    return digest_of({"code": code_version, "config": config_digest, "dataset": dataset, "drop": drop_digest})
+
+
+def key_of(number: int) -> str:
+    """Return the key of a version's manifest."""
+    return f"{FOLDER}/{number:08d}.json"
+
+
+def number_of(key: str) -> int | None:
+    """Return the version number that a key names, or None for a key of another shape."""
+    name = key.removeprefix(f"{FOLDER}/").removesuffix(".json")
+    return int(name) if name.isascii() and name.isdigit() and key == key_of(int(name)) else None
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that a version's bytes depend on."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def to_bytes(manifest: dict[str, Any]) -> bytes:
+    """Return the manifest as JSON a person can read; equal manifests give equal bytes."""
+    return (json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def parse(store: Store, number: int, data: bytes) -> Version:
+    """Return the version that a manifest's bytes describe; raises :class:`Corrupt` unless it is one, whole."""
+    where = store.url(key_of(number))
+    try:
+        manifest = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Corrupt(f"{where} is not JSON: the manifest is damaged, restore it from a backup") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise Corrupt(f"{where} is not a manifest of format {FORMAT!r}")
+    for name, kind in _FIELDS.items():
+        if not isinstance(manifest.get(name), kind):
+            raise Corrupt(f"{where} should hold {name!r} as a {kind.__name__}")
+    if manifest["number"] != number:
+        raise Corrupt(f"{where} says that it is version {manifest['number']}")
+    for name in _FILE_LISTS:
+        for entry in manifest[name]:
+            _check_entry(entry, f"{where}, {name}")
+    if not all(type(count) is int and count >= 0 for count in manifest["counts"].values()):
+        raise Corrupt(f"{where} holds a count that is not a whole number")
+    version = Version(store=store, manifest=manifest, sha256=sha256_bytes(data))
+    if problem := count_problem(version):
+        raise Corrupt(f"{where}: {problem}")
+    return version
+
+
+def _check_entry(entry: Any, where: str) -> None:
+    names = {field.name for field in dataclasses.fields(Blob)}
+    if not isinstance(entry, dict) or set(entry) != names or not isinstance(entry["path"], str):
+        raise Corrupt(f"{where}: each file must be an object with {', '.join(sorted(names))}")
+    if type(entry["bytes"]) is not int or not isinstance(entry["sha256"], str):
+        raise Corrupt(f"{where}: a file has no size or digest")
+    if entry["rows"] is not None and type(entry["rows"]) is not int:
+        raise Corrupt(f"{where}: a file's row count is not a whole number")
+    try:
+        check_key(entry["path"])
+    except TelltaleError as error:
+        raise Corrupt(f"{where}: {error}") from None
+
+
+def count_problem(version: Version) -> str | None:
+    """Return how a version's counts contradict each other or its files, or None if they add up."""
+    counts = version.counts
+    names = ("ingested", "published", "quarantined", "review", "rejected")
+    if missing := [name for name in names if name not in counts]:
+        return f"counts lack {', '.join(missing)}"
+    parts = {name: counts[name] for name in names[1:]}
+    if counts["ingested"] != sum(parts.values()):
+        shown = " + ".join(f"{name} {count}" for name, count in parts.items())
+        return f"counts do not add up: ingested {counts['ingested']} is not {shown}"
+    stated = {
+        "files": counts["published"],
+        "quarantine": counts["quarantined"] + counts["review"],
+        "rejected": counts["rejected"],
+        "index": counts["published"] + counts["quarantined"] + counts["review"],
+    }
+    for name, count in stated.items():
+        if (held := sum(blob.rows or 0 for blob in version.blobs(name))) != count:
+            return f"the {name} hold {held} rows, but the counts state {count}"
+    return None

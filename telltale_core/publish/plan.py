@@ -1,0 +1,193 @@
+"""What goes where: the verdict checked against the drop, and rows cut into shards of deterministic Parquet bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from telltale_core.digest import sha256_file
+from telltale_core.errors import ConfigError, Corrupt
+
+DECISIONS = ("keep", "quarantine", "review")
+REMARKS: dict[str, pa.DataType] = {
+    "sample_id": pa.string(),
+    "suspicion": pa.float64(),
+    "cluster": pa.int32(),
+    "decision": pa.string(),
+    "reason": pa.string(),
+}
+# The same types as Hugging Face datasets calls them.
+_FEATURES = {name: {"double": "float64"}.get(str(kind), str(kind)) for name, kind in REMARKS.items()}
+BATCH_ROWS = 1024
+MAX_GROUP_ROWS = 65536
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PublishConfig:
+    """How shards are cut and packed. All values change the published bytes, so they belong into the run key."""
+
+    shard_bytes: int = 128 << 20  # size that a shard aims at
+    row_group_bytes: int = 16 << 20  # size that a row group aims at: what a reader must hold at once
+    compression_level: int = 3  # zstd
+
+    def __post_init__(self) -> None:
+        for name in ("shard_bytes", "row_group_bytes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
+        if not 1 <= self.compression_level <= 22:
+            raise ConfigError(f"compression_level must be in 1..22, got {self.compression_level}")
+
+
+class DropLike(Protocol):
+    """What publishing needs of a :class:`telltale_core.drop.Drop`."""
+
+    @property
+    def path(self) -> Path:
+        """Return the drop's folder."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Return the drop's digest."""
+        ...
+
+    @property
+    def manifest(self) -> Any:
+        """Return the drop's manifest."""
+        ...
+
+    @property
+    def sample_ids(self) -> np.ndarray[Any, Any]:
+        """Return the ids of the kept rows, in order."""
+        ...
+
+    def rejected(self) -> Any:
+        """Return the table of rejected rows."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The verdict on a drop: ``remarks`` has one row a sample, in the drop's order; ``record`` is ``verdict.json``."""
+
+    remarks: pa.Table
+    record: dict[str, Any]
+
+    def rows(self, *decisions: str) -> np.ndarray[Any, Any]:
+        """Return the row numbers (int64, ascending) that carry one of the decisions."""
+        found = np.asarray(self.remarks["decision"].to_pylist(), dtype=object)
+        return np.flatnonzero(np.isin(found, decisions)) if len(found) else np.zeros(0, np.int64)
+
+
+def read_verdict(folder: Path, drop: DropLike) -> Judged:
+    """Return the verdict on ``drop``; raises :class:`Corrupt` unless it judges each of its samples exactly once."""
+    try:
+        record = json.loads((folder / "verdict.json").read_bytes())
+        table = pq.read_table(folder / "verdict.parquet", columns=list(REMARKS))
+        remarks = table.cast(pa.schema(REMARKS)).combine_chunks()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise Corrupt(
+            f"{folder} is not a whole verdict ({type(error).__name__}): run the stage cluster again"
+        ) from error
+    if record.get("drop_digest") != drop.digest:
+        raise Corrupt(f"{folder} judges the drop {record.get('drop_digest')}, not {drop.digest}")
+    wanted, ids = [str(name) for name in drop.sample_ids], remarks["sample_id"].to_pylist()
+    if ids != wanted:
+        position = {name: row for row, name in enumerate(ids)}
+        if len(position) != len(ids) or set(position) != set(wanted) or len(set(wanted)) != len(wanted):
+            raise Corrupt(f"{folder} has {len(ids)} rows that are not the {len(wanted)} samples of drop {drop.digest}")
+        remarks = remarks.take(pa.array([position[name] for name in wanted], pa.int64())).combine_chunks()
+    if unknown := set(remarks["decision"].to_pylist()) - set(DECISIONS):
+        raise Corrupt(f"{folder}: decision must be one of {', '.join(DECISIONS)}, got {sorted(map(str, unknown))[:3]}")
+    suspicion = remarks["suspicion"].to_numpy()
+    if not bool(((suspicion >= 0) & (suspicion <= 1)).all()):
+        raise Corrupt(f"{folder}: every suspicion must be in [0, 1]")
+    return Judged(remarks=remarks, record=record)
+
+
+def check_payload(drop: DropLike) -> pq.ParquetFile:
+    """Return the drop's opened payload; raises :class:`Corrupt` if it is damaged or not aligned with the samples."""
+    path = drop.path / "payload.parquet"
+    try:
+        stated = drop.manifest.get("files", {}).get(path.name)
+        if stated is not None and sha256_file(path) != stated:
+            raise Corrupt(f"{path} does not have the digest that the drop's manifest states: ingest the drop again")
+        payload = pq.ParquetFile(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise Corrupt(f"{path} cannot be read ({type(error).__name__}): ingest the drop again") from error
+    if payload.metadata.num_rows != len(drop.sample_ids):
+        raise Corrupt(f"{path} has {payload.metadata.num_rows} rows for {len(drop.sample_ids)} samples")
+    return payload
+
+
+def cut(payload: pq.ParquetFile, rows: np.ndarray[Any, Any], rows_per_shard: int) -> Iterator[pa.Table]:
+    """Yield the given rows (ascending) in order, ``rows_per_shard`` at a time, reading the file once, in batches."""
+    metadata, waiting, held, begin = payload.schema_arrow.metadata, [], 0, 0
+    for batch in payload.iter_batches(batch_size=BATCH_ROWS):
+        low, high = np.searchsorted(rows, (begin, begin + len(batch)))
+        picked = pa.Table.from_batches([batch]).take(pa.array(rows[low:high] - begin))
+        begin += len(batch)
+        while picked.num_rows:
+            part = picked.slice(0, rows_per_shard - held)
+            picked = picked.slice(part.num_rows)
+            waiting.append(part)
+            held += part.num_rows
+            if held == rows_per_shard:
+                yield pa.concat_tables(waiting).replace_schema_metadata(metadata)
+                waiting, held = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting).replace_schema_metadata(metadata)
+
+
+def encode(table: pa.Table, config: PublishConfig) -> bytes:
+    """Return the table as Parquet; equal tables give equal bytes for one version of pyarrow."""
+    sink = pa.BufferOutputStream()
+    mean_bytes = max(1, table.nbytes // max(1, table.num_rows))
+    pq.write_table(
+        table.combine_chunks(),
+        sink,
+        row_group_size=max(1, min(MAX_GROUP_ROWS, config.row_group_bytes // mean_bytes)),
+        version="2.6",
+        data_page_version="1.0",
+        compression="zstd",
+        compression_level=config.compression_level,
+        use_dictionary=False,
+        write_statistics=True,
+        write_page_checksum=True,
+        store_schema=True,
+    )
+    return bytes(sink.getvalue())
+
+
+def remark_names(schema: pa.Schema) -> dict[str, str]:
+    """Return under which name each remark column stands beside the input's columns: its own, unless that is taken."""
+    names = {}
+    for name in REMARKS:
+        free = name
+        while free in schema.names:
+            free = f"telltale_{free}"
+        names[name] = free
+    return names
+
+
+def with_remarks(table: pa.Table, remarks: pa.Table) -> pa.Table:
+    """Return the input's columns followed by the remark columns, known to Hugging Face datasets if the input was."""
+    for name, free in remark_names(table.schema).items():
+        table = table.append_column(pa.field(free, REMARKS[name]), remarks[name])
+    metadata = dict(table.schema.metadata or {})
+    if b"huggingface" in metadata:
+        try:
+            record = json.loads(metadata[b"huggingface"])
+            for name, free in remark_names(table.drop_columns(table.column_names[-len(REMARKS) :]).schema).items():
+                record["info"]["features"][free] = {"dtype": _FEATURES[name], "_type": "Value"}
+            metadata[b"huggingface"] = json.dumps(record).encode()
+        except (ValueError, KeyError, TypeError):
+            del metadata[b"huggingface"]  # not the layout that datasets writes: it would refuse the shard
+    return table.replace_schema_metadata(metadata)

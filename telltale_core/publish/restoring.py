@@ -1,0 +1,138 @@
+"""Bringing quarantined or review samples back, as a new version; the old ones stay as they are."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from telltale_core.digest import digest_of
+from telltale_core.errors import BadInput, ConfigError, NotFound
+from telltale_core.publish.committing import commit
+from telltale_core.publish.history import Dataset, as_store, log, read_version
+from telltale_core.publish.manifest import Blob, Version
+from telltale_core.publish.placing import Placer
+from telltale_core.publish.plan import REMARKS, PublishConfig, encode
+from telltale_core.publish.protocol import TABLE, entries, split
+from telltale_core.publish.tables import read_table, read_tables
+
+
+def restore(
+    dataset: Dataset,
+    sample_ids: Sequence[str],
+    *,
+    reason: str,
+    by: str,
+    number: int | None = None,
+    config: PublishConfig | None = None,
+) -> Version:
+    """Return a new version that is version ``number`` (default: the newest) with these samples published.
+
+    The restored rows follow the others, in a shard of their own; they leave this version's quarantine, and index and
+    lineage say who brought them back and why. Asking for the same again returns the version that was made. Raises
+    :class:`NotFound` for an unknown sample and :class:`BadInput` for one that is not in quarantine or review.
+    """
+    wanted = sorted(set(sample_ids))
+    if not wanted or not reason.strip() or not by.strip():
+        raise ConfigError("restore needs at least one sample id, a reason and a name (by)")
+    store = as_store(dataset)
+    base = read_version(store, number)
+    request = {"sample_ids": wanted, "reason": reason, "by": by}
+    if base.manifest["lineage"].get("restore") == request:
+        return base
+    index = read_tables(base, "index")
+    if index is None:
+        raise NotFound(f"version {base.number} of {store.location.url} holds no sample {wanted[0]!r}")
+    _check(index, wanted, base)
+    versions = log(store)
+    draft = {
+        **{name: base.manifest[name] for name in ("dataset", "drop", "verdict", "rejected", "report")},
+        **{name: base.manifest[name] for name in ("schema", "remark_columns") if name in base.manifest},
+        "run_key": digest_of({"of": base.sha256, "restore": request}),
+        "lineage": {**base.manifest["lineage"], "restore": request, "restored_from": base.number},
+    }
+    placer = Placer(store, versions, uuid.uuid4().hex)
+    draft.update(_moved(placer, base, index, request=request, config=config or PublishConfig()))
+    return commit(placer, versions, draft)
+
+
+def _check(index: pa.Table, wanted: list[str], base: Version) -> None:
+    found: dict[str, str] = dict(zip(index["sample_id"].to_pylist(), index["decision"].to_pylist(), strict=True))
+    where = f"version {base.number} of {base.store.location.url}"
+    if unknown := [name for name in wanted if name not in found]:
+        raise NotFound(f"{where} holds no sample {unknown[0]!r} (of {len(unknown)}); `why` knows rejected rows")
+    if kept := [name for name in wanted if found[name] == "keep"]:
+        raise BadInput("not_in_quarantine", f"{where} has published {kept[0]!r} (of {len(kept)}): nothing to restore")
+
+
+def _moved(
+    placer: Placer, base: Version, index: pa.Table, *, request: dict[str, Any], config: PublishConfig
+) -> dict[str, Any]:
+    """Return files, quarantine, index and counts of the new version; shards that lose no row are used as they are."""
+    id_column = base.manifest.get("remark_columns", {}).get("sample_id", "sample_id")
+    wanted: list[str] = request["sample_ids"]
+    places: dict[str, tuple[str, int]] = {}
+    restored, remaining = [], []
+
+    def place(table: pa.Table) -> Blob:
+        return placer.place(encode(table, config), TABLE, table.num_rows)
+
+    def settle(table: pa.Table, ids: list[str]) -> Blob:
+        blob = place(table)
+        places.update({name: (blob.path, row) for row, name in enumerate(ids)})
+        return blob
+
+    for blob in base.blobs("quarantine"):
+        shard = read_table(base, blob)
+        leaves = pc.is_in(shard[id_column], pa.array(wanted, pa.string()))
+        if not pc.any(leaves).as_py():
+            remaining.append(blob)
+            continue
+        restored.append(shard.filter(leaves))
+        stays = shard.filter(pc.invert(leaves))
+        if stays.num_rows:
+            remaining.append(settle(stays, stays[id_column].to_pylist()))
+    returned = pa.concat_tables(restored)
+    schema = read_table(base, next(base.blobs("files"))).schema
+    files = list(base.blobs("files"))
+    for part in split(returned, config):
+        plain = part.drop_columns(part.column_names[-len(REMARKS) :]).replace_schema_metadata(schema.metadata)
+        files.append(settle(plain, part[id_column].to_pylist()))
+    return {
+        "files": entries(files),
+        "quarantine": entries(remaining),
+        "index": entries([place(part) for part in split(_reindexed(index, wanted, places, request), config)]),
+        "counts": _recounted(base, index, wanted),
+    }
+
+
+def _recounted(base: Version, index: pa.Table, wanted: list[str]) -> dict[str, int]:
+    counts = base.counts
+    moved = index.filter(pc.is_in(index["sample_id"], pa.array(wanted, pa.string())))["decision"].to_pylist()
+    counts["published"] += len(moved)
+    counts["quarantined"] -= moved.count("quarantine")
+    counts["review"] -= moved.count("review")
+    return counts
+
+
+def _reindexed(
+    index: pa.Table, wanted: list[str], places: dict[str, tuple[str, int]], request: dict[str, Any]
+) -> pa.Table:
+    """Return the index with new places, and with decision ``keep`` and the request's reason for what was restored."""
+    ids = index["sample_id"].to_pylist()
+    position = {name: row for row, name in enumerate(ids)}
+    columns = {name: np.array(index[name].to_pylist(), dtype=object) for name in ("decision", "reason", "file", "row")}
+    for name, (file, row) in places.items():
+        columns["file"][position[name]], columns["row"][position[name]] = file, row
+    for name in wanted:
+        at = position[name]
+        columns["decision"][at] = "keep"
+        columns["reason"][at] = f"restored by {request['by']}: {request['reason']} (before: {columns['reason'][at]})"
+    for name, values in columns.items():
+        at = index.schema.get_field_index(name)
+        index = index.set_column(at, index.schema.field(name), pa.array(values, index.schema.field(name).type))
+    return index
