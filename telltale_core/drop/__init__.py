@@ -1,0 +1,7 @@
+"""Stage 1, ingest: formats in, limits, validation; a drop is named by its content. See README.md in this folder."""
+
+from telltale_core.drop.config import Declared, DropConfig, Limits
+from telltale_core.drop.ingest import fingerprint, ingest
+from telltale_core.drop.record import Drop, verify_drop
+
+__all__ = ["Declared", "Drop", "DropConfig", "Limits", "fingerprint", "ingest", "verify_drop"]

@@ -1,0 +1,121 @@
+"""What a caller may set about reading a drop, and the part of it that a contributor's ``drop.toml`` may state."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from typing import Literal
+
+from telltale_core.config import from_dict
+from telltale_core.drop.reasons import bad
+from telltale_core.errors import ConfigError
+
+Format = Literal["parquet", "folder", "table", "npy"]
+MAX_SIDE = 1024
+MAX_TOML_BYTES = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds that hold before anything is decoded or loaded; units are in the names."""
+
+    max_files: int = 2_000_000
+    max_drop_bytes: int = 256 << 30
+    max_rows: int = 5_000_000
+    max_columns: int = 1_000
+    max_classes: int = 10_000
+    max_pixels: int = 25_000_000
+    max_media_bytes: int = 20 << 20
+    max_row_bytes: int = 32 << 20
+    max_field_bytes: int = 128 << 10
+    max_id_chars: int = 256
+    max_row_group_bytes: int = 1 << 30
+    max_rejected_raw_bytes: int = 256 << 10
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value < 1:
+                raise ConfigError(f"limits.{field.name} must be > 0, got {value}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What may be said about a drop instead of being inferred; ``None`` means infer it.
+
+    ``id_column=""`` says that no column is an id (ids then come from the content). ``files`` is a shell pattern that
+    selects among the data files (``"train-*.parquet"``). ``image_size`` is the side of the square that images are
+    packed at.
+    """
+
+    name: str | None = None
+    format: Format | None = None
+    files: str | None = None
+    modality: str | None = None
+    task: Literal["classification", "regression"] | None = None
+    id_column: str | None = None
+    input_column: str | None = None
+    label_column: str | None = None
+    target_column: str | None = None
+    num_classes: int | None = None
+    label_names: tuple[str, ...] | None = None
+    image_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_classes is not None and self.num_classes < 2:
+            raise ConfigError(f"num_classes must be >= 2, got {self.num_classes}")
+        if self.image_size is not None and not 1 <= self.image_size <= MAX_SIDE:
+            raise ConfigError(f"image_size must be in 1..{MAX_SIDE}, got {self.image_size}")
+        names = self.label_names
+        if names is not None and (len(set(names)) != len(names) or not all(isinstance(n, str) and n for n in names)):
+            raise ConfigError("label_names must be different, non-empty texts")
+        if names is not None and self.num_classes not in {None, len(names)}:
+            raise ConfigError(f"num_classes is {self.num_classes}, but label_names has {len(names)} names")
+        if self.name is not None and (not self.name.isprintable() or not 1 <= len(self.name) <= 200):
+            raise ConfigError("name must be 1..200 printable characters")
+        if self.label_column is not None and self.target_column is not None:
+            raise ConfigError("give label_column or target_column, not both")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DropConfig(Declared):
+    """Settings of the ingest stage: what is declared about the drop, limits, and the rule for duplicates.
+
+    ``duplicates``: rows with the same bytes and value under two ids are legal and kept (``"keep"``), or the later ones
+    are rejected (``"reject"``). A repeated *id* is always rejected.
+    """
+
+    duplicates: Literal["keep", "reject"] = "keep"
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        Declared.__post_init__(self)
+        if self.duplicates not in {"keep", "reject"}:
+            raise ConfigError(f'duplicates must be "keep" or "reject", got {self.duplicates!r}')
+
+
+def declared_by_toml(text: bytes) -> Declared:
+    """Return what a drop's own ``drop.toml`` states. It is a contributor's file: limits and policies cannot be set."""
+    try:
+        return from_dict(Declared, tomllib.loads(text.decode("utf-8")), "drop.toml")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise bad("drop_toml_invalid", f"drop.toml is not valid TOML: {error}") from error
+    except (ConfigError, TypeError) as error:
+        raise bad("drop_toml_invalid", f"drop.toml: {error}") from error
+
+
+def combined(config: DropConfig, stated: Declared) -> DropConfig:
+    """Return ``config`` with its gaps filled from ``stated``: explicit settings win over the contributor's file."""
+    gaps = {
+        field.name: getattr(stated, field.name)
+        for field in dataclasses.fields(Declared)
+        if getattr(config, field.name) is None and getattr(stated, field.name) is not None
+    }
+    if config.label_column is not None:
+        gaps.pop("target_column", None)
+    if config.target_column is not None:
+        gaps.pop("label_column", None)
+    try:
+        return dataclasses.replace(config, **gaps)
+    except ConfigError as error:
+        raise ConfigError(f"settings contradict drop.toml: {error}") from error

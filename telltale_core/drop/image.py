@@ -1,0 +1,189 @@
+"""Images: PNG and JPEG files or inline pixel values, to H x W x 3 uint8 of one size for the whole drop."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.packing import Packing
+from telltale_core.drop.readers.base import Media
+from telltale_core.drop.reasons import bad
+from telltale_core.errors import BadInput
+
+FORMATS = ["PNG", "JPEG"]
+KEPT_PIXELS = 64 * 64  # drops of one size up to this area are packed as they are
+MAX_SCANS = 100  # a progressive JPEG has about ten; thousands only serve to burn time
+Probe = tuple[int, int, bool]  # height, width, whether values are fractions in 0..1
+
+MAGIC = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"BM": "BMP",
+    b"RIFF": "RIFF (WebP, WAV)",
+    b"%!PS": "PostScript",
+    b"%PDF": "PDF",
+    b"SIMPLE": "FITS",
+    b"<": "SVG or other markup",
+    b"PK\x03\x04": "zip",
+    b"fLaC": "FLAC",
+    b"OggS": "Ogg",
+}
+
+
+class ImageDecoder:
+    """Decodes as training code does: EXIF orientation ignored, alpha dropped, first frame, 16 bit to the high byte."""
+
+    modality = "image"
+
+    def __init__(self, config: DropConfig) -> None:
+        self._limits = config.limits
+        self._size = config.image_size
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Keep Pillow's warnings about bytes that this class checks itself out of logs and of ``-W error``."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+
+    def probe(self, media: Media) -> Probe:
+        """Return (height, width, fractions) from the header; nothing is decoded."""
+        if not isinstance(media, bytes):
+            pixels = self._pixels(media)
+            return (*pixels.shape[:2], bool(pixels.dtype.kind == "f" and pixels.max() <= 1))
+        with self._opened(media) as image:
+            return (image.height, image.width, False)
+
+    @contextlib.contextmanager
+    def _opened(self, media: bytes) -> Iterator[Image.Image]:
+        if len(media) > self._limits.max_media_bytes:
+            raise bad(
+                "media_too_large", f"{len(media)} bytes, more than max_media_bytes={self._limits.max_media_bytes}"
+            )
+        kind = next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
+        if kind not in FORMATS:
+            raise bad("media_unsupported", f"the media is not a PNG or JPEG image but of kind {kind}")
+        if kind == "JPEG" and media.count(b"\xff\xda") > MAX_SCANS:
+            raise bad("media_animated", f"the JPEG has more than {MAX_SCANS} scans")
+        try:
+            with Image.open(io.BytesIO(media), formats=FORMATS) as image:
+                self._check_pixels(image.width, image.height)
+                yield image
+        except BadInput:
+            raise
+        except Image.DecompressionBombError as error:
+            raise bad("too_many_pixels", f"more pixels than max_pixels={self._limits.max_pixels}") from error
+        except Exception as error:  # whatever a decoder raises on hostile bytes is that row's fault
+            raise bad("media_unreadable", f"the image is damaged or truncated ({type(error).__name__})") from error
+
+    def _check_pixels(self, width: int, height: int) -> None:
+        if width < 1 or height < 1:
+            raise bad("media_unreadable", f"the image is {width} x {height} pixels")
+        if width * height > self._limits.max_pixels:
+            limit = self._limits.max_pixels
+            raise bad("too_many_pixels", f"the header states {width} x {height} pixels, more than max_pixels={limit}")
+
+    def plan(self, probes: Counter[Probe]) -> Packing:
+        """Return the packing: the drop's own size if it has one and that is small, else a square of 32 or 64."""
+        sizes: Counter[tuple[int, int]] = Counter()
+        fractions = 0
+        for (height, width, fraction), count in probes.items():
+            sizes[height, width] += count
+            fractions += count if fraction else 0
+        size, rule = self._packed_size(sizes)
+        settings = {
+            "resize": "bilinear, antialiased, stretched to the packed size",
+            "scale": 255 if 2 * fractions >= probes.total() else 1,
+        }
+        return Packing(shape=(*size, 3), dtype="uint8", settings=settings, rule=rule)
+
+    def _packed_size(self, sizes: Counter[tuple[int, int]]) -> tuple[tuple[int, int], str]:
+        if self._size is not None:
+            return (self._size, self._size), "image_size as given"
+        if len(sizes) == 1:
+            (height, width) = next(iter(sizes))
+            if height * width <= KEPT_PIXELS and max(height, width) <= 256:
+                return (height, width), "all images have this size: packed unchanged"
+        longer = np.repeat([max(size) for size in sizes], list(sizes.values()))
+        side = 32 if float(np.median(longer)) <= 48 else 64
+        return (side, side), f"sizes differ or are large, median longer side {np.median(longer):g}: {side} x {side}"
+
+    def decode(self, media: Media, packing: Packing) -> np.ndarray:
+        """Return the image as H x W x 3 uint8 in the packed size."""
+        if isinstance(media, bytes):
+            with self._opened(media) as image:
+                image.load()
+                pixels = _rgb(image)
+        else:
+            pixels = self._to_bytes(self._pixels(media), packing.settings["scale"])
+        height, width = packing.shape[:2]
+        if pixels.shape[:2] != (height, width):
+            resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+            pixels = np.asarray(resized)
+        return pixels
+
+    def portable(self, media: Media, sample: np.ndarray) -> bytes:
+        """Return inline values as a PNG: at their own size where they are bytes, else as packed."""
+        pixels = sample
+        if not isinstance(media, bytes):
+            found = self._pixels(media)
+            pixels = self._to_bytes(found, 1) if found.dtype.kind in "iu" else sample
+        buffer = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
+        return buffer.getvalue()
+
+    def _pixels(self, values: np.ndarray | list[Any]) -> np.ndarray:
+        """Return inline values as H x W or H x W x C numbers; flat ones must form a square, planes first are moved."""
+        try:
+            pixels = np.asarray(values)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise bad("values_invalid", "the values form no rectangle of numbers") from error
+        if pixels.dtype.kind not in "iufb" or pixels.size == 0:
+            raise bad("values_invalid", "the values are not numbers")
+        if pixels.ndim == 1:
+            pixels = _square(pixels)
+        if pixels.ndim == 3 and pixels.shape[2] not in {1, 3, 4} and pixels.shape[0] in {1, 3}:
+            pixels = np.moveaxis(pixels, 0, 2)
+        if pixels.ndim not in {2, 3} or (pixels.ndim == 3 and pixels.shape[2] not in {1, 3, 4}):
+            raise bad("values_invalid", f"values of shape {pixels.shape} form no grey or RGB image")
+        self._check_pixels(pixels.shape[1], pixels.shape[0])
+        if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+            raise bad("values_invalid", "a pixel value is NaN or infinite")
+        return pixels
+
+    def _to_bytes(self, pixels: np.ndarray, scale: int) -> np.ndarray:
+        if pixels.dtype.kind == "f":
+            pixels = np.rint(pixels * scale)
+        if pixels.min() < 0 or pixels.max() > 255:
+            raise bad("values_invalid", f"pixel values must be in 0..255, got {pixels.min():g}..{pixels.max():g}")
+        pixels = pixels.astype(np.uint8)
+        if pixels.ndim == 2 or pixels.shape[2] == 1:
+            pixels = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
+        return np.ascontiguousarray(pixels[:, :, :3])
+
+
+def _square(flat: np.ndarray) -> np.ndarray:
+    for channels in (1, 3):
+        side = round((flat.size / channels) ** 0.5)
+        if side * side * channels == flat.size:
+            return flat.reshape(side, side, channels)
+    raise bad("values_invalid", f"{flat.size} values are neither a square grey image nor a square RGB one")
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it
+        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))

@@ -1,0 +1,181 @@
+"""Stage 1: a drop of files becomes validated, packed samples with stable ids, and rejected rows with reasons."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from telltale_core.config import to_dict
+from telltale_core.digest import sha256_file
+from telltale_core.drop.config import DropConfig, combined, declared_by_toml
+from telltale_core.drop.decoders import decoder_for
+from telltale_core.drop.formats import open_reader
+from telltale_core.drop.layout import find_roles
+from telltale_core.drop.packer import Job, Packer, Plan, Tally
+from telltale_core.drop.reasons import bad
+from telltale_core.drop.record import FILES, FORMAT, Drop, check_counts, drop_digest, verify_drop
+from telltale_core.drop.source import Source, open_source
+from telltale_core.drop.values import ValueSurvey, decide_task
+from telltale_core.drop.writing import DropWriter
+from telltale_core.errors import BadInput, TelltaleError
+
+log = logging.getLogger(__name__)
+DEFAULTS = DropConfig()
+
+
+def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
+    """Return the drop behind a local path or URL as a folder ``drops_dir/<digest>``, which is written whole.
+
+    The source is read twice: a survey of values and media headers, then one decoding pass. The same rows always give
+    the same digest and the same data files; a folder that stands already is reused. Raises :class:`BadInput` when the
+    drop as a whole cannot be accepted; single bad rows are rejected and recorded instead.
+    """
+    with _workspace(drops_dir) as space:
+        opened = open_source(source, config.limits, scratch=space / "source")
+        toml = opened.toml()
+        if toml is not None:
+            config = combined(config, declared_by_toml(toml))
+        reader = open_reader(opened, config)
+        reader.assign(find_roles(reader.columns(), config))
+        job = Job(reader=reader, decoder=decoder_for(reader.roles.modality, config), config=config)
+        with job.decoder.session():
+            plan = _survey(job)
+            tally = _pack(job, plan, space / "drop")
+        manifest = _manifest(opened, job, plan, tally) | _files(space / "drop")
+        manifest["digest"] = drop_digest(manifest)
+        drop = _move_into_place(space / "drop", drops_dir / manifest["digest"], manifest)
+    counts = manifest["counts"]
+    log.info(
+        "ingest %s: %d rows = %d kept + %d rejected", drop.name, counts["seen"], counts["kept"], counts["rejected"]
+    )
+    return drop
+
+
+def fingerprint(source: str, config: DropConfig = DEFAULTS) -> str:
+    """Return a cheap identity of the source's bytes for cache keys, 64 hex digits; it does not depend on the path."""
+    return open_source(source, config.limits).fingerprint()
+
+
+@contextlib.contextmanager
+def _workspace(drops_dir: Path) -> Iterator[Path]:
+    space = drops_dir / f".tmp-{secrets.token_hex(8)}"
+    (space / "drop").mkdir(parents=True)
+    try:
+        yield space
+    finally:
+        shutil.rmtree(space, ignore_errors=True)
+
+
+def _survey(job: Job) -> Plan:
+    """Return the plan after a pass over all rows that decodes nothing."""
+    values = ValueSurvey(job.config.limits.max_classes)
+    probes: Counter[Any] = Counter()
+    reasons: Counter[str] = Counter()
+    seen = 0
+    for batch in job.reader.batches():
+        seen += len(batch.rows)
+        for row in batch.rows:
+            try:
+                if row.fault is not None:
+                    raise row.fault
+                if row.media is None:
+                    raise bad("media_missing", "the row has no media")
+                probes[job.decoder.probe(row.media)] += 1
+                values.add(row.value)
+            except BadInput as error:
+                reasons[error.code] += 1
+    if seen == 0:
+        raise bad("drop_empty", "the drop holds no rows")
+    if not probes:
+        raise _none_kept(seen, reasons)
+    task = decide_task(values, job.reader.roles, job.config)
+    return Plan(seen=seen, task=task, packing=job.decoder.plan(probes))
+
+
+def _none_kept(seen: int, reasons: Counter[str]) -> BadInput:
+    listed = ", ".join(f"{code}: {count}" for code, count in reasons.most_common(6))
+    return bad("no_row_kept", f"all {seen} rows were rejected ({listed})")
+
+
+def _pack(job: Job, plan: Plan, folder: Path) -> Tally:
+    """Return the counts after the decoding pass, with the data files written to ``folder``."""
+    with DropWriter(folder, plan.packing, plan.seen) as writer:
+        packer = Packer(job, plan, writer)
+        for batch in job.reader.batches():
+            packer.add(batch)
+        tally = packer.tally
+        if tally.kept == 0:
+            raise _none_kept(tally.seen, tally.by_reason)
+        if len(tally.values) < 2:
+            only = next(iter(tally.values))
+            raise bad("nothing_to_learn", f"all {tally.kept} kept rows have the same label or target, {only!r}")
+    check_counts(plan.seen, tally.kept, tally.rejected)
+    return tally
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    return {"files": {name: sha256_file(folder / name) for name in FILES}}
+
+
+def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, Any]:
+    """Return the manifest without what the data files say: their hashes, and the digest."""
+    task, packing = plan.task, plan.packing
+    config, roles, columns = job.config, job.reader.roles, job.reader.payload_columns()
+    value = "label" if task.name == "classification" else "target"
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "name": config.name or source.url.rstrip("/").rsplit("/", 1)[-1] or "drop",
+        "source": source.url,
+        "modality": roles.modality,
+        "task": task.name,
+        "columns": {"id": columns["id"], "input": columns["input"], value: columns["value"]},
+        "label_names": None if task.label_names is None else list(task.label_names),
+        "num_classes": task.num_classes,
+        "counts": {
+            "seen": plan.seen,
+            "kept": tally.kept,
+            "rejected": tally.rejected,
+            "by_reason": dict(sorted(tally.by_reason.items())),
+            "same_content": tally.same_content,
+        },
+        "input": {"file": "inputs.npy", "shape": [tally.kept, *packing.shape], "dtype": packing.dtype},
+        "absent_classes": [label for label in range(task.num_classes or 0) if label not in tally.values],
+        "inferred": {
+            "format": job.reader.format,
+            "modality": roles.modality,
+            "task": task.name,
+            "id_column": roles.id,
+            "input_column": roles.input,
+            f"{value}_column": roles.value,
+            "num_classes": task.num_classes,
+            "image_size": {"packed": list(packing.shape), "rule": packing.rule, **packing.settings},
+        },
+        "config": to_dict(config),
+    }
+    given = {key for key, setting in manifest["config"].items() if setting is not None}
+    manifest["inferred"] = {key: found for key, found in manifest["inferred"].items() if key not in given}
+    return manifest
+
+
+def _move_into_place(folder: Path, final: Path, manifest: dict[str, Any]) -> Drop:
+    """Return the drop at its final place; what stands there under the same digest wins, unless it is broken."""
+    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    if final.exists():
+        try:
+            return verify_drop(final)
+        except TelltaleError:
+            final.rename(final.with_name(f".broken-{secrets.token_hex(8)}"))
+    try:
+        folder.rename(final)
+    except OSError:
+        if not final.exists():  # else somebody else has put the same drop there meanwhile
+            raise
+    return Drop.open(final)

@@ -1,0 +1,173 @@
+"""The decoding pass: each row is decoded once, then kept with an id or rejected with a reason."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from telltale_core.digest import sha256_bytes
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.decoders import Decoder
+from telltale_core.drop.packing import Packing
+from telltale_core.drop.readers.base import Batch, Reader, Row, Values
+from telltale_core.drop.reasons import bad, sentence
+from telltale_core.drop.record import REJECTED, SAMPLES
+from telltale_core.drop.values import Task, clean_id
+from telltale_core.drop.writing import DropWriter, table_of
+from telltale_core.errors import BadInput
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Who reads the drop: its format's reader with roles assigned, its modality's decoder, and the settings."""
+
+    reader: Reader
+    decoder: Decoder
+    config: DropConfig
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the first pass found out: everything that the second pass does by."""
+
+    seen: int
+    task: Task
+    packing: Packing
+
+
+@dataclasses.dataclass(slots=True)
+class Tally:
+    """What became of the rows; ``values`` are the labels that occur, or up to two different targets."""
+
+    kept: int = 0
+    rejected: int = 0
+    same_content: int = 0
+    by_reason: Counter[str] = dataclasses.field(default_factory=Counter)
+    values: set[int | float] = dataclasses.field(default_factory=set)
+
+    @property
+    def seen(self) -> int:
+        """Kept and rejected rows together."""
+        return self.kept + self.rejected
+
+
+class Identities:
+    """Gives every kept row its unique id, and knows which ids and contents came before."""
+
+    def __init__(self, config: DropConfig, *, given: bool) -> None:
+        self._config, self._given = config, given
+        self._by_id: dict[str, str] = {}
+        self._contents: Counter[str] = Counter()
+
+    def name(self, row: Row, signature: str) -> str:
+        """Return the id of a row with this signature (of bytes and value), or raise why it gets none.
+
+        An id that was given before is rejected: ``duplicate_id`` for the same signature, else ``id_conflict``. Without
+        an id column the signature is the id, and repeats of it are numbered ``-2``, ``-3``.
+        """
+        if not self._given:
+            count = self._contents[signature] + 1
+            return signature if count == 1 else f"{signature}-{count}"
+        found = clean_id(row.id, self._config.limits.max_id_chars)
+        earlier = self._by_id.get(found)
+        if earlier == signature:
+            raise bad("duplicate_id", "an earlier row has this id, with the same bytes and value")
+        if earlier is not None:
+            raise bad("id_conflict", "an earlier row has this id, with other bytes or another value")
+        return found
+
+    def admit(self, sample_id: str, signature: str) -> bool:
+        """Note a row as kept; return whether its content came before. ``duplicate_content`` if that is not allowed."""
+        repeated = signature in self._contents
+        if repeated and self._config.duplicates == "reject":
+            raise bad("duplicate_content", "an earlier row has the same bytes and value")
+        self._contents[signature] += 1
+        if self._given:
+            self._by_id[sample_id] = signature
+        return repeated
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Kept:
+    """One row that passed: its record, its packed sample, and its media in a portable form."""
+
+    record: dict[str, Any]
+    sample: np.ndarray
+    media: bytes
+
+
+class Packer:
+    """Turns batches into the files of a drop."""
+
+    def __init__(self, job: Job, plan: Plan, writer: DropWriter) -> None:
+        self._reader, self._decoder, self._config, self._writer = job.reader, job.decoder, job.config, writer
+        self._task, self._packing = plan.task, plan.packing
+        self._has_ids = job.reader.roles.id is not None
+        self._identities = Identities(job.config, given=self._has_ids)
+        self._value = "label" if plan.task.name == "classification" else "target"
+        self.tally = Tally()
+
+    def add(self, batch: Batch) -> None:
+        """Decode, validate and write the rows of a batch."""
+        positions: list[int] = []
+        records: list[dict[str, Any]] = []
+        rejected: list[dict[str, Any]] = []
+        for position, row in enumerate(batch.rows):
+            try:
+                kept = self._keep(row)
+            except BadInput as error:
+                rejected.append(self._reject(row, error))
+                continue
+            positions.append(position)
+            records.append(kept.record)
+            self._writer.inputs.add(kept.sample)
+            row.media = kept.media
+        if records:
+            numbers = [record[self._value] for record in records]
+            values = Values(numbers=numbers, label_names=self._task.label_names, task=self._task.name)
+            self._writer.samples.add(table_of(SAMPLES, records))
+            self._writer.payload.add(self._reader.payload(batch, positions, values))
+        if rejected:
+            self._writer.rejected.add(table_of(REJECTED, rejected))
+
+    def _keep(self, row: Row) -> _Kept:
+        if row.fault is not None:
+            raise row.fault
+        if row.media is None:
+            raise bad("media_missing", "the row has no media")
+        number = self._task.number(row.value)
+        sample = self._decoder.decode(row.media, self._packing)
+        media = row.media if isinstance(row.media, bytes) else self._decoder.portable(row.media, sample)
+        content = sha256_bytes(media)
+        name = self._task.label_names[int(number)] if self._task.label_names is not None else repr(number)
+        signature = sha256_bytes(f"{content} {name}".encode())
+        sample_id = self._identities.name(row, signature)
+        repeated = self._identities.admit(sample_id, signature)
+        self.tally.same_content += repeated
+        self.tally.kept += 1
+        if self._value == "label" or len(self.tally.values) < 2:
+            self.tally.values.add(number)
+        record = {"sample_id": sample_id, self._value: number, "source": row.source, "content_sha256": content}
+        return _Kept(record, sample, media)
+
+    def _reject(self, row: Row, error: BadInput) -> dict[str, Any]:
+        given: str | None = None
+        if self._has_ids and isinstance(row.id, int | str):
+            try:
+                given = clean_id(row.id, self._config.limits.max_id_chars)
+            except BadInput:
+                given = None
+        record = {
+            "source": row.source,
+            "row": self.tally.seen,
+            "sample_id": given,
+            "reason_code": error.code,
+            "reason": sentence(error),
+            "raw": row.raw(self._config.limits.max_rejected_raw_bytes),
+        }
+        self.tally.rejected += 1
+        self.tally.by_reason[error.code] += 1
+        return record

@@ -1,0 +1,65 @@
+"""Image folder: one subfolder a class, named as the class; every file below it is a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.layout import Column
+from telltale_core.drop.readers.base import Batch, Reader, Row, Values
+from telltale_core.drop.readers.made import made_payload, made_schema
+from telltale_core.drop.reasons import bad, shown
+from telltale_core.drop.source import Source, SourceFile
+from telltale_core.errors import BadInput
+
+BATCH_ROWS = 64
+
+
+class FolderReader(Reader):
+    """Reads files in the order of their names; files beside the class folders are rejected rows."""
+
+    format = "folder"
+
+    def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
+        self._source, self._files, self._limits = source, files, config.limits
+        if len(files) > self._limits.max_rows:
+            raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")
+
+    def columns(self) -> list[Column]:
+        """Return the two columns that a folder amounts to; the class names are the subfolders' names, sorted."""
+        names = tuple(sorted({file.key.split("/")[0] for file in self._files if "/" in file.key}))
+        if len(names) > self._limits.max_classes:
+            raise bad("too_many_classes", f"{len(names)} subfolders, more than max_classes={self._limits.max_classes}")
+        return [
+            Column(name="image", kind="media", feature="Image"),
+            Column(name="label", kind="text", feature="ClassLabel", class_names=names),
+        ]
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield files as rows."""
+        self._source.prefetch(file for file in self._files if file.size_bytes <= self._limits.max_media_bytes)
+        for first in range(0, len(self._files), BATCH_ROWS):
+            yield Batch(rows=[self._row(file) for file in self._files[first : first + BATCH_ROWS]])
+
+    def _row(self, file: SourceFile) -> Row:
+        row = Row(source=file.key, path=file.key, value=file.key.split("/")[0] if "/" in file.key else None)
+        try:
+            if row.value is None:
+                raise bad("label_missing", f"{shown(file.key)} lies beside the class folders, not in one")
+            row.media = self._source.read(file, self._limits.max_media_bytes) or None
+            if row.media is None:
+                raise bad("media_missing", f"{shown(file.key)} is empty")
+        except BadInput as error:
+            row.fault = error
+        return row
+
+    def payload_columns(self) -> dict[str, str | None]:
+        """Return the two columns; a folder has no id column."""
+        return {"id": None, "input": "image", "value": "label"}
+
+    def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
+        """Return image and label columns in the Hugging Face layout."""
+        schema = made_schema("image", "label", {}, values)
+        return made_payload([batch.rows[index] for index in kept], schema, {}, values)

@@ -1,0 +1,60 @@
+"""Payload columns for formats that have none of their own: the Hugging Face layout with embedded media."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+
+from telltale_core.drop.readers.base import Row, Values
+
+MEDIA_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+EXTRA_TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "text": pa.string()}
+FEATURE_DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "text": "string"}
+
+
+def made_schema(input_column: str, value_column: str, extras: dict[str, str], values: Values) -> pa.Schema:
+    """Return the schema: extra columns, media, then the value with its class names as Hugging Face metadata."""
+    label: dict[str, object] = {"dtype": "float64", "_type": "Value"}
+    if values.task == "classification":
+        label = {"dtype": "int64", "_type": "Value"}
+        if values.label_names is not None:
+            label = {"names": list(values.label_names), "_type": "ClassLabel"}
+    features: dict[str, object] = {
+        name: {"dtype": FEATURE_DTYPES[kind], "_type": "Value"} for name, kind in extras.items()
+    }
+    features |= {input_column: {"_type": "Image"}, value_column: label}
+    fields = [pa.field(name, EXTRA_TYPES[kind]) for name, kind in extras.items()]
+    fields += [
+        pa.field(input_column, MEDIA_TYPE),
+        pa.field(value_column, pa.int64() if values.task == "classification" else pa.float64()),
+    ]
+    return pa.schema(fields, {b"huggingface": json.dumps({"info": {"features": features}}).encode()})
+
+
+def made_payload(rows: list[Row], schema: pa.Schema, extras: dict[str, str], values: Values) -> pa.Table:
+    """Return the payload of kept rows; every row's media must be bytes by now."""
+    columns: list[pa.Array] = []
+    for name, kind in extras.items():
+        found = [(row.extra or {}).get(name) for row in rows]
+        columns.append(pa.array([_as_kind(value, kind) for value in found], EXTRA_TYPES[kind]))
+    media = [{"bytes": row.media, "path": row.path} for row in rows]
+    columns += [pa.array(media, MEDIA_TYPE), pa.array(list(values.numbers), schema.field(len(extras) + 1).type)]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _as_kind(value: object, kind: str) -> object:
+    if value is None or kind != "text":
+        return value
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=True)
+
+
+def extra_kind(value: object) -> str | None:
+    """Return the payload kind of a JSON value: int, float, bool, or text for everything else; None for null."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int" if value.bit_length() < 64 else "text"
+    return "float" if isinstance(value, float) else "text"

@@ -1,0 +1,169 @@
+"""CSV and JSON lines: a row names its image by a path inside the drop, or holds its pixel values."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.layout import Column
+from telltale_core.drop.readers.base import Batch, Reader, Row, Values
+from telltale_core.drop.readers.lines import Parsed, csv_header, csv_rows, json_rows
+from telltale_core.drop.readers.made import extra_kind, made_payload, made_schema
+from telltale_core.drop.reasons import bad, shown
+from telltale_core.drop.source import Source, SourceFile
+from telltale_core.errors import BadInput
+
+BATCH_ROWS = 64
+SAMPLED_ROWS = 100  # JSON lines have no header: roles are told from the first rows
+NUMBERS = re.compile(r"\s*\[?\s*[0-9][0-9eE+.-]*[\s,]+[0-9eE+.,\s-]*\]?\s*")
+
+
+class TableReader(Reader):
+    """Reads rows in order. A path is looked up in the listing of the drop and never joined to a folder."""
+
+    format = "table"
+
+    def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
+        self._source, self._files, self._limits = source, files, config.limits
+        self._kinds: dict[str, set[str]] = {}  # of the other columns, complete after the first pass
+
+    def _parsed(self, file: SourceFile) -> Iterator[Parsed]:
+        with self._source.open(file) as handle:
+            if file.suffix in {".csv", ".tsv"}:
+                yield from csv_rows(handle, self._limits, "\t" if file.suffix == ".tsv" else ",")
+            else:
+                yield from json_rows(handle, self._limits)
+
+    def columns(self) -> list[Column]:
+        """Return the header's columns, or those of the first JSON lines; ``schema_mismatch`` if headers differ."""
+        first, names = self._files[0], list[str]()
+        for file in self._files:
+            if file.suffix in {".csv", ".tsv"}:
+                with self._source.open(file) as handle:
+                    header = csv_header(handle, self._limits, "\t" if file.suffix == ".tsv" else ",")
+                if names and header != names:
+                    raise bad("schema_mismatch", f"{shown(first.key)} and {shown(file.key)} have different headers")
+                names = header
+        if names:
+            return [Column(name=name, kind="text") for name in names]
+        kinds: dict[str, str] = {}
+        for _, (values, _) in zip(range(SAMPLED_ROWS), self._parsed(first), strict=False):
+            for name, value in (values or {}).items():
+                kind = (
+                    "numbers"
+                    if isinstance(value, list)
+                    else {"int": "whole", "float": "real"}.get(extra_kind(value) or "", "text")
+                )
+                kinds[name] = "real" if {kind, kinds.get(name)} == {"real", "whole"} else kind
+        return [Column(name=name, kind=kind) for name, kind in kinds.items()]
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield rows in the order of files and lines; row numbers count records after the header."""
+        count = 0
+        for file in self._files:
+            rows: list[tuple[Row, SourceFile | None]] = []
+            for number, (values, fault) in enumerate(self._parsed(file)):
+                count += 1
+                if count > self._limits.max_rows:
+                    raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
+                rows.append(self._row(Row(source=f"{file.key}#{number}", fault=fault), values, file))
+                if len(rows) == BATCH_ROWS:
+                    yield self._complete(rows)
+                    rows = []
+            if rows:
+                yield self._complete(rows)
+
+    def _row(self, row: Row, values: dict[str, object] | None, table: SourceFile) -> tuple[Row, SourceFile | None]:
+        """Return the row with what its line says, and the file that holds its media, if it names one."""
+        if values is None:
+            return row, None
+        row.id = values.get(self.roles.id) if self.roles.id is not None else None
+        row.value = values.get(self.roles.value)
+        row.extra = {name: value for name, value in values.items() if name not in {self.roles.input, self.roles.value}}
+        if row.fault is not None:
+            return row, None
+        try:
+            self._note_kinds(row.extra)
+            found = self._media(values.get(self.roles.input), table)
+        except BadInput as error:
+            row.fault = error
+            return row, None
+        if isinstance(found, SourceFile):
+            row.path = found.key
+            return row, found
+        row.media = found
+        return row, None
+
+    def _note_kinds(self, extra: dict[str, object]) -> None:
+        for name, value in extra.items():
+            if name not in self._kinds and len(self._kinds) >= self._limits.max_columns:
+                raise bad("row_unreadable", "the rows have too many different columns")
+            kind = extra_kind(value)
+            self._kinds.setdefault(name, set()).update({kind} if kind else set())
+
+    def _media(self, value: object, table: SourceFile) -> np.ndarray | list[object] | SourceFile:
+        if isinstance(value, list):
+            return value
+        if not isinstance(value, str) or not value.strip():
+            raise bad("media_missing", "the row names no file and holds no values")
+        return _numbers(value) if NUMBERS.fullmatch(value) else self._found(value.strip(), table)
+
+    def _found(self, path: str, table: SourceFile) -> SourceFile:
+        if path.startswith("/") or "\\" in path or "\0" in path or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path):
+            raise bad("path_outside_drop", f"{shown(path)} must be a path relative to the drop")
+        if ".." in path.split("/"):
+            raise bad("path_outside_drop", f"{shown(path)} climbs with '..'")
+        key = posixpath.normpath(path)
+        beside = posixpath.join(posixpath.dirname(table.key), key)
+        file = self._source.files.get(beside) or self._source.files.get(key)
+        if file is None:
+            raise bad("media_missing", f"{shown(path)} is no file of the drop")
+        return file
+
+    def _complete(self, rows: list[tuple[Row, SourceFile | None]]) -> Batch:
+        """Return the batch with its files read."""
+        limit = self._limits.max_media_bytes
+        self._source.prefetch(file for _, file in rows if file is not None and file.size_bytes <= limit)
+        for row, file in rows:
+            if file is None:
+                continue
+            try:
+                row.media = self._source.read(file, limit) or None
+                if row.media is None:
+                    raise bad("media_missing", f"{shown(file.key)} is empty")
+            except BadInput as error:
+                row.fault = error
+        return Batch(rows=[row for row, _ in rows])
+
+    def _input_name(self) -> str:
+        return self.roles.input if "image" in self._kinds or self.roles.value == "image" else "image"
+
+    def payload_columns(self) -> dict[str, str | None]:
+        """Return the made columns: the input is called ``image`` unless that name is taken."""
+        return {"id": self.roles.id, "input": self._input_name(), "value": self.roles.value}
+
+    def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
+        """Return the other columns, the image as a file's bytes, and the validated value."""
+        extras = {name: _common(kinds) for name, kinds in self._kinds.items()}
+        schema = made_schema(self._input_name(), self.roles.value, extras, values)
+        return made_payload([batch.rows[index] for index in kept], schema, extras, values)
+
+
+def _common(kinds: set[str]) -> str:
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return "float" if kinds == {"int", "float"} else "text"
+
+
+def _numbers(text: str) -> np.ndarray:
+    try:
+        values = np.array([float(part) for part in text.replace(",", " ").strip(" []\t\r\n").split()])
+    except ValueError as error:
+        raise bad("values_invalid", "the values are not numbers") from error
+    whole = np.isfinite(values).all() and (np.abs(values) < 1e9).all() and (values == np.rint(values)).all()
+    return values.astype(np.int64) if whole else values

@@ -1,0 +1,71 @@
+"""Reason codes: the stable, machine-readable words for why a row or a drop was refused."""
+
+from __future__ import annotations
+
+from telltale_core.errors import BadInput
+
+ROW_REASONS: dict[str, str] = {
+    "duplicate_content": 'the same bytes and value stand in an earlier row, and `duplicates` is set to "reject"',
+    "duplicate_id": "an earlier row has the same id, the same bytes and the same value",
+    "field_too_long": "a text field is longer than `max_field_bytes`",
+    "id_conflict": "an earlier row has the same id with other bytes or another value",
+    "id_invalid": "the id is not text or a whole number, or holds control characters",
+    "id_missing": "the id column of the row is empty",
+    "id_too_long": "the id is longer than `max_id_chars`",
+    "label_invalid": "the label is neither a number nor plain text",
+    "label_missing": "the label is empty, null or NaN",
+    "label_not_whole": "the label is a number with a fraction",
+    "label_out_of_range": "the label is below 0 or not below the number of classes",
+    "label_unknown": "the label is text that names none of the classes",
+    "media_animated": "the image declares more scans than any photograph needs",
+    "media_missing": "the row has no media: null, empty, or a path to no file of the drop",
+    "media_too_large": "the media has more bytes than `max_media_bytes`",
+    "media_unreadable": "the media is truncated or damaged",
+    "media_unsupported": "the media is not of a kind that is read (images: PNG and JPEG)",
+    "path_outside_drop": "the path is absolute, a URL, climbs with `..`, or is a link that leaves the drop",
+    "row_too_long": "the row has more bytes than `max_row_bytes`",
+    "row_unreadable": "the line cannot be parsed, or has another number of fields than the header",
+    "target_invalid": "the target is not a number",
+    "target_missing": "the target is empty or null",
+    "target_not_finite": "the target is NaN or infinite",
+    "too_many_pixels": "the header states more pixels than `max_pixels`; refused before decoding",
+    "values_invalid": "inline pixel values are out of range, not finite, or form no image",
+}
+
+DROP_REASONS: dict[str, str] = {
+    "archive_refused": "archives are not opened: unpack the drop first",
+    "columns_unclear": "columns repeat a name, are too many, or have names that cannot be shown",
+    "column_missing": "no column can be read as input, label or target: name it",
+    "drop_empty": "the drop holds no row",
+    "drop_too_large": "the drop has more files or bytes than `max_files`, `max_drop_bytes`",
+    "drop_toml_invalid": "`drop.toml` has an unknown field or a wrong value",
+    "file_corrupt": "a Parquet or .npy file is damaged or its header contradicts its content",
+    "format_unclear": "the drop holds no known format, or several: give `format`",
+    "labels_unclear": "the classes cannot be told from the labels: give `label_names` or `num_classes`",
+    "modality_not_supported": "this version does not read the modality",
+    "nothing_to_learn": "one class only, or a target that never changes",
+    "no_row_kept": "every row was rejected",
+    "pickle_refused": "pickled objects are never loaded",
+    "schema_mismatch": "files of one drop have different columns, or inputs and labels different lengths",
+    "too_many_classes": "more different labels than `max_classes`",
+    "too_many_rows": "more rows than `max_rows`",
+    "url_refused": "the URL has a scheme that is not allowed, credentials, or a query",
+}
+
+
+def bad(code: str, message: str) -> BadInput:
+    """Return the error for a row or a drop that is refused; ``code`` must be one of the codes above."""
+    if code not in ROW_REASONS and code not in DROP_REASONS:
+        raise ValueError(f"{code!r} is not a reason code")
+    return BadInput(code, message)
+
+
+def sentence(error: BadInput) -> str:
+    """Return the error's message without its trailing code."""
+    return str(error).removesuffix(f" [{error.code}]")
+
+
+def shown(value: object, max_chars: int = 60) -> str:
+    """Return a value as a short, printable, quoted text for a message: attacker text never reaches a terminal raw."""
+    text = ascii(value[: max_chars * 2] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= max_chars else text[: max_chars - 3] + "..."

@@ -1,0 +1,177 @@
+"""The drop as a record on disk: written once, named by its content, opened and verified by every later stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from telltale_core.digest import digest_of, sha256_file
+from telltale_core.errors import BadInput, Corrupt, NotFound
+
+FORMAT = "telltale.drop/1"
+FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
+NAMED_BY = ("format", "modality", "task", "columns", "label_names", "num_classes", "input", "counts", "files")
+
+SAMPLES = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("label", pa.int64()),
+        pa.field("target", pa.float64()),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("content_sha256", pa.string(), nullable=False),
+    ]
+)
+REJECTED = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("sample_id", pa.string()),
+        pa.field("reason_code", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("raw", pa.binary()),
+    ]
+)
+
+
+def drop_digest(manifest: dict[str, Any]) -> str:
+    """Return the name of a drop: the digest of what it holds, not of where it came from, 64 hex digits."""
+    return digest_of({key: manifest[key] for key in NAMED_BY})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Drop:
+    """An ingested drop. Row i of ``sample_ids``, ``labels``, ``inputs`` and ``payload()`` is the same sample."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path | str) -> Drop:
+        """Return the drop in a folder; :class:`NotFound` without a manifest, :class:`Corrupt` for a wrong one."""
+        folder = Path(path)
+        try:
+            manifest = json.loads((folder / "manifest.json").read_bytes())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"{folder} holds no ingested drop: manifest.json is missing") from error
+        except ValueError as error:
+            raise Corrupt(f"{folder}/manifest.json is not valid JSON") from error
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            found = manifest.get("format") if isinstance(manifest, dict) else None
+            raise Corrupt(f"{folder}/manifest.json must have format {FORMAT!r}, found {found!r}")
+        missing = [key for key in (*NAMED_BY, "digest", "name") if key not in manifest]
+        if missing:
+            raise Corrupt(f"{folder}/manifest.json lacks {', '.join(missing)}")
+        return cls(path=folder, manifest=manifest)
+
+    def __len__(self) -> int:
+        return int(self.manifest["counts"]["kept"])
+
+    @property
+    def digest(self) -> str:
+        """The drop's name, 64 hex digits."""
+        return str(self.manifest["digest"])
+
+    @property
+    def name(self) -> str:
+        """What people call the drop."""
+        return str(self.manifest["name"])
+
+    @property
+    def modality(self) -> str:
+        """``"image"``."""
+        return str(self.manifest["modality"])
+
+    @property
+    def task(self) -> str:
+        """``"classification"`` or ``"regression"``."""
+        return str(self.manifest["task"])
+
+    @property
+    def num_classes(self) -> int | None:
+        """How many classes there are, absent ones included; None for regression."""
+        count = self.manifest["num_classes"]
+        return None if count is None else int(count)
+
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """The classes' names in the order of the labels, if known."""
+        names = self.manifest["label_names"]
+        return None if names is None else tuple(names)
+
+    @functools.cached_property
+    def _table(self) -> pa.Table:
+        table = _read(self.path / "samples.parquet")
+        if table.num_rows != len(self):
+            raise Corrupt(f"{self.path}/samples.parquet has {table.num_rows} rows, the manifest {len(self)}")
+        return table
+
+    @functools.cached_property
+    def sample_ids(self) -> np.ndarray:
+        """Unique ids, (N,) of text, in source order."""
+        return np.array(self._table.column("sample_id").to_pylist(), dtype=np.str_)
+
+    @functools.cached_property
+    def labels(self) -> np.ndarray | None:
+        """Labels in 0..K-1, (N,) int64; None for regression."""
+        return self._table.column("label").to_numpy() if self.task == "classification" else None
+
+    @functools.cached_property
+    def targets(self) -> np.ndarray | None:
+        """Targets, (N,) finite float64; None for classification."""
+        return self._table.column("target").to_numpy() if self.task == "regression" else None
+
+    @functools.cached_property
+    def inputs(self) -> np.ndarray:
+        """Packed samples, memory-mapped: N x H x W x 3 uint8 for images."""
+        array: np.ndarray = np.load(self.path / "inputs.npy", mmap_mode="r", allow_pickle=False)
+        if list(array.shape) != self.manifest["input"]["shape"] or len(array) != len(self):
+            raise Corrupt(f"{self.path}/inputs.npy has shape {array.shape}, the manifest another")
+        return array
+
+    def samples(self) -> pa.Table:
+        """Return ``sample_id, label, target, source, content_sha256`` of the kept rows."""
+        return self._table
+
+    def payload(self) -> pa.Table:
+        """Return the original columns of the kept rows, in the order of ``samples``."""
+        return _read(self.path / "payload.parquet")
+
+    def rejected(self) -> pa.Table:
+        """Return ``source, row, sample_id, reason_code, reason, raw`` of the rejected rows."""
+        return _read(self.path / "rejected.parquet")
+
+
+def _read(path: Path) -> pa.Table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return file.read(use_threads=False)
+
+
+def verify_drop(path: Path | str) -> Drop:
+    """Return the drop whose every file was hashed again; raises :class:`Corrupt` naming the first that differs."""
+    drop = Drop.open(path)
+    if set(drop.manifest["files"]) != set(FILES):
+        raise Corrupt(f"{drop.path}/manifest.json must list {', '.join(FILES)}")
+    for name, expected in drop.manifest["files"].items():
+        file = drop.path / name
+        if not file.is_file():
+            raise Corrupt(f"{file} is missing")
+        if (found := sha256_file(file)) != expected:
+            raise Corrupt(f"{file} has sha256 {found}, the manifest says {expected}")
+    if drop_digest(drop.manifest) != drop.digest:
+        raise Corrupt(f"{drop.path}/manifest.json does not have the digest {drop.digest}")
+    return drop
+
+
+def check_counts(seen: int, kept: int, rejected: int) -> None:
+    """Raise unless every row that was seen is either kept or rejected."""
+    if seen != kept + rejected or min(seen, kept, rejected) < 0:
+        raise BadInput(
+            "file_corrupt", f"the drop changed while it was read: {seen} rows, {kept} kept, {rejected} rejected"
+        )

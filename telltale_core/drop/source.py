@@ -1,0 +1,264 @@
+"""Where a drop comes from: listing and reading with caps. The only module of this room that knows fsspec.
+
+Local drops are read in place; links and special files may not lead out of the drop. Remote drops are copied file by
+file into a scratch folder whose names are digests: an object's key is an identifier here, never a path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from telltale_core.digest import digest_of, sha256_bytes, sha256_file
+from telltale_core.drop.config import MAX_TOML_BYTES, Limits
+from telltale_core.drop.reasons import bad, shown
+from telltale_core.errors import ConfigError, NotFound, TelltaleError, Transient
+
+SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "memory")
+IGNORED_NAMES = {"_SUCCESS", "_metadata", "_common_metadata", "Thumbs.db", "desktop.ini"}
+FETCH_BYTES = 64 << 20
+FETCH_FILES = 256
+DENIED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "PermissionError"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """One file of a drop. ``key`` is its printable name relative to the drop; ``path`` is where the store finds it."""
+
+    key: str
+    path: str
+    size_bytes: int
+    identity: str | None = None
+
+    @property
+    def suffix(self) -> str:
+        """The lower-case ending of the key, such as ``".png"``; empty when there is none."""
+        return Path(self.key).suffix.lower()
+
+
+class Source:
+    """A listed drop: its files in the order of their keys, each readable as a local file within the limits."""
+
+    def __init__(self, url: str, files: list[SourceFile], *, root: Path | None, fs: Any, scratch: Path | None) -> None:
+        self.url = url
+        self.files: dict[str, SourceFile] = {}
+        for file in sorted(files, key=lambda file: (file.key, file.path)):
+            key = file.key
+            while key in self.files:  # two raw names may print alike
+                key += "~"
+            self.files[key] = dataclasses.replace(file, key=key)
+        self._root = root  # of a local drop: links must resolve to below it
+        self._fs = fs  # of a remote one
+        self._scratch = scratch
+
+    def prefetch(self, files: Iterable[SourceFile]) -> None:
+        """Copy remote files to the scratch folder, many at a time; nothing to do for a local drop."""
+        if self._root is not None:
+            return
+        group: list[SourceFile] = []
+        group_bytes = 0
+        for file in files:
+            if group and (group_bytes + file.size_bytes > FETCH_BYTES or len(group) == FETCH_FILES):
+                self._fetch(group)
+                group, group_bytes = [], 0
+            group.append(file)
+            group_bytes += file.size_bytes
+        if group:
+            self._fetch(group)
+
+    def _fetch(self, group: list[SourceFile]) -> None:
+        missing = [file for file in group if not self._copy_of(file).exists()]
+        if not missing:
+            return
+        free = shutil.disk_usage(self._copy_of(missing[0]).parent).free
+        if sum(file.size_bytes for file in missing) > free:
+            raise ConfigError(f"{self.url}: the scratch disk has {free} bytes free, which the drop exceeds")
+        with remote_errors(self.url):
+            if len(missing) == 1:
+                partial = self._copy_of(missing[0]).with_suffix(".part")
+                self._fs.get_file(missing[0].path, str(partial))
+                partial.rename(self._copy_of(missing[0]))
+                return
+            by_path = {file.path.lstrip("/"): file for file in missing}
+            for path, data in self._fs.cat([file.path for file in missing]).items():
+                self._copy_of(by_path[path.lstrip("/")]).write_bytes(data)
+
+    def _copy_of(self, file: SourceFile) -> Path:
+        if self._scratch is None:
+            raise ConfigError(f"{self.url} is remote: reading it needs a scratch folder")
+        return self._scratch / sha256_bytes(file.path.encode("utf-8", "surrogatepass"))
+
+    def local_path(self, file: SourceFile) -> Path:
+        """Return a local regular file with the file's bytes; ``path_outside_drop`` for a link that leaves the drop."""
+        if self._root is None:
+            self._fetch([file])
+            return self._copy_of(file)
+        real = Path(os.path.realpath(file.path))
+        if real != self._root and self._root not in real.parents:
+            raise bad("path_outside_drop", f"{shown(file.key)} is a link that leaves the drop")
+        return real
+
+    def open(self, file: SourceFile) -> BinaryIO:
+        """Return the file opened for reading; devices, pipes and links swapped in meanwhile are refused."""
+        path = self.local_path(file)
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise bad("media_missing", f"{shown(file.key)} cannot be opened: {error.strerror}") from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise bad("media_unsupported", f"{shown(file.key)} is not a regular file")
+        return os.fdopen(handle, "rb")
+
+    def read(self, file: SourceFile, max_bytes: int) -> bytes:
+        """Return the file's bytes; ``media_too_large`` when there are more than ``max_bytes``."""
+        too_large = bad("media_too_large", f"{shown(file.key)} has more than {max_bytes} bytes")
+        if file.size_bytes > max_bytes:
+            raise too_large
+        with self.open(file) as handle:
+            data = handle.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            raise too_large
+        return data
+
+    def toml(self) -> bytes | None:
+        """Return the bytes of the drop's ``drop.toml``, or None."""
+        file = self.files.get("drop.toml")
+        return None if file is None else self.read(file, MAX_TOML_BYTES)
+
+    def fingerprint(self) -> str:
+        """Return 64 hex digits that change with any file's key or content (by sha256 locally, by ETag remotely)."""
+        identities = [[file.key, file.size_bytes, self._identity(file)] for file in self.files.values()]
+        return digest_of({"format": "telltale.fingerprint/1", "files": identities})
+
+    def _identity(self, file: SourceFile) -> str:
+        if file.identity is not None:
+            return file.identity
+        if self._root is None:
+            with remote_errors(self.url):
+                return sha256_bytes(self._fs.cat_file(file.path))
+        try:
+            path = self.local_path(file)
+            return sha256_file(path) if path.is_file() else "not a file"
+        except (TelltaleError, OSError):
+            return "not readable"
+
+
+def open_source(url: str, limits: Limits, scratch: Path | None = None) -> Source:
+    """Return the listed drop behind a local path or URL; ``scratch`` is where remote files are copied to.
+
+    Raises ``url_refused`` before any connection for schemes that are not allowed, credentials and queries;
+    :class:`NotFound` when nothing is there; ``drop_too_large`` beyond ``max_files`` or ``max_drop_bytes``.
+    """
+    if url.startswith("file://"):
+        url = url.removeprefix("file://")
+    remote = "://" in url
+    _check_url(url, remote=remote)
+    source = _remote(url, limits, scratch) if remote else _local(url, limits)
+    total = sum(file.size_bytes for file in source.files.values())
+    if total > limits.max_drop_bytes:
+        raise bad("drop_too_large", f"the drop has {total} bytes, more than max_drop_bytes={limits.max_drop_bytes}")
+    return source
+
+
+def _check_url(url: str, *, remote: bool) -> None:
+    if not url or "\0" in url or not url.isprintable():
+        raise bad("url_refused", "the source must be a path or URL of printable characters")
+    if not remote:
+        return
+    scheme, rest = url.split("://", 1)
+    if scheme not in SCHEMES:
+        raise bad("url_refused", f"the scheme {shown(scheme)} is not allowed; allowed: file, {', '.join(SCHEMES)}")
+    host = rest.split("/", 1)[0]
+    if ":" in host or ("@" in host and not scheme.startswith("ab")) or "?" in rest or "::" in url:
+        raise bad("url_refused", f"a {scheme}:// URL may hold no credentials, port, query or chain of schemes")
+    if ".." in rest.split("/"):
+        raise bad("url_refused", "a URL may not climb with '..'")
+
+
+def _hidden(key: str) -> bool:
+    parts = key.split("/")
+    return any(part.startswith(".") for part in parts) or parts[-1] in IGNORED_NAMES
+
+
+def _local(url: str, limits: Limits) -> Source:
+    root = Path(url).expanduser().resolve()
+    if root.is_file():
+        file = SourceFile(key=_printable(root.name), path=str(root), size_bytes=root.stat().st_size)
+        return Source(str(root), [file], root=root, fs=None, scratch=None)
+    if not root.is_dir():
+        raise NotFound(f"{shown(url, 200)} is neither a file nor a folder")
+    files: list[SourceFile] = []
+    for folder, folders, names in os.walk(root, followlinks=False, onerror=_unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        linked = [name for name in folders if (Path(folder) / name).is_symlink()]
+        for name in [*names, *linked]:
+            path = Path(folder) / name
+            key = _printable(path.relative_to(root).as_posix())
+            if not _hidden(key):
+                files.append(SourceFile(key=key, path=str(path), size_bytes=path.lstat().st_size))
+        _check_file_count(len(files), limits)
+    return Source(str(root), files, root=root, fs=None, scratch=None)
+
+
+def _unreadable(error: OSError) -> None:
+    raise ConfigError(f"a folder of the drop cannot be listed: {error.strerror}") from error
+
+
+def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:
+    from fsspec.core import url_to_fs
+
+    with remote_errors(url):
+        fs, path = url_to_fs(url.rstrip("/"), skip_instance_cache=True, use_listings_cache=False)
+        found: dict[str, dict[str, Any]] = fs.find(path, detail=True)
+    single = path if list(found) == [path] else None
+    files: list[SourceFile] = []
+    for where, info in found.items():
+        key = _printable(where.rsplit("/", 1)[-1] if where == single else where[len(path) :].lstrip("/"))
+        if info.get("type") != "file" or not key or _hidden(key):
+            continue
+        tag = info.get("ETag") or info.get("etag") or info.get("md5Hash")
+        identity = str(tag) if tag else None
+        files.append(SourceFile(key=key, path=where, size_bytes=int(info.get("size") or 0), identity=identity))
+    _check_file_count(len(files), limits)
+    if not files:
+        raise NotFound(f"{url}: no object has this name or prefix")
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    return Source(url.rstrip("/"), files, root=None, fs=fs, scratch=scratch)
+
+
+def _check_file_count(count: int, limits: Limits) -> None:
+    if count > limits.max_files:
+        raise bad("drop_too_large", f"the drop has more than max_files={limits.max_files} files")
+
+
+def _printable(name: str) -> str:
+    """Return a file name as text that UTF-8 can hold, control characters escaped."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+@contextlib.contextmanager
+def remote_errors(url: str) -> Iterator[None]:
+    """Turn what a remote filesystem raises into Telltale's errors, without its text, which may hold keys."""
+    try:
+        yield
+    except TelltaleError:
+        raise
+    except FileNotFoundError as error:
+        raise NotFound(f"{url}: no such bucket, object or prefix") from error
+    except ImportError as error:
+        raise ConfigError(f"{url}: the driver is not installed; for S3: pip install 'telltale-cleanse[s3]'") from error
+    except Exception as error:
+        kind = type(error).__name__
+        if kind in DENIED:
+            raise ConfigError(f"{url}: access denied ({kind}); credentials come from the environment") from error
+        raise Transient(f"{url}: the store failed ({kind})") from error

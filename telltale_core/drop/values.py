@@ -1,0 +1,166 @@
+"""Labels, targets and ids: from whatever a row holds to the one type that later stages read, or a reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections import Counter
+
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.layout import Roles
+from telltale_core.drop.reasons import bad, shown
+
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain_number(value: object) -> object:
+    """Return text that is a decimal number as that number, a whole number beyond 64 bit as infinity, others as is."""
+    if isinstance(value, str):
+        text = value.strip()
+        if WHOLE.fullmatch(text):
+            return int(text)
+        try:
+            return float(text) if len(text) <= 40 and text.isascii() and "_" not in text else value
+        except ValueError:
+            return value
+    if isinstance(value, int):
+        return int(value) if value.bit_length() < 64 else math.inf if value > 0 else -math.inf
+    return value
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a value is null, NaN or blank text."""
+    return (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or (isinstance(value, str) and value.strip().lower() in {"", "nan", "null", "none"})
+    )
+
+
+@dataclasses.dataclass(slots=True)
+class ValueSurvey:
+    """What the value column of a whole drop holds: how many of each sort, and the different ones up to a cap."""
+
+    max_distinct: int
+    missing: int = 0
+    fraction: int = 0
+    text: int = 0
+    whole: int = 0
+    wholes: Counter[int] = dataclasses.field(default_factory=Counter)
+    texts: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    def add(self, value: object) -> None:
+        """Count one raw value."""
+        number = plain_number(value)
+        if is_missing(value):
+            self.missing += 1
+        elif isinstance(number, float) and not number.is_integer():
+            self.fraction += 1
+        elif isinstance(number, int | float):
+            self.whole += 1
+            self._count(self.wholes, int(number))
+        else:
+            self.text += 1
+        if isinstance(value, str) and not is_missing(value) and len(value) <= 256:
+            self._count(self.texts, value.strip())
+
+    def _count(self, counter: Counter[int] | Counter[str], value: int | str) -> None:
+        if value in counter or len(counter) <= self.max_distinct:
+            counter[value] += 1  # type: ignore[index]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is to be learnt: classification with ``num_classes`` and maybe names, or regression (both None)."""
+
+    name: str
+    num_classes: int | None = None
+    label_names: tuple[str, ...] | None = None
+    _index: dict[str, int] = dataclasses.field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._index.update({name: label for label, name in enumerate(self.label_names or ())})
+
+    def number(self, value: object) -> int | float:
+        """Return the row's label (int) or target (finite float), or raise the reason why there is none."""
+        return self._label(value) if self.name == "classification" else self._target(value)
+
+    def _label(self, value: object) -> int:
+        if isinstance(value, str) and value.strip() in self._index:
+            return self._index[value.strip()]
+        if is_missing(value):
+            raise bad("label_missing", "the label is empty")
+        number = plain_number(value)
+        if isinstance(number, str):
+            raise bad("label_unknown", f"the label {shown(number)} is not one of the {self.num_classes} classes")
+        if not isinstance(number, int | float):
+            raise bad("label_invalid", f"the label is a {type(value).__name__}, not a number or text")
+        if isinstance(number, float) and math.isfinite(number) and not number.is_integer():
+            raise bad("label_not_whole", f"the label {number!r} is not a whole number")
+        if not 0 <= number < (self.num_classes or 0):
+            raise bad("label_out_of_range", f"the label must be in 0..{(self.num_classes or 0) - 1}, got {number!r}")
+        return int(number)
+
+    def _target(self, value: object) -> float:
+        number = plain_number(value)
+        if value is None or (isinstance(value, str) and not isinstance(number, float) and is_missing(value)):
+            raise bad("target_missing", "the target is empty")
+        if not isinstance(number, int | float):
+            raise bad("target_invalid", f"the target {shown(value)} is not a number")
+        if not math.isfinite(number):
+            raise bad("target_not_finite", f"the target is {number!r}")
+        return float(number)
+
+
+def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
+    """Return the task and classes: as declared, else from class names in the schema, else from the values seen."""
+    name = config.task or _task_name(survey, roles, config)
+    if name == "regression":
+        return Task(name=name)
+    names = config.label_names or (
+        roles.class_names if config.num_classes in {None, len(roles.class_names or ())} else None
+    )
+    if names is None and config.num_classes is None and survey.text > survey.whole:
+        names = tuple(sorted(text for text in survey.texts if not UNFIT.search(text)))
+    count = len(names) if names is not None else config.num_classes or _class_count(survey)
+    if count > config.limits.max_classes:
+        raise bad("too_many_classes", f"{count} or more classes, more than max_classes={config.limits.max_classes}")
+    return Task(name=name, num_classes=count, label_names=names)
+
+
+def _task_name(survey: ValueSurvey, roles: Roles, config: DropConfig) -> str:
+    if config.label_column or config.label_names or config.num_classes or roles.class_names:
+        return "classification"
+    if config.target_column:
+        return "regression"
+    numbers = survey.fraction + survey.whole
+    needed = 0.5 if roles.value_hint == "label" else 0.05
+    real_target = roles.value_hint == "target" and roles.value_is_real and survey.fraction > 0
+    return "regression" if real_target or survey.fraction > needed * max(numbers, 1) else "classification"
+
+
+def _class_count(survey: ValueSurvey) -> int:
+    """Return 1 + the largest label below which at least half of the labels occur: a stray 73 among 0..9 is an error."""
+    found = sorted(value for value in survey.wholes if value >= 0)
+    if len(found) > survey.max_distinct:
+        raise bad("too_many_classes", f"more than {survey.max_distinct} different labels: is this a target? Give task")
+    for position in range(len(found) - 1, 0, -1):
+        if 2 * (position + 1) >= found[position] + 1:
+            return found[position] + 1
+    raise bad("labels_unclear", f"classes 0..K-1 cannot be told from the labels {shown(found[:9])}: give num_classes")
+
+
+def clean_id(value: object, max_chars: int) -> str:
+    """Return a row's id as text, or raise why it cannot name a sample. Emoji and markup are legal: reports escape."""
+    if value is None or value == "":
+        raise bad("id_missing", "the id is empty")
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise bad("id_invalid", f"the id is a {type(value).__name__}, not text or a whole number")
+    text = str(value)
+    if len(text) > max_chars:
+        raise bad("id_too_long", f"the id has {len(text)} characters, more than {max_chars}")
+    if UNFIT.search(text):
+        raise bad("id_invalid", f"the id {shown(text)} holds control characters")
+    return text

@@ -1,0 +1,124 @@
+"""Writes a drop's files as its rows stream by: memory holds one batch, and equal rows give equal bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from telltale_core.drop.packing import Packing
+from telltale_core.drop.record import REJECTED, SAMPLES
+
+GROUP_ROWS = 4096
+GROUP_BYTES = 32 << 20
+
+
+class ParquetStream:
+    """A Parquet file written in row groups of up to ``GROUP_ROWS`` rows or about ``GROUP_BYTES`` bytes."""
+
+    def __init__(self, path: Path, schema: pa.Schema | None = None) -> None:
+        self._path, self._schema = path, schema
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = self._waiting_bytes = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Append rows; the first table decides the schema if none was given."""
+        self._schema = self._schema or table.schema
+        self._waiting.append(table)
+        self._waiting_rows += table.num_rows
+        self._waiting_bytes += table.get_total_buffer_size()
+        if self._waiting_rows >= GROUP_ROWS or self._waiting_bytes >= GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._schema is None:
+            raise ValueError(f"{self._path} was given neither rows nor a schema")
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._path, self._schema, compression="zstd", use_dictionary=False, write_page_checksum=True
+            )
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting).combine_chunks())
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+
+    def close(self) -> None:
+        """Write what waits and the footer."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def abandon(self) -> None:
+        """Close the file without caring for its content."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class NpyStream:
+    """An ``.npy`` file of as yet unknown length: rows are appended, the header is completed at the end."""
+
+    def __init__(self, path: Path, packing: Packing, max_rows: int) -> None:
+        self._file = path.open("wb")
+        self._packing, self._rows = packing, 0
+        self._offset = self._write_header(max_rows)
+
+    def _write_header(self, rows: int) -> int:
+        descr = np.lib.format.dtype_to_descr(np.dtype(self._packing.dtype))
+        header = {"descr": descr, "fortran_order": False, "shape": (rows, *self._packing.shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        return self._file.tell()
+
+    def add(self, sample: np.ndarray) -> None:
+        """Append one sample of the packing's shape and dtype."""
+        if sample.shape != self._packing.shape or sample.dtype != np.dtype(self._packing.dtype):
+            raise ValueError(f"a sample must be {self._packing.shape} {self._packing.dtype}, got {sample.shape}")
+        self._file.write(np.ascontiguousarray(sample).data)
+        self._rows += 1
+
+    def close(self) -> None:
+        """Complete the header with the number of rows written."""
+        end = self._file.tell()
+        self._file.seek(0)
+        if self._write_header(self._rows) != self._offset:
+            raise ValueError("the .npy header changed its length")
+        row_bytes = math.prod(self._packing.shape) * np.dtype(self._packing.dtype).itemsize
+        if end - self._offset != self._rows * row_bytes:
+            raise ValueError("the .npy file does not hold its rows")
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file without caring for its content."""
+        self._file.close()
+
+
+class DropWriter:
+    """The four data files of a drop, open for appending."""
+
+    def __init__(self, folder: Path, packing: Packing, max_rows: int) -> None:
+        self.samples = ParquetStream(folder / "samples.parquet", SAMPLES)
+        self.rejected = ParquetStream(folder / "rejected.parquet", REJECTED)
+        self.payload = ParquetStream(folder / "payload.parquet")
+        self.inputs = NpyStream(folder / "inputs.npy", packing, max_rows)
+
+    def __enter__(self) -> DropWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for stream in (self.samples, self.rejected, self.payload, self.inputs):
+            if kind is None:
+                stream.close()
+            else:
+                stream.abandon()
+
+
+def table_of(schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return records as a table of the schema."""
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
