@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from telltale_core.errors import Misaligned
 
@@ -32,7 +31,7 @@ class Alignment:
     is claimed. ``lowest`` is NaN where no pair could be judged (one snapshot, or constant losses).
     """
 
-    correlation_P: NDArray[np.float64]  # noqa: N815
+    correlation_P: NDArray[np.float64]
     lowest: float
     decided: bool
 
@@ -89,6 +88,8 @@ def _neighbour_correlation(log_loss_NT: NDArray[np.float32]) -> NDArray[np.float
 
 
 def _unit_ranks(value_N: NDArray[np.float32]) -> NDArray[np.float64]:
+    from scipy.stats import rankdata  # here: reading a log should not take scipy.stats' import time
+
     rank_N = rankdata(value_N)
     rank_N -= rank_N.mean()
     norm = float(np.linalg.norm(rank_N))

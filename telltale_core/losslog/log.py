@@ -32,9 +32,9 @@ class LossLog:
     drop_digest: str
     sample_ids: NDArray[np.str_]
     log_loss: NDArray[np.float32]
-    member_T: NDArray[np.int32]  # noqa: N815
-    epoch_T: NDArray[np.int32]  # noqa: N815
-    step_T: NDArray[np.int32]  # noqa: N815
+    member_T: NDArray[np.int32]
+    epoch_T: NDArray[np.int32]
+    step_T: NDArray[np.int32]
     digest: str = ""
 
     def __len__(self) -> int:

@@ -13,8 +13,6 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
-from torchvision.models import resnet18 as torchvision_resnet18
-from torchvision.models.vgg import cfgs, make_layers
 
 from telltale_core.errors import ConfigError
 
@@ -112,7 +110,9 @@ def small_cnn(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:
 @register("resnet18", modality="image")
 def resnet18(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:  # noqa: ARG001
     """Return torchvision's ResNet-18; up to 64 pixels with a 3 x 3 stride-1 stem and no max-pooling. No ``width``."""
-    net = torchvision_resnet18(weights=None)
+    from torchvision.models import resnet18 as build_resnet18  # here: importing torchvision takes seconds
+
+    net: nn.Module = build_resnet18(weights=None)
     if min(shape[:2]) <= 64:
         net.conv1 = nn.Conv2d(shape[2], 64, 3, 1, 1, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
@@ -127,6 +127,8 @@ def vgg16(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:  # noqa:
 
     A pooling layer that would leave less than one pixel is left out.
     """
+    from torchvision.models.vgg import cfgs, make_layers
+
     side, layers = min(shape[:2]), []
     for layer in cfgs["D"]:
         if layer == "M" and side < 2:
