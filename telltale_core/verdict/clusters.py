@@ -1,0 +1,114 @@
+"""Clusters within one cohort: dense cores by a radius from the data, grown by a mixture of Gaussians.
+
+Shape letters: n samples of the cohort, F features, D principal components, C clusters.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import DBSCAN
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
+
+NEIGHBOURS = 10
+RADIUS_QUANTILES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+MAX_CLUSTERS = 6
+RIDGE = 1e-3
+
+
+def reduce(features_nF: NDArray[np.floating], dimensions: int) -> tuple[NDArray[np.float64], PCA]:
+    """Return the cohort's principal components (n, D), scaled so that the first has variance 1, and their map."""
+    limit = min(dimensions, features_nF.shape[0] - 1, features_nF.shape[1])
+    pca = PCA(limit, svd_solver="full").fit(features_nF)
+    return scaled(pca, features_nF), pca
+
+
+def scaled(pca: PCA, features_nF: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return ``features_nF`` in the coordinates of a fitted map of :func:`reduce`."""
+    unit = np.sqrt(pca.explained_variance_[0])
+    return np.asarray(pca.transform(features_nF) / (unit if unit > 0 else 1.0), dtype=np.float64)
+
+
+def dense_cores(point_nD: NDArray[np.float64], min_cluster: int) -> tuple[NDArray[np.int64], float]:
+    """Return each sample's dense core (largest first, -1 for none) and the radius that shows them best.
+
+    DBSCAN (Ester et al., 1996) at radii taken from the quantiles of the samples' own distances to their tenth
+    neighbour; the radius whose second and further cores hold most samples is kept, the smallest one in a tie.
+    """
+    neighbours = min(NEIGHBOURS, len(point_nD) - 1)
+    distance_n = NearestNeighbors(n_neighbors=neighbours).fit(point_nD).kneighbors()[0][:, -1]
+    best_n, best_radius, best_held = np.zeros(len(point_nD), dtype=np.int64), float("inf"), 0
+    for radius in np.unique(np.quantile(distance_n, RADIUS_QUANTILES)):
+        if radius <= 0:
+            continue
+        found_n = DBSCAN(eps=float(radius), min_samples=neighbours).fit_predict(point_nD)
+        sizes = np.bincount(found_n[found_n >= 0])
+        order = np.argsort(-sizes, kind="stable")
+        held = int(sum(sizes[core] for core in order[1:] if sizes[core] >= min_cluster))
+        if held > best_held:
+            renamed = np.full(len(sizes) + 1, -1, dtype=np.int64)
+            for rank, core in enumerate(order):
+                renamed[core] = rank if sizes[core] >= min_cluster else -1
+            best_n, best_radius, best_held = renamed[found_n], float(radius), held
+    return best_n, best_radius
+
+
+def grow(point_nD: NDArray[np.float64], core_n: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """Return the responsibilities (n, C) of the mixture of Gaussians with the lowest Bayesian information criterion.
+
+    Tried are mixtures of 1 to 6 components from k-means starts and, where there are several dense cores, mixtures that
+    start with one component on each further core and 1 to 3 on the rest: a small tight cluster that k-means would merge
+    with its surroundings gets its own component.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fits = _plain_fits(point_nD, seed) + _seeded_fits(point_nD, core_n, seed)
+    best = min(fits, key=lambda fit: fit[0])[1]
+    return np.asarray(best.predict_proba(point_nD))
+
+
+def _plain_fits(point_nD: NDArray[np.float64], seed: int) -> list[tuple[float, GaussianMixture]]:
+    fits: list[tuple[float, GaussianMixture]] = []
+    for size in range(1, MAX_CLUSTERS + 1):
+        if not _affordable(point_nD, size):
+            break
+        model = GaussianMixture(size, n_init=2, random_state=seed, reg_covar=RIDGE).fit(point_nD)
+        fits.append((float(model.bic(point_nD)), model))
+        if size >= 3 and fits[-1][0] > min(fits)[0] and fits[-2][0] > min(fits)[0]:
+            break
+    return fits
+
+
+def _seeded_fits(
+    point_nD: NDArray[np.float64], core_n: NDArray[np.int64], seed: int
+) -> list[tuple[float, GaussianMixture]]:
+    fits = []
+    further = [core_n == core for core in range(1, core_n.max() + 1)]
+    rest_n = ~np.any(further, axis=0) if further else np.ones(len(point_nD), dtype=bool)
+    for size in (1, 2, 3) if further else ():
+        if not _affordable(point_nD, size + len(further)):
+            break
+        start = GaussianMixture(size, random_state=seed, reg_covar=RIDGE).fit(point_nD[rest_n])
+        covariances = [np.cov(point_nD[core].T) + RIDGE * np.eye(point_nD.shape[1]) for core in further]
+        weights = np.concatenate([start.weights_ * rest_n.mean(), [core.mean() for core in further]])
+        model = GaussianMixture(
+            size + len(further),
+            weights_init=weights / weights.sum(),
+            means_init=np.concatenate([start.means_, [point_nD[core].mean(axis=0) for core in further]]),
+            precisions_init=np.concatenate([start.precisions_, np.linalg.inv(covariances)]),
+            random_state=seed,
+            reg_covar=RIDGE,
+        ).fit(point_nD)
+        fits.append((float(model.bic(point_nD)), model))
+    return fits
+
+
+def _affordable(point_nD: NDArray[np.float64], size: int) -> bool:
+    """Whether the cohort has two samples for every free number of a mixture of ``size`` components."""
+    dimensions = point_nD.shape[1]
+    return size == 1 or len(point_nD) >= 2 * size * (1 + dimensions + dimensions * (dimensions + 1) // 2)

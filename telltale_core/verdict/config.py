@@ -1,0 +1,45 @@
+"""Settings of the verdict stage: few, and none that needs a known rate, a known attack or clean data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from telltale_core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictConfig:
+    """How spectra become decisions.
+
+    ``method="telltale"``: clusters within each label (or over all samples where the task has no labels), called by a
+    valley test at ``false_alarm_rate``. ``method="slides"``: DBSCAN over all samples, every cluster but the largest is
+    called (the published recipe, without a test).
+    """
+
+    method: Literal["telltale", "slides"] = "telltale"
+    cohorts: Literal["auto", "label", "all"] = "auto"
+    """Cluster within labels, over all samples, or within labels where the task has them."""
+    false_alarm_rate: float = 0.01
+    """Chance of calling a drop poisoned when every cohort has one mode, in (0, 0.5]."""
+    min_separation: float = 3.3
+    """How far a cluster must stand from the rest to be quarantined, in pooled standard deviations."""
+    min_cluster: int = 10
+    """Smallest cluster that can be called, in samples."""
+    dimensions: int = 6
+    """Principal components of a cohort's spectra that are clustered."""
+    review_share: float = 0.2
+    """A drop of which more than this share would be quarantined needs a person's approval, in (0, 1]."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.false_alarm_rate <= 0.5:
+            raise ConfigError(f"verdict.false_alarm_rate must be in (0, 0.5], got {self.false_alarm_rate}")
+        if self.min_separation <= 0:
+            raise ConfigError(f"verdict.min_separation must be > 0, got {self.min_separation}")
+        if self.min_cluster < 3:
+            raise ConfigError(f"verdict.min_cluster must be >= 3, got {self.min_cluster}")
+        if not 1 <= self.dimensions <= 64:
+            raise ConfigError(f"verdict.dimensions must be in 1..64, got {self.dimensions}")
+        if not 0 < self.review_share <= 1:
+            raise ConfigError(f"verdict.review_share must be in (0, 1], got {self.review_share}")

@@ -1,0 +1,151 @@
+"""The decision: which cohorts hold poison, at a stated false-alarm rate, and what becomes of each sample.
+
+The rule, in order. (1) Within each cohort (the samples of one label; all samples where the task has no labels) the
+most separate split in two is found. (2) A cohort is *called* when the valley test's p-value, times the number of
+cohorts, is at most ``false_alarm_rate`` and the two sides stand at least ``min_separation`` apart. (3) Of a called
+cohort's two sides the suspected one is that whose level, trend and energy are less like those of the other cohorts'
+samples; the smaller one when there are fewer than two others. (4) Its samples are quarantined, those between the
+sides go to review. (5) A cohort that passes the test but not the separation, or whose losses are not finite, goes to
+review too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telltale_core.spectrum import Spectra
+from telltale_core.verdict.cohort import Findings, examine
+from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.statement import Group
+
+BORDERLINE = 0.1
+"""A sample of a called cohort whose chance of belonging to the suspected side is between this and one half: review."""
+UNCALLED_CEILING = 0.49
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """One entry a sample, in the order given: suspicion in [0, 1] (higher is worse), cluster (-1: none), decision, reason.
+
+    ``groups`` has one entry a cohort, in the order of the labels.
+    """
+
+    suspicion: NDArray[np.float64]
+    cluster: NDArray[np.int32]
+    decision: NDArray[np.str_]
+    reason: NDArray[np.object_]
+    groups: tuple[Group, ...]
+
+
+def decide(
+    sample_ids: NDArray[np.str_],
+    spectra: Spectra,
+    labels: NDArray[np.int64] | None,
+    label_names: tuple[str, ...] | None,
+    config: VerdictConfig,
+) -> Decisions:
+    """Return the decision on every sample; permuting the rows permutes the result, bit for bit."""
+    order = np.argsort(sample_ids, kind="stable")
+    by_label = labels is not None and config.cohorts != "all"
+    cohorts = _cohorts(order[spectra.finite_N[order]], labels if by_label else None)
+    findings = [examine(spectra.features_NF[rows], config) for _, rows in cohorts]
+    tested = max(1, sum(found.tested for found in findings))
+    made = _blank(len(sample_ids), spectra.finite_N)
+    groups = []
+    for number, ((label, rows), found) in enumerate(zip(cohorts, findings, strict=True)):
+        others = np.setdiff1d(np.flatnonzero(spectra.finite_N), rows)
+        chance_n = _oriented(found, rows, others, spectra, enough=len(cohorts) > 2)
+        p = min(1.0, found.p_value * tested)
+        name = label_names[label] if label_names is not None and label is not None else None
+        groups.append(_rule(made, number, label, name, rows, chance_n, found, p, config))
+    return Decisions(groups=tuple(groups), **made)
+
+
+def _cohorts(rows: NDArray[np.int64], labels: NDArray[np.int64] | None) -> list[tuple[int | None, NDArray[np.int64]]]:
+    if labels is None:
+        return [(None, rows)]
+    return [(int(label), rows[labels[rows] == label]) for label in np.unique(labels[rows])]
+
+
+def _blank(samples: int, finite_N: NDArray[np.bool_]) -> dict[str, NDArray]:  # type: ignore[type-arg]
+    reason = np.full(samples, "moves with the other samples of its cohort", dtype=object)
+    reason[~finite_N] = "its loss was not a finite number at some snapshot: look at the sample and its label"
+    return {
+        "suspicion": np.where(finite_N, 0.0, 0.5),
+        "cluster": np.full(samples, -1, dtype=np.int32),
+        "decision": np.where(finite_N, "keep", "review").astype("U10"),
+        "reason": reason,
+    }
+
+
+def _oriented(
+    found: Findings, rows: NDArray[np.int64], others: NDArray[np.int64], spectra: Spectra, *, enough: bool
+) -> NDArray[np.float64]:
+    """Return each row's chance of being on the suspected side: the side less like the samples of the other cohorts."""
+    inside_n = found.chance_n > 0.5
+    if not enough or not inside_n.any() or len(others) < 2:
+        return found.chance_n
+    energy_N = np.log(np.square(spectra.features_NF).sum(axis=1) + 1e-12)
+    described_N3 = np.stack([spectra.level_N, spectra.trend_N, energy_N], axis=1)
+    centre = np.median(described_N3[others], axis=0)
+    spread = 1.4826 * np.median(np.abs(described_N3[others] - centre), axis=0) + 1e-12
+    inside, outside = (
+        np.abs((np.median(described_N3[rows[side]], axis=0) - centre) / spread).sum() for side in (inside_n, ~inside_n)
+    )
+    return found.chance_n if inside >= outside else 1 - found.chance_n
+
+
+def _rule(
+    made: dict[str, NDArray],  # type: ignore[type-arg]
+    number: int,
+    label: int | None,
+    name: str | None,
+    rows: NDArray[np.int64],
+    chance_n: NDArray[np.float64],
+    found: Findings,
+    p: float,
+    config: VerdictConfig,
+) -> Group:
+    significant = p <= config.false_alarm_rate
+    called = significant and found.separation >= config.min_separation
+    where = f"label {name or label}" if label is not None else "the drop"
+    inside_n = chance_n > 0.5
+    ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / config.min_separation)
+    made["suspicion"][rows] = chance_n * ceiling
+    if called:
+        border_n = (chance_n > BORDERLINE) & ~inside_n
+        _set(made, rows[inside_n], number, "quarantine", _because(where, int(inside_n.sum()), found, p))
+        _set(made, rows[border_n], number, "review", f"stands between the suspected cluster of {where} and the rest")
+    elif significant:
+        weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart"
+        _set(made, rows[inside_n], number, "review", weak)
+    decision_n = made["decision"][rows]
+    return Group(
+        label=label,
+        label_name=name,
+        samples=len(rows),
+        size=int(inside_n.sum()) if significant else 0,
+        statistic=round(found.separation, 4),
+        threshold=config.min_separation,
+        p_value=p,
+        tested=found.tested,
+        called=called,
+        quarantined=int((decision_n == "quarantine").sum()),
+        review=int((decision_n == "review").sum()),
+    )
+
+
+def _because(where: str, size: int, found: Findings, p: float) -> str:
+    return (
+        f"its loss moves in step with {size - 1} other samples of {where}, {found.separation:.1f} standard deviations "
+        f"from the rest (p = {p:.1e}): they share a feature that the proxy learnt as one"
+    )
+
+
+def _set(made: dict[str, NDArray], rows: NDArray[np.int64], cluster: int, decision: str, reason: str) -> None:  # type: ignore[type-arg]
+    made["cluster"][rows] = cluster
+    made["decision"][rows] = decision
+    made["reason"][rows] = reason

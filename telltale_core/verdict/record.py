@@ -1,0 +1,119 @@
+"""The verdict stage's record on disk: ``verdict.parquet`` (one row a sample) and, written last, ``verdict.json``.
+
+==============  =======  ===========================================================================
+column          type     meaning
+==============  =======  ===========================================================================
+``sample_id``   string   the drop's id
+``suspicion``   double   in [0, 1], higher is worse; above one half only in a called cohort
+``cluster``     int32    number of the cohort whose suspected side the sample is on or near, -1: none
+``decision``    string   ``keep``, ``quarantine`` or ``review``
+``reason``      string   one sentence
+==============  =======  ===========================================================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from telltale_core.config import to_dict
+from telltale_core.drop import Drop
+from telltale_core.errors import Corrupt, NotFound
+from telltale_core.losslog.files import write_json
+from telltale_core.spectrum import Spectra, Spectrum
+from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.slides import decide_by_slides
+from telltale_core.verdict.statement import caveats, state
+
+FORMAT = "telltale.verdict/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A verdict: ``record`` is the content of ``verdict.json``, ``table`` that of ``verdict.parquet``."""
+
+    record: dict[str, Any]
+    table: pa.Table
+
+    @classmethod
+    def open(cls, folder: Path) -> Verdict:
+        """Return the verdict recorded in ``folder``; raises :class:`NotFound` or :class:`Corrupt`."""
+        path = folder / "verdict.json"
+        if not path.is_file():
+            raise NotFound(f"no verdict in {folder}: expected {path.name}; run the cluster stage")
+        record = json.loads(path.read_text(encoding="utf-8"))
+        table = pq.read_table(folder / "verdict.parquet")
+        if record.get("format") != FORMAT or table.num_rows != record["counts"]["samples"]:
+            raise Corrupt(f"{folder} holds no whole verdict of format {FORMAT!r}; run the cluster stage again")
+        return cls(record=record, table=table)
+
+
+def conclude(
+    sample_ids: NDArray[np.str_],
+    spectra: Spectra,
+    labels: NDArray[np.int64] | None,
+    label_names: tuple[str, ...] | None,
+    config: VerdictConfig,
+) -> Decisions:
+    """Return the decisions by the configured method."""
+    if config.method == "slides":
+        return decide_by_slides(sample_ids, spectra, config)
+    return decide(sample_ids, spectra, labels, label_names, config)
+
+
+def judge(spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None) -> Verdict:
+    """Return the verdict on a drop from its recorded spectra and write it to the folder ``out``, its record last.
+
+    Raises :class:`Corrupt` when the spectra belong to another drop.
+    """
+    config = config or VerdictConfig()
+    spectrum = Spectrum.open(spectrum_dir)
+    if spectrum.drop_digest != drop.digest or not np.array_equal(spectrum.sample_ids, drop.sample_ids):
+        raise Corrupt(f"the spectra in {spectrum_dir} are of drop {spectrum.drop_digest[:12]}, not {drop.digest[:12]}")
+    made = conclude(spectrum.sample_ids, spectrum.spectra, drop.labels, drop.label_names, config)
+    verdict = Verdict(record=_record(made, drop.digest, spectrum.spectra, config), table=_table(drop.sample_ids, made))
+    out.mkdir(parents=True, exist_ok=True)
+    pq.write_table(verdict.table, out / "verdict.parquet", compression="zstd")
+    write_json(out / "verdict.json", verdict.record)
+    return verdict
+
+
+def _table(sample_ids: NDArray[np.str_], made: Decisions) -> pa.Table:
+    return pa.table(
+        {
+            "sample_id": pa.array(sample_ids.tolist(), pa.string()),
+            "suspicion": pa.array(made.suspicion, pa.float64()),
+            "cluster": pa.array(made.cluster, pa.int32()),
+            "decision": pa.array(made.decision.tolist(), pa.string()),
+            "reason": pa.array(made.reason.tolist(), pa.string()),
+        }
+    )
+
+
+def _record(made: Decisions, drop_digest: str, spectra: Spectra, config: VerdictConfig) -> dict[str, Any]:
+    samples = len(made.decision)
+    counts = {name: int((made.decision == name).sum()) for name in ("keep", "quarantine", "review")}
+    called = any(group.called for group in made.groups)
+    return {
+        "format": FORMAT,
+        "drop_digest": drop_digest,
+        "detector": config.method,
+        "statement": state(made.groups, samples, config.false_alarm_rate),
+        "poison_found": called,
+        "needs_review": counts["quarantine"] + counts["review"] > config.review_share * samples,
+        "p_value": min((group.p_value for group in made.groups if group.tested), default=1.0),
+        "false_alarm_rate": config.false_alarm_rate,
+        "counts": {"samples": samples, **counts},
+        "groups": [dataclasses.asdict(group) for group in made.groups],
+        "caveats": caveats(made.groups, int((~spectra.finite_N).sum())),
+        "config": to_dict(config),
+    }

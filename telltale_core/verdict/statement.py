@@ -1,0 +1,68 @@
+"""What the verdict says of the drop as a whole: one sentence, its significance, and what it cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+GENERAL_CAVEATS = (
+    "A quarantined sample is a suspect, not a proven poison: some are clean samples that the proxy learnt like the others.",
+    "Poison that the proxy does not learn leaves no trace in its losses and is not found.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A cohort's line: ``statistic`` is d' between the two sides, ``p_value`` is corrected for the number of cohorts.
+
+    ``label`` None: all samples. ``size`` samples on the suspected side where the split is significant, else 0.
+    """
+
+    label: int | None
+    label_name: str | None
+    samples: int
+    size: int
+    statistic: float
+    threshold: float
+    p_value: float
+    tested: bool
+    called: bool
+    quarantined: int
+    review: int
+
+
+def state(groups: Sequence[Group], samples: int, false_alarm_rate: float) -> str:
+    """Return the verdict in one sentence."""
+    called = [group for group in groups if group.called]
+    flagged = sum(group.quarantined for group in called)
+    if called:
+        labels = [group for group in called if group.label is not None]
+        where = f" of {_names(labels)}" if labels else ""
+        p = min(group.p_value for group in called)
+        return (
+            f"Poison found: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}){where} learn as one hidden "
+            f"feature (p = {p:.1e}) and are quarantined."
+        )
+    tested = [group for group in groups if group.tested]
+    if not tested:
+        return "No verdict: no group of samples is large enough to be tested."
+    p = min(group.p_value for group in tested)
+    what = f"{len(tested)} labels tested" if len(tested) > 1 else "all samples tested together"
+    return f"No poison found: {what}, smallest p = {p:.2g}, false-alarm rate {false_alarm_rate:.2g}."
+
+
+def caveats(groups: Sequence[Group], non_finite: int) -> list[str]:
+    """Return what a reader must know before relying on the verdict, the particular before the general."""
+    lines = []
+    untested = [group for group in groups if not group.tested]
+    if untested:
+        lines.append(f"Not tested, for they have too few samples or all alike: {_names(untested)}.")
+    if non_finite:
+        lines.append(f"{non_finite:,} samples had a loss that was not a finite number and are in review.")
+    return [*lines, *GENERAL_CAVEATS]
+
+
+def _names(groups: Sequence[Group], most: int = 5) -> str:
+    names = [str(group.label_name or group.label) for group in groups]
+    shown = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return f"label{'s' if len(names) > 1 else ''} {shown}"
