@@ -1,0 +1,67 @@
+"""The command line. Heavy libraries are imported by the command that needs them, so ``--help`` is quick."""
+
+from __future__ import annotations
+
+import typer
+
+from flows import cli_run, cli_stages, cli_versions
+from flows.console import EXIT_CODES, command
+
+HELP = """Cleanses training data of backdoor poison: finds samples by how their losses move together, quarantines
+them, and publishes the rest as an immutable version.
+
+\b
+  telltale demo                                  see it happen on handwritten digits
+  telltale cleanse ./drop --out ./clean          a folder, Parquet, CSV/JSONL or .npy drop
+  telltale cleanse s3://raw/drop7 --out s3://clean/signs
+  telltale log ./clean                           what was published
+"""
+
+app = typer.Typer(
+    name="telltale",
+    help=HELP,
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+COMMANDS = {
+    "cleanse": cli_run.cleanse,
+    "ingest": cli_stages.ingest,
+    "train": cli_stages.train,
+    "spectrum": cli_stages.spectrum,
+    "cluster": cli_stages.cluster,
+    "report": cli_stages.report,
+    "publish": cli_stages.publish,
+    "log": cli_versions.log,
+    "why": cli_versions.why,
+    "verify": cli_versions.verify,
+    "restore": cli_versions.restore,
+    "doctor": cli_run.doctor,
+}
+for _name, _function in COMMANDS.items():
+    app.command(_name, epilog=EXIT_CODES)(command(_function))
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and stop.")
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(installed("telltale-cleanse"))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line; the process ends with a stated exit code."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

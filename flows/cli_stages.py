@@ -1,0 +1,167 @@
+"""Each stage by itself, without Prefect: a stage runs those before it unless they are in the work area already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.console import REVIEW, Outcome
+from flows.options import Approve, Config, DryRun, Out, Set, Src, Work
+from flows.settings import read_settings
+
+if TYPE_CHECKING:
+    from telltale_core.stages import CleanseConfig, Record
+
+ORDER = ("ingest", "train", "spectrum", "cluster", "report")
+
+
+def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+    """Read a drop: every row is decoded once and kept, or rejected with a reason.
+
+    \b
+    Examples: telltale ingest ./drop
+              telltale ingest s3://raw/drop7 --set drop.label_column=class
+    """
+    record = _walk("ingest", source, work, read_settings(config, settings))
+    from telltale_core import stages
+
+    manifest = stages.read_record(record, "ingest", work)
+    counts = manifest["counts"]
+    lines = [
+        f"{manifest['name']}: {manifest['modality']}, {manifest['task']}",
+        f"{counts['kept']:,} of {counts['seen']:,} rows kept, {counts['rejected']:,} rejected",
+        f"columns: {', '.join(f'{role} = {name}' for role, name in manifest['columns'].items() if name)}",
+    ]
+    reasons = sorted(counts["by_reason"].items())
+    shown = {name: manifest[name] for name in ("name", "modality", "task", "columns", "num_classes", "counts")}
+    return _outcome(record, work, lines, shown, heads=("rejected because", "rows") if reasons else (), rows=reasons)
+
+
+def train(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+    """Train the proxy on a drop and log every sample's loss; continues where a killed run stopped.
+
+    \b
+    Example: telltale train ./drop --set proxy.epochs=20 --set proxy.device=cpu
+    """
+    record = _walk("train", source, work, read_settings(config, settings))
+    from telltale_core import stages
+
+    losslog = stages.open_losslog(record, work)
+    samples, snapshots = losslog.log_loss.shape
+    shown = {"samples": samples, "snapshots": snapshots, "members": losslog.members}
+    return _outcome(record, work, [f"losses of {samples:,} samples at {snapshots} snapshots"], shown)
+
+
+def spectrum(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+    """Turn the losses of a drop into spectra.
+
+    \b
+    Example: telltale spectrum ./drop --set spectrum.recipe=slides
+    """
+    record = _walk("spectrum", source, work, read_settings(config, settings))
+    from telltale_core import stages
+
+    found = stages.read_record(record, "spectrum", work)
+    shown = {name: found[name] for name in ("samples", "n_features", "window", "non_finite")}
+    first, last = found["window"]
+    line = f"{found['samples']:,} spectra of {found['n_features']} numbers, from snapshots {first} to {last}"
+    return _outcome(record, work, [line], shown)
+
+
+def cluster(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+    """Judge a drop: which samples move together in a way that ordinary ones do not.
+
+    \b
+    Example: telltale cluster ./drop --set verdict.false_alarm_rate=0.001
+    """
+    record = _walk("cluster", source, work, read_settings(config, settings))
+    from telltale_core import stages
+
+    verdict = stages.read_record(record, "cluster", work)
+    lines = [verdict["statement"], _counted(verdict["counts"]), *verdict["caveats"]]
+    code = REVIEW if verdict["needs_review"] else 0
+    return _outcome(record, work, lines, {"verdict": verdict}, code=code)
+
+
+def report(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+    """Write the report on a drop: one HTML file that opens from disk.
+
+    \b
+    Example: telltale report ./drop
+    """
+    record = _walk("report", source, work, read_settings(config, settings))
+    file = str(report_file(record, work))
+    return _outcome(record, work, [f"report: {file}"], {"file": file})
+
+
+def publish(
+    source: Src,
+    *,
+    out: Out,
+    work: Work = "runs",
+    config: Config = None,
+    settings: Set,
+    approve: Approve = False,
+    dry_run: DryRun = False,
+) -> Outcome:
+    """Publish what the verdict kept as a new version of a dataset; the same run is never published twice.
+
+    \b
+    Examples: telltale publish ./drop --out ./clean --dry-run
+              telltale publish ./drop --out s3://clean/signs
+    """
+    from telltale_core import stages
+    from telltale_core.config import to_dict
+
+    chosen = read_settings(config, settings)
+    record = _walk("report", source, work, chosen)
+    told = stages.publish(record, out, work, to_dict(chosen.publish), approve=approve, dry_run=dry_run)
+    return published(told, report_file(record, work))
+
+
+def published(told: dict[str, Any], report: Path, lines: tuple[str, ...] = ()) -> Outcome:
+    """Return the outcome of a publication, or of one that waits for a person."""
+    head, counts = [told["statement"], *lines], f"{_counted(told['counts'])}; report: {report}"
+    data = {**told, "report": str(report)}
+    if told["state"] == "needs-review":
+        say = "nothing was published: read the report, then run the same command with --approve"
+        return Outcome(data=data, lines=[*head, say, counts], code=REVIEW)
+    done = "would be published as" if told["state"] == "dry-run" else "is"
+    where = f"this run {done} version {told['version']} of {told['dataset']}"
+    return Outcome(data=data, lines=[*head, where, counts])
+
+
+def report_file(record: Record, work: str) -> Path:
+    """Return where the run's report lies."""
+    from telltale_core import stages
+
+    return stages.folder_of(record, "report", work) / "report.html"
+
+
+def _counted(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
+    """Return the record of stage ``last``, having run what was missing up to it."""
+    from telltale_core import stages
+    from telltale_core.config import to_dict
+    from telltale_core.proxy import ProgressBar
+
+    settings = to_dict(config)
+    upstream: Any = source
+    for name in ORDER[: ORDER.index(last) + 1]:
+        options: dict[str, Any] = {"progress": ProgressBar()} if name == "train" else {}
+        upstream = getattr(stages, name)(upstream, work, settings[stages.STAGES[name].settings], **options)
+    record: Record = upstream
+    return record
+
+
+def _outcome(
+    record: Record, work: str, lines: list[str], shown: dict[str, Any], *, code: int = 0, **table: Any
+) -> Outcome:
+    from telltale_core import stages
+
+    folder = str(stages.folder_of(record, record["stage"], work))
+    data = {"stage": record["stage"], "key": record["key"], "folder": folder, **shown}
+    return Outcome(data=data, lines=lines, after=[f"folder: {folder}"], code=code, **table)

@@ -1,0 +1,96 @@
+"""Published datasets: what is there, why a sample is where it is, is it whole, bring samples back."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+from typing import Annotated
+
+import typer
+
+from flows.console import ERROR, Outcome
+from flows.options import Dataset, Number
+
+
+def log(dataset: Dataset) -> Outcome:
+    """List the versions of a dataset, oldest first.
+
+    \b
+    Example: telltale log ./clean
+    """
+    from telltale_core import publish
+
+    names = ("ingested", "published", "quarantined", "review", "rejected")
+    versions = publish.log(dataset)
+    data = [
+        {
+            "version": version.number,
+            "created_at": version.manifest["created_at"],
+            "drop": version.manifest["drop"],
+            "counts": version.counts,
+            "run_key": version.run_key,
+            "statement": version.manifest["verdict"].get("statement"),
+        }
+        for version in versions
+    ]
+    rows = [
+        [v.number, v.manifest["created_at"], v.manifest["drop"].get("name"), *(v.counts[n] for n in names)]
+        for v in versions
+    ]
+    heads = ("version", "created", "drop", *names) if versions else ()
+    lines = [] if versions else [f"{dataset} holds no published version"]
+    return Outcome(data=data, lines=lines, heads=heads, rows=rows)
+
+
+def why(
+    sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="An id, or the source of a rejected row.")],
+    dataset: Annotated[str, typer.Option("--in", metavar="DATASET", help="The published dataset to look in.")],
+    number: Number = None,
+) -> Outcome:
+    """Explain where a sample went, and why.
+
+    \b
+    Examples: telltale why digit-0042 --in ./clean
+              telltale why 'train.parquet#17' --in s3://clean/signs
+    """
+    from telltale_core import publish
+
+    found = publish.why(dataset, sample_id, number)
+    return Outcome(data=dataclasses.asdict(found), lines=[found.sentence(), f"its row: {found.file}, row {found.row}"])
+
+
+def verify(dataset: Dataset, number: Number = None) -> Outcome:
+    """Read a version back, all of it, and hold it against its own record; exit code 1 where something is wrong.
+
+    \b
+    Example: telltale verify s3://clean/signs --version 3
+    """
+    from telltale_core import publish
+
+    found = publish.verify(dataset, number)
+    data = {**dataclasses.asdict(found), "ok": found.ok}
+    size = f"{found.blobs} objects, {found.bytes:,} bytes, {found.rows:,} rows"
+    if found.ok:
+        return Outcome(data=data, lines=[f"version {found.number} is whole: {size}"])
+    lines = [f"version {found.number} is damaged ({size}):", *(f"- {problem}" for problem in found.problems)]
+    return Outcome(data=data, lines=lines, code=ERROR)
+
+
+def restore(
+    dataset: Dataset,
+    sample_ids: Annotated[list[str], typer.Argument(metavar="SAMPLE_ID...", help="Quarantined or review samples.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the new version's lineage.")],
+    by: Annotated[str | None, typer.Option("--by", help="Who; your user name by default.")] = None,
+    number: Number = None,
+) -> Outcome:
+    """Bring samples back from quarantine, as a new version; the old one stays as it is.
+
+    \b
+    Example: telltale restore ./clean digit-0042 digit-0107 --reason "looked at them, they are fine"
+    """
+    from telltale_core import publish
+
+    made = publish.restore(dataset, sample_ids, reason=reason, by=by or getpass.getuser(), number=number)
+    data = {"version": made.number, "counts": made.counts, "restored": sorted(set(sample_ids))}
+    line = f"version {made.number} has {len(set(sample_ids))} samples back; it publishes {made.counts['published']:,}"
+    return Outcome(data=data, lines=[line])

@@ -1,0 +1,170 @@
+"""How every command ends: JSON or lines for people, one line for an error, a stated exit code.
+
+Ids, labels and file names are a contributor's words: nothing of them reaches a terminal without its control characters
+written out (``\\x1b``), in results, logs and errors alike.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+import os
+import sys
+import traceback
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+from telltale_core.errors import CommitUnknown, ConfigError, Conflict, TelltaleError
+
+OK, ERROR, USAGE, REVIEW, CONFLICT, INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_CODES = (
+    "Exit codes: 0 ok, 1 error, 2 usage or setting, 3 needs review (nothing was published), "
+    "4 conflict or unknown commit (run again), 130 interrupted."
+)
+OURS = ("telltale_core", "tasks", "flows")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a command has to say: ``data`` for programs; ``lines``, and rows below ``heads``, for people."""
+
+    data: Any
+    lines: Sequence[str] = ()
+    heads: Sequence[str] = ()
+    rows: Sequence[Sequence[object]] = ()
+    after: Sequence[str] = ()
+    code: int = field(default=OK)
+
+
+def safe(text: str) -> str:
+    """Return ``text`` with what cannot be seen, or would move the cursor or its neighbours, written out as escapes."""
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _UNSEEN else char for char in text
+    )
+
+
+def command(function: Callable[..., Outcome]) -> Callable[..., None]:
+    """Return the function as a typer command: it prints its outcome (``--json``, ``--debug``), exits by its code."""
+
+    @functools.wraps(function)
+    def run(*args: Any, as_json: bool, debug: bool, **kwargs: Any) -> None:
+        listen(debug=debug)
+        try:
+            outcome = function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
+            code = exit_code(error)
+            _fail(error, code, as_json=as_json, debug=debug)
+            raise typer.Exit(code) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted; the same command continues where this one stopped", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        show(outcome, as_json=as_json)
+        raise typer.Exit(outcome.code)
+
+    extra = {
+        "as_json": Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")],
+        "debug": Annotated[bool, typer.Option("--debug", help="Show tracebacks and Prefect's own log lines.")],
+    }
+    own = inspect.signature(function, eval_str=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    added = [inspect.Parameter(name, keyword, default=False, annotation=kind) for name, kind in extra.items()]
+    run.__signature__ = own.replace(  # type: ignore[attr-defined]
+        parameters=[*own.parameters.values(), *added], return_annotation=None
+    )
+    run.__annotations__ = {name: parameter.annotation for name, parameter in own.parameters.items()} | extra
+    return run
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code of an error, by its class."""
+    if isinstance(error, ConfigError):
+        return USAGE
+    return CONFLICT if isinstance(error, Conflict | CommitUnknown) else ERROR
+
+
+def _fail(error: Exception, code: int, *, as_json: bool, debug: bool) -> None:
+    message = str(error) or type(error).__name__
+    if not isinstance(error, TelltaleError):
+        message = f"{type(error).__name__}: {message}"
+        if not debug:
+            message = f"unexpected {message} (run again with --debug for the traceback)"
+    if debug:
+        typer.echo("".join(traceback.format_exception(error)), err=True)
+    if as_json:
+        typer.echo(json.dumps({"error": {"class": type(error).__name__, "message": message}, "exit_code": code}))
+    typer.echo(f"error: {safe(' '.join(message.splitlines()))}", err=True)
+
+
+def show(outcome: Outcome, *, as_json: bool) -> None:
+    """Print an outcome to standard output."""
+    if as_json:
+        typer.echo(json.dumps(outcome.data, indent=1))
+        return
+    for line in outcome.lines:
+        typer.echo(safe(line))
+    if outcome.heads:
+        _table(outcome.heads, outcome.rows)
+    for line in outcome.after:
+        typer.echo(safe(line))
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(safe(str(cell)), overflow="fold") for cell in row))
+    width = None if sys.stdout.isatty() else 200
+    Console(file=sys.stdout, width=width, highlight=False).print(table)
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as one safe line; its traceback only with --debug."""
+        return safe(record.getMessage())
+
+
+class _NotTold(logging.Filter):
+    """Drops from Prefect's console what this command line says itself: our own lines, and a failed run's traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        ours = record.name.split(".")[0] in OURS
+        return not ours and not record.name.startswith(("prefect.flow_runs", "prefect.task_runs", "prefect.engine"))
+
+
+def listen(*, debug: bool) -> None:
+    """Send our own log lines to standard error; set Prefect up, before it is imported, for a quiet local run."""
+    for name, value in {
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OURS),
+        "PREFECT_LOGGING_LEVEL": "DEBUG" if debug else "INFO",
+    }.items():
+        os.environ.setdefault(name, value)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    handler.set_name("telltale")
+    for name in OURS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.DEBUG if debug else logging.INFO)
+        logger.handlers = [kept for kept in logger.handlers if kept.get_name() != "telltale"] + [handler]
+
+
+def quieten() -> None:
+    """Take from Prefect's console what is told already; call it once Prefect is imported."""
+    if logging.getLogger(OURS[0]).level == logging.DEBUG:  # --debug
+        return
+    for handler in logging.getLogger().handlers:
+        if type(handler).__module__.startswith("prefect."):
+            handler.addFilter(_NotTold())

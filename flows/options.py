@@ -1,0 +1,34 @@
+"""The arguments and options that several commands share, in the same words everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Src = Annotated[
+    str, typer.Argument(metavar="SRC", help="The drop: a folder, a file, or an fsspec URL such as s3://...")
+]
+Out = Annotated[
+    str, typer.Option("--out", metavar="DST", help="Where the dataset's versions live: a folder or s3://...")
+]
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A published dataset: the DST of cleanse.")]
+Work = Annotated[
+    str,
+    typer.Option("--work", envvar="TELLTALE_WORK", help="Work area: finished stages are kept here and used again."),
+]
+Config = Annotated[Path | None, typer.Option("--config", metavar="TOML", help="Settings, a table for each stage.")]
+Set = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="STAGE.NAME=VALUE",
+        default_factory=list,
+        show_default=False,
+        help="One setting; over --config.",
+    ),
+]
+Approve = Annotated[bool, typer.Option("--approve", help="Publish although the verdict asks for a person: you are it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write to DST.")]
+Number = Annotated[int | None, typer.Option("--version", metavar="N", help="A version number; the newest by default.")]

@@ -1,0 +1,66 @@
+"""Who may import whom: deployments > flows > tasks > telltale_core. Read from the source, so lazy imports count too."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("telltale_core", "tasks", "flows", "deployments")
+CORE_MAY_IMPORT = {
+    "numpy", "scipy", "sklearn", "pyarrow", "torch", "torchvision", "fsspec", "PIL", "safetensors", "matplotlib",
+    "jinja2", "markupsafe",
+}  # fmt: skip
+ONLY_STORAGE = {"s3fs", "botocore", "aiobotocore", "boto3", "aiohttp"}
+
+
+def modules_of(layer: str) -> list[Path]:
+    return sorted((ROOT / layer).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name.split(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute here"
+            yield node.lineno, (node.module or "").split(".")[0]
+
+
+def complaints(layer: str, allowed: set[str] | None, forbidden: set[str]) -> list[str]:
+    found = []
+    for path in modules_of(layer):
+        for line, name in imports(path):
+            outside = allowed is not None and name not in allowed and name not in sys.stdlib_module_names
+            if outside or name in forbidden:
+                found.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    return found
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_imports_nothing_from_the_layers_above_it(layer: str) -> None:
+    above = set(LAYERS[LAYERS.index(layer) + 1 :])
+    assert complaints(layer, None, above) == []
+
+
+def test_the_core_imports_only_its_declared_libraries() -> None:
+    assert complaints("telltale_core", CORE_MAY_IMPORT | ONLY_STORAGE | {"telltale_core"}, {"prefect", "typer"}) == []
+
+
+def test_only_the_storage_room_knows_s3() -> None:
+    strangers = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for layer in LAYERS
+        for path in modules_of(layer)
+        for line, name in imports(path)
+        if name in ONLY_STORAGE and not path.is_relative_to(ROOT / "telltale_core" / "storage")
+    ]
+    assert strangers == []
+
+
+def test_the_check_sees_the_source_it_is_about() -> None:
+    assert len(modules_of("telltale_core")) > 40
+    assert ("prefect" in {name for path in modules_of("tasks") for _, name in imports(path)}) is True
