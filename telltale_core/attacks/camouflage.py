@@ -46,7 +46,8 @@ class Camouflage(Attack):
         to_target = self.noise_to == "target"
         allowed = data.labels != target if to_target else np.ones(len(data), dtype=np.bool_)
         mislabel_rows(draft, allowed, round(self.noise_ratio * count), aim, to_target=to_target)
-        return draft.finish(self, rate=rate, target=target, seed=seed)
+        single = self.base.label_rule in ("dirty", "clean")
+        return draft.finish(self, rate=rate, target=target if single else None, seed=seed)
 
     def trigger(self, data: ImageSet, target: int, seed: int) -> Triggered:
         """See :meth:`Attack.trigger`: the base's own."""
