@@ -20,7 +20,7 @@ class ReportConfig:
     rejected_examples: int = 20
     cluster_picture: Literal["pca", "tsne"] = "pca"
     cluster_points: int = 5000
-    max_text: int = 400
+    max_text: int = 500
     dpi: int = 140
     seed: int = 0
     max_bytes: int = 5_000_000
@@ -34,8 +34,8 @@ class ReportConfig:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         if self.cluster_picture not in ("pca", "tsne"):
             raise ConfigError(f"cluster_picture must be 'pca' or 'tsne', got {self.cluster_picture!r}")
-        if self.max_text < 40:
-            raise ConfigError(f"max_text must be >= 40 characters, got {self.max_text}")
+        if self.max_text < 400:  # the page's own sentences have up to that many
+            raise ConfigError(f"max_text must be >= 400 characters, got {self.max_text}")
         if not 50 <= self.dpi <= 300:
             raise ConfigError(f"dpi must be in 50..300, got {self.dpi}")
         if self.max_bytes < 200_000:

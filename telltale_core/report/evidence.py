@@ -1,4 +1,3 @@
-# ruff: noqa: N815 - shape letters stand in field names
 """What there is to see in one label: its suspected samples beside its kept ones, as arrays ready to be drawn.
 
 Nothing here decides anything: rows are chosen by the verdict that stands, and drawn at random with a fixed seed.

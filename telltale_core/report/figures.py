@@ -24,6 +24,7 @@ from telltale_core.report.evidence import (
 from telltale_core.report.projection import project
 from telltale_core.report.run import Run
 from telltale_core.report.samples import common, data_uri
+from telltale_core.report.text import middle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def evidence(run: Run, config: ReportConfig) -> list[Item]:
         if not figures:
             note += " Too few samples or snapshots for pictures."
         heading = "Label" if focus.label is not None else "Group:"
-        made.append(Item(heading=heading, name=focus.name, note=note, figures=figures))
+        made.append(Item(heading=heading, name=middle(focus.name, 60), note=note, figures=figures))
     return made
 
 
@@ -143,7 +144,10 @@ def _histogram(run: Run, config: ReportConfig) -> Shown:
         title="Suspicion",
         uri=data_uri(pictures.histogram_png(run.suspicion_N, run.decision_N, config.dpi)),
         alt=f"Histogram of suspicion from 0 to 1 over {len(run.decision_N):,} samples, {held:,} of them held back.",
-        caption="All samples by suspicion, coloured by decision. A gap between the two groups makes an easy decision.",
+        caption="All samples by suspicion, coloured by decision."
+        + (
+            " The wider the gap between kept and held back, the easier the decision." if held else " None is held back."
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from telltale_core.report import views
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.figures import evidence, overall
 from telltale_core.report.run import Run, read_run
-from telltale_core.report.text import clean, flat
+from telltale_core.report.text import clean, flat, middle
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
@@ -77,7 +77,7 @@ def render(run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any]
         config,
         replace(config, thumbnails=config.thumbnails // 2, dpi=min(110, config.dpi)),
         replace(config, **few),  # type: ignore[arg-type]
-        replace(config, **few | {"thumbnails": 0, "dpi": 50, "max_text": 40}),  # type: ignore[arg-type]
+        replace(config, **few | {"thumbnails": 0, "dpi": 50}),  # type: ignore[arg-type]
     )
     size = 0
     for step in steps:
@@ -100,7 +100,7 @@ def _page(
         policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         style=Markup(style),  # noqa: S704 - our own file
         size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
-        name=str(run.drop.manifest.get("name") or "unnamed drop"),
+        name=middle(str(run.drop.manifest.get("name") or "unnamed drop"), 120),
         about=views.about(run),
         digest=run.drop.digest,
         statement=str(run.verdict.get("statement") or "The verdict states no sentence."),

@@ -18,7 +18,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import Curves, Floats, Focus, Heat, focuses, trajectories
@@ -71,7 +71,9 @@ def _plain_log_ticks(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{value:,g}" if 1e-3 <= value < 1e7 else f"{value:.0e}")
     )
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _band(axes: Axes, curves: Curves, names: tuple[str, str]) -> None:

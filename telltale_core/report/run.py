@@ -1,4 +1,3 @@
-# ruff: noqa: N802, N815 - shape letters stand in field names
 """One run as the report sees it: the records of all stages, aligned by sample id, with counts that add up.
 
 Shape letters: N samples, T snapshots, D feature dimensions.
@@ -83,7 +82,7 @@ class Run:
     features_ND: npt.NDArray[np.float32] | None
 
     @property
-    def labels_N(self) -> npt.NDArray[np.int64] | None:
+    def labels_N(self) -> npt.NDArray[np.int64] | None:  # noqa: N802
         """Labels of all samples, or None where the task has none."""
         return self.drop.labels
 
@@ -105,7 +104,7 @@ class Run:
         """Return the verdict's groups whose statistic is a number, the one furthest above its threshold first."""
         made = []
         for given in self.verdict.get("groups") or []:
-            statistic, threshold = _number(given.get("statistic")), _number(given.get("threshold"))
+            statistic, threshold = number(given.get("statistic")), number(given.get("threshold"))
             label = given.get("label")
             if statistic is not None and threshold is not None:
                 group = Group(
@@ -114,7 +113,7 @@ class Run:
                     samples=int(given.get("samples") or given.get("size") or 0),
                     statistic=statistic,
                     threshold=threshold,
-                    p_value=_number(given.get("p_value")),
+                    p_value=number(given.get("p_value")),
                     quarantined=int(given.get("quarantined") or 0),
                     review=int(given.get("review") or 0),
                 )
@@ -167,7 +166,8 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
     )
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """Return a finite number as a float, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from telltale_core.report.config import ReportConfig
-from telltale_core.report.run import Group, Run
+from telltale_core.report.run import Group, Run, number
 from telltale_core.report.samples import fragment
-from telltale_core.report.text import middle
+from telltale_core.report.text import clean, middle
 
 STATUS = {
     "poison": {
@@ -89,7 +89,7 @@ def about(run: Run) -> str:
 
 def significance(run: Run) -> str:
     """Return the dataset-level significance as a sentence; empty where the detector states none."""
-    p, alarm = run.verdict.get("p_value"), run.verdict.get("false_alarm_rate")
+    p, alarm = number(run.verdict.get("p_value")), number(run.verdict.get("false_alarm_rate"))
     p_said = "" if p is None else f"p {probability(p)}" if p < 0.0001 else f"p = {probability(p)}"
     said = f"Significance for the drop as a whole: {p_said}." if p_said else ""
     return (
@@ -158,7 +158,7 @@ def _even(value: float) -> str:
 def _group(group: Group, top: float) -> dict[str, Any]:
     statistic, threshold = _even(group.statistic), _even(group.threshold)
     return {
-        "name": group.name,
+        "name": middle(group.name, 60),
         "over": group.over,
         "samples": f"{group.samples:,}",
         "statistic": statistic,
@@ -232,7 +232,7 @@ def _card(run: Run, row: int, config: ReportConfig) -> dict[str, Any]:
         "word": WORDS[decision],
         "id": name,
         "short_id": middle(name, 18),
-        "reason": str(run.reason_N[row]),
+        "reason": clean(str(run.reason_N[row]), 200),
     }
 
 
@@ -246,9 +246,9 @@ def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
     count = Counter(str(code) for _, _, code, _ in rows)
     seen: Counter[str] = Counter()
     ranked = []
-    for source, number, code, reason in rows:
+    for source, place, code, reason in rows:
         seen[str(code)] += 1
-        shown = "–" if number is None else f"{number:,}"
+        shown = "–" if place is None else f"{place:,}"
         ranked.append((seen[str(code)], {"source": str(source), "row": shown, "reason": str(reason)}))
     ranked.sort(key=lambda pair: pair[0])
     reasons = [(code, f"{n:,}") for code, n in sorted(count.items(), key=lambda pair: (-pair[1], pair[0]))][:100]
@@ -257,4 +257,5 @@ def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
 
 def caveats(run: Run) -> list[str]:
     """Return the limits: what this run's detector states first, then what always holds."""
-    return [*(str(sentence) for sentence in run.verdict.get("caveats") or []), *ALWAYS]
+    stated = run.verdict.get("caveats") or []
+    return [*(str(sentence) for sentence in stated[:30]), *ALWAYS]

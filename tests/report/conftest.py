@@ -58,6 +58,7 @@ class Recipe:
 
 
 def make_run(folder: Path, recipe: Recipe) -> Made:
+    """Return a run made in ``folder``."""
     rng = np.random.default_rng(4)
     label = np.arange(recipe.n) % recipe.classes
     decision = np.full(recipe.n, "keep", dtype="U10")
@@ -123,7 +124,9 @@ def make_loss(recipe: Recipe, suspected: np.ndarray, rng: np.random.Generator) -
     t = recipe.members * recipe.epochs * 2
     course = -np.linspace(0.5, 5, recipe.epochs * 2)
     loss = np.tile(course, recipe.members) + rng.normal(0, 0.8, (recipe.n, t))
-    loss[suspected] = np.tile(course, recipe.members) + 2 * rng.normal(0, 1, t) + rng.normal(0, 0.3, (suspected.sum(), t))
+    loss[suspected] = (
+        np.tile(course, recipe.members) + 2 * rng.normal(0, 1, t) + rng.normal(0, 0.3, (suspected.sum(), t))
+    )
     return loss.astype(np.float32)
 
 
@@ -137,7 +140,8 @@ def write_spectrum(folder: Path, recipe: Recipe, ids: list[str], suspected: np.n
         column = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), 6)
         level = pa.array(rng.normal(size=recipe.n))
         pq.write_table(
-            pa.table({"sample_id": ids, "features": column, "level": level, "trend": level}), folder / "spectrum.parquet"
+            pa.table({"sample_id": ids, "features": column, "level": level, "trend": level}),
+            folder / "spectrum.parquet",
         )
     return folder
 
@@ -151,7 +155,7 @@ def write_verdict(folder: Path, recipe: Recipe, ids: list[str], label, decision,
             "label_name": None if recipe.label_free else recipe.names[k],
             "size": int((label == k).sum()),
             "samples": int((label == k).sum()),
-            "statistic": 9.5 if k == 1 and found else 1.0 + 0.1 * k,
+            "statistic": 9.5 if k == 1 and found else 1.0 + 0.01 * k,
             "threshold": 4.0,
             "quarantined": int(((label == k) & (decision == "quarantine")).sum()),
             "review": int(((label == k) & (decision == "review")).sum()),
@@ -185,6 +189,12 @@ def write_verdict(folder: Path, recipe: Recipe, ids: list[str], label, decision,
     columns = {"sample_id": ids, "suspicion": suspicion, "cluster": cluster, "decision": decision.tolist()}
     pq.write_table(pa.table(columns | {"reason": reasons}), folder / "verdict.parquet")
     return folder
+
+
+@pytest.fixture(scope="session")
+def make():
+    """Return a function that makes a run in a given folder."""
+    return lambda folder, **changes: make_run(folder, Recipe(**changes))
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""Pictures are PNGs, the same bytes every time, and leave matplotlib as they found it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+
+from telltale_core.report import ReportConfig, read_run
+from telltale_core.report.evidence import coherence, columns, epochs_of, focuses, spectra
+from telltale_core.report.pictures import trajectories_of, verdict_png
+from telltale_core.report.projection import project
+from telltale_core.report.samples import common, fragment
+
+
+@pytest.fixture(scope="module")
+def run(make, tmp_path_factory):
+    return read_run(*make(tmp_path_factory.mktemp("run")).args)
+
+
+def test_verdict_picture_is_a_png_without_software_tag(run):
+    image = Image.open(io.BytesIO(verdict_png(run)))
+    assert image.format == "PNG"
+    assert "Software" not in image.info
+
+
+def test_pictures_do_not_depend_on_the_callers_settings(run):
+    before = verdict_png(run), trajectories_of(run)
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "black", "lines.linewidth": 9}):
+        assert (verdict_png(run), trajectories_of(run)) == before
+
+
+def test_matplotlib_settings_stay_as_they_were_also_with_threads(run):
+    before = dict(mpl.rcParams)
+    threads = [threading.Thread(target=verdict_png, args=(run,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert dict(mpl.rcParams) == before
+
+
+def test_trajectories_picture_is_none_without_samples_to_compare(made):
+    assert trajectories_of(read_run(*made(n=1, quarantined=0, review=0).args)) is None
+
+
+def test_focus_is_the_label_with_most_quarantined(run):
+    focus = focuses(run, ReportConfig())[0]
+    assert (focus.label, focus.word, len(focus.suspected_S)) == (1, "quarantined", 20)
+    assert set(focus.kept_K) == set(np.flatnonzero((run.labels_N == 1) & (run.decision_N == "keep")))
+
+
+def test_window_counts_snapshots_within_each_proxy(run):
+    assert columns(run, 1, windowed=True).tolist() == list(range(24, 38))
+    assert columns(run, 1, windowed=False).tolist() == list(range(20, 40))
+
+
+def test_epochs_of_two_snapshots_are_halves(run):
+    assert epochs_of(run, np.arange(4)).tolist() == [0.5, 1.0, 1.5, 2.0]
+
+
+def test_coherence_is_one_for_the_same_course_and_none_for_noise():
+    course = np.sin(np.arange(50.0))
+    assert coherence(np.outer([1.0, 2.0, 3.0], course)) == pytest.approx(1.0)
+    assert abs(coherence(np.random.default_rng(0).normal(size=(200, 50)))) < 0.01
+
+
+def test_spectrum_shows_a_period_at_its_frequency(made):
+    data = made(members=1, epochs=32)
+    data.losslog.log_loss[:] = np.sin(2 * np.pi * np.arange(64) / 4)
+    (data.spectrum_dir / "spectrum.json").unlink()
+    run = read_run(*data.args)
+    curves = spectra(run, focuses(run, ReportConfig())[0], 0)
+    assert curves.x[curves.suspected[1].argmax()] == pytest.approx(0.5)  # cycles per epoch of two snapshots
+
+
+def test_projection_does_not_depend_on_the_row_order():
+    rows = np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32) * [5, 2, 1, 1]
+    mixed = np.random.default_rng(2).permutation(50)
+    np.testing.assert_allclose(project(rows, "pca", 0)[mixed], project(rows[mixed], "pca", 0), atol=1e-5)
+
+
+def test_common_shows_the_patch_that_suspected_images_share(run):
+    shared = common(run.drop, focuses(run, ReportConfig())[0])
+    assert shared.spread[-3:, -3:].max() < 0.05
+    assert shared.spread[:-3].min() > 0.5
+    assert np.abs(shared.difference[-3:, -3:]).min() > 50
+
+
+def test_thumbnail_is_the_decoded_sample(run):
+    markup = str(fragment(run.drop, 0, 96))
+    data = markup.partition("base64,")[2].partition('"')[0]
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    np.testing.assert_array_equal(pixels, np.asarray(run.drop.inputs[0]))
+
+
+def test_sample_of_an_unknown_modality_has_an_escaped_placeholder():
+    class Other:
+        modality = "<b>smell</b>"
+
+    assert "&lt;b&gt;smell" in str(fragment(Other(), 0, 96))

@@ -1,0 +1,290 @@
+"""The page as a curator and a browser get it: complete, adding up, self-contained, always the same, never too large."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from telltale_core.errors import ConfigError, Corrupt, NotFound, OverBudget
+from telltale_core.report import ReportConfig, read_run, views, write_report
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and all text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+QUICK = ReportConfig(dpi=50, thumbnails=2)
+
+
+@pytest.fixture
+def written(made, tmp_path):
+    """Return a function that makes a run and returns its page as text."""
+
+    def write(config=QUICK, **changes):
+        return wrote(made(**changes), tmp_path / "out", config).read_text("utf-8")
+
+    return write
+
+
+def wrote(run, out, config=QUICK):
+    return write_report(*run.args, out, lineage=run.lineage, config=config)
+
+
+@pytest.fixture(scope="module")
+def poisoned(make, tmp_path_factory):
+    """Return the page of the standard poisoned run, with the default settings."""
+    folder = tmp_path_factory.mktemp("poisoned")
+    return wrote(make(folder), folder / "out", ReportConfig()).read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def clean(make, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clean")
+    return wrote(make(folder, quarantined=0, review=0, rejected=0), folder / "out").read_text("utf-8")
+
+
+def test_poisoned_run_states_verdict_counts_evidence_and_samples(poisoned):
+    assert "Poison found" in poisoned
+    assert "One label stands out: 20 of its samples move together." in poisoned
+    for part in ("245</b><span>ingested", "214</b><span>published", "20</b><span>quarantined", "6</b><span>review"):
+        assert part in poisoned
+    assert "5</b><span>rejected" in poisoned
+    for title in ("Loss over training", "Do they move together?", "Spectra of the losses", "Clusters", "in common"):
+        assert title in poisoned
+    assert "unreadable_image" in poisoned
+    assert "Most suspicious" in poisoned
+
+
+def test_coherent_samples_show_a_high_correlation_and_the_kept_none(poisoned):
+    said = poisoned.split("Mean correlation of two rows: ")[1]
+    assert float(said.split(" among")[0]) > 0.8
+    assert abs(float(said.split("quarantined, ")[1].split(" among")[0])) < 0.1
+
+
+def test_clean_run_says_so_and_suspects_nothing(clean):
+    assert "No poison found" in clean
+    assert "Nothing was suspected" in clean
+    assert "Highest suspicion, all kept" in clean
+    assert "every row of the drop became a sample" in clean
+    assert "What the quarantined have in common" not in clean
+    assert "Most suspicious</h3>" not in clean
+
+
+def test_weak_signal_is_presented_as_needing_review(written):
+    page = written(quarantined=0, review=9, review_needed=True)
+    assert '<p class="status">Needs review</p>' in page
+    assert "Under review" in page
+
+
+def test_poison_that_also_needs_a_person_says_both(made):
+    run = read_run(*made(review_needed=True).args)
+    assert views.status(run)["title"] == "Poison found, needs review"
+
+
+def test_samples_are_called_quarantined_never_poison(poisoned):
+    cards = poisoned.split('class="cards"')[1]
+    assert ">quarantined</span>" in cards
+    assert "poison" not in cards.split("</section>")[0].lower()
+
+
+def test_nothing_is_loaded_from_outside_and_no_script_can_run(poisoned):
+    page = Page(poisoned)
+    assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & {tag for tag, _ in page.tags}
+    for _, attributes in page.tags:
+        assert all(not name.startswith("on") and name != "style" for name in attributes)
+        assert (attributes.get("src") or "data:image/").startswith("data:image/")
+        assert (attributes.get("href") or "#").startswith("#")
+    assert "url(" not in poisoned
+    assert "@import" not in poisoned
+
+
+def test_content_security_policy_admits_only_data_images_and_the_one_style(poisoned):
+    policy = next(a["content"] for tag, a in Page(poisoned).tags if a.get("http-equiv") == "Content-Security-Policy")
+    style = poisoned.split("<style>")[1].split("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    allowed = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert policy == allowed
+
+
+def test_every_picture_has_an_alternative_text(poisoned):
+    for tag, attributes in Page(poisoned).tags:
+        if tag == "img":
+            assert attributes["alt"]
+        if tag == "svg":
+            assert attributes["aria-label"]
+
+
+def test_links_of_the_contents_lead_somewhere(poisoned):
+    tags = Page(poisoned).tags
+    ids = {attributes.get("id") for _, attributes in tags}
+    links = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    assert links
+    assert all(link[1:] in ids for link in links)
+
+
+def test_same_input_gives_the_same_bytes_whatever_the_folder_and_the_row_order_of_the_verdict(poisoned, made, tmp_path):
+    run = made()
+    path = run.verdict_dir / "verdict.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.take(np.random.default_rng(0).permutation(table.num_rows)), path)
+    assert wrote(run, tmp_path / "again", ReportConfig()).read_text("utf-8") == poisoned
+
+
+def test_record_is_written_with_the_digest_of_the_page(made, tmp_path):
+    path = wrote(made(n=8, quarantined=1, review=0), tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert record["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert record["format"] == "telltale.report/1"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.html", "report.json"]
+
+
+def edit(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_counts_that_do_not_add_up_are_refused(made, tmp_path):
+    run = made()
+    run.drop.manifest["counts"]["seen"] += 1
+    with pytest.raises(Corrupt, match="do not add up: 246 ingested"):
+        wrote(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_stated_counts_must_be_those_of_the_table(made, tmp_path):
+    run = made()
+    edit(run.verdict_dir / "verdict.json", counts={"quarantine": 19})
+    with pytest.raises(Corrupt, match=r"states 19 samples to quarantine, verdict\.parquet holds 20"):
+        wrote(run, tmp_path / "out")
+
+
+def test_verdict_on_another_drop_is_refused(made, tmp_path):
+    run = made()
+    edit(run.verdict_dir / "verdict.json", drop_digest="ee" * 32)
+    with pytest.raises(Corrupt, match="belongs to drop eeeeeeeeeeee"):
+        wrote(run, tmp_path / "out")
+
+
+def test_verdict_without_some_samples_is_refused(made, tmp_path):
+    run = made()
+    path = run.verdict_dir / "verdict.parquet"
+    pq.write_table(pq.read_table(path).slice(3), path)
+    with pytest.raises(Corrupt, match="lacks 3 of the drop's 240"):
+        wrote(run, tmp_path / "out")
+
+
+def test_absent_verdict_is_not_found(made, tmp_path):
+    run = made()
+    (run.verdict_dir / "verdict.json").unlink()
+    with pytest.raises(NotFound, match="the stage before the report is not complete"):
+        wrote(run, tmp_path / "out")
+
+
+def test_missing_spectrum_leaves_the_rest_standing(made, tmp_path):
+    run = made(with_features=False)
+    (run.spectrum_dir / "spectrum.json").unlink()
+    page = wrote(run, tmp_path / "out").read_text()
+    assert "Clusters in the spectrum" not in page
+    assert "Loss over training" in page
+
+
+def test_losses_that_are_not_finite_are_left_out_of_the_pictures(made, tmp_path):
+    run = made()
+    run.losslog.log_loss[::7] = np.nan
+    run.losslog.log_loss[1::7, 3] = -np.inf
+    assert "Loss over training" in wrote(run, tmp_path / "out").read_text()
+
+
+def test_run_without_any_finite_loss_still_reports(made, tmp_path):
+    run = made()
+    run.losslog.log_loss[:] = np.nan
+    page = wrote(run, tmp_path / "out").read_text()
+    assert "Loss over training" not in page
+    assert "Most suspicious" in page
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_tiny_drops_report(written, n):
+    assert f"{n}</b><span>published" in written(n=n, quarantined=0, review=0)
+
+
+def test_regression_run_has_targets_and_one_group(written):
+    page = written(task="regression", label_free=True)
+    assert "target " in page
+    assert "all samples" in page
+
+
+def test_scattered_suspects_show_the_busiest_labels(made, tmp_path):
+    run = made(quarantined=0, review=0)
+    path = run.verdict_dir / "verdict.parquet"
+    table = pq.read_table(path).to_pydict()
+    table["decision"] = ["quarantine" if row % 6 == 0 else "keep" for row in range(240)]
+    pq.write_table(pq.read_table(path).from_pydict(table), path)
+    edit(run.verdict_dir / "verdict.json", counts={}, poison_found=True)
+    page = wrote(run, tmp_path / "out").read_text()
+    assert page.count("Loss over training") == 2
+
+
+def test_page_shrinks_to_its_size_limit_and_says_so(written):
+    small = written(ReportConfig(max_bytes=300_000, dpi=50), px=64, n=60, classes=2)
+    assert len(small.encode()) <= 300_000
+    assert "were reduced" in small
+
+
+def test_page_within_its_limit_is_not_reduced(poisoned):
+    assert "were reduced" not in poisoned
+
+
+def test_page_that_cannot_shrink_is_refused(written):
+    names = tuple(f"class {k}" for k in range(1000))
+    with pytest.raises(OverBudget, match="raise it"):
+        written(
+            ReportConfig(max_bytes=200_000, label_rows=1000, dpi=50, thumbnails=0),
+            n=2000,
+            classes=2000,
+            names=names,
+            quarantined=0,
+        )
+
+
+def test_many_labels_are_cut_with_a_sentence(written):
+    page = written(n=400, classes=100, names=tuple(f"class {k}" for k in range(100)), quarantined=3, review=0)
+    assert "70 more are not listed, 0 of them beyond their threshold." in page
+
+
+def test_tsne_picture_is_a_setting(written):
+    assert "on two t-SNE" in written(
+        ReportConfig(cluster_picture="tsne", dpi=50, thumbnails=0), n=60, quarantined=5, review=0
+    )
+
+
+def test_no_thumbnails_when_none_are_wanted(written):
+    page = written(ReportConfig(thumbnails=0, dpi=50))
+    assert 'class="cards"' not in page
+    assert "data:image/png" in page
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("thumbnails", -1), ("heat_rows", 0), ("cluster_picture", "umap"), ("dpi", 10), ("max_bytes", 1), ("max_text", 3)],
+)
+def test_settings_out_of_range_are_refused(setting, value):
+    with pytest.raises(ConfigError, match=setting):
+        ReportConfig(**{setting: value})
