@@ -76,7 +76,7 @@ class ImageDecoder:
         if kind not in FORMATS:
             raise bad("media_unsupported", f"the media is not a PNG or JPEG image but of kind {kind}")
         if kind == "JPEG" and media.count(b"\xff\xda") > MAX_SCANS:
-            raise bad("media_animated", f"the JPEG has more than {MAX_SCANS} scans")
+            raise bad("too_many_scans", f"the JPEG has more than {MAX_SCANS} scans")
         try:
             with Image.open(io.BytesIO(media), formats=FORMATS) as image:
                 self._check_pixels(image.width, image.height)

@@ -17,7 +17,6 @@ ROW_REASONS: dict[str, str] = {
     "label_not_whole": "the label is a number with a fraction",
     "label_out_of_range": "the label is below 0 or not below the number of classes",
     "label_unknown": "the label is text that names none of the classes",
-    "media_animated": "the image declares more scans than any photograph needs",
     "media_missing": "the row has no media: null, empty, or a path to no file of the drop",
     "media_too_large": "the media has more bytes than `max_media_bytes`",
     "media_unreadable": "the media is truncated or damaged",
@@ -29,6 +28,7 @@ ROW_REASONS: dict[str, str] = {
     "target_missing": "the target is empty or null",
     "target_not_finite": "the target is NaN or infinite",
     "too_many_pixels": "the header states more pixels than `max_pixels`; refused before decoding",
+    "too_many_scans": "the JPEG has more scans than any photograph needs",
     "values_invalid": "inline pixel values are out of range, not finite, or form no image",
 }
 

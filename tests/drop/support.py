@@ -1,0 +1,66 @@
+"""What the drop and security tests share: real PNG and JPEG files made here, and drops of them on disk."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+HF = {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog", "owl"], "_type": "ClassLabel"}}
+
+
+def make_png(seed: int = 0, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> bytes:
+    height, width = size
+    channels = {"RGB": 3, "RGBA": 4, "L": 1}[mode]
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.squeeze(), mode=None).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def make_jpeg(seed: int = 0, size: tuple[int, int] = (8, 8)) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(make_png(seed, size))).save(buffer, format="JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def write_parquet(
+    path: Path,
+    images: list[bytes | None],
+    labels: list[object],
+    ids: list[object] | None = None,
+    label_type: pa.DataType | None = None,
+    features: dict[str, object] | None = HF,
+    **extra: list[object],
+) -> Path:
+    media = [None if image is None else {"bytes": image, "path": None} for image in images]
+    columns: dict[str, pa.Array] = {} if ids is None else {"id": pa.array(ids)}
+    columns |= {"image": pa.array(media, MEDIA), "label": pa.array(labels, label_type)}
+    columns |= {name: pa.array(values) for name, values in extra.items()}
+    table = pa.table(columns)
+    if features is not None:
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, row_group_size=4)
+    return path
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def pixel_bomb(width: int, height: int, *, bits: int = 1, body: bool = True) -> bytes:
+    """A valid PNG of zeros whose rows are compressed piece by piece: never an image in memory."""
+    packer = zlib.compressobj(9)
+    row = bytes(1 + (width * bits + 7) // 8)
+    packed = b"".join(packer.compress(row) for _ in range(height if body else 0)) + packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
