@@ -49,7 +49,7 @@ def restore(
         raise NotFound(f"version {base.number} of {store.location.url} holds no sample {wanted[0]!r}")
     _check(index, wanted, base)
     versions = log(store)
-    draft = {
+    draft: dict[str, Any] = {
         **{name: base.manifest[name] for name in ("dataset", "drop", "verdict", "rejected", "report")},
         **{name: base.manifest[name] for name in ("schema", "remark_columns") if name in base.manifest},
         "run_key": digest_of({"of": base.sha256, "restore": request}),

@@ -67,8 +67,9 @@ def parse_url(url: str | os.PathLike[str]) -> Location:
     if prefix:
         try:
             check_key(prefix)
-        except BadInput as error:
-            raise ConfigError(f"the prefix of the {scheme} URL is not usable: {error}") from None
+        except BadInput:
+            message = f"the prefix of the {scheme} URL must be plain segments, without '..', '//' or control characters"
+            raise ConfigError(message) from None
     return Location(scheme=scheme, path=f"{bucket}/{prefix}" if prefix else bucket)
 
 

@@ -97,7 +97,7 @@ class S3Transport:
         """Return the object's bytes."""
         reply = self._call("get_object", Key=self._key(key))
         deadline_s = REQUEST_DEADLINE_S + reply["ContentLength"] / SLOWEST_BYTES_PER_S
-        return bytes(sync(self.fs.loop, reply["Body"].read, timeout=deadline_s))
+        return bytes(sync(self.fs.loop, _whole, reply["Body"], timeout=deadline_s))
 
     def put(self, key: str, data: bytes) -> None:
         """Write the object, replacing an older one (private work areas only)."""
@@ -165,9 +165,23 @@ class S3Transport:
     def download(self, key: str, path: Path) -> None:
         """Write the object's content to a local file, 8 MiB at a time."""
         body = self._call("get_object", Key=self._key(key))["Body"]
-        with path.open("xb") as file:
-            while chunk := sync(self.fs.loop, body.read, 8 << 20, timeout=3 * REQUEST_DEADLINE_S):
-                file.write(chunk)
+        try:
+            with path.open("xb") as file:
+                while chunk := sync(self.fs.loop, body.read, 8 << 20, timeout=3 * REQUEST_DEADLINE_S):
+                    file.write(chunk)
+        finally:
+            sync(self.fs.loop, _close, body)
+
+
+async def _whole(body: Any) -> Any:
+    try:
+        return await body.read()
+    finally:
+        body.close()
+
+
+async def _close(body: Any) -> None:
+    body.close()
 
 
 def _explain_reply(error: Any) -> Failure:

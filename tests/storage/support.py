@@ -1,4 +1,4 @@
-"""What the storage, publish and faults tests share: a real S3 server, a TCP proxy that loses replies, a faulty store."""
+"""What the storage, publish and faults tests share: a real S3 server, a lossy TCP proxy, a faulty store, small drops."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class LossyProxy:
     """A TCP proxy in front of a server; ``plan(first_line)`` says what to do with each request's reply.
 
     ``"pass"``: forward it. ``"lose"``: the server does its work, the reply is dropped and the connection reset.
-    ``"cut"``: reset before the request is forwarded. ``"half"``: forward only half of the reply. An ``int``: answer with
-    this HTTP status and an S3 error body ourselves.
+    ``"cut"``: reset before the request is forwarded. ``"half"``: forward only half of the reply. An ``int``: answer
+    with this HTTP status and an S3 error body ourselves.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
