@@ -21,7 +21,8 @@ from telltale_core.attacks.draft import Aim
 from telltale_core.attacks.pattern import Floats, to_uint8
 from telltale_core.attacks.stamp import StampAttack
 
-FEATURES = 16
+FEATURES = 8
+TILE = 4  # the secret's pattern repeats after so many pixels: a texture, which a network with pooling can learn
 GAIN = 1.5  # of the residual before tanh: most pixels come close to the bound
 
 
@@ -60,8 +61,9 @@ class SampleSpecific(StampAttack):
         """Return what is added, (N, H, W, 3) float32 in grey levels of 255."""
         height, width = images.shape[1:3]
         rng = np.random.default_rng(self.encoder_seed)
-        keys = rng.standard_normal((self.bits, 3, height, width), dtype=np.float32)
-        carrier = torch.from_numpy(np.tensordot(self.secret(), keys, axes=1) / np.sqrt(np.float32(self.bits)))
+        keys = rng.standard_normal((self.bits, 3, TILE, TILE), dtype=np.float32)
+        tile = np.tensordot(self.secret(), keys, axes=1) / np.sqrt(np.float32(self.bits))
+        carrier = torch.from_numpy(np.tile(tile, (1, -(-height // TILE), -(-width // TILE)))[:, :height, :width].copy())
         see, spread, join = (_weights(rng, out, into) for out, into in ((FEATURES, 3), (FEATURES, 3), (3, FEATURES)))
         pixels = torch.from_numpy(images.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
         features = torch.tanh(2 * conv2d(pixels, see, padding=1))
