@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from flows import cli_run, cli_stages, cli_versions
-from flows.console import EXIT_CODES, command
+from flows.console import EXIT_CODES, Outcome, command
 
 HELP = """Cleanses training data of backdoor poison: finds samples by how their losses move together, quarantines
 them, and publishes the rest as an immutable version.
@@ -27,7 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Outcome]] = {
+    "demo": cli_run.demo,
     "cleanse": cli_run.cleanse,
     "ingest": cli_stages.ingest,
     "train": cli_stages.train,

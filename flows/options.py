@@ -32,3 +32,16 @@ Set = Annotated[
 Approve = Annotated[bool, typer.Option("--approve", help="Publish although the verdict asks for a person: you are it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write to DST.")]
 Number = Annotated[int | None, typer.Option("--version", metavar="N", help="A version number; the newest by default.")]
+
+# Of the demo alone.
+Data = Annotated[
+    str | None,
+    typer.Option("--data", help="cifar10, a folder with CIFAR-10's data_batch_*.bin, or any drop of labelled images."),
+]
+Rate = Annotated[float, typer.Option("--rate", help="Share of the samples to poison.")]
+Target = Annotated[int, typer.Option("--target", help="The label that the attacker wants.")]
+Samples = Annotated[int, typer.Option("--samples", help="With --data: how many samples to draw.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the poisoning.")]
+DemoOut = Annotated[
+    str | None, typer.Option("--out", metavar="DST", help="Where to publish; beside the drop by default.")
+]

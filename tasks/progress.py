@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -58,6 +59,7 @@ class _Artifact:
 
     def _show(self, percent: float, description: str) -> None:
         if self.artifact is None:
-            self.artifact = create_progress_artifact(percent, key=self.key, description=description)
+            made: Any = create_progress_artifact(percent, key=self.key, description=description)
+            self.artifact = made
         else:
             update_progress_artifact(self.artifact, percent, description=description)

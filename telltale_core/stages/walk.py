@@ -113,7 +113,6 @@ def cluster(upstream: Record, work: str, settings: Settings, *, key: str | None 
             return done
         verdicts.judge(
             folder_of(upstream, "spectrum", work),
-            open_losslog(upstream, work),
             open_drop(upstream, work),
             area.path(STAGES["cluster"].folder, key),
             from_dict(VerdictConfig, settings, "verdict"),
