@@ -52,7 +52,7 @@ def train_in_workers(job: Job, workers: int, progress: ProgressCallback | None) 
         for process in running.values():
             process.kill()
         for process in running.values():
-            process.wait()
+            _end(process)
 
 
 def _start(job: Job, member: int, lines: queue.Queue[Line]) -> subprocess.Popen[str]:
@@ -135,11 +135,17 @@ def _revived(message: dict[str, Any]) -> TelltaleError:
     return TelltaleError(message["message"])
 
 
-def _require_success(member: int, process: subprocess.Popen[str], tail: deque[str]) -> None:
+def _end(process: subprocess.Popen[str]) -> int:
+    """Return the status of a process that has ended or is about to; its input is closed."""
     code = process.wait()
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
+    return code
+
+
+def _require_success(member: int, process: subprocess.Popen[str], tail: deque[str]) -> None:
+    code = _end(process)
     if code < 0:
         raise Transient(
             f"the worker of proxy {member} was killed by signal {-code} (out of memory, or by hand); run again, it "
