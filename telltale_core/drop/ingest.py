@@ -146,6 +146,7 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
             "same_content": tally.same_content,
         },
         "input": {"file": "inputs.npy", "shape": [tally.kept, *packing.shape], "dtype": packing.dtype},
+        "ignored_files": source.ignored_files,
         "absent_classes": [label for label in range(task.num_classes or 0) if label not in tally.values],
         "inferred": {
             "format": job.reader.format,

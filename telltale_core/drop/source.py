@@ -46,8 +46,12 @@ class SourceFile:
 class Source:
     """A listed drop: its files in the order of their keys, each readable as a local file within the limits."""
 
-    def __init__(self, url: str, files: list[SourceFile], *, root: Path | None, fs: Any, scratch: Path | None) -> None:
+    def __init__(
+        self, url: str, listed: list[SourceFile], *, root: Path | None, fs: Any = None, scratch: Path | None = None
+    ) -> None:
         self.url = url
+        files = [file for file in listed if not _hidden(file.key)]
+        self.ignored_files = len(listed) - len(files)
         self.files: dict[str, SourceFile] = {}
         for file in sorted(files, key=lambda file: (file.key, file.path)):
             key = file.key
@@ -86,9 +90,9 @@ class Source:
                 self._fs.get_file(missing[0].path, str(partial))
                 partial.rename(self._copy_of(missing[0]))
                 return
-            by_path = {file.path.lstrip("/"): file for file in missing}
-            for path, data in self._fs.cat([file.path for file in missing]).items():
-                self._copy_of(by_path[path.lstrip("/")]).write_bytes(data)
+            whole: list[None] = [None] * len(missing)  # unlike cat, cat_ranges expands no patterns and asks no sizes
+            for file, data in zip(missing, self._fs.cat_ranges([f.path for f in missing], whole, whole), strict=True):
+                self._copy_of(file).write_bytes(data)
 
     def _copy_of(self, file: SourceFile) -> Path:
         if self._scratch is None:
@@ -185,14 +189,14 @@ def _check_url(url: str, *, remote: bool) -> None:
 
 def _hidden(key: str) -> bool:
     parts = key.split("/")
-    return any(part.startswith(".") for part in parts) or parts[-1] in IGNORED_NAMES
+    return any(part.startswith(".") and part not in {".", ".."} for part in parts) or parts[-1] in IGNORED_NAMES
 
 
 def _local(url: str, limits: Limits) -> Source:
     root = Path(url).expanduser().resolve()
     if root.is_file():
         file = SourceFile(key=_printable(root.name), path=str(root), size_bytes=root.stat().st_size)
-        return Source(str(root), [file], root=root, fs=None, scratch=None)
+        return Source(str(root), [file], root=root)
     if not root.is_dir():
         raise NotFound(f"{shown(url, 200)} is neither a file nor a folder")
     files: list[SourceFile] = []
@@ -202,10 +206,9 @@ def _local(url: str, limits: Limits) -> Source:
         for name in [*names, *linked]:
             path = Path(folder) / name
             key = _printable(path.relative_to(root).as_posix())
-            if not _hidden(key):
-                files.append(SourceFile(key=key, path=str(path), size_bytes=path.lstat().st_size))
+            files.append(SourceFile(key=key, path=str(path), size_bytes=path.lstat().st_size))
         _check_file_count(len(files), limits)
-    return Source(str(root), files, root=root, fs=None, scratch=None)
+    return Source(str(root), files, root=root)
 
 
 def _unreadable(error: OSError) -> None:
@@ -222,7 +225,7 @@ def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:
     files: list[SourceFile] = []
     for where, info in found.items():
         key = _printable(where.rsplit("/", 1)[-1] if where == single else where[len(path) :].lstrip("/"))
-        if info.get("type") != "file" or not key or _hidden(key):
+        if info.get("type") != "file" or not key:
             continue
         tag = info.get("ETag") or info.get("etag") or info.get("md5Hash")
         identity = str(tag) if tag else None

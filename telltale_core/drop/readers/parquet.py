@@ -17,7 +17,7 @@ from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 
 BATCH_ROWS = 1024
-BATCH_BYTES = 128 << 20
+BATCH_BYTES = 64 << 20  # Arrow takes about three times this while it unpacks a dictionary
 MAX_FOOTER_BYTES = 16 << 20
 MAX_FOOTER_ITEMS = 20_000  # schema elements, row groups, columns of a row group
 
