@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from telltale_core.errors import ConfigError
+from telltale_core.proxy import models
+from telltale_core.proxy.models import build, register, resolve
+
+
+@pytest.mark.parametrize("side", [8, 12, 16, 28, 32, 64, 96])
+def test_small_cnn_takes_images_of_any_size_down_to_a_few_pixels(side):
+    net = build("small_cnn", "image", (side, side, 3), 4, 5, seed=0).eval()
+    before_pooling = net.body[:-2](torch.zeros(1, 3, side, side))
+    assert min(before_pooling.shape[2:]) >= 3
+    assert net(torch.zeros(2, 3, side, side)).shape == (2, 5)
+
+
+def test_small_cnn_works_on_oblong_images():
+    assert build("small_cnn", "image", (40, 17, 1), 4, 3, seed=0).eval()(torch.zeros(1, 1, 40, 17)).shape == (1, 3)
+
+
+@pytest.mark.parametrize(("name", "side"), [("resnet18", 32), ("resnet18", 8), ("vgg16", 32), ("vgg16", 8)])
+def test_torchvision_nets_have_stems_for_small_images(name, side):
+    net = build(name, "image", (side, side, 3), 32, 10, seed=0).eval()
+    assert net(torch.zeros(1, 3, side, side)).shape == (1, 10)
+    kept = 4 if name == "resnet18" else 1
+    assert net.body(torch.zeros(1, 3, side, side)).shape == (1, 512)
+    if side == 32 and name == "resnet18":
+        seen = []
+        net.body.layer4.register_forward_hook(lambda _m, _i, output: seen.append(output.shape[2:]))
+        net(torch.zeros(1, 3, 32, 32))
+        assert tuple(seen[0]) == (kept, kept)
+
+
+def test_equal_seeds_build_equal_nets_and_keep_the_callers_random_state():
+    state = torch.get_rng_state()
+    first, second, other = (build("auto", "image", (8, 8, 3), 4, 3, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def test_the_head_gives_float32_under_autocast():
+    net = build("auto", "image", (8, 8, 3), 4, 3, seed=0).eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert net(torch.zeros(1, 3, 8, 8)).dtype == torch.float32
+
+
+def test_unknown_names_and_modalities_say_what_is_known():
+    with pytest.raises(ConfigError, match="known: auto, small_cnn, resnet18, vgg16"):
+        resolve("resnet50", "image")
+    with pytest.raises(ConfigError, match="no proxy model is registered for modality 'smell'"):
+        resolve("auto", "smell")
+
+
+def test_a_model_of_another_modality_can_be_registered_and_trained(monkeypatch):
+    """The door for tables, audio and text: the loop itself knows nothing of images."""
+    from telltale_core.proxy.config import ProxyConfig
+    from telltale_core.proxy.data import scaling_of
+    from telltale_core.proxy.fit import make_ticker, make_trainer
+    from telltale_core.proxy.hardware import resolve_hardware, running
+
+    monkeypatch.setattr(models, "_MODELS", dict(models._MODELS))
+
+    @register("mlp", modality="table")
+    def mlp(shape, width):
+        return nn.Sequential(nn.Linear(shape[0], width), nn.ReLU()), width
+
+    random = np.random.default_rng(0)
+    inputs = random.normal(3, 7, size=(200, 6)).astype(np.float32)
+    labels = (inputs[:, 0] > inputs[:, 1]).astype(np.int64)
+    config = ProxyConfig(epochs=10, width=8, batch_size=20, device="cpu", threads=1)
+    hardware = resolve_hardware(config)
+    with running(hardware):
+        trainer = make_trainer(
+            inputs, labels, task="classification", num_classes=2, config=config, hardware=hardware,
+            scaling=scaling_of(inputs), seed=0, modality="table",
+        )  # fmt: skip
+        ticker = make_ticker(trainer, 0, 1, None)
+        for epoch in range(10):
+            trainer.run_epoch(epoch, ticker)
+        assert trainer.snapshot(9).score > 0.9

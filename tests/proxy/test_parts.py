@@ -1,0 +1,212 @@
+"""The parts that training is made of: settings, schedule, data, hardware, memory estimate, progress."""
+
+import dataclasses
+import io
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from telltale_core.config import from_dict, to_dict
+from telltale_core.errors import ConfigError
+from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
+from telltale_core.proxy.budget import estimate_bytes
+from telltale_core.proxy.data import Objective, Resident, mirrors_well, scaling_of
+from telltale_core.proxy.hardware import available_bytes, has_native_bfloat16, resolve_hardware
+from telltale_core.proxy.loop import learning_rate, snapshot_steps
+from telltale_core.proxy.models import build
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epochs", 0), ("lr", 0.0), ("lr", float("nan")), ("lr_hold", 1.1), ("momentum", 1.0), ("flip", "maybe"),
+     ("precision", "fp8"), ("threads", -1), ("deadline_s", 0.0), ("batch_size", 1), ("seed", -1)],
+)  # fmt: skip
+def test_a_setting_out_of_range_is_refused_by_name(name, value):
+    with pytest.raises(ConfigError, match=f"{name} must be"):
+        ProxyConfig(**{name: value})
+
+
+def test_settings_survive_a_round_trip_through_plain_values():
+    config = ProxyConfig(flip=False, deadline_s=5.0, width=16)
+    assert from_dict(ProxyConfig, to_dict(config)) == config
+
+
+def test_the_recipe_digest_changes_with_what_changes_losses_and_with_nothing_else():
+    base = ProxyConfig().recipe_digest()
+    assert ProxyConfig(workers=3, deadline_s=9.0, memory_limit_bytes=10**9).recipe_digest() == base
+    for change in ({"lr": 0.1}, {"seed": 1}, {"members": 2}, {"width": 8}, {"flip": False}):
+        assert ProxyConfig(**change).recipe_digest() != base
+
+
+def test_the_rate_warms_up_holds_and_falls():
+    config = ProxyConfig(lr=0.1, lr_hold=0.7)
+    rates = [learning_rate(step, 1000, config) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.1 / 50)
+    assert rates[49:700] == pytest.approx([0.1] * 651)
+    assert all(a > b or b == pytest.approx(0.002) for a, b in itertools.pairwise(rates[700:]))
+    assert rates[-1] == pytest.approx(0.1 * 0.02)
+
+
+def test_a_rate_held_to_the_end_never_falls():
+    assert learning_rate(999, 1000, ProxyConfig(lr=0.1, lr_hold=1.0)) == pytest.approx(0.1)
+
+
+def test_snapshots_are_spread_over_the_epoch_and_end_it():
+    assert snapshot_steps(78, 1) == {77}
+    assert snapshot_steps(78, 2) == {38, 77}
+    assert snapshot_steps(7, 7) == set(range(7))
+
+
+def test_scaling_is_the_datas_own_by_channel_and_a_constant_channel_stays_finite():
+    data = np.random.default_rng(0).integers(0, 256, (1500, 4, 4, 3)).astype(np.uint8)
+    data[..., 1] = 9
+    scaling = scaling_of(data)
+    assert scaling.mean == pytest.approx(data.reshape(-1, 3).mean(axis=0))
+    assert scaling.std == pytest.approx([data[..., 0].std(), 1.0, data[..., 2].std()])
+
+
+def test_batches_are_normalised_channels_last_and_mirrored_where_asked():
+    data = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3)).astype(np.uint8)
+    resident = Resident(data, scaling_of(data), "cpu")
+    whole = resident.rows(slice(0, 10))
+    assert whole.shape == (10, 3, 8, 8)
+    assert whole.is_contiguous(memory_format=torch.channels_last)
+    assert whole.mean().item() == pytest.approx(0, abs=1e-5)
+    assert whole.std().item() == pytest.approx(1, abs=0.01)
+    mirrored = resident.rows(torch.arange(2), torch.tensor([True, False]))
+    assert torch.equal(mirrored[0], whole[0].flip(2))
+    assert torch.equal(mirrored[1], whole[1])
+
+
+def test_a_memory_mapped_drop_is_not_copied_and_not_changed(tmp_path):
+    data = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3)).astype(np.uint8)
+    np.save(tmp_path / "x.npy", data)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    resident = Resident(mapped, scaling_of(mapped), "cpu")
+    assert torch.equal(resident.inputs, torch.from_numpy(data))
+    resident.inputs.zero_()
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), data)
+
+
+def test_a_slice_of_a_memory_mapped_drop_is_that_slice(tmp_path):
+    data = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3)).astype(np.uint8)
+    np.save(tmp_path / "x.npy", data)
+    part = np.load(tmp_path / "x.npy", mmap_mode="r")[4:7]
+    assert torch.equal(Resident(part, scaling_of(part), "cpu").inputs, torch.from_numpy(data[4:7]))
+
+
+def test_colour_scenes_are_mirrored_and_digits_are_not():
+    random = np.random.default_rng(0)
+    colour = random.integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
+    grey = np.repeat(colour[..., :1], 3, axis=3)
+    assert mirrors_well(colour)
+    assert not mirrors_well(grey)
+    assert not mirrors_well(colour[:, :16, :16])
+
+
+def test_a_regression_objective_scales_its_targets_and_logs_squared_errors():
+    targets = np.array([10.0, 20.0, 30.0, 40.0])
+    objective = Objective("regression", targets, None, "cpu")
+    perfect = objective.answer[:, None].clone()
+    assert objective.outputs == 1
+    assert objective.score(perfect) == pytest.approx(1.0)
+    assert objective.score(torch.zeros(4, 1)) == pytest.approx(0.0, abs=1e-6)
+    assert objective.log_loss(perfect + 1.0).tolist() == pytest.approx([0.0] * 4, abs=1e-6)
+    assert torch.isfinite(objective.log_loss(perfect)).all()
+
+
+def test_automatic_precision_follows_the_hardware(monkeypatch):
+    config = ProxyConfig(device="cpu")
+    native = has_native_bfloat16("cpu")
+    assert resolve_hardware(config).precision == ("bfloat16" if native else "float32")
+    monkeypatch.setattr("telltale_core.proxy.hardware.has_native_bfloat16", lambda _device: not native)
+    assert resolve_hardware(config).precision == ("float32" if native else "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("flags", "native"),
+    [({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False), ({"avx512_bf16": True}, True),
+     ({"amx_bf16": True}, True), ({"bf16": True, "neon": True}, True), ({}, False)],
+)  # fmt: skip
+def test_bfloat16_counts_as_native_only_where_the_processor_says_so(monkeypatch, flags, native):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
+    assert has_native_bfloat16("cpu") is native
+
+
+def test_older_torch_is_asked_by_its_own_probes(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    for amx, avx in ((False, False), (True, False), (False, True)):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda answer=amx: answer, raising=False)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda answer=avx: answer, raising=False)
+        assert has_native_bfloat16("cpu") is (amx or avx)
+
+
+@pytest.mark.parametrize("device", ["gpu", "mps", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(device):
+    with pytest.raises(ConfigError, match="device"):
+        resolve_hardware(ProxyConfig(device=device))
+
+
+def test_several_members_take_one_thread_each_unless_told_otherwise():
+    assert resolve_hardware(ProxyConfig(device="cpu", members=3)).threads == 1
+    assert resolve_hardware(ProxyConfig(device="cpu", members=3, threads=2)).threads == 2
+
+
+def test_the_memory_estimate_grows_with_batch_and_width(drop, config):
+    hardware = resolve_hardware(config)
+
+    def estimate(**change):
+        changed = dataclasses.replace(config, **change)
+        net = build("auto", "image", (8, 8, 3), changed.width, 4, seed=0)
+        return estimate_bytes(net, drop, changed, hardware)
+
+    assert estimate(width=64) > 4 * estimate(width=4)
+    assert estimate(batch_size=200) > estimate(batch_size=20)
+
+
+def test_available_memory_is_known_here():
+    assert available_bytes("cpu") is None or available_bytes("cpu") > 10**6
+
+
+def at(step, **change):
+    values = {
+        "member": 0, "members": 1, "epoch": step // 10, "epochs": 3, "step": step, "steps": 30, "loss": 0.5,
+        "accuracy": 0.75, "samples_per_s": 1234.0, "remaining_s": 65.0,
+    }  # fmt: skip
+    return Progress(**values | change)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_one_line_redrawn_in_place():
+    stream = Terminal()
+    bar = ProgressBar(stream)
+    for step in (5, 10, 30):
+        bar(at(step))
+    text = stream.getvalue()
+    assert text.count("\r") == 3
+    assert text.count("\n") == 1
+    assert "33%, epoch 1/3, loss 0.5000, accuracy 0.750, 1,234 samples/s, 1:05 left" in text
+
+
+def test_elsewhere_each_epoch_is_a_plain_line():
+    stream = io.StringIO()
+    bar = ProgressBar(stream)
+    for step in (5, 7, 10, 15, 20, 30):
+        bar(at(step))
+    lines = stream.getvalue().splitlines()
+    assert "\r" not in stream.getvalue()
+    assert [line.split("epoch ")[1][:3] for line in lines] == ["0/3", "1/3", "2/3", "3/3"]
+
+
+def test_several_proxies_show_as_one_training():
+    stream = io.StringIO()
+    bar = ProgressBar(stream)
+    bar(at(10, members=2))
+    bar(at(20, members=2, member=1))
+    assert " 50% of 2 proxies" in stream.getvalue().splitlines()[-1]
