@@ -56,7 +56,7 @@ def focuses(run: Run, config: ReportConfig) -> list[Focus]:
     """
     for decision, word in (("quarantine", "quarantined"), ("review", "under review")):
         rows = run.worst_first(decision)
-        if len(rows):
+        if len(rows) and run.status in ("poison", "review"):
             return [_focus(run, label, rows, word) for label in _busiest(run, rows, config.evidence_labels)]
     rows = run.worst_first()
     if not len(rows):
@@ -94,9 +94,10 @@ def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
 def columns(run: Run, member: int, *, windowed: bool) -> Rows:
     """Return the loss-log columns of one proxy, all of them or those inside the spectrum's window (at least four)."""
     own = np.flatnonzero(run.member_T == member)
-    window = run.spectrum.get("window")
-    if windowed and isinstance(window, list) and len(window) == 2:
-        inside = own[max(0, int(window[0])) : int(window[1])]
+    windows = run.spectrum.get("windows") or []
+    if windowed and member < len(windows):
+        start, stop = windows[member]
+        inside = own[(own >= start) & (own < stop)]
         return inside if len(inside) >= 4 else own
     return own
 
@@ -171,18 +172,15 @@ def coherence(rows_NW: Floats) -> float:
 
 
 def spectra(run: Run, focus: Focus, seed: int) -> Curves | None:
-    """Return |rfft| of centred log10 loss in the window by cycles per epoch: mean over proxies, without frequency 0."""
-    pairs: list[list[Floats]] = []
-    cols = np.empty(0, dtype=np.int64)
-    for member in members(run):
-        cols = columns(run, member, windowed=True)
-        parts = [_rows(run, rows, cols, seed) for rows in (focus.suspected_S, focus.kept_K)]
-        if len(cols) < 4 or not all(len(part) for part in parts):
-            return None
-        pairs.append([np.quantile(np.abs(np.fft.rfft(_centred(p), axis=1))[:, 1:], (0.1, 0.5, 0.9), 0) for p in parts])
-    if not pairs:
+    """Return the first proxy's |rfft| of centred log10 loss in the window by cycles per epoch, without frequency 0."""
+    if not members(run):
         return None
-    suspected, kept = (np.mean([pair[side] for pair in pairs], axis=0) for side in (0, 1))
+    cols = columns(run, members(run)[0], windowed=True)
+    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_S, focus.kept_K)]
+    if len(cols) < 4 or not all(len(part) for part in pair):
+        return None
+    magnitudes = [np.abs(np.fft.rfft(_centred(part), axis=1))[:, 1:] for part in pair]
+    suspected, kept = (np.quantile(part, (0.1, 0.5, 0.9), axis=0) for part in magnitudes)
     per_epoch = len(cols) / max(1, len(np.unique(run.epoch_T[cols])))
     cycles = np.arange(1, len(cols) // 2 + 1) / len(cols)
     return Curves(x=cycles * per_epoch, suspected=suspected, kept=kept)

@@ -199,6 +199,7 @@ def verdict_png(run: Run, dpi: int = 140, most: int = 12) -> bytes:
     title, colour = {
         "poison": ("Poison found", SUSPECT),
         "review": ("Needs review", "#8A5A00"),
+        "untested": ("No verdict", "#8A5A00"),
         "clean": ("No poison found", "#00664B"),
     }[run.status]
     counts = run.counts

@@ -46,7 +46,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One label's line in the verdict; ``statistic`` above ``threshold`` means that the label stands out."""
+    """One label's line in the verdict; ``over``: the detector calls it, or its statistic is above the threshold."""
 
     label: int | None
     name: str
@@ -56,11 +56,8 @@ class Group:
     p_value: float | None
     quarantined: int
     review: int
-
-    @property
-    def over(self) -> bool:
-        """Whether the label stands out."""
-        return self.statistic > self.threshold
+    tested: bool
+    over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,16 +85,19 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``poison``, ``review`` or ``clean``: what the verdict says of the drop as a whole."""
+        """``poison``, ``review``, ``untested`` or ``clean``: what the verdict says of the drop as a whole."""
         if self.verdict.get("poison_found"):
             return "poison"
-        return "review" if self.verdict.get("needs_review") or self.counts.review else "clean"
+        if self.verdict.get("needs_review"):
+            return "review"
+        tested = [bool(group.get("tested", True)) for group in self.verdict.get("groups") or []]
+        return "untested" if tested and not any(tested) else "clean"
 
     def label_name(self, label: int | None) -> str:
         """Return what to call a label; the whole drop where there is none."""
         if label is None:
             return "all samples"
-        names = self.drop.label_names or []
+        names = self.drop.label_names or ()
         return str(names[label]) if 0 <= label < len(names) else f"label {label}"
 
     def groups(self) -> list[Group]:
@@ -116,6 +116,8 @@ class Run:
                     p_value=number(given.get("p_value")),
                     quarantined=int(given.get("quarantined") or 0),
                     review=int(given.get("review") or 0),
+                    tested=bool(given.get("tested", True)),
+                    over=bool(given.get("called", statistic > threshold)),
                 )
                 made.append(group)
         return sorted(made, key=lambda group: group.threshold - group.statistic)
@@ -223,4 +225,6 @@ def _features(path: Path, ids: list[str]) -> npt.NDArray[np.float32] | None:
         return None
     values = table["features"].combine_chunks()
     features = np.asarray(values.flatten(), dtype=np.float32).reshape(table.num_rows, -1)
+    if "finite" in table.column_names:  # rows whose numbers stand for nothing
+        features = np.where(np.asarray(table["finite"].to_pylist(), dtype=bool)[:, None], features, np.float32(np.nan))
     return features[_order(ids, table["sample_id"].to_pylist(), "spectrum")]

@@ -30,6 +30,13 @@ STATUS = {
         "next": "The signal is too weak, or too broad, to act on alone: a person has to look at the samples marked "
         "review and decide. Until then they are held back from the published dataset.",
     },
+    "untested": {
+        "title": "No verdict",
+        "css": "review-state",
+        "ink": "#9a6700",
+        "icon": "M22 4 A18 18 0 1 1 21.9 4 M13 22 L31 22",
+        "next": "No group of samples could be tested, so nothing was found and nothing was cleared.",
+    },
     "clean": {
         "title": "No poison found",
         "css": "clean",
@@ -40,10 +47,12 @@ STATUS = {
     },
 }
 WORDS = {"keep": "kept", "quarantine": "quarantined", "review": "review"}
-ALWAYS = (
+GENERAL = (
     "Quarantined means suspicious enough to hold back, not proven poison. When poison is rare, most quarantined "
     "samples can be harmless even though few harmless samples are quarantined.",
     "Poison that the proxy did not learn leaves no trace in its losses: a trigger that does not work on it is missed.",
+)
+ALWAYS = (
     "Source-specific (partial) attacks and a handful of samples in a large label are the hardest cases; absence of a "
     "finding is weak evidence there.",
     "One drop is judged by itself: poison spread thinly over many drops can stay below the threshold in each of them.",
@@ -74,7 +83,11 @@ def status(run: Run) -> dict[str, str]:
         also = " A person also has to decide on what is marked review, or on the size of what was flagged."
         poison = STATUS["poison"]
         return poison | {"title": "Poison found, needs review", "next": poison["next"] + also}
-    return STATUS[run.status]
+    shown = STATUS[run.status]
+    if run.status in ("clean", "untested") and run.counts.review:
+        held = f" {run.counts.review:,} samples are held back for review all the same; their reasons stand beside them."
+        return shown | {"next": shown["next"] + held}
+    return shown
 
 
 def about(run: Run) -> str:
@@ -163,7 +176,7 @@ def _group(group: Group, top: float) -> dict[str, Any]:
         "samples": f"{group.samples:,}",
         "statistic": statistic,
         "threshold": threshold,
-        "p": probability(group.p_value),
+        "p": probability(group.p_value) if group.tested else "not tested",
         "quarantined": f"{group.quarantined:,}",
         "review": f"{group.review:,}",
         "width": f"{400 * max(0.0, group.statistic) / top:.1f}",
@@ -181,7 +194,7 @@ def groups_left(run: Run, config: ReportConfig) -> str:
 
 def evidence_lead(run: Run, items: list[Any]) -> str:
     """Return what the reader is about to see."""
-    if run.status == "clean" and not run.counts.quarantined:
+    if run.status in ("clean", "untested"):
         return (
             "Nothing was suspected. For comparison the pictures show the label that stood out most: its samples with "
             "the highest suspicion against the others. Without poison the two look alike, or differ in level but not "
@@ -257,5 +270,5 @@ def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
 
 def caveats(run: Run) -> list[str]:
     """Return the limits: what this run's detector states first, then what always holds."""
-    stated = run.verdict.get("caveats") or []
+    stated = run.verdict.get("caveats") or GENERAL
     return [*(str(sentence) for sentence in stated[:30]), *ALWAYS]

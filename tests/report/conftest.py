@@ -132,7 +132,13 @@ def make_loss(recipe: Recipe, suspected: np.ndarray, rng: np.random.Generator) -
 
 def write_spectrum(folder: Path, recipe: Recipe, ids: list[str], suspected: np.ndarray, rng) -> Path:
     folder.mkdir(parents=True)
-    record = {"format": "telltale.spectrum/1", "window": [4, 18], "kept": "from epoch 2 to epoch 9", "n_features": 6}
+    record = {
+        "format": "telltale.spectrum/1",
+        "window": [4, 18],
+        "windows": [[4, 18], [24, 38]],
+        "kept": "from epoch 2 to epoch 9",
+        "n_features": 6,
+    }
     (folder / "spectrum.json").write_text(json.dumps(record))
     if recipe.with_features:
         features = rng.normal(0, 1, (recipe.n, 6)).astype(np.float32)

@@ -257,8 +257,8 @@ def test_page_that_cannot_shrink_is_refused(written):
     with pytest.raises(OverBudget, match="raise it"):
         written(
             ReportConfig(max_bytes=200_000, label_rows=1000, dpi=50, thumbnails=0),
-            n=2000,
-            classes=2000,
+            n=1000,
+            classes=1000,
             names=names,
             quarantined=0,
         )
