@@ -26,7 +26,7 @@ class VerdictConfig:
     """How far a cluster must stand from the rest to be quarantined, in pooled standard deviations."""
     min_cluster: int = 10
     """Smallest cluster that can be called, in samples."""
-    dimensions: int = 6
+    dimensions: int = 8
     """Principal components of a cohort's spectra that are clustered."""
     review_share: float = 0.2
     """A drop of which more than this share would be quarantined needs a person's approval, in (0, 1]."""

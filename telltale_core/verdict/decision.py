@@ -28,7 +28,7 @@ UNCALLED_CEILING = 0.49
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    """One entry a sample, in the order given: suspicion in [0, 1] (higher is worse), cluster (-1: none), decision, reason.
+    """One entry a sample, in the order given: suspicion in [0, 1] (higher is worse), cluster, decision, reason.
 
     ``groups`` has one entry a cohort, in the order of the labels.
     """
@@ -58,9 +58,9 @@ def decide(
     for number, ((label, rows), found) in enumerate(zip(cohorts, findings, strict=True)):
         others = np.setdiff1d(np.flatnonzero(spectra.finite_N), rows)
         chance_n = _oriented(found, rows, others, spectra, enough=len(cohorts) > 2)
-        p = min(1.0, found.p_value * tested)
         name = label_names[label] if label_names is not None and label is not None else None
-        groups.append(_rule(made, number, label, name, rows, chance_n, found, p, config))
+        cohort = _Cohort(number=number, label=label, name=name, rows=rows, chance_n=chance_n, found=found)
+        groups.append(_rule(made, cohort, min(1.0, found.p_value * tested), config))
     return Decisions(groups=tuple(groups), **made)
 
 
@@ -98,34 +98,42 @@ def _oriented(
     return found.chance_n if inside >= outside else 1 - found.chance_n
 
 
-def _rule(
-    made: dict[str, NDArray],  # type: ignore[type-arg]
-    number: int,
-    label: int | None,
-    name: str | None,
-    rows: NDArray[np.int64],
-    chance_n: NDArray[np.float64],
-    found: Findings,
-    p: float,
-    config: VerdictConfig,
-) -> Group:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cohort:
+    number: int
+    label: int | None
+    name: str | None
+    rows: NDArray[np.int64]
+    chance_n: NDArray[np.float64]
+    found: Findings
+
+
+def _rule(made: dict[str, NDArray], cohort: _Cohort, p: float, config: VerdictConfig) -> Group:  # type: ignore[type-arg]
+    """Write the cohort's decisions into ``made`` and return its line; ``p`` is corrected for the number of cohorts."""
+    rows, chance_n, found = cohort.rows, cohort.chance_n, cohort.found
     significant = p <= config.false_alarm_rate
     called = significant and found.separation >= config.min_separation
-    where = f"label {name or label}" if label is not None else "the drop"
+    where = "the drop" if cohort.label is None else f"label {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / config.min_separation)
     made["suspicion"][rows] = chance_n * ceiling
     if called:
         border_n = (chance_n > BORDERLINE) & ~inside_n
-        _set(made, rows[inside_n], number, "quarantine", _because(where, int(inside_n.sum()), found, p))
-        _set(made, rows[border_n], number, "review", f"stands between the suspected cluster of {where} and the rest")
+        _set(made, rows[inside_n], cohort.number, "quarantine", _because(where, int(inside_n.sum()), found, p))
+        _set(
+            made,
+            rows[border_n],
+            cohort.number,
+            "review",
+            f"stands between the suspected cluster of {where} and the rest",
+        )
     elif significant:
         weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart"
-        _set(made, rows[inside_n], number, "review", weak)
+        _set(made, rows[inside_n], cohort.number, "review", weak)
     decision_n = made["decision"][rows]
     return Group(
-        label=label,
-        label_name=name,
+        label=cohort.label,
+        label_name=cohort.name,
         samples=len(rows),
         size=int(inside_n.sum()) if significant else 0,
         statistic=round(found.separation, 4),

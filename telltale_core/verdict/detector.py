@@ -1,4 +1,4 @@
-"""The detector for notebooks, in the scikit-learn way: the constructor stores, ``fit`` computes, results end in ``_``."""
+"""The detector for notebooks, in the scikit-learn way: the constructor stores, ``fit`` computes."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def conclude(
 ) -> Decisions:
     """Return the decisions by the configured method."""
     if config.method == "slides":
-        return decide_by_slides(sample_ids, spectra, config)
+        return decide_by_slides(sample_ids, spectra)
     return decide(sample_ids, spectra, labels, label_names, config)
 
 

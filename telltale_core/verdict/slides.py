@@ -1,4 +1,4 @@
-"""The published recipe to the letter: DBSCAN over all samples' magnitude spectra, every cluster but the largest is called.
+"""The published recipe to the letter: DBSCAN over the magnitude spectra, every cluster but the largest called.
 
 Source: the public talk slides of the method (NDSS 2025). It states no significance, no radius and no rule for noise.
 Here the radius is the knee of the samples' distances to their tenth neighbour, and noise is kept. Measured: see
@@ -15,15 +15,14 @@ from sklearn.neighbors import NearestNeighbors
 from telltale_core.errors import OverBudget
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.clusters import NEIGHBOURS
-from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.decision import Decisions
 from telltale_core.verdict.statement import Group
 
 MAX_NEIGHBOUR_BYTES = 4 << 30
 
 
-def decide_by_slides(sample_ids: NDArray[np.str_], spectra: Spectra, config: VerdictConfig) -> Decisions:
-    """Return the published recipe's decision on every sample; raises :class:`OverBudget` where DBSCAN would not fit."""
+def decide_by_slides(sample_ids: NDArray[np.str_], spectra: Spectra) -> Decisions:
+    """Return the published recipe's decision on every sample; :class:`OverBudget` where DBSCAN would not fit."""
     order = np.argsort(sample_ids, kind="stable")
     rows = order[spectra.finite_N[order]]
     cluster_n, distance_n = _cluster(spectra.features_NF[rows])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 GENERAL_CAVEATS = (
-    "A quarantined sample is a suspect, not a proven poison: some are clean samples that the proxy learnt like the others.",
+    "A quarantined sample is a suspect, not a proven poison: the proxy learns some clean samples like the others.",
     "Poison that the proxy does not learn leaves no trace in its losses and is not found.",
 )
 

@@ -1,10 +1,9 @@
 """Is a cluster a mode of its own? A test whose error rate holds for any distribution with one mode.
 
-A direction, a peak window and a valley window are chosen on one half of the cohort and counted on the other half. If
-the samples have one mode along that direction, no window between two others can be emptier than both; then the
-valley's count among (valley + peak) is at least a fair coin's, and the binomial tail is a valid p-value, whatever was
-tried on the first half. The halves are swapped, the smaller p-value is doubled, and every cluster tried is paid for
-(Bonferroni).
+A direction, a peak window and a valley window are chosen on one part of the cohort and counted on the other. If the
+samples have one mode along that direction, no window between two others can be emptier than both; then the valley's
+count among (valley + peak) is at least a fair coin's, and the binomial tail is a valid p-value, whatever was tried on
+the first part.
 """
 
 from __future__ import annotations
@@ -16,16 +15,31 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 GRID = 64
+PEAK_REACH = 1.5
+VALLEY_SHARE = 0.25
+TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
-    """Three windows of one width along a direction: start of each, and the width, in the projection's units."""
+    """Three windows along a direction: where each starts, and the width of the lower two; the peak window is wider."""
 
     peak: float
     valley: float
     main: float
     width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Samples found in the three windows."""
+
+    peak: int = 0
+    valley: int = 0
+    main: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(peak=self.peak + other.peak, valley=self.valley + other.valley, main=self.main + other.main)
 
 
 def direction(point_nD: NDArray[np.float64], inside_n: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -50,12 +64,12 @@ def separation(point_nD: NDArray[np.float64], inside_n: NDArray[np.bool_]) -> fl
 def place_windows(along_n: NDArray[np.float64], inside_n: NDArray[np.bool_]) -> Windows | None:
     """Return the windows for a cluster seen along its direction, or None when no valley fits between the two peaks.
 
-    The peak window spans one standard deviation either side of the cluster's median; the main window is the fullest of
-    the rest's; the valley is the emptiest window between the two.
+    The peak window spans 1.5 standard deviations either side of the cluster's median, the valley is the emptiest window
+    of a quarter of that width between it and the rest's median, the main window the fullest of that width beyond.
     """
-    centre, half = float(np.median(along_n[inside_n])), float(along_n[inside_n].std())
-    peak, width = centre - half, 2 * half
-    low = float(np.median(along_n[~inside_n])) - width / 2
+    centre, spread = float(np.median(along_n[inside_n])), float(along_n[inside_n].std())
+    peak, width = centre - PEAK_REACH * spread, 2 * PEAK_REACH * spread * VALLEY_SHARE
+    low = float(np.median(along_n[~inside_n]))
     if width <= 0 or peak - width <= low:
         return None
     sorted_n = np.sort(along_n)
@@ -64,14 +78,25 @@ def place_windows(along_n: NDArray[np.float64], inside_n: NDArray[np.bool_]) -> 
     return Windows(peak=peak, valley=valley, main=_extreme(sorted_n, main_grid, width, fullest=True), width=width)
 
 
-def p_value(along_n: NDArray[np.float64], windows: Windows) -> float:
-    """Return the chance of so empty a valley under one mode, in (0, 1]; ``along_n`` must not have placed the windows."""
+def count(along_n: NDArray[np.float64], windows: Windows) -> Counts:
+    """Return how many samples fall into each window; ``along_n`` must not have placed the windows."""
     sorted_n = np.sort(along_n)
-    peak, valley, main = (
-        int(_count(sorted_n, np.asarray([start]), windows.width)[0])
-        for start in (windows.peak, windows.valley, windows.main)
-    )
-    return float(max(binom.cdf(valley, valley + peak, 0.5), binom.cdf(valley, valley + main, 0.5)))
+    starts = np.asarray([windows.valley, windows.main])
+    valley, main = _count(sorted_n, starts, windows.width)
+    peak = _count(sorted_n, np.asarray([windows.peak]), windows.width / VALLEY_SHARE)[0]
+    return Counts(peak=int(peak), valley=int(valley), main=int(main))
+
+
+def p_value(counts: Counts) -> float:
+    """Return the chance, in (0, 1], of so empty a valley under one mode.
+
+    One mode means that the valley is at least as dense as the peak window or as the main one; given the sum of two
+    counts the valley's is then binomial with at least its window's share of the two widths.
+    """
+    share = VALLEY_SHARE / (1 + VALLEY_SHARE)
+    against_peak = binom.cdf(counts.valley, counts.valley + counts.peak, share)
+    against_main = binom.cdf(counts.valley, counts.valley + counts.main, 0.5)
+    return float(max(against_peak, against_main, TINY))
 
 
 def _scatter(point_nD: NDArray[np.float64]) -> NDArray[np.float64]:
