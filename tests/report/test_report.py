@@ -99,6 +99,28 @@ def test_poison_that_also_needs_a_person_says_both(made):
     assert views.status(run)["title"] == "Poison found, needs review"
 
 
+def test_drop_in_which_nothing_could_be_tested_is_not_called_clean(made):
+    run = made(quarantined=0, review=0)
+    groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
+    edit(run.verdict_dir / "verdict.json", groups=[group | {"tested": False, "called": False} for group in groups])
+    read = read_run(*run.args)
+    assert views.status(read)["title"] == "No verdict"
+    assert {row["p"] for row in views.groups(read, QUICK)} == {"not tested"}
+
+
+def test_label_beyond_the_threshold_that_is_not_called_is_not_marked(made):
+    run = made()
+    groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
+    edit(run.verdict_dir / "verdict.json", groups=[group | {"called": False} for group in groups])
+    assert not any(row["over"] for row in views.groups(read_run(*run.args), QUICK))
+
+
+def test_samples_held_back_in_a_clean_drop_are_mentioned(made):
+    shown = views.status(read_run(*made(quarantined=0, review=3).args))
+    assert shown["title"] == "No poison found"
+    assert "3 samples are held back for review" in shown["next"]
+
+
 def test_samples_are_called_quarantined_never_poison(poisoned):
     cards = poisoned.split('class="cards"')[1]
     assert ">quarantined</span>" in cards
