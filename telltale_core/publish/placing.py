@@ -42,6 +42,11 @@ def tombstone(path: str) -> str:
     return "_gc/" + path.removeprefix("blobs/")
 
 
+def _now() -> tuple[float, float]:
+    """Return two clocks: one that never jumps but stands still in a suspended machine, and one that may jump."""
+    return time.monotonic(), time.time()
+
+
 class Placer:
     """Places the blobs of one publish; with ``dry_run`` it only says where they would be."""
 
@@ -50,7 +55,7 @@ class Placer:
         self.write_id = write_id
         self.dry_run = dry_run
         self.protected = {blob.path: blob for version in versions for blob in version.blobs()}
-        self._oldest = time.monotonic()  # when the oldest blob of kind (b) was written
+        self._oldest = _now()  # when the oldest blob of kind (b) was written, or before
 
     def place(self, data: bytes, suffix: str, rows: int | None) -> Blob:
         """Return the blob that now holds ``data``; raises :class:`Corrupt` if the store loses what it accepts."""
@@ -61,19 +66,26 @@ class Placer:
             if self.dry_run or self._settle(blob, data):
                 return blob
             logger.warning("%s stands but cannot be relied on: placing the same bytes beside it", path)
-        raise Corrupt(f"{self.store.url(path)} stands with other content than its name says: the store is damaged")
+        self.check_deadline()
+        raise Corrupt(f"{self.store.url(path)} could be placed under neither of its names: the store is damaged")
 
     def check_deadline(self) -> None:
         """Raise :class:`Transient` if the commit would come so late that gc may have taken a blob."""
-        if time.monotonic() - self._oldest > DEADLINE_S:
+        if max(now - then for now, then in zip(_now(), self._oldest, strict=True)) > DEADLINE_S:
             raise Transient(f"publishing took more than {DEADLINE_S / 3600:.0f} h: nothing was committed, run it again")
 
     def _settle(self, blob: Blob, data: bytes) -> bool:
         """Return whether the blob, created if it was absent, stands now and may be relied on."""
+        asked = _now()
         try:
             found = self.store.stat(blob.path)
         except NotFound:
             self._create(blob, data)
+            if not self._kept(blob) and not self.store.exists(tombstone(blob.path)):
+                raise Corrupt(
+                    f"{self.store.url(blob.path)} was accepted by the store but cannot be read back as it was sent: "
+                    "nothing was committed; check the store and run again"
+                ) from None
         else:
             known = self.protected.get(blob.path)
             if found.bytes == blob.bytes and known is not None and known.sha256 == blob.sha256:
@@ -81,7 +93,8 @@ class Placer:
             age_s = time.time() - found.modified_s
             if found.bytes != blob.bytes or abs(age_s) > REUSE_S or not self._kept(blob):
                 return False
-            self._oldest = min(self._oldest, time.monotonic() - max(0.0, age_s))
+            born = [now - max(0.0, age_s) for now in asked]
+            self._oldest = min(self._oldest[0], born[0]), min(self._oldest[1], born[1])
         return not self.store.exists(tombstone(blob.path))
 
     def _kept(self, blob: Blob) -> bool:
@@ -97,8 +110,3 @@ class Placer:
             self.store.create(blob.path, data)
         except Conflict as error:
             raise Corrupt(f"{error}: its name is the digest of other bytes, so the store is damaged") from None
-        if not self._kept(blob):
-            raise Corrupt(
-                f"{self.store.url(blob.path)} was accepted by the store but cannot be read back as it was sent: "
-                "nothing was committed; check the store and run again"
-            )

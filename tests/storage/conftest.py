@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 
-def load_support() -> Any:
-    name = "telltale_storage_support"
+def _load(name: str, file: str) -> Any:
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "storage" / "support.py")
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(file))
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -24,7 +23,8 @@ def load_support() -> Any:
     return sys.modules[name]
 
 
-support = load_support()
+support = _load("telltale_storage_support", "support.py")
+_load("telltale_storage_simulation", "simulation.py")
 
 
 @pytest.fixture(scope="session")
