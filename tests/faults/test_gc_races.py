@@ -17,7 +17,7 @@ from telltale_core.publish.committing import commit
 from telltale_core.publish.placing import MIN_GRACE_S, Placer
 from telltale_core.publish.protocol import entries
 
-ROUNDS = int(os.environ.get("TELLTALE_FAULT_ROUNDS", "60"))
+ROUNDS = int(os.environ.get("TELLTALE_FAULT_ROUNDS", "40"))
 CONTENTS = [f"shard {number}".encode() for number in range(4)]
 
 
@@ -72,7 +72,10 @@ def play(seed: int, monkeypatch) -> tuple[int, int, int]:
     alarms: list[str] = []
     turns = sim.Turns(clock, transport, rng)
     take = transport.turn
-    transport.turn = lambda operation, key: (deletes.append(key) if operation == "delete" else None, take(operation, key))
+    transport.turn = lambda operation, key: (
+        deletes.append(key) if operation == "delete" else None,
+        take(operation, key),
+    )
     programs = [publisher(store, rng, f"run {number}", alarms) for number in range(rng.randint(1, 4))]
     turns.run([*programs, collector(store), collector(store)], longest_jump_s=30 * sim.HOUR_S)
     transport.lose = lambda _operation: False
@@ -101,4 +104,3 @@ def test_f17_the_simulation_sees_the_danger_that_each_rule_averts(monkeypatch, w
     else:
         monkeypatch.setattr(placing, "tombstone", lambda path: f"_gc/never/{path}")
     assert any(play(seed, monkeypatch)[1] for seed in range(3000))
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -19,7 +20,7 @@ from telltale_core.errors import (
 from telltale_core.publish import PublishConfig, log, publish, read_version, verify
 from telltale_core.storage import open_store
 
-ROUNDS = 40
+ROUNDS = int(os.environ.get("TELLTALE_FAULT_ROUNDS", "20"))
 reply = support.InjectedReply
 MANIFEST = "_versions/"
 
@@ -65,7 +66,8 @@ def test_f2_commit_landed_reply_lost_is_one_version(job, tmp_path):
 def test_f3_commit_did_not_land_is_sent_again(job, tmp_path):
     for number in range(ROUNDS):
         store, _ = memory(
-            f"{tmp_path.name}-f3-{number}/d", Times("create", MANIFEST, ("before", ConnectionResetError()), 1 + number % 5)
+            f"{tmp_path.name}-f3-{number}/d",
+            Times("create", MANIFEST, ("before", ConnectionResetError()), 1 + number % 5),
         )
         assert go(job, store).number == 1
         assert len(log(store)) == 1

@@ -140,6 +140,8 @@ class Turns:
         if self.rng.random() > 0.2:
             return
         then = self.clock.now + self.rng.uniform(0, longest_s)
-        commits = [asked for operation, key, asked in self.waiting.values() if "create _versions" in f"{operation} {key}"]
+        commits = [
+            asked for operation, key, asked in self.waiting.values() if "create _versions" in f"{operation} {key}"
+        ]
         if all(then - asked <= 24 * HOUR_S for asked in commits):
             self.clock.now = then

@@ -299,6 +299,7 @@ def make_drop(folder: Path, n: int = 40, rejected: int = 3, seed: int = 0, *, im
         "counts": {"seen": n + rejected, "kept": n, "rejected": rejected},
         "files": files,
     }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     return HandMadeDrop(folder, manifest, np.array(ids))
 
 
@@ -339,3 +340,16 @@ def read_rows(urls: list[str]) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     return [row for url in urls for row in pq.read_table(url).to_pylist()]
+
+
+def read_json(path: Path) -> Any:
+    import json
+
+    return json.loads(path.read_text())
+
+
+def ids_of(verdict: Path) -> Any:
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    return np.array(pq.read_table(verdict / "verdict.parquet")["sample_id"].to_pylist())

@@ -166,7 +166,25 @@ def test_keys_that_are_paths_out_are_refused(tmp_path, key):
             operation(key)
 
 
-PIECES = ["..", ".", "", "/", "a", "b/", "%2e%2e", "~", "C:", "\\", "\0", "$HOME", "😀", "é", "x" * 300, "\u202e", ".tmp"]
+PIECES = [
+    "..",
+    ".",
+    "",
+    "/",
+    "a",
+    "b/",
+    "%2e%2e",
+    "~",
+    "C:",
+    "\\",
+    "\0",
+    "$HOME",
+    "😀",
+    "é",
+    "x" * 300,
+    "\u202e",
+    ".tmp",
+]
 
 
 def test_ten_thousand_fuzzed_keys_stay_below_the_root():
