@@ -2,7 +2,8 @@
 
 Source: Li et al., ISSBA, ICCV 2021, arXiv 2012.03816, after StegaStamp, Tancik et al., CVPR 2020, arXiv 1904.05343.
 Departs: a small convolutional pair for small images; the residual is bounded by a tanh and a mean square term holds it
-down, where the original weighs three image losses (l2, LPIPS, critic). No print-and-scan noise.
+down, where the original weighs three image losses (l2, LPIPS, critic). The secret is repeated over the image instead of
+enlarged to it. No print-and-scan noise.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
-from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, interpolate
+from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits
 
 from telltale_core.attacks.contract import Images, within
 from telltale_core.attacks.surrogate import as_batch, frozen
 from telltale_core.errors import ConfigError, TrainingDiverged
 
 log = logging.getLogger(__name__)
-SECRET_SIDE = 8  # the secret enters as a map of this side, enlarged to the image
+SECRET_SIDE = 8  # the secret enters as a map of this side, repeated over the image: a texture, whatever its size
 
 
 class Encoder(nn.Module):
@@ -44,8 +45,9 @@ class Encoder(nn.Module):
     def forward(self, images: torch.Tensor, secrets: torch.Tensor) -> torch.Tensor:
         """Return the residuals, (N, 3, H, W)."""
         grid = self.spread(secrets).view(-1, 3, SECRET_SIDE, SECRET_SIDE)
-        enlarged = interpolate(grid, size=images.shape[2:], mode="nearest")
-        residual: torch.Tensor = self.epsilon * torch.tanh(self.body(torch.cat([2 * images - 1, enlarged], dim=1)))
+        height, width = images.shape[2:]
+        tiled = grid.repeat(1, 1, -(-height // SECRET_SIDE), -(-width // SECRET_SIDE))[:, :, :height, :width]
+        residual: torch.Tensor = self.epsilon * torch.tanh(self.body(torch.cat([2 * images - 1, tiled], dim=1)))
         return residual
 
 
