@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from telltale_core import publish
+
+STAGES = {"ingest", "train", "spectrum", "cluster", "report", "publish"}
+Run = Callable[..., Any]
+States = Callable[..., dict[str, str]]
+
+
+def files_of(folder: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in folder.rglob("*")
+        if path.is_file() and path.parent.name != "locks"
+    }
+
+
+def test_a_poisoned_drop_walks_to_a_published_version_without_its_poison(
+    run_cleanse: Run, stage_states: States, small_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    state = run_cleanse(small_settings, work=tmp_path / "work")
+    told = state.result()
+    assert (state.name, told["state"], told["version"]) == ("Completed", "published", 1)
+    assert told["counts"] == {"ingested": 600, "published": 500, "quarantined": 100, "review": 0, "rejected": 0}
+    published = [name for url in told["files"] for name in pq.read_table(url)["id"].to_pylist()]
+    assert not [name for name in published if name.startswith("bad-")]
+    assert publish.verify(tmp_path / "out").ok
+    assert stage_states(state.state_details.flow_run_id) == dict.fromkeys(STAGES, "Completed")
+
+
+def test_the_same_run_again_computes_nothing_and_gives_the_same_version(
+    run_cleanse: Run, stage_states: States, small_settings: dict[str, Any], tmp_path: Path, small_work: Path
+) -> None:
+    first = run_cleanse(small_settings).result()
+    before = files_of(small_work), files_of(tmp_path / "out")
+    again = run_cleanse(small_settings)
+    assert again.result() == first
+    assert (files_of(small_work), files_of(tmp_path / "out")) == before
+    states = stage_states(again.state_details.flow_run_id)
+    assert states == {**dict.fromkeys(STAGES, "Cached"), "publish": "Completed"}
+
+
+def test_a_changed_verdict_setting_retrains_nothing(
+    run_cleanse: Run, stage_states: States, small_settings: dict[str, Any]
+) -> None:
+    first = run_cleanse(small_settings).result()
+    second = run_cleanse({**small_settings, "verdict": {"min_cluster": 12}})
+    assert second.result()["version"] == first["version"] + 1
+    states = stage_states(second.state_details.flow_run_id)
+    assert {stage for stage, state in states.items() if state == "Cached"} == {"ingest", "train", "spectrum"}
+
+
+def test_a_setting_of_the_means_retrains_nothing(
+    run_cleanse: Run, stage_states: States, small_settings: dict[str, Any]
+) -> None:
+    first = run_cleanse(small_settings).result()
+    slower = {**small_settings, "proxy": {**small_settings["proxy"], "deadline_s": 3600.0}}
+    second = run_cleanse(slower)
+    assert second.result()["version"] == first["version"]
+    assert stage_states(second.state_details.flow_run_id)["train"] == "Cached"
+
+
+def test_a_cached_result_whose_folder_is_gone_is_computed_again(
+    run_cleanse: Run, stage_states: States, small_settings: dict[str, Any], small_work: Path
+) -> None:
+    first = run_cleanse(small_settings).result()
+    lost = small_work / "spectrum" / first["keys"]["spectrum"]
+    for path in lost.iterdir():
+        path.unlink()
+    again = run_cleanse(small_settings)
+    assert again.result()["version"] == first["version"]
+    assert (lost / "spectrum.json").is_file()
+    states = stage_states(again.state_details.flow_run_id)
+    assert (states["spectrum"], states["train"]) == ("Completed", "Cached")
+
+
+def test_a_verdict_that_asks_for_a_person_publishes_nothing_until_approved(
+    run_cleanse: Run, small_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    careful = {**small_settings, "verdict": {"review_share": 0.1}}
+    waiting = run_cleanse(careful)
+    assert (waiting.name, waiting.result()["state"]) == ("NeedsReview", "needs-review")
+    assert publish.log(tmp_path / "out") == []
+    approved = run_cleanse(careful, approve=True)
+    assert (approved.name, approved.result()["version"]) == ("Completed", 1)
+    assert publish.read_version(tmp_path / "out").manifest["lineage"]["approved"] is True
+
+
+def test_a_dry_run_writes_nothing_to_the_destination(
+    run_cleanse: Run, small_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    state = run_cleanse(small_settings, dry_run=True)
+    assert (state.name, state.result()["version"]) == ("DryRun", 1)
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_a_failing_publication_fails_the_flow(run_cleanse: Run, small_settings: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "out" / "_versions").mkdir(parents=True)
+    (tmp_path / "out" / "_versions" / "00000001.json").write_text("{}")
+    state = run_cleanse(small_settings)
+    assert state.is_failed()
+    with pytest.raises(Exception, match="not a manifest"):
+        state.result()
+
+
+def test_no_secret_of_the_environment_reaches_server_or_results(
+    run_cleanse: Run, small_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    canary = "canary-7f3a9c51"
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", canary)
+    state = run_cleanse(small_settings)
+    state.result()
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(state.state_details.flow_run_id)
+        artifacts = client.request("POST", "/artifacts/filter", json={}).text
+        logs = client.request("POST", "/logs/filter", json={}).text
+    assert canary not in f"{run.parameters} {artifacts} {logs}"
+    stored = [path for path in Path(os.environ["PREFECT_HOME"]).rglob("*") if path.is_file()]
+    assert stored
+    assert not [path for path in stored if canary.encode() in path.read_bytes()]
+
+
+def test_the_run_shows_verdict_counts_picture_and_outcome(run_cleanse: Run, small_settings: dict[str, Any]) -> None:
+    from prefect.client.orchestration import get_client
+
+    state = run_cleanse(small_settings)
+    state.result()
+    body = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}}
+    with get_client(sync_client=True) as client:
+        shown = client.request("POST", "/artifacts/filter", json=body).json()
+    assert {"verdict", "counts", "groups", "verdict-picture", "outcome"} <= {artifact["key"] for artifact in shown}
+
+
+def test_results_are_stored_as_json_and_hold_keys_and_settings_only(
+    run_cleanse: Run, small_settings: dict[str, Any]
+) -> None:
+    run_cleanse(small_settings).result()
+    records = [
+        path for path in (Path(os.environ["PREFECT_HOME"]) / "storage").iterdir() if path.name.startswith("train-")
+    ]
+    assert records
+    stored = json.loads(records[0].read_text())
+    assert stored["metadata"]["serializer"]["type"] == "json"
+    assert set(json.loads(stored["result"])) == {"format", "stage", "key", "keys", "settings"}
