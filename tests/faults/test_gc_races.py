@@ -17,7 +17,7 @@ from telltale_core.publish.committing import commit
 from telltale_core.publish.placing import MIN_GRACE_S, Placer
 from telltale_core.publish.protocol import entries
 
-ROUNDS = int(os.environ.get("TELLTALE_FAULT_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "40"))
 CONTENTS = [f"shard {number}".encode() for number in range(4)]
 
 
@@ -72,10 +72,12 @@ def play(seed: int, monkeypatch) -> tuple[int, int, int]:
     alarms: list[str] = []
     turns = sim.Turns(clock, transport, rng)
     take = transport.turn
-    transport.turn = lambda operation, key: (
-        deletes.append(key) if operation == "delete" else None,
-        take(operation, key),
-    )
+
+    def counted(operation: str, key: str) -> None:
+        deletes.extend([key] if operation == "delete" else [])
+        take(operation, key)
+
+    transport.turn = counted
     programs = [publisher(store, rng, f"run {number}", alarms) for number in range(rng.randint(1, 4))]
     turns.run([*programs, collector(store), collector(store)], longest_jump_s=30 * sim.HOUR_S)
     transport.lose = lambda _operation: False

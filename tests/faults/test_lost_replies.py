@@ -20,7 +20,7 @@ from telltale_core.errors import (
 from telltale_core.publish import PublishConfig, log, publish, read_version, verify
 from telltale_core.storage import open_store
 
-ROUNDS = int(os.environ.get("TELLTALE_FAULT_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "20"))
 reply = support.InjectedReply
 MANIFEST = "_versions/"
 
@@ -39,7 +39,7 @@ def memory(name: str, plan, **retry):
 
 
 class Times:
-    """A plan that applies ``fault`` to the first ``count`` calls of ``operation`` on keys that begin with ``prefix``."""
+    """A plan: ``fault`` in the first ``count`` calls of ``operation`` on keys that begin with ``prefix``."""
 
     def __init__(self, operation: str, prefix: str, fault, count: int = 1) -> None:
         self.operation, self.prefix, self.fault, self.left = operation, prefix, fault, count
@@ -164,7 +164,7 @@ def test_f7_budget_holds_against_a_store_that_always_refuses(tmp_path):
 
 def test_f12_expired_credentials_are_a_clean_transient(job, tmp_path):
     plan = Times("create", MANIFEST, ("before", reply(400, "ExpiredToken")))
-    store, transport = memory(f"{tmp_path.name}-f12/d", plan)
+    store, _transport = memory(f"{tmp_path.name}-f12/d", plan)
     with pytest.raises(Transient, match="renew the credentials"):
         go(job, store)
     assert log(store) == []
@@ -206,7 +206,7 @@ def test_f8_a_damaged_manifest_never_raises_another_error(job, tmp_path):
 @pytest.mark.parametrize("key", ["blobs/", MANIFEST])
 def test_f9_a_store_that_says_yes_and_keeps_nothing_is_caught(job, tmp_path, key):
     plan = Times("create", key, ("swallow", None))
-    store, transport = memory(f"{tmp_path.name}-f9-{key[:2]}/d", plan)
+    store, _transport = memory(f"{tmp_path.name}-f9-{key[:2]}/d", plan)
     with pytest.raises(Corrupt if key == "blobs/" else CommitUnknown, match="accepted by the store"):
         go(job, store)
     assert log(store) == []

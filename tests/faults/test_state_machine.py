@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import telltale_storage_simulation as sim
 import telltale_storage_support as support
@@ -19,7 +21,7 @@ from telltale_core.publish.failpoint import FAILPOINTS
 from telltale_core.publish.placing import MIN_GRACE_S
 from telltale_core.publish.tables import read_tables
 
-EXAMPLES = int(os.environ.get("TELLTALE_FAULT_ROUNDS", "10"))
+EXAMPLES = int(os.environ.get("FAULT_ROUNDS", "10"))
 
 
 class Killed(BaseException):
@@ -27,7 +29,7 @@ class Killed(BaseException):
 
 
 class Publishing(RuleBasedStateMachine):
-    jobs: list = []
+    jobs: ClassVar[list] = []
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,10 +72,8 @@ class Publishing(RuleBasedStateMachine):
         if index[row]["decision"] == "keep":
             return
         self.kill_at, self.unchecked = kill_at, True
-        try:
+        with contextlib.suppress(Killed):
             restore(self.store, [index[row]["sample_id"]], reason="fine", by="ann", number=base.number)
-        except Killed:
-            pass
 
     @rule()
     def collect(self) -> None:

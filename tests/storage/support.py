@@ -1,4 +1,4 @@
-"""What the storage, publish and faults tests share: a real S3 server, a lossy TCP proxy, a faulty store, small drops."""
+"""What the storage, publish and faults tests share: a real S3 server, a lossy proxy, a faulty store, small drops."""
 
 from __future__ import annotations
 
