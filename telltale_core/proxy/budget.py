@@ -17,8 +17,9 @@ from telltale_core.proxy.hardware import Hardware, available_bytes
 from telltale_core.proxy.loop import evaluation_batch
 from telltale_core.proxy.models import ProxyNet
 
-PROCESS_BYTES = 350 << 20  # a worker's interpreter with torch and pyarrow, measured
-CUDA_CONTEXT_BYTES = 600 << 20  # and cuDNN's workspace
+PROCESS_BYTES = 400 << 20  # a worker's interpreter with torch and pyarrow: 395 MB measured
+WORKSPACE_BYTES = 32 << 20  # oneDNN's own on a CPU
+CUDA_CONTEXT_BYTES = 600 << 20  # with cuDNN's workspace
 LOG_BYTES = 4.5  # on disk per sample and snapshot; measured 3.4 on random losses
 
 
@@ -43,15 +44,17 @@ def estimate_bytes(net: ProxyNet, data: TrainingSet, config: ProxyConfig, hardwa
     shape, n = tuple(data.inputs.shape[1:]), len(data.inputs)
     total, largest = _activations(net, shape)
     pixels = math.prod(shape)
-    batch, evaluated = min(config.batch_size, n), min(evaluation_batch(shape), 1024, n)
-    training = batch * (2 * total + 3 * pixels) * 4  # activations and their gradients; the batch as it is scaled
+    batch, evaluated = min(config.batch_size, n), min(evaluation_batch(shape, hardware), n)
+    # what the backward pass needs, the gradients of the layers at hand, the batch as it is scaled
+    training = batch * (1.5 * total + 4 * largest + 3 * pixels) * 4
     snapshot = evaluated * (3 * largest + 3 * pixels) * 4
     weights = sum(value.numel() * value.element_size() for value in net.state_dict().values())
     outputs = n * net.head.out_features * 8 * 4  # float64 margins and their temporaries
     losses = n * config.snapshots_per_epoch * 4 * 4
     on_gpu = hardware.kind == "cuda"
     resident = data.inputs.nbytes if on_gpu or not isinstance(data.inputs, np.memmap) else 0
-    return int(max(training, snapshot) + 4 * weights + outputs + losses + resident + on_gpu * CUDA_CONTEXT_BYTES)
+    library = CUDA_CONTEXT_BYTES if on_gpu else WORKSPACE_BYTES
+    return int(max(training, snapshot) + 4 * weights + outputs + losses + resident + library)
 
 
 def require_disk(out: Path, n: int, net: ProxyNet, config: ProxyConfig) -> None:
@@ -72,8 +75,8 @@ def _activations(net: ProxyNet, shape: tuple[int, ...]) -> tuple[int, int]:
     """Return how many values all layers give for one input, and how many the largest layer gives."""
     sizes: list[int] = []
 
-    def note(_module: nn.Module, _inputs: object, output: object) -> None:
-        if isinstance(output, torch.Tensor):
+    def note(module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, torch.Tensor) and not getattr(module, "inplace", False):
             sizes.append(output.numel())
 
     hooks = [module.register_forward_hook(note) for module in net.modules() if not list(module.children())]

@@ -24,7 +24,8 @@ from telltale_core.proxy.progress import Ticker
 
 WARMUP_STEPS = 100  # at most, and at most a twentieth of the run
 LOWEST_RATE = 0.02  # of lr, at the end of the decay
-EVALUATION_PIXELS = 1 << 20  # a snapshot's batch: 1,024 images of 32 x 32
+# A snapshot's batch: 256 images of 32 x 32 on a CPU (1,024 were no faster), 4,096 on a GPU.
+EVALUATION_PIXELS = {"cpu": 1 << 18, "cuda": 1 << 22}
 CUDA_CHECK_STEPS = 50  # reading a loss back makes the GPU wait; a CPU reads every one
 
 
@@ -205,14 +206,14 @@ def snapshot_steps(steps_per_epoch: int, snapshots: int) -> frozenset[int]:
     return frozenset(round(steps_per_epoch * (s + 1) / snapshots) - 1 for s in range(snapshots))
 
 
-def evaluation_batch(shape: tuple[int, ...]) -> int:
-    """Return how many inputs of a shape (H, W, C) are evaluated at a time."""
-    return max(1, EVALUATION_PIXELS // max(1, math.prod(shape[:-1])))
+def evaluation_batch(shape: tuple[int, ...], hardware: Hardware) -> int:
+    """Return how many inputs of a shape (H, W, C) are evaluated at a time; the same in every snapshot of a run."""
+    return min(4096, max(1, EVALUATION_PIXELS[hardware.kind] // max(1, math.prod(shape[:-1]))))
 
 
 def evaluate(net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware) -> torch.Tensor:
     """Return a net's outputs for all inputs, (N, K) float32; the caller has set evaluation mode."""
-    size = min(evaluation_batch(tuple(data.inputs.shape[1:])), 1024)
+    size = evaluation_batch(tuple(data.inputs.shape[1:]), hardware)
     with hardware.autocast():
         parts = [net(data.rows(slice(start, start + size))).float() for start in range(0, len(data), size)]
     return torch.cat(parts)

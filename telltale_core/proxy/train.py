@@ -73,6 +73,7 @@ def _standing(drop: TrainingSet, out: Path, config: ProxyConfig) -> LossLog:
     record = read_train_record(out)
     if (record["drop_digest"], record["recipe_digest"]) != (drop.digest, config.recipe_digest()):
         raise ConfigError(f"{out} holds the training of another drop or recipe; choose another folder")
+    shutil.rmtree(out / "checkpoint", ignore_errors=True)  # left by a kill right after the record was written
     return LossLog.open(out / "losslog")
 
 
