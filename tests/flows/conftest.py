@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def run_cleanse(prefect_server: str, tmp_path: Path, small_drop: Path, small_work: Path) -> Callable[..., Any]:
-    """Call the flow on the small drop in the shared work area, publishing to ``tmp_path / "out"``; returns its state."""
+    """Call the flow on the small drop in the shared work area, publishing below ``tmp_path``; returns its state."""
     from flows.cleanse import cleanse
 
     def run(settings: dict[str, Any], **options: Any) -> Any:

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from flows.cli import COMMANDS, app
+from flows.console import safe
+from telltale_core import publish
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def cli(small_work: Path, small_settings: dict[str, Any], tmp_path: Path) -> Cli:
+    """Run a command in this process; stage commands get the shared work area and the small settings."""
+    file = tmp_path / "telltale.toml"
+    parts = [
+        "\n".join([f"[{stage}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())])
+        for stage, values in small_settings.items()
+    ]
+    file.write_text("\n".join(parts))
+
+    def run(*arguments: object, walk: bool = False) -> Result:
+        extra = ["--work", str(small_work), "--config", str(file)] if walk else []
+        return CliRunner().invoke(app, [*map(str, arguments), *extra])
+
+    return run
+
+
+@pytest.fixture
+def published(cli: Cli, small_drop: Path, tmp_path: Path) -> Path:
+    result = cli("publish", small_drop, "--out", tmp_path / "out", walk=True)
+    assert result.exit_code == 0, result.output
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command_has_an_example_and_the_exit_codes(cli: Cli, name: str) -> None:
+    shown = cli(name, "--help")
+    assert shown.exit_code == 0
+    assert f"telltale {name}" in shown.output
+    assert "3 needs review" in " ".join(shown.output.split())
+    assert "--json" in shown.output
+
+
+def test_help_needs_no_heavy_library_and_takes_less_than_two_seconds_of_work() -> None:
+    code = (
+        "import sys, time\nfrom flows.cli import app\n"
+        "print(sorted({'torch', 'prefect', 'pyarrow', 'numpy', 'matplotlib'} & set(sys.modules)), time.process_time())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root())
+    names, seconds = done.stdout.rsplit(" ", 1)
+    assert names == "[]"
+    assert float(seconds) < 2
+
+
+def root() -> Path:
+    return Path(__file__).parent.parent.parent
+
+
+def test_stages_by_themselves_share_one_cache_with_each_other(cli: Cli, small_drop: Path) -> None:
+    verdict = cli("cluster", small_drop, "--json", walk=True)
+    assert verdict.exit_code == 0, verdict.output
+    assert json.loads(verdict.stdout)["verdict"]["counts"]["quarantine"] == 100
+    began = time.monotonic()
+    for stage in ("ingest", "train", "spectrum", "cluster", "report"):
+        shown = cli(stage, small_drop, "--json", walk=True)
+        assert shown.exit_code == 0
+        assert Path(json.loads(shown.stdout)["folder"]).is_dir()
+    assert time.monotonic() - began < 20
+
+
+def test_a_stage_speaks_to_people_too(cli: Cli, small_drop: Path) -> None:
+    shown = cli("ingest", small_drop, walk=True)
+    assert "600 of 600 rows kept, 0 rejected" in shown.stdout
+    assert "columns: id = id, input = image, label = label" in shown.stdout
+
+
+def test_publishing_twice_gives_one_version(cli: Cli, small_drop: Path, published: Path) -> None:
+    again = cli("publish", small_drop, "--out", published, "--json", walk=True)
+    assert json.loads(again.stdout)["version"] == 1
+    assert len(publish.log(published)) == 1
+
+
+def test_a_dry_run_of_publish_writes_nothing(cli: Cli, small_drop: Path, tmp_path: Path) -> None:
+    shown = cli("publish", small_drop, "--out", tmp_path / "dry", "--dry-run", "--json", walk=True)
+    assert (shown.exit_code, json.loads(shown.stdout)["state"]) == (0, "dry-run")
+    assert not [path for path in (tmp_path / "dry").rglob("*") if path.is_file()]
+
+
+def test_needs_review_exits_with_3_and_approve_publishes(cli: Cli, small_drop: Path, tmp_path: Path) -> None:
+    careful = ("publish", small_drop, "--out", tmp_path / "out", "--set", "verdict.review_share=0.1")
+    waiting = cli(*careful, walk=True)
+    assert waiting.exit_code == 3
+    assert "--approve" in waiting.stdout
+    assert cli(*careful, "--approve", walk=True).exit_code == 0
+    assert len(publish.log(tmp_path / "out")) == 1
+
+
+def test_log_why_verify_and_restore_of_a_published_dataset(cli: Cli, published: Path) -> None:
+    [version] = json.loads(cli("log", published, "--json").stdout)
+    assert version["counts"]["quarantined"] == 100
+    bad = json.loads(cli("verify", published, "--json").stdout)
+    assert bad["ok"] is True
+    quarantined = sorted(name for name in ids(publish.read_version(published)) if name.startswith("bad-"))[0]
+    assert "is quarantined in version 1" in cli("why", quarantined, "--in", published).stdout
+    restored = cli("restore", published, quarantined, "--reason", "looked at it", "--by", "curator", "--json")
+    assert json.loads(restored.stdout)["version"] == 2
+    assert "restored by curator" in cli("why", quarantined, "--in", published).stdout
+
+
+def ids(version: publish.Version) -> list[str]:
+    import pyarrow.parquet as pq
+
+    return [name for url in version.quarantine_urls() for name in pq.read_table(url)["sample_id"].to_pylist()]
+
+
+def test_a_damaged_version_is_reported_with_exit_code_1(cli: Cli, published: Path) -> None:
+    blob = Path(publish.read_version(published).urls()[0])
+    blob.chmod(0o644)
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 1
+    blob.write_bytes(bytes(data))
+    shown = cli("verify", published)
+    assert shown.exit_code == 1
+    assert "is damaged" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["why", "nobody", "--in", "nowhere"], 1),
+        (["ingest", "does-not-exist"], 1),
+        (["ingest", "x", "--set", "proxy.epochs=0"], 2),
+        (["ingest", "x", "--set", "proxy.epoch=3"], 2),
+        (["ingest", "x", "--set", "nonsense"], 2),
+        (["ingest", "x", "--config", "no-such.toml"], 2),
+        (["log", "s3://user:secret@host/bucket"], 2),
+        (["cleanse", "s3://user:secret@host/bucket", "--out", "x"], 2),
+        (["cleanse"], 2),
+        (["no-such-command"], 2),
+    ],
+)
+def test_mistakes_end_in_one_line_and_a_stated_exit_code(
+    cli: Cli, arguments: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = cli(*arguments)
+    assert shown.exit_code == code, shown.output
+    assert "Traceback" not in shown.output
+    assert "secret" not in shown.output
+    assert "rror" in shown.stderr
+
+
+def test_an_error_is_json_too(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = cli("ingest", "does-not-exist", "--json")
+    told = json.loads(shown.stdout)
+    assert (told["exit_code"], told["error"]["class"]) == (1, "NotFound")
+
+
+def test_a_conflict_exits_with_4(cli: Cli, published: Path, small_drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = published / "_versions" / "00000001.json"
+    record = json.loads(manifest.read_text())
+    record["drop"]["digest"] = "0" * 64  # the same run key, but of another drop
+    manifest.chmod(0o644)
+    manifest.write_text(json.dumps(record))
+    shown = cli("publish", small_drop, "--out", published, walk=True)
+    assert shown.exit_code == 4
+    assert shown.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_debug_shows_the_traceback(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "Traceback" in cli("ingest", "does-not-exist", "--debug").stderr
+
+
+def test_control_characters_of_a_contributor_never_reach_the_terminal(cli: Cli, published: Path) -> None:
+    shown = cli("why", "\x1b[31mred\u202e\x07", "--in", published)
+    assert shown.exit_code == 1
+    assert not {"\x1b", "\u202e", "\x07"} & set(shown.output)
+    assert safe("a\x1b]0;title\x07\u202eb\nc") == "a\\x1b]0;title\\x07\\u202eb\\nc"
+
+
+def test_doctor_looks_at_everything_and_tells_no_secret(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "canary-2")
+    shown = cli("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(shown.stdout)["checks"]}
+    assert {"python", "torch", "prefect", "devices", "free memory", "work area", "s3"} <= set(checks)
+    assert "AWS_ACCESS_KEY_ID" in checks["s3"]["found"]
+    assert "canary" not in shown.output
+
+
+def test_cleanse_runs_the_flow_and_the_work_of_single_stages_counts(
+    cli: Cli, prefect_server: str, small_drop: Path, published: Path
+) -> None:
+    shown = cli("cleanse", small_drop, "--out", published, "--json", walk=True)
+    assert shown.exit_code == 0, shown.output
+    told = json.loads(shown.stdout)
+    assert (told["state"], told["version"]) == ("published", 1)
+    assert Path(told["report"]).is_file()

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flows import demo
+from telltale_core.drop import ingest
+from telltale_core.errors import BadInput, ConfigError
+
+
+def test_the_digits_are_poisoned_at_the_stated_rate_and_the_truth_stays_outside_the_drop(tmp_path: Path) -> None:
+    made = demo.poison(None, tmp_path, rate=0.05, target=7, seed=1, samples=0)
+    assert (made.samples, made.poisoned, made.target) == (1797, 90, "seven")
+    table = pq.read_table(made.drop)
+    assert table.column_names == ["id", "image", "label"]
+    assert made.drop not in made.truth.parents
+    known = json.loads(made.truth.read_text())
+    labels = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
+    assert {labels[name] for name in known["poisoned"]} == {7}
+
+
+def test_the_same_seed_gives_the_same_drop(tmp_path: Path) -> None:
+    drops = [demo.poison(None, tmp_path / name, rate=0.05, target=0, seed=3, samples=0).drop for name in ("a", "b")]
+    first, second = ((drop / "train.parquet").read_bytes() for drop in drops)
+    assert first == second
+
+
+def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text(json.dumps({"poisoned": ["p1", "p2", "p3", "p4"]}))
+    decided = {"p1": "quarantine", "p2": "quarantine", "p3": "keep", "p4": "review", "c1": "quarantine", "c2": "keep"}
+    table = pa.table({"sample_id": list(decided), "decision": list(decided.values())})
+    pq.write_table(table, tmp_path / "verdict.parquet")
+    found = demo.score(tmp_path / "truth.json", tmp_path)
+    assert (found.found_share, found.wrong_share, found.in_review) == (0.5, 0.5, 1)
+
+
+def test_binary_cifar10_files_are_read(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 256, (40, demo.CIFAR_ROW_BYTES), dtype=np.uint8)
+    rows[:, 0] = np.arange(40) % 10
+    rows.tofile(tmp_path / "data_batch_1.bin")
+    images, labels, names = demo.load_images(str(tmp_path), tmp_path / "unused")
+    assert images.shape == (40, 32, 32, 3)
+    assert (images[0, 0, 0] == rows[0, [1, 1 + 1024, 1 + 2048]]).all()
+    assert labels.tolist() == rows[:, 0].tolist()
+    assert names[9] == "truck"
+
+
+def test_a_torn_binary_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data_batch_1.bin").write_bytes(b"\0" * 3072)
+    with pytest.raises(BadInput, match="not_cifar10"):
+        demo.load_images(str(tmp_path), tmp_path / "unused")
+
+
+def test_pickled_batches_are_never_opened(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path(tmp_path / "canary").touch, ())
+
+    (tmp_path / "data_batch_1").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(BadInput, match="binary version"):
+        demo.load_images(str(tmp_path), tmp_path / "unused")
+    assert not (tmp_path / "canary").exists()
+
+
+def test_any_drop_of_labelled_images_can_be_poisoned(small_drop: Path, tmp_path: Path) -> None:
+    made = demo.poison(str(small_drop), tmp_path / "made", rate=0.1, target=2, seed=0, samples=300)
+    assert (made.samples, made.poisoned, made.target) == (300, 30, "c")
+    assert len(ingest(str(made.drop), tmp_path / "drops")) == 300
+
+
+def test_a_target_that_is_no_label_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--target"):
+        demo.poison(None, tmp_path, rate=0.05, target=10, seed=0, samples=0)

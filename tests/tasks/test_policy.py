@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prefect import flow
+from prefect.exceptions import CrashedRun
+from prefect.states import Failed
+
+from tasks import policy, progress
+from tasks.cluster import cluster
+from tasks.ingest import ingest
+from tasks.publish import publish
+from tasks.report import report
+from tasks.spectrum import spectrum
+from tasks.train import train
+from telltale_core.errors import (
+    BadInput,
+    CommitUnknown,
+    ConfigError,
+    Conflict,
+    Corrupt,
+    Misaligned,
+    OverBudget,
+    TrainingDiverged,
+    Transient,
+)
+from telltale_core.proxy import Progress
+
+STAGES = (ingest, train, spectrum, cluster, report, publish)
+
+
+@pytest.mark.parametrize("error", [Transient("the store is slow"), CrashedRun("the worker went away")])
+def test_what_may_pass_is_tried_again(error: Exception) -> None:
+    assert policy.worth_retrying(train, None, Failed(data=error)) is True  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadInput("label_missing", "a transient-looking text: connection reset, 503, timeout"),
+        ConfigError("epochs must be >= 1"),
+        Conflict("taken"),
+        CommitUnknown("the reply was lost"),
+        Corrupt("digest"),
+        TrainingDiverged("nan"),
+        Misaligned("rows"),
+        OverBudget("memory"),
+        ValueError("bug"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_cannot_pass_is_never_tried_again(error: Exception) -> None:
+    assert policy.worth_retrying(train, None, Failed(data=error)) is False  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_every_stage_retries_by_class_with_growing_delays(stage: Any) -> None:
+    assert inspect.isfunction(stage.retry_condition_fn)  # Prefect 3.8 ignores other callables
+    assert stage.retry_condition_fn is policy.worth_retrying
+    assert stage.retries == policy.RETRIES
+    assert stage.retry_delay_seconds == [10, 20, 40]
+    assert stage.retry_jitter_factor
+
+
+@pytest.mark.parametrize("stage", STAGES[:-1], ids=lambda stage: stage.name)
+def test_stages_are_cached_as_json(stage: Any) -> None:
+    assert stage.persist_result is True
+    assert stage.result_serializer == "json"
+
+
+def test_publishing_is_never_cached() -> None:
+    assert publish.cache_policy.compute_key(None, {}, {}) is None  # type: ignore[union-attr, arg-type]
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_no_stage_has_a_hook_that_could_undo_a_publication(stage: Any) -> None:
+    assert not stage.on_rollback_hooks
+    assert not stage.on_commit_hooks
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_task_is_thin(stage: Any) -> None:
+    lines = inspect.getsource(stage.fn).splitlines()
+    assert len(lines) < 15
+
+
+def test_a_transient_failure_is_retried_in_a_real_run(prefect_server: str) -> None:
+    tries: Iterator[Exception | None] = iter([Transient("slow"), None])
+    waiting = train.with_options(
+        name="flaky", retry_delay_seconds=0, retry_jitter_factor=None, persist_result=False, task_run_name="flaky"
+    )
+
+    def fails_once(upstream: dict[str, Any], work: str, settings: dict[str, Any], key: str) -> dict[str, Any]:
+        error = next(tries)
+        if error is not None:
+            raise error
+        return {"done": True}
+
+    waiting.fn = fails_once
+
+    @flow(name="retries")
+    def run() -> dict[str, Any]:
+        return waiting({"keys": {"ingest": "0" * 64}}, "", {}, "k1")
+
+    assert run() == {"done": True}
+
+
+def test_bad_input_fails_at_once_in_a_real_run(prefect_server: str) -> None:
+    calls = []
+    strict = train.with_options(name="strict", persist_result=False, task_run_name="strict")
+
+    def refuses(upstream: dict[str, Any], work: str, settings: dict[str, Any], key: str) -> dict[str, Any]:
+        calls.append(key)
+        raise BadInput("drop_empty", "no rows")
+
+    strict.fn = refuses
+
+    @flow(name="refuses")
+    def run() -> dict[str, Any]:
+        return strict({"keys": {"ingest": "0" * 64}}, "", {}, "k2")
+
+    began = time.monotonic()
+    with pytest.raises(BadInput, match="drop_empty"):
+        run()
+    assert calls == ["k2"]
+    assert time.monotonic() - began < 10  # the first delay alone would be that long
+
+
+def moment(step: int) -> Progress:
+    return Progress(
+        member=0, members=1, epoch=step, epochs=2, step=step, steps=2, loss=0.1, accuracy=0.9, samples_per_s=1.0,
+        remaining_s=1.0,
+    )  # fmt: skip
+
+
+def test_progress_without_a_server_warns_once_and_training_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no server")
+
+    monkeypatch.setattr(progress, "create_progress_artifact", away)
+    see = progress.watch("train")
+    with caplog.at_level(logging.WARNING, logger="tasks.progress"):
+        see(moment(1))
+        see(moment(2))
+    assert len([record for record in caplog.records if record.name == "tasks.progress"]) == 1
+
+
+def test_a_listener_on_this_machine_hears_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "create_progress_artifact", lambda *_, **__: None)
+    heard: list[int] = []
+    token = progress.listener.set(lambda seen: heard.append(seen.step))
+    try:
+        see = progress.watch("train")
+        see(moment(1))
+        see(moment(2))
+    finally:
+        progress.listener.reset(token)
+    assert heard == [1, 2]
