@@ -149,6 +149,7 @@ def listen(*, debug: bool) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OURS),
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_LOGGING_LEVEL": "DEBUG" if debug else "INFO",
     }.items():
         os.environ.setdefault(name, value)
