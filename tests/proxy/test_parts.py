@@ -162,7 +162,7 @@ def test_the_memory_estimate_grows_with_batch_and_width(drop, config):
         net = build("auto", "image", (8, 8, 3), changed.width, 4, seed=0)
         return estimate_bytes(net, drop, changed, hardware)
 
-    assert estimate(width=64) > 4 * estimate(width=4)
+    assert estimate(width=64) > 1.5 * estimate(width=4)
     assert estimate(batch_size=200) > estimate(batch_size=20)
 
 
