@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 CIFAR_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR_ROW_BYTES = 1 + 3 * 32 * 32
 # What the digits need: small images, few of them, so a narrow net learns all there is within a minute.
-DIGITS_SETTINGS: dict[str, Any] = {"proxy": {"epochs": 40, "width": 16}}
+DIGITS_SETTINGS: dict[str, Any] = {"proxy": {"epochs": 30, "width": 16, "lr": 0.02}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

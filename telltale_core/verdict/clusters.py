@@ -21,17 +21,12 @@ MAX_CLUSTERS = 6
 RIDGE = 1e-3
 
 
-def reduce(features_nF: NDArray[np.floating], dimensions: int) -> tuple[NDArray[np.float64], PCA]:
-    """Return the cohort's principal components (n, D), scaled so that the first has variance 1, and their map."""
+def reduce(features_nF: NDArray[np.floating], dimensions: int) -> NDArray[np.float64]:
+    """Return the cohort's principal components (n, D), scaled so that the first has variance 1."""
     limit = min(dimensions, features_nF.shape[0] - 1, features_nF.shape[1])
-    pca = PCA(limit, svd_solver="full").fit(features_nF)
-    return scaled(pca, features_nF), pca
-
-
-def scaled(pca: PCA, features_nF: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return ``features_nF`` in the coordinates of a fitted map of :func:`reduce`."""
-    unit = np.sqrt(pca.explained_variance_[0])
-    return np.asarray(pca.transform(features_nF) / (unit if unit > 0 else 1.0), dtype=np.float64)
+    point_nD = np.asarray(PCA(limit, svd_solver="full").fit_transform(features_nF), dtype=np.float64)
+    unit = point_nD[:, 0].std()
+    return point_nD / (unit if unit > 0 else 1.0)
 
 
 def dense_cores(point_nD: NDArray[np.float64], min_cluster: int) -> tuple[NDArray[np.int64], float]:

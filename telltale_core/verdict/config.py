@@ -12,9 +12,9 @@ from telltale_core.errors import ConfigError
 class VerdictConfig:
     """How spectra become decisions.
 
-    ``method="telltale"``: clusters within each label (or over all samples where the task has no labels), called by a
-    valley test at ``false_alarm_rate``. ``method="slides"``: DBSCAN over all samples, every cluster but the largest is
-    called (the published recipe, without a test).
+    ``method="telltale"``: the best split within each label (over all samples where the task has no labels) is called by
+    ``false_alarm_rate`` and ``min_separation``. ``method="slides"``: DBSCAN over all samples, every cluster but the
+    largest is called (the published recipe, without a test).
     """
 
     method: Literal["telltale", "slides"] = "telltale"
@@ -22,12 +22,12 @@ class VerdictConfig:
     """Cluster within labels, over all samples, or within labels where the task has them."""
     false_alarm_rate: float = 0.01
     """Chance of calling a drop poisoned when every cohort has one mode, in (0, 0.5]."""
-    min_separation: float = 3.3
+    min_separation: float = 4.2
     """How far a cluster must stand from the rest to be quarantined, in pooled standard deviations."""
     min_cluster: int = 10
     """Smallest cluster that can be called, in samples."""
     dimensions: int = 8
-    """Principal components of a cohort's spectra that are clustered."""
+    """Principal components of a cohort's spectra that are clustered; at most one to 45 samples."""
     review_share: float = 0.2
     """A drop of which more than this share would be quarantined needs a person's approval, in (0, 1]."""
     seed: int = 0

@@ -1,12 +1,12 @@
 """The decision: which cohorts hold poison, at a stated false-alarm rate, and what becomes of each sample.
 
 The rule, in order. (1) Within each cohort (the samples of one label; all samples where the task has no labels) the
-most separate split in two is found. (2) A cohort is *called* when the valley test's p-value, times the number of
+most separate split in two is found. (2) A cohort is *called* when the p-value of the split, times the number of
 cohorts, is at most ``false_alarm_rate`` and the two sides stand at least ``min_separation`` apart. (3) Of a called
-cohort's two sides the suspected one is that whose level, trend and energy are less like those of the other cohorts'
-samples; the smaller one when there are fewer than two others. (4) Its samples are quarantined, those between the
-sides go to review. (5) A cohort that passes the test but not the separation, or whose losses are not finite, goes to
-review too.
+cohort's two sides the suspected one is the smaller; where they are of like size, the larger one if its losses are
+lower by more than the spread of the other cohorts' levels. (4) Its samples are quarantined, those between the sides
+go to review. (5) A cohort that passes the test but not the separation, or whose losses are not finite, goes to review
+too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from telltale_core.verdict.statement import Group
 BORDERLINE = 0.1
 """A sample of a called cohort whose chance of belonging to the suspected side is between this and one half: review."""
 UNCALLED_CEILING = 0.49
+LIKE_SIZE = 0.25
+"""From this share of its cohort on, the smaller side need not be the poisoned one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def decide(
     groups = []
     for number, ((label, rows), found) in enumerate(zip(cohorts, findings, strict=True)):
         others = np.setdiff1d(np.flatnonzero(spectra.finite_N), rows)
-        chance_n = _oriented(found, rows, others, spectra, enough=len(cohorts) > 2)
+        chance_n = _oriented(found, rows, others, spectra)
         name = label_names[label] if label_names is not None and label is not None else None
         cohort = _Cohort(number=number, label=label, name=name, rows=rows, chance_n=chance_n, found=found)
         groups.append(_rule(made, cohort, min(1.0, found.p_value * tested), config))
@@ -82,20 +84,20 @@ def _blank(samples: int, finite_N: NDArray[np.bool_]) -> dict[str, NDArray]:  # 
 
 
 def _oriented(
-    found: Findings, rows: NDArray[np.int64], others: NDArray[np.int64], spectra: Spectra, *, enough: bool
+    found: Findings, rows: NDArray[np.int64], others: NDArray[np.int64], spectra: Spectra
 ) -> NDArray[np.float64]:
-    """Return each row's chance of being on the suspected side: the side less like the samples of the other cohorts."""
+    """Return each row's chance of being on the suspected side.
+
+    That is the smaller side, unless the sides are of like size and the larger one is by far the easier to learn: then
+    the poison is the majority of its label, as at high rates it is.
+    """
     inside_n = found.chance_n > 0.5
-    if not enough or not inside_n.any() or len(others) < 2:
+    if len(others) == 0 or inside_n.mean() < LIKE_SIZE:
         return found.chance_n
-    energy_N = np.log(np.square(spectra.features_NF).sum(axis=1) + 1e-12)
-    described_N3 = np.stack([spectra.level_N, spectra.trend_N, energy_N], axis=1)
-    centre = np.median(described_N3[others], axis=0)
-    spread = 1.4826 * np.median(np.abs(described_N3[others] - centre), axis=0) + 1e-12
-    inside, outside = (
-        np.abs((np.median(described_N3[rows[side]], axis=0) - centre) / spread).sum() for side in (inside_n, ~inside_n)
-    )
-    return found.chance_n if inside >= outside else 1 - found.chance_n
+    level_N = spectra.level_N
+    spread = 1.4826 * np.median(np.abs(level_N[others] - np.median(level_N[others])))
+    easier = np.median(level_N[rows[inside_n]]) - np.median(level_N[rows[~inside_n]])
+    return 1 - found.chance_n if easier > spread else found.chance_n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
