@@ -6,6 +6,7 @@ written out (``\\x1b``), in results, logs and errors alike.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
@@ -14,7 +15,7 @@ import os
 import sys
 import traceback
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -55,9 +56,9 @@ def command(function: Callable[..., Outcome]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*args: Any, as_json: bool, debug: bool, **kwargs: Any) -> None:
-        listen(debug=debug)
         try:
-            outcome = function(*args, **kwargs)
+            with listening(debug=debug):
+                outcome = function(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
             code = exit_code(error)
             _fail(error, code, as_json=as_json, debug=debug)
@@ -142,8 +143,9 @@ class _NotTold(logging.Filter):
         return not ours and not record.name.startswith(("prefect.flow_runs", "prefect.task_runs", "prefect.engine"))
 
 
-def listen(*, debug: bool) -> None:
-    """Send our own log lines to standard error; set Prefect up, before it is imported, for a quiet local run."""
+@contextlib.contextmanager
+def listening(*, debug: bool) -> Iterator[None]:
+    """Show our own log lines on standard error; set Prefect up, before it is imported, for a quiet local run."""
     for name, value in {
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -155,11 +157,15 @@ def listen(*, debug: bool) -> None:
         os.environ.setdefault(name, value)
     handler = logging.StreamHandler()
     handler.setFormatter(_Lines())
-    handler.set_name("telltale")
-    for name in OURS:
-        logger = logging.getLogger(name)
+    loggers = [logging.getLogger(name) for name in OURS]
+    for logger in loggers:
         logger.setLevel(logging.DEBUG if debug else logging.INFO)
-        logger.handlers = [kept for kept in logger.handlers if kept.get_name() != "telltale"] + [handler]
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 def quieten() -> None:

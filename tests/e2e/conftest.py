@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-Telltale = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -27,37 +27,45 @@ def settings_file(tmp_path: Path, small_settings: dict[str, Any]) -> Path:
     return file
 
 
-@pytest.fixture
-def telltale(prefect_server: str, tmp_path: Path, settings_file: Path) -> Telltale:
-    """Start ``telltale`` as a process of its own, against the tests' Prefect server."""
+class Started:
+    """``telltale`` as a process of its own, in a process group of its own; what it prints goes to files."""
 
-    def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "flows.cli", *map(str, arguments), "--config", str(settings_file)]
-        variables = {**os.environ, "PREFECT_API_URL": prefect_server, "OMP_NUM_THREADS": "1", **environment}
-        return subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=variables,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=(tmp_path / "stderr.txt").open("a"),
-            start_new_session=True,
-        )
+    def __init__(self, folder: Path, arguments: list[str], environment: dict[str, str]) -> None:
+        folder.mkdir()
+        self.printed, self.told = folder / "stdout.txt", folder / "stderr.txt"
+        with self.printed.open("w") as out, self.told.open("w") as err:
+            command = [sys.executable, "-m", "flows.cli", *arguments]
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=out, stderr=err, start_new_session=True
+            )
 
-    return start
+    def kill(self) -> None:
+        """Send SIGKILL to the whole group, and wait until it is gone."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(60)
 
-
-@pytest.fixture
-def finished(tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Wait for a ``--json`` command, expect an exit code, return what it printed."""
-
-    def wait(process: subprocess.Popen[str], code: int = 0) -> dict[str, Any]:
-        printed, _ = process.communicate(timeout=240)
-        assert process.returncode == code, (tmp_path / "stderr.txt").read_text()[-3000:]
-        told: dict[str, Any] = json.loads(printed)
+    def result(self, code: int = 0) -> dict[str, Any]:
+        """Wait for the end, expect an exit code, return what was printed as JSON."""
+        assert self.process.wait(280) == code, self.told.read_text()[-3000:]
+        told: dict[str, Any] = json.loads(self.printed.read_text())
         return told
 
-    return wait
+
+@pytest.fixture
+def telltale(prefect_server: str, tmp_path: Path, settings_file: Path) -> Iterator[Callable[..., Started]]:
+    """Start ``telltale`` processes against the tests' Prefect server; none outlives the test."""
+    started: list[Started] = []
+
+    def start(*arguments: object, **environment: str) -> Started:
+        variables = {**os.environ, "PREFECT_API_URL": prefect_server, "OMP_NUM_THREADS": "1", **environment}
+        words = [*map(str, arguments), "--config", str(settings_file)]
+        started.append(Started(tmp_path / f"process-{len(started)}", words, variables))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.kill()
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +13,7 @@ import pytest
 from telltale_core import publish
 from telltale_core.publish import Version
 
-Telltale = Callable[..., "subprocess.Popen[str]"]
-Finished = Callable[..., dict[str, Any]]
+Telltale = Callable[..., Any]
 
 
 def held_by(version: Version) -> list[tuple[str, int | None]]:
@@ -28,23 +25,21 @@ def epochs(work: Path) -> dict[str, int]:
 
 
 def test_killed_in_training_and_run_again_it_resumes_and_publishes_the_same(
-    telltale: Telltale, finished: Finished, undisturbed: Any, small_drop: Path, tmp_path: Path
+    telltale: Telltale, undisturbed: Any, small_drop: Path, tmp_path: Path
 ) -> None:
     work, out = tmp_path / "work", tmp_path / "out"
     command = ("cleanse", small_drop, "--out", out, "--work", work, "--json")
     first = telltale(*command)
     deadline = time.monotonic() + 240
     while len(epochs(work)) < 3:
-        assert first.poll() is None, (tmp_path / "stderr.txt").read_text()[-3000:]
+        assert first.process.poll() is None, first.told.read_text()[-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    first.kill()
     assert not list(work.glob("train/*/train.json"))
     trained = epochs(work)
 
-    told = finished(telltale(*command))
-    assert told["version"] == 1
+    assert telltale(*command).result()["version"] == 1
     after = epochs(work)
     assert len(after) == 10
     kept = [name for name in trained if after[name] == trained[name]]
@@ -54,18 +49,17 @@ def test_killed_in_training_and_run_again_it_resumes_and_publishes_the_same(
     assert publish.verify(out).ok
 
 
-@pytest.mark.parametrize("place", ["first-blob", "before-commit", "after-commit"])
+@pytest.mark.parametrize("place", ["first-blob", "after-commit"])
 def test_killed_in_publishing_and_run_again_there_is_one_version(
-    place: str, telltale: Telltale, finished: Finished, undisturbed: Any, small_drop: Path, small_work: Path,
+    place: str, telltale: Telltale, undisturbed: Any, small_drop: Path, small_work: Path,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     out = tmp_path / "out"
     command = ("cleanse", small_drop, "--out", out, "--work", small_work, "--json")
-    first = telltale(*command, TELLTALE_FAILPOINT=place)
-    assert first.wait(240) == -signal.SIGKILL
+    assert telltale(*command, TELLTALE_FAILPOINT=place).process.wait(280) == -signal.SIGKILL
     assert len(publish.log(out)) == (1 if place == "after-commit" else 0)
 
-    assert finished(telltale(*command))["version"] == 1
+    assert telltale(*command).result()["version"] == 1
     [version] = publish.log(out)
     assert held_by(version) == undisturbed
     assert publish.verify(out).ok
