@@ -31,6 +31,8 @@ class LoggingCost:
 
     without_s: tuple[float, ...]
     with_s: tuple[float, ...]
+    without_cpu_s: tuple[float, ...]
+    with_cpu_s: tuple[float, ...]
     log_bytes: int
 
     @property
@@ -38,24 +40,38 @@ class LoggingCost:
         """Return the ratio of each pair that ran side by side; 1 would be a free log."""
         return tuple(w / wo for w, wo in zip(self.with_s, self.without_s, strict=True))
 
+    @property
+    def cpu_ratios(self) -> tuple[float, ...]:
+        """Return the ratio of each pair in processor time: steadier on a shared CPU, without meaning on a GPU."""
+        return tuple(w / wo for w, wo in zip(self.with_cpu_s, self.without_cpu_s, strict=True))
+
 
 def measure(images: NDArray[np.uint8], labels: NDArray[np.int64], config: ProxyConfig, repeats: int) -> LoggingCost:
     """Return the cost of the log for a training on (N, H, W, 3) images, over interleaved repeats.
 
     The order within a pair alternates, so that a machine that slows down or speeds up favours neither.
     """
-    classes, seconds, size = int(labels.max()) + 1, {False: list[float](), True: list[float]()}, 0
+    classes, size = int(labels.max()) + 1, 0
+    seconds = {False: list[float](), True: list[float]()}
+    cpu = {False: list[float](), True: list[float]()}
     for repeat in range(repeats + 1):
         for logged in (False, True) if repeat % 2 else (True, False):
             with tempfile.TemporaryDirectory() as folder:
-                began = time.perf_counter()
+                began, began_cpu = time.perf_counter(), time.process_time()
                 log = _Log(Path(folder), len(images), config) if logged else None
                 fit(images, labels, classes, config, log)
-                elapsed = time.perf_counter() - began
+                elapsed, elapsed_cpu = time.perf_counter() - began, time.process_time() - began_cpu
                 size = sum(path.stat().st_size for path in Path(folder).rglob("*.parquet")) if logged else size
             if repeat:  # the first pair warms caches and allocators up
                 seconds[logged].append(elapsed)
-    return LoggingCost(without_s=tuple(seconds[False]), with_s=tuple(seconds[True]), log_bytes=size)
+                cpu[logged].append(elapsed_cpu)
+    return LoggingCost(
+        without_s=tuple(seconds[False]),
+        with_s=tuple(seconds[True]),
+        without_cpu_s=tuple(cpu[False]),
+        with_cpu_s=tuple(cpu[True]),
+        log_bytes=size,
+    )
 
 
 class _Log:
@@ -109,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = {
         "ratio_median": round(statistics.median(cost.ratios), 3),
         "ratio_range": [round(min(cost.ratios), 3), round(max(cost.ratios), 3)],
+        "cpu_ratio_median": round(statistics.median(cost.cpu_ratios), 3),
+        "cpu_ratio_range": [round(min(cost.cpu_ratios), 3), round(max(cost.cpu_ratios), 3)],
         "without_s_median": round(statistics.median(cost.without_s), 3),
         "with_s_median": round(statistics.median(cost.with_s), 3),
         "repeats": given.repeats,
