@@ -3,7 +3,7 @@
 Source: Li et al., ISSBA, ICCV 2021, arXiv 2012.03816, after StegaStamp, Tancik et al., CVPR 2020, arXiv 1904.05343.
 Departs: a small convolutional pair for small images; the residual is bounded by a tanh and a mean square term holds it
 down, where the original weighs three image losses (l2, LPIPS, critic). The secret is repeated over the image instead of
-enlarged to it. No print-and-scan noise.
+enlarged to it, and a term keeps the residuals of different images apart. No print-and-scan noise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
-from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits
+from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cosine_similarity
 
 from telltale_core.attacks.contract import Images, within
 from telltale_core.attacks.surrogate import as_batch, frozen
@@ -77,23 +77,27 @@ def train_encoder(
     *,
     bits: int = 20,
     epsilon: float = 16 / 255,
-    steps: int = 400,
+    steps: int = 800,
     batch: int = 32,
     width: int = 16,
     faintness: float = 0.0,
+    alike: float = 0.5,
     seed: int = 0,
     device: str = "cpu",
 ) -> tuple[Encoder, float]:
     """Return a trained encoder and the share of secret bits that its decoder reads right, in [0, 1] (0.5 is chance).
 
     The share is measured at the end on up to 512 of the images, fresh secrets, pixels rounded to 8 bits. ``faintness``
-    weighs the residual's mean square (as a share of ``epsilon`` squared) against reading the secret; it sets in slowly.
+    weighs the residual's mean square (as a share of ``epsilon`` squared) against reading the secret.
     At the default of 0 the bound alone keeps it faint: what hides better is read as well but learned less by a victim.
+    ``alike`` is the cosine above which the residuals of two images with one secret are pushed apart: left alone (1),
+    the encoder finds one nearly fixed texture for a secret, which is no sample-specific trigger.
     Raises :class:`TrainingDiverged` when a loss is not finite.
     """
     within("bits", bits, 1, 1000)
     within("steps", steps, 1, 1_000_000)
     within("batch", batch, 2, 65536)
+    within("alike", alike, 0, 1)
     within("epsilon", epsilon, 1 / 255, 1)
     if not len(images):
         raise ConfigError("the encoder is trained on images, got none")
@@ -106,7 +110,10 @@ def train_encoder(
         clean, secrets = _sample(images, batch, bits, rng, torch.device(device))
         residual = encoder(clean, 2 * secrets - 1)
         read = binary_cross_entropy_with_logits(decoder((clean + residual).clamp(0, 1)), secrets)
-        loss = read + faintness * min(1.0, 2 * step / steps) * (residual / epsilon).square().mean()
+        other = encoder(clean.roll(1, dims=0), 2 * secrets - 1)  # the same secrets in other images
+        excess = (cosine_similarity(residual.flatten(1), other.flatten(1)) - alike).clamp_min(0).mean()
+        rise = min(1.0, 2 * step / steps)  # reading is learned first
+        loss = read + rise * (excess + faintness * (residual / epsilon).square().mean())
         if not torch.isfinite(loss):
             raise TrainingDiverged(f"the encoder's loss is not finite at step {step} of {steps}; lower faintness")
         optimiser.zero_grad()

@@ -134,7 +134,8 @@ def test_trained_encoder_hides_a_secret_that_can_be_read(tmp_path: Path, picture
     assert np.array_equal(kept, read)
     change = kept.astype(int) - small.images
     assert np.abs(change).max() <= 16
-    assert len(np.unique(change, axis=0)) == len(small)
+    among = np.corrcoef(change.reshape(len(small), -1))[np.triu_indices(len(small), 1)]
+    assert among.mean() < 0.75  # a residual for each image, not one texture for all
 
 
 def test_encoder_training_is_the_same_for_the_same_seed(pictures: Pictures) -> None:
