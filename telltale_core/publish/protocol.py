@@ -15,7 +15,7 @@ from telltale_core.errors import BadInput, ConfigError, Corrupt
 from telltale_core.publish.committing import commit, find_run
 from telltale_core.publish.failpoint import reach
 from telltale_core.publish.history import Dataset, as_store, log
-from telltale_core.publish.manifest import Blob, Version
+from telltale_core.publish.manifest import Blob, Version, make_run_key
 from telltale_core.publish.placing import Placer
 from telltale_core.publish.plan import (
     DropLike,
@@ -39,13 +39,15 @@ def publish(
     verdict_dir: Path,
     dataset: Dataset,
     *,
-    run_key: str,
     lineage: Mapping[str, Any],
+    run_key: str | None = None,
     config: PublishConfig | None = None,
     report: Path | None = None,
     dry_run: bool = False,
 ) -> Version:
     """Return the version that holds the drop's kept rows; the same ``run_key`` always gives the same version.
+
+    ``run_key`` is made of the drop, the lineage and the dataset unless it is given.
 
     ``dataset`` is a folder, ``memory://`` or ``s3://`` URL. ``lineage`` holds at least ``config_digest``,
     ``code_version`` and ``seed``, JSON values only. With ``dry_run`` nothing is written and the version that would have
@@ -57,6 +59,8 @@ def publish(
     if missing := [name for name in LINEAGE if name not in lineage]:
         raise ConfigError(f"lineage lacks {', '.join(missing)}")
     store = as_store(dataset)
+    config_digest, code_version, _ = (str(lineage[name]) for name in LINEAGE)
+    run_key = run_key or make_run_key(drop.digest, config_digest, code_version, store.location.url)
     judged = read_verdict(verdict_dir, drop)
     versions = log(store)
     if standing := find_run(versions, run_key, drop.digest):

@@ -108,8 +108,9 @@ def _complex(window_NT: NDArray[np.float64], labels: NDArray[np.int64] | None, w
     weight_F = _usual_power(spectrum_NF, labels) ** (-whitening / 2)
     spectrum_NF = spectrum_NF * weight_F * np.sqrt(2)
     parts = [spectrum_NF.real, spectrum_NF.imag]
-    if window_NT.shape[1] % 2 == 0:  # the highest frequency of an even window is real
-        parts = [spectrum_NF.real, spectrum_NF.imag[:, :-1]]
+    if window_NT.shape[1] % 2 == 0:  # the highest frequency of an even window is real, and stands once, not twice
+        parts[0][:, -1] /= np.sqrt(2)
+        parts[1] = parts[1][:, :-1]
     return np.concatenate(parts, axis=1)
 
 

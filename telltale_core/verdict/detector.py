@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from telltale_core.config import to_dict
+from telltale_core.digest import code_version, digest_of, sha256_bytes
+from telltale_core.drop import Drop
+from telltale_core.errors import Corrupt
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.record import conclude
+from telltale_core.verdict.record import conclude, write_verdict
 from telltale_core.verdict.statement import state
 
 
@@ -19,7 +24,8 @@ class TelltaleDetector:
 
     After ``fit``: ``suspicion_`` (N,) float64 in [0, 1], higher is worse; ``flagged_`` (N,) bool, what would be
     quarantined; ``decision_`` (N,) ``keep``, ``quarantine`` or ``review``; ``reason_`` (N,) sentences; ``groups_`` one
-    entry a cohort; ``statement_`` the verdict in a sentence. Rows are in the loss log's order.
+    entry a cohort; ``statement_`` the verdict in a sentence; ``lineage_`` what the verdict rests on, for publishing.
+    Rows are in the loss log's order.
     """
 
     def __init__(self, spectrum: SpectrumConfig | None = None, verdict: VerdictConfig | None = None) -> None:
@@ -28,13 +34,30 @@ class TelltaleDetector:
 
     def fit(self, losslog: LossLog, labels: NDArray[np.int64] | None = None) -> Self:
         """Return the detector with the verdict on ``losslog``; ``labels`` (N,) int64, None for regression."""
-        config = self.verdict or VerdictConfig()
-        spectra = transform(losslog.log_loss, losslog.member_T, labels, self.spectrum or SpectrumConfig())
-        made = conclude(losslog.sample_ids, spectra, labels, None, config)
+        spectrum, verdict = self.spectrum or SpectrumConfig(), self.verdict or VerdictConfig()
+        self._spectra = transform(losslog.log_loss, losslog.member_T, labels, spectrum)
+        self._made = made = conclude(losslog.sample_ids, self._spectra, labels, None, verdict)
+        self._drop_digest = losslog.drop_digest
         self.suspicion_ = made.suspicion
         self.flagged_ = made.decision == "quarantine"
         self.decision_ = made.decision
         self.reason_ = made.reason
         self.groups_ = made.groups
-        self.statement_ = state(made.groups, len(made.decision), config.false_alarm_rate)
+        self.statement_ = state(made.groups, len(made.decision), verdict.false_alarm_rate)
+        rests_on = [to_dict(spectrum), to_dict(verdict), sha256_bytes(np.ascontiguousarray(losslog.log_loss).data)]
+        self.lineage_: dict[str, Any] = {
+            "config_digest": digest_of(rests_on),
+            "code_version": code_version(["losslog", "spectrum", "verdict"]),
+            "seed": verdict.seed,
+        }
         return self
+
+    def save(self, drop: Drop, folder: Path | str) -> Path:
+        """Return ``folder`` with the verdict on ``drop`` written to it, as ``publish`` and ``write_report`` read it.
+
+        Raises :class:`Corrupt` when the fitted log is that of another drop.
+        """
+        if self._drop_digest != drop.digest:
+            raise Corrupt(f"the fitted log is of drop {self._drop_digest[:12] or 'unknown'}, not {drop.digest[:12]}")
+        write_verdict(self._made, drop, self._spectra, Path(folder), self.verdict or VerdictConfig())
+        return Path(folder)

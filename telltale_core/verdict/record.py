@@ -80,7 +80,12 @@ def judge(spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | Non
     if spectrum.drop_digest != drop.digest or not np.array_equal(spectrum.sample_ids, drop.sample_ids):
         raise Corrupt(f"the spectra in {spectrum_dir} are of drop {spectrum.drop_digest[:12]}, not {drop.digest[:12]}")
     made = conclude(spectrum.sample_ids, spectrum.spectra, drop.labels, drop.label_names, config)
-    verdict = Verdict(record=_record(made, drop.digest, spectrum.spectra, config), table=_table(drop.sample_ids, made))
+    return write_verdict(made, drop, spectrum.spectra, out, config)
+
+
+def write_verdict(made: Decisions, drop: Drop, spectra: Spectra, out: Path, config: VerdictConfig) -> Verdict:
+    """Return the verdict made of decisions in the drop's row order, and write it to the folder ``out``, record last."""
+    verdict = Verdict(record=_record(made, drop.digest, spectra, config), table=_table(drop.sample_ids, made))
     out.mkdir(parents=True, exist_ok=True)
     pq.write_table(verdict.table, out / "verdict.parquet", compression="zstd")
     write_json(out / "verdict.json", verdict.record)

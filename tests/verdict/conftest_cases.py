@@ -1,0 +1,42 @@
+"""Loss logs made by hand: clean samples move on their own, poisoned ones share a swing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telltale_core.losslog import LossLog
+
+SNAPSHOTS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    log: LossLog
+    labels: NDArray[np.int64]
+    truth: NDArray[np.bool_]
+
+
+def make_case(
+    *, seed: int = 0, samples: int = 600, labels: int = 3, poison: int = 40, swing: float = 1.5, drop: str = ""
+) -> Case:
+    rng = np.random.default_rng(seed)
+    label_N = rng.integers(0, labels, samples)
+    truth_N = np.zeros(samples, dtype=bool)
+    truth_N[rng.choice(samples, poison, replace=False)] = True
+    label_N[truth_N] = labels - 1
+    time_T = np.arange(SNAPSHOTS) / SNAPSHOTS
+    label_swing_KT = rng.normal(0, 0.3, (labels, SNAPSHOTS))
+    scale_N = rng.gamma(6, 1 / 6, samples)
+    own_NT = np.cumsum(rng.normal(0, 0.25, (samples, SNAPSHOTS)), axis=1) + rng.normal(0, 0.3, (samples, SNAPSHOTS))
+    log_loss_NT = 1 - 6 * time_T + own_NT + scale_N[:, None] * label_swing_KT[label_N]
+    log_loss_NT[truth_N] += rng.normal(0, swing, SNAPSHOTS) - 1
+    ids = np.array([f"s{number:05d}" for number in rng.permutation(samples)])
+    log = LossLog.from_array(log_loss_NT.astype(np.float32), sample_ids=ids, drop_digest=drop)
+    return Case(log=log, labels=label_N, truth=truth_N)
+
+
+def rearranged(log: LossLog, order: NDArray[np.int64]) -> LossLog:
+    return LossLog.from_array(log.log_loss[order], sample_ids=log.sample_ids[order], drop_digest=log.drop_digest)

@@ -1,0 +1,109 @@
+"""What the detector finds, and what it must never depend on."""
+
+from __future__ import annotations
+
+import numpy as np
+from conftest_cases import Case, make_case, rearranged
+
+from telltale_core.spectrum import SpectrumConfig
+from telltale_core.verdict import TelltaleDetector, VerdictConfig
+
+
+def test_finds_samples_that_move_together(poisoned: Case) -> None:
+    detector = TelltaleDetector().fit(poisoned.log, poisoned.labels)
+    assert detector.flagged_[poisoned.truth].mean() >= 0.9
+    assert detector.flagged_[~poisoned.truth].mean() <= 0.01
+    assert detector.statement_.startswith("Poison found")
+
+
+def test_finds_no_poison_in_a_clean_set(clean: Case) -> None:
+    detector = TelltaleDetector().fit(clean.log, clean.labels)
+    assert not detector.flagged_.any()
+    assert detector.statement_.startswith("No poison found")
+
+
+def test_permuting_rows_permutes_the_verdict(poisoned: Case) -> None:
+    order = np.random.default_rng(3).permutation(len(poisoned.labels))
+    first = TelltaleDetector().fit(poisoned.log, poisoned.labels)
+    second = TelltaleDetector().fit(rearranged(poisoned.log, order), poisoned.labels[order])
+    np.testing.assert_array_equal(first.decision_[order], second.decision_)
+    np.testing.assert_allclose(first.suspicion_[order], second.suspicion_, rtol=0, atol=1e-6)
+
+
+def test_same_input_gives_the_same_bytes(poisoned: Case) -> None:
+    first = TelltaleDetector().fit(poisoned.log, poisoned.labels)
+    second = TelltaleDetector().fit(poisoned.log, poisoned.labels)
+    assert first.suspicion_.tobytes() == second.suspicion_.tobytes()
+
+
+def test_placebo_random_rows_called_poison_are_not_found(poisoned: Case) -> None:
+    detector = TelltaleDetector().fit(poisoned.log, poisoned.labels)
+    clean_rows = np.flatnonzero(~poisoned.truth)
+    placebo = np.random.default_rng(1).choice(clean_rows, 40, replace=False)
+    assert detector.flagged_[placebo].mean() <= 0.05
+
+
+def test_relabelling_the_classes_changes_nothing(poisoned: Case) -> None:
+    renamed = (poisoned.labels + 1) % 3
+    first = TelltaleDetector().fit(poisoned.log, poisoned.labels)
+    second = TelltaleDetector().fit(poisoned.log, renamed)
+    np.testing.assert_array_equal(first.decision_, second.decision_)
+
+
+def test_poison_that_is_the_majority_of_its_label_is_the_side_that_is_called() -> None:
+    case = make_case(samples=600, poison=240, seed=5)
+    detector = TelltaleDetector().fit(case.log, case.labels)
+    assert detector.flagged_[case.truth].mean() >= 0.9
+    assert detector.flagged_[~case.truth].mean() <= 0.02
+
+
+def test_works_without_labels() -> None:
+    case = make_case(labels=1, poison=60, seed=2)
+    detector = TelltaleDetector().fit(case.log, None)
+    truth = case.truth | (case.labels < 0)
+    assert detector.flagged_[truth].mean() >= 0.9
+    assert detector.groups_[0].label is None
+
+
+def test_a_row_with_a_loss_that_is_not_finite_goes_to_review(poisoned: Case) -> None:
+    log_loss = poisoned.log.log_loss.copy()
+    log_loss[7, 3] = np.nan
+    row = type(poisoned.log).from_array(log_loss, sample_ids=poisoned.log.sample_ids)
+    detector = TelltaleDetector().fit(row, poisoned.labels)
+    assert detector.decision_[7] == "review"
+    assert np.isfinite(detector.suspicion_).all()
+    assert detector.flagged_[poisoned.truth].mean() >= 0.9
+
+
+def test_suspicion_stays_between_0_and_1_and_flagged_rows_lead(poisoned: Case) -> None:
+    detector = TelltaleDetector().fit(poisoned.log, poisoned.labels)
+    assert detector.suspicion_.min() >= 0
+    assert detector.suspicion_.max() <= 1
+    assert detector.suspicion_[detector.flagged_].min() > 0.5 > detector.suspicion_[detector.decision_ == "keep"].max()
+
+
+def test_small_labels_are_said_to_be_untested() -> None:
+    case = make_case(samples=90, labels=4, poison=0)
+    detector = TelltaleDetector().fit(case.log, case.labels)
+    assert not any(group.tested for group in detector.groups_)
+    assert detector.statement_.startswith("No verdict")
+
+
+def test_constant_losses_are_not_tested() -> None:
+    log = type(make_case().log).from_array(np.zeros((80, 8), dtype=np.float32))
+    detector = TelltaleDetector().fit(log, np.zeros(80, dtype=np.int64))
+    assert not detector.flagged_.any()
+
+
+def test_duplicated_samples_do_not_break_the_verdict(poisoned: Case) -> None:
+    doubled = np.repeat(np.arange(len(poisoned.labels)), 2)
+    log = type(poisoned.log).from_array(poisoned.log.log_loss[doubled])
+    detector = TelltaleDetector().fit(log, poisoned.labels[doubled])
+    assert detector.flagged_[poisoned.truth[doubled]].mean() >= 0.9
+
+
+def test_the_slides_recipe_runs_on_the_same_log(poisoned: Case) -> None:
+    recipe, method = SpectrumConfig(recipe="slides"), VerdictConfig(method="slides")
+    detector = TelltaleDetector(recipe, method).fit(poisoned.log, poisoned.labels)
+    assert set(np.unique(detector.decision_)) <= {"keep", "quarantine"}
+    assert len(detector.groups_) == 1
