@@ -1,7 +1,7 @@
 """Telltale's library: from a drop of samples to a verdict that can be defended, without Prefect and without a server.
 
 Rooms in the order of the walk: :mod:`drop` (ingest), :mod:`proxy` and :mod:`losslog` (train), :mod:`spectrum`,
-:mod:`verdict` (cluster), :mod:`publish`; :mod:`report` beside them. :mod:`stages` runs them by name with a shared cache.
+:mod:`verdict` (cluster), :mod:`publish`; beside them :mod:`report`, and :mod:`stages`, which runs them by name.
 """
 
 __version__ = "0.1.0"

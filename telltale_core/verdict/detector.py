@@ -44,7 +44,7 @@ class TelltaleDetector:
         self.reason_ = made.reason
         self.groups_ = made.groups
         self.statement_ = state(made.groups, len(made.decision), verdict.false_alarm_rate)
-        rests_on = [to_dict(spectrum), to_dict(verdict), sha256_bytes(np.ascontiguousarray(losslog.log_loss).data)]
+        rests_on = [to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes())]
         self.lineage_: dict[str, Any] = {
             "config_digest": digest_of(rests_on),
             "code_version": code_version(["losslog", "spectrum", "verdict"]),

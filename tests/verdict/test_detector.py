@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from conftest_cases import Case, make_case, rearranged
 
+from telltale_core.errors import Corrupt
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
 
 
-def test_finds_samples_that_move_together(poisoned: Case) -> None:
-    detector = TelltaleDetector().fit(poisoned.log, poisoned.labels)
-    assert detector.flagged_[poisoned.truth].mean() >= 0.9
-    assert detector.flagged_[~poisoned.truth].mean() <= 0.01
-    assert detector.statement_.startswith("Poison found")
+def test_finds_samples_that_move_together(poisoned: Case, fitted: TelltaleDetector) -> None:
+    assert fitted.flagged_[poisoned.truth].mean() >= 0.9
+    assert fitted.flagged_[~poisoned.truth].mean() <= 0.01
+    assert fitted.statement_.startswith("Poison found")
 
 
 def test_finds_no_poison_in_a_clean_set(clean: Case) -> None:
@@ -22,32 +25,28 @@ def test_finds_no_poison_in_a_clean_set(clean: Case) -> None:
     assert detector.statement_.startswith("No poison found")
 
 
-def test_permuting_rows_permutes_the_verdict(poisoned: Case) -> None:
+def test_permuting_rows_permutes_the_verdict(poisoned: Case, fitted: TelltaleDetector) -> None:
     order = np.random.default_rng(3).permutation(len(poisoned.labels))
-    first = TelltaleDetector().fit(poisoned.log, poisoned.labels)
     second = TelltaleDetector().fit(rearranged(poisoned.log, order), poisoned.labels[order])
-    np.testing.assert_array_equal(first.decision_[order], second.decision_)
-    np.testing.assert_allclose(first.suspicion_[order], second.suspicion_, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(fitted.decision_[order], second.decision_)
+    np.testing.assert_allclose(fitted.suspicion_[order], second.suspicion_, rtol=0, atol=1e-6)
 
 
-def test_same_input_gives_the_same_bytes(poisoned: Case) -> None:
-    first = TelltaleDetector().fit(poisoned.log, poisoned.labels)
+def test_same_input_gives_the_same_bytes(poisoned: Case, fitted: TelltaleDetector) -> None:
     second = TelltaleDetector().fit(poisoned.log, poisoned.labels)
-    assert first.suspicion_.tobytes() == second.suspicion_.tobytes()
+    assert fitted.suspicion_.tobytes() == second.suspicion_.tobytes()
 
 
-def test_placebo_random_rows_called_poison_are_not_found(poisoned: Case) -> None:
-    detector = TelltaleDetector().fit(poisoned.log, poisoned.labels)
+def test_placebo_random_rows_called_poison_are_not_found(poisoned: Case, fitted: TelltaleDetector) -> None:
     clean_rows = np.flatnonzero(~poisoned.truth)
     placebo = np.random.default_rng(1).choice(clean_rows, 40, replace=False)
-    assert detector.flagged_[placebo].mean() <= 0.05
+    assert fitted.flagged_[placebo].mean() <= 0.05
 
 
-def test_relabelling_the_classes_changes_nothing(poisoned: Case) -> None:
+def test_relabelling_the_classes_changes_nothing(poisoned: Case, fitted: TelltaleDetector) -> None:
     renamed = (poisoned.labels + 1) % 3
-    first = TelltaleDetector().fit(poisoned.log, poisoned.labels)
     second = TelltaleDetector().fit(poisoned.log, renamed)
-    np.testing.assert_array_equal(first.decision_, second.decision_)
+    np.testing.assert_array_equal(fitted.decision_, second.decision_)
 
 
 def test_poison_that_is_the_majority_of_its_label_is_the_side_that_is_called() -> None:
@@ -75,11 +74,10 @@ def test_a_row_with_a_loss_that_is_not_finite_goes_to_review(poisoned: Case) -> 
     assert detector.flagged_[poisoned.truth].mean() >= 0.9
 
 
-def test_suspicion_stays_between_0_and_1_and_flagged_rows_lead(poisoned: Case) -> None:
-    detector = TelltaleDetector().fit(poisoned.log, poisoned.labels)
-    assert detector.suspicion_.min() >= 0
-    assert detector.suspicion_.max() <= 1
-    assert detector.suspicion_[detector.flagged_].min() > 0.5 > detector.suspicion_[detector.decision_ == "keep"].max()
+def test_suspicion_stays_between_0_and_1_and_flagged_rows_lead(fitted: TelltaleDetector) -> None:
+    assert fitted.suspicion_.min() >= 0
+    assert fitted.suspicion_.max() <= 1
+    assert fitted.suspicion_[fitted.flagged_].min() > 0.5 > fitted.suspicion_[fitted.decision_ == "keep"].max()
 
 
 def test_small_labels_are_said_to_be_untested() -> None:
@@ -107,3 +105,11 @@ def test_the_slides_recipe_runs_on_the_same_log(poisoned: Case) -> None:
     detector = TelltaleDetector(recipe, method).fit(poisoned.log, poisoned.labels)
     assert set(np.unique(detector.decision_)) <= {"keep", "quarantine"}
     assert len(detector.groups_) == 1
+
+
+def test_a_saved_verdict_of_another_drop_is_refused(fitted: TelltaleDetector, tmp_path: Path) -> None:
+    class Other:
+        digest = "f" * 64
+
+    with pytest.raises(Corrupt, match="of drop unknown"):
+        fitted.save(Other(), tmp_path)  # type: ignore[arg-type]
