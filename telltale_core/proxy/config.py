@@ -25,7 +25,7 @@ class ProxyConfig:
 
     model: str = "auto"
     width: int = 32
-    epochs: int = 40
+    epochs: int = 30
     snapshots_per_epoch: int = 2
     members: int = 1
     lr: float = 0.05

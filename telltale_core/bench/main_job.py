@@ -1,0 +1,166 @@
+"""The main job on real images, measured: a poisoned drop goes in, a cleansed one comes out, two victims are trained.
+
+``python -m telltale_core.bench.main_job --train train.parquet --test test.parquet --ids subset10k_ids.txt`` takes
+labelled images (Hugging Face layout), poisons them with BadNets, walks the drop through all stages, and trains the
+same ordinary classifier on the drop and on what was published. It prints one JSON object: found, wrongly quarantined,
+attack success and accuracy of both victims on held-out images, seconds of every stage, what it ran on. Truth is read
+for the score only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+
+from telltale_core import stages
+from telltale_core.attacks import ATTACKS, Attack, ImageSet, make_attack
+from telltale_core.config import to_dict
+from telltale_core.drop import Drop, DropConfig, ingest
+from telltale_core.drop.demo import plain_ids, write_image_drop
+from telltale_core.proxy import Progress, ProgressBar, ProxyConfig, fit
+from telltale_core.publish import PublishConfig
+from telltale_core.report import ReportConfig
+from telltale_core.spectrum import SpectrumConfig
+from telltale_core.verdict import VerdictConfig
+
+T = TypeVar("T")
+
+
+def load(source: Path, work: Path, ids: Path | None = None) -> tuple[ImageSet, tuple[str, ...]]:
+    """Return the images of a drop (only those whose ids stand in ``ids``), and the names of their classes."""
+    drop = ingest(str(source), work / "drops", DropConfig())
+    wanted = set(ids.read_text(encoding="utf-8").split()) if ids else None
+    rows = np.flatnonzero([wanted is None or name in wanted for name in drop.sample_ids])
+    classes = drop.num_classes or 0
+    names = drop.label_names or tuple(str(number) for number in range(classes))
+    return ImageSet(images=np.asarray(drop.inputs[rows]), labels=_labels(drop)[rows], num_classes=classes), names
+
+
+def walk(drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig) -> tuple[dict[str, Any], Path, dict[str, float]]:
+    """Return the record of the publication, the verdict's folder, and the seconds of every stage."""
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, run: Callable[[], T]) -> T:
+        begin = time.perf_counter()
+        result = run()
+        seconds[name] = round(time.perf_counter() - begin, 1)
+        print(f"{name}: {seconds[name]} s", file=sys.stderr)  # noqa: T201 - this is a program
+        return result
+
+    area, bar = str(work), ProgressBar(sys.stderr)
+
+    def see(progress: Progress) -> None:
+        bar(progress)
+
+    drop = timed("ingest", lambda: stages.ingest(str(drop_dir), area, to_dict(DropConfig())))
+    trained = timed("train", lambda: stages.train(drop, area, to_dict(proxy), progress=see))
+    spectra = timed("spectrum", lambda: stages.spectrum(trained, area, to_dict(SpectrumConfig())))
+    verdict = timed("cluster", lambda: stages.cluster(spectra, area, to_dict(VerdictConfig())))
+    report = timed("report", lambda: stages.report(verdict, area, to_dict(ReportConfig())))
+    published = timed("publish", lambda: stages.publish(report, str(out), area, to_dict(PublishConfig()), approve=True))
+    return published, stages.folder_of(verdict, "cluster", area), seconds
+
+
+def victim(data: ImageSet, test: ImageSet, attack: Attack, target: int, config: ProxyConfig) -> dict[str, float]:
+    """Return accuracy and attack success, on held-out images, of an ordinary classifier trained on ``data``."""
+    begin = time.perf_counter()
+    model = fit(data.images, data.labels, data.num_classes, config)
+    triggered = attack.trigger(test, target, config.seed)
+    return {
+        "accuracy": round(float((model.predict(test.images) == test.labels).mean()), 4),
+        "attack_success": round(float(triggered.success_rate(model.predict(triggered.images), test.labels)), 4),
+        "seconds": round(time.perf_counter() - begin, 1),
+    }
+
+
+def score(verdict_dir: Path, poisoned: set[str]) -> dict[str, Any]:
+    """Return what the verdict found of the truth; ``poisoned`` are ids."""
+    table = pq.read_table(verdict_dir / "verdict.parquet")
+    ids, decision = np.asarray(table["sample_id"].to_pylist()), np.asarray(table["decision"].to_pylist())
+    truth = np.isin(ids, sorted(poisoned))
+    held = decision == "quarantine"
+    return {
+        "poisoned": int(truth.sum()),
+        "found": int((held & truth).sum()),
+        "clean": int((~truth).sum()),
+        "wrongly_quarantined": int((held & ~truth).sum()),
+        "review": int((decision == "review").sum()),
+        "tpr": round(float(held[truth].mean()), 4) if truth.any() else None,
+        "fpr": round(float(held[~truth].mean()), 5),
+        "statement": json.loads((verdict_dir / "verdict.json").read_bytes())["statement"],
+    }
+
+
+def _labels(drop: Drop) -> NDArray[np.int64]:
+    return np.asarray(drop.labels, dtype=np.int64)
+
+
+def _published(files: Sequence[str], work: Path, classes: int) -> ImageSet:
+    parts = [load(Path(file), work)[0] for file in files]
+    labels = np.concatenate([part.labels for part in parts])
+    return ImageSet(images=np.concatenate([part.images for part in parts]), labels=labels, num_classes=classes)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the job and print its figures as one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--ids", type=Path, help="a text file of ids: only these rows of --train")
+    parser.add_argument("--attack", default="badnets", choices=sorted(ATTACKS))
+    parser.add_argument("--rate", type=float, default=0.05)
+    parser.add_argument("--target", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=ProxyConfig().epochs)
+    parser.add_argument("--no-victims", action="store_true")
+    parser.add_argument("--work", type=Path, default=Path("runs/main_job"))
+    given = parser.parse_args(arguments)
+
+    (data, names), (test, _) = load(given.train, given.work, given.ids), load(given.test, given.work)
+    attack = make_attack(given.attack)
+    made = attack.poison(data, given.rate, given.target, given.seed)
+    ids = plain_ids(len(data), given.seed, "sample")
+    drop_dir = write_image_drop(
+        given.work / f"drop-{given.attack}-{given.rate}-{given.seed}",
+        made.data.images,
+        made.data.labels,
+        ids,
+        names,
+        seed=given.seed,
+    ).parent
+    proxy = ProxyConfig(epochs=given.epochs, seed=given.seed)
+    published, verdict_dir, seconds = walk(drop_dir, given.work / "published", given.work, proxy)
+    figures: dict[str, Any] = {
+        "case": {name: getattr(given, name) for name in ("attack", "rate", "target", "seed", "epochs")},
+        "samples": len(data),
+        **score(verdict_dir, set(np.asarray(ids)[made.truth].tolist())),
+        "seconds": seconds,
+    }
+    if not given.no_victims:
+        ordinary = ProxyConfig(epochs=given.epochs, seed=given.seed + 1000, lr_hold=0.3)
+        figures["victim_on_drop"] = victim(made.data, test, attack, given.target, ordinary)
+        kept = _published(published["files"], given.work, data.num_classes)
+        figures["victim_on_published"] = victim(kept, test, attack, given.target, ordinary)
+    figures["ran_on"] = {
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    print(json.dumps(figures, indent=1))  # noqa: T201 - this is a program
+
+
+if __name__ == "__main__":
+    main()
