@@ -123,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--target", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=ProxyConfig().epochs)
+    parser.add_argument("--threads", type=int, default=0, help="0: found by itself")
     parser.add_argument("--no-victims", action="store_true")
     parser.add_argument("--work", type=Path, default=Path("runs/main_job"))
     given = parser.parse_args(arguments)
@@ -139,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         names,
         seed=given.seed,
     ).parent
-    proxy = ProxyConfig(epochs=given.epochs, seed=given.seed)
+    proxy = ProxyConfig(epochs=given.epochs, seed=given.seed, threads=given.threads)
     published, verdict_dir, seconds = walk(drop_dir, given.work / "published", given.work, proxy)
     figures: dict[str, Any] = {
         "case": {name: getattr(given, name) for name in ("attack", "rate", "target", "seed", "epochs")},
@@ -148,13 +149,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seconds": seconds,
     }
     if not given.no_victims:
-        ordinary = ProxyConfig(epochs=given.epochs, seed=given.seed + 1000, lr_hold=0.3)
+        ordinary = ProxyConfig(epochs=given.epochs, seed=given.seed + 1000, lr_hold=0.3, threads=given.threads)
         figures["victim_on_drop"] = victim(made.data, test, attack, given.target, ordinary)
         kept = _published(published["files"], given.work, data.num_classes)
         figures["victim_on_published"] = victim(kept, test, attack, given.target, ordinary)
     figures["ran_on"] = {
         "processor": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
+        "threads": given.threads or torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -44,7 +44,7 @@ def estimate_bytes(net: ProxyNet, data: TrainingSet, config: ProxyConfig, hardwa
     shape, n = tuple(data.inputs.shape[1:]), len(data.inputs)
     total, largest = _activations(net, shape)
     pixels = math.prod(shape)
-    batch, evaluated = min(config.batch_size, n), min(evaluation_batch(shape, hardware), n)
+    batch, evaluated = config.batch_for(n), min(evaluation_batch(shape, hardware), n)
     # what the backward pass needs, the gradients of the layers at hand, the batch as it is scaled
     training = batch * (1.5 * total + 4 * largest + 3 * pixels) * 4
     snapshot = evaluated * (3 * largest + 3 * pixels) * 4

@@ -10,6 +10,7 @@ from telltale_core.config import to_dict
 from telltale_core.digest import digest_of
 from telltale_core.errors import ConfigError
 
+MIN_STEPS = 8
 # Settings that change how fast or within what means a run goes, never its losses: a resumed run may change them.
 _MEANS = ("workers", "deadline_s", "memory_limit_bytes")
 
@@ -62,6 +63,10 @@ class ProxyConfig:
     def _need(self, holds: bool, name: str, expected: str) -> None:
         if not holds:
             raise ConfigError(f"{name} must be {expected}, got {getattr(self, name)!r}")
+
+    def batch_for(self, samples: int) -> int:
+        """Return the batch size for a drop of so many samples: a small drop gets at least 8 steps an epoch."""
+        return max(2, min(self.batch_size, samples // MIN_STEPS))
 
     def recipe(self) -> dict[str, Any]:
         """Return the settings on which the losses depend, as plain values."""

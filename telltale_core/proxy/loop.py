@@ -65,7 +65,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.net.to(self.hardware.device)
-        self.batch = min(self.config.batch_size, len(self.data))
+        self.batch = self.config.batch_for(len(self.data))
         self.steps_per_epoch = len(self.data) // self.batch
         self.steps = self.steps_per_epoch * self.config.epochs
         # fullgraph is not asked for: a registered model may break the graph

@@ -82,7 +82,7 @@ def _prepare(job: Job) -> int:
     config, drop = job.config, job.drop
     objective = Objective(drop.task, answers_of(drop), drop.num_classes, "cpu")
     n, shape = len(drop.inputs), tuple(drop.inputs.shape[1:])
-    snapshot_steps(n // min(config.batch_size, n), config.snapshots_per_epoch)
+    snapshot_steps(n // config.batch_for(n), config.snapshots_per_epoch)
     net = build(config.model, drop.modality, shape, config.width, objective.outputs, seed=config.seed)
     workers = 1
     if job.hardware.kind == "cpu":

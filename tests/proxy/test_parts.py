@@ -163,7 +163,7 @@ def test_the_memory_estimate_grows_with_batch_and_width(drop, config):
         return estimate_bytes(net, drop, changed, hardware)
 
     assert estimate(width=64) > 1.5 * estimate(width=4)
-    assert estimate(batch_size=200) > estimate(batch_size=20)
+    assert estimate(batch_size=20) > estimate(batch_size=4)
 
 
 def test_available_memory_is_known_here():
