@@ -23,8 +23,9 @@ lint: $(READY) ## Run ruff, its formatter's check and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY) ## Measure detection: attacks x rates x seeds (minutes to hours)
-	$(BIN)/python -m telltale_core.bench
+bench: $(READY) ## Measure detection on the digits, and what the loss log costs (about 20 minutes)
+	$(BIN)/python -m telltale_core.bench.digits
+	$(BIN)/python -m telltale_core.bench.logging_cost
 
 clean: ## Remove the environment and the caches; runs/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

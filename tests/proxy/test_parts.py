@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,16 +155,17 @@ def test_several_members_take_one_thread_each_unless_told_otherwise():
     assert resolve_hardware(ProxyConfig(device="cpu", members=3, threads=2)).threads == 2
 
 
-def test_the_memory_estimate_grows_with_batch_and_width(drop, config):
+def test_the_memory_estimate_grows_with_batch_and_width(config):
     hardware = resolve_hardware(config)
+    many = SimpleNamespace(inputs=np.zeros((8000, 8, 8, 3), dtype=np.uint8))
 
     def estimate(**change):
         changed = dataclasses.replace(config, **change)
         net = build("auto", "image", (8, 8, 3), changed.width, 4, seed=0)
-        return estimate_bytes(net, drop, changed, hardware)
+        return estimate_bytes(net, many, changed, hardware)
 
     assert estimate(width=64) > 1.5 * estimate(width=4)
-    assert estimate(batch_size=20) > estimate(batch_size=4)
+    assert estimate(batch_size=1000) > estimate(batch_size=20)
 
 
 def test_available_memory_is_known_here():
