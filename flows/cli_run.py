@@ -84,7 +84,7 @@ def demo(
         "try next:",
         f"  open {report}",
         f"  telltale log {destination}",
-        f"  telltale why {showing.example(made.truth)} --in {destination}",
+        f"  telltale why {destination} {showing.example(made.truth)}",
         "  telltale demo --rate 0.02        a smaller share of poison",
         "  telltale cleanse YOUR_DROP --out YOUR_DATASET",
     ]

@@ -43,15 +43,15 @@ def log(dataset: Dataset) -> Outcome:
 
 
 def why(
+    dataset: Dataset,
     sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="An id, or the source of a rejected row.")],
-    dataset: Annotated[str, typer.Option("--in", metavar="DATASET", help="The published dataset to look in.")],
     number: Number = None,
 ) -> Outcome:
     """Explain where a sample went, and why.
 
     \b
-    Examples: telltale why digit-0042 --in ./clean
-              telltale why 'train.parquet#17' --in s3://clean/signs
+    Examples: telltale why ./clean digit-000042
+              telltale why s3://clean/signs 'train.parquet#17'
     """
     from telltale_core import publish
 
@@ -86,7 +86,7 @@ def restore(
     """Bring samples back from quarantine, as a new version; the old one stays as it is.
 
     \b
-    Example: telltale restore ./clean digit-0042 digit-0107 --reason "looked at them, they are fine"
+    Example: telltale restore ./clean digit-000042 digit-000107 --reason "looked at them, they are fine"
     """
     from telltale_core import publish
 

@@ -133,7 +133,7 @@ def report(upstream: Record, work: str, settings: Settings, *, key: str | None =
             folder_of(upstream, "cluster", work),
             area.path("report", key),
             lineage={
-                "code_version": code_version(DECIDING),
+                "code_version": {name: code_version(STAGES[name].rooms) for name in upstream["keys"]},
                 "keys": upstream["keys"],
                 "settings": upstream["settings"],
             },

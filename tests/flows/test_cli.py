@@ -116,10 +116,10 @@ def test_log_why_verify_and_restore_of_a_published_dataset(cli: Cli, published: 
     bad = json.loads(cli("verify", published, "--json").stdout)
     assert bad["ok"] is True
     quarantined = sorted(name for name in ids(publish.read_version(published)) if name.startswith("bad-"))[0]
-    assert "is quarantined in version 1" in cli("why", quarantined, "--in", published).stdout
+    assert "is quarantined in version 1" in cli("why", published, quarantined).stdout
     restored = cli("restore", published, quarantined, "--reason", "looked at it", "--by", "curator", "--json")
     assert json.loads(restored.stdout)["version"] == 2
-    assert "restored by curator" in cli("why", quarantined, "--in", published).stdout
+    assert "restored by curator" in cli("why", published, quarantined).stdout
 
 
 def ids(version: publish.Version) -> list[str]:
@@ -142,7 +142,7 @@ def test_a_damaged_version_is_reported_with_exit_code_1(cli: Cli, published: Pat
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["why", "nobody", "--in", "nowhere"], 1),
+        (["why", "nowhere", "nobody"], 1),
         (["ingest", "does-not-exist"], 1),
         (["ingest", "x", "--set", "proxy.epochs=0"], 2),
         (["ingest", "x", "--set", "proxy.epoch=3"], 2),
@@ -189,7 +189,7 @@ def test_debug_shows_the_traceback(cli: Cli, tmp_path: Path, monkeypatch: pytest
 
 
 def test_control_characters_of_a_contributor_never_reach_the_terminal(cli: Cli, published: Path) -> None:
-    shown = cli("why", "\x1b[31mred\u202e\x07", "--in", published)
+    shown = cli("why", published, "\x1b[31mred\u202e\x07")
     assert shown.exit_code == 1
     assert not {"\x1b", "\u202e", "\x07"} & set(shown.output)
     assert safe("a\x1b]0;title\x07\u202eb\nc") == "a\\x1b]0;title\\x07\\u202eb\\nc"
