@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from prefect.tasks import exponential_backoff
 from telltale_core import stages
 from telltale_core.errors import Transient
 
+log = logging.getLogger(__name__)
 RETRIES = 3
 FIRST_DELAY_S = 10
 
@@ -72,4 +74,8 @@ def run(
     name = stage.name
     key = stages.key_for(name, upstream, settings)
     gone = stages.standing(name, key, upstream, settings, work) is None
-    return stage.with_options(refresh_cache=gone)(upstream, work, dict(settings), key)
+    state: Any = stage.with_options(refresh_cache=gone)(upstream, work, dict(settings), key, return_state=True)
+    if state.name == "Cached":
+        log.info("%s: reused, nothing to compute", name)
+    record: stages.Record = state.result()
+    return record
