@@ -54,10 +54,10 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         if value is None and type(None) in args:
             return None
         return _coerce(next(arg for arg in args if arg is not type(None)), value, where)
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(value)
+    if origin is tuple:
+        return _coerce_tuple(args, value, where)
     if origin is typing.Literal:
-        if value not in args:
+        if not any(value == arg and type(value) is type(arg) for arg in args):  # else 1 would pass for True
             raise ConfigError(f"{where} must be one of {', '.join(map(repr, args))}, got {value!r}")
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -65,6 +65,16 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
     if isinstance(hint, type) and (not isinstance(value, hint) or (hint is not bool and isinstance(value, bool))):
         raise ConfigError(f"{where} must be of type {hint.__name__}, got {value!r}")
     return value
+
+
+def _coerce_tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):  # a str, too, is a sequence: of its letters
+        raise ConfigError(f"{where} must be a list, got {value!r}")
+    if len(hints) == 2 and hints[1] is Ellipsis:
+        hints = (hints[0],) * len(value)
+    if len(value) != len(hints):
+        raise ConfigError(f"{where} must have {len(hints)} elements, got {len(value)}")
+    return tuple(_coerce(hint, each, f"{where}[{i}]") for i, (hint, each) in enumerate(zip(hints, value, strict=True)))
 
 
 def load_toml(cls: type[T], path: Path) -> T:
