@@ -46,6 +46,8 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "config") ->
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, hint):
+            return value
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} must be a table of settings, got {value!r}")
         return from_dict(hint, value, where)
