@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import logging
+import re
 import secrets
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,21 +24,23 @@ from telltale_core.drop.layout import find_roles
 from telltale_core.drop.packer import Job, Packer, Plan, Tally
 from telltale_core.drop.reasons import bad
 from telltale_core.drop.record import FILES, FORMAT, Drop, check_counts, drop_digest, verify_drop
-from telltale_core.drop.source import Source, open_source
+from telltale_core.drop.source import Source, open_source, public_source
 from telltale_core.drop.values import ValueSurvey, decide_task
 from telltale_core.drop.writing import DropWriter
 from telltale_core.errors import BadInput, TelltaleError
 
 log = logging.getLogger(__name__)
 DEFAULTS = DropConfig()
+LEFT_OVER_S = 24 * 3600
 
 
 def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
     """Return the drop behind a local path or URL as a folder ``drops_dir/<digest>``, which is written whole.
 
     The source is read twice: a survey of values and media headers, then one decoding pass. The same rows always give
-    the same digest and the same data files; a folder that stands already is reused. Raises :class:`BadInput` when the
-    drop as a whole cannot be accepted; single bad rows are rejected and recorded instead.
+    the same digest and the same data files; a folder that stands already is reused, and the returned drop still has
+    the name, source and settings of this call. Raises :class:`BadInput` when the drop as a whole cannot be accepted;
+    single bad rows are rejected and recorded instead.
     """
     with _workspace(drops_dir) as space:
         opened = open_source(source, config.limits, scratch=space / "source")
@@ -65,12 +70,33 @@ def fingerprint(source: str, config: DropConfig = DEFAULTS) -> str:
 
 @contextlib.contextmanager
 def _workspace(drops_dir: Path) -> Iterator[Path]:
+    """Give a folder for one ingest's unfinished work, which is gone afterwards; sweeps what killed ingests left."""
+    _sweep(drops_dir)
     space = drops_dir / f".tmp-{secrets.token_hex(8)}"
     (space / "drop").mkdir(parents=True)
     try:
-        yield space
+        with (space / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the system frees it when the process dies
+            yield space
     finally:
         shutil.rmtree(space, ignore_errors=True)
+
+
+def _sweep(drops_dir: Path) -> None:
+    """Remove the unfinished copies of ingests that were killed over a day ago: nobody's data, the sources have it all.
+
+    Only our own temporary names; a folder whose ingest still runs, however long, holds its lock and stays.
+    """
+    for space in drops_dir.glob(".tmp-*"):
+        with contextlib.suppress(OSError):  # somebody else sweeps, too; or it is not ours to remove
+            if not re.fullmatch(r"\.tmp-[0-9a-f]{16}", space.name) or space.is_symlink():
+                continue
+            if time.time() - space.stat().st_mtime < LEFT_OVER_S:
+                continue
+            with (space / "lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(space)
+                log.info("removed %s, the unfinished copy of an ingest that was killed", space)
 
 
 def _survey(job: Job) -> Plan:
@@ -131,8 +157,8 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
     value = "label" if task.name == "classification" else "target"
     manifest: dict[str, Any] = {
         "format": FORMAT,
-        "name": config.name or source.url.rstrip("/").rsplit("/", 1)[-1] or "drop",
-        "source": source.url,
+        "name": config.name or public_source(source.url).rsplit("/", 1)[-1],
+        "source": public_source(source.url),
         "modality": roles.modality,
         "task": task.name,
         "columns": {"id": columns["id"], "input": columns["input"], value: columns["value"]},
@@ -166,12 +192,16 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
 
 
 def _move_into_place(folder: Path, final: Path, manifest: dict[str, Any]) -> Drop:
-    """Return the drop at its final place; what stands there under the same digest wins, unless it is broken."""
+    """Return the drop at its final place; the files that stand there under the same digest win, unless broken.
+
+    The manifest that stands says where the first ingest found the rows; the returned drop says it of this one.
+    """
     text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    mine = Drop.open(folder)
     if final.exists():
         try:
-            return verify_drop(final)
+            return verify_drop(final).with_origin(mine.origin)
         except TelltaleError:
             final.rename(final.with_name(f".broken-{secrets.token_hex(8)}"))
     try:
@@ -179,4 +209,4 @@ def _move_into_place(folder: Path, final: Path, manifest: dict[str, Any]) -> Dro
     except OSError:
         if not final.exists():  # else somebody else has put the same drop there meanwhile
             raise
-    return Drop.open(final)
+    return Drop.open(final).with_origin(mine.origin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from telltale_core.errors import BadInput, Corrupt, NotFound
 FORMAT = "telltale.drop/1"
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
 NAMED_BY = ("format", "modality", "task", "columns", "label_names", "num_classes", "input", "counts", "files")
+# What one ingest knows about where its rows came from. Not part of the name: two ingests of the same rows may differ.
+ORIGIN = ("name", "source", "inferred", "config", "ignored_files")
 
 SAMPLES = pa.schema(
     [
@@ -69,6 +72,15 @@ class Drop:
         if missing:
             raise Corrupt(f"{folder}/manifest.json lacks {', '.join(missing)}")
         return cls(path=folder, manifest=manifest)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the manifest says of where the rows came from: the fields that the digest does not cover."""
+        return {key: self.manifest[key] for key in ORIGIN if key in self.manifest}
+
+    def with_origin(self, origin: Mapping[str, Any]) -> Drop:
+        """Return the same drop as another ingest of the same rows knows it: its name, source and settings."""
+        return dataclasses.replace(self, manifest={**self.manifest, **origin})
 
     def __len__(self) -> int:
         return int(self.manifest["counts"]["kept"])

@@ -172,6 +172,13 @@ def open_source(url: str, limits: Limits, scratch: Path | None = None) -> Source
     return source
 
 
+def public_source(url: str) -> str:
+    """Return what may be told to others about a source: a URL as it is, of a local path only its last part."""
+    if "://" in url.removeprefix("file://"):
+        return url.rstrip("/")
+    return _printable(Path(url.removeprefix("file://")).expanduser().resolve().name) or "drop"
+
+
 def _check_url(url: str, *, remote: bool) -> None:
     if not url or "\0" in url or not url.isprintable():
         raise bad("url_refused", "the source must be a path or URL of printable characters")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import telltale_drop_support as support
 
-from telltale_core.drop import Drop, DropConfig, ingest, verify_drop
+from telltale_core.drop import Drop, DropConfig, ingest, public_source, verify_drop
 from telltale_core.drop.reasons import DROP_REASONS, ROW_REASONS
 from telltale_core.drop.record import FILES
 from telltale_core.errors import Corrupt, NotFound
@@ -43,6 +45,28 @@ def test_ingesting_twice_reuses_the_folder(tmp_path, source):
     assert [path.name for path in (tmp_path / "drops").iterdir()] == [first.digest]
 
 
+def test_the_same_rows_found_again_have_the_name_and_source_of_this_ingest(tmp_path, source):
+    ingest(str(source), tmp_path / "drops", DropConfig(name="first"))
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(source, tmp_path / "elsewhere" / "train.parquet")
+    again = ingest(str(tmp_path / "elsewhere"), tmp_path / "drops")
+    assert (again.name, again.manifest["source"]) == ("elsewhere", "elsewhere")
+    assert again.manifest["config"]["name"] is None
+    assert (Drop.open(again.path).name, len(list((tmp_path / "drops").iterdir()))) == ("first", 1)
+
+
+@pytest.mark.parametrize("given", ["{}", "file://{}", "{}/"])
+def test_of_a_local_source_only_the_last_part_of_its_path_is_told(tmp_path, source, given):
+    drop = ingest(given.format(source.parent), tmp_path / "drops")
+    assert (drop.name, drop.manifest["source"]) == ("in", "in")
+    assert str(tmp_path) not in (drop.path / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("url", ["s3://raw/drops/four", "s3://raw/drops/four/", "gs://raw/drops/four"])
+def test_a_url_is_told_whole(url):
+    assert public_source(url) == url.rstrip("/")
+
+
 def test_one_changed_pixel_changes_the_digest(tmp_path, source):
     images = [support.make_png(seed) for seed in range(8)] + [support.make_png(99), b"bad"]
     other = support.write_parquet(
@@ -59,6 +83,43 @@ def test_left_over_temporary_folders_do_not_confuse(tmp_path, source):
     assert verify_drop(drop.path).digest == drop.digest
     with pytest.raises(NotFound):
         Drop.open(left)
+
+
+def leave(drops: Path, name: str, age_h: float) -> Path:
+    left = drops / name
+    (left / "drop").mkdir(parents=True)
+    (left / "drop" / "inputs.npy").write_bytes(b"half")
+    at = time.time() - 3600 * age_h
+    os.utime(left, (at, at))
+    return left
+
+
+def test_the_next_ingest_removes_what_killed_ones_left_a_day_ago(tmp_path, source):
+    old = leave(tmp_path / "drops", ".tmp-0123456789abcdef", 25)
+    fresh = leave(tmp_path / "drops", ".tmp-fedcba9876543210", 23)
+    foreign = leave(tmp_path / "drops", ".tmp-of-somebody-else", 1000)
+    broken = leave(tmp_path / "drops", ".broken-0123456789abcdef", 1000)
+    drop = ingest(str(source), tmp_path / "drops")
+    assert set((tmp_path / "drops").iterdir()) == {fresh, foreign, broken, drop.path}
+    assert not old.exists()
+
+
+def test_the_folder_of_an_ingest_that_runs_for_days_stays(tmp_path, source):
+    stage = importlib.import_module("telltale_core.drop.ingest")
+    with stage._workspace(tmp_path / "drops") as space:
+        at = time.time() - 72 * 3600
+        os.utime(space, (at, at))
+        ingest(str(source), tmp_path / "drops")
+        assert (space / "drop").is_dir()
+    assert not space.exists()
+
+
+def test_a_link_in_the_place_of_a_left_over_folder_is_not_followed(tmp_path, source):
+    precious = leave(tmp_path, "precious", 1000)
+    (tmp_path / "drops").mkdir()
+    (tmp_path / "drops" / ".tmp-0123456789abcdef").symlink_to(precious)
+    ingest(str(source), tmp_path / "drops")
+    assert (precious / "drop" / "inputs.npy").read_bytes() == b"half"
 
 
 def test_a_failing_ingest_leaves_nothing_behind(tmp_path, source, monkeypatch):
