@@ -14,6 +14,7 @@ class                 meaning                                                   
 ``Corrupt``           bytes do not match their digest                             never
 ``TrainingDiverged``  the proxy produced non-finite losses                        never
 ``Misaligned``        a loss log's rows do not follow its sample ids              never
+``NeedsReview``       the verdict asks for a person, and nobody has approved       after approval
 ``OverBudget``        an estimate exceeds the stated memory, disk or time budget  never
 ====================  ==========================================================  ===============
 """
@@ -67,6 +68,10 @@ class TrainingDiverged(TelltaleError):
 
 class Misaligned(TelltaleError):
     """Rows of a loss log do not follow their sample ids: neighbouring epochs are not rank-correlated."""
+
+
+class NeedsReview(TelltaleError):
+    """The verdict asks for a person's approval and nobody has approved: nothing was published."""
 
 
 class OverBudget(TelltaleError):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from telltale_core.errors import BadInput, ConfigError, Corrupt
+from telltale_core.errors import BadInput, ConfigError, Corrupt, NeedsReview
 from telltale_core.publish.committing import commit, find_run
 from telltale_core.publish.failpoint import reach
 from telltale_core.publish.history import Dataset, as_store, log
@@ -51,7 +51,8 @@ def publish(
 
     ``dataset`` is a folder, ``memory://`` or ``s3://`` URL. ``lineage`` holds at least ``config_digest``,
     ``code_version`` and ``seed``, JSON values only. With ``dry_run`` nothing is written and the version that would have
-    been is returned. Readers see the whole version or none of it. Raises :class:`Corrupt` for a damaged input or a
+    been is returned. Raises :class:`NeedsReview` where the verdict asks for a person, unless ``lineage["approved"]``.
+    Readers see the whole version or none of it. Raises :class:`Corrupt` for a damaged input or a
     store that loses bytes, :class:`CommitUnknown` when the commit's outcome is unknown (run again),
     :class:`Transient` when the store kept refusing.
     """
@@ -66,6 +67,11 @@ def publish(
     if standing := find_run(versions, run_key, drop.digest):
         logger.info("run %s is version %d of %s already", run_key[:12], standing.number, store.location.url)
         return standing
+    if judged.record.get("needs_review") and not lineage.get("approved"):
+        raise NeedsReview(
+            f"{judged.record.get('statement', 'the verdict needs a look')} Look at the report first, then "
+            "publish with approval (--approve, or lineage['approved'] = True). Nothing was published."
+        )
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)
     draft = _describe(drop, judged, store.location.url, run_key, lineage)
     reach("publish-begin")

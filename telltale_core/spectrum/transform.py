@@ -26,7 +26,8 @@ class Spectra:
 
     ``features_NF`` float32; ``level_N`` mean log loss in the window and ``trend_N`` its rise per snapshot (natural-log
     units); ``finite_N`` False for rows with a non-finite loss, whose numbers are 0; ``windows`` the first and one past
-    the last snapshot used, per member; ``kept`` says in a sentence how they were chosen.
+    the last snapshot used, per member; ``kept`` says in a sentence how they were chosen,
+    ``recipe`` which transform was taken.
     """
 
     features_NF: NDArray[np.float32]
@@ -35,6 +36,7 @@ class Spectra:
     finite_N: NDArray[np.bool_]
     windows: tuple[tuple[int, int], ...]
     kept: str
+    recipe: str
 
 
 def transform(
@@ -73,6 +75,7 @@ def transform(
         finite_N=finite_N,
         windows=tuple(windows),
         kept=_say(config),
+        recipe=config.recipe,
     )
 
 

@@ -4,8 +4,9 @@ A stage's folder in the work area is named by the digest of what it depends on: 
 the source of the rooms it runs. A folder that holds its record is complete and is never computed again. The command
 line, a notebook and the Prefect flow all go through here, so they share one cache; a killed stage is simply run again.
 
-A stage record is ``{"format", "stage", "key", "keys", "settings"}``: JSON, free of secrets, arrays and machine paths;
-``keys`` and ``settings`` are those of this stage and of all that it rests on.
+A stage record is ``{"format", "stage", "key", "keys", "settings", "origin"}``: JSON, free of secrets, arrays and
+machine paths; ``keys`` and ``settings`` are those of this stage and of all that it rests on, ``origin`` says how this
+run calls the drop and where it found it (the same rows may have been found elsewhere before).
 """
 
 from telltale_core.stages.config import CleanseConfig

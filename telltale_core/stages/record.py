@@ -13,7 +13,7 @@ from typing import Any
 
 from telltale_core.config import from_dict
 from telltale_core.digest import code_version, digest_of
-from telltale_core.drop import Drop, DropConfig, fingerprint
+from telltale_core.drop import Drop, DropConfig, fingerprint, public_source
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import ProxyConfig
 from telltale_core.storage import WorkArea
@@ -52,11 +52,16 @@ SOURCES = Stage(name="ingest", settings="drop", folder="ingest", record="ingest.
 
 
 def key_for(stage: str, upstream: Record | str, settings: Settings) -> str:
-    """Return the key of a stage's result; ``upstream`` is a stage record, or the source's address for ``ingest``."""
+    """Return the key of a stage's result; ``upstream`` is a stage record, or the source's address for ``ingest``.
+
+    An ingest is told by what it says of its source, too, and a report by all it shows: the same rows under another name
+    are read and reported again, but not trained on again.
+    """
     if isinstance(upstream, str):
-        origin = fingerprint(upstream, from_dict(DropConfig, settings, "drop"))
+        content = fingerprint(upstream, from_dict(DropConfig, settings, "drop"))
+        origin = digest_of([content, public_source(upstream)])
     else:
-        origin = upstream["key"]
+        origin = digest_of(upstream) if stage == "report" else upstream["key"]
     return digest_of([stage, origin, deciding(stage, settings), code_version(STAGES[stage].rooms)])
 
 
@@ -68,14 +73,20 @@ def deciding(stage: str, settings: Settings) -> dict[str, Any]:
 def standing(stage: str, key: str, upstream: Record | str, settings: Settings, work: str) -> Record | None:
     """Return the record of a stage that is complete in the work area, or None."""
     area = WorkArea(work)
-    if stage == "ingest":
+    if isinstance(upstream, str):  # an ingest
         if not area.has(SOURCES.folder, key, SOURCES.record):
             return None
-        known = area.fetch(SOURCES.folder, key, SOURCES.record) / SOURCES.record
-        key = json.loads(known.read_text(encoding="utf-8"))["drop_digest"]
+        place = area.fetch(SOURCES.folder, key, SOURCES.record) / SOURCES.record
+        known = json.loads(place.read_text(encoding="utf-8"))
+        key, upstream = known["drop_digest"], read_in(known["origin"])
     if not area.has(STAGES[stage].folder, key, STAGES[stage].record):
         return None
     return record_of(stage, key, upstream, settings)
+
+
+def read_in(origin: dict[str, Any]) -> Record:
+    """Return what an ingest has for its upstream record: no stage, but where the rows came from."""
+    return {"keys": {}, "settings": {}, "origin": origin}
 
 
 def folder_of(record: Record, stage: str, work: str) -> Path:
@@ -84,8 +95,8 @@ def folder_of(record: Record, stage: str, work: str) -> Path:
 
 
 def open_drop(record: Record, work: str) -> Drop:
-    """Return the drop that a stage record rests on."""
-    return Drop.open(folder_of(record, "ingest", work))
+    """Return the drop that a stage record rests on, with the name and source that this run gave it."""
+    return Drop.open(folder_of(record, "ingest", work)).with_origin(record["origin"])
 
 
 def open_losslog(record: Record, work: str) -> LossLog:
@@ -95,6 +106,8 @@ def open_losslog(record: Record, work: str) -> LossLog:
 
 def read_record(record: Record, stage: str, work: str) -> dict[str, Any]:
     """Return the room's own JSON record (``verdict.json``, ...) of one of the stages that a stage record rests on."""
+    if stage == "ingest":
+        return open_drop(record, work).manifest
     text = (folder_of(record, stage, work) / STAGES[stage].record).read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
@@ -106,15 +119,15 @@ def finish(stage: str, key: str, upstream: Record, settings: Settings, area: Wor
     return record_of(stage, key, upstream, settings)
 
 
-def record_of(stage: str, key: str, upstream: Record | str, settings: Settings) -> Record:
+def record_of(stage: str, key: str, upstream: Record, settings: Settings) -> Record:
     """Return the stage record; where the work area lies is left out, it differs from host to host."""
-    before: Record = {"keys": {}, "settings": {}} if isinstance(upstream, str) else upstream
     return {
         "format": "telltale.stage/1",
         "stage": stage,
         "key": key,
-        "keys": {**before["keys"], stage: key},
-        "settings": {**before["settings"], STAGES[stage].settings: deciding(stage, settings)},
+        "keys": {**upstream["keys"], stage: key},
+        "settings": {**upstream["settings"], STAGES[stage].settings: deciding(stage, settings)},
+        "origin": upstream["origin"],
     }
 
 

@@ -15,7 +15,7 @@ from telltale_core import verdict as verdicts
 from telltale_core.config import from_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import DropConfig
-from telltale_core.errors import NotFound, Transient
+from telltale_core.errors import NeedsReview, NotFound, Transient
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.publish import PublishConfig
@@ -33,6 +33,7 @@ from telltale_core.stages.record import (
     key_for,
     open_drop,
     open_losslog,
+    read_in,
     read_record,
     record_of,
 )
@@ -51,16 +52,15 @@ def ingest(source: str, work: str, settings: Settings, *, key: str | None = None
             return done
         drop = drops.ingest(source, area.root / STAGES["ingest"].folder, from_dict(DropConfig, settings, "drop"))
         if key_for("ingest", source, settings) != key:
-            raise Transient(
-                f"{drop.manifest['source']} changed while it was read; run again once its upload is complete"
-            )
+            raise Transient(f"{source} changed while it was read; run again once its upload is complete")
         area.push(STAGES["ingest"].folder, drop.digest, STAGES["ingest"].record)
         known: dict[str, object] = {"format": "telltale.ingest/1", "source_key": key, "drop_digest": drop.digest}
+        known["origin"] = drop.origin
         place = area.path(SOURCES.folder, key)
         place.mkdir(parents=True, exist_ok=True)
         write_json(place / SOURCES.record, known)
         area.push(SOURCES.folder, key, SOURCES.record)
-        return record_of("ingest", drop.digest, source, settings)
+        return record_of("ingest", drop.digest, read_in(drop.origin), settings)
 
 
 def train(
@@ -158,24 +158,26 @@ def publish(
     code = code_version(DECIDING)
     run_key = publication.make_run_key(drop.digest, config, code, url)
     told = {"format": "telltale.published/1", "statement": verdict["statement"], "dataset": url, "run_key": run_key}
-    if verdict["needs_review"] and not approve and not dry_run:
+    lineage = {
+        "config_digest": config,
+        "code_version": code,
+        "seed": upstream["settings"]["proxy"]["seed"],
+        "keys": upstream["keys"],
+        "settings": {**upstream["settings"], "publish": dict(settings)},
+        "approved": approve,
+    }
+    try:
+        version = publication.publish(
+            drop,
+            folder_of(upstream, "cluster", work),
+            url,
+            run_key=run_key,
+            lineage=lineage,
+            config=from_dict(PublishConfig, settings, "publish"),
+            report=folder_of(upstream, "report", work) / "report.html",
+            dry_run=dry_run,
+        )
+    except NeedsReview:
         return {**told, "state": "needs-review", "counts": verdict["counts"]}
-    version = publication.publish(
-        drop,
-        folder_of(upstream, "cluster", work),
-        url,
-        run_key=run_key,
-        lineage={
-            "config_digest": config,
-            "code_version": code,
-            "seed": upstream["settings"]["proxy"]["seed"],
-            "keys": upstream["keys"],
-            "settings": {**upstream["settings"], "publish": dict(settings)},
-            "approved": approve,
-        },
-        config=from_dict(PublishConfig, settings, "publish"),
-        report=folder_of(upstream, "report", work) / "report.html",
-        dry_run=dry_run,
-    )
     told |= {"state": "dry-run" if dry_run else "published", "version": version.number, "counts": version.counts}
     return {**told, "files": version.urls(), "quarantine": version.quarantine_urls()}

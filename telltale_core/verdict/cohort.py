@@ -18,8 +18,8 @@ from telltale_core.verdict.significance import p_value, separation
 MIN_COHORT = 40
 MIN_DIMENSIONS = 3
 SAMPLES_A_DIMENSION = 45
-MIN_TESTED_SEPARATION = 2.8
-"""Splits less separate are not tested and get p = 1: two halves of one Gaussian stand at 2.7."""
+MIN_TESTED_SEPARATION = 3.3
+"""Splits less separate cannot be called, are not tested, and get p = 1: two halves of one Gaussian stand at 2.7."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,13 +30,17 @@ class VerdictConfig:
     dimensions: int = 8
     """Principal components of a cohort's spectra that are clustered; at most one to 45 samples."""
     review_share: float = 0.2
-    """A drop of which more than this share would be quarantined needs a person's approval, in (0, 1]."""
+    """A drop of which more than this share would be quarantined needs a person's approval, in (0, 1].
+
+    So does a drop of which no cohort could be tested."""
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigError(f"verdict.seed must be >= 0, got {self.seed}")
         if not 0 < self.false_alarm_rate <= 0.5:
             raise ConfigError(f"verdict.false_alarm_rate must be in (0, 0.5], got {self.false_alarm_rate}")
-        if self.min_separation <= 0:
+        if not (math.isfinite(self.min_separation) and self.min_separation > 0):
             raise ConfigError(f"verdict.min_separation must be > 0, got {self.min_separation}")
         if self.min_cluster < 3:
             raise ConfigError(f"verdict.min_cluster must be >= 3, got {self.min_cluster}")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.cohort import Findings, examine
@@ -53,7 +54,8 @@ def decide(
     order = np.argsort(sample_ids, kind="stable")
     by_label = labels is not None and config.cohorts != "all"
     cohorts = _cohorts(order[spectra.finite_N[order]], labels if by_label else None)
-    findings = [examine(spectra.features_NF[rows], config) for _, rows in cohorts]
+    with threadpool_limits(1):  # many small problems: threads only get in each other's way
+        findings = [examine(spectra.features_NF[rows], config) for _, rows in cohorts]
     tested = max(1, sum(found.tested for found in findings))
     made = _blank(len(sample_ids), spectra.finite_N)
     groups = []

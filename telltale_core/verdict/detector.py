@@ -43,8 +43,9 @@ class TelltaleDetector:
         self.decision_ = made.decision
         self.reason_ = made.reason
         self.groups_ = made.groups
-        self.statement_ = state(made.groups, len(made.decision), verdict.false_alarm_rate)
-        rests_on = [to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes())]
+        self.statement_ = state(made.groups, len(made.decision), verdict)
+        labelled = None if labels is None else sha256_bytes(np.asarray(labels, dtype=np.int64).tobytes())
+        rests_on = [labelled, to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes())]
         self.lineage_: dict[str, Any] = {
             "config_digest": digest_of(rests_on),
             "code_version": code_version(["losslog", "spectrum", "verdict"]),

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from telltale_core.config import to_dict
 from telltale_core.drop import Drop
-from telltale_core.errors import Corrupt, NotFound
+from telltale_core.errors import ConfigError, Corrupt, NotFound
 from telltale_core.losslog.files import write_json
 from telltale_core.spectrum import Spectra, Spectrum
 from telltale_core.verdict.config import VerdictConfig
@@ -64,7 +64,12 @@ def conclude(
     label_names: tuple[str, ...] | None,
     config: VerdictConfig,
 ) -> Decisions:
-    """Return the decisions by the configured method."""
+    """Return the decisions by the configured method, which must be the one that the spectra were made for."""
+    if (config.method == "slides") != (spectra.recipe == "slides"):
+        raise ConfigError(
+            f"verdict.method {config.method!r} does not go with spectrum.recipe {spectra.recipe!r}: "
+            "set both to 'slides', or neither"
+        )
     if config.method == "slides":
         return decide_by_slides(sample_ids, spectra)
     return decide(sample_ids, spectra, labels, label_names, config)
@@ -107,14 +112,14 @@ def _table(sample_ids: NDArray[np.str_], made: Decisions) -> pa.Table:
 def _record(made: Decisions, drop_digest: str, spectra: Spectra, config: VerdictConfig) -> dict[str, Any]:
     samples = len(made.decision)
     counts = {name: int((made.decision == name).sum()) for name in ("keep", "quarantine", "review")}
-    called = any(group.called for group in made.groups)
+    called, untested = any(group.called for group in made.groups), not any(group.tested for group in made.groups)
     return {
         "format": FORMAT,
         "drop_digest": drop_digest,
         "detector": config.method,
-        "statement": state(made.groups, samples, config.false_alarm_rate),
+        "statement": state(made.groups, samples, config),
         "poison_found": called,
-        "needs_review": counts["quarantine"] + counts["review"] > config.review_share * samples,
+        "needs_review": untested or counts["quarantine"] + counts["review"] > config.review_share * samples,
         "p_value": min((group.p_value for group in made.groups if group.tested), default=1.0),
         "false_alarm_rate": config.false_alarm_rate,
         "counts": {"samples": samples, **counts},

@@ -5,8 +5,7 @@ distribution is simulated: each sample keeps its distance from the cohort's cent
 a new direction at random. Such a cohort has one mode, and the tails and the size of the real one; it goes through the
 same search for the best split. The extremes of 19 such searches are extrapolated by a Gumbel distribution (Gumbel,
 Statistics of Extremes, 1958), so that p-values below 1/20 can be told. What it assumes: a clean cohort is about
-elliptical. The measured false-alarm rate on cohorts that are not (skewed, flat, heavy-tailed) is in the room's
-README.
+elliptical. What it finds on cohorts that are not (skewed, flat, heavy-tailed): ``tests/verdict/test_significance.py``.
 """
 
 from __future__ import annotations

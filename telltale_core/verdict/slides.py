@@ -1,8 +1,7 @@
 """The published recipe to the letter: DBSCAN over the magnitude spectra, every cluster but the largest called.
 
 Source: the public talk slides of the method (NDSS 2025). It states no significance, no radius and no rule for noise.
-Here the radius is the knee of the samples' distances to their tenth neighbour, and noise is kept. Measured: see
-bench/README.md.
+Here the radius is the knee of the samples' distances to their tenth neighbour, and noise is kept.
 """
 
 from __future__ import annotations

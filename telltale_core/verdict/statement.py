@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from telltale_core.verdict.config import VerdictConfig
+
 GENERAL_CAVEATS = (
     "A quarantined sample is a suspect, not a proven poison: the proxy learns some clean samples like the others.",
     "Poison that the proxy does not learn leaves no trace in its losses and is not found.",
@@ -31,8 +33,11 @@ class Group:
     review: int
 
 
-def state(groups: Sequence[Group], samples: int, false_alarm_rate: float) -> str:
+def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     """Return the verdict in one sentence."""
+    if config.method == "slides":
+        odd = sum(group.quarantined for group in groups)
+        return f"The published recipe quarantines {odd:,} of {samples:,} samples; it states no significance."
     called = [group for group in groups if group.called]
     flagged = sum(group.quarantined for group in called)
     if called:
@@ -45,10 +50,10 @@ def state(groups: Sequence[Group], samples: int, false_alarm_rate: float) -> str
         )
     tested = [group for group in groups if group.tested]
     if not tested:
-        return "No verdict: no group of samples is large enough to be tested."
+        return "No verdict: no group of samples is large enough to be tested, so a person must decide."
     p = min(group.p_value for group in tested)
     what = f"{len(tested)} labels tested" if len(tested) > 1 else "all samples tested together"
-    return f"No poison found: {what}, smallest p = {p:.2g}, false-alarm rate {false_alarm_rate:.2g}."
+    return f"No poison found: {what}, smallest p = {p:.2g}, false-alarm rate {config.false_alarm_rate:.2g}."
 
 
 def caveats(groups: Sequence[Group], non_finite: int) -> list[str]:

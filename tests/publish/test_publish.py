@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import telltale_storage_support as support
 
-from telltale_core.errors import BadInput, ConfigError, Conflict, Corrupt, NotFound
+from telltale_core.errors import BadInput, ConfigError, Conflict, Corrupt, NeedsReview, NotFound
 from telltale_core.publish import (
     PublishConfig,
     committing,
@@ -69,6 +69,18 @@ def test_same_run_key_is_one_version(job, store):
     first, second = go(job, store), go(job, store)
     assert first.sha256 == second.sha256
     assert len(log(store)) == 1
+
+
+def test_a_verdict_that_asks_for_a_person_waits_for_approval(job, store):
+    path = job[1] / "verdict.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "needs_review": True}))
+    with pytest.raises(NeedsReview, match="Nothing was published"):
+        go(job, store)
+    with pytest.raises(NeedsReview):
+        go(job, store, dry_run=True)
+    assert log(store) == []
+    approved = publish(*job, store, run_key="r1", lineage={**support.CODE, "approved": True})
+    assert go(job, store).sha256 == approved.sha256
 
 
 def test_another_run_key_is_the_next_version_with_the_same_blobs(job, store):

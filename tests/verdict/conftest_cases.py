@@ -20,7 +20,7 @@ class Case:
 
 
 def make_case(
-    *, seed: int = 0, samples: int = 600, labels: int = 3, poison: int = 40, swing: float = 1.5, drop: str = ""
+    *, seed: int = 0, samples: int = 450, labels: int = 3, poison: int = 36, swing: float = 1.5, drop: str = ""
 ) -> Case:
     rng = np.random.default_rng(seed)
     label_N = rng.integers(0, labels, samples)

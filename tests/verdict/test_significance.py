@@ -28,7 +28,7 @@ def one_mode(family: str, rng: np.random.Generator, samples: int = 180, dims: in
 def test_one_mode_is_not_called(family: str) -> None:
     rng = np.random.default_rng(0)
     config = VerdictConfig()
-    found = [examine(one_mode(family, rng), config) for _ in range(10)]
+    found = [examine(one_mode(family, rng), config) for _ in range(5)]
     assert not any(f.p_value <= config.false_alarm_rate and f.separation >= config.min_separation for f in found)
 
 
