@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = ("telltale_core", "tasks", "flows", "deployments")
 CORE_MAY_IMPORT = {
-    "numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "torch", "torchvision", "fsspec", "PIL", "safetensors", "matplotlib",
-    "jinja2", "markupsafe",
+    "numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "torch", "torchvision", "fsspec", "PIL", "safetensors",
+    "matplotlib", "jinja2", "markupsafe",
 }  # fmt: skip
 ONLY_STORAGE = {"s3fs", "botocore", "aiobotocore", "boto3", "aiohttp"}
 
