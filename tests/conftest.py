@@ -23,6 +23,13 @@ os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = "telltale_core,tasks,flows"
 os.environ["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A Prefect server starts in 10 s on an idle machine and in minutes on a busy one: leave those tests time."""
+    for item in items:
+        if "prefect_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(1200))
+
+
 def pytest_sessionfinish() -> None:
     shutil.rmtree(_PREFECT_HOME, ignore_errors=True)
 
@@ -67,5 +74,5 @@ def prefect_server() -> Iterator[str]:
     from prefect.settings import get_current_settings
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=180):
+    with prefect_test_harness(server_startup_timeout=600):
         yield str(get_current_settings().api.url)
