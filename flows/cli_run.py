@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from flows.options import (
     Target,
     Work,
 )
-from flows.settings import read_settings
+from flows.settings import as_options, read_settings
 from telltale_core.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -55,41 +56,42 @@ def demo(
               telltale demo --data ./cifar-10-batches-bin --samples 50000
     """
     from flows import demo as showing
+    from telltale_core.bench.scoring import score
     from telltale_core.config import to_dict
     from telltale_core.stages import folder_of
 
     began = time.monotonic()
     if "://" in work:
         raise ConfigError("the demo writes its drop beside the work area: --work must be a local folder")
-    folder = Path(work) / "demo" / f"{'digits' if data is None else 'images'}-rate{rate:g}-target{target}-seed{seed}"
-    made = showing.poison(data, folder, rate=rate, target=target, seed=seed, samples=samples)
+    made = showing.poison(data, Path(work) / "demo", rate=rate, target=target, seed=seed, samples=samples)
     log.info(
         "%d of %d samples got a small patch and the label %r: %s", made.poisoned, made.samples, made.target, made.drop
     )
     chosen = to_dict(read_settings(config, settings, base=made.settings))
-    destination = out or str(folder / "cleansed")
+    destination = out or str(made.drop.parent / "cleansed")
     told, report = run_flow(str(made.drop), destination, work, chosen)
-    found = showing.score(made.truth, folder_of(told, "cluster", work))
+    poisoned = showing.poisoned_ids(made.truth)
+    found = score(folder_of(told, "cluster", work), poisoned)
     head = [
         f"drop: {made.drop} ({made.samples:,} samples, {made.poisoned} of them poisoned with BadNets towards "
         f"{made.target!r}; the truth, in {made.truth}, was read only now)",
-        f"found: {found.found} of {found.poisoned} poisoned samples ({found.found_share:.1%})",
-        f"wrongly quarantined: {found.wrongly_quarantined} of {found.clean:,} clean samples ({found.wrong_share:.2%})",
-        f"left for review: {found.in_review}",
+        f"found: {found['found']} of {found['poisoned']} poisoned samples ({found['tpr']:.1%})",
+        f"wrongly quarantined: {found['wrongly_quarantined']} of {found['clean']:,} clean samples ({found['fpr']:.2%})",
+        f"left for review: {found['review']}",
         f"time: {time.monotonic() - began:.0f} s",
     ]
     shown = cli_stages.published(told, report)
-    score = dataclasses.asdict(found) | {"found_share": found.found_share, "wrong_share": found.wrong_share}
-    tips = [
-        "try next:",
-        f"  open {report}",
-        f"  telltale log {destination}",
-        f"  telltale why {destination} {showing.example(made.truth)}",
-        "  telltale demo --rate 0.02        a smaller share of poison",
-        "  telltale cleanse YOUR_DROP --out YOUR_DATASET",
-    ]
+    tips = ["try next:", f"  open {report}"]
+    if told["state"] == "needs-review":
+        approve = ["cleanse", str(made.drop), "--out", destination, "--work", work, *as_options(chosen), "--approve"]
+        tips += [f"  telltale {shlex.join(approve)}"]
+    else:
+        tips += [f"  telltale log {shlex.quote(destination)}"]
+        tips += [f"  telltale why {shlex.quote(destination)} {shlex.quote(poisoned[0])}"]
+    tips += ["  telltale demo --rate 0.02        a smaller share of poison"]
+    tips += ["  telltale cleanse YOUR_DROP --out YOUR_DATASET"]
     lines = [shown.lines[0], *head, *shown.lines[1:]]
-    return dataclasses.replace(shown, data={**shown.data, "score": score}, lines=lines, after=tips)
+    return dataclasses.replace(shown, data={**shown.data, "score": found}, lines=lines, after=tips)
 
 
 def cleanse(

@@ -17,16 +17,15 @@ import numpy.typing as npt
 
 from telltale_core.attacks import ImageSet
 from telltale_core.attacks.badnets import BadNets
+from telltale_core.digest import digest_of
 from telltale_core.drop import Drop, ingest
-from telltale_core.drop.demo import DIGIT_NAMES, load_digits_images, plain_ids, write_image_drop
+from telltale_core.drop.demo import DIGIT_NAMES, DIGITS_PROXY, load_digits_images, plain_ids, write_image_drop
 from telltale_core.errors import BadInput, ConfigError
 
 log = logging.getLogger(__name__)
 
 CIFAR_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR_ROW_BYTES = 1 + 3 * 32 * 32
-# What the digits need: small images, few of them, so a narrow net learns all there is within a minute.
-DIGITS_SETTINGS: dict[str, Any] = {"proxy": {"epochs": 30, "width": 16, "lr": 0.02}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,44 +40,41 @@ class Poisoning:
     settings: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """How the verdict compares with the truth; shares in [0, 1]."""
-
-    poisoned: int
-    found: int
-    clean: int
-    wrongly_quarantined: int
-    in_review: int
-
-    @property
-    def found_share(self) -> float:
-        """Return the share of the poison that was quarantined."""
-        return self.found / self.poisoned if self.poisoned else float("nan")
-
-    @property
-    def wrong_share(self) -> float:
-        """Return the share of the clean samples that were quarantined."""
-        return self.wrongly_quarantined / self.clean if self.clean else float("nan")
+def place(data: str | None, home: Path, *, rate: float, target: int, seed: int, samples: int) -> Path:
+    """Return the folder below ``home`` of this demo and no other: two data sets never share a drop or its truth."""
+    what = "digits"
+    if data is not None:
+        named = data if data == "cifar10" else str(Path(data).expanduser().resolve())
+        what = f"images-{digest_of([named, samples])[:8]}"
+    return home / f"{what}-rate{rate:g}-target{target}-seed{seed}"
 
 
-def poison(data: str | None, folder: Path, *, rate: float, target: int, seed: int, samples: int) -> Poisoning:
-    """Return a drop in ``folder``, poisoned with the BadNets patch at ``rate`` towards label ``target``.
+def poison(data: str | None, home: Path, *, rate: float, target: int, seed: int, samples: int) -> Poisoning:
+    """Return a drop below ``home``, poisoned with the BadNets patch at ``rate`` towards label ``target``.
 
-    ``data``: None for scikit-learn's digits, else what :func:`load_images` takes; of that, ``samples`` rows are drawn.
+    ``data``: None for scikit-learn's digits, else what :func:`load_images` takes (what it fetches is kept in
+    ``home/source`` for other rates and seeds); of that, ``samples`` rows are drawn.
     """
+    if not rate > 0:
+        raise ConfigError(f"--rate must be > 0, got {rate}: without poison there is nothing to find")
+    if samples < 1:
+        raise ConfigError(f"--samples must be >= 1, got {samples}")
+    names: list[str]
+    settings: dict[str, Any]
     if data is None:
         images, labels = load_digits_images()
-        names, prefix, settings = list(DIGIT_NAMES), "digit", DIGITS_SETTINGS
+        names, prefix, settings = list(DIGIT_NAMES), "digit", {"proxy": dict(DIGITS_PROXY)}
     else:
-        images, labels, names = load_images(data, folder / "source")
+        images, labels, names = load_images(data, home / "source")
         chosen = np.sort(np.random.default_rng([seed, 3]).permutation(len(images))[:samples])
-        images, labels, prefix, settings = images[chosen], labels[chosen], "sample", {}
+        images, labels = images[chosen], labels[chosen]
+        prefix, settings = "sample", {}
     if not 0 <= target < len(names):
         raise ConfigError(f"--target must be a label, 0 to {len(names) - 1}, got {target}")
     given = ImageSet(images=images, labels=labels, num_classes=len(names))
     made = BadNets().poison(given, rate, target, seed)
     ids = plain_ids(len(images), seed, prefix)
+    folder = place(data, home, rate=rate, target=target, seed=seed, samples=samples)
     drop = write_image_drop(folder / "drop", made.data.images, made.data.labels, ids, names, seed=seed).parent
     truth = folder / "truth.json"
     known = {"attack": made.details, "poisoned": sorted(np.asarray(ids)[made.truth].tolist())}
@@ -89,26 +85,10 @@ def poison(data: str | None, folder: Path, *, rate: float, target: int, seed: in
     )
 
 
-def score(truth: Path, verdict_dir: Path) -> Score:
-    """Return how a verdict compares with the truth."""
-    import pyarrow.parquet as pq
-
-    poisoned = set(json.loads(truth.read_text(encoding="utf-8"))["poisoned"])
-    table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision"])
-    decided = dict(zip(table["sample_id"].to_pylist(), table["decision"].to_pylist(), strict=True))
-    caught = {name for name, decision in decided.items() if decision == "quarantine"}
-    return Score(
-        poisoned=len(poisoned),
-        found=len(caught & poisoned),
-        clean=len(decided.keys() - poisoned),
-        wrongly_quarantined=len(caught - poisoned),
-        in_review=sum(decision == "review" for decision in decided.values()),
-    )
-
-
-def example(truth: Path) -> str:
-    """Return the id of one poisoned sample."""
-    return str(json.loads(truth.read_text(encoding="utf-8"))["poisoned"][0])
+def poisoned_ids(truth: Path) -> list[str]:
+    """Return the ids of the poisoned samples, sorted; to be called once the verdict stands."""
+    ids: list[str] = json.loads(truth.read_text(encoding="utf-8"))["poisoned"]
+    return ids
 
 
 def load_images(data: str, folder: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,22 @@ def read_settings(file: Path | None, overrides: list[str], base: dict[str, Any] 
     for override in overrides:
         _set(values, override)
     return from_dict(CleanseConfig, values, "settings")
+
+
+def as_options(values: Mapping[str, Any]) -> list[str]:
+    """Return the ``--set`` options that give a run these settings: one for each that is not the default."""
+    from telltale_core.config import to_dict
+    from telltale_core.stages import CleanseConfig
+
+    return [f"--set={name}={json.dumps(value)}" for name, value in _changed(values, to_dict(CleanseConfig()))]
+
+
+def _changed(values: Mapping[str, Any], defaults: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _changed(value, defaults[name], f"{above}{name}.")
+        elif value != defaults[name]:
+            yield f"{above}{name}", value
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:

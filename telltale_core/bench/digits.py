@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from telltale_core.attacks import ImageSet, make_attack
-from telltale_core.bench.main_job import score, walk
-from telltale_core.drop.demo import DIGIT_NAMES, load_digits_images, plain_ids, write_image_drop
+from telltale_core.bench.main_job import walk
+from telltale_core.bench.scoring import score
+from telltale_core.drop.demo import DIGIT_NAMES, DIGITS_PROXY, load_digits_images, plain_ids, write_image_drop
 from telltale_core.proxy import ProxyConfig
 
 CASES = (("badnets", 0.05), ("badnets", 0.02), ("blend", 0.05), ("mislabel", 0.05), ("clean", 0.0))
-PROXY = {"epochs": 30, "width": 16, "lr": 0.02}
 
 
 def run_case(name: str, rate: float, seed: int, work: Path) -> dict[str, object]:
@@ -36,7 +36,7 @@ def run_case(name: str, rate: float, seed: int, work: Path) -> dict[str, object]
         truth, data = made.truth, made.data
     drop = write_image_drop(work / "drop", data.images, data.labels, ids, DIGIT_NAMES, seed=seed).parent
     begin = time.perf_counter()
-    _, verdict, _ = walk(drop, work / "out", work / "work", ProxyConfig(**PROXY, seed=seed, threads=1))  # type: ignore[arg-type]
+    _, verdict, _ = walk(drop, work / "out", work / "work", ProxyConfig(**DIGITS_PROXY, seed=seed, threads=1))
     return {**score(verdict, set(np.asarray(ids)[truth].tolist())), "seconds": round(time.perf_counter() - begin)}
 
 

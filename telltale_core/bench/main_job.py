@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
 from telltale_core import stages
 from telltale_core.attacks import ATTACKS, Attack, ImageSet, make_attack
+from telltale_core.bench.scoring import score
 from telltale_core.config import to_dict
 from telltale_core.drop import Drop, DropConfig, ingest
 from telltale_core.drop.demo import plain_ids, write_image_drop
@@ -81,24 +81,6 @@ def victim(data: ImageSet, test: ImageSet, attack: Attack, target: int, config: 
         "accuracy": round(float((model.predict(test.images) == test.labels).mean()), 4),
         "attack_success": round(float(triggered.success_rate(model.predict(triggered.images), test.labels)), 4),
         "seconds": round(time.perf_counter() - begin, 1),
-    }
-
-
-def score(verdict_dir: Path, poisoned: set[str]) -> dict[str, Any]:
-    """Return what the verdict found of the truth; ``poisoned`` are ids."""
-    table = pq.read_table(verdict_dir / "verdict.parquet")
-    ids, decision = np.asarray(table["sample_id"].to_pylist()), np.asarray(table["decision"].to_pylist())
-    truth = np.isin(ids, sorted(poisoned))
-    held = decision == "quarantine"
-    return {
-        "poisoned": int(truth.sum()),
-        "found": int((held & truth).sum()),
-        "clean": int((~truth).sum()),
-        "wrongly_quarantined": int((held & ~truth).sum()),
-        "review": int((decision == "review").sum()),
-        "tpr": round(float(held[truth].mean()), 4) if truth.any() else None,
-        "fpr": round(float(held[~truth].mean()), 5),
-        "statement": json.loads((verdict_dir / "verdict.json").read_bytes())["statement"],
     }
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from telltale_core.attacks import ImageSet, make_attack
-from telltale_core.bench.main_job import score, walk
+from telltale_core.bench.main_job import walk
+from telltale_core.bench.scoring import score
 from telltale_core.drop.demo import load_digits_images, plain_ids, write_image_drop
 from telltale_core.proxy import ProxyConfig
 

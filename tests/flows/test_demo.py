@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows import demo
+from telltale_core.bench.scoring import score
 from telltale_core.drop import ingest
 from telltale_core.errors import BadInput, ConfigError
 
 
 def test_the_digits_are_poisoned_at_the_stated_rate_and_the_truth_stays_outside_the_drop(tmp_path: Path) -> None:
-    made = demo.poison(None, tmp_path, rate=0.05, target=7, seed=1, samples=0)
+    made = demo.poison(None, tmp_path, rate=0.05, target=7, seed=1, samples=1)
     assert (made.samples, made.poisoned, made.target) == (1797, 90, "seven")
     table = pq.read_table(made.drop)
     assert table.column_names == ["id", "image", "label"]
@@ -26,18 +27,21 @@ def test_the_digits_are_poisoned_at_the_stated_rate_and_the_truth_stays_outside_
 
 
 def test_the_same_seed_gives_the_same_drop(tmp_path: Path) -> None:
-    drops = [demo.poison(None, tmp_path / name, rate=0.05, target=0, seed=3, samples=0).drop for name in ("a", "b")]
+    drops = [demo.poison(None, tmp_path / name, rate=0.05, target=0, seed=3, samples=1).drop for name in ("a", "b")]
     first, second = ((drop / "train.parquet").read_bytes() for drop in drops)
     assert first == second
 
 
 def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Path) -> None:
-    (tmp_path / "truth.json").write_text(json.dumps({"poisoned": ["p1", "p2", "p3", "p4"]}))
     decided = {"p1": "quarantine", "p2": "quarantine", "p3": "keep", "p4": "review", "c1": "quarantine", "c2": "keep"}
     table = pa.table({"sample_id": list(decided), "decision": list(decided.values())})
     pq.write_table(table, tmp_path / "verdict.parquet")
-    found = demo.score(tmp_path / "truth.json", tmp_path)
-    assert (found.found_share, found.wrong_share, found.in_review) == (0.5, 0.5, 1)
+    (tmp_path / "verdict.json").write_text(json.dumps({"statement": "Poison found."}))
+    found = score(tmp_path, ["p1", "p2", "p3", "p4"])
+    assert (found["found"], found["tpr"], found["wrongly_quarantined"], found["fpr"]) == (2, 0.5, 1, 0.5)
+    assert (found["review"], found["statement"]) == (1, "Poison found.")
+    assert score(tmp_path, [])["tpr"] is None
+    assert score(tmp_path, list(decided))["fpr"] is None
 
 
 def test_binary_cifar10_files_are_read(tmp_path: Path) -> None:
@@ -77,4 +81,25 @@ def test_any_drop_of_labelled_images_can_be_poisoned(small_drop: Path, tmp_path:
 
 def test_a_target_that_is_no_label_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--target"):
-        demo.poison(None, tmp_path, rate=0.05, target=10, seed=0, samples=0)
+        demo.poison(None, tmp_path, rate=0.05, target=10, seed=0, samples=1)
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(0.0, 10), (-0.1, 10), (float("nan"), 10), (0.05, 0), (0.05, -3)])
+def test_a_demo_without_poison_or_samples_is_refused(tmp_path: Path, rate: float, samples: int) -> None:
+    with pytest.raises(ConfigError, match=r"--(rate must be > 0|samples must be >= 1), got"):
+        demo.poison(None, tmp_path, rate=rate, target=0, seed=0, samples=samples)
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_data_sets_never_share_a_drop_or_its_truth(small_drop: Path, tmp_path: Path) -> None:
+    given = [(None, 300), (str(small_drop), 300), (str(small_drop), 200), (str(small_drop / "train.parquet"), 300)]
+    made = [demo.poison(data, tmp_path, rate=0.1, target=2, seed=0, samples=samples) for data, samples in given]
+    assert len({one.drop for one in made} | {one.truth for one in made}) == 8
+    assert [one.samples for one in made] == [1797, 300, 200, 300]
+
+
+def test_what_was_fetched_is_kept_for_other_rates_and_seeds(small_drop: Path, tmp_path: Path) -> None:
+    for rate, seed in ((0.1, 0), (0.2, 1)):
+        demo.poison(str(small_drop), tmp_path, rate=rate, target=2, seed=seed, samples=300)
+    assert len(list((tmp_path / "source").glob("*/manifest.json"))) == 1
+    assert len(list(tmp_path.glob("images-*/source"))) == 0
