@@ -22,7 +22,7 @@ def log(dataset: Dataset) -> Outcome:
 
     names = ("ingested", "published", "quarantined", "review", "rejected")
     versions = publish.log(dataset)
-    data = [
+    listed = [
         {
             "version": version.number,
             "created_at": version.manifest["created_at"],
@@ -39,7 +39,7 @@ def log(dataset: Dataset) -> Outcome:
     ]
     heads = ("version", "created", "drop", *names) if versions else ()
     lines = [] if versions else [f"{dataset} holds no published version"]
-    return Outcome(data=data, lines=lines, heads=heads, rows=rows)
+    return Outcome(data={"dataset": dataset, "versions": listed}, lines=lines, heads=heads, rows=rows)
 
 
 def why(

@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 Status = Literal["ok", "note", "problem"]
-NEEDED = ("numpy", "scipy", "scikit-learn", "pyarrow", "torch", "torchvision", "pillow", "safetensors", "fsspec")
+NEEDED = (
+    *("numpy", "scipy", "scikit-learn", "pyarrow", "torch", "torchvision", "pillow", "safetensors", "fsspec"),
+    *("matplotlib", "jinja2"),
+)
+FOR_COMMANDS = ("typer", "rich", "prefect")
 MIN_FREE_BYTES = 2 << 30
 MIN_MEMORY_BYTES = 2 << 30
 S3_SETTINGS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
@@ -60,12 +64,11 @@ def _libraries() -> Iterator[Check]:
 
 
 def _prefect_parts() -> Iterator[Check]:
-    prefect, fastapi = _version("prefect"), _version("fastapi")
-    if prefect is None:
-        todo = "pip install 'telltale-cleanse[flows]' to run flows; stages by themselves and telltale_core work without"
-        yield Check(name="prefect", status="note", found="not installed", todo=todo)
-        return
-    yield Check(name="prefect", status="ok", found=prefect)
+    for name in FOR_COMMANDS:
+        version = _version(name)
+        todo = "" if version else "pip install 'telltale-cleanse[flows]'; without it, only telltale_core works"
+        yield Check(name=name, status="ok" if version else "problem", found=version or "not installed", todo=todo)
+    fastapi = _version("fastapi")
     if fastapi is not None and tuple(map(int, fastapi.split(".")[:2])) >= (0, 151):
         todo = "pip install 'fastapi<0.151': with later ones this Prefect's server does not start"
         yield Check(name="fastapi", status="problem", found=fastapi, todo=todo)
@@ -87,12 +90,15 @@ def _devices() -> Iterator[Check]:
 
 def _memory() -> Iterator[Check]:
     try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
+        from telltale_core.proxy.hardware import available_bytes
+    except (ImportError, RuntimeError):  # told by _libraries
+        return
+    free = available_bytes("cpu")
+    if free is None:
         return
     enough = free >= MIN_MEMORY_BYTES
     todo = "" if enough else "close something: training and clustering want about 2 GB, more for large drops"
-    yield Check(name="free memory", status="ok" if enough else "problem", found=f"{free / 1e9:.1f} GB", todo=todo)
+    yield Check(name="available memory", status="ok" if enough else "problem", found=f"{free / 1e9:.1f} GB", todo=todo)
 
 
 def _disk(work: str) -> Iterator[Check]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 from flows.cli import COMMANDS, app
 from flows.console import safe
 from telltale_core import publish
+from telltale_core.proxy.hardware import available_bytes
 
 Cli = Callable[..., Result]
 
@@ -111,7 +114,9 @@ def test_needs_review_exits_with_3_and_approve_publishes(cli: Cli, small_drop: P
 
 
 def test_log_why_verify_and_restore_of_a_published_dataset(cli: Cli, published: Path) -> None:
-    [version] = json.loads(cli("log", published, "--json").stdout)
+    told = json.loads(cli("log", published, "--json").stdout)
+    [version] = told["versions"]
+    assert told["dataset"] == str(published)
     assert version["counts"]["quarantined"] == 100
     bad = json.loads(cli("verify", published, "--json").stdout)
     assert bad["ok"] is True
@@ -198,11 +203,52 @@ def test_control_characters_of_a_contributor_never_reach_the_terminal(cli: Cli, 
 def test_doctor_looks_at_everything_and_tells_no_secret(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "canary-2")
+    available = available_bytes("cpu") or 0
     shown = cli("doctor", "--json")
     checks = {check["name"]: check for check in json.loads(shown.stdout)["checks"]}
-    assert {"python", "torch", "prefect", "devices", "free memory", "work area", "s3"} <= set(checks)
+    assert {"python", "torch", "prefect", "devices", "work area", "s3"} <= set(checks)
+    assert {"typer", "rich", "matplotlib", "jinja2"} <= set(checks)
+    assert 0.1 < available / float(checks["available memory"]["found"].removesuffix(" GB")) / 1e9 < 10
     assert "AWS_ACCESS_KEY_ID" in checks["s3"]["found"]
     assert "canary" not in shown.output
+
+
+def test_the_demo_of_a_drop_that_needs_review_says_how_to_approve_it(
+    cli: Cli, prefect_server: str, small_drop: Path, tmp_path: Path
+) -> None:
+    options = ("--data", small_drop, "--rate", "0.1", "--samples", "590", "--out", tmp_path / "a dataset")
+    shown = cli("demo", *options, "--set", "verdict.review_share=0.1", walk=True)
+    assert shown.exit_code == 3, shown.output
+    assert "telltale log" not in shown.stdout
+    assert "telltale why" not in shown.stdout
+    [tip] = [
+        line for line in shown.stdout.splitlines() if line.startswith("  telltale cleanse") and "--approve" in line
+    ]
+    approved = cli(*shlex.split(tip)[1:], "--json")
+    assert approved.exit_code == 0, approved.output
+    assert json.loads(approved.stdout)["version"] == 1
+    assert "train: reused" in approved.stderr
+
+
+@pytest.mark.parametrize("option", [("--rate", "0"), ("--samples", "-1")])
+def test_a_demo_that_could_show_nothing_is_refused(cli: Cli, option: tuple[str, str], tmp_path: Path) -> None:
+    shown = cli("demo", "--work", tmp_path / "runs", "--json", *option)
+    assert shown.exit_code == 2
+    assert json.loads(shown.stdout)["error"]["class"] == "ConfigError"
+
+
+def test_without_the_extra_flows_the_script_names_it_in_one_line() -> None:
+    code = "import sys\nsys.modules['typer'] = None\nfrom flows.__main__ import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root())
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert 'pip install "telltale-cleanse[flows]"' in done.stderr
+
+
+def test_the_installed_script_is_the_one_that_names_the_extra() -> None:
+    scripts = tomllib.loads((root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    assert scripts == {"telltale": "flows.__main__:main"}
+    done = subprocess.run([sys.executable, "-m", "flows"], capture_output=True, text=True, check=True, cwd=root())
+    assert "telltale demo" in done.stdout
 
 
 def test_cleanse_runs_the_flow_and_the_work_of_single_stages_counts(
