@@ -84,11 +84,14 @@ def publish(
 
 
 def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
+    def shown(place: str | None) -> str | None:  # of a local path only the last part: manifests leave the house
+        return place if place is None or "://" in place else Path(place).name or "/"
+
     manifest = drop.manifest
     return {
         "run_key": run_key,
-        "dataset": url,
-        "drop": {"digest": drop.digest, "name": manifest.get("name"), "source": manifest.get("source")},
+        "dataset": shown(url),
+        "drop": {"digest": drop.digest, "name": manifest.get("name"), "source": shown(manifest.get("source"))},
         "lineage": dict(lineage),
         "verdict": judged.record,
     }
