@@ -18,8 +18,7 @@ from tasks.report import report
 from tasks.spectrum import spectrum
 from tasks.train import train
 from telltale_core.config import from_dict, to_dict
-from telltale_core.stages import CleanseConfig
-from telltale_core.storage.names import parse_url
+from telltale_core.stages import CleanseConfig, check_addresses
 
 log = logging.getLogger(__name__)
 STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview"}
@@ -47,7 +46,7 @@ def cleanse(
     where the verdict asks for a person and ``approve`` is off; nothing is published then. Addresses must hold no
     credentials: parameters are stored and shown.
     """
-    parse_url(destination)
+    check_addresses(source, destination, work)
     settings = to_dict(from_dict(CleanseConfig, config or {}))
     drop = policy.run(ingest, source, work, settings["drop"])
     losses = policy.run(train, drop, work, settings["proxy"])

@@ -125,8 +125,9 @@ def run_flow(
     source: str, out: str, work: str, settings: dict[str, Any], *, approve: bool = False, dry_run: bool = False
 ) -> tuple[dict[str, Any], Path]:
     """Return what the flow ``cleanse`` returns, and where its report lies. Raises what the failed stage raised."""
-    for address in (source, out, work):
-        refuse_secrets(address)
+    from telltale_core.stages import check_addresses
+
+    check_addresses(source, out, work)  # before Prefect stores and shows the run's parameters
     log.info("starting Prefect; without a server of your own this takes half a minute")
     from flows import cleanse as flows_cleanse
     from tasks.progress import listener
@@ -141,13 +142,6 @@ def run_flow(
     finally:
         listener.reset(token)
     return told, folder_of(told, "report", work) / "report.html"
-
-
-def refuse_secrets(address: str) -> None:
-    """Raise :class:`ConfigError` for an address that holds credentials: Prefect stores and shows a run's parameters."""
-    scheme, separator, rest = address.partition("://")
-    if separator and ("@" in rest.split("/", 1)[0] or "?" in rest):
-        raise ConfigError(f"an address ({scheme}://...) must hold no user, password or query; they belong elsewhere")
 
 
 def doctor(work: Work = "runs") -> Outcome:

@@ -3,6 +3,16 @@
 from telltale_core.drop.config import Declared, DropConfig, Limits
 from telltale_core.drop.ingest import fingerprint, ingest
 from telltale_core.drop.record import Drop, verify_drop
-from telltale_core.drop.source import public_source
+from telltale_core.drop.source import check_url, public_source
 
-__all__ = ["Declared", "Drop", "DropConfig", "Limits", "fingerprint", "ingest", "public_source", "verify_drop"]
+__all__ = [
+    "Declared",
+    "Drop",
+    "DropConfig",
+    "Limits",
+    "check_url",
+    "fingerprint",
+    "ingest",
+    "public_source",
+    "verify_drop",
+]

@@ -161,10 +161,9 @@ def open_source(url: str, limits: Limits, scratch: Path | None = None) -> Source
     Raises ``url_refused`` before any connection for schemes that are not allowed, credentials and queries;
     :class:`NotFound` when nothing is there; ``drop_too_large`` beyond ``max_files`` or ``max_drop_bytes``.
     """
-    if url.startswith("file://"):
-        url = url.removeprefix("file://")
+    check_url(url)
+    url = url.removeprefix("file://")
     remote = "://" in url
-    _check_url(url, remote=remote)
     source = _remote(url, limits, scratch) if remote else _local(url, limits)
     total = sum(file.size_bytes for file in source.files.values())
     if total > limits.max_drop_bytes:
@@ -179,10 +178,15 @@ def public_source(url: str) -> str:
     return _printable(Path(url.removeprefix("file://")).expanduser().resolve().name) or "drop"
 
 
-def _check_url(url: str, *, remote: bool) -> None:
+def check_url(url: str) -> None:
+    """Raise :class:`BadInput` ``url_refused`` unless ``url`` is a local path, or a URL that is allowed and secret-free.
+
+    The refused URL is never repeated in the message.
+    """
+    url = url.removeprefix("file://")
     if not url or "\0" in url or not url.isprintable():
         raise bad("url_refused", "the source must be a path or URL of printable characters")
-    if not remote:
+    if "://" not in url:
         return
     scheme, rest = url.split("://", 1)
     if scheme not in SCHEMES:

@@ -13,6 +13,7 @@ from telltale_core.stages.config import CleanseConfig
 from telltale_core.stages.record import (
     STAGES,
     Record,
+    check_addresses,
     folder_of,
     key_for,
     open_drop,
@@ -26,6 +27,7 @@ __all__ = [
     "STAGES",
     "CleanseConfig",
     "Record",
+    "check_addresses",
     "cluster",
     "folder_of",
     "ingest",

@@ -13,10 +13,11 @@ from typing import Any
 
 from telltale_core.config import from_dict
 from telltale_core.digest import code_version, digest_of
-from telltale_core.drop import Drop, DropConfig, fingerprint, public_source
+from telltale_core.drop import Drop, DropConfig, check_url, fingerprint, public_source
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import ProxyConfig
 from telltale_core.storage import WorkArea
+from telltale_core.storage.names import parse_url
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,16 @@ STAGES = {
 DECIDING = ("drop", "proxy", "losslog", "spectrum", "verdict", "publish")
 # Which source led to which drop: drops are named by their content, which is only known once they were read.
 SOURCES = Stage(name="ingest", settings="drop", folder="ingest", record="ingest.json", rooms=("drop",))
+
+
+def check_addresses(source: str, destination: str, work: str) -> None:
+    """Raise :class:`BadInput` or :class:`ConfigError` for an address that is not allowed, or that holds credentials.
+
+    To be called before anything keeps the addresses: an orchestrator stores and shows a run's parameters.
+    """
+    check_url(source)
+    parse_url(destination)
+    parse_url(work)
 
 
 def key_for(stage: str, upstream: Record | str, settings: Settings) -> str:

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from telltale_core import publish
+from telltale_core.errors import BadInput, ConfigError
+from telltale_core.stages import check_addresses
 
 STAGES = {"ingest", "train", "spectrum", "cluster", "report", "publish"}
 Run = Callable[..., Any]
@@ -153,3 +155,33 @@ def test_results_are_stored_as_json_and_hold_keys_and_settings_only(
     stored = json.loads(records[0].read_text())
     assert stored["metadata"]["serializer"]["type"] == "json"
     assert set(json.loads(stored["result"])) == {"format", "stage", "key", "keys", "settings"}
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ("s3://user:canary@host/drop", "out", "work"),
+        ("s3://bucket/drop?signature=canary", "out", "work"),
+        ("drop", "s3://user:canary@host/out", "work"),
+        ("drop", "out", "s3://user:canary@host/work"),
+    ],
+)
+def test_the_flow_itself_refuses_addresses_with_secrets_before_any_stage_runs(
+    prefect_server: str, addresses: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.cleanse import cleanse
+
+    monkeypatch.chdir(tmp_path)
+    state = cleanse(*addresses, return_state=True)
+    assert state.is_failed()
+    with pytest.raises((BadInput, ConfigError)) as error:
+        state.result()
+    assert "canary" not in f"{error.value} {state.message}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_account_of_an_azure_container_is_no_secret() -> None:
+    check_addresses("abfss://container@account.dfs.core.windows.net/drop", "s3://clean/signs", "runs")
+    check_addresses("file:///data/drop", "out", "memory://work/area")
+    with pytest.raises(BadInput, match="url_refused"):
+        check_addresses("abfss://container:canary@account.dfs.core.windows.net/drop", "out", "runs")
