@@ -5,8 +5,8 @@ most separate split in two is found. (2) A cohort is *called* when the p-value o
 cohorts, is at most ``false_alarm_rate`` and the two sides stand at least ``min_separation`` apart. (3) Of a called
 cohort's two sides the suspected one is the smaller; where they are of like size, the larger one if its losses are
 lower by more than the spread of the other cohorts' levels. (4) Its samples are quarantined, those between the sides
-go to review. (5) A cohort that passes the test but not the separation, or whose losses are not finite, goes to review
-too.
+go to review. (5) A significant cohort that
+misses the separation by a tenth or less goes to review, as do samples whose losses are not finite.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from telltale_core.verdict.statement import Group
 BORDERLINE = 0.1
 """A sample of a called cohort whose chance of belonging to the suspected side is between this and one half: review."""
 UNCALLED_CEILING = 0.49
+NEARLY = 0.9
+"""A significant split at least this share of ``min_separation`` apart goes to review; clean labels reach less."""
 LIKE_SIZE = 0.25
 """From this share of its cohort on, the smaller side need not be the poisoned one."""
 
@@ -131,7 +133,7 @@ def _rule(made: dict[str, NDArray], cohort: _Cohort, p: float, config: VerdictCo
             "review",
             f"stands between the suspected cluster of {where} and the rest",
         )
-    elif significant:
+    elif significant and found.separation >= NEARLY * config.min_separation:
         weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart"
         _set(made, rows[inside_n], cohort.number, "review", weak)
     decision_n = made["decision"][rows]
