@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 from telltale_core.digest import digest_of
@@ -77,15 +75,6 @@ def _coerce_tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, 
     if len(value) != len(hints):
         raise ConfigError(f"{where} must have {len(hints)} elements, got {len(value)}")
     return tuple(_coerce(hint, each, f"{where}[{i}]") for i, (hint, each) in enumerate(zip(hints, value, strict=True)))
-
-
-def load_toml(cls: type[T], path: Path) -> T:
-    """Return a configuration read from a TOML file; its tables are the nested configurations."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    return from_dict(cls, values, path.name)
 
 
 def config_digest(config: Any) -> str:

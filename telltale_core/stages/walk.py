@@ -15,7 +15,7 @@ from telltale_core import verdict as verdicts
 from telltale_core.config import from_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import DropConfig
-from telltale_core.errors import NeedsReview, NotFound, Transient
+from telltale_core.errors import BadInput, NeedsReview, NotFound
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.publish import PublishConfig
@@ -44,7 +44,8 @@ from telltale_core.verdict import VerdictConfig
 def ingest(source: str, work: str, settings: Settings, *, key: str | None = None) -> Record:
     """Return the record of the drop read from ``source``; ``settings`` are those of :class:`DropConfig`.
 
-    Raises :class:`Transient` where the source changed while it was read: the drop would not be the one the key names.
+    Raises :class:`BadInput` ``source_changed`` where the source changed while it was read: the drop would not be the
+    one that the key names, however often it is tried. A new run has a new key.
     """
     key = key or key_for("ingest", source, settings)
     with alone("ingest", key, source, settings, work) as (area, done):
@@ -52,7 +53,8 @@ def ingest(source: str, work: str, settings: Settings, *, key: str | None = None
             return done
         drop = drops.ingest(source, area.root / STAGES["ingest"].folder, from_dict(DropConfig, settings, "drop"))
         if key_for("ingest", source, settings) != key:
-            raise Transient(f"{source} changed while it was read; run again once its upload is complete")
+            message = f"{source} changed while it was read; run again once its upload is complete"
+            raise BadInput("source_changed", message)
         area.push(STAGES["ingest"].folder, drop.digest, STAGES["ingest"].record)
         known: dict[str, object] = {"format": "telltale.ingest/1", "source_key": key, "drop_digest": drop.digest}
         known["origin"] = drop.origin

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import inspect
 import logging
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from prefect import flow
 from prefect.exceptions import CrashedRun
@@ -18,6 +21,7 @@ from tasks.publish import publish
 from tasks.report import report
 from tasks.spectrum import spectrum
 from tasks.train import train
+from telltale_core import stages
 from telltale_core.errors import (
     BadInput,
     CommitUnknown,
@@ -164,3 +168,18 @@ def test_a_listener_on_this_machine_hears_every_step(monkeypatch: pytest.MonkeyP
     finally:
         progress.listener.reset(token)
     assert heard == [1, 2]
+
+
+def test_a_source_that_changed_while_it_was_read_is_not_tried_again_but_run_again(
+    small_drop: Path, tmp_path: Path
+) -> None:
+    source, work = tmp_path / "drop", str(tmp_path / "work")
+    shutil.copytree(small_drop, source)
+    key = stages.key_for("ingest", str(source), {})
+    table = pq.read_table(source / "train.parquet")
+    pq.write_table(table.slice(0, 500), source / "train.parquet")
+    with pytest.raises(BadInput, match="run again once its upload is complete") as error:
+        ingest.fn(str(source), work, {}, key)
+    assert policy.worth_retrying(ingest, None, Failed(data=error.value)) is False  # type: ignore[arg-type]
+    again = ingest.fn(str(source), work, {}, stages.key_for("ingest", str(source), {}))
+    assert len(stages.open_drop(again, work)) == 500
