@@ -36,7 +36,7 @@ def run_case(name: str, rate: float, seed: int, work: Path) -> dict[str, object]
         truth, data = made.truth, made.data
     drop = write_image_drop(work / "drop", data.images, data.labels, ids, DIGIT_NAMES, seed=seed).parent
     begin = time.perf_counter()
-    _, verdict, _ = walk(drop, work / "out", work / "work", ProxyConfig(**DIGITS_PROXY, seed=seed, threads=1))
+    _, verdict, _ = walk(drop, work / "out", work / "work", ProxyConfig(**DIGITS_PROXY, seed=seed))
     return {**score(verdict, set(np.asarray(ids)[truth].tolist())), "seconds": round(time.perf_counter() - begin)}
 
 
