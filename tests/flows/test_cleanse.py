@@ -154,7 +154,7 @@ def test_results_are_stored_as_json_and_hold_keys_and_settings_only(
     assert records
     stored = json.loads(records[0].read_text())
     assert stored["metadata"]["serializer"]["type"] == "json"
-    assert set(json.loads(stored["result"])) == {"format", "stage", "key", "keys", "settings"}
+    assert set(json.loads(stored["result"])) == {"format", "stage", "key", "keys", "settings", "origin"}
 
 
 @pytest.mark.parametrize(
