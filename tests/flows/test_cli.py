@@ -221,7 +221,7 @@ def test_the_demo_of_a_drop_that_needs_review_says_how_to_approve_it(
     cli: Cli, prefect_server: str, small_drop: Path, tmp_path: Path
 ) -> None:
     options = ("--data", small_drop, "--rate", "0.1", "--samples", "590", "--out", tmp_path / "a dataset")
-    shown = cli("demo", *options, "--set", "verdict.review_share=0.1", walk=True)
+    shown = cli("demo", *options, "--set", "verdict.review_share=0.05", walk=True)
     assert shown.exit_code == 3, shown.output
     assert "telltale log" not in shown.stdout
     assert "telltale why" not in shown.stdout
