@@ -225,7 +225,8 @@ def test_the_demo_of_a_drop_that_needs_review_says_how_to_approve_it(
     assert shown.exit_code == 3, shown.output
     assert "telltale log" not in shown.stdout
     assert "telltale why" not in shown.stdout
-    [tip] = [line for line in shown.stdout.splitlines() if line.endswith(" --approve")]
+    commands = [line.strip() for line in shown.stdout.splitlines() if line.strip().startswith("telltale cleanse")]
+    tip = next(line for line in commands if line.endswith(" --approve"))
     approved = cli(*shlex.split(tip)[1:], "--json")
     assert approved.exit_code == 0, approved.output
     assert json.loads(approved.stdout)["version"] == 1

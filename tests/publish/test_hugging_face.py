@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+import s3fs
 import telltale_storage_support as support
 
 from telltale_core.publish import PublishConfig, publish
@@ -50,6 +51,7 @@ def test_pyarrow_reads_all_shards_as_one_table(version):
 
 
 def test_published_shards_load_from_s3_and_ask_nobody_else(offline, s3_url, tmp_path, monkeypatch):
+    s3fs.S3FileSystem.clear_instance_cache()  # another test's server may have been at the cached address
     lookup = socket.getaddrinfo
 
     def only_here(host, *args, **kwargs):
