@@ -9,18 +9,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from sklearn.metrics import roc_auc_score
 
 
 def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
     """Return what the verdict found of the truth; ``poisoned`` are ids.
 
-    Counts of samples, the verdict's statement, and two shares in [0, 1]: ``tpr`` of the poison and ``fpr`` of the clean
-    samples were quarantined; None where there is no poison, or nothing clean.
+    Counts of samples, the verdict's statement and smallest p-value, and four shares in [0, 1]: ``tpr`` of the poison
+    and ``fpr`` of the clean samples were quarantined, ``precision`` of the quarantined are poison, ``auroc`` of the
+    suspicion. None where there is no poison, nothing clean, or nothing quarantined.
     """
-    table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision"])
+    table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision", "suspicion"])
     ids, decision = np.asarray(table["sample_id"].to_pylist()), np.asarray(table["decision"].to_pylist())
     truth = np.isin(ids, sorted(poisoned))
     held = decision == "quarantine"
+    both = truth.any() and not truth.all()
+    record = json.loads((verdict_dir / "verdict.json").read_bytes())
     return {
         "poisoned": int(truth.sum()),
         "found": int((held & truth).sum()),
@@ -29,5 +33,9 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
         "review": int((decision == "review").sum()),
         "tpr": round(float(held[truth].mean()), 4) if truth.any() else None,
         "fpr": round(float(held[~truth].mean()), 5) if not truth.all() else None,
-        "statement": json.loads((verdict_dir / "verdict.json").read_bytes())["statement"],
+        "precision": round(float(truth[held].mean()), 4) if held.any() else None,
+        "auroc": round(float(roc_auc_score(truth, table["suspicion"].to_numpy())), 4) if both else None,
+        "poison_found": bool(record["poison_found"]),
+        "p_value": float(record["p_value"]),
+        "statement": record["statement"],
     }

@@ -19,7 +19,7 @@ from telltale_core.errors import ConfigError, OverBudget, TrainingDiverged
 from telltale_core.proxy.config import ProxyConfig
 from telltale_core.proxy.data import Objective, Resident
 from telltale_core.proxy.hardware import Hardware
-from telltale_core.proxy.models import ProxyNet
+from telltale_core.proxy.models import ProxyNet, folded
 from telltale_core.proxy.progress import Ticker
 
 WARMUP_STEPS = 100  # at most, and at most a twentieth of the run
@@ -213,6 +213,8 @@ def evaluation_batch(shape: tuple[int, ...], hardware: Hardware) -> int:
 
 def evaluate(net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware) -> torch.Tensor:
     """Return a net's outputs for all inputs, (N, K) float32; the caller has set evaluation mode."""
+    if isinstance(net, ProxyNet) and hardware.kind == "cpu" and hardware.precision == "float32":
+        net = folded(net)
     size = evaluation_batch(tuple(data.inputs.shape[1:]), hardware)
     with hardware.autocast():
         parts = [net(data.rows(slice(start, start + size))).float() for start in range(0, len(data), size)]

@@ -1,0 +1,136 @@
+"""The cases of every suite. Development cases were looked at while settings were chosen; report cases were not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from telltale_core.config import to_dict
+from telltale_core.digest import code_version, digest_of
+from telltale_core.drop.demo import DIGITS_PROXY
+from telltale_core.errors import ConfigError
+
+CLEAN = "clean"
+REPORT_SEEDS = (11, 12, 13)
+DEVELOPMENT_SEEDS = (1, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One poisoned (or clean) drop and the proxy that is trained on it.
+
+    ``data`` names a data set of :mod:`telltale_core.bench.data`; ``attack`` one of
+    :data:`telltale_core.attacks.ATTACKS`, or ``clean``; ``params`` that attack's parameters as plain values.
+    """
+
+    data: str
+    attack: str
+    rate: float
+    target: int
+    seed: int
+    model: str = "auto"
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def key(self) -> str:
+        """Return the case's name in the caches, 16 hex digits; another version of an attack is another case."""
+        return digest_of({**to_dict(self), "code": code_version(["attacks"])})[:16]
+
+    def __str__(self) -> str:
+        return f"{self.data} {self.attack} {self.rate:.2%} target {self.target} seed {self.seed} {self.model}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Cases that share the settings of their proxy and of the ordinary classifier by which an attack is judged."""
+
+    name: str
+    about: str
+    cases: tuple[Case, ...]
+    proxy: Mapping[str, Any] = field(default_factory=dict)
+    victim: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _grid(
+    data: str, rows: tuple[tuple[str, float], ...], seeds: tuple[int, ...], *, model: str = "auto", classes: int = 10
+) -> tuple[Case, ...]:
+    """Return attack by attack, seed by seed; the target label follows from the seed, so that it varies."""
+    return tuple(
+        Case(data=data, attack=attack, rate=rate, target=seed % classes, seed=seed, model=model)
+        for attack, rate in rows
+        for seed in seeds
+    )
+
+
+_CPU_ROWS = (
+    ("badnets", 0.05),
+    ("blend", 0.05),
+    ("wanet", 0.05),
+    ("badnets", 0.01),
+    ("blend", 0.01),
+    ("sig", 0.05),
+    ("partial", 0.05),
+    ("adaptive_blend", 0.05),
+    ("all_to_all", 0.05),
+    ("untargeted", 0.05),
+    ("mislabel", 0.05),
+)
+_ADAPTIVE_ROWS = (("cover", 0.05), ("camouflage", 0.05), ("varied_strength", 0.05), ("badnets", 0.002))
+_DIGIT_ROWS = (("badnets", 0.05), ("badnets", 0.02), ("blend", 0.05), ("mislabel", 0.05), (CLEAN, 0.0))
+_CLAIM_ROWS = (("badnets", 0.01), ("blend", 0.01), ("wanet", 0.05), ("issba", 0.05), (CLEAN, 0.0))
+_RATE_ROWS = (("badnets", 0.005), ("badnets", 0.03), ("badnets", 0.05))
+_CPU_VICTIM = {"epochs": 20, "lr_hold": 0.3}
+_GPU_PROXY = {"epochs": 60}
+_GPU_VICTIM = {"epochs": 60, "lr_hold": 0.3, "model": "resnet18"}
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            name="digits",
+            about="1,500 handwritten digits that every checkout has; minutes on two cores",
+            cases=_grid("digits", _DIGIT_ROWS, (21, 22, 23)),
+            proxy=DIGITS_PROXY,
+            victim={**DIGITS_PROXY, "lr_hold": 0.3},
+        ),
+        Suite(
+            name="development",
+            about="CIFAR-10, 10,000 images: the cases on which settings are chosen",
+            cases=_grid("cifar10-10k", (*_CPU_ROWS, (CLEAN, 0.0)), DEVELOPMENT_SEEDS),
+            victim=_CPU_VICTIM,
+        ),
+        Suite(
+            name="cpu",
+            about="CIFAR-10, 10,000 images: report cases, three seeds each, five clean",
+            cases=_grid("cifar10-10k", _CPU_ROWS, REPORT_SEEDS)
+            + _grid("cifar10-10k", ((CLEAN, 0.0),), (*REPORT_SEEDS, 14, 15)),
+            victim=_CPU_VICTIM,
+        ),
+        Suite(
+            name="adaptive",
+            about="CIFAR-10, 10,000 images: attackers who know this detector",
+            cases=_grid("cifar10-10k", _ADAPTIVE_ROWS, REPORT_SEEDS),
+            victim=_CPU_VICTIM,
+        ),
+        Suite(
+            name="gpu",
+            about="CIFAR-10, 50,000 images, ResNet-18 and VGG-16, and GTSRB: the claims' table on a GPU",
+            cases=_grid("cifar10", _CLAIM_ROWS + _RATE_ROWS, REPORT_SEEDS, model="resnet18")
+            + tuple(
+                Case(data="cifar10", attack="narcissus", rate=0.0005, target=seed % 10, seed=seed, model="resnet18")
+                for seed in REPORT_SEEDS
+            )
+            + _grid("cifar10", (("partial", 0.05),), REPORT_SEEDS, model="vgg16")
+            + _grid("gtsrb", (("badnets", 0.01), ("blend", 0.01)), REPORT_SEEDS, model="resnet18", classes=43),
+            proxy=_GPU_PROXY,
+            victim=_GPU_VICTIM,
+        ),
+    )
+}
+
+
+def suite_named(name: str) -> Suite:
+    """Return a suite; raises :class:`ConfigError` for an unknown name."""
+    if name not in SUITES:
+        raise ConfigError(f"{name!r} is not a suite; known suites: {', '.join(SUITES)}")
+    return SUITES[name]

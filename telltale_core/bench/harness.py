@@ -1,0 +1,211 @@
+"""One case from nothing to its row of results: poison, train, judge by each detector, train ordinary classifiers.
+
+Everything costly is kept in a work area by content: a run that was stopped goes on, and detectors are compared on the
+same loss logs. Truth is read once a verdict stands.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from telltale_core import stages
+from telltale_core.attacks import ImageSet, Poisoned, make_attack
+from telltale_core.bench.cases import CLEAN, Case, Suite
+from telltale_core.bench.data import Split, load
+from telltale_core.bench.scoring import score
+from telltale_core.config import to_dict
+from telltale_core.digest import code_version, digest_of, sha256_bytes
+from telltale_core.drop import DropConfig
+from telltale_core.drop.demo import plain_ids, write_image_drop
+from telltale_core.losslog.files import write_json
+from telltale_core.proxy import Progress, ProgressBar, ProxyConfig, fit
+from telltale_core.spectrum import SpectrumConfig
+from telltale_core.stages import Record, folder_of
+from telltale_core.verdict import VerdictConfig
+
+log = logging.getLogger(__name__)
+
+DETECTORS: dict[str, tuple[SpectrumConfig, VerdictConfig]] = {
+    "telltale": (SpectrumConfig(), VerdictConfig()),
+    "slides": (SpectrumConfig(recipe="slides"), VerdictConfig(method="slides")),
+}
+VICTIM_SEED = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Where a suite's data lie, where its results are kept, and what of it is run.
+
+    ``victims``: "none", "before" (is the attack one?), or "after" as well (what is left of it in what was kept, by the
+    first of the detectors).
+    """
+
+    suite: Suite
+    data: Path | None
+    work: Path
+    detectors: tuple[str, ...] = ("telltale", "slides")
+    victims: str = "after"
+    threads: int = 1
+    device: str = "auto"
+
+    def proxy(self, case: Case) -> ProxyConfig:
+        """Return the settings of a case's proxy."""
+        means = {"threads": self.threads, "device": self.device}
+        return ProxyConfig(**{**self.suite.proxy, **means, "model": case.model, "seed": case.seed})
+
+    def victim(self, case: Case) -> ProxyConfig:
+        """Return the settings of an ordinary classifier: another seed, an early and long decay of its rate."""
+        own = {"threads": self.threads, "device": self.device, "seed": case.seed + VICTIM_SEED}
+        return ProxyConfig(**{"model": case.model, **self.suite.victim, **own})
+
+
+def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
+    """Return one row of results for each detector, as JSON values."""
+    split = load(case.data, bench.data, bench.work / "data")
+    made = poison(split.train, case)
+    ids = plain_ids(len(split.train), case.seed, "sample")
+    drop_dir = bench.work / "made" / case.key()
+    if not (drop_dir / "drop" / "train.parquet").is_file():
+        write_image_drop(drop_dir / "drop", made.data.images, made.data.labels, ids, split.names, seed=case.seed)
+    area = str(bench.work / "area")
+    drop = stages.ingest(str(drop_dir / "drop"), area, to_dict(DropConfig()))
+    trained = stages.train(drop, area, to_dict(bench.proxy(case)), progress=_bar(case))
+    training = stages.read_record(trained, "train", area)
+    before = _judged(bench, case, made.data, split) if bench.victims != "none" else {}
+    poisoned = set(np.asarray(ids)[made.truth].tolist())
+    rows = []
+    for place, name in enumerate(bench.detectors):
+        verdict, seconds = _verdict(bench, trained, name, area)
+        folder = folder_of(verdict, "cluster", area)
+        after: dict[str, Any] = {}
+        if bench.victims == "after" and place == 0:
+            kept = _kept(folder, ids, made.data)
+            after = before if len(kept) == len(made.data) else _judged(bench, case, kept, split)
+        rows.append(
+            {
+                **_named(bench, case, made),
+                "detector": name,
+                **score(folder, poisoned),
+                **{f"{key}_before": before.get(key) for key in ("attack_success", "accuracy")},
+                **{f"{key}_after": after.get(key) for key in ("attack_success", "accuracy")},
+                "train_s": round(sum(member["timings"]["train_s"] for member in training["members"]), 1),
+                "log_s": round(sum(_log_seconds(member["timings"]) for member in training["members"]), 1),
+                **seconds,
+                "victim_s": before.get("seconds"),
+                **_ran_on(training, name),
+            }
+        )
+    write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": rows})
+    return rows
+
+
+def poison(data: ImageSet, case: Case) -> Poisoned:
+    """Return the case's data with the truth about it; a clean case has none."""
+    if case.attack == CLEAN:
+        nothing = np.zeros(len(data), dtype=bool)
+        return Poisoned(
+            data=data, truth=nothing, cover=nothing, mislabelled=nothing, attack=CLEAN, target=None, details={}
+        )
+    return make_attack(case.attack, **case.params).poison(data, case.rate, case.target, case.seed)
+
+
+def _verdict(bench: Bench, trained: Record, name: str, area: str) -> tuple[Record, dict[str, float]]:
+    spectrum_config, verdict_config = DETECTORS[name]
+    spectrum, spectrum_s = _timed(bench, lambda: stages.spectrum(trained, area, to_dict(spectrum_config)))
+    verdict, cluster_s = _timed(bench, lambda: stages.cluster(spectrum, area, to_dict(verdict_config)))
+    return verdict, {"spectrum_s": spectrum_s, "cluster_s": cluster_s}
+
+
+def _timed(bench: Bench, run: Callable[[], Record]) -> tuple[Record, float]:
+    """Return a stage's record and the seconds of its first computation: a stage found again takes no time."""
+    began = time.perf_counter()
+    record = run()
+    path = bench.work / "seconds" / f"{record['stage']}-{record['key']}.json"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"seconds": round(time.perf_counter() - began, 2)})
+    return record, float(json.loads(path.read_bytes())["seconds"])
+
+
+def _judged(bench: Bench, case: Case, data: ImageSet, split: Split) -> dict[str, Any]:
+    """Return accuracy and attack success, on held-out images, of an ordinary classifier trained on ``data``."""
+    config = bench.victim(case)
+    content = sha256_bytes(np.ascontiguousarray(data.images).tobytes() + data.labels.tobytes())
+    code = code_version(["proxy", "losslog"])
+    path = bench.work / "victims" / f"{digest_of([content, config.recipe(), case.key(), code])}.json"
+    if path.is_file():
+        known: dict[str, Any] = json.loads(path.read_bytes())
+        return known
+    began = time.perf_counter()
+    model = fit(data.images, data.labels, data.num_classes, config, progress=_bar(case))
+    found: dict[str, Any] = {
+        "accuracy": round(float((model.predict(split.test.images) == split.test.labels).mean()), 4),
+        "attack_success": None,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    if case.attack not in (CLEAN, "mislabel"):
+        shown = make_attack(case.attack, **case.params).trigger(split.test, case.target, case.seed)
+        success = shown.success_rate(model.predict(shown.images), split.test.labels)
+        found["attack_success"] = None if np.isnan(success) else round(float(success), 4)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, found)
+    return found
+
+
+def _kept(verdict_dir: Path, ids: Sequence[str], data: ImageSet) -> ImageSet:
+    """Return what the verdict keeps: neither quarantined nor in review."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision"])
+    kept = {
+        i for i, d in zip(table["sample_id"].to_pylist(), table["decision"].to_pylist(), strict=True) if d == "keep"
+    }
+    rows = np.flatnonzero([name in kept for name in ids])
+    return ImageSet(images=data.images[rows], labels=data.labels[rows], num_classes=data.num_classes)
+
+
+def _named(bench: Bench, case: Case, made: Poisoned) -> dict[str, Any]:
+    return {
+        "suite": bench.suite.name,
+        **{name: value for name, value in to_dict(case).items() if name != "params"},
+        "params": json.dumps(dict(case.params), sort_keys=True),
+        "samples": len(made.data),
+        "cover": int(made.cover.sum()),
+        "mislabelled": int(made.mislabelled.sum()),
+    }
+
+
+def _log_seconds(timings: dict[str, float]) -> float:
+    return timings["snapshot_s"] + timings["write_s"]
+
+
+def _ran_on(training: dict[str, Any], detector: str) -> dict[str, Any]:
+    return {
+        "hardware": training["hardware"]["name"],
+        "processor": platform.processor() or platform.machine(),
+        "threads": training["hardware"]["threads"],
+        "precision": training["hardware"]["precision"],
+        "epochs": training["config"]["epochs"],
+        "members": training["config"]["members"],
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "code_version": code_version(["proxy", "losslog", "spectrum", "verdict"]),
+        "settings": json.dumps([to_dict(config) for config in DETECTORS[detector]], sort_keys=True),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+def _bar(case: Case) -> Callable[[Progress], None]:
+    bar = ProgressBar()
+    log.info("training: %s", case)
+    return bar

@@ -1,0 +1,103 @@
+"""Rows of results as Markdown: attacks that work in the main table, the weaker ones in a second beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+WORKS = 0.9
+"""An attack works where at least this share of held-out triggered inputs gets the attacker's label."""
+HEADS = (
+    "case",
+    "model",
+    "seeds",
+    "attack success",
+    "found (TPR) %",
+    "wrong (FPR) %",
+    "precision %",
+    "AUROC",
+    "review",
+    "poison found",
+    "success after",
+    "accuracy",
+    "after",
+    "train s",
+)
+
+
+def render(rows: Sequence[Row]) -> str:
+    """Return the tables of one suite for each of its detectors: mean, and least to most over the seeds."""
+    parts = []
+    for detector in dict.fromkeys(row["detector"] for row in rows):
+        cases = _cases([row for row in rows if row["detector"] == detector])
+        works = [case for case in cases if _works(case)]
+        bare = [case for case in cases if _success(case) is None]
+        weak = [case for case in cases if case not in works and case not in bare]
+        parts += [f"## {detector}\n"]
+        for title, some in (
+            (f"Attacks that succeed on at least {WORKS:.0%} of held-out triggered inputs (mean over seeds)", works),
+            ("Weaker attacks", weak),
+            ("Nothing to find, or attack success not measured", bare),
+        ):
+            if some:
+                parts += [f"{title}:\n", _table(some), ""]
+    return "\n".join(parts)
+
+
+def _cases(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows of each case over its seeds."""
+    named: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        named.setdefault(tuple(row[n] for n in ("data", "attack", "rate", "params", "model", "epochs")), []).append(row)
+    return list(named.values())
+
+
+def _success(case: Sequence[Row]) -> float | None:
+    values = [row["attack_success_before"] for row in case if row["attack_success_before"] is not None]
+    return float(np.mean(values)) if values else None
+
+
+def _works(case: Sequence[Row]) -> bool:
+    success = _success(case)
+    return success is not None and success >= WORKS
+
+
+def _table(cases: Sequence[Sequence[Row]]) -> str:
+    lines = [f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
+    for case in cases:
+        first = case[0]
+        poison_found = sum(row["poison_found"] for row in case)
+        cells = [
+            f"{first['data']} {first['attack']}" + (f" {first['rate']:.4g}" if first["rate"] else ""),
+            first["model"],
+            str(len(case)),
+            _spread(case, "attack_success_before", _percent),
+            _spread(case, "tpr", _percent),
+            _spread(case, "fpr", _percent),
+            _spread(case, "precision", _percent),
+            _spread(case, "auroc", lambda value: f"{value:.4f}"),
+            _spread(case, "review", lambda value: f"{value:.0f}"),
+            f"{poison_found} of {len(case)}",
+            _spread(case, "attack_success_after", _percent),
+            _spread(case, "accuracy_before", _percent),
+            _spread(case, "accuracy_after", _percent),
+            _spread([{"s": row["train_s"] + row["log_s"]} for row in case], "s", lambda value: f"{value:.0f}"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
+def _spread(case: Sequence[Row], name: str, shown: Callable[[float], str]) -> str:
+    """Return the mean and, where seeds differ, the least and the most."""
+    values = [row[name] for row in case if row[name] is not None]
+    if not values:
+        return "-"
+    low, mean, high = shown(min(values)), shown(float(np.mean(values))), shown(max(values))
+    return mean if low == high else f"{mean} ({low} to {high})"
