@@ -24,7 +24,7 @@ lint: $(READY) ## Run ruff, its formatter's check and mypy
 	$(BIN)/mypy
 
 bench: $(READY) ## Measure detection on the digits, and what the loss log costs (about 20 minutes)
-	$(BIN)/python -m telltale_core.bench.digits
+	$(BIN)/telltale bench --suite digits
 	$(BIN)/python -m telltale_core.bench.logging_cost
 
 clean: ## Remove the environment and the caches; runs/ stays

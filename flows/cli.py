@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows import cli_run, cli_stages, cli_versions
+from flows import cli_bench, cli_run, cli_stages, cli_versions
 from flows.console import EXIT_CODES, Outcome, command
 
 HELP = """Cleanses training data of backdoor poison: finds samples by how their losses move together, quarantines
@@ -43,6 +43,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "verify": cli_versions.verify,
     "restore": cli_versions.restore,
     "doctor": cli_run.doctor,
+    "bench": cli_bench.bench,
 }
 for _name, _function in COMMANDS.items():
     app.command(_name, epilog=EXIT_CODES)(command(_function))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 
 from telltale_core import stages
@@ -23,12 +24,14 @@ from telltale_core.attacks import ImageSet, Poisoned, make_attack
 from telltale_core.bench.cases import CLEAN, Case, Suite
 from telltale_core.bench.data import Split, load
 from telltale_core.bench.scoring import score
+from telltale_core.bench.victim import judge_attack
 from telltale_core.config import to_dict
 from telltale_core.digest import code_version, digest_of, sha256_bytes
 from telltale_core.drop import DropConfig
 from telltale_core.drop.demo import plain_ids, write_image_drop
+from telltale_core.errors import ConfigError
 from telltale_core.losslog.files import write_json
-from telltale_core.proxy import Progress, ProgressBar, ProxyConfig, fit
+from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
 from telltale_core.verdict import VerdictConfig
@@ -40,6 +43,7 @@ DETECTORS: dict[str, tuple[SpectrumConfig, VerdictConfig]] = {
     "slides": (SpectrumConfig(recipe="slides"), VerdictConfig(method="slides")),
 }
 VICTIM_SEED = 1000
+VICTIMS = ("none", "before", "after")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,10 @@ class Bench:
     victims: str = "after"
     threads: int = 1
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.victims not in VICTIMS:
+            raise ConfigError(f"victims must be one of {', '.join(VICTIMS)}, got {self.victims!r}")
 
     def proxy(self, case: Case) -> ProxyConfig:
         """Return the settings of a case's proxy."""
@@ -146,17 +154,8 @@ def _judged(bench: Bench, case: Case, data: ImageSet, split: Split) -> dict[str,
     if path.is_file():
         known: dict[str, Any] = json.loads(path.read_bytes())
         return known
-    began = time.perf_counter()
-    model = fit(data.images, data.labels, data.num_classes, config, progress=_bar(case))
-    found: dict[str, Any] = {
-        "accuracy": round(float((model.predict(split.test.images) == split.test.labels).mean()), 4),
-        "attack_success": None,
-        "seconds": round(time.perf_counter() - began, 1),
-    }
-    if case.attack not in (CLEAN, "mislabel"):
-        shown = make_attack(case.attack, **case.params).trigger(split.test, case.target, case.seed)
-        success = shown.success_rate(model.predict(shown.images), split.test.labels)
-        found["attack_success"] = None if np.isnan(success) else round(float(success), 4)
+    attack = None if case.attack == CLEAN else make_attack(case.attack, **case.params)
+    found = judge_attack(attack, case.target, data=data, test=split.test, config=config, progress=_bar(case))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, found)
     return found
@@ -164,8 +163,6 @@ def _judged(bench: Bench, case: Case, data: ImageSet, split: Split) -> dict[str,
 
 def _kept(verdict_dir: Path, ids: Sequence[str], data: ImageSet) -> ImageSet:
     """Return what the verdict keeps: neither quarantined nor in review."""
-    import pyarrow.parquet as pq
-
     table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision"])
     kept = {
         i for i, d in zip(table["sample_id"].to_pylist(), table["decision"].to_pylist(), strict=True) if d == "keep"
@@ -194,7 +191,7 @@ def _ran_on(training: dict[str, Any], detector: str) -> dict[str, Any]:
         "hardware": training["hardware"]["name"],
         "processor": platform.processor() or platform.machine(),
         "threads": training["hardware"]["threads"],
-        "precision": training["hardware"]["precision"],
+        "dtype": training["hardware"]["precision"],
         "epochs": training["config"]["epochs"],
         "members": training["config"]["members"],
         "torch": torch.__version__,

@@ -20,31 +20,22 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from telltale_core import stages
-from telltale_core.attacks import ATTACKS, Attack, ImageSet, make_attack
+from telltale_core.attacks import ATTACKS, ImageSet, make_attack
+from telltale_core.bench.data import images_of
 from telltale_core.bench.scoring import score
+from telltale_core.bench.victim import judge_attack
 from telltale_core.config import to_dict
-from telltale_core.drop import Drop, DropConfig, ingest
+from telltale_core.drop import DropConfig, ingest
 from telltale_core.drop.demo import plain_ids, write_image_drop
-from telltale_core.proxy import Progress, ProgressBar, ProxyConfig, fit
+from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
 from telltale_core.publish import PublishConfig
 from telltale_core.report import ReportConfig
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.verdict import VerdictConfig
 
 T = TypeVar("T")
-
-
-def load(source: Path, work: Path, ids: Path | None = None) -> tuple[ImageSet, tuple[str, ...]]:
-    """Return the images of a drop (only those whose ids stand in ``ids``), and the names of their classes."""
-    drop = ingest(str(source), work / "drops", DropConfig())
-    wanted = set(ids.read_text(encoding="utf-8").split()) if ids else None
-    rows = np.flatnonzero([wanted is None or name in wanted for name in drop.sample_ids])
-    classes = drop.num_classes or 0
-    names = drop.label_names or tuple(str(number) for number in range(classes))
-    return ImageSet(images=np.asarray(drop.inputs[rows]), labels=_labels(drop)[rows], num_classes=classes), names
 
 
 def walk(drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig) -> tuple[dict[str, Any], Path, dict[str, float]]:
@@ -72,26 +63,14 @@ def walk(drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig) -> tuple[dic
     return published, stages.folder_of(verdict, "cluster", area), seconds
 
 
-def victim(data: ImageSet, test: ImageSet, attack: Attack, target: int, config: ProxyConfig) -> dict[str, float]:
-    """Return accuracy and attack success, on held-out images, of an ordinary classifier trained on ``data``."""
-    begin = time.perf_counter()
-    model = fit(data.images, data.labels, data.num_classes, config)
-    triggered = attack.trigger(test, target, config.seed)
-    return {
-        "accuracy": round(float((model.predict(test.images) == test.labels).mean()), 4),
-        "attack_success": round(float(triggered.success_rate(model.predict(triggered.images), test.labels)), 4),
-        "seconds": round(time.perf_counter() - begin, 1),
-    }
-
-
-def _labels(drop: Drop) -> NDArray[np.int64]:
-    return np.asarray(drop.labels, dtype=np.int64)
-
-
 def _published(files: Sequence[str], work: Path, classes: int) -> ImageSet:
-    parts = [load(Path(file), work)[0] for file in files]
+    parts = [_load(Path(file), work)[0] for file in files]
     labels = np.concatenate([part.labels for part in parts])
     return ImageSet(images=np.concatenate([part.images for part in parts]), labels=labels, num_classes=classes)
+
+
+def _load(source: Path, work: Path, ids: Path | None = None) -> tuple[ImageSet, tuple[str, ...]]:
+    return images_of(ingest(str(source), work / "drops", DropConfig()), ids)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -110,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/main_job"))
     given = parser.parse_args(arguments)
 
-    (data, names), (test, _) = load(given.train, given.work, given.ids), load(given.test, given.work)
+    (data, names), (test, _) = _load(given.train, given.work, given.ids), _load(given.test, given.work)
     attack = make_attack(given.attack)
     made = attack.poison(data, given.rate, given.target, given.seed)
     ids = plain_ids(len(data), given.seed, "sample")
@@ -132,9 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     if not given.no_victims:
         ordinary = ProxyConfig(epochs=given.epochs, seed=given.seed + 1000, lr_hold=0.3, threads=given.threads)
-        figures["victim_on_drop"] = victim(made.data, test, attack, given.target, ordinary)
+        figures["victim_on_drop"] = judge_attack(attack, given.target, data=made.data, test=test, config=ordinary)
         kept = _published(published["files"], given.work, data.num_classes)
-        figures["victim_on_published"] = victim(kept, test, attack, given.target, ordinary)
+        figures["victim_on_published"] = judge_attack(attack, given.target, data=kept, test=test, config=ordinary)
     figures["ran_on"] = {
         "processor": platform.processor() or platform.machine(),
         "threads": given.threads or torch.get_num_threads(),

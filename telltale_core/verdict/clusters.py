@@ -22,7 +22,10 @@ RIDGE = 1e-3
 
 
 def reduce(features_nF: NDArray[np.floating], dimensions: int) -> NDArray[np.float64]:
-    """Return the cohort's principal components (n, D), scaled so that the first has variance 1."""
+    """Return the cohort's principal components (n, D), scaled so that the first has variance 1.
+
+    A smaller number of components is a slice of the columns of a larger one.
+    """
     limit = min(dimensions, features_nF.shape[0] - 1, features_nF.shape[1])
     point_nD = np.asarray(PCA(limit, svd_solver="full").fit_transform(features_nF), dtype=np.float64)
     unit = point_nD[:, 0].std()

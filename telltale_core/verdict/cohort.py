@@ -47,8 +47,14 @@ class Findings:
     tested: bool
 
 
-def examine(features_nF: NDArray[np.floating], config: VerdictConfig) -> Findings:
-    """Return the findings on one cohort, whose rows must come in a canonical order (by sample id)."""
+def examine(
+    features_nF: NDArray[np.floating], config: VerdictConfig, whitener_FF: NDArray[np.float64] | None = None
+) -> Findings:
+    """Return the findings on one cohort, whose rows must come in a canonical order (by sample id).
+
+    ``whitener_FF`` brings the features to unit scatter in the other cohorts. The number of principal components is not
+    set: the split is sought with several, the most separate one is taken, and its p-value pays for the choice.
+    """
     nothing = np.zeros(len(features_nF))
     if len(features_nF) < MIN_COHORT or not np.ptp(features_nF, axis=0).any():
         return Findings(chance_n=nothing, separation=0.0, p_value=1.0, radius=float("inf"), tested=False)
@@ -56,11 +62,18 @@ def examine(features_nF: NDArray[np.floating], config: VerdictConfig) -> Finding
     def search(point_nD: NDArray[np.float64]) -> Split:
         return best_split(point_nD, config.min_cluster, config.seed)
 
-    point_nD = reduce(features_nF, _dimensions(len(features_nF), config))
-    split = search(point_nD)
+    whitened_nF = np.asarray(features_nF, dtype=np.float64)
+    whitened_nF = whitened_nF if whitener_FF is None else whitened_nF @ whitener_FF
+    choices = _dimensions(len(features_nF), config)
+    point_nD = reduce(whitened_nF, max(choices))
+    choices = sorted({min(choice, point_nD.shape[1]) for choice in choices})
+    splits = [(choice, search(point_nD[:, :choice])) for choice in choices]
+    dimensions, split = max(splits, key=lambda found: found[1].separation)
     significance = 1.0
     if split.separation >= MIN_TESTED_SEPARATION:
-        significance = p_value(point_nD, split.separation, lambda point: search(point).separation, config.seed)
+        point_nD = point_nD[:, :dimensions]
+        one = p_value(point_nD, split.separation, lambda point: search(point).separation, config.seed)
+        significance = min(1.0, one * len(choices))
     return Findings(
         chance_n=nothing if split.chance_n is None else split.chance_n,
         separation=split.separation,
@@ -70,9 +83,10 @@ def examine(features_nF: NDArray[np.floating], config: VerdictConfig) -> Finding
     )
 
 
-def _dimensions(samples: int, config: VerdictConfig) -> int:
-    """Return how many principal components a cohort of so many samples can bear."""
-    return max(MIN_DIMENSIONS, min(config.dimensions, samples // SAMPLES_A_DIMENSION))
+def _dimensions(samples: int, config: VerdictConfig) -> list[int]:
+    """Return the numbers of principal components that a cohort of so many samples can bear."""
+    borne = [choice for choice in config.dimensions if choice * SAMPLES_A_DIMENSION <= samples]
+    return borne or [min(MIN_DIMENSIONS, *config.dimensions)]
 
 
 def best_split(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Split:

@@ -23,12 +23,14 @@ class VerdictConfig:
     """Cluster within labels, over all samples, or within labels where the task has them."""
     false_alarm_rate: float = 0.01
     """Chance of calling a drop poisoned when every cohort has one mode, in (0, 0.5]."""
-    min_separation: float = 4.2
+    min_separation: float = 4.8
     """How far a cluster must stand from the rest to be quarantined, in pooled standard deviations."""
+    min_ratio: float = 1.5
+    """How many times as far as the split that is usual in the other cohorts (their median), at least 1."""
     min_cluster: int = 10
     """Smallest cluster that can be called, in samples."""
-    dimensions: int = 8
-    """Principal components of a cohort's spectra that are clustered; at most one to 45 samples."""
+    dimensions: tuple[int, ...] = (4, 6, 8, 12)
+    """Numbers of principal components with which a split is sought; each needs 45 samples a component."""
     review_share: float = 0.2
     """A drop of which more than this share would be quarantined needs a person's approval, in (0, 1].
 
@@ -42,9 +44,11 @@ class VerdictConfig:
             raise ConfigError(f"verdict.false_alarm_rate must be in (0, 0.5], got {self.false_alarm_rate}")
         if not (math.isfinite(self.min_separation) and self.min_separation > 0):
             raise ConfigError(f"verdict.min_separation must be > 0, got {self.min_separation}")
+        if not (math.isfinite(self.min_ratio) and self.min_ratio >= 1):
+            raise ConfigError(f"verdict.min_ratio must be >= 1, got {self.min_ratio}")
         if self.min_cluster < 3:
             raise ConfigError(f"verdict.min_cluster must be >= 3, got {self.min_cluster}")
-        if not 1 <= self.dimensions <= 64:
-            raise ConfigError(f"verdict.dimensions must be in 1..64, got {self.dimensions}")
+        if not self.dimensions or not all(1 <= choice <= 64 for choice in self.dimensions):
+            raise ConfigError(f"verdict.dimensions must be numbers in 1..64, got {self.dimensions}")
         if not 0 < self.review_share <= 1:
             raise ConfigError(f"verdict.review_share must be in (0, 1], got {self.review_share}")

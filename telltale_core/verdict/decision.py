@@ -2,11 +2,12 @@
 
 The rule, in order. (1) Within each cohort (the samples of one label; all samples where the task has no labels) the
 most separate split in two is found. (2) A cohort is *called* when the p-value of the split, times the number of
-cohorts, is at most ``false_alarm_rate`` and the two sides stand at least ``min_separation`` apart. (3) Of a called
+cohorts, is at most ``false_alarm_rate`` and the two sides stand at least ``min_separation`` apart, and ``min_ratio``
+times as far as the best split of the other cohorts usually does: clean labels have sub-modes, too. (3) Of a called
 cohort's two sides the suspected one is the smaller; where they are of like size, the larger one if its losses are
 lower by more than the spread of the other cohorts' levels. (4) Its samples are quarantined, those between the sides
 go to review. (5) A significant cohort that
-misses the separation by a tenth or less goes to review, as do samples whose losses are not finite.
+misses the required separation by a twentieth or less goes to review, as do samples whose losses are not finite.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from threadpoolctl import threadpool_limits
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.cohort import Findings, examine
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.reference import whiteners
 from telltale_core.verdict.statement import Group
 
 BORDERLINE = 0.1
 """A sample of a called cohort whose chance of belonging to the suspected side is between this and one half: review."""
 UNCALLED_CEILING = 0.49
-NEARLY = 0.9
-"""A significant split at least this share of ``min_separation`` apart goes to review; clean labels reach less."""
+NEARLY = 0.95
+"""A significant split at least this share of the required separation apart goes to review."""
+MIN_USUAL = 3
+"""What is usual in the other cohorts is known from this many on."""
 LIKE_SIZE = 0.25
 """From this share of its cohort on, the smaller side need not be the poisoned one."""
 
@@ -57,7 +61,11 @@ def decide(
     by_label = labels is not None and config.cohorts != "all"
     cohorts = _cohorts(order[spectra.finite_N[order]], labels if by_label else None)
     with threadpool_limits(1):  # many small problems: threads only get in each other's way
-        findings = [examine(spectra.features_NF[rows], config) for _, rows in cohorts]
+        usual = whiteners(spectra.features_NF, [rows for _, rows in cohorts])
+        findings = [
+            examine(spectra.features_NF[rows], config, whitener)
+            for (_, rows), whitener in zip(cohorts, usual, strict=True)
+        ]
     tested = max(1, sum(found.tested for found in findings))
     made = _blank(len(sample_ids), spectra.finite_N)
     groups = []
@@ -66,7 +74,8 @@ def decide(
         chance_n = _oriented(found, rows, others, spectra)
         name = label_names[label] if label_names is not None and label is not None else None
         cohort = _Cohort(number=number, label=label, name=name, rows=rows, chance_n=chance_n, found=found)
-        groups.append(_rule(made, cohort, min(1.0, found.p_value * tested), config))
+        required = _required([other for other in findings if other is not found], config)
+        groups.append(_rule(made, cohort, min(1.0, found.p_value * tested), required, config))
     return Decisions(groups=tuple(groups), **made)
 
 
@@ -85,6 +94,12 @@ def _blank(samples: int, finite_N: NDArray[np.bool_]) -> dict[str, NDArray]:  # 
         "decision": np.where(finite_N, "keep", "review").astype("U10"),
         "reason": reason,
     }
+
+
+def _required(others: list[Findings], config: VerdictConfig) -> float:
+    """Return how far apart a cohort's two sides must stand, given what the other cohorts show."""
+    usual = [other.separation for other in others if other.tested]
+    return max(config.min_separation, config.min_ratio * float(np.median(usual)) if len(usual) >= MIN_USUAL else 0.0)
 
 
 def _oriented(
@@ -114,14 +129,20 @@ class _Cohort:
     found: Findings
 
 
-def _rule(made: dict[str, NDArray], cohort: _Cohort, p: float, config: VerdictConfig) -> Group:  # type: ignore[type-arg]
+def _rule(
+    made: dict[str, NDArray],  # type: ignore[type-arg]
+    cohort: _Cohort,
+    p: float,
+    required: float,
+    config: VerdictConfig,
+) -> Group:
     """Write the cohort's decisions into ``made`` and return its line; ``p`` is corrected for the number of cohorts."""
     rows, chance_n, found = cohort.rows, cohort.chance_n, cohort.found
     significant = p <= config.false_alarm_rate
-    called = significant and found.separation >= config.min_separation
+    called = significant and found.separation >= required
     where = "the drop" if cohort.label is None else f"label {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
-    ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / config.min_separation)
+    ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
     made["suspicion"][rows] = chance_n * ceiling
     if called:
         border_n = (chance_n > BORDERLINE) & ~inside_n
@@ -133,8 +154,11 @@ def _rule(made: dict[str, NDArray], cohort: _Cohort, p: float, config: VerdictCo
             "review",
             f"stands between the suspected cluster of {where} and the rest",
         )
-    elif significant and found.separation >= NEARLY * config.min_separation:
-        weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart"
+    elif significant and found.separation >= NEARLY * required:
+        weak = (
+            f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
+            f"{required:.1f} are needed"
+        )
         _set(made, rows[inside_n], cohort.number, "review", weak)
     decision_n = made["decision"][rows]
     return Group(
@@ -143,7 +167,7 @@ def _rule(made: dict[str, NDArray], cohort: _Cohort, p: float, config: VerdictCo
         samples=len(rows),
         size=int(inside_n.sum()) if significant else 0,
         statistic=round(found.separation, 4),
-        threshold=config.min_separation,
+        threshold=round(required, 4),
         p_value=p,
         tested=found.tested,
         called=called,

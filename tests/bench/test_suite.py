@@ -1,0 +1,117 @@
+"""The bench on small digits: every step once, nothing twice, failures told, weak attacks beside the main table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from telltale_core import stages
+from telltale_core.bench import harness
+from telltale_core.bench.cases import CLEAN, SUITES, Case, Suite, suite_named
+from telltale_core.bench.data import load
+from telltale_core.bench.harness import Bench
+from telltale_core.bench.suite import run_suite
+from telltale_core.bench.tables import render
+from telltale_core.errors import ConfigError
+
+TINY = {"epochs": 6, "width": 4, "lr": 0.02}
+CASES = (
+    Case(data="digits", attack="badnets", rate=0.1, target=1, seed=0),
+    Case(data="digits", attack=CLEAN, rate=0.0, target=1, seed=0),
+    Case(data="digits", attack="sig", rate=0.9, target=1, seed=0),  # more poison than the target label has samples
+)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    tiny = Suite(name="tiny", about="", cases=CASES, proxy=TINY, victim=TINY)
+    return Bench(suite=tiny, data=None, work=tmp_path_factory.mktemp("bench"))
+
+
+@pytest.fixture(scope="module")
+def ran(bench: Bench) -> tuple[list[dict[str, Any]], dict[str, str], list[str]]:
+    told: list[str] = []
+    rows, failed = run_suite(bench, CASES, told=told.append)
+    return rows, failed, told
+
+
+def test_every_case_has_a_row_for_each_detector(ran: tuple[Any, ...], bench: Bench) -> None:
+    rows, _, _ = ran
+    assert [(row["attack"], row["detector"]) for row in rows] == [
+        ("badnets", "telltale"), ("badnets", "slides"), ("clean", "telltale"), ("clean", "slides"),
+    ]  # fmt: skip
+    poisoned, clean = rows[0], rows[2]
+    assert (poisoned["poisoned"], poisoned["clean"]) == (150, 1350)
+    assert 0 <= poisoned["attack_success_before"] <= 1
+    assert 0 < poisoned["accuracy_before"] <= 1
+    assert clean["attack_success_before"] is None
+    assert clean["tpr"] is None
+    assert min(row["train_s"] for row in rows) > 0
+    stored = pq.read_table(bench.work / "results" / "tiny" / "results.parquet").to_pylist()
+    assert stored == rows
+    assert (bench.work / "results" / "tiny" / "results.png").stat().st_size > 5000
+
+
+def test_a_case_that_cannot_be_made_is_told_and_stops_no_other(ran: tuple[Any, ...]) -> None:
+    _, failed, told = ran
+    (why,) = failed.values()
+    assert why.startswith("ConfigError: ")
+    assert len(told) == 3
+    assert "FAILED" in told[2]
+
+
+def test_a_second_run_trains_nothing(ran: tuple[Any, ...], bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telltale_core.proxy.train", _fail)
+    monkeypatch.setattr(harness, "judge_attack", _fail)
+    again, _ = run_suite(bench, CASES[:2], told=lambda _: None)
+    assert again == ran[0]
+
+
+def test_detectors_share_one_training(ran: tuple[Any, ...], bench: Bench) -> None:
+    assert len(list((bench.work / "area" / stages.STAGES["train"].folder).iterdir())) == 2
+
+
+def test_two_processes_give_the_rows_of_one(ran: tuple[Any, ...], bench: Bench) -> None:
+    rows, _ = run_suite(bench, CASES[:2], jobs=2, told=lambda _: None)
+    assert rows == ran[0]
+
+
+def test_weak_attacks_stand_in_a_table_of_their_own_and_are_not_dropped() -> None:
+    rows = [_row("badnets", 0.99), _row("badnets", 0.95, seed=2), _row("wanet", 0.4), _row("clean", None)]
+    text = render(rows)
+    strong, weak = text.index("| digits badnets 0.05 |"), text.index("| digits wanet 0.05 |")
+    assert text.index("at least 90%") < strong < text.index("Weaker attacks") < weak < text.index("Nothing to find")
+    assert "97.00 (95.00 to 99.00)" in text
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_no_case_stands_twice_and_report_cases_are_not_development_cases(name: str) -> None:
+    keys = [case.key() for case in SUITES[name].cases]
+    assert len(set(keys)) == len(keys)
+    development = {case.seed for case in SUITES["development"].cases}
+    assert name == "development" or not development & {case.seed for case in SUITES[name].cases}
+
+
+def test_data_that_is_not_there_is_an_error_that_says_what_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cifar10/train\.parquet"):
+        load("cifar10-10k", tmp_path, tmp_path)
+    with pytest.raises(ConfigError, match="known suites: digits"):
+        suite_named("none")
+    with pytest.raises(ConfigError, match="victims must be one of"):
+        Bench(suite=SUITES["digits"], data=None, work=tmp_path, victims="some")
+
+
+def _fail(*_: object, **__: object) -> None:
+    raise AssertionError("computed again")
+
+
+def _row(attack: str, success: float | None, seed: int = 1) -> dict[str, Any]:
+    return {
+        "data": "digits", "attack": attack, "rate": 0.05, "params": "{}", "model": "auto", "epochs": 30, "seed": seed,
+        "detector": "telltale", "attack_success_before": success, "attack_success_after": None, "tpr": None, "fpr": 0.0,
+        "precision": None, "auroc": None, "review": 0, "poison_found": False, "accuracy_before": None,
+        "accuracy_after": None, "train_s": 1.0, "log_s": 1.0,
+    }  # fmt: skip
