@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.cohort import Findings, examine
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.labels import REASON, doubtful_labels
 from telltale_core.verdict.reference import whiteners
 from telltale_core.verdict.statement import Group
 
@@ -39,7 +40,7 @@ LIKE_SIZE = 0.25
 class Decisions:
     """One entry a sample, in the order given: suspicion in [0, 1] (higher is worse), cluster, decision, reason.
 
-    ``groups`` has one entry a cohort, in the order of the labels.
+    ``groups`` has one entry a cohort, in the order of the labels. ``doubtful``: kept, but the label looks wrong.
     """
 
     suspicion: NDArray[np.float64]
@@ -47,6 +48,7 @@ class Decisions:
     decision: NDArray[np.str_]
     reason: NDArray[np.object_]
     groups: tuple[Group, ...]
+    doubtful: NDArray[np.bool_]
 
 
 def decide(
@@ -76,7 +78,9 @@ def decide(
         cohort = _Cohort(number=number, label=label, name=name, rows=rows, chance_n=chance_n, found=found)
         required = _required([other for other in findings if other is not found], config)
         groups.append(_rule(made, cohort, min(1.0, found.p_value * tested), required, config))
-    return Decisions(groups=tuple(groups), **made)
+    doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts]) & (made["decision"] == "keep")
+    made["reason"][doubtful_N] = REASON
+    return Decisions(groups=tuple(groups), doubtful=doubtful_N, **made)
 
 
 def _cohorts(rows: NDArray[np.int64], labels: NDArray[np.int64] | None) -> list[tuple[int | None, NDArray[np.int64]]]:

@@ -124,6 +124,7 @@ def _record(made: Decisions, drop_digest: str, spectra: Spectra, config: Verdict
         "false_alarm_rate": config.false_alarm_rate,
         "counts": {"samples": samples, **counts},
         "groups": [dataclasses.asdict(group) for group in made.groups],
-        "caveats": caveats(made.groups, int((~spectra.finite_N).sum())),
+        "doubtful_labels": int(made.doubtful.sum()),
+        "caveats": caveats(made.groups, int((~spectra.finite_N).sum()), int(made.doubtful.sum())),
         "config": to_dict(config),
     }

@@ -51,7 +51,10 @@ def decide_by_slides(sample_ids: NDArray[np.str_], spectra: Spectra) -> Decision
         quarantined=odd,
         review=0,
     )
-    return Decisions(suspicion=suspicion, cluster=cluster, decision=decision, reason=reason, groups=(group,))
+    doubtful = np.zeros(len(sample_ids), dtype=bool)  # the recipe has no word for wrong labels
+    return Decisions(
+        suspicion=suspicion, cluster=cluster, decision=decision, reason=reason, groups=(group,), doubtful=doubtful
+    )
 
 
 def _cluster(feature_nF: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

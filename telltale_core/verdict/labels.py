@@ -1,0 +1,28 @@
+"""Samples whose label looks wrong: learnt late and hard, each on its own. Not poison, and not called poison.
+
+A wrong label without a trigger has nothing to share, so it forms no cluster; it keeps a high loss until the proxy
+learns it by heart. Measured by the mean log loss in the window, within the label: the upper tail of honest samples is
+short, so a robust z-score of 2 is far out (on CIFAR-10: under 0.5 % of them).
+Figures: ``telltale_core/bench/README.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_LABEL_Z = 2.0
+REASON = "much harder to learn than the other samples of its label: look whether the label is right"
+
+
+def doubtful_labels(level_N: NDArray[np.float64], cohorts: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
+    """Return which samples (N,) stay above their cohort's median level by two robust standard deviations and more."""
+    doubtful_N = np.zeros(len(level_N), dtype=bool)
+    for rows in cohorts:
+        level_n = level_N[rows]
+        away_n = level_n - np.median(level_n)
+        spread = 1.4826 * np.median(np.abs(away_n))
+        doubtful_N[rows] = away_n > MIN_LABEL_Z * spread if spread > 0 else False
+    return doubtful_N

@@ -1,0 +1,47 @@
+"""Wrong labels are told as what they are: kept, with a reason, and never as poison."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest_cases import Case
+
+from telltale_core.losslog import LossLog
+from telltale_core.verdict import TelltaleDetector, VerdictConfig
+from telltale_core.verdict.labels import REASON, doubtful_labels
+from telltale_core.verdict.statement import caveats, state
+
+
+@pytest.fixture(scope="module")
+def hard(clean: Case) -> tuple[Case, np.ndarray]:
+    """Return the clean case with 20 samples, drawn from all labels, that are learnt late, each in its own way."""
+    rng = np.random.default_rng(5)
+    rows = rng.choice(len(clean.labels), 20, replace=False)
+    losses = clean.log.log_loss.copy()
+    losses[rows] = 1.2 + rng.normal(0, 0.3, (20, losses.shape[1]))
+    log = LossLog.from_array(losses.astype(np.float32), sample_ids=clean.log.sample_ids, drop_digest="")
+    return Case(log=log, labels=clean.labels, truth=clean.truth), rows
+
+
+def test_hard_samples_are_kept_with_a_reason_and_no_poison_is_found(hard: tuple[Case, np.ndarray]) -> None:
+    case, rows = hard
+    detector = TelltaleDetector().fit(case.log, case.labels)
+    named = detector.reason_ == REASON
+    assert named[rows].mean() >= 0.9
+    assert np.delete(named, rows).mean() <= 0.05
+    assert (detector.decision_ == "keep").all()
+    assert detector.statement_.startswith("No poison found")
+
+
+def test_poison_is_not_called_a_wrong_label(poisoned: Case, fitted: TelltaleDetector) -> None:
+    assert not (fitted.reason_[fitted.flagged_] == REASON).any()
+
+
+def test_levels_that_are_all_alike_name_nobody() -> None:
+    assert not doubtful_labels(np.ones(50), [np.arange(50)]).any()
+
+
+def test_the_number_is_told_beside_the_verdict() -> None:
+    assert any("12 kept samples" in line for line in caveats([], 0, 12))
+    assert not any("kept samples" in line for line in caveats([], 0, 0))
+    assert state([], 10, VerdictConfig()).startswith("No verdict")
