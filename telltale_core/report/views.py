@@ -42,8 +42,8 @@ STATUS = {
         "css": "clean",
         "ink": "#00805d",
         "icon": "M22 4 A18 18 0 1 1 21.9 4 M14 23 L20 29 L31 16",
-        "next": "No group of samples moved together more than chance allows. Read this with the limits below: it "
-        "speaks of what the method can see.",
+        "next": "No group of samples moved together far enough apart from its like. Read this with the limits below: "
+        "it speaks of what the method can see.",
     },
 }
 WORDS = {"keep": "kept", "quarantine": "quarantined", "review": "review"}
@@ -53,8 +53,8 @@ GENERAL = (
     "Poison that the proxy did not learn leaves no trace in its losses: a trigger that does not work on it is missed.",
 )
 ALWAYS = (
-    "Source-specific (partial) attacks and a handful of samples in a large label are the hardest cases; absence of a "
-    "finding is weak evidence there.",
+    "Attacks that the proxy learns late or not as one feature (warping, adaptive blend, random or shifted target "
+    "labels) and a handful of samples in a large label are the hardest cases; no finding is weak evidence there.",
     "One drop is judged by itself: poison spread thinly over many drops can stay below the threshold in each of them.",
 )
 

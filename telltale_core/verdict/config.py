@@ -23,10 +23,10 @@ class VerdictConfig:
     """Cluster within labels, over all samples, or within labels where the task has them."""
     false_alarm_rate: float = 0.01
     """Chance of calling a drop poisoned when every cohort has one mode, in (0, 0.5]."""
-    min_separation: float = 4.8
+    min_separation: float = 5.0
     """How far a cluster must stand from the rest to be quarantined, in pooled standard deviations."""
     min_ratio: float = 1.5
-    """How many times as far as the split that is usual in the other cohorts (their median), at least 1."""
+    """How many times as far as the splits that are usual in the other cohorts (their upper quartile), at least 1."""
     min_cluster: int = 10
     """Smallest cluster that can be called, in samples."""
     dimensions: tuple[int, ...] = (4, 6, 8, 12)

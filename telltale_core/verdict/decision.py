@@ -3,7 +3,7 @@
 The rule, in order. (1) Within each cohort (the samples of one label; all samples where the task has no labels) the
 most separate split in two is found. (2) A cohort is *called* when the p-value of the split, times the number of
 cohorts, is at most ``false_alarm_rate`` and the two sides stand at least ``min_separation`` apart, and ``min_ratio``
-times as far as the best split of the other cohorts usually does: clean labels have sub-modes, too. (3) Of a called
+times as far as the best splits of the other cohorts usually do: clean labels have sub-modes, too. (3) Of a called
 cohort's two sides the suspected one is the smaller; where they are of like size, the larger one if its losses are
 lower by more than the spread of the other cohorts' levels. (4) Its samples are quarantined, those between the sides
 go to review. (5) A significant cohort that
@@ -23,6 +23,7 @@ from telltale_core.verdict.cohort import Findings, examine
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.labels import REASON, doubtful_labels
 from telltale_core.verdict.reference import whiteners
+from telltale_core.verdict.significance import LEAST_NULL
 from telltale_core.verdict.statement import Group
 
 BORDERLINE = 0.1
@@ -30,6 +31,8 @@ BORDERLINE = 0.1
 UNCALLED_CEILING = 0.49
 NEARLY = 0.95
 """A significant split at least this share of the required separation apart goes to review."""
+USUAL_QUANTILE = 0.75
+"""Up to a quarter of the other cohorts may be attacked, too, before that raises what is required."""
 MIN_USUAL = 3
 """What is usual in the other cohorts is known from this many on."""
 LIKE_SIZE = 0.25
@@ -102,8 +105,10 @@ def _blank(samples: int, finite_N: NDArray[np.bool_]) -> dict[str, NDArray]:  # 
 
 def _required(others: list[Findings], config: VerdictConfig) -> float:
     """Return how far apart a cohort's two sides must stand, given what the other cohorts show."""
-    usual = [other.separation for other in others if other.tested]
-    return max(config.min_separation, config.min_ratio * float(np.median(usual)) if len(usual) >= MIN_USUAL else 0.0)
+    usual = [max(other.separation, LEAST_NULL) for other in others if other.tested]
+    if len(usual) < MIN_USUAL:
+        return config.min_separation
+    return max(config.min_separation, config.min_ratio * float(np.quantile(usual, USUAL_QUANTILE)))
 
 
 def _oriented(

@@ -52,9 +52,12 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     tested = [group for group in groups if group.tested]
     if not tested:
         return "No verdict: no group of samples is large enough to be tested, so a person must decide."
-    p = min(group.p_value for group in tested)
     what = f"{len(tested)} labels tested" if len(tested) > 1 else "all samples tested together"
-    return f"No poison found: {what}, smallest p = {p:.2g}, false-alarm rate {config.false_alarm_rate:.2g}."
+    top = max(tested, key=lambda group: group.statistic / group.threshold)
+    return (
+        f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
+        f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed."
+    )
 
 
 def caveats(groups: Sequence[Group], non_finite: int, doubtful: int) -> list[str]:
