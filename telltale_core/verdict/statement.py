@@ -57,7 +57,16 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
         f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed."
+        f"{_near_miss(tested)}"
     )
+
+
+def _near_miss(groups: Sequence[Group]) -> str:
+    near = [group for group in groups if group.review]
+    labels = [group for group in near if group.label is not None]
+    where = f" of {_names(labels)}" if labels else ""
+    held = sum(group.review for group in near)
+    return f" A near miss: {held:,} samples{where} are held for a person's review." if near else ""
 
 
 def caveats(groups: Sequence[Group], non_finite: int, doubtful: int) -> list[str]:

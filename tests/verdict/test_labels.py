@@ -9,7 +9,7 @@ from conftest_cases import Case
 from telltale_core.losslog import LossLog
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
 from telltale_core.verdict.labels import REASON, doubtful_labels
-from telltale_core.verdict.statement import caveats, state
+from telltale_core.verdict.statement import Group, caveats, state
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,14 @@ def test_the_number_is_told_beside_the_verdict() -> None:
     assert any("12 kept samples" in line for line in caveats([], 0, 12))
     assert not any("kept samples" in line for line in caveats([], 0, 0))
     assert state([], 10, VerdictConfig()).startswith("No verdict")
+
+
+@pytest.mark.parametrize("review", [0, 494])
+def test_a_near_miss_is_part_of_the_statement(review: int) -> None:
+    group = Group(
+        label=1, label_name="automobile", samples=1450, size=review, statistic=4.96, threshold=5.0, p_value=2e-4,
+        tested=True, called=False, quarantined=0, review=review,
+    )  # fmt: skip
+    told = state([group], 10_000, VerdictConfig())
+    assert told.startswith("No poison found")
+    assert ("494 samples of label automobile are held for a person's review" in told) == bool(review)
