@@ -34,12 +34,17 @@ def test_the_same_seed_gives_the_same_drop(tmp_path: Path) -> None:
 
 def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Path) -> None:
     decided = {"p1": "quarantine", "p2": "quarantine", "p3": "keep", "p4": "review", "c1": "quarantine", "c2": "keep"}
-    table = pa.table({"sample_id": list(decided), "decision": list(decided.values())})
+    suspicion = [1.0, 0.9, 0.8, 0.4, 0.7, 0.1]
+    table = pa.table({"sample_id": list(decided), "decision": list(decided.values()), "suspicion": suspicion})
     pq.write_table(table, tmp_path / "verdict.parquet")
-    (tmp_path / "verdict.json").write_text(json.dumps({"statement": "Poison found."}))
+    (tmp_path / "verdict.json").write_text(
+        json.dumps({"statement": "Poison found.", "poison_found": True, "p_value": 1e-5})
+    )
     found = score(tmp_path, ["p1", "p2", "p3", "p4"])
     assert (found["found"], found["tpr"], found["wrongly_quarantined"], found["fpr"]) == (2, 0.5, 1, 0.5)
-    assert (found["review"], found["statement"]) == (1, "Poison found.")
+    assert (found["review"], found["statement"], found["poison_found"]) == (1, "Poison found.", True)
+    assert found["precision"] == pytest.approx(2 / 3, abs=1e-4)
+    assert found["auroc"] == 0.875  # one of eight pairs of a poisoned and a clean sample stands the wrong way round
     assert score(tmp_path, [])["tpr"] is None
     assert score(tmp_path, list(decided))["fpr"] is None
 
