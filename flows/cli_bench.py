@@ -54,8 +54,7 @@ def bench(
     from telltale_core.bench.suite import run_suite, write_results
 
     chosen = Bench(suite=suite_named(suite), data=data, work=work, victims=victims, threads=threads)
-    cases = [case for case in chosen.suite.cases if all(word in str(case).split() for word in only)]
-    rows, failed = run_suite(chosen, cases, jobs, told=log.info)
+    rows, failed = run_suite(chosen, chosen.suite.cases_with(only), jobs, told=log.info)
     folder = write_results(chosen, rows)
     lines = (folder / "results.md").read_text(encoding="utf-8").splitlines() if rows else []
     after = [f"failed: {name}: {why}" for name, why in failed.items()]

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             threads=given.threads,
             device=given.device,
         )
-        cases = [case for case in suite.cases if all(word in str(case).split() for word in given.only)]
+        cases = suite.cases_with(given.only)
         rows, failed = run_suite(bench, cases, given.jobs, told=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
         folder = write_results(bench, rows)
     except TelltaleError as error:

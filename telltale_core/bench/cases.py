@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,10 @@ class Suite:
     cases: tuple[Case, ...]
     proxy: Mapping[str, Any] = field(default_factory=dict)
     victim: Mapping[str, Any] = field(default_factory=dict)
+
+    def cases_with(self, words: Iterable[str]) -> list[Case]:
+        """Return the cases in whose name all of these words stand."""
+        return [case for case in self.cases if set(words) <= set(str(case).split())]
 
 
 def _grid(

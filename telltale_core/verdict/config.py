@@ -14,8 +14,8 @@ class VerdictConfig:
     """How spectra become decisions.
 
     ``method="telltale"``: the best split within each label (over all samples where the task has no labels) is called by
-    ``false_alarm_rate`` and ``min_separation``. ``method="slides"``: DBSCAN over all samples, every cluster but the
-    largest is called (the published recipe, without a test).
+    ``false_alarm_rate``, ``min_separation`` and ``min_ratio``. ``method="slides"``: DBSCAN over all samples, every
+    cluster but the largest is called (the published recipe, without a test).
     """
 
     method: Literal["telltale", "slides"] = "telltale"

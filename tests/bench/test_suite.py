@@ -95,6 +95,12 @@ def test_no_case_stands_twice_and_report_cases_are_not_development_cases(name: s
     assert name == "development" or not development & {case.seed for case in SUITES[name].cases}
 
 
+def test_words_choose_cases() -> None:
+    (chosen,) = SUITES["cpu"].cases_with(["badnets", "5.00%", "11"])
+    assert (chosen.attack, chosen.rate, chosen.seed) == ("badnets", 0.05, 11)
+    assert len(SUITES["cpu"].cases_with([])) == len(SUITES["cpu"].cases)
+
+
 def test_data_that_is_not_there_is_an_error_that_says_what_is_needed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cifar10/train\.parquet"):
         load("cifar10-10k", tmp_path, tmp_path)
