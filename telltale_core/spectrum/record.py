@@ -7,6 +7,7 @@ column                type                           meaning
 ``features``          fixed_size_list<float32>[F]    real, then imaginary parts of the whitened spectrum
 ``level``             double                         mean log loss in the window
 ``trend``             double                         rise of the log loss per snapshot in the window
+``motion``            fixed_size_list<double>[3]     level, log spread, log activity before three quarters of the run
 ``finite``            bool                           False: a loss was not finite, the numbers are 0
 ====================  =============================  ==================================================
 """
@@ -29,7 +30,7 @@ from telltale_core.losslog.files import write_json
 from telltale_core.spectrum.config import SpectrumConfig
 from telltale_core.spectrum.transform import Spectra, transform
 
-FORMAT = "telltale.spectrum/1"
+FORMAT = "telltale.spectrum/2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class Spectrum:
                 features_NF=flat.reshape(table.num_rows, record["n_features"]),
                 level_N=table["level"].to_numpy(),
                 trend_N=table["trend"].to_numpy(),
+                motion_N3=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, 3),
                 finite_N=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
                 windows=tuple((int(start), int(stop)) for start, stop in record["windows"]),
                 kept=record["kept"],
@@ -85,6 +87,7 @@ def compute_spectrum(
             "features": pa.FixedSizeListArray.from_arrays(pa.array(spectra.features_NF.ravel()), n_features),
             "level": pa.array(spectra.level_N),
             "trend": pa.array(spectra.trend_N),
+            "motion": pa.FixedSizeListArray.from_arrays(pa.array(spectra.motion_N3.ravel()), 3),
             "finite": pa.array(spectra.finite_N),
         }
     )

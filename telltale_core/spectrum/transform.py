@@ -18,6 +18,9 @@ MIN_SNAPSHOTS = 4
 LEARNT_SHARE = 0.05
 """A proxy has begun to learn when the median log loss has fallen by this share of its whole fall."""
 SLIDES_START = 0.5
+BEFORE_THE_END = 0.75
+"""Motion is measured up to this share of a run: at its end even random labels are learnt by heart."""
+STILL = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +28,16 @@ class Spectra:
     """The spectra of one loss log, rows in the log's order.
 
     ``features_NF`` float32; ``level_N`` mean log loss in the window and ``trend_N`` its rise per snapshot (natural-log
-    units); ``finite_N`` False for rows with a non-finite loss, whose numbers are 0; ``windows`` the first and one past
-    the last snapshot used, per member; ``kept`` says in a sentence how they were chosen,
-    ``recipe`` which transform was taken.
+    units); ``motion_N3`` level, log spread and log activity (mean absolute step) of the log loss in the window's part
+    before three quarters of the run; ``finite_N`` False for rows with a non-finite loss, whose numbers are 0;
+    ``windows`` the first and one past the last snapshot used, per member; ``kept`` says in a sentence how they were
+    chosen, ``recipe`` which transform was taken.
     """
 
     features_NF: NDArray[np.float32]
     level_N: NDArray[np.float64]
     trend_N: NDArray[np.float64]
+    motion_N3: NDArray[np.float64]
     finite_N: NDArray[np.bool_]
     windows: tuple[tuple[int, int], ...]
     kept: str
@@ -54,7 +59,7 @@ def transform(
     finite_N = np.asarray(np.isfinite(log_loss_NT).all(axis=1))
     if not finite_N.any():
         raise BadInput("no_finite_losses", f"none of the {len(log_loss_NT)} samples has finite losses at all snapshots")
-    windows, features, levels, trends = [], [], [], []
+    windows, features, levels, trends, motions = [], [], [], [], []
     for member in np.unique(member_T):
         column_t = np.flatnonzero(member_T == member)
         start, stop = choose_window(np.median(log_loss_NT[finite_N][:, column_t], axis=0), config)
@@ -63,6 +68,7 @@ def transform(
         levels.append(window_NT.mean(axis=1))
         time_T = np.arange(window_NT.shape[1]) - (window_NT.shape[1] - 1) / 2
         trends.append(window_NT @ time_T / (time_T @ time_T))
+        motions.append(_motion(window_NT, round(BEFORE_THE_END * len(column_t)) - start))
         cohort = None if labels is None else labels[finite_N]
         slides = config.recipe == "slides"
         features.append(_slides(window_NT) if slides else _complex(window_NT, cohort, config.whitening))
@@ -72,6 +78,7 @@ def transform(
         features_NF=stacked_NF,
         level_N=_spread(np.mean(levels, axis=0), finite_N),
         trend_N=_spread(np.mean(trends, axis=0), finite_N),
+        motion_N3=np.stack([_spread(value_n, finite_N) for value_n in np.mean(motions, axis=0).T], axis=1),
         finite_N=finite_N,
         windows=tuple(windows),
         kept=_say(config),
@@ -101,6 +108,14 @@ def choose_window(median_T: NDArray[np.floating], config: SpectrumConfig) -> tup
             "train for more epochs, record more snapshots an epoch, or widen spectrum.start and spectrum.stop",
         )
     return start, stop
+
+
+def _motion(window_NT: NDArray[np.float64], stop: int) -> NDArray[np.float64]:
+    """Return level, log spread and log activity (N, 3) of the window's first ``stop`` snapshots (at least four)."""
+    early_NT = window_NT[:, : max(stop, MIN_SNAPSHOTS)]
+    spread_N = np.log(early_NT.std(axis=1) + STILL)
+    activity_N = np.log(np.abs(np.diff(early_NT, axis=1)).mean(axis=1) + STILL)
+    return np.stack([early_NT.mean(axis=1), spread_N, activity_N], axis=1)
 
 
 def _complex(window_NT: NDArray[np.float64], labels: NDArray[np.int64] | None, whitening: float) -> NDArray[np.float64]:

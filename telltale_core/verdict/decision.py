@@ -8,11 +8,13 @@ cohort's two sides the suspected one is the smaller; where they are of like size
 lower by more than the spread of the other cohorts' levels. (4) Its samples are quarantined, those between the sides
 go to review. (5) A significant cohort that
 misses the required separation by a twentieth or less goes to review, as do samples whose losses are not finite.
+(6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
+they are a second mode, at the same corrected significance, at about that loss.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.cohort import Findings, examine
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
 from telltale_core.verdict.labels import REASON, doubtful_labels
 from telltale_core.verdict.reference import whiteners
 from telltale_core.verdict.significance import LEAST_NULL
@@ -71,7 +74,8 @@ def decide(
             examine(spectra.features_NF[rows], config, whitener)
             for (_, rows), whitener in zip(cohorts, usual, strict=True)
         ]
-    tested = max(1, sum(found.tested for found in findings))
+        guesses = _ordered(order, spectra, labels, config)
+    tested = max(1, sum(found.tested for found in findings) + guesses.tested)
     made = _blank(len(sample_ids), spectra.finite_N)
     groups = []
     for number, ((label, rows), found) in enumerate(zip(cohorts, findings, strict=True)):
@@ -81,9 +85,22 @@ def decide(
         cohort = _Cohort(number=number, label=label, name=name, rows=rows, chance_n=chance_n, found=found)
         required = _required([other for other in findings if other is not found], config)
         groups.append(_rule(made, cohort, min(1.0, found.p_value * tested), required, config))
+    if guesses.tested:
+        groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config))
     doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts]) & (made["decision"] == "keep")
     made["reason"][doubtful_N] = REASON
     return Decisions(groups=tuple(groups), doubtful=doubtful_N, **made)
+
+
+def _ordered(
+    order: NDArray[np.int64], spectra: Spectra, labels: NDArray[np.int64] | None, config: VerdictConfig
+) -> Guesses:
+    """Return the guesses of rows taken by id, in the order given: permuting the rows permutes them."""
+    own = None if labels is None else labels[order]
+    found = held_at_a_guess(spectra.motion_N3[order], spectra.finite_N[order], own, config)
+    chance_N = np.empty(len(order))
+    chance_N[order] = found.chance_N
+    return replace(found, chance_N=chance_N)
 
 
 def _cohorts(rows: NDArray[np.int64], labels: NDArray[np.int64] | None) -> list[tuple[int | None, NDArray[np.int64]]]:
@@ -182,6 +199,43 @@ def _rule(
         called=called,
         quarantined=int((decision_n == "quarantine").sum()),
         review=int((decision_n == "review").sum()),
+    )
+
+
+def _rule_on_guesses(
+    made: dict[str, NDArray],  # type: ignore[type-arg]
+    found: Guesses,
+    number: int,
+    tested: int,
+    config: VerdictConfig,
+) -> Group:
+    """Write the decisions on samples held at a guess into ``made`` where nothing else was decided of them."""
+    p = min(1.0, found.p_value * tested)
+    called = p <= config.false_alarm_rate and found.near_guess
+    chance_N = np.where(made["decision"] == "keep", found.chance_N, 0.0)
+    inside_N, border_N = chance_N > 0.5, (chance_N > BORDERLINE) & (chance_N <= 0.5)
+    if called:
+        made["suspicion"] = np.maximum(made["suspicion"], chance_N)
+        because = (
+            f"its loss stays at that of a guess over the labels and hardly moves, as that of {inside_N.sum() - 1} "
+            f"others (p = {p:.1e}): the proxy learnt a feature that comes with labels at random"
+        )
+        _set(made, np.flatnonzero(inside_N), number, "quarantine", because)
+        between = "stands between the samples held at the loss of a guess and the rest"
+        _set(made, np.flatnonzero(border_N), number, "review", between)
+    return Group(
+        kind="guess",
+        label=None,
+        label_name="any label, at random",
+        samples=len(chance_N),
+        size=int(inside_N.sum()) if called else 0,
+        statistic=round(found.separation, 4),
+        threshold=round(deviations_needed(config.false_alarm_rate / tested), 4),
+        p_value=p,
+        tested=True,
+        called=called,
+        quarantined=int(inside_N.sum()) if called else 0,
+        review=int(border_N.sum()) if called else 0,
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from telltale_core.verdict.config import VerdictConfig
 
 GENERAL_CAVEATS = (
     "A quarantined sample is a suspect, not a proven poison: the proxy learns some clean samples like the others.",
     "Poison that the proxy does not learn as one feature leaves no cluster in its losses and is not found. Measured "
-    "without success on small proxies: warping (WaNet), adaptive blend, all-to-all and random target labels.",
+    "without success on small proxies: warping (WaNet), adaptive blend and all-to-all.",
 )
 
 
@@ -18,7 +19,9 @@ GENERAL_CAVEATS = (
 class Group:
     """A cohort's line: ``statistic`` is d' between the two sides, ``p_value`` is corrected for the number of cohorts.
 
-    ``label`` None: all samples. ``size`` samples on the suspected side where the split is significant, else 0.
+    ``kind`` "together": losses that move in step; "guess": losses held at that of a guess, whose statistic is that of
+    Silverman's test. ``label`` None: all samples. ``size`` samples on the suspected side where the split is
+    significant, else 0.
     """
 
     label: int | None
@@ -32,6 +35,7 @@ class Group:
     called: bool
     quarantined: int
     review: int
+    kind: Literal["together", "guess"] = "together"
 
 
 def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
@@ -40,16 +44,11 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
         odd = sum(group.quarantined for group in groups)
         return f"The published recipe quarantines {odd:,} of {samples:,} samples; it states no significance."
     called = [group for group in groups if group.called]
-    flagged = sum(group.quarantined for group in called)
     if called:
-        labels = [group for group in called if group.label is not None]
-        where = f" of {_names(labels)}" if labels else ""
-        p = min(group.p_value for group in called)
-        return (
-            f"Poison found: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}){where} learn as one hidden "
-            f"feature (p = {p:.1e}) and are quarantined."
-        )
-    tested = [group for group in groups if group.tested]
+        flagged = sum(group.quarantined for group in called)
+        found = " and ".join(_found(kind, [group for group in called if group.kind == kind]) for kind in _kinds(called))
+        return f"Poison found: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {found}."
+    tested = [group for group in groups if group.tested and group.kind == "together"]
     if not tested:
         return "No verdict: no group of samples is large enough to be tested, so a person must decide."
     what = f"{len(tested)} labels tested" if len(tested) > 1 else "all samples tested together"
@@ -59,6 +58,21 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
         f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed."
         f"{_near_miss(tested)}"
     )
+
+
+def _kinds(groups: Sequence[Group]) -> list[str]:
+    return [kind for kind in ("together", "guess") if any(group.kind == kind for group in groups)]
+
+
+def _found(kind: str, groups: Sequence[Group]) -> str:
+    count, p = sum(group.quarantined for group in groups), min(group.p_value for group in groups)
+    labels = [group for group in groups if group.label is not None]
+    where = f" of {_names(labels)}" if labels else ""
+    if kind == "guess":
+        return (
+            f"{count:,} of any label keep the loss of a guess, a feature that comes with labels at random (p = {p:.1e})"
+        )
+    return f"{count:,}{where} learn as one hidden feature (p = {p:.1e})"
 
 
 def _near_miss(groups: Sequence[Group]) -> str:

@@ -1,0 +1,159 @@
+"""Samples held at the loss of a guess: a trigger that comes with labels at random (untargeted poison).
+
+What the proxy learns of such a trigger is that the label cannot be told: the samples' loss goes to the entropy of the
+labels and hardly moves any more, while clean samples, hard ones too, swing as they are learnt. So the logarithm of a
+sample's motion gets a second mode on its still side. Whether there are two modes is asked with Silverman's test: the
+critical bandwidth, at which the density's second mode appears, against that of smoothed bootstrap samples with one
+mode (Silverman, Using kernel density estimates to investigate multimodality, J. R. Statist. Soc. B 43, 1981); here
+only modes on the still side of the highest one count.
+
+Shape letters: N samples, n samples with finite losses, G points of the density.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft, rfft
+from scipy.stats import gumbel_r
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+
+from telltale_core.verdict.config import VerdictConfig
+
+FEWEST = 200
+"""Samples below which the shape of a density says nothing."""
+BOOTSTRAPS = 49
+GRID = 2048
+WIDEST, FINEST = 3.0, 0.01
+HALVINGS = 24
+LEAST_SPREAD = 0.02
+SCALE = float(np.sqrt(6) / np.pi)
+"""Of the Gumbel distribution with unit standard deviation, by which the bootstraps are extrapolated."""
+OUTSIDE = 0.0005
+"""Share at each end that is left out of the density: a few far samples are no mode."""
+NEAR_GUESS = float(np.log(2))
+"""How far the still side's median log loss may be from that of a guess: a factor of two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guesses:
+    """``chance_N`` in [0, 1] of being held at a guess; how ``separate`` the modes are; ``p_value`` of one mode.
+
+    ``separation`` is the critical bandwidth over the mean of those with one mode, in standard deviations of the latter.
+    ``near_guess``: the still side has the loss of a guess. ``tested`` False: no labels, or too few samples.
+    """
+
+    chance_N: NDArray[np.float64]
+    separation: float
+    p_value: float
+    near_guess: bool
+    tested: bool
+
+
+def held_at_a_guess(
+    motion_N3: NDArray[np.float64], finite_N: NDArray[np.bool_], labels: NDArray[np.int64] | None, config: VerdictConfig
+) -> Guesses:
+    """Return which samples are held at the loss of a guess, and the significance of their being a group.
+
+    ``motion_N3``: level, log spread and log activity of each sample's log loss, rows in a canonical order.
+    """
+    chance_N = np.zeros(len(motion_N3))
+    nothing = Guesses(chance_N=chance_N, separation=0.0, p_value=1.0, near_guess=False, tested=False)
+    if labels is None or int(finite_N.sum()) < FEWEST:
+        return nothing
+    motion_n3 = motion_N3[finite_N]
+    still_n = _standardised(motion_n3[:, 1] + motion_n3[:, 2])
+    if not np.ptp(still_n):
+        return nothing
+    found, null = _test(still_n, np.random.default_rng(config.seed))
+    separation = (found - float(np.mean(null))) / max(float(np.std(null)), LEAST_SPREAD)
+    p = float(max(gumbel_r.sf(separation, loc=-np.euler_gamma * SCALE, scale=SCALE), 1e-300))
+    side_n = _still_side(still_n, float(np.mean(null)))
+    near = False
+    if config.min_cluster <= side_n.sum() <= len(side_n) / 2:
+        chance_N[finite_N] = _grown(motion_n3, side_n)
+        near = abs(float(np.median(motion_n3[side_n, 0])) - _guess(labels[finite_N])) < NEAR_GUESS
+    return Guesses(chance_N=chance_N, separation=separation, p_value=p, near_guess=near, tested=True)
+
+
+def deviations_needed(p_value: float) -> float:
+    """Return the ``separation`` that has this p-value."""
+    return float(gumbel_r.isf(p_value, loc=-np.euler_gamma * SCALE, scale=SCALE))
+
+
+def _standardised(value_n: NDArray[np.float64]) -> NDArray[np.float64]:
+    quarter, middle, three = np.quantile(value_n, (0.25, 0.5, 0.75))
+    return np.asarray((value_n - middle) / (three - quarter if three > quarter else 1.0) * 1.349)
+
+
+def _guess(labels: NDArray[np.int64]) -> float:
+    """Return the log of the labels' entropy: the log loss of knowing nothing but how frequent each label is."""
+    share = np.bincount(labels) / len(labels)
+    share = share[share > 0]
+    return float(np.log(max(-(share * np.log(share)).sum(), 1e-12)))
+
+
+class _Density:
+    """Gaussian kernel densities of one sample at any bandwidth, on a grid, by convolution."""
+
+    def __init__(self, value_n: NDArray[np.float64]) -> None:
+        low, high = np.quantile(value_n, (OUTSIDE, 1 - OUTSIDE))
+        inner_n = value_n[(value_n >= low) & (value_n <= high)]
+        count_G, edge = np.histogram(inner_n, bins=GRID, range=(low - WIDEST, high + WIDEST))
+        self.centre_G = (edge[1:] + edge[:-1]) / 2
+        self._spectrum = rfft(count_G, 2 * GRID)
+        self._frequency = 2 * np.pi * np.fft.rfftfreq(2 * GRID, d=edge[1] - edge[0])
+
+    def at(self, bandwidth: float) -> NDArray[np.float64]:
+        return np.asarray(irfft(self._spectrum * np.exp(-0.5 * (bandwidth * self._frequency) ** 2), 2 * GRID)[:GRID])
+
+    def modes(self, bandwidth: float) -> tuple[int, list[int]]:
+        """Return the grid points of the highest mode and of those on its still side that rise above rounding."""
+        height_G = self.at(bandwidth)
+        floor = 1e-9 * height_G.max()
+        inner = (height_G[1:-1] > height_G[:-2] + floor) & (height_G[1:-1] >= height_G[2:])
+        top = int(height_G.argmax())
+        return top, [int(mode) for mode in np.flatnonzero(inner) + 1 if mode < top]
+
+    def critical(self) -> float:
+        """Return the smallest bandwidth at which there is no mode on the still side."""
+        low, high = FINEST, WIDEST
+        for _ in range(HALVINGS):
+            middle = float(np.sqrt(low * high))
+            low, high = (middle, high) if self.modes(middle)[1] else (low, middle)
+        return high
+
+
+def _test(still_n: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, list[float]]:
+    """Return the critical bandwidth, and those of smoothed bootstrap samples, which have one mode and its spread."""
+    found = _Density(still_n).critical()
+    centre, shrink = still_n.mean(), np.sqrt(1 + found**2 / still_n.var())
+    null = []
+    for _ in range(BOOTSTRAPS):
+        drawn_n = rng.choice(still_n, len(still_n)) - centre
+        smooth_n = drawn_n + found * rng.standard_normal(len(still_n))
+        null.append(_Density(centre + smooth_n / shrink).critical())
+    return found, null
+
+
+def _still_side(still_n: NDArray[np.float64], bandwidth: float) -> NDArray[np.bool_]:
+    """Return which samples lie on the still side of the deepest valley between the highest mode and the next one."""
+    density = _Density(still_n)
+    top, modes = density.modes(bandwidth)
+    if not modes:
+        return np.zeros(len(still_n), dtype=bool)
+    height_G = density.at(bandwidth)
+    mode = max(modes, key=lambda point: height_G[point])
+    valley = mode + int(height_G[mode : top + 1].argmin())
+    return np.asarray(still_n < density.centre_G[valley])
+
+
+def _grown(motion_n3: NDArray[np.float64], side_n: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return each sample's chance of the still side under one Gaussian a side in level, spread and activity.
+
+    Fitted once to the sides of the valley: more rounds creep into the clean samples (measured).
+    """
+    model = QuadraticDiscriminantAnalysis(reg_param=1e-3).fit(motion_n3, side_n)
+    return np.asarray(model.predict_proba(motion_n3)[:, 1])
