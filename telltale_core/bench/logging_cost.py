@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from telltale_core.losslog import LogPlan, LossLogWriter
 from telltale_core.proxy import ProxyConfig, Snapshot, fit
+from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.hardware import resolve_hardware
 
 
@@ -58,7 +59,7 @@ def measure(images: NDArray[np.uint8], labels: NDArray[np.int64], config: ProxyC
         for logged in (False, True) if repeat % 2 else (True, False):
             with tempfile.TemporaryDirectory() as folder:
                 began, began_cpu = time.perf_counter(), time.process_time()
-                log = _Log(Path(folder), len(images), config) if logged else None
+                log = _Log(Path(folder), len(images), config.settled("image")) if logged else None
                 fit(images, labels, classes, config, log)
                 elapsed, elapsed_cpu = time.perf_counter() - began, time.process_time() - began_cpu
                 size = sum(path.stat().st_size for path in Path(folder).rglob("*.parquet")) if logged else size
@@ -77,7 +78,7 @@ def measure(images: NDArray[np.uint8], labels: NDArray[np.int64], config: ProxyC
 class _Log:
     """Writes each epoch's snapshots as the train stage does."""
 
-    def __init__(self, folder: Path, samples: int, config: ProxyConfig) -> None:
+    def __init__(self, folder: Path, samples: int, config: SettledConfig) -> None:
         plan = LogPlan(
             drop_digest="",
             n_samples=samples,

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--target", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=ProxyConfig().epochs)
+    parser.add_argument("--epochs", type=int, default=ProxyConfig().settled("image").epochs)
     parser.add_argument("--threads", type=int, default=0, help="0: found by itself")
     parser.add_argument("--no-victims", action="store_true")
     parser.add_argument("--work", type=Path, default=Path("runs/main_job"))

@@ -1,5 +1,6 @@
 """Stage 1, ingest: formats in, limits, validation; a drop is named by its content. See README.md in this folder."""
 
+from telltale_core.drop.again import pack
 from telltale_core.drop.config import Declared, DropConfig, Limits
 from telltale_core.drop.ingest import fingerprint, ingest
 from telltale_core.drop.record import Drop, verify_drop
@@ -13,6 +14,7 @@ __all__ = [
     "check_url",
     "fingerprint",
     "ingest",
+    "pack",
     "public_source",
     "verify_drop",
 ]

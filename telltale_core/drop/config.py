@@ -9,6 +9,7 @@ from typing import Literal
 from telltale_core.config import from_dict
 from telltale_core.drop.reasons import bad
 from telltale_core.errors import ConfigError
+from telltale_core.modality import modalities, modality_named
 
 Format = Literal["parquet", "folder", "table", "npy"]
 MAX_SIDE = 1024
@@ -44,8 +45,8 @@ class Declared:
     """What may be said about a drop instead of being inferred; ``None`` means infer it.
 
     ``id_column=""`` says that no column is an id (ids then come from the content). ``files`` is a shell pattern that
-    selects among the data files (``"train-*.parquet"``). ``image_size`` is the side of the square that images are
-    packed at.
+    selects among the data files (``"train-*.parquet"``). ``modality`` is the name of a registered one. What stands
+    after ``label_names`` is of one modality alone: ``image_size`` is the side of the square that images are packed at.
     """
 
     name: str | None = None
@@ -55,6 +56,7 @@ class Declared:
     task: Literal["classification", "regression"] | None = None
     id_column: str | None = None
     input_column: str | None = None
+    input_columns: tuple[str, ...] | None = None
     label_column: str | None = None
     target_column: str | None = None
     num_classes: int | None = None
@@ -73,6 +75,10 @@ class Declared:
             raise ConfigError(f"num_classes is {self.num_classes}, but label_names has {len(names)} names")
         if self.name is not None and (not self.name.isprintable() or not 1 <= len(self.name) <= 200):
             raise ConfigError("name must be 1..200 printable characters")
+        if self.modality is not None:
+            modality_named(self.modality)
+        if self.input_column is not None and self.input_columns is not None:
+            raise ConfigError("give input_column or input_columns, not both")
         if self.label_column is not None and self.target_column is not None:
             raise ConfigError("give label_column or target_column, not both")
 
@@ -119,3 +125,14 @@ def combined(config: DropConfig, stated: Declared) -> DropConfig:
         return dataclasses.replace(config, **gaps)
     except ConfigError as error:
         raise ConfigError(f"settings contradict drop.toml: {error}") from error
+
+
+def check_settings(config: Declared, modality: str) -> None:
+    """Raise ``setting_misplaced`` for a setting of another modality than the drop's, which would have no effect."""
+    own = modality_named(modality).settings
+    for other in modalities():
+        for name in sorted(other.settings - own):
+            if getattr(config, name) is not None:
+                raise bad(
+                    "setting_misplaced", f"{name} is a setting of {other.plural}; the drop's modality is {modality!r}"
+                )

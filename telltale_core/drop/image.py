@@ -7,7 +7,6 @@ import io
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,6 +16,7 @@ from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Media
 from telltale_core.drop.reasons import bad
 from telltale_core.errors import BadInput
+from telltale_core.modality.contract import Decoder
 
 FORMATS = ["PNG", "JPEG"]
 KEPT_PIXELS = 64 * 64  # drops of one size up to this area are packed as they are
@@ -41,10 +41,8 @@ MAGIC = {
 }
 
 
-class ImageDecoder:
+class ImageDecoder(Decoder):
     """Decodes as training code does: EXIF orientation ignored, alpha dropped, first frame, 16 bit to the high byte."""
-
-    modality = "image"
 
     def __init__(self, config: DropConfig) -> None:
         self._limits = config.limits
@@ -144,7 +142,7 @@ class ImageDecoder:
         Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
         return buffer.getvalue()
 
-    def _pixels(self, values: np.ndarray | list[Any]) -> np.ndarray:
+    def _pixels(self, values: Media) -> np.ndarray:
         """Return inline values as H x W or H x W x C numbers; flat ones must form a square, planes first are moved."""
         try:
             pixels = np.asarray(values)

@@ -17,8 +17,7 @@ from typing import Any
 
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
-from telltale_core.drop.config import DropConfig, combined, declared_by_toml
-from telltale_core.drop.decoders import decoder_for
+from telltale_core.drop.config import DropConfig, check_settings, combined, declared_by_toml
 from telltale_core.drop.formats import open_reader
 from telltale_core.drop.layout import find_roles
 from telltale_core.drop.packer import Job, Packer, Plan, Tally
@@ -49,11 +48,15 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
             config = combined(config, declared_by_toml(toml))
         reader = open_reader(opened, config)
         reader.assign(find_roles(reader.columns(), config))
-        job = Job(reader=reader, decoder=decoder_for(reader.roles.modality, config), config=config)
+        check_settings(config, reader.roles.modality)
+        job = Job(reader=reader, decoder=reader.modality.decoder(config), config=config)
         with job.decoder.session():
             plan = _survey(job)
             tally = _pack(job, plan, space / "drop")
-        manifest = _manifest(opened, job, plan, tally) | _files(space / "drop")
+        for name, data in plan.packing.files.items():
+            (space / "drop" / name).write_bytes(data)
+        manifest = _manifest(opened, job, plan, tally)
+        manifest["files"] = {name: sha256_file(space / "drop" / name) for name in (*FILES, *plan.packing.files)}
         manifest["digest"] = drop_digest(manifest)
         drop = _move_into_place(space / "drop", drops_dir / manifest["digest"], manifest)
     counts = manifest["counts"]
@@ -146,10 +149,6 @@ def _pack(job: Job, plan: Plan, folder: Path) -> Tally:
     return tally
 
 
-def _files(folder: Path) -> dict[str, Any]:
-    return {"files": {name: sha256_file(folder / name) for name in FILES}}
-
-
 def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, Any]:
     """Return the manifest without what the data files say: their hashes, and the digest."""
     task, packing = plan.task, plan.packing
@@ -172,6 +171,7 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
             "same_content": tally.same_content,
         },
         "input": {"file": "inputs.npy", "shape": [tally.kept, *packing.shape], "dtype": packing.dtype},
+        "packing": {"shape": list(packing.shape), "rule": packing.rule, **packing.settings},
         "ignored_files": source.ignored_files,
         "absent_classes": [label for label in range(task.num_classes or 0) if label not in tally.values],
         "inferred": {
@@ -179,10 +179,9 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
             "modality": roles.modality,
             "task": task.name,
             "id_column": roles.id,
-            "input_column": roles.input,
+            "input_column": roles.named,
             f"{value}_column": roles.value,
             "num_classes": task.num_classes,
-            "image_size": {"packed": list(packing.shape), "rule": packing.rule, **packing.settings},
         },
         "config": to_dict(config),
     }

@@ -4,32 +4,49 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from telltale_core.drop.config import Declared
 from telltale_core.drop.reasons import bad, shown
+from telltale_core.modality import Modality, modalities, modality_named
+from telltale_core.modality.contract import endings
 
 ID_NAMES = ("sample_id", "id", "image_id", "uid", "uuid")
 LABEL_NAMES = ("label", "labels", "class", "class_id", "category", "fine_label")
 TARGET_NAMES = ("target", "targets", "value", "score", "y")
-INPUT_NAMES = {
-    "image": ("image", "images", "img", "picture", "photo", "pixels", "file_name", "filename", "path", "file", "x"),
-    "audio": ("audio", "wav", "speech", "recording"),
-    "text": ("text", "sentence", "content", "prompt"),
-    "table": ("features",),
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column. ``kind``: media, bytes, text, whole, real, numbers, other; ``feature``: Hugging Face's type."""
+    """A column. ``kind``: media, bytes, text, whole, real, numbers, other; ``feature``: Hugging Face's type.
+
+    ``examples`` are some of its first values as they were found, where ``kind`` does not tell what they are (in CSV all
+    is text), and paths of media files.
+    """
 
     name: str
     kind: str
     feature: str | None = None
     class_names: tuple[str, ...] | None = None
+    examples: tuple[object, ...] = ()
+
+    @property
+    def plain_numbers(self) -> bool:
+        """Whether the examples are texts of one number each."""
+        texts = [value for value in self.examples if isinstance(value, str) and value.strip()]
+        return bool(texts) and all(_is_number(text) for text in texts)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +54,22 @@ class Roles:
     """The columns that matter. ``value_hint`` is ``"label"`` or ``"target"``: what the value column's name suggests."""
 
     id: str | None
-    input: str
+    inputs: tuple[str, ...]
     value: str
     value_hint: str
     value_is_real: bool
     modality: str
     class_names: tuple[str, ...] | None
+
+    @property
+    def input(self) -> str:
+        """The first of the input columns, for most modalities the only one."""
+        return self.inputs[0]
+
+    @property
+    def named(self) -> str | list[str]:
+        """The input columns as a record names them: the only one, or a list."""
+        return self.inputs[0] if len(self.inputs) == 1 else list(self.inputs)
 
 
 def arrow_kind(kind: pa.DataType) -> str:
@@ -87,15 +114,17 @@ def _are_names(names: list[Any]) -> bool:
 
 def find_roles(columns: list[Column], declared: Declared) -> Roles:
     """Return the roles of the columns; ``column_missing`` names what was looked for and what there is."""
-    input_column = _input(columns, declared)
+    given, id_column = _given(columns, declared), _id(columns, declared)
     value, hint = _value(columns, declared)
+    left = [column for column in columns if column.name not in {id_column, value.name}]
+    inputs, modality = _inputs(given, left, declared)
     return Roles(
-        id=_id(columns, declared),
-        input=input_column.name,
+        id=id_column,
+        inputs=tuple(column.name for column in inputs),
         value=value.name,
         value_hint=hint,
         value_is_real=value.kind == "real",
-        modality=declared.modality or _modality(input_column),
+        modality=modality,
         class_names=value.class_names,
     )
 
@@ -123,20 +152,35 @@ def _id(columns: list[Column], declared: Declared) -> str | None:
     return None if found is None else found.name
 
 
-def _input(columns: list[Column], declared: Declared) -> Column:
-    if declared.input_column is not None:
-        return _named(columns, declared.input_column, "input")
-    for kinds in ({"Image", "Audio"}, {"media"}):
-        found = [column for column in columns if column.feature in kinds or column.kind in kinds]
-        if len(found) == 1:
-            return found[0]
-        if len(found) > 1:
-            raise bad("column_missing", f"several columns hold media, give input_column: {_list(found)}")
-    names = tuple(name for of_modality in INPUT_NAMES.values() for name in of_modality)
-    chosen = _first([column for column in columns if column.kind in {"bytes", "text", "numbers"}], names)
-    if chosen is None:
-        raise bad("column_missing", f"no column looks like an input, give input_column; there is {_list(columns)}")
-    return chosen
+def _given(columns: list[Column], declared: Declared) -> list[Column]:
+    names = declared.input_columns or (() if declared.input_column is None else (declared.input_column,))
+    return [_named(columns, name, "input") for name in names]
+
+
+def _inputs(given: list[Column], left: list[Column], declared: Declared) -> tuple[list[Column], str]:
+    """Return the input columns and the modality: as given, else the only media, else what a modality calls its own."""
+    kinds = modalities() if declared.modality is None else (modality_named(declared.modality),)
+    features = {kind.feature for kind in kinds if kind.feature}
+    media = [column for column in left if column.feature in features]
+    if not media and features:
+        media = [column for column in left if column.kind == "media"]
+    if not given and len(media) > 1:
+        raise bad("column_missing", f"several columns hold media, give input_column: {_list(media)}")
+    chosen = given or media
+    if chosen:
+        return chosen, (declared.modality or _modality(chosen[0]))
+    for kind in kinds:
+        chosen = [_named(left, name, "input") for name in kind.inputs(left)]
+        if chosen:
+            by_ending = None if declared.modality else of_endings(chosen[0].examples)
+            return chosen, (by_ending or kind).name
+    raise bad("column_missing", f"no column looks like an input, give input_column; there is {_list(left)}")
+
+
+def of_endings(values: Sequence[object]) -> Modality | None:
+    """Return the modality whose media files most of these paths name; None if they name none."""
+    counts = Counter(kind.name for ending in endings(values) for kind in modalities() if ending in kind.suffixes)
+    return modality_named(counts.most_common(1)[0][0]) if counts else None
 
 
 def _value(columns: list[Column], declared: Declared) -> tuple[Column, str]:
@@ -159,7 +203,15 @@ def _value(columns: list[Column], declared: Declared) -> tuple[Column, str]:
 
 
 def _modality(column: Column) -> str:
-    for modality, names in INPUT_NAMES.items():
-        if column.feature == modality.capitalize() or column.name.lower() in names:
-            return modality
-    return {"text": "text", "numbers": "table"}.get(column.kind, "image")
+    """Return the modality of a column: by its feature, the files that it names, its name, at last by its type."""
+    for kind in modalities():
+        if column.feature is not None and column.feature == kind.feature:
+            return kind.name
+    by_ending = of_endings(column.examples)
+    if by_ending is not None:
+        return by_ending.name
+    for kind in modalities():
+        if column.name.lower() in kind.column_names and kind.holds(column):
+            return kind.name
+    inline = column.kind in {"text", "numbers", "whole", "real"} or column.plain_numbers
+    return next((kind.name for kind in modalities() if kind.inline == inline and kind.holds(column)), "image")

@@ -10,7 +10,6 @@ import numpy as np
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.decoders import Decoder
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.reasons import bad, sentence
@@ -18,6 +17,7 @@ from telltale_core.drop.record import REJECTED, SAMPLES
 from telltale_core.drop.values import Task, clean_id
 from telltale_core.drop.writing import DropWriter, table_of
 from telltale_core.errors import BadInput
+from telltale_core.modality.contract import Decoder
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telltale_core.digest import digest_of, sha256_file
+from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.errors import BadInput, Corrupt, NotFound
 
 FORMAT = "telltale.drop/1"
@@ -97,7 +97,7 @@ class Drop:
 
     @property
     def modality(self) -> str:
-        """``"image"``."""
+        """The name of a registered modality, such as ``"image"``."""
         return str(self.manifest["modality"])
 
     @property
@@ -141,11 +141,25 @@ class Drop:
 
     @functools.cached_property
     def inputs(self) -> np.ndarray:
-        """Packed samples, memory-mapped: N x H x W x 3 uint8 for images."""
+        """Packed samples, memory-mapped: for images N x H x W x 3 uint8."""
         array: np.ndarray = np.load(self.path / "inputs.npy", mmap_mode="r", allow_pickle=False)
         if list(array.shape) != self.manifest["input"]["shape"] or len(array) != len(self):
             raise Corrupt(f"{self.path}/inputs.npy has shape {array.shape}, the manifest another")
         return array
+
+    @property
+    def packing(self) -> dict[str, Any]:
+        """How samples are packed: ``shape``, ``rule`` and the modality's own settings, as JSON values."""
+        return dict(self.manifest.get("packing", {}))
+
+    def file_bytes(self, name: str) -> bytes:
+        """Return a further file that the modality keeps in the drop, such as a vocabulary."""
+        if name not in self.manifest["files"]:
+            raise NotFound(f"{self.path} has no file {name!r}; it has {', '.join(self.manifest['files'])}")
+        data = (self.path / name).read_bytes()
+        if sha256_bytes(data) != self.manifest["files"][name]:
+            raise Corrupt(f"{self.path / name} does not have the sha256 that the manifest states")
+        return data
 
     def samples(self) -> pa.Table:
         """Return ``sample_id, label, target, source, content_sha256`` of the kept rows."""
@@ -168,8 +182,9 @@ def _read(path: Path) -> pa.Table:
 def verify_drop(path: Path | str) -> Drop:
     """Return the drop whose every file was hashed again; raises :class:`Corrupt` naming the first that differs."""
     drop = Drop.open(path)
-    if set(drop.manifest["files"]) != set(FILES):
-        raise Corrupt(f"{drop.path}/manifest.json must list {', '.join(FILES)}")
+    names = set(drop.manifest["files"])
+    if not names >= set(FILES) or any(Path(name).name != name for name in names):
+        raise Corrupt(f"{drop.path}/manifest.json must list {', '.join(FILES)}, all in its own folder")
     for name, expected in drop.manifest["files"].items():
         file = drop.path / name
         if not file.is_file():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from telltale_core.errors import OverBudget
-from telltale_core.proxy.config import ProxyConfig
+from telltale_core.modality.contract import Front
+from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.data import TrainingSet
 from telltale_core.proxy.hardware import Hardware, available_bytes
 from telltale_core.proxy.loop import evaluation_batch
@@ -23,9 +25,11 @@ CUDA_CONTEXT_BYTES = 600 << 20  # with cuDNN's workspace
 LOG_BYTES = 4.5  # on disk per sample and snapshot; measured 3.4 on random losses
 
 
-def require_memory(net: ProxyNet, data: TrainingSet, config: ProxyConfig, hardware: Hardware, parallel: int) -> int:
+def require_memory(
+    net: ProxyNet, front: Front, data: TrainingSet, config: SettledConfig, hardware: Hardware, parallel: int
+) -> int:
     """Return the estimated peak in bytes; raise :class:`OverBudget`, stating both figures, if it does not fit."""
-    needed = estimate_bytes(net, data, config, hardware)
+    needed = estimate_bytes(net, front, data, config, hardware)
     if parallel > 1:
         needed = parallel * (needed + PROCESS_BYTES)
     limit = config.memory_limit_bytes or available_bytes(hardware.device)
@@ -39,12 +43,11 @@ def require_memory(net: ProxyNet, data: TrainingSet, config: ProxyConfig, hardwa
     return needed
 
 
-def estimate_bytes(net: ProxyNet, data: TrainingSet, config: ProxyConfig, hardware: Hardware) -> int:
+def estimate_bytes(net: ProxyNet, front: Front, data: TrainingSet, config: SettledConfig, hardware: Hardware) -> int:
     """Return the estimated memory of one training in bytes: data, weights, activations, an epoch's losses."""
-    shape, n = tuple(data.inputs.shape[1:]), len(data.inputs)
-    total, largest = _activations(net, shape)
-    pixels = math.prod(shape)
-    batch, evaluated = config.batch_for(n), min(evaluation_batch(shape, hardware), n)
+    n = len(data.inputs)
+    total, largest, pixels = _activations(net, front, data.inputs[:1])
+    batch, evaluated = config.batch_for(n), min(evaluation_batch(front.shape, hardware), n)
     # what the backward pass needs, the gradients of the layers at hand, the batch as it is scaled
     training = batch * (1.5 * total + 4 * largest + 3 * pixels) * 4
     snapshot = evaluated * (3 * largest + 3 * pixels) * 4
@@ -57,7 +60,7 @@ def estimate_bytes(net: ProxyNet, data: TrainingSet, config: ProxyConfig, hardwa
     return int(max(training, snapshot) + 4 * weights + outputs + losses + resident + library)
 
 
-def require_disk(out: Path, n: int, net: ProxyNet, config: ProxyConfig) -> None:
+def require_disk(out: Path, n: int, net: ProxyNet, config: SettledConfig) -> None:
     """Raise :class:`OverBudget` when the log, the checkpoints and the models will not fit where ``out`` lies."""
     weights = sum(value.numel() * value.element_size() for value in net.state_dict().values())
     snapshots = config.members * config.epochs * config.snapshots_per_epoch
@@ -71,8 +74,8 @@ def require_disk(out: Path, n: int, net: ProxyNet, config: ProxyConfig) -> None:
 
 
 @torch.inference_mode()
-def _activations(net: ProxyNet, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return how many values all layers give for one input, and how many the largest layer gives."""
+def _activations(net: ProxyNet, front: Front, packed_1: NDArray[Any]) -> tuple[int, int, int]:
+    """Return how many values all layers give for one input, how many the largest layer, and how many the input has."""
     sizes: list[int] = []
 
     def note(module: nn.Module, _inputs: object, output: object) -> None:
@@ -84,10 +87,10 @@ def _activations(net: ProxyNet, shape: tuple[int, ...]) -> tuple[int, int]:
     was_training = net.training
     try:
         net.eval()
-        one = torch.zeros(1, *shape, device=device)
-        net(one.permute(0, 3, 1, 2) if one.ndim == 4 else one)
+        one = front(torch.from_numpy(np.zeros_like(packed_1)).to(device))
+        net(one)
     finally:
         net.train(was_training)
         for hook in hooks:
             hook.remove()
-    return sum(sizes), max(sizes)
+    return sum(sizes), max(sizes), max(one.numel(), packed_1.size)

@@ -1,9 +1,8 @@
-"""Training data resident on the device, and what is to be learned from it. Legend: N samples, B batch, C channels."""
+"""Training data resident on the device, and what is to be learned from it. Legend: N samples, B batch."""
 
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,8 +13,7 @@ from torch.nn import functional
 
 from telltale_core.errors import BadInput
 from telltale_core.losslog.values import log_cross_entropy, log_squared_error
-
-CHUNK = 1024
+from telltale_core.modality.contract import Front
 
 
 class TrainingSet(Protocol):
@@ -39,65 +37,37 @@ class TrainingSet(Protocol):
     def targets(self) -> NDArray[np.float64] | None: ...  # noqa: D102
     @property
     def inputs(self) -> NDArray[Any]: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scaling:
-    """The data's own mean and standard deviation by channel (the last axis), in input units."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-def scaling_of(inputs: NDArray[Any]) -> Scaling:
-    """Return the scaling of (N, ..., C) inputs, summed in float64 a chunk at a time; a constant channel has std 1."""
-    axes = tuple(range(inputs.ndim - 1))
-    total = np.zeros(inputs.shape[-1])
-    squares = np.zeros(inputs.shape[-1])
-    for start in range(0, len(inputs), CHUNK):
-        chunk = np.asarray(inputs[start : start + CHUNK], dtype=np.float64)
-        total += chunk.sum(axis=axes)
-        squares += (chunk**2).sum(axis=axes)
-    count = inputs.size / inputs.shape[-1]
-    mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-    return Scaling(mean=tuple(mean.tolist()), std=tuple(np.where(std > 1e-9, std, 1.0).tolist()))
-
-
-def mirrors_well(inputs: NDArray[Any]) -> bool:
-    """Return whether mirrored copies are likely of the same class: colour images of at least 24 pixels.
-
-    Grey or tiny images are digits, characters, X-rays, spectrograms more often than scenes.
-    """
-    if inputs.ndim != 4 or min(inputs.shape[1:3]) < 24 or inputs.shape[-1] != 3:
-        return False
-    some = np.asarray(inputs[:: max(1, len(inputs) // 64)][:64])
-    return bool((some != some[..., :1]).any())
+    @property
+    def packing(self) -> dict[str, Any]: ...  # noqa: D102
 
 
 class Resident:
-    """All inputs on the device as they lie on disk (uint8), normalised when a batch is taken.
+    """All packed inputs on the device as they lie on disk; the modality's front makes a net's input of a batch.
 
     On the CPU a memory-mapped drop is used where it lies: several processes share its pages.
     """
 
-    def __init__(self, inputs: NDArray[Any], scaling: Scaling, device: str) -> None:
-        self.scaling = scaling
+    def __init__(self, inputs: NDArray[Any], front: Front, device: str) -> None:
+        self.front = front
         self.inputs = torch.from_numpy(_writable(inputs)).to(device)
-        mean, std = (torch.tensor(values, dtype=torch.float64) for values in (scaling.mean, scaling.std))
-        self._gain = (1.0 / std).float().to(device)
-        self._offset = (-mean / std).float().to(device)
 
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def rows(self, index: torch.Tensor | slice, mirror_B: torch.Tensor | None = None) -> torch.Tensor:
-        """Return a normalised float32 batch, images as (B, C, H, W) in channels-last memory."""
-        batch = self.inputs[index]
-        if mirror_B is not None:
-            batch = torch.where(mirror_B[:, None, None, None], batch.flip(2), batch)
-        scaled = batch.float() * self._gain + self._offset
-        return scaled.permute(0, 3, 1, 2) if scaled.ndim == 4 else scaled
+    def rows(self, index: torch.Tensor | slice, chance_B: torch.Tensor | None = None) -> torch.Tensor:
+        """Return a batch as the net takes it; ``chance_B``, uniform in [0, 1), for the front's augmentation."""
+        return self.front(self.inputs[index], chance_B)
+
+
+class PlainFront:
+    """Gives packed values as float32, as they are."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def __call__(self, packed_B: torch.Tensor, chance_B: torch.Tensor | None = None) -> torch.Tensor:  # noqa: ARG002
+        """Return the batch."""
+        return packed_B.float()
 
 
 def _writable(inputs: NDArray[Any]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from telltale_core.errors import BadInput
+from telltale_core.modality import modality_named
+from telltale_core.modality.contract import Front
 from telltale_core.proxy.config import ProxyConfig
-from telltale_core.proxy.data import Objective, Resident, Scaling, mirrors_well, scaling_of
+from telltale_core.proxy.data import Objective, Resident
 from telltale_core.proxy.hardware import Hardware, resolve_hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer, evaluate
 from telltale_core.proxy.models import ProxyNet, build
@@ -25,55 +27,60 @@ class Fitted:
     """A trained net that takes inputs as they lie in a drop; ``timings`` of its training."""
 
     net: ProxyNet
-    scaling: Scaling
+    front: Front
     hardware: Hardware
     timings: Timings
 
-    def logits(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the outputs for (N, H, W, C) images as float32 (N, K), in evaluation mode."""
-        if len(images) == 0:
+    def logits(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the outputs for packed inputs, (N, H, W, C) for images, as float32 (N, K), in evaluation mode."""
+        if len(inputs) == 0:
             return np.empty((0, self.net.head.out_features), dtype=np.float32)
         with running(self.hardware), torch.inference_mode():
             self.net.eval()
-            outputs_NK = evaluate(self.net, Resident(images, self.scaling, self.hardware.device), self.hardware)
+            outputs_NK = evaluate(self.net, Resident(inputs, self.front, self.hardware.device), self.hardware)
             return outputs_NK.cpu().numpy()
 
-    def predict(self, images: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the most likely class of each image, (N,)."""
-        return np.asarray(self.logits(images).argmax(axis=1), dtype=np.int64)
+    def predict(self, inputs: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the most likely class of each input, (N,)."""
+        return np.asarray(self.logits(inputs).argmax(axis=1), dtype=np.int64)
 
 
 def fit(
-    images: NDArray[Any],
-    labels: NDArray[Any],
-    num_classes: int,
+    inputs: NDArray[Any],
+    answers: NDArray[Any],
+    num_classes: int | None,
     config: ProxyConfig,
     log: Callable[[Snapshot], None] | None = None,
     *,
+    modality: str = "image",
+    task: str = "classification",
+    packing: Mapping[str, Any] | None = None,
     progress: ProgressCallback | None = None,
 ) -> Fitted:
-    """Return an ordinary classifier trained on (N, H, W, C) uint8 images with labels (N,) in 0..K-1.
+    """Return an ordinary model trained on packed inputs, such as (N, H, W, C) uint8 images, with labels in 0..K-1.
 
     The same loop as :func:`telltale_core.proxy.train`, without files. With ``log`` every snapshot's losses are handed
-    over; without it no evaluation pass is made. ``config.seed`` is the seed; ``members`` is not looked at.
+    over; without it no evaluation pass is made. ``packing`` is that of the drop which the inputs are packed like.
+    ``config.seed`` is the seed; ``members`` is not looked at.
     """
-    hardware, scaling = resolve_hardware(config), scaling_of(images)
+    hardware = resolve_hardware(config)
+    statistics = modality_named(modality).statistics(inputs, packing or {})
     with running(hardware):
         trainer = make_trainer(
-            images,
-            labels,
-            task="classification",
+            inputs,
+            answers,
+            task=task,
             num_classes=num_classes,
             config=config,
             hardware=hardware,
-            scaling=scaling,
+            statistics=statistics,
             seed=config.seed,
-            modality="image",
+            modality=modality,
         )
         ticker = make_ticker(trainer, 0, 1, progress)
-        for epoch in range(config.epochs):
+        for epoch in range(trainer.config.epochs):
             trainer.run_epoch(epoch, ticker, log)
-    return Fitted(net=trainer.net, scaling=scaling, hardware=hardware, timings=trainer.timings)
+    return Fitted(net=trainer.net, front=trainer.data.front, hardware=hardware, timings=trainer.timings)
 
 
 def make_trainer(
@@ -84,25 +91,26 @@ def make_trainer(
     num_classes: int | None,
     config: ProxyConfig,
     hardware: Hardware,
-    scaling: Scaling,
+    statistics: Mapping[str, Any],
     seed: int,
     modality: str,
     deadline_at: float | None = None,
 ) -> Trainer:
     """Return a trainer before its first step."""
     require_samples(inputs, answers)
+    kind, settled = modality_named(modality), config.settled(modality)
     objective = Objective(task, answers, num_classes, hardware.device)
-    shape = tuple(inputs.shape[1:])
+    front = kind.front(tuple(inputs.shape[1:]), statistics, hardware.device)
     if deadline_at is None:
         deadline_at = deadline(config)
     return Trainer(
-        net=build(config.model, modality, shape, config.width, objective.outputs, seed=seed),
-        data=Resident(inputs, scaling, hardware.device),
+        net=build(settled.model, modality, front.shape, settled.width, objective.outputs, seed=seed),
+        data=Resident(inputs, front, hardware.device),
         objective=objective,
-        config=config,
+        config=settled,
         hardware=hardware,
         seed=seed,
-        mirror=mirrored(inputs, config),
+        augment=kind.augments(inputs, settled),
         deadline_at=deadline_at,
     )
 
@@ -123,11 +131,6 @@ def make_ticker(trainer: Trainer, member: int, members: int, progress: ProgressC
 def deadline(config: ProxyConfig) -> float:
     """Return the moment (of the monotonic clock) past which a training that starts now must stop."""
     return float("inf") if config.deadline_s is None else time.monotonic() + config.deadline_s
-
-
-def mirrored(inputs: NDArray[Any], config: ProxyConfig) -> bool:
-    """Return whether half of each batch is mirrored: the setting, or what suits the images."""
-    return mirrors_well(inputs) if config.flip == "auto" else bool(config.flip)
 
 
 def require_samples(inputs: NDArray[Any], answers: NDArray[Any]) -> None:

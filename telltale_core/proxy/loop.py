@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from telltale_core.errors import ConfigError, OverBudget, TrainingDiverged
-from telltale_core.proxy.config import ProxyConfig
+from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.data import Objective, Resident
 from telltale_core.proxy.hardware import Hardware
 from telltale_core.proxy.models import ProxyNet, folded
@@ -55,10 +55,10 @@ class Trainer:
     net: ProxyNet
     data: Resident
     objective: Objective
-    config: ProxyConfig
+    config: SettledConfig
     hardware: Hardware
     seed: int
-    mirror: bool
+    augment: bool
     deadline_at: float = math.inf
     step: int = 0
     timings: Timings = field(default_factory=Timings)
@@ -85,13 +85,13 @@ class Trainer:
 
         Raises :class:`TrainingDiverged` on a non-finite loss and :class:`OverBudget` past the deadline.
         """
-        order_SB, mirror_SB = self._draw(epoch)
+        order_SB, chance_SB = self._draw(epoch)
         marks = snapshot_steps(self.steps_per_epoch, self.config.snapshots_per_epoch) if on_snapshot else frozenset()
         self.net.train()
         began, check = time.perf_counter(), 1 if self.hardware.kind == "cpu" else CUDA_CHECK_STEPS
         losses: list[torch.Tensor] = []
         for s in range(self.steps_per_epoch):
-            losses.append(self._update(order_SB[s], mirror_SB[s] if mirror_SB is not None else None))
+            losses.append(self._update(order_SB[s], chance_SB[s] if chance_SB is not None else None))
             last = s == self.steps_per_epoch - 1
             if last or s in marks or len(losses) >= check or ticker.due():
                 loss = self._checked(losses, epoch)
@@ -129,16 +129,16 @@ class Trainer:
         return evaluate(self._forward, self.data, self.hardware)
 
     def _draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the epoch's batches as sample numbers (S, B) and, where the recipe mirrors, who is mirrored."""
+        """Return the epoch's batches as sample numbers (S, B) and, where samples are varied, a chance for each."""
         words = np.random.SeedSequence([self.seed, epoch]).generate_state(2, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
         shape = (self.steps_per_epoch, self.batch)
         order = torch.randperm(len(self.data), generator=generator)[: shape[0] * shape[1]].view(shape)
-        mirror = (torch.rand(shape, generator=generator) < 0.5).to(self.hardware.device) if self.mirror else None
+        chance = torch.rand(shape, generator=generator).to(self.hardware.device) if self.augment else None
         torch.manual_seed(int(words[1] >> np.uint64(1)))  # for what a registered model draws itself, such as dropout
-        return order.to(self.hardware.device), mirror
+        return order.to(self.hardware.device), chance
 
-    def _update(self, index_B: torch.Tensor, mirror_B: torch.Tensor | None) -> torch.Tensor:
+    def _update(self, index_B: torch.Tensor, chance_B: torch.Tensor | None) -> torch.Tensor:
         """Take one optimiser step and return the batch's loss, still on the device."""
         if time.monotonic() > self.deadline_at:
             raise OverBudget(
@@ -148,7 +148,7 @@ class Trainer:
         for group in self._sgd.param_groups:
             group["lr"] = learning_rate(self.step, self.steps, self.config)
         with self.hardware.autocast():
-            outputs_BK = self._forward(self.data.rows(index_B, mirror_B))
+            outputs_BK = self._forward(self.data.rows(index_B, chance_B))
         loss = self.objective.loss(outputs_BK, index_B)
         self._sgd.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -188,7 +188,7 @@ class Trainer:
         self.step = step
 
 
-def learning_rate(step: int, steps: int, config: ProxyConfig) -> float:
+def learning_rate(step: int, steps: int, config: SettledConfig) -> float:
     """Return the rate of a step: a short linear warm-up, the full rate for ``lr_hold`` of the run, a linear decay."""
     warm = min(1.0, (step + 1) / max(1, min(WARMUP_STEPS, steps // 20)))
     done = step / steps
@@ -207,7 +207,7 @@ def snapshot_steps(steps_per_epoch: int, snapshots: int) -> frozenset[int]:
 
 
 def evaluation_batch(shape: tuple[int, ...], hardware: Hardware) -> int:
-    """Return how many inputs of a shape (H, W, C) are evaluated at a time; the same in every snapshot of a run."""
+    """Return how many inputs of a shape (H, W, C), (L, ids) or (D,) are evaluated at a time; the same all run long."""
     return min(4096, max(1, EVALUATION_PIXELS[hardware.kind] // max(1, math.prod(shape[:-1]))))
 
 
@@ -215,7 +215,7 @@ def evaluate(net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardwa
     """Return a net's outputs for all inputs, (N, K) float32; the caller has set evaluation mode."""
     if isinstance(net, ProxyNet) and hardware.kind == "cpu" and hardware.precision == "float32":
         net = folded(net)
-    size = evaluation_batch(tuple(data.inputs.shape[1:]), hardware)
+    size = evaluation_batch(data.front.shape, hardware)
     with hardware.autocast():
         parts = [net(data.rows(slice(start, start + size))).float() for start in range(0, len(data), size)]
     return torch.cat(parts)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +20,8 @@ from telltale_core.losslog import LogPlan, LossLogWriter
 from telltale_core.losslog.files import write_whole
 from telltale_core.proxy import checkpoint as checkpoints
 from telltale_core.proxy.checkpoint import Checkpoint
-from telltale_core.proxy.config import ProxyConfig
-from telltale_core.proxy.data import Scaling, TrainingSet
+from telltale_core.proxy.config import SettledConfig
+from telltale_core.proxy.data import TrainingSet
 from telltale_core.proxy.fit import make_ticker, make_trainer
 from telltale_core.proxy.hardware import Hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer
@@ -30,13 +32,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What all members of one training share; ``deadline_at`` is a moment of the monotonic clock."""
+    """What all members of one training share; ``deadline_at`` is a moment of the monotonic clock.
+
+    ``statistics`` are the modality's, fitted on the drop.
+    """
 
     drop: TrainingSet
     out: Path
-    config: ProxyConfig
+    config: SettledConfig
     hardware: Hardware
-    scaling: Scaling
+    statistics: Mapping[str, Any]
     deadline_at: float = math.inf
 
     @property
@@ -82,7 +87,7 @@ def train_member(job: Job, member: int, progress: ProgressCallback | None = None
             num_classes=job.drop.num_classes,
             config=job.config,
             hardware=job.hardware,
-            scaling=job.scaling,
+            statistics=job.statistics,
             seed=job.config.seed + member,
             modality=job.drop.modality,
             deadline_at=job.deadline_at,

@@ -1,7 +1,8 @@
-"""The proxies by modality: a registry, and the convolutional nets for images.
+"""The nets: those that a modality names, those registered beside them, and the convolutional ones for images.
 
-A builder returns a *body* (inputs in the modality's layout to a feature vector) and the number of its features; the
-linear head on top is the same for all and always runs in float32, because the loss log needs exact logits.
+A builder takes the ``shape`` that the modality's front states and a width; it returns a *body* (the front's output to a
+feature vector) and the number of its features. The linear head on top is the same for all and always runs in float32,
+because the loss log needs exact logits.
 
     @register("my_net", modality="audio")
     def my_net(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]: ...
@@ -12,19 +13,21 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from telltale_core.errors import ConfigError
+from telltale_core.modality import modality_named
 
 Builder = Callable[[tuple[int, ...], int], tuple[nn.Module, int]]
 _MODELS: dict[str, dict[str, Builder]] = {}
 
 
 def register(name: str, *, modality: str) -> Callable[[Builder], Builder]:
-    """Return a decorator that makes a builder known; the first of a modality is what ``model="auto"`` means there."""
+    """Return a decorator that makes a builder known beside the modality's own nets."""
 
     def add(builder: Builder) -> Builder:
         _MODELS.setdefault(modality, {})[name] = builder
@@ -34,16 +37,16 @@ def register(name: str, *, modality: str) -> Callable[[Builder], Builder]:
 
 
 def resolve(name: str, modality: str) -> tuple[str, Builder]:
-    """Return a model's own name and builder; ``"auto"`` is the modality's first."""
-    known = _MODELS.get(modality, {})
-    if not known:
-        raise ConfigError(
-            f"no proxy model is registered for modality {modality!r}; known: {', '.join(sorted(_MODELS))}"
-        )
+    """Return a model's own name and builder; ``"auto"`` is the modality's first, ``"a:b"`` what ``"a:"`` makes of b."""
+    known = {**modality_named(modality).models(), **_MODELS.get(modality, {})}
     name = next(iter(known)) if name == "auto" else name
-    if name not in known:
-        raise ConfigError(f"model {name!r} is not known for modality {modality!r}; known: auto, {', '.join(known)}")
-    return name, known[name]
+    if name in known:
+        return name, known[name]
+    prefix, colon, argument = name.partition(":")
+    if colon and prefix + colon in known:
+        with_argument: Any = known[prefix + colon]
+        return name, with_argument(argument)
+    raise ConfigError(f"model {name!r} is not known for modality {modality!r}; known: auto, {', '.join(known)}")
 
 
 class ProxyNet(nn.Module):
@@ -100,7 +103,6 @@ class _Residual(nn.Module):
         return x + self.inner(x)  # type: ignore[no-any-return]
 
 
-@register("small_cnn", modality="image")
 def small_cnn(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:
     """Return a seven-layer net with two residual blocks, ``width`` to ``4 * width`` channels, for a CPU.
 
@@ -124,7 +126,6 @@ def small_cnn(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:
     return body, 4 * width
 
 
-@register("resnet18", modality="image")
 def resnet18(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:  # noqa: ARG001
     """Return torchvision's ResNet-18; up to 64 pixels with a 3 x 3 stride-1 stem and no max-pooling. No ``width``."""
     from torchvision.models import resnet18 as build_resnet18  # here: importing torchvision takes seconds
@@ -138,7 +139,6 @@ def resnet18(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:  # no
     return net, 512
 
 
-@register("vgg16", modality="image")
 def vgg16(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:  # noqa: ARG001
     """Return VGG-16 with batch normalisation, its three-layer classifier reduced to pooling. No ``width``.
 

@@ -1,4 +1,4 @@
-"""What a trained proxy says of new images."""
+"""What a trained proxy says of new samples."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import BadInput, ConfigError, Corrupt, NotFound
+from telltale_core.modality import modality_named
 from telltale_core.proxy.config import ProxyConfig
-from telltale_core.proxy.data import Scaling
 from telltale_core.proxy.fit import Fitted
 from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.proxy.loop import Timings
@@ -51,24 +51,20 @@ def load_proxy(train_dir: Path, member: int = 0, config: ProxyConfig | None = No
         tensors = safetensors.torch.load(data)
     except (OSError, SafetensorError) as error:
         raise Corrupt(f"{path} cannot be read ({type(error).__name__}); train again") from error
-    net = build(
-        record["model"],
-        inputs["modality"],
-        tuple(inputs["shape"]),
-        record["config"]["width"],
-        record["outputs"],
-        seed=0,
-    )
-    net.load_state_dict(tensors)
     hardware = resolve_hardware(config or ProxyConfig())
+    front = modality_named(inputs["modality"]).front(tuple(inputs["shape"]), inputs, hardware.device)
+    net = build(record["model"], inputs["modality"], front.shape, record["config"]["width"], record["outputs"], seed=0)
+    net.load_state_dict(tensors)
     net.to(hardware.device)
-    scaling = Scaling(mean=tuple(inputs["mean"]), std=tuple(inputs["std"]))
-    return Fitted(net=net, scaling=scaling, hardware=hardware, timings=Timings(**entry["timings"]))
+    return Fitted(net=net, front=front, hardware=hardware, timings=Timings(**entry["timings"]))
 
 
-def predict_logits(train_dir: Path, images: NDArray[Any], member: int = 0) -> NDArray[np.float32]:
-    """Return a trained proxy's logits for (N, H, W, C) uint8 images, (N, K) float32."""
+def predict_logits(train_dir: Path, inputs: NDArray[Any], member: int = 0) -> NDArray[np.float32]:
+    """Return a trained proxy's logits for packed inputs, such as (N, H, W, C) uint8 images, (N, K) float32.
+
+    :func:`telltale_core.drop.pack` packs new samples as the drop is packed.
+    """
     shape = tuple(read_train_record(train_dir)["input"]["shape"])
-    if tuple(images.shape[1:]) != shape:
-        raise BadInput("shape", f"the proxy was trained on inputs of shape {shape}, got {tuple(images.shape[1:])}")
-    return load_proxy(train_dir, member).logits(images)
+    if tuple(inputs.shape[1:]) != shape:
+        raise BadInput("shape", f"the proxy was trained on inputs of shape {shape}, got {tuple(inputs.shape[1:])}")
+    return load_proxy(train_dir, member).logits(inputs)

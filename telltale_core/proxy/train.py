@@ -16,10 +16,11 @@ from telltale_core.config import to_dict
 from telltale_core.errors import ConfigError
 from telltale_core.losslog import Alignment, LossLog, LossLogWriter
 from telltale_core.losslog.files import sweep_temporaries, write_json
+from telltale_core.modality import modality_named
 from telltale_core.proxy.budget import require_disk, require_memory
-from telltale_core.proxy.config import ProxyConfig
-from telltale_core.proxy.data import Objective, TrainingSet, scaling_of
-from telltale_core.proxy.fit import deadline, mirrored, require_samples
+from telltale_core.proxy.config import ProxyConfig, SettledConfig
+from telltale_core.proxy.data import Objective, TrainingSet
+from telltale_core.proxy.fit import deadline, require_samples
 from telltale_core.proxy.hardware import cores, resolve_hardware
 from telltale_core.proxy.loop import snapshot_steps
 from telltale_core.proxy.member import Job, answers_of, member_record, train_member
@@ -41,7 +42,7 @@ def train(
     deadline passes, :class:`TrainingDiverged`, and :class:`Misaligned` when the finished log's rows do not follow their
     ids.
     """
-    config = config or ProxyConfig()
+    config = (config or ProxyConfig()).settled(drop.modality)
     if (out / "train.json").is_file():
         return _standing(drop, out, config)
     began = time.monotonic()
@@ -51,7 +52,7 @@ def train(
         out=out,
         config=config,
         hardware=resolve_hardware(config),
-        scaling=scaling_of(drop.inputs),
+        statistics=modality_named(drop.modality).statistics(drop.inputs, drop.packing),
         deadline_at=deadline(config),
     )
     workers = _prepare(job)
@@ -68,7 +69,7 @@ def train(
     return log
 
 
-def _standing(drop: TrainingSet, out: Path, config: ProxyConfig) -> LossLog:
+def _standing(drop: TrainingSet, out: Path, config: SettledConfig) -> LossLog:
     """Return the log of a complete folder, if it is of this drop and recipe."""
     record = read_train_record(out)
     if (record["drop_digest"], record["recipe_digest"]) != (drop.digest, config.recipe_digest()):
@@ -82,15 +83,16 @@ def _prepare(job: Job) -> int:
     config, drop = job.config, job.drop
     objective = Objective(drop.task, answers_of(drop), drop.num_classes, "cpu")
     n, shape = len(drop.inputs), tuple(drop.inputs.shape[1:])
+    front = modality_named(drop.modality).front(shape, job.statistics, job.hardware.device)
     snapshot_steps(n // config.batch_for(n), config.snapshots_per_epoch)
-    net = build(config.model, drop.modality, shape, config.width, objective.outputs, seed=config.seed)
+    net = build(config.model, drop.modality, front.shape, config.width, objective.outputs, seed=config.seed)
     workers = 1
     if job.hardware.kind == "cpu":
         workers = min(config.members, config.workers or max(1, cores() // job.hardware.threads))
     job.out.mkdir(parents=True, exist_ok=True)
     for folder in (job.out, job.out / "checkpoint"):
         sweep_temporaries(folder)
-    estimate = require_memory(net, drop, config, job.hardware, workers)
+    estimate = require_memory(net, front, drop, config, job.hardware, workers)
     require_disk(job.out, n, net, config)
     logger.info(
         "train: %d samples, %d proxies (%d at a time), %s %s on %s, about %.0f MB",
@@ -112,8 +114,8 @@ def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -
         "model": resolve(config.model, drop.modality)[0],
         "task": drop.task,
         "outputs": 1 if drop.task == "regression" else drop.num_classes,
-        "input": {"modality": drop.modality, "shape": list(drop.inputs.shape[1:]), **asdict(job.scaling)},
-        "mirrored": mirrored(drop.inputs, config),
+        "input": {"modality": drop.modality, "shape": list(drop.inputs.shape[1:]), **job.statistics},
+        "augmented": modality_named(drop.modality).augments(drop.inputs, config),
         "hardware": {**asdict(job.hardware), "name": job.hardware.describe()},
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
         "members": members,

@@ -16,8 +16,7 @@ from typing import IO, Any
 from telltale_core.config import from_dict
 from telltale_core.drop import Drop
 from telltale_core.errors import TelltaleError
-from telltale_core.proxy.config import ProxyConfig
-from telltale_core.proxy.data import Scaling
+from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.hardware import Hardware
 from telltale_core.proxy.member import Job, train_member
 from telltale_core.proxy.progress import Progress
@@ -30,7 +29,8 @@ def main() -> int:
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, args=(sys.stdin,), daemon=True).start()
     try:
-        importlib.import_module(request["module"])
+        for module in request["modules"]:
+            importlib.import_module(module)
         train_member(_job(request), request["member"], _tell)
     except TelltaleError as error:
         _say({"error": type(error).__name__, "message": str(error), "code": getattr(error, "code", None)})
@@ -43,9 +43,9 @@ def _job(request: dict[str, Any]) -> Job:
     return Job(
         drop=Drop.open(Path(request["drop"])),
         out=Path(request["out"]),
-        config=from_dict(ProxyConfig, request["config"]),
+        config=from_dict(SettledConfig, request["config"]),
         hardware=Hardware(**request["hardware"]),
-        scaling=Scaling(**{name: tuple(values) for name, values in request["scaling"].items()}),
+        statistics=request["statistics"],
         deadline_at=math.inf if deadline_s is None else time.monotonic() + deadline_s,
     )
 

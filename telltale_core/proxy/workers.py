@@ -22,6 +22,7 @@ from typing import IO, Any
 from telltale_core import errors
 from telltale_core.config import to_dict
 from telltale_core.errors import BadInput, ConfigError, TelltaleError, Transient
+from telltale_core.modality import modality_named
 from telltale_core.proxy.member import Job
 from telltale_core.proxy.models import resolve
 from telltale_core.proxy.progress import Progress, ProgressCallback
@@ -83,18 +84,19 @@ def _forward(member: int, stream: IO[str], lines: queue.Queue[Line]) -> None:
 
 
 def _request(job: Job, member: int) -> dict[str, Any]:
-    module = resolve(job.config.model, job.drop.modality)[1].__module__
-    if module == "__main__":
-        raise ConfigError("a model registered in the main script is unknown to worker processes; set workers = 1")
+    kind = type(modality_named(job.drop.modality))
+    modules = [kind.__module__, resolve(job.config.model, job.drop.modality)[1].__module__]
+    if "__main__" in modules:
+        raise ConfigError("what is registered in the main script is unknown to worker processes; set workers = 1")
     return {
         "drop": str(Path(job.drop.path).absolute()),
         "out": str(job.out.absolute()),
         "config": to_dict(job.config),
         "hardware": asdict(job.hardware),
-        "scaling": asdict(job.scaling),
+        "statistics": dict(job.statistics),
         "deadline_s": None if job.config.deadline_s is None else max(0.0, job.deadline_at - time.monotonic()),
         "member": member,
-        "module": module,
+        "modules": modules,
     }
 
 

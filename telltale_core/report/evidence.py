@@ -17,6 +17,7 @@ from telltale_core.report.run import Run
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 DRAWN_ROWS = 2000
+MOST_SUSPICIOUS = "most suspicious (kept)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +65,7 @@ def focuses(run: Run, config: ReportConfig) -> list[Focus]:
     label = _outstanding(run)
     inside = rows if label is None or run.labels_N is None else rows[run.labels_N[rows] == label]
     top = inside[: min(config.heat_rows, max(1, len(inside) // 4))]
-    return [_focus(run, label, top, "most suspicious (kept)")]
+    return [_focus(run, label, top, MOST_SUSPICIOUS)]
 
 
 def _busiest(run: Run, rows: Rows, most: int) -> list[int | None]:

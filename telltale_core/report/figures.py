@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup
 
 from telltale_core.report import pictures
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import (
+    MOST_SUSPICIOUS,
     Floats,
     Focus,
     columns,
@@ -23,23 +25,16 @@ from telltale_core.report.evidence import (
 )
 from telltale_core.report.projection import project
 from telltale_core.report.run import Run
-from telltale_core.report.samples import common, data_uri
+from telltale_core.report.samples import Shown, data_uri
 from telltale_core.report.text import middle
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """One picture as the template places it."""
-
-    title: str
-    uri: Markup
-    alt: str
-    caption: str
+if TYPE_CHECKING:
+    from telltale_core.modality.contract import Viewer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """The pictures of one label."""
+    """The figures of one label."""
 
     heading: str
     name: str
@@ -47,13 +42,13 @@ class Item:
     figures: list[Shown]
 
 
-def evidence(run: Run, config: ReportConfig) -> list[Item]:
-    """Return the pictures of every label that is worth showing; empty where there is nothing to compare."""
+def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportConfig) -> list[Item]:
+    """Return the figures of every label that is worth showing; empty where there is nothing to compare."""
     made = []
-    for focus in focuses(run, config):
+    for focus in shown:
         drawn = (_trajectories(run, focus, config), _heat(run, focus, config), _spectra(run, focus, config))
-        shared = _common(run, focus, config) if focus.word != "most suspicious (kept)" else None
-        figures = [shown for shown in (*drawn, shared) if shown is not None]
+        shared = viewer.shared(focus) if focus.word != MOST_SUSPICIOUS else []
+        figures = [*(figure for figure in drawn if figure is not None), *shared]
         note = f"{len(focus.suspected_S):,} {focus.word}, {len(focus.kept_K):,} other kept samples of the same label."
         if not figures:
             note += " Too few samples or snapshots for pictures."
@@ -115,19 +110,6 @@ def _spectra(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
         alt=f"Magnitude by frequency; the median of the {focus.word} is typically {ratio:.2g} times that of the rest.",
         caption="Magnitude of each sample's centred log loss by frequency, median and middle 80 %. Magnitude "
         "leaves out the timing, which the picture of rows shows.",
-    )
-
-
-def _common(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
-    shared = common(run.drop, focus)
-    if shared is None:
-        return None
-    return Shown(
-        title=f"What the {focus.word} have in common",
-        uri=data_uri(pictures.common_png(shared, config.dpi)),
-        alt=f"Four panels: mean {focus.word} image, mean kept image, their difference, and their spread.",
-        caption="A hint, not evidence: a sharp local shape in the difference, or a dark spot in the spread (all "
-        "suspected images show the same there), suggests a visible trigger. Its absence says nothing.",
     )
 
 

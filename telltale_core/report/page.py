@@ -18,8 +18,10 @@ from telltale_core.digest import sha256_bytes
 from telltale_core.errors import OverBudget
 from telltale_core.report import views
 from telltale_core.report.config import ReportConfig
+from telltale_core.report.evidence import focuses
 from telltale_core.report.figures import evidence, overall
 from telltale_core.report.run import Run, read_run
+from telltale_core.report.samples import viewer_of
 from telltale_core.report.text import clean, flat, middle
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 FORMAT = "telltale.report/1"
+POLICY = "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
 
 
 def write_report(
@@ -95,9 +98,11 @@ def _page(
     style = (TEMPLATES / "style.css.j2").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     size_note = f"Written by Telltale. This file loads nothing from anywhere and stays below {config.max_bytes:,} bytes"
-    items = evidence(run, config)
+    shown = focuses(run, config)
+    viewer = viewer_of(run.drop, shown, config)
+    items = evidence(run, shown, viewer, config)
     page = environment.get_template("report.html.j2").render(
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        policy=f"{POLICY}; style-src 'sha256-{digest}'",
         style=Markup(style),  # noqa: S704 - our own file
         size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
         name=middle(str(run.drop.manifest.get("name") or "unnamed drop"), 120),
@@ -114,7 +119,8 @@ def _page(
         evidence_lead=views.evidence_lead(run, items),
         evidence=items,
         overall=overall(run, config),
-        blocks=views.blocks(run, config),
+        blocks=views.blocks(run, viewer, config),
+        wide=viewer.wide,
         rejected=views.rejected(run, config),
         caveats=views.caveats(run),
         lineage=_lineage(run, lineage, train),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import Curves, Floats, Focus, Heat, focuses, trajectories
 from telltale_core.report.run import Run
-from telltale_core.report.samples import Common
 from telltale_core.report.text import for_picture
 
 SUSPECT, KEPT, REVIEW, INK, SOFT, GRID = "#C2410C", "#0072B2", "#E69F00", "#1B2430", "#5B6675", "#E4E8EE"
@@ -172,19 +171,15 @@ def histogram_png(suspicion_N: Floats, decision_N: npt.NDArray[np.str_], dpi: in
     return out.getvalue()
 
 
-def common_png(common: Common, dpi: int = 140) -> bytes:
-    """Return what quarantined images share: their mean, the kept ones' mean, the difference, and where they agree."""
+def panels_png(panels: Sequence[tuple[str, npt.NDArray[Any], Mapping[str, Any]]], dpi: int = 140, **look: Any) -> bytes:
+    """Return arrays side by side, each with a title and how ``imshow`` draws it; those without colours get a scale.
+
+    ``look`` may hold ``height`` (of the picture, in inches) and whatever ``imshow`` takes for all of them.
+    """
     out = io.BytesIO()
-    panels: tuple[tuple[str, Floats, dict[str, Any]], ...] = (
-        ("mean, quarantined", common.suspected_mean, {"vmin": 0, "vmax": 255}),
-        ("mean, kept", common.kept_mean, {"vmin": 0, "vmax": 255}),
-        ("difference", common.difference, {"cmap": "PuOr_r", "vmin": -common.limit, "vmax": common.limit}),
-        ("spread against kept", common.spread, {"cmap": "viridis", "vmin": 0, "vmax": 1}),
-    )
-    with _figure(7.2, 2.4, dpi, out) as figure:
-        for axes, (title, values, look) in zip(figure.subplots(1, 4), panels, strict=True):
-            shown = values.round().astype(np.uint8) if values.ndim == 3 else values
-            image = axes.imshow(shown, interpolation="nearest", **look)
+    with _figure(7.2, look.pop("height", 2.4), dpi, out) as figure:
+        for axes, (title, values, own) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+            image = axes.imshow(values, interpolation="nearest", **look, **own)
             axes.set_title(title, fontsize=9)
             axes.set_axis_off()
             if values.ndim == 2:

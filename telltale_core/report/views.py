@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from telltale_core.modality import modality_named
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.run import Group, Run, number
-from telltale_core.report.samples import fragment
 from telltale_core.report.text import clean, middle
+
+if TYPE_CHECKING:
+    from telltale_core.modality.contract import Viewer
 
 STATUS = {
     "poison": {
@@ -93,7 +96,7 @@ def status(run: Run) -> dict[str, str]:
 def about(run: Run) -> str:
     """Return the drop in one line."""
     drop = run.drop
-    kind = {"image": "images"}.get(drop.modality, f"{drop.modality} samples")
+    kind = modality_named(drop.modality).plural
     classes = f", {drop.num_classes} labels" if drop.labels is not None and drop.num_classes else ""
     proxies = len(np.unique(run.member_T))
     log = f"{run.log_loss_NT.shape[1] // max(1, proxies):,} loss snapshots" + (f" of {proxies} proxies" * (proxies > 1))
@@ -207,7 +210,7 @@ def evidence_lead(run: Run, items: list[Any]) -> str:
     )
 
 
-def blocks(run: Run, config: ReportConfig) -> list[dict[str, Any]]:
+def blocks(run: Run, viewer: Viewer, config: ReportConfig) -> list[dict[str, Any]]:
     """Return the thumbnails: the most suspicious, then the borderline ones on either side of the decision."""
     most = config.thumbnails
     quarantined, review, kept = (run.worst_first(name) for name in ("quarantine", "review", "keep"))
@@ -222,23 +225,24 @@ def blocks(run: Run, config: ReportConfig) -> list[dict[str, Any]]:
     title = "Borderline: only just kept" if len(quarantined) or len(review) else "Highest suspicion, all kept"
     plan.append((title, "The highest suspicion among the kept: where a miss would be.", kept[:half]))
     made = [
-        {"title": t, "note": f"{n} {len(rows):,} shown.", "cards": _cards(run, rows, config)} for t, n, rows in plan
+        {"title": t, "note": f"{n} {len(rows):,} shown.", "cards": _cards(run, rows, viewer, config)}
+        for t, n, rows in plan
     ]
     return [block for block in made if block["cards"]] if most else []
 
 
-def _cards(run: Run, rows: npt.NDArray[np.int64], config: ReportConfig) -> list[dict[str, Any]]:
-    return [_card(run, int(row), config) for row in rows]
+def _cards(run: Run, rows: npt.NDArray[np.int64], viewer: Viewer, config: ReportConfig) -> list[dict[str, Any]]:
+    return [_card(run, int(row), viewer, config) for row in rows]
 
 
-def _card(run: Run, row: int, config: ReportConfig) -> dict[str, Any]:
+def _card(run: Run, row: int, viewer: Viewer, config: ReportConfig) -> dict[str, Any]:
     drop, decision = run.drop, str(run.decision_N[row])
     label = run.label_name(int(drop.labels[row])) if drop.labels is not None else None
     if label is None and drop.targets is not None:
         label = f"target {significant(float(drop.targets[row]))}"
     name = str(drop.sample_ids[row])
     return {
-        "view": fragment(drop, row, config.thumbnail_px),
+        "view": viewer.fragment(row, config.thumbnail_px),
         "label": middle(label or "no label", 40),
         "suspicion": f"{run.suspicion_N[row]:.3f}",
         "decision": decision,

@@ -39,17 +39,19 @@ class Stage:
 STAGES = {
     stage.name: stage
     for stage in (
-        Stage(name="ingest", settings="drop", folder="drops", record="manifest.json", rooms=("drop",)),
-        Stage(name="train", settings="proxy", folder="train", record="train.json", rooms=("proxy", "losslog")),
+        Stage(name="ingest", settings="drop", folder="drops", record="manifest.json", rooms=("drop", "modality")),
+        Stage(
+            name="train", settings="proxy", folder="train", record="train.json", rooms=("proxy", "losslog", "modality")
+        ),
         Stage(name="spectrum", settings="spectrum", folder="spectrum", record="spectrum.json", rooms=("spectrum",)),
         Stage(name="cluster", settings="verdict", folder="verdict", record="verdict.json", rooms=("verdict",)),
-        Stage(name="report", settings="report", folder="report", record="report.json", rooms=("report",)),
+        Stage(name="report", settings="report", folder="report", record="report.json", rooms=("report", "modality")),
     )
 }
 # The rooms whose source decides what is published.
-DECIDING = ("drop", "proxy", "losslog", "spectrum", "verdict", "publish")
+DECIDING = ("drop", "modality", "proxy", "losslog", "spectrum", "verdict", "publish")
 # Which source led to which drop: drops are named by their content, which is only known once they were read.
-SOURCES = Stage(name="ingest", settings="drop", folder="ingest", record="ingest.json", rooms=("drop",))
+SOURCES = Stage(name="ingest", settings="drop", folder="ingest", record="ingest.json", rooms=("drop", "modality"))
 
 
 def check_addresses(source: str, destination: str, work: str) -> None:

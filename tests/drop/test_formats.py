@@ -221,13 +221,14 @@ def test_what_was_inferred_is_shown(tmp_path, take, pngs):
     assert "format" not in take(path, format="parquet", image_size=4).manifest["inferred"]
 
 
-@pytest.mark.parametrize(("name", "modality"), [("text", "text"), ("features", "table")])
-def test_other_modalities_are_refused_by_name(tmp_path, take, name, modality):
-    values = ["good", "bad"] if name == "text" else [[1.0], [2.0]]
-    pq.write_table(pa.table({name: values, "label": [0, 1]}), tmp_path / "d.parquet")
-    with pytest.raises(BadInput, match=f"{modality}.*reads: image") as error:
-        take(tmp_path / "d.parquet")
-    assert error.value.code == "modality_not_supported"
+def test_a_modality_that_nobody_registered_is_refused_by_name(tmp_path, take, pngs):
+    support.write_parquet(tmp_path / "d" / "a.parquet", pngs, LABELS)
+    with pytest.raises(ConfigError, match="'smell' is not known; this version reads: image"):
+        take(tmp_path / "d", modality="smell")
+    (tmp_path / "d" / "drop.toml").write_text('modality = "smell"')
+    with pytest.raises(BadInput, match="'smell' is not known") as error:
+        take(tmp_path / "d")
+    assert error.value.code == "drop_toml_invalid"
 
 
 def test_a_missing_column_is_named_with_those_that_exist(tmp_path, take, pngs):

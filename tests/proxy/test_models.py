@@ -1,10 +1,12 @@
-import numpy as np
+import math
+
 import pytest
 import torch
 from torch import nn
 
 from telltale_core.errors import ConfigError
-from telltale_core.proxy import models
+from telltale_core.modality.image import ImageModality
+from telltale_core.proxy import ProxyConfig, models
 from telltale_core.proxy.models import build, register, resolve
 
 
@@ -52,34 +54,23 @@ def test_the_head_gives_float32_under_autocast():
 def test_unknown_names_and_modalities_say_what_is_known():
     with pytest.raises(ConfigError, match="known: auto, small_cnn, resnet18, vgg16"):
         resolve("resnet50", "image")
-    with pytest.raises(ConfigError, match="no proxy model is registered for modality 'smell'"):
+    with pytest.raises(ConfigError, match="modality 'smell' is not known; this version reads: image"):
         resolve("auto", "smell")
 
 
-def test_a_model_of_another_modality_can_be_registered_and_trained(monkeypatch):
-    """The door for tables, audio and text: the loop itself knows nothing of images."""
-    from telltale_core.proxy.config import ProxyConfig
-    from telltale_core.proxy.data import scaling_of
-    from telltale_core.proxy.fit import make_ticker, make_trainer
-    from telltale_core.proxy.hardware import resolve_hardware, running
+def test_a_net_can_be_registered_beside_a_modalitys_own(monkeypatch):
+    monkeypatch.setattr(models, "_MODELS", {})
 
-    monkeypatch.setattr(models, "_MODELS", dict(models._MODELS))
+    @register("flat", modality="image")
+    def flat(shape, width):
+        return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), width), nn.ReLU()), width
 
-    @register("mlp", modality="table")
-    def mlp(shape, width):
-        return nn.Sequential(nn.Linear(shape[0], width), nn.ReLU()), width
+    assert resolve("auto", "image")[0] == "small_cnn"
+    assert build("flat", "image", (8, 8, 3), 4, 5, seed=0)(torch.zeros(2, 3, 8, 8)).shape == (2, 5)
 
-    random = np.random.default_rng(0)
-    inputs = random.normal(3, 7, size=(200, 6)).astype(np.float32)
-    labels = (inputs[:, 0] > inputs[:, 1]).astype(np.int64)
-    config = ProxyConfig(epochs=10, width=8, batch_size=20, device="cpu", threads=1)
-    hardware = resolve_hardware(config)
-    with running(hardware):
-        trainer = make_trainer(
-            inputs, labels, task="classification", num_classes=2, config=config, hardware=hardware,
-            scaling=scaling_of(inputs), seed=0, modality="table",
-        )  # fmt: skip
-        ticker = make_ticker(trainer, 0, 1, None)
-        for epoch in range(10):
-            trainer.run_epoch(epoch, ticker)
-        assert trainer.snapshot(9).score > 0.9
+
+def test_settings_that_nobody_gave_are_the_modalitys_own(monkeypatch):
+    monkeypatch.setattr(ImageModality, "proxy_defaults", {"epochs": 7, "lr": 0.5})
+    settled = ProxyConfig(lr=0.1).settled("image")
+    assert (settled.epochs, settled.lr, settled.width) == (7, 0.1, 32)
+    assert settled.settled("image") is settled

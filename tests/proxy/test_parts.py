@@ -13,8 +13,9 @@ from telltale_core.config import from_dict, to_dict
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
 from telltale_core.proxy.budget import estimate_bytes
-from telltale_core.proxy.data import Objective, Resident, mirrors_well, scaling_of
+from telltale_core.proxy.data import Objective, Resident
 from telltale_core.proxy.hardware import available_bytes, has_native_bfloat16, resolve_hardware
+from telltale_core.proxy.image import ImageFront, channel_scaling, mirrors_well
 from telltale_core.proxy.loop import learning_rate, snapshot_steps
 from telltale_core.proxy.models import build
 
@@ -63,20 +64,24 @@ def test_snapshots_are_spread_over_the_epoch_and_end_it():
 def test_scaling_is_the_datas_own_by_channel_and_a_constant_channel_stays_finite():
     data = np.random.default_rng(0).integers(0, 256, (1500, 4, 4, 3)).astype(np.uint8)
     data[..., 1] = 9
-    scaling = scaling_of(data)
-    assert scaling.mean == pytest.approx(data.reshape(-1, 3).mean(axis=0))
-    assert scaling.std == pytest.approx([data[..., 0].std(), 1.0, data[..., 2].std()])
+    scaling = channel_scaling(data)
+    assert scaling["mean"] == pytest.approx(data.reshape(-1, 3).mean(axis=0))
+    assert scaling["std"] == pytest.approx([data[..., 0].std(), 1.0, data[..., 2].std()])
+
+
+def resident_of(data):
+    return Resident(data, ImageFront(data.shape[1:], channel_scaling(data), "cpu"), "cpu")
 
 
 def test_batches_are_normalised_channels_last_and_mirrored_where_asked():
     data = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3)).astype(np.uint8)
-    resident = Resident(data, scaling_of(data), "cpu")
+    resident = resident_of(data)
     whole = resident.rows(slice(0, 10))
     assert whole.shape == (10, 3, 8, 8)
     assert whole.is_contiguous(memory_format=torch.channels_last)
     assert whole.mean().item() == pytest.approx(0, abs=1e-5)
     assert whole.std().item() == pytest.approx(1, abs=0.01)
-    mirrored = resident.rows(torch.arange(2), torch.tensor([True, False]))
+    mirrored = resident.rows(torch.arange(2), torch.tensor([0.49, 0.5]))
     assert torch.equal(mirrored[0], whole[0].flip(2))
     assert torch.equal(mirrored[1], whole[1])
 
@@ -85,7 +90,7 @@ def test_a_memory_mapped_drop_is_not_copied_and_not_changed(tmp_path):
     data = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3)).astype(np.uint8)
     np.save(tmp_path / "x.npy", data)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    resident = Resident(mapped, scaling_of(mapped), "cpu")
+    resident = resident_of(mapped)
     assert torch.equal(resident.inputs, torch.from_numpy(data))
     resident.inputs.zero_()
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), data)
@@ -95,7 +100,7 @@ def test_a_slice_of_a_memory_mapped_drop_is_that_slice(tmp_path):
     data = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3)).astype(np.uint8)
     np.save(tmp_path / "x.npy", data)
     part = np.load(tmp_path / "x.npy", mmap_mode="r")[4:7]
-    assert torch.equal(Resident(part, scaling_of(part), "cpu").inputs, torch.from_numpy(data[4:7]))
+    assert torch.equal(resident_of(part).inputs, torch.from_numpy(data[4:7]))
 
 
 def test_colour_scenes_are_mirrored_and_digits_are_not():

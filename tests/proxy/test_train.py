@@ -43,7 +43,7 @@ def test_the_record_says_what_was_done(drop, finished):
     assert record["log_digest"] == LossLog.open(finished / "losslog").digest
     assert record["hardware"]["precision"] == "float32"
     assert record["input"]["shape"] == [8, 8, 3]
-    assert record["mirrored"] is False
+    assert record["augmented"] is False
     assert all(record["members"][0]["timings"][name] > 0 for name in ("train_s", "snapshot_s", "write_s"))
     assert record["alignment"]["lowest"] > 0.2
     assert not (finished / "checkpoint").exists()

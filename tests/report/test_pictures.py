@@ -13,9 +13,9 @@ from PIL import Image
 
 from telltale_core.report import ReportConfig, read_run
 from telltale_core.report.evidence import coherence, columns, epochs_of, focuses, spectra
+from telltale_core.report.image import ImageViewer, common
 from telltale_core.report.pictures import trajectories_of, verdict_png
 from telltale_core.report.projection import project
-from telltale_core.report.samples import common, fragment
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +93,7 @@ def test_common_shows_the_patch_that_suspected_images_share(run):
 
 
 def test_thumbnail_is_the_decoded_sample(run):
-    markup = str(fragment(run.drop, 0, 96))
+    markup = str(ImageViewer(run.drop, ReportConfig()).fragment(0, 96))
     data = markup.partition("base64,")[2].partition('"')[0]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
     np.testing.assert_array_equal(pixels, np.asarray(run.drop.inputs[0]))
-
-
-def test_sample_of_an_unknown_modality_has_an_escaped_placeholder():
-    class Other:
-        modality = "<b>smell</b>"
-
-    assert "&lt;b&gt;smell" in str(fragment(Other(), 0, 96))

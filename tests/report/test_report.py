@@ -142,7 +142,10 @@ def test_content_security_policy_admits_only_data_images_and_the_one_style(poiso
     policy = next(a["content"] for tag, a in Page(poisoned).tags if a.get("http-equiv") == "Content-Security-Policy")
     style = poisoned.split("<style>")[1].split("</style>")[0]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    allowed = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    allowed = (
+        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src 'sha256-{digest}'"
+    )
     assert policy == allowed
 
 

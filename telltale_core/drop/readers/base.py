@@ -15,8 +15,9 @@ import pyarrow as pa
 from telltale_core.drop.layout import Column, Roles
 from telltale_core.drop.reasons import shown
 from telltale_core.errors import BadInput
+from telltale_core.modality import Modality, modality_named
 
-Media = bytes | np.ndarray | list[Any]
+Media = bytes | np.ndarray | list[Any] | str | float | dict[str, Any]
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -37,7 +38,10 @@ class Row:
             return self.media[:max_bytes]
         if isinstance(self.media, np.ndarray) and self.media.dtype != object:
             return self.media.tobytes()[:max_bytes]
-        values = {"id": self.id, "value": self.value, **(self.extra or {})}
+        if isinstance(self.media, str):
+            return self.media.encode("utf-8", "replace")[:max_bytes]
+        inline = self.media if isinstance(self.media, dict) else {}
+        values = {"id": self.id, "value": self.value, **inline, **(self.extra or {})}
         short = {name: _short(value, max_bytes) for name, value in values.items()}
         return json.dumps(short, ensure_ascii=True).encode()[:max_bytes]
 
@@ -73,6 +77,11 @@ class Reader(abc.ABC):
     format: str
     roles: Roles
 
+    @property
+    def modality(self) -> Modality:
+        """The kind of data that the roles name."""
+        return modality_named(self.roles.modality)
+
     def assign(self, roles: Roles) -> None:
         """Fix which column is what; to be called before rows are read."""
         self.roles = roles
@@ -86,8 +95,8 @@ class Reader(abc.ABC):
         """Yield the rows in order; raises :class:`BadInput` when a whole file cannot be read."""
 
     @abc.abstractmethod
-    def payload_columns(self) -> dict[str, str | None]:
-        """Return the payload's column names of ``id``, ``input`` and ``value``."""
+    def payload_columns(self) -> dict[str, Any]:
+        """Return the payload's column names of ``id``, ``input`` (a list if there are several) and ``value``."""
 
     @abc.abstractmethod
     def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:

@@ -1,18 +1,20 @@
-"""Image folder: one subfolder a class, named as the class; every file below it is a row."""
+"""Media folder: one subfolder a class, named as the class; every file below it is a row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import Column
+from telltale_core.drop.layout import Column, of_endings
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.readers.made import made_payload, made_schema
 from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
+from telltale_core.modality import modality_named
 
 BATCH_ROWS = 64
 
@@ -23,17 +25,22 @@ class FolderReader(Reader):
     format = "folder"
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
-        self._source, self._files, self._limits = source, files, config.limits
+        self._source, self._files, self._limits, self._given = source, files, config.limits, config.modality
         if len(files) > self._limits.max_rows:
             raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")
 
     def columns(self) -> list[Column]:
-        """Return the two columns that a folder amounts to; the class names are the subfolders' names, sorted."""
+        """Return the two columns that a folder amounts to; the class names are the subfolders' names, sorted.
+
+        What the files are is told by their endings: images, unless most are another modality's.
+        """
         names = tuple(sorted({file.key.split("/")[0] for file in self._files if "/" in file.key}))
         if len(names) > self._limits.max_classes:
             raise bad("too_many_classes", f"{len(names)} subfolders, more than max_classes={self._limits.max_classes}")
+        kind = modality_named(self._given) if self._given else of_endings([file.key for file in self._files])
+        kind = kind or modality_named("image")
         return [
-            Column(name="image", kind="media", feature="Image"),
+            Column(name=kind.name, kind="media", feature=kind.feature),
             Column(name="label", kind="text", feature="ClassLabel", class_names=names),
         ]
 
@@ -55,11 +62,11 @@ class FolderReader(Reader):
             row.fault = error
         return row
 
-    def payload_columns(self) -> dict[str, str | None]:
+    def payload_columns(self) -> dict[str, Any]:
         """Return the two columns; a folder has no id column."""
-        return {"id": None, "input": "image", "value": "label"}
+        return {"id": None, "input": self.roles.input, "value": "label"}
 
     def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
-        """Return image and label columns in the Hugging Face layout."""
-        schema = made_schema("image", "label", {}, values)
+        """Return media and label columns in the Hugging Face layout."""
+        schema = made_schema((self.roles.input, self.modality.feature), "label", {}, values)
         return made_payload([batch.rows[index] for index in kept], schema, {}, values)

@@ -13,8 +13,13 @@ EXTRA_TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "te
 FEATURE_DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "text": "string"}
 
 
-def made_schema(input_column: str, value_column: str, extras: dict[str, str], values: Values) -> pa.Schema:
-    """Return the schema: extra columns, media, then the value with its class names as Hugging Face metadata."""
+def made_schema(
+    media: tuple[str, str | None] | None, value_column: str, extras: dict[str, str], values: Values
+) -> pa.Schema:
+    """Return the schema: extra columns, media, then the value with its class names as Hugging Face metadata.
+
+    ``media`` are the media column's name and Hugging Face type; None where the input stands among the extra columns.
+    """
     label: dict[str, object] = {"dtype": "float64", "_type": "Value"}
     if values.task == "classification":
         label = {"dtype": "int64", "_type": "Value"}
@@ -23,23 +28,24 @@ def made_schema(input_column: str, value_column: str, extras: dict[str, str], va
     features: dict[str, object] = {
         name: {"dtype": FEATURE_DTYPES[kind], "_type": "Value"} for name, kind in extras.items()
     }
-    features |= {input_column: {"_type": "Image"}, value_column: label}
+    if media is not None:
+        features[media[0]] = {"_type": media[1]} if media[1] else {"dtype": "binary", "_type": "Value"}
+    features[value_column] = label
     fields = [pa.field(name, EXTRA_TYPES[kind]) for name, kind in extras.items()]
-    fields += [
-        pa.field(input_column, MEDIA_TYPE),
-        pa.field(value_column, pa.int64() if values.task == "classification" else pa.float64()),
-    ]
+    fields += [] if media is None else [pa.field(media[0], MEDIA_TYPE)]
+    fields += [pa.field(value_column, pa.int64() if values.task == "classification" else pa.float64())]
     return pa.schema(fields, {b"huggingface": json.dumps({"info": {"features": features}}).encode()})
 
 
 def made_payload(rows: list[Row], schema: pa.Schema, extras: dict[str, str], values: Values) -> pa.Table:
-    """Return the payload of kept rows; every row's media must be bytes by now."""
+    """Return the payload of kept rows; where there is a media column, every row's media must be bytes by now."""
     columns: list[pa.Array] = []
     for name, kind in extras.items():
         found = [(row.extra or {}).get(name) for row in rows]
         columns.append(pa.array([_as_kind(value, kind) for value in found], EXTRA_TYPES[kind]))
-    media = [{"bytes": row.media, "path": row.path} for row in rows]
-    columns += [pa.array(media, MEDIA_TYPE), pa.array(list(values.numbers), schema.field(len(extras) + 1).type)]
+    if len(schema) == len(extras) + 2:
+        columns.append(pa.array([{"bytes": row.media, "path": row.path} for row in rows], MEDIA_TYPE))
+    columns.append(pa.array(list(values.numbers), schema.field(len(schema) - 1).type))
     return pa.Table.from_arrays(columns, schema=schema)
 
 

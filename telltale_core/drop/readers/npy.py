@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.readers.made import made_payload, made_schema
 from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
+from telltale_core.modality import modality_named
 
 INPUT_STEMS = {"x", "images", "inputs", "data", "features", "x_train", "train_images"}
 VALUE_STEMS = {"y", "labels", "label", "targets", "target", "y_train", "train_labels"}
@@ -53,6 +55,7 @@ class NpyReader(Reader):
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._limits = source, config.limits
+        self._kind = modality_named(config.modality or "image")
         by_role = {role: _pick(files, stems) for role, stems in _STEMS.items()}
         if (
             by_role["input"] is None
@@ -96,7 +99,7 @@ class NpyReader(Reader):
         """Return one column a file, under the names that the payload will have."""
         real = self._arrays["value"].dtype.kind == "f"
         name = "target" if real or "target" in self._arrays["value"].file.key.lower() else "label"
-        found = [Column(name="image", kind="numbers"), Column(name=name, kind="real" if real else "whole")]
+        found = [Column(name=self._kind.name, kind="numbers"), Column(name=name, kind="real" if real else "whole")]
         return [*found, Column(name="id", kind="text")] if "id" in self._arrays else found
 
     def batches(self) -> Iterator[Batch]:
@@ -116,17 +119,22 @@ class NpyReader(Reader):
                 ]
             )
 
-    def payload_columns(self) -> dict[str, str | None]:
+    def payload_columns(self) -> dict[str, Any]:
         """Return the made columns."""
-        return {"id": self.roles.id, "input": "image", "value": self.roles.value}
+        return {"id": self.roles.id, "input": self.roles.input, "value": self.roles.value}
 
     def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
-        """Return id, image (as PNG) and value columns in the Hugging Face layout."""
+        """Return id, media (an image as PNG) and value columns in the Hugging Face layout."""
         extras = {} if self.roles.id is None else {self.roles.id: "text"}
         rows = [batch.rows[index] for index in kept]
         for row in rows:
             row.extra = {} if self.roles.id is None else {self.roles.id: str(row.id)}
-        return made_payload(rows, made_schema("image", self.roles.value, extras, values), extras, values)
+        return made_payload(
+            rows,
+            made_schema((self.roles.input, self.modality.feature), self.roles.value, extras, values),
+            extras,
+            values,
+        )
 
 
 _STEMS = {"input": INPUT_STEMS, "value": VALUE_STEMS, "id": ID_STEMS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -118,12 +119,16 @@ class ParquetReader(Reader):
     def _rows(self, table: pa.RecordBatch, file: SourceFile, first: int) -> list[Row]:
         rows = [Row(source=f"{file.key}#{first + index}") for index in range(table.num_rows)]
         for name in table.schema.names:
-            if name != self.roles.input:
+            if name not in self.roles.inputs:
                 self._check_lengths(table.column(name), name, rows)
         for attribute, column in (("id", self.roles.id), ("value", self.roles.value)):
             if column is not None:
                 for row, value in zip(rows, table.column(column).to_pylist(), strict=True):
                     setattr(row, attribute, value)
+        if len(self.roles.inputs) > 1:
+            for row, values in zip(rows, table.select(list(self.roles.inputs)).to_pylist(), strict=True):
+                row.media = values
+            return rows
         media = table.column(self.roles.input)
         if pa.types.is_struct(media.type):
             media = pc.struct_field(media, "bytes")
@@ -153,9 +158,9 @@ class ParquetReader(Reader):
             limit = self._limits.max_field_bytes
             rows[index].fault = bad("field_too_long", f"the field {shown(name)} has more than {limit} bytes")
 
-    def payload_columns(self) -> dict[str, str | None]:
+    def payload_columns(self) -> dict[str, Any]:
         """Return the roles' own columns: nothing is renamed."""
-        return {"id": self.roles.id, "input": self.roles.input, "value": self.roles.value}
+        return {"id": self.roles.id, "input": self.roles.named, "value": self.roles.value}
 
     def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
         """Return the kept rows' columns as they came, with the input's own schema."""

@@ -1,17 +1,18 @@
-"""CSV and JSON lines: a row names its image by a path inside the drop, or holds its pixel values."""
+"""CSV and JSON lines: a row names its media file by a path inside the drop, or holds its values."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Column
-from telltale_core.drop.readers.base import Batch, Reader, Row, Values
+from telltale_core.drop.readers.base import Batch, Media, Reader, Row, Values
 from telltale_core.drop.readers.lines import Parsed, csv_header, csv_rows, json_rows
 from telltale_core.drop.readers.made import extra_kind, made_payload, made_schema
 from telltale_core.drop.reasons import bad, shown
@@ -19,7 +20,7 @@ from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 
 BATCH_ROWS = 64
-SAMPLED_ROWS = 100  # JSON lines have no header: roles are told from the first rows
+SAMPLED_ROWS = 100  # roles are told from the first rows: JSON lines have no header, CSV has no types
 NUMBERS = re.compile(r"\s*\[?\s*[0-9][0-9eE+.-]*[\s,]+[0-9eE+.,\s-]*\]?\s*")
 
 
@@ -49,18 +50,22 @@ class TableReader(Reader):
                 if names and header != names:
                     raise bad("schema_mismatch", f"{shown(first.key)} and {shown(file.key)} have different headers")
                 names = header
+        sampled = [values or {} for _, (values, _) in zip(range(SAMPLED_ROWS), self._parsed(first), strict=False)]
+        examples = {
+            name: tuple(row[name] for row in sampled if row.get(name) is not None) for row in sampled for name in row
+        }
         if names:
-            return [Column(name=name, kind="text") for name in names]
+            return [Column(name=name, kind="text", examples=examples.get(name, ())) for name in names]
         kinds: dict[str, str] = {}
-        for _, (values, _) in zip(range(SAMPLED_ROWS), self._parsed(first), strict=False):
-            for name, value in (values or {}).items():
+        for values in sampled:
+            for name, value in values.items():
                 kind = (
                     "numbers"
                     if isinstance(value, list)
                     else {"int": "whole", "float": "real"}.get(extra_kind(value) or "", "text")
                 )
                 kinds[name] = "real" if {kind, kinds.get(name)} == {"real", "whole"} else kind
-        return [Column(name=name, kind=kind) for name, kind in kinds.items()]
+        return [Column(name=name, kind=kind, examples=examples[name]) for name, kind in kinds.items()]
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of files and lines; row numbers count records after the header."""
@@ -84,12 +89,13 @@ class TableReader(Reader):
             return row, None
         row.id = values.get(self.roles.id) if self.roles.id is not None else None
         row.value = values.get(self.roles.value)
-        row.extra = {name: value for name, value in values.items() if name not in {self.roles.input, self.roles.value}}
+        apart = {self.roles.value} | (set() if self.modality.inline else set(self.roles.inputs))
+        row.extra = {name: value for name, value in values.items() if name not in apart}
         if row.fault is not None:
             return row, None
         try:
             self._note_kinds(row.extra)
-            found = self._media(values.get(self.roles.input), table)
+            found = self._inline(values) if self.modality.inline else self._media(values.get(self.roles.input), table)
         except BadInput as error:
             row.fault = error
             return row, None
@@ -105,6 +111,12 @@ class TableReader(Reader):
                 raise bad("row_unreadable", "the rows have too many different columns")
             kind = extra_kind(value)
             self._kinds.setdefault(name, set()).update({kind} if kind else set())
+
+    def _inline(self, values: dict[str, Any]) -> Media | None:
+        if len(self.roles.inputs) > 1:
+            return {name: values.get(name) for name in self.roles.inputs}
+        found: Media | None = values.get(self.roles.input)
+        return found
 
     def _media(self, value: object, table: SourceFile) -> np.ndarray | list[object] | SourceFile:
         if isinstance(value, list):
@@ -140,17 +152,20 @@ class TableReader(Reader):
                 row.fault = error
         return Batch(rows=[row for row, _ in rows])
 
-    def _input_name(self) -> str:
-        return self.roles.input if "image" in self._kinds or self.roles.value == "image" else "image"
+    def _media_name(self) -> str:
+        name = self.roles.modality
+        return self.roles.input if name in self._kinds or self.roles.value == name else name
 
-    def payload_columns(self) -> dict[str, str | None]:
-        """Return the made columns: the input is called ``image`` unless that name is taken."""
-        return {"id": self.roles.id, "input": self._input_name(), "value": self.roles.value}
+    def payload_columns(self) -> dict[str, Any]:
+        """Return the made columns: media are called as their modality unless that name is taken."""
+        found = self.roles.named if self.modality.inline else self._media_name()
+        return {"id": self.roles.id, "input": found, "value": self.roles.value}
 
     def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
-        """Return the other columns, the image as a file's bytes, and the validated value."""
+        """Return the other columns, the media as a file's bytes, and the validated value."""
         extras = {name: _common(kinds) for name, kinds in self._kinds.items()}
-        schema = made_schema(self._input_name(), self.roles.value, extras, values)
+        media = None if self.modality.inline else (self._media_name(), self.modality.feature)
+        schema = made_schema(media, self.roles.value, extras, values)
         return made_payload([batch.rows[index] for index in kept], schema, extras, values)
 
 

@@ -1,0 +1,66 @@
+"""Images: PNG and JPEG files or pixel values, convolutional nets, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from telltale_core.modality.contract import Decoder, Front, Modality, Viewer
+
+if TYPE_CHECKING:
+    from telltale_core.drop import Drop, DropConfig
+    from telltale_core.modality.contract import Builder
+    from telltale_core.proxy.config import ProxyConfig
+    from telltale_core.report.config import ReportConfig
+    from telltale_core.report.evidence import Focus
+
+
+class ImageModality(Modality):
+    """Photographs, scans, drawings: one square or oblong of pixels a sample, in colour."""
+
+    name = "image"
+    plural = "images"
+    column_names = (
+        "image", "images", "img", "picture", "photo", "pixels", "file_name", "filename", "path", "file", "x",
+    )  # fmt: skip
+    suffixes = frozenset({".png", ".jpg", ".jpeg"})
+    feature = "Image"
+    settings = frozenset({"image_size"})
+
+    def decoder(self, config: DropConfig) -> Decoder:
+        """See :meth:`Modality.decoder`."""
+        from telltale_core.drop.image import ImageDecoder
+
+        return ImageDecoder(config)
+
+    def models(self) -> Mapping[str, Builder]:
+        """See :meth:`Modality.models`."""
+        from telltale_core.proxy.models import resnet18, small_cnn, vgg16
+
+        return {"small_cnn": small_cnn, "resnet18": resnet18, "vgg16": vgg16}
+
+    def statistics(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Return mean and standard deviation by channel."""
+        from telltale_core.proxy.image import channel_scaling
+
+        return channel_scaling(inputs_N)
+
+    def front(self, shape: tuple[int, ...], statistics: Mapping[str, Any], device: str) -> Front:
+        """See :meth:`Modality.front`."""
+        from telltale_core.proxy.image import ImageFront
+
+        return ImageFront(shape, statistics, device)
+
+    def augments(self, inputs_N: NDArray[Any], config: ProxyConfig) -> bool:
+        """Return whether half of each batch is mirrored: the setting ``flip``, or what suits the images."""
+        from telltale_core.proxy.image import mirrors_well
+
+        return mirrors_well(inputs_N) if config.flip == "auto" else bool(config.flip)
+
+    def viewer(self, drop: Drop, focuses: Sequence[Focus], config: ReportConfig) -> Viewer:  # noqa: ARG002
+        """See :meth:`Modality.viewer`."""
+        from telltale_core.report.image import ImageViewer
+
+        return ImageViewer(drop, config)
