@@ -26,7 +26,7 @@ LOG_BYTES = 4.5  # on disk per sample and snapshot; measured 3.4 on random losse
 
 
 def require_memory(
-    net: ProxyNet, front: Front, data: TrainingSet, config: SettledConfig, hardware: Hardware, parallel: int
+    net: ProxyNet, front: Front, data: TrainingSet, config: SettledConfig, hardware: Hardware, *, parallel: int
 ) -> int:
     """Return the estimated peak in bytes; raise :class:`OverBudget`, stating both figures, if it does not fit."""
     needed = estimate_bytes(net, front, data, config, hardware)

@@ -92,7 +92,7 @@ def _prepare(job: Job) -> int:
     job.out.mkdir(parents=True, exist_ok=True)
     for folder in (job.out, job.out / "checkpoint"):
         sweep_temporaries(folder)
-    estimate = require_memory(net, front, drop, config, job.hardware, workers)
+    estimate = require_memory(net, front, drop, config, job.hardware, parallel=workers)
     require_disk(job.out, n, net, config)
     logger.info(
         "train: %d samples, %d proxies (%d at a time), %s %s on %s, about %.0f MB",
