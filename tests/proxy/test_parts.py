@@ -165,9 +165,10 @@ def test_the_memory_estimate_grows_with_batch_and_width(config):
     many = SimpleNamespace(inputs=np.zeros((8000, 8, 8, 3), dtype=np.uint8))
 
     def estimate(**change):
-        changed = dataclasses.replace(config, **change)
+        changed = dataclasses.replace(config, **change).settled("image")
         net = build("auto", "image", (8, 8, 3), changed.width, 4, seed=0)
-        return estimate_bytes(net, many, changed, hardware)
+        front = ImageFront((8, 8, 3), channel_scaling(many.inputs), "cpu")
+        return estimate_bytes(net, front, many, changed, hardware)
 
     assert estimate(width=64) > 1.5 * estimate(width=4)
     assert estimate(batch_size=1000) > estimate(batch_size=20)
