@@ -148,7 +148,7 @@ def cluster_png(points: list[tuple[str, Floats, npt.NDArray[np.str_]]], axis: st
             axes.set_title(for_picture(title, 40), fontsize=9)
             axes.set(xlabel=f"{axis} 1", ylabel=f"{axis} 2")
             axes.tick_params(labelbottom=False, labelleft=False, length=0)
-            axes.legend(fontsize=7.5, markerscale=1.5, loc="best")
+            axes.legend(fontsize=7.5, markerscale=1.5, loc="upper right")  # "best" warns where it is slow
     return out.getvalue()
 
 
