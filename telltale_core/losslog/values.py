@@ -7,6 +7,8 @@ the signal. Legend: N samples, K classes.
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from telltale_core.errors import ConfigError
@@ -34,11 +36,46 @@ def log_cross_entropy(logits_NK: torch.Tensor, label_N: torch.Tensor) -> torch.T
 def log_squared_error(prediction_N: torch.Tensor, target_N: torch.Tensor) -> torch.Tensor:
     """Return the natural log of each sample's squared error: (N,) float64 on the predictions' device, finite.
 
-    No epsilon is added. A float32 prediction that equals its target says only that the error is below half the spacing
-    of float32 numbers at that target, so errors are taken as at least that half spacing; larger ones are untouched.
+    Predictions and targets (N,), or (N, K) for several targets, whose mean is taken. No epsilon is added. A float32
+    prediction that equals its target says only that the error is below half the spacing of float32 numbers at that
+    target, so errors are taken as at least that half spacing; larger ones are untouched.
     """
-    target = target_N.double()
-    size = target.abs().float()
+    return _log_mean(2.0 * torch.log(_least_error(prediction_N, target_N)))
+
+
+def log_absolute_error(prediction_N: torch.Tensor, target_N: torch.Tensor) -> torch.Tensor:
+    """Return the natural log of each sample's absolute error; shapes and least error as for the squared one."""
+    return _log_mean(torch.log(_least_error(prediction_N, target_N)))
+
+
+def log_huber_error(prediction_N: torch.Tensor, target_N: torch.Tensor) -> torch.Tensor:
+    """Return the natural log of each sample's Huber loss, half the square up to 1 and linear beyond; as above."""
+    error = _least_error(prediction_N, target_N)
+    return _log_mean(torch.where(error < 1.0, 2.0 * torch.log(error) - math.log(2.0), torch.log(error - 0.5)))
+
+
+def log_binary_cross_entropy(logits_NK: torch.Tensor, label_NK: torch.Tensor) -> torch.Tensor:
+    """Return the natural log of each sample's mean binary cross-entropy over K labels: (N,) float64, finite.
+
+    The loss of one label is ``softplus(a)`` with ``a`` the logit of the wrong answer; see :func:`log_cross_entropy`.
+    """
+    logits = logits_NK.double()
+    a = torch.where(label_NK > 0.5, -logits, logits)
+    softplus = a.clamp(min=0) + torch.log1p(torch.exp(-a.abs()))
+    return _log_mean(torch.where(a < -36.0, a, torch.log(softplus)))
+
+
+def _least_error(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    wanted = target.double()
+    size = wanted.abs().float()
     spacing = torch.nextafter(size, torch.full_like(size, torch.inf)) - size
-    error = (prediction_N.double() - target).abs()
-    return 2.0 * torch.log(torch.maximum(error, 0.5 * spacing.double()))
+    return torch.maximum((prediction.double() - wanted).abs(), 0.5 * spacing.double())
+
+
+def _log_mean(log_loss: torch.Tensor) -> torch.Tensor:
+    """Return the log of the mean loss over the last axis, (N,); a single loss is untouched."""
+    if log_loss.ndim == 1:
+        return log_loss
+    if log_loss.shape[1] == 1:
+        return log_loss[:, 0]
+    return torch.logsumexp(log_loss, dim=1) - math.log(log_loss.shape[1])

@@ -1,0 +1,74 @@
+"""Tables: one row a sample, numbers and categories in columns or in one list; a small MLP; rows on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from telltale_core.modality.contract import Decoder, Front, Modality, Viewer
+
+if TYPE_CHECKING:
+    from telltale_core.drop import Drop, DropConfig
+    from telltale_core.drop.layout import Column
+    from telltale_core.modality.contract import Builder
+    from telltale_core.report.config import ReportConfig
+    from telltale_core.report.evidence import Focus
+
+NOT_INPUTS = frozenset({"index", "unnamed: 0", "__index_level_0__", "split"})
+
+
+class TableModality(Modality):
+    """Rows of numbers and categories; all columns but id and value are the input, unless ``input_columns`` says so."""
+
+    name = "table"
+    plural = "rows"
+    column_names = ("features",)
+    inline = True
+    proxy_defaults = {"width": 128, "epochs": 30, "snapshots_per_epoch": 3}
+
+    def inputs(self, columns: Sequence[Column]) -> tuple[str, ...]:
+        """Return the list column called ``features``, else every column of numbers or texts."""
+        lists = tuple(column.name for column in columns if column.kind == "numbers" and column.name.lower() == "features")
+        if lists:
+            return lists[:1]
+        return tuple(
+            column.name
+            for column in columns
+            if column.kind in {"whole", "real", "text", "other"} and column.name.lower() not in NOT_INPUTS
+        )
+
+    def holds(self, column: Column) -> bool:
+        """Return whether a column can be one of a table."""
+        return column.kind in {"whole", "real", "text", "numbers"}
+
+    def decoder(self, config: DropConfig) -> Decoder:
+        """See :meth:`Modality.decoder`."""
+        from telltale_core.drop.tabular import TableDecoder
+
+        return TableDecoder(config)
+
+    def models(self) -> Mapping[str, Builder]:
+        """See :meth:`Modality.models`."""
+        from telltale_core.proxy.tabular import mlp
+
+        return {"mlp": mlp}
+
+    def statistics(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> dict[str, Any]:
+        """Return median, robust spread and quantiles of every column of numbers, sizes of the categories."""
+        from telltale_core.proxy.tabular import column_statistics
+
+        return column_statistics(inputs_N, packing)
+
+    def front(self, shape: tuple[int, ...], statistics: Mapping[str, Any], device: str) -> Front:  # noqa: ARG002
+        """See :meth:`Modality.front`."""
+        from telltale_core.proxy.tabular import TableFront
+
+        return TableFront(statistics, device)
+
+    def viewer(self, drop: Drop, focuses: Sequence[Focus], config: ReportConfig) -> Viewer:  # noqa: ARG002
+        """See :meth:`Modality.viewer`."""
+        from telltale_core.report.tabular import TableViewer
+
+        return TableViewer(drop, tuple(focuses))

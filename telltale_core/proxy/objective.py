@@ -1,0 +1,165 @@
+"""What a task learns: outputs, training loss, logged loss, score, and predictions in the drop's own units.
+
+Legend: N samples, B batch, K outputs (classes, labels of a multi-label task, targets).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from telltale_core.errors import BadInput, ConfigError
+from telltale_core.losslog.values import (
+    log_absolute_error,
+    log_binary_cross_entropy,
+    log_cross_entropy,
+    log_huber_error,
+    log_squared_error,
+)
+
+REGRESSION_LOSSES = ("squared", "absolute", "huber")
+
+
+class Objective(ABC):
+    """One task on the device; ``outputs`` is the width of the head."""
+
+    outputs: int
+
+    @abstractmethod
+    def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        """Return the mean training loss of a batch."""
+
+    @abstractmethod
+    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
+        """Return the natural log of every sample's loss, (N,) float64."""
+
+    @abstractmethod
+    def score(self, output_NK: torch.Tensor) -> float:
+        """Return how well the samples are learnt, 1 at best: accuracy, exact matches of label sets, or R squared."""
+
+    def record(self) -> dict[str, Any]:
+        """Return what a trained net's outputs need to be read, as JSON values; see :func:`read_outputs`."""
+        return {}
+
+
+def make_objective(
+    task: str, answer_N: NDArray[Any], num_classes: int | None, device: str, loss: str = "squared"
+) -> Objective:
+    """Return the objective of a task; ``answer_N`` labels (N,), targets (N,) or (N, K), or label sets (N, K) of 0 and 1.
+
+    Raises :class:`BadInput` for answers from which nothing can be learnt.
+    """
+    if task == "regression":
+        return Regression(answer_N, device, loss)
+    if task == "multilabel":
+        return MultiLabel(answer_N, device)
+    return Classification(answer_N, num_classes, device)
+
+
+class Classification(Objective):
+    """One of ``num_classes`` labels a sample: cross-entropy."""
+
+    def __init__(self, answer_N: NDArray[Any], num_classes: int | None, device: str) -> None:
+        self.outputs = int(num_classes or 0)
+        if self.outputs < 2:
+            raise BadInput(
+                "one_class", f"a classification drop needs at least 2 classes to train on, got {num_classes}"
+            )
+        if len(answer_N) and not 0 <= answer_N.min() <= answer_N.max() < self.outputs:
+            raise BadInput("label_out_of_range", f"labels must be in 0..{self.outputs - 1}, got up to {answer_N.max()}")
+        self.answer = torch.from_numpy(np.array(answer_N, dtype=np.int64)).to(device)
+
+    def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Objective.loss`."""
+        return functional.cross_entropy(output_BK, self.answer[index])
+
+    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Objective.log_loss`."""
+        return log_cross_entropy(output_NK, self.answer)
+
+    def score(self, output_NK: torch.Tensor) -> float:
+        """Return the accuracy in [0, 1]."""
+        return float((output_NK.argmax(1) == self.answer).double().mean())
+
+
+class MultiLabel(Objective):
+    """Any of K labels a sample: the mean binary cross-entropy over the labels."""
+
+    def __init__(self, answer_NK: NDArray[Any], device: str) -> None:
+        self.outputs = answer_NK.shape[1]
+        self.answer = torch.from_numpy(np.array(answer_NK, dtype=np.float32)).to(device)
+
+    def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Objective.loss`."""
+        return functional.binary_cross_entropy_with_logits(output_BK, self.answer[index])
+
+    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Objective.log_loss`."""
+        return log_binary_cross_entropy(output_NK, self.answer)
+
+    def score(self, output_NK: torch.Tensor) -> float:
+        """Return the share of samples whose whole set of labels is right."""
+        return float(((output_NK > 0) == (self.answer > 0.5)).all(1).double().mean())
+
+
+class Regression(Objective):
+    """One or several real targets a sample, each scaled by its median and interquartile range (outliers cannot)."""
+
+    def __init__(self, answer_N: NDArray[Any], device: str, loss: str = "squared") -> None:
+        if loss not in REGRESSION_LOSSES:
+            raise ConfigError(f"regression_loss must be one of {', '.join(REGRESSION_LOSSES)}, got {loss!r}")
+        self._kind = loss
+        answer_NK = np.asarray(answer_N, dtype=np.float64).reshape(len(answer_N), -1)
+        self.outputs = answer_NK.shape[1]
+        self._centre, self._scale = robust_scaling(answer_NK)
+        self.answer = torch.from_numpy(((answer_NK - self._centre) / self._scale).astype(np.float32)).to(device)
+
+    def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Objective.loss`."""
+        answer_BK = self.answer[index]
+        if self._kind == "squared":
+            return functional.mse_loss(output_BK, answer_BK)
+        if self._kind == "absolute":
+            return functional.l1_loss(output_BK, answer_BK)
+        return functional.huber_loss(output_BK, answer_BK)
+
+    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Objective.log_loss`; of several targets, the log of the mean loss."""
+        log_of = {"squared": log_squared_error, "absolute": log_absolute_error, "huber": log_huber_error}
+        return log_of[self._kind](output_NK, self.answer)
+
+    def score(self, output_NK: torch.Tensor) -> float:
+        """Return R squared, the mean over the targets."""
+        error_K = (output_NK - self.answer).square().mean(0)
+        return float((1.0 - error_K / self.answer.var(0, unbiased=False).clamp(min=1e-12)).mean())
+
+    def record(self) -> dict[str, Any]:
+        """Return the targets' scaling: a net's output times ``scale`` plus ``centre`` is in the drop's units."""
+        return {"centre": self._centre.tolist(), "scale": self._scale.tolist()}
+
+
+def robust_scaling(answer_NK: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each target's median and interquartile range / 1.349 (its standard deviation, were it normal).
+
+    Where half of the targets are equal the standard deviation takes its place. A constant target has scale 1.
+    """
+    low_K, centre_K, high_K = np.quantile(answer_NK, (0.25, 0.5, 0.75), axis=0)
+    spread_K = (high_K - low_K) / 1.349
+    spread_K = np.where(spread_K > 0, spread_K, answer_NK.std(axis=0))
+    return centre_K, np.where(spread_K > 0, spread_K, 1.0)
+
+
+def read_outputs(output_NK: NDArray[np.float32], task: str, record: Mapping[str, Any]) -> NDArray[Any]:
+    """Return predictions: classes (N,) int64, label sets (N, K) int64, or targets in the drop's units (N,) or (N, K)."""
+    if task == "classification":
+        return np.asarray(output_NK.argmax(axis=1), dtype=np.int64)
+    if task == "multilabel":
+        return np.asarray(output_NK > 0, dtype=np.int64)
+    found_NK = output_NK.astype(np.float64) * np.asarray(record["scale"]) + np.asarray(record["centre"])
+    return found_NK[:, 0] if found_NK.shape[1] == 1 else found_NK
