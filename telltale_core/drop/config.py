@@ -13,6 +13,7 @@ from telltale_core.modality import modalities, modality_named
 
 Format = Literal["parquet", "folder", "table", "npy"]
 MAX_SIDE = 1024
+VALUE_SETTINGS = ("label_column", "target_column", "label_columns", "target_columns")
 MAX_TOML_BYTES = 1 << 16
 
 
@@ -53,12 +54,14 @@ class Declared:
     format: Format | None = None
     files: str | None = None
     modality: str | None = None
-    task: Literal["classification", "regression"] | None = None
+    task: Literal["classification", "regression", "multilabel"] | None = None
     id_column: str | None = None
     input_column: str | None = None
     input_columns: tuple[str, ...] | None = None
     label_column: str | None = None
     target_column: str | None = None
+    label_columns: tuple[str, ...] | None = None
+    target_columns: tuple[str, ...] | None = None
     num_classes: int | None = None
     label_names: tuple[str, ...] | None = None
     image_size: int | None = None
@@ -79,8 +82,13 @@ class Declared:
             modality_named(self.modality)
         if self.input_column is not None and self.input_columns is not None:
             raise ConfigError("give input_column or input_columns, not both")
-        if self.label_column is not None and self.target_column is not None:
-            raise ConfigError("give label_column or target_column, not both")
+        given = [name for name in VALUE_SETTINGS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ConfigError(f"give one of {', '.join(VALUE_SETTINGS)}, got {' and '.join(given)}")
+        for name in ("input_columns", "label_columns", "target_columns"):
+            columns = getattr(self, name)
+            if columns is not None and (not columns or len(set(columns)) != len(columns)):
+                raise ConfigError(f"{name} must name different columns, got {columns!r}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +125,8 @@ def combined(config: DropConfig, stated: Declared) -> DropConfig:
         for field in dataclasses.fields(Declared)
         if getattr(config, field.name) is None and getattr(stated, field.name) is not None
     }
-    if config.label_column is not None:
-        gaps.pop("target_column", None)
-    if config.target_column is not None:
-        gaps.pop("label_column", None)
+    if any(getattr(config, name) is not None for name in VALUE_SETTINGS):
+        gaps = {name: value for name, value in gaps.items() if name not in VALUE_SETTINGS}
     try:
         return dataclasses.replace(config, **gaps)
     except ConfigError as error:

@@ -142,8 +142,8 @@ def _pack(job: Job, plan: Plan, folder: Path) -> Tally:
         tally = packer.tally
         if tally.kept == 0:
             raise _none_kept(tally.seen, tally.by_reason)
-        if len(tally.values) < 2:
-            only = next(iter(tally.values))
+        if len(tally.different) < 2:
+            only = next(iter(tally.different))
             raise bad("nothing_to_learn", f"all {tally.kept} kept rows have the same label or target, {only!r}")
     check_counts(plan.seen, tally.kept, tally.rejected)
     return tally
@@ -153,7 +153,7 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
     """Return the manifest without what the data files say: their hashes, and the digest."""
     task, packing = plan.task, plan.packing
     config, roles, columns = job.config, job.reader.roles, job.reader.payload_columns()
-    value = "label" if task.name == "classification" else "target"
+    value = "target" if task.name == "regression" else "label"
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "name": config.name or public_source(source.url).rsplit("/", 1)[-1],
@@ -180,7 +180,7 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
             "task": task.name,
             "id_column": roles.id,
             "input_column": roles.named,
-            f"{value}_column": roles.value,
+            f"{value}_column": roles.values_named,
             "num_classes": task.num_classes,
         },
         "config": to_dict(config),

@@ -55,7 +55,7 @@ class Roles:
 
     id: str | None
     inputs: tuple[str, ...]
-    value: str
+    values: tuple[str, ...]
     value_hint: str
     value_is_real: bool
     modality: str
@@ -65,6 +65,16 @@ class Roles:
     def input(self) -> str:
         """The first of the input columns, for most modalities the only one."""
         return self.inputs[0]
+
+    @property
+    def value(self) -> str:
+        """The first of the value columns, for most tasks the only one."""
+        return self.values[0]
+
+    @property
+    def values_named(self) -> str | list[str]:
+        """The value columns as a record names them: the only one, or a list."""
+        return self.values[0] if len(self.values) == 1 else list(self.values)
 
     @property
     def named(self) -> str | list[str]:
@@ -115,13 +125,16 @@ def _are_names(names: list[Any]) -> bool:
 def find_roles(columns: list[Column], declared: Declared) -> Roles:
     """Return the roles of the columns; ``column_missing`` names what was looked for and what there is."""
     given, id_column = _given(columns, declared), _id(columns, declared)
-    value, hint = _value(columns, declared)
-    left = [column for column in columns if column.name not in {id_column, value.name}]
+    several = declared.label_columns or declared.target_columns or ()
+    found = [_named(columns, name, "value") for name in several]
+    value, hint = (found[0], "label" if declared.label_columns else "target") if found else _value(columns, declared)
+    values = [column.name for column in found] or [value.name]
+    left = [column for column in columns if column.name not in {id_column, *values}]
     inputs, modality = _inputs(given, left, declared)
     return Roles(
         id=id_column,
         inputs=tuple(column.name for column in inputs),
-        value=value.name,
+        values=tuple(values),
         value_hint=hint,
         value_is_real=value.kind == "real",
         modality=modality,

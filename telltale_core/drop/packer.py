@@ -13,8 +13,8 @@ from telltale_core.drop.config import DropConfig
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.reasons import bad, sentence
-from telltale_core.drop.record import REJECTED, SAMPLES
-from telltale_core.drop.values import Task, clean_id
+from telltale_core.drop.record import REJECTED, samples_schema
+from telltale_core.drop.values import Answer, Task, clean_id
 from telltale_core.drop.writing import DropWriter, table_of
 from telltale_core.errors import BadInput
 from telltale_core.modality.contract import Decoder
@@ -40,13 +40,14 @@ class Plan:
 
 @dataclasses.dataclass(slots=True)
 class Tally:
-    """What became of the rows; ``values`` are the labels that occur, or up to two different targets."""
+    """What became of the rows; ``values`` are the labels that occur, ``different`` up to two answers."""
 
     kept: int = 0
     rejected: int = 0
     same_content: int = 0
     by_reason: Counter[str] = dataclasses.field(default_factory=Counter)
-    values: set[int | float] = dataclasses.field(default_factory=set)
+    values: set[int] = dataclasses.field(default_factory=set)
+    different: set[Answer] = dataclasses.field(default_factory=set)
 
     @property
     def seen(self) -> int:
@@ -107,7 +108,7 @@ class Packer:
         self._task, self._packing = plan.task, plan.packing
         self._has_ids = job.reader.roles.id is not None
         self._identities = Identities(job.config, given=self._has_ids)
-        self._value = "label" if plan.task.name == "classification" else "target"
+        self._value = "target" if plan.task.name == "regression" else "label"
         self.tally = Tally()
 
     def add(self, batch: Batch) -> None:
@@ -128,7 +129,7 @@ class Packer:
         if records:
             numbers = [record[self._value] for record in records]
             values = Values(numbers=numbers, label_names=self._task.label_names, task=self._task.name)
-            self._writer.samples.add(table_of(SAMPLES, records))
+            self._writer.samples.add(table_of(samples_schema(numbers[0]), records))
             self._writer.payload.add(self._reader.payload(batch, positions, values))
         if rejected:
             self._writer.rejected.add(table_of(REJECTED, rejected))
@@ -142,16 +143,24 @@ class Packer:
         sample = self._decoder.decode(row.media, self._packing)
         media = row.media if isinstance(row.media, bytes) else self._decoder.portable(row.media, sample)
         content = sha256_bytes(media)
-        name = self._task.label_names[int(number)] if self._task.label_names is not None else repr(number)
+        name = self._named(number)
         signature = sha256_bytes(f"{content} {name}".encode())
         sample_id = self._identities.name(row, signature)
         repeated = self._identities.admit(sample_id, signature)
         self.tally.same_content += repeated
         self.tally.kept += 1
-        if self._value == "label" or len(self.tally.values) < 2:
-            self.tally.values.add(number)
+        if self._value == "label":
+            self.tally.values.update(_labels(number))
+        if len(self.tally.different) < 2:
+            self.tally.different.add(number)
         record = {"sample_id": sample_id, self._value: number, "source": row.source, "content_sha256": content}
         return _Kept(record, sample, media)
+
+    def _named(self, number: Answer) -> str:
+        names = self._task.label_names
+        if names is None or self._task.name == "regression":
+            return repr(number)
+        return " ".join(names[label] for label in _labels(number))
 
     def _reject(self, row: Row, error: BadInput) -> dict[str, Any]:
         given: str | None = None
@@ -171,3 +180,8 @@ class Packer:
         self.tally.rejected += 1
         self.tally.by_reason[error.code] += 1
         return record
+
+
+def _labels(number: Answer) -> tuple[int, ...]:
+    """Return a label, or the labels of a set, as a tuple."""
+    return tuple(int(label) for label in number) if isinstance(number, tuple) else (int(number),)

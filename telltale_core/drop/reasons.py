@@ -29,12 +29,13 @@ ROW_REASONS: dict[str, str] = {
     "target_not_finite": "the target is NaN or infinite",
     "too_many_pixels": "the header states more pixels than `max_pixels`; refused before decoding",
     "too_many_scans": "the JPEG has more scans than any photograph needs",
-    "values_invalid": "inline pixel values are out of range, not finite, or form no image",
+    "values_invalid": "inline values are out of range, not finite, not of the kind of their column, or form no image",
 }
 
 DROP_REASONS: dict[str, str] = {
     "archive_refused": "archives are not opened: unpack the drop first",
     "columns_unclear": "columns repeat a name, are too many, or have names that cannot be shown",
+    "column_unclear": "a column of a table holds free text or nothing: leave it out by `input_columns`",
     "column_missing": "no column can be read as input, label or target: name it",
     "drop_empty": "the drop holds no row",
     "drop_too_large": "the drop has more files or bytes than `max_files`, `max_drop_bytes`",

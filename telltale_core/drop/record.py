@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
+from telltale_core.drop.cohorts import Cohorts, common_label_sets, ranges_of_targets
 from telltale_core.errors import BadInput, Corrupt, NotFound
 
 FORMAT = "telltale.drop/1"
@@ -31,6 +33,16 @@ SAMPLES = pa.schema(
         pa.field("content_sha256", pa.string(), nullable=False),
     ]
 )
+
+
+def samples_schema(answer: object) -> pa.Schema:
+    """Return the schema of ``samples.parquet`` for a drop with such answers: a tuple makes its column one of lists."""
+    if not isinstance(answer, tuple):
+        return SAMPLES
+    schema = SAMPLES.set(1, pa.field("label", pa.list_(pa.int64())))
+    return schema.set(2, pa.field("target", pa.list_(pa.float64())))
+
+
 REJECTED = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),
@@ -102,7 +114,7 @@ class Drop:
 
     @property
     def task(self) -> str:
-        """``"classification"`` or ``"regression"``."""
+        """``"classification"``, ``"regression"`` or ``"multilabel"``."""
         return str(self.manifest["task"])
 
     @property
@@ -131,13 +143,37 @@ class Drop:
 
     @functools.cached_property
     def labels(self) -> np.ndarray | None:
-        """Labels in 0..K-1, (N,) int64; None for regression."""
+        """Labels in 0..K-1, (N,) int64; None for other tasks."""
         return self._table.column("label").to_numpy() if self.task == "classification" else None
 
     @functools.cached_property
     def targets(self) -> np.ndarray | None:
-        """Targets, (N,) finite float64; None for classification."""
-        return self._table.column("target").to_numpy() if self.task == "regression" else None
+        """Targets, (N,) finite float64, or (N, M) for several a sample; None for other tasks."""
+        if self.task != "regression":
+            return None
+        column = self._table.column("target")
+        if not pa.types.is_list(column.type):
+            return np.asarray(column.to_numpy())
+        return np.asarray(column.combine_chunks().flatten().to_numpy()).reshape(len(self), -1)
+
+    @functools.cached_property
+    def label_sets(self) -> np.ndarray | None:
+        """Label sets, (N, K) int64 of 0 and 1; None unless the task is multi-label."""
+        if self.task != "multilabel":
+            return None
+        column = self._table.column("label").combine_chunks()
+        found = np.zeros((len(self), self.num_classes or 0), dtype=np.int64)
+        found[pc.list_parent_indices(column).to_numpy(), column.flatten().to_numpy()] = 1
+        return found
+
+    @functools.cached_property
+    def cohorts(self) -> Cohorts | None:
+        """Which samples are compared with each other: those of a label, else of like targets; None for all."""
+        if self.labels is not None:
+            return Cohorts(number=self.labels, names=self.label_names, word="label")
+        if self.targets is not None:
+            return ranges_of_targets(self.targets)
+        return None if self.label_sets is None else common_label_sets(self.label_sets, self.label_names)
 
     @functools.cached_property
     def inputs(self) -> np.ndarray:

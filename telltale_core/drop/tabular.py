@@ -7,7 +7,7 @@ the packing. Missing values stay visible (NaN): the proxy takes the median for t
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import json
 import math
@@ -31,7 +31,7 @@ MAX_CATEGORIES = 256
 MAX_COUNTED = 50_000
 MAX_CATEGORY_CHARS = 200
 FREE_TEXT_SHARE = 0.5
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -123,9 +123,9 @@ def _number_or_text(value: object, name: str) -> float | str | None:
         value = value.item()
     if is_missing(value):
         return None
-    if isinstance(value, datetime.datetime):
-        value = (value.replace(tzinfo=value.tzinfo or datetime.UTC) - EPOCH).total_seconds() / 86_400
-    elif isinstance(value, datetime.date):
+    if isinstance(value, dt.datetime):
+        value = (value.replace(tzinfo=value.tzinfo or dt.UTC) - EPOCH).total_seconds() / 86_400
+    elif isinstance(value, dt.date):
         value = value.toordinal() - EPOCH.toordinal()
     elif isinstance(value, decimal.Decimal):
         value = float(value)

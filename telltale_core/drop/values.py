@@ -11,6 +11,9 @@ from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.reasons import bad, shown
 
+Answer = int | float | tuple[int, ...] | tuple[float, ...]
+MAX_ANSWERS = 1000
+"""Targets or labels of one sample."""
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -50,9 +53,16 @@ class ValueSurvey:
     whole: int = 0
     wholes: Counter[int] = dataclasses.field(default_factory=Counter)
     texts: Counter[str] = dataclasses.field(default_factory=Counter)
+    lengths: Counter[int] = dataclasses.field(default_factory=Counter)
 
     def add(self, value: object) -> None:
-        """Count one raw value."""
+        """Count one raw value; of a list (several targets, a set of labels) its length and what it holds."""
+        if isinstance(value, list | tuple):
+            self.lengths[min(len(value), MAX_ANSWERS + 1)] += 1
+            for item in value[:MAX_ANSWERS]:
+                if not isinstance(item, list | tuple):
+                    self.add(item)
+            return
         number = plain_number(value)
         if is_missing(value):
             self.missing += 1
@@ -73,19 +83,52 @@ class ValueSurvey:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is to be learnt: classification with ``num_classes`` and maybe names, or regression (both None)."""
+    """What is to be learnt: classification with ``num_classes`` and maybe names, or regression (both None).
+
+    ``multilabel``: a set of the ``num_classes`` labels. ``answers``: targets a sample, None for a single one.
+    ``flags``: a label set is given as one 0 or 1 a label.
+    """
 
     name: str
     num_classes: int | None = None
     label_names: tuple[str, ...] | None = None
+    answers: int | None = None
+    flags: bool = False
     _index: dict[str, int] = dataclasses.field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._index.update({name: label for label, name in enumerate(self.label_names or ())})
 
-    def number(self, value: object) -> int | float:
-        """Return the row's label (int) or target (finite float), or raise the reason why there is none."""
-        return self._label(value) if self.name == "classification" else self._target(value)
+    def number(self, value: object) -> Answer:
+        """Return the row's label (int) or target (finite float), or raise the reason why there is none.
+
+        Of several targets a tuple of floats, of a label set the tuple of its labels in rising order.
+        """
+        if self.name == "classification":
+            return self._label(value)
+        if self.name == "multilabel":
+            return self._label_set(value)
+        if self.answers is None:
+            return self._target(value)
+        if not isinstance(value, list | tuple) or len(value) != self.answers:
+            raise bad("target_invalid", f"the target must be a list of {self.answers} numbers, got {shown(value)}")
+        return tuple(self._target(item) for item in value)
+
+    def _label_set(self, value: object) -> tuple[int, ...]:
+        if not isinstance(value, list | tuple):
+            if is_missing(value):
+                raise bad("label_missing", "the list of labels is missing")
+            raise bad("label_invalid", f"the label must be a list of labels, got {shown(value)}")
+        if not self.flags:
+            return tuple(sorted({self._label(item) for item in value[: self.num_classes or 0]}))
+        if len(value) != self.num_classes:
+            raise bad("label_invalid", f"the row has {len(value)} flags for {self.num_classes} labels")
+        for item in value:
+            if is_missing(item):
+                raise bad("label_missing", "a flag of a label is empty")
+            if plain_number(item) not in (0, 1):
+                raise bad("label_invalid", f"a flag of a label must be 0 or 1, got {shown(item)}")
+        return tuple(place for place, item in enumerate(value) if plain_number(item) == 1)
 
     def _label(self, value: object) -> int:
         if isinstance(value, str) and value.strip() in self._index:
@@ -118,7 +161,9 @@ def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
     """Return the task and classes: as declared, else from class names in the schema, else from the values seen."""
     name = config.task or _task_name(survey, roles, config)
     if name == "regression":
-        return Task(name=name)
+        return Task(name=name, answers=_answers(survey, roles))
+    if config.label_columns is not None:
+        return Task(name="multilabel", num_classes=len(roles.values), label_names=roles.values, flags=True)
     names = config.label_names or (
         roles.class_names if config.num_classes in {None, len(roles.class_names or ())} else None
     )
@@ -130,15 +175,23 @@ def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
     return Task(name=name, num_classes=count, label_names=names)
 
 
+def _answers(survey: ValueSurvey, roles: Roles) -> int | None:
+    """Return how many targets a sample has; None for a single one."""
+    if len(roles.values) > 1:
+        return len(roles.values)
+    return survey.lengths.most_common(1)[0][0] if survey.lengths else None
+
+
 def _task_name(survey: ValueSurvey, roles: Roles, config: DropConfig) -> str:
-    if config.label_column or config.label_names or config.num_classes or roles.class_names:
-        return "classification"
-    if config.target_column:
+    labels = "multilabel" if survey.lengths or config.label_columns else "classification"
+    if config.label_column or config.label_columns or config.label_names or config.num_classes or roles.class_names:
+        return labels
+    if config.target_column or config.target_columns:
         return "regression"
     numbers = survey.fraction + survey.whole
     needed = 0.5 if roles.value_hint == "label" else 0.05
     real_target = roles.value_hint == "target" and roles.value_is_real and survey.fraction > 0
-    return "regression" if real_target or survey.fraction > needed * max(numbers, 1) else "classification"
+    return "regression" if real_target or survey.fraction > needed * max(numbers, 1) else labels
 
 
 def _class_count(survey: ValueSurvey) -> int:

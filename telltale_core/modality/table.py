@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -26,11 +26,13 @@ class TableModality(Modality):
     plural = "rows"
     column_names = ("features",)
     inline = True
-    proxy_defaults = {"width": 128, "epochs": 30, "snapshots_per_epoch": 3}
+    proxy_defaults: ClassVar[Mapping[str, Any]] = {"width": 128, "epochs": 30, "snapshots_per_epoch": 3}
 
     def inputs(self, columns: Sequence[Column]) -> tuple[str, ...]:
         """Return the list column called ``features``, else every column of numbers or texts."""
-        lists = tuple(column.name for column in columns if column.kind == "numbers" and column.name.lower() == "features")
+        lists = tuple(
+            column.name for column in columns if column.kind == "numbers" and column.name.lower() == "features"
+        )
         if lists:
             return lists[:1]
         return tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,19 +15,25 @@ from telltale_core.errors import BadInput
 from telltale_core.modality import modality_named
 from telltale_core.modality.contract import Front
 from telltale_core.proxy.config import ProxyConfig
-from telltale_core.proxy.data import Objective, Resident
+from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import Hardware, resolve_hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer, evaluate
 from telltale_core.proxy.models import ProxyNet, build
+from telltale_core.proxy.objective import make_objective, read_outputs
 from telltale_core.proxy.progress import ProgressCallback, Ticker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fitted:
-    """A trained net that takes inputs as they lie in a drop; ``timings`` of its training."""
+    """A trained net that takes inputs as they lie in a drop; ``timings`` of its training.
+
+    ``answers`` is what its outputs are read by: of regression, the scaling of the targets.
+    """
 
     net: ProxyNet
     front: Front
+    task: str = "classification"
+    answers: Mapping[str, Any] = field(default_factory=dict)
     hardware: Hardware
     timings: Timings
 
@@ -40,9 +46,9 @@ class Fitted:
             outputs_NK = evaluate(self.net, Resident(inputs, self.front, self.hardware.device), self.hardware)
             return outputs_NK.cpu().numpy()
 
-    def predict(self, inputs: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the most likely class of each input, (N,)."""
-        return np.asarray(self.logits(inputs).argmax(axis=1), dtype=np.int64)
+    def predict(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the most likely class of each input, (N,) int64; its targets in the drop's units, or its label set."""
+        return read_outputs(self.logits(inputs), self.task, self.answers)
 
 
 def fit(
@@ -80,7 +86,14 @@ def fit(
         ticker = make_ticker(trainer, 0, 1, progress)
         for epoch in range(trainer.config.epochs):
             trainer.run_epoch(epoch, ticker, log)
-    return Fitted(net=trainer.net, front=trainer.data.front, hardware=hardware, timings=trainer.timings)
+    return Fitted(
+        net=trainer.net,
+        front=trainer.data.front,
+        task=task,
+        answers=trainer.objective.record(),
+        hardware=hardware,
+        timings=trainer.timings,
+    )
 
 
 def make_trainer(
@@ -99,7 +112,7 @@ def make_trainer(
     """Return a trainer before its first step."""
     require_samples(inputs, answers)
     kind, settled = modality_named(modality), config.settled(modality)
-    objective = Objective(task, answers, num_classes, hardware.device)
+    objective = make_objective(task, answers, num_classes, hardware.device, settled.regression_loss)
     front = kind.front(tuple(inputs.shape[1:]), statistics, hardware.device)
     if deadline_at is None:
         deadline_at = deadline(config)
@@ -110,7 +123,7 @@ def make_trainer(
         config=settled,
         hardware=hardware,
         seed=seed,
-        augment=kind.augments(inputs, settled),
+        augment=augments(inputs, settled, modality, task),
         deadline_at=deadline_at,
     )
 
@@ -131,6 +144,11 @@ def make_ticker(trainer: Trainer, member: int, members: int, progress: ProgressC
 def deadline(config: ProxyConfig) -> float:
     """Return the moment (of the monotonic clock) past which a training that starts now must stop."""
     return float("inf") if config.deadline_s is None else time.monotonic() + config.deadline_s
+
+
+def augments(inputs: NDArray[Any], config: ProxyConfig, modality: str, task: str) -> bool:
+    """Return whether training samples are varied; in regression only if asked for, as a target may have a side."""
+    return modality_named(modality).augments(inputs, config) and (task != "regression" or config.flip is True)
 
 
 def require_samples(inputs: NDArray[Any], answers: NDArray[Any]) -> None:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from telltale_core.errors import ConfigError, OverBudget, TrainingDiverged
 from telltale_core.proxy.config import SettledConfig
-from telltale_core.proxy.data import Objective, Resident
+from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import Hardware
 from telltale_core.proxy.models import ProxyNet, folded
+from telltale_core.proxy.objective import Objective
 from telltale_core.proxy.progress import Ticker
 
 WARMUP_STEPS = 100  # at most, and at most a twentieth of the run

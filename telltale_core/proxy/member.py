@@ -60,9 +60,11 @@ class Job:
         return {"torch": torch.__version__, **asdict(self.hardware)}
 
 
-def answers_of(drop: TrainingSet) -> NDArray[np.generic]:
+def answers_of(drop: TrainingSet) -> NDArray[Any]:
     """Return the labels or targets that the drop's task learns."""
-    answers = drop.targets if drop.task == "regression" else drop.labels
+    answers: NDArray[Any] | None = drop.labels
+    if drop.task != "classification":
+        answers = drop.targets if drop.task == "regression" else drop.label_sets
     if answers is None:
         raise BadInput("no_answers", f"the drop's task is {drop.task}, but it has no labels or targets to learn")
     return answers

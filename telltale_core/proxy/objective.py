@@ -51,7 +51,7 @@ class Objective(ABC):
 def make_objective(
     task: str, answer_N: NDArray[Any], num_classes: int | None, device: str, loss: str = "squared"
 ) -> Objective:
-    """Return the objective of a task; ``answer_N`` labels (N,), targets (N,) or (N, K), or label sets (N, K) of 0 and 1.
+    """Return the objective of a task; ``answer_N`` labels (N,), targets (N,) or (N, K), or 0 and 1 a label (N, K).
 
     Raises :class:`BadInput` for answers from which nothing can be learnt.
     """
@@ -156,10 +156,10 @@ def robust_scaling(answer_NK: NDArray[np.float64]) -> tuple[NDArray[np.float64],
 
 
 def read_outputs(output_NK: NDArray[np.float32], task: str, record: Mapping[str, Any]) -> NDArray[Any]:
-    """Return predictions: classes (N,) int64, label sets (N, K) int64, or targets in the drop's units (N,) or (N, K)."""
+    """Return predictions: classes (N,), label sets (N, K), or targets in the drop's units (N,) or (N, K)."""
     if task == "classification":
         return np.asarray(output_NK.argmax(axis=1), dtype=np.int64)
     if task == "multilabel":
         return np.asarray(output_NK > 0, dtype=np.int64)
     found_NK = output_NK.astype(np.float64) * np.asarray(record["scale"]) + np.asarray(record["centre"])
-    return found_NK[:, 0] if found_NK.shape[1] == 1 else found_NK
+    return np.asarray(found_NK[:, 0] if found_NK.shape[1] == 1 else found_NK)

@@ -56,7 +56,14 @@ def load_proxy(train_dir: Path, member: int = 0, config: ProxyConfig | None = No
     net = build(record["model"], inputs["modality"], front.shape, record["config"]["width"], record["outputs"], seed=0)
     net.load_state_dict(tensors)
     net.to(hardware.device)
-    return Fitted(net=net, front=front, hardware=hardware, timings=Timings(**entry["timings"]))
+    return Fitted(
+        net=net,
+        front=front,
+        task=record["task"],
+        answers=record.get("answers", {}),
+        hardware=hardware,
+        timings=Timings(**entry["timings"]),
+    )
 
 
 def predict_logits(train_dir: Path, inputs: NDArray[Any], member: int = 0) -> NDArray[np.float32]:

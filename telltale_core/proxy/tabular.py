@@ -26,7 +26,8 @@ def column_statistics(inputs_ND: NDArray[Any], packing: Mapping[str, Any]) -> di
     """
     columns = packing.get("columns") or [{"kind": "number"}] * inputs_ND.shape[1]
     bins = max(2, min(BINS, MAX_SLOTS // max(len(columns), 1)))
-    centre, scale, edges, sizes = [], [], [], []
+    centre, scale, sizes = list[float](), list[float](), list[int]()
+    edges: list[list[float]] = []
     for place, column in enumerate(columns):
         value_n = np.asarray(inputs_ND[:, place], dtype=np.float64)
         value_n = value_n[~np.isnan(value_n)]
@@ -60,7 +61,7 @@ class TableFront:
         self._start = torch.tensor(np.cumsum([0, *sizes[:-1]]), device=device)
         self._numeric = torch.tensor([gain > 0 for gain in statistics["scale"]], device=device)
         self._slots = int(sum(sizes))
-        self.shape = (len(sizes) + self._slots,)
+        self.shape: tuple[int, ...] = (len(sizes) + self._slots,)
 
     def __call__(self, packed_B: torch.Tensor, chance_B: torch.Tensor | None = None) -> torch.Tensor:  # noqa: ARG002
         """Return the batch as the net takes it."""

@@ -19,12 +19,13 @@ from telltale_core.losslog.files import sweep_temporaries, write_json
 from telltale_core.modality import modality_named
 from telltale_core.proxy.budget import require_disk, require_memory
 from telltale_core.proxy.config import ProxyConfig, SettledConfig
-from telltale_core.proxy.data import Objective, TrainingSet
-from telltale_core.proxy.fit import deadline, require_samples
+from telltale_core.proxy.data import TrainingSet
+from telltale_core.proxy.fit import augments, deadline, require_samples
 from telltale_core.proxy.hardware import cores, resolve_hardware
 from telltale_core.proxy.loop import snapshot_steps
 from telltale_core.proxy.member import Job, answers_of, member_record, train_member
 from telltale_core.proxy.models import build, resolve
+from telltale_core.proxy.objective import Objective, make_objective
 from telltale_core.proxy.predict import TRAIN_FORMAT, read_train_record
 from telltale_core.proxy.progress import ProgressCallback
 from telltale_core.proxy.workers import train_in_workers
@@ -78,10 +79,15 @@ def _standing(drop: TrainingSet, out: Path, config: SettledConfig) -> LossLog:
     return LossLog.open(out / "losslog")
 
 
+def objective_of(drop: TrainingSet, config: SettledConfig) -> Objective:
+    """Return what the drop's task learns, on the CPU."""
+    return make_objective(drop.task, answers_of(drop), drop.num_classes, "cpu", config.regression_loss)
+
+
 def _prepare(job: Job) -> int:
     """Check all that can be checked before the first step; return how many members are trained at a time."""
     config, drop = job.config, job.drop
-    objective = Objective(drop.task, answers_of(drop), drop.num_classes, "cpu")
+    objective = objective_of(drop, config)
     n, shape = len(drop.inputs), tuple(drop.inputs.shape[1:])
     front = modality_named(drop.modality).front(shape, job.statistics, job.hardware.device)
     snapshot_steps(n // config.batch_for(n), config.snapshots_per_epoch)
@@ -104,6 +110,7 @@ def _prepare(job: Job) -> int:
 
 def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -> None:
     config, drop = job.config, job.drop
+    objective = objective_of(drop, config)
     members = [member_record(job, member) for member in range(config.members)]
     record: dict[str, object] = {
         "format": TRAIN_FORMAT,
@@ -113,9 +120,10 @@ def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -
         "recipe_digest": config.recipe_digest(),
         "model": resolve(config.model, drop.modality)[0],
         "task": drop.task,
-        "outputs": 1 if drop.task == "regression" else drop.num_classes,
+        "outputs": objective.outputs,
+        "answers": objective.record(),
         "input": {"modality": drop.modality, "shape": list(drop.inputs.shape[1:]), **job.statistics},
-        "augmented": modality_named(drop.modality).augments(drop.inputs, config),
+        "augmented": augments(drop.inputs, config, drop.modality, drop.task),
         "hardware": {**asdict(job.hardware), "name": job.hardware.describe()},
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
         "members": members,

@@ -141,7 +141,7 @@ def _clusters(run: Run, config: ReportConfig) -> Shown | None:
     panels = [("all samples", finite)]
     shown = focuses(run, config)
     if run.labels_N is not None and shown and shown[0].label is not None:
-        panels.append((f"label {shown[0].name}", finite[run.labels_N[finite] == shown[0].label]))
+        panels.append((f"{run.word} {shown[0].name}", finite[run.labels_N[finite] == shown[0].label]))
     drawn = [(title, _some(run, rows, config)) for title, rows in panels]
     thinned = any(len(some) < len(rows) for (_, some), (_, rows) in zip(drawn, panels, strict=True))
     points: list[tuple[str, Floats, npt.NDArray[np.str_]]] = [

@@ -80,8 +80,13 @@ class Run:
 
     @property
     def labels_N(self) -> npt.NDArray[np.int64] | None:  # noqa: N802
-        """Labels of all samples, or None where the task has none."""
-        return self.drop.labels
+        """Labels of all samples, else the numbers of their ranges of targets; None where there are none."""
+        return None if self.drop.cohorts is None else self.drop.cohorts.number
+
+    @property
+    def word(self) -> str:
+        """What a group of samples is: a label, a target range, a label set."""
+        return "label" if self.drop.cohorts is None else self.drop.cohorts.word
 
     @property
     def status(self) -> str:
@@ -97,8 +102,8 @@ class Run:
         """Return what to call a label; the whole drop where there is none."""
         if label is None:
             return "all samples"
-        names = self.drop.label_names or ()
-        return str(names[label]) if 0 <= label < len(names) else f"label {label}"
+        names = (None if self.drop.cohorts is None else self.drop.cohorts.names) or ()
+        return str(names[label]) if 0 <= label < len(names) else f"{self.word} {label}"
 
     def groups(self) -> list[Group]:
         """Return the verdict's groups whose statistic is a number, the one furthest above its threshold first."""

@@ -15,7 +15,8 @@ from markupsafe import Markup
 from telltale_core.modality.contract import Viewer
 from telltale_core.report.evidence import Focus
 from telltale_core.report.samples import FEWEST, MOST, Shown
-from telltale_core.report.text import clean, significant
+from telltale_core.report.text import clean
+from telltale_core.report.views import significant
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop

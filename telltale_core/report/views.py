@@ -235,11 +235,20 @@ def _cards(run: Run, rows: npt.NDArray[np.int64], viewer: Viewer, config: Report
     return [_card(run, int(row), viewer, config) for row in rows]
 
 
+def _answer(run: Run, row: int) -> str | None:
+    """Return what the drop says of a sample: its label, its target or targets, its set of labels."""
+    drop = run.drop
+    if drop.targets is not None:
+        return "target " + ", ".join(significant(float(value)) for value in np.atleast_1d(drop.targets[row])[:8])
+    if drop.label_sets is not None:
+        names = drop.label_names or tuple(str(label) for label in range(drop.label_sets.shape[1]))
+        return ", ".join(names[label] for label in np.flatnonzero(drop.label_sets[row])) or "no label"
+    return None if drop.labels is None else run.label_name(int(drop.labels[row]))
+
+
 def _card(run: Run, row: int, viewer: Viewer, config: ReportConfig) -> dict[str, Any]:
     drop, decision = run.drop, str(run.decision_N[row])
-    label = run.label_name(int(drop.labels[row])) if drop.labels is not None else None
-    if label is None and drop.targets is not None:
-        label = f"target {significant(float(drop.targets[row]))}"
+    label = _answer(run, row)
     name = str(drop.sample_ids[row])
     return {
         "view": viewer.fragment(row, config.thumbnail_px),

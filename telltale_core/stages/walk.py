@@ -102,7 +102,8 @@ def spectrum(upstream: Record, work: str, settings: Settings, *, key: str | None
         if done:
             return done
         config = from_dict(SpectrumConfig, settings, "spectrum")
-        labels = open_drop(upstream, work).labels
+        cohorts = open_drop(upstream, work).cohorts
+        labels = None if cohorts is None else cohorts.number
         spectra.compute_spectrum(open_losslog(upstream, work), labels, area.path("spectrum", key), config)
         return finish("spectrum", key, upstream, settings, area)
 

@@ -10,6 +10,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
 from telltale_core.verdict.clusters import dense_cores, grow, reduce
 from telltale_core.verdict.config import VerdictConfig
@@ -48,12 +49,16 @@ class Findings:
 
 
 def examine(
-    features_nF: NDArray[np.floating], config: VerdictConfig, whitener_FF: NDArray[np.float64] | None = None
+    features_nF: NDArray[np.floating],
+    config: VerdictConfig,
+    whitener_FF: NDArray[np.float64] | None = None,
+    most: int | None = None,
 ) -> Findings:
     """Return the findings on one cohort, whose rows must come in a canonical order (by sample id).
 
     ``whitener_FF`` brings the features to unit scatter in the other cohorts. The number of principal components is not
     set: the split is sought with several, the most separate one is taken, and its p-value pays for the choice.
+    Of more than ``most`` rows so many are searched, drawn by the configured seed; the others go to the nearer side.
     """
     nothing = np.zeros(len(features_nF))
     if len(features_nF) < MIN_COHORT or not np.ptp(features_nF, axis=0).any():
@@ -65,7 +70,11 @@ def examine(
     whitened_nF = np.asarray(features_nF, dtype=np.float64)
     whitened_nF = whitened_nF if whitener_FF is None else whitened_nF @ whitener_FF
     choices = _dimensions(len(features_nF), config)
-    point_nD = reduce(whitened_nF, max(choices))
+    all_nD = point_nD = reduce(whitened_nF, max(choices))
+    drawn = np.arange(len(point_nD))
+    if most is not None and len(drawn) > most:
+        drawn = np.sort(np.random.default_rng(config.seed).choice(len(drawn), most, replace=False))
+        point_nD = point_nD[drawn]
     choices = sorted({min(choice, point_nD.shape[1]) for choice in choices})
     splits = [(choice, search(point_nD[:, :choice])) for choice in choices]
     dimensions, split = max(splits, key=lambda found: found[1].separation)
@@ -75,12 +84,25 @@ def examine(
         one = p_value(point_nD, split.separation, lambda point: search(point).separation, config.seed)
         significance = min(1.0, one * len(choices))
     return Findings(
-        chance_n=nothing if split.chance_n is None else split.chance_n,
+        chance_n=nothing if split.chance_n is None else _spread(split.chance_n, drawn, all_nD[:, :dimensions]),
         separation=split.separation,
         p_value=significance,
         radius=split.radius,
         tested=True,
     )
+
+
+def _spread(
+    chance_n: NDArray[np.float64], drawn: NDArray[np.int64], point_nD: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the chance of every row, given that of the drawn ones: by discriminant analysis of the two sides."""
+    if len(drawn) == len(point_nD):
+        return chance_n
+    inside_n = chance_n > 0.5
+    if not inside_n.any() or inside_n.all():
+        return np.zeros(len(point_nD))
+    sides = QuadraticDiscriminantAnalysis(reg_param=1e-3).fit(point_nD[drawn], inside_n)
+    return np.asarray(sides.predict_proba(point_nD)[:, 1])
 
 
 def _dimensions(samples: int, config: VerdictConfig) -> list[int]:

@@ -20,7 +20,7 @@ class VerdictConfig:
 
     method: Literal["telltale", "slides"] = "telltale"
     cohorts: Literal["auto", "label", "all"] = "auto"
-    """Cluster within labels, over all samples, or within labels where the task has them."""
+    """Cluster within labels (where there are none: ranges of targets, sets of labels), or over all samples."""
     false_alarm_rate: float = 0.01
     """Chance of calling a drop poisoned when every cohort has one mode, in (0, 0.5]."""
     min_separation: float = 5.0

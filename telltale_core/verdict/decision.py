@@ -38,6 +38,8 @@ USUAL_QUANTILE = 0.75
 """Up to a quarter of the other cohorts may be attacked, too, before that raises what is required."""
 MIN_USUAL = 3
 """What is usual in the other cohorts is known from this many on."""
+MOST_ALONE = 4000
+"""Where all samples are one cohort, so many of them are searched for a split; the others follow it."""
 LIKE_SIZE = 0.25
 """From this share of its cohort on, the smaller side need not be the poisoned one."""
 
@@ -63,15 +65,20 @@ def decide(
     labels: NDArray[np.int64] | None,
     label_names: tuple[str, ...] | None,
     config: VerdictConfig,
+    *,
+    word: str = "label",
 ) -> Decisions:
-    """Return the decision on every sample; permuting the rows permutes the result, bit for bit."""
+    """Return the decision on every sample; permuting the rows permutes the result, bit for bit.
+
+    ``labels`` number the cohorts, which ``word`` calls by what they are: a label, or a range of targets.
+    """
     order = np.argsort(sample_ids, kind="stable")
     by_label = labels is not None and config.cohorts != "all"
     cohorts = _cohorts(order[spectra.finite_N[order]], labels if by_label else None)
     with threadpool_limits(1):  # many small problems: threads only get in each other's way
         usual = whiteners(spectra.features_NF, [rows for _, rows in cohorts])
         findings = [
-            examine(spectra.features_NF[rows], config, whitener)
+            examine(spectra.features_NF[rows], config, whitener, most=None if by_label else MOST_ALONE)
             for (_, rows), whitener in zip(cohorts, usual, strict=True)
         ]
         guesses = _ordered(order, spectra, labels, config)
@@ -82,7 +89,7 @@ def decide(
         others = np.setdiff1d(np.flatnonzero(spectra.finite_N), rows)
         chance_n = _oriented(found, rows, others, spectra)
         name = label_names[label] if label_names is not None and label is not None else None
-        cohort = _Cohort(number=number, label=label, name=name, rows=rows, chance_n=chance_n, found=found)
+        cohort = _Cohort(number=number, label=label, name=name, word=word, rows=rows, chance_n=chance_n, found=found)
         required = _required([other for other in findings if other is not found], config)
         groups.append(_rule(made, cohort, min(1.0, found.p_value * tested), required, config))
     if guesses.tested:
@@ -150,6 +157,7 @@ class _Cohort:
     number: int
     label: int | None
     name: str | None
+    word: str
     rows: NDArray[np.int64]
     chance_n: NDArray[np.float64]
     found: Findings
@@ -166,7 +174,7 @@ def _rule(
     rows, chance_n, found = cohort.rows, cohort.chance_n, cohort.found
     significant = p <= config.false_alarm_rate
     called = significant and found.separation >= required
-    where = "the drop" if cohort.label is None else f"label {cohort.name or cohort.label}"
+    where = "the drop" if cohort.label is None else f"{cohort.word} {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
     made["suspicion"][rows] = chance_n * ceiling
@@ -190,6 +198,7 @@ def _rule(
     return Group(
         label=cohort.label,
         label_name=cohort.name,
+        word=cohort.word,
         samples=len(rows),
         size=int(inside_n.sum()) if significant else 0,
         statistic=round(found.separation, 4),

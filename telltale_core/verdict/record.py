@@ -63,6 +63,8 @@ def conclude(
     labels: NDArray[np.int64] | None,
     label_names: tuple[str, ...] | None,
     config: VerdictConfig,
+    *,
+    word: str = "label",
 ) -> Decisions:
     """Return the decisions by the configured method, which must be the one that the spectra were made for."""
     if (config.method == "slides") != (spectra.recipe == "slides"):
@@ -72,7 +74,7 @@ def conclude(
         )
     if config.method == "slides":
         return decide_by_slides(sample_ids, spectra)
-    return decide(sample_ids, spectra, labels, label_names, config)
+    return decide(sample_ids, spectra, labels, label_names, config, word=word)
 
 
 def judge(spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None) -> Verdict:
@@ -84,7 +86,11 @@ def judge(spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | Non
     spectrum = Spectrum.open(spectrum_dir)
     if spectrum.drop_digest != drop.digest or not np.array_equal(spectrum.sample_ids, drop.sample_ids):
         raise Corrupt(f"the spectra in {spectrum_dir} are of drop {spectrum.drop_digest[:12]}, not {drop.digest[:12]}")
-    made = conclude(spectrum.sample_ids, spectrum.spectra, drop.labels, drop.label_names, config)
+    cohorts = drop.cohorts
+    if cohorts is None:
+        made = conclude(spectrum.sample_ids, spectrum.spectra, None, None, config)
+    else:
+        made = conclude(spectrum.sample_ids, spectrum.spectra, cohorts.number, cohorts.names, config, word=cohorts.word)
     return write_verdict(made, drop, spectrum.spectra, out, config)
 
 

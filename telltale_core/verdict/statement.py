@@ -36,6 +36,7 @@ class Group:
     quarantined: int
     review: int
     kind: Literal["together", "guess"] = "together"
+    word: str = "label"
 
 
 def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
@@ -51,7 +52,7 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     tested = [group for group in groups if group.tested and group.kind == "together"]
     if not tested:
         return "No verdict: no group of samples is large enough to be tested, so a person must decide."
-    what = f"{len(tested)} labels tested" if len(tested) > 1 else "all samples tested together"
+    what = f"{len(tested)} {tested[0].word}s tested" if len(tested) > 1 else "all samples tested together"
     top = max(tested, key=lambda group: group.statistic / group.threshold)
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
@@ -102,4 +103,4 @@ def caveats(groups: Sequence[Group], non_finite: int, doubtful: int) -> list[str
 def _names(groups: Sequence[Group], most: int = 5) -> str:
     names = [str(group.label_name or group.label) for group in groups]
     shown = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-    return f"label{'s' if len(names) > 1 else ''} {shown}"
+    return f"{groups[0].word}{'s' if len(names) > 1 else ''} {shown}"

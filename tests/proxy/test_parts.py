@@ -13,11 +13,12 @@ from telltale_core.config import from_dict, to_dict
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
 from telltale_core.proxy.budget import estimate_bytes
-from telltale_core.proxy.data import Objective, Resident
+from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import available_bytes, has_native_bfloat16, resolve_hardware
 from telltale_core.proxy.image import ImageFront, channel_scaling, mirrors_well
 from telltale_core.proxy.loop import learning_rate, snapshot_steps
 from telltale_core.proxy.models import build
+from telltale_core.proxy.objective import make_objective
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,8 @@ def test_colour_scenes_are_mirrored_and_digits_are_not():
 
 def test_a_regression_objective_scales_its_targets_and_logs_squared_errors():
     targets = np.array([10.0, 20.0, 30.0, 40.0])
-    objective = Objective("regression", targets, None, "cpu")
-    perfect = objective.answer[:, None].clone()
+    objective = make_objective("regression", targets, None, "cpu")
+    perfect = objective.answer.clone()
     assert objective.outputs == 1
     assert objective.score(perfect) == pytest.approx(1.0)
     assert objective.score(torch.zeros(4, 1)) == pytest.approx(0.0, abs=1e-6)

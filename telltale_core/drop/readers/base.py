@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from telltale_core.drop.layout import Column, Roles
 from telltale_core.drop.reasons import shown
+from telltale_core.drop.values import Answer
 from telltale_core.errors import BadInput
 from telltale_core.modality import Modality, modality_named
 
@@ -66,7 +67,7 @@ class Batch:
 class Values:
     """What the kept rows of a batch were validated to: their labels or targets, and the class names if known."""
 
-    numbers: Sequence[int] | Sequence[float]
+    numbers: Sequence[Answer]
     label_names: tuple[str, ...] | None
     task: str
 

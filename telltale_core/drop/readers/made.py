@@ -14,27 +14,34 @@ FEATURE_DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "text": "s
 
 
 def made_schema(
-    media: tuple[str, str | None] | None, value_column: str, extras: dict[str, str], values: Values
+    media: tuple[str, str | None] | None, value_column: str | None, extras: dict[str, str], values: Values
 ) -> pa.Schema:
     """Return the schema: extra columns, media, then the value with its class names as Hugging Face metadata.
 
-    ``media`` are the media column's name and Hugging Face type; None where the input stands among the extra columns.
+    ``media`` are the media column's name and Hugging Face type; None where the input stands among the extra columns,
+    as several value columns do (``value_column`` None).
     """
-    label: dict[str, object] = {"dtype": "float64", "_type": "Value"}
-    if values.task == "classification":
-        label = {"dtype": "int64", "_type": "Value"}
-        if values.label_names is not None:
-            label = {"names": list(values.label_names), "_type": "ClassLabel"}
+    label: object = {"dtype": "float64" if values.task == "regression" else "int64", "_type": "Value"}
+    if values.task != "regression" and values.label_names is not None:
+        label = {"names": list(values.label_names), "_type": "ClassLabel"}
+    if any(isinstance(answer, tuple) for answer in values.numbers):
+        label = [label]
     features: dict[str, object] = {
         name: {"dtype": FEATURE_DTYPES[kind], "_type": "Value"} for name, kind in extras.items()
     }
     if media is not None:
         features[media[0]] = {"_type": media[1]} if media[1] else {"dtype": "binary", "_type": "Value"}
-    features[value_column] = label
+    if value_column is not None:
+        features[value_column] = label
     fields = [pa.field(name, EXTRA_TYPES[kind]) for name, kind in extras.items()]
     fields += [] if media is None else [pa.field(media[0], MEDIA_TYPE)]
-    fields += [pa.field(value_column, pa.int64() if values.task == "classification" else pa.float64())]
+    fields += [] if value_column is None else [pa.field(value_column, _value_type(values))]
     return pa.schema(fields, {b"huggingface": json.dumps({"info": {"features": features}}).encode()})
+
+
+def _value_type(values: Values) -> pa.DataType:
+    kind = pa.float64() if values.task == "regression" else pa.int64()
+    return pa.list_(kind) if any(isinstance(answer, tuple) for answer in values.numbers) else kind
 
 
 def made_payload(rows: list[Row], schema: pa.Schema, extras: dict[str, str], values: Values) -> pa.Table:
@@ -43,9 +50,11 @@ def made_payload(rows: list[Row], schema: pa.Schema, extras: dict[str, str], val
     for name, kind in extras.items():
         found = [(row.extra or {}).get(name) for row in rows]
         columns.append(pa.array([_as_kind(value, kind) for value in found], EXTRA_TYPES[kind]))
-    if len(schema) == len(extras) + 2:
-        columns.append(pa.array([{"bytes": row.media, "path": row.path} for row in rows], MEDIA_TYPE))
-    columns.append(pa.array(list(values.numbers), schema.field(len(schema) - 1).type))
+    for field in list(schema)[len(extras) :]:
+        if field.type == MEDIA_TYPE:
+            columns.append(pa.array([{"bytes": row.media, "path": row.path} for row in rows], MEDIA_TYPE))
+        else:
+            columns.append(pa.array(list(values.numbers), field.type))
     return pa.Table.from_arrays(columns, schema=schema)
 
 

@@ -121,7 +121,7 @@ class NpyReader(Reader):
 
     def payload_columns(self) -> dict[str, Any]:
         """Return the made columns."""
-        return {"id": self.roles.id, "input": self.roles.input, "value": self.roles.value}
+        return {"id": self.roles.id, "input": self.roles.input, "value": self.roles.values_named}
 
     def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
         """Return id, media (an image as PNG) and value columns in the Hugging Face layout."""

@@ -121,10 +121,12 @@ class ParquetReader(Reader):
         for name in table.schema.names:
             if name not in self.roles.inputs:
                 self._check_lengths(table.column(name), name, rows)
-        for attribute, column in (("id", self.roles.id), ("value", self.roles.value)):
-            if column is not None:
-                for row, value in zip(rows, table.column(column).to_pylist(), strict=True):
-                    setattr(row, attribute, value)
+        if self.roles.id is not None:
+            for row, value in zip(rows, table.column(self.roles.id).to_pylist(), strict=True):
+                row.id = value
+        answers = [table.column(name).to_pylist() for name in self.roles.values]
+        for row, found in zip(rows, zip(*answers, strict=True), strict=True):
+            row.value = found[0] if len(found) == 1 else list(found)
         if len(self.roles.inputs) > 1:
             for row, values in zip(rows, table.select(list(self.roles.inputs)).to_pylist(), strict=True):
                 row.media = values
@@ -160,7 +162,7 @@ class ParquetReader(Reader):
 
     def payload_columns(self) -> dict[str, Any]:
         """Return the roles' own columns: nothing is renamed."""
-        return {"id": self.roles.id, "input": self.roles.named, "value": self.roles.value}
+        return {"id": self.roles.id, "input": self.roles.named, "value": self.roles.values_named}
 
     def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
         """Return the kept rows' columns as they came, with the input's own schema."""

@@ -88,8 +88,9 @@ class TableReader(Reader):
         if values is None:
             return row, None
         row.id = values.get(self.roles.id) if self.roles.id is not None else None
-        row.value = values.get(self.roles.value)
-        apart = {self.roles.value} | (set() if self.modality.inline else set(self.roles.inputs))
+        several = len(self.roles.values) > 1
+        row.value = [values.get(name) for name in self.roles.values] if several else values.get(self.roles.value)
+        apart = (set() if several else {self.roles.value}) | (set() if self.modality.inline else set(self.roles.inputs))
         row.extra = {name: value for name, value in values.items() if name not in apart}
         if row.fault is not None:
             return row, None
@@ -159,13 +160,14 @@ class TableReader(Reader):
     def payload_columns(self) -> dict[str, Any]:
         """Return the made columns: media are called as their modality unless that name is taken."""
         found = self.roles.named if self.modality.inline else self._media_name()
-        return {"id": self.roles.id, "input": found, "value": self.roles.value}
+        return {"id": self.roles.id, "input": found, "value": self.roles.values_named}
 
     def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
         """Return the other columns, the media as a file's bytes, and the validated value."""
         extras = {name: _common(kinds) for name, kinds in self._kinds.items()}
         media = None if self.modality.inline else (self._media_name(), self.modality.feature)
-        schema = made_schema(media, self.roles.value, extras, values)
+        value = self.roles.value if len(self.roles.values) == 1 else None
+        schema = made_schema(media, value, extras, values)
         return made_payload([batch.rows[index] for index in kept], schema, extras, values)
 
 

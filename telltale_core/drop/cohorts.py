@@ -1,0 +1,77 @@
+"""Samples that are compared with each other: those of one label, or, where there are no labels, of like answers.
+
+A poison teaches one answer. In classification that is a label; in regression a target value, so that its samples lie
+in one narrow range of targets; in multi-label classification a set of labels. The ranges are quantiles of the drop's
+own targets: nothing is known of the poison. Legend: N samples, M targets, K labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_RANGES = 10
+LEAST_IN_RANGE = 200
+"""Ranges of targets and sets of labels with fewer samples are not told from chance; they are joined with others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cohorts:
+    """``number`` (N,) int64 in the order of ``names``; ``word``: what a cohort is, a label, target range, label set."""
+
+    number: NDArray[np.int64]
+    names: tuple[str, ...] | None
+    word: str
+
+
+def ranges_of_targets(targets: NDArray[np.float64]) -> Cohorts | None:
+    """Return at most ten ranges of (N,) targets with a like number of samples; None for fewer than three.
+
+    Equal targets are never parted. Of several targets (N, M), each scaled by its quartiles, the first principal
+    component is taken.
+    """
+    value_N = targets if targets.ndim == 1 else _component(targets)
+    wanted = min(MOST_RANGES, len(value_N) // LEAST_IN_RANGE)
+    edges = np.unique(np.quantile(value_N, np.arange(1, wanted) / wanted)) if wanted >= 3 else np.empty(0)
+    number = np.searchsorted(edges, value_N, side="right").astype(np.int64)
+    sizes = np.bincount(number, minlength=len(edges) + 1)
+    number = (np.cumsum(sizes > 0) - 1)[number]
+    if number.max(initial=0) < 2:
+        return None
+    if targets.ndim > 1:
+        names = tuple(f"{place + 1}" for place in range(number.max() + 1))
+    else:
+        ends = [(value_N[number == place].min(), value_N[number == place].max()) for place in range(number.max() + 1)]
+        names = tuple(f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}" for low, high in ends)
+    return Cohorts(number=number, names=_distinct(names), word="target range")
+
+
+def common_label_sets(sets_NK: NDArray[np.int64], names: tuple[str, ...] | None) -> Cohorts | None:
+    """Return a cohort for each set of labels that is frequent, the last for all others; None for fewer than three."""
+    found_GK, number, counts = np.unique(sets_NK, axis=0, return_inverse=True, return_counts=True)
+    number = number.reshape(-1)
+    frequent = np.flatnonzero(counts >= LEAST_IN_RANGE)
+    place = np.full(len(counts), len(frequent), dtype=np.int64)
+    place[frequent] = np.arange(len(frequent))
+    if len(np.unique(place)) < 3:
+        return None
+    said = names or tuple(str(label) for label in range(sets_NK.shape[1]))
+    listed = [" + ".join(said[label] for label in np.flatnonzero(found_GK[row])) or "no label" for row in frequent]
+    return Cohorts(number=place[number], names=_distinct((*listed, "other sets")), word="label set")
+
+
+def _component(target_NM: NDArray[np.float64]) -> NDArray[np.float64]:
+    low_M, middle_M, high_M = np.quantile(target_NM, (0.25, 0.5, 0.75), axis=0)
+    spread_M = np.where(high_M > low_M, high_M - low_M, target_NM.std(axis=0))
+    scaled_NM = (target_NM - middle_M) / np.where(spread_M > 0, spread_M, 1.0)
+    axis_M = np.linalg.eigh(np.cov(scaled_NM.T))[1][:, -1]
+    return np.asarray(scaled_NM @ (axis_M * np.sign(axis_M[np.abs(axis_M).argmax()])))
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names, numbered where two are alike once they are rounded."""
+    if len(set(names)) == len(names):
+        return names
+    return tuple(f"{name} ({place + 1})" for place, name in enumerate(names))
