@@ -22,7 +22,7 @@ from telltale_core.drop.formats import open_reader
 from telltale_core.drop.layout import find_roles
 from telltale_core.drop.packer import Job, Packer, Plan, Tally
 from telltale_core.drop.reasons import bad
-from telltale_core.drop.record import FILES, FORMAT, Drop, check_counts, drop_digest, verify_drop
+from telltale_core.drop.record import FILES, FORMAT, Drop, check_counts, drop_digest, samples_schema, verify_drop
 from telltale_core.drop.source import Source, open_source, public_source
 from telltale_core.drop.values import ValueSurvey, decide_task
 from telltale_core.drop.writing import DropWriter
@@ -135,7 +135,7 @@ def _none_kept(seen: int, reasons: Counter[str]) -> BadInput:
 
 def _pack(job: Job, plan: Plan, folder: Path) -> Tally:
     """Return the counts after the decoding pass, with the data files written to ``folder``."""
-    with DropWriter(folder, plan.packing, plan.seen) as writer:
+    with DropWriter(folder, plan.packing, plan.seen, samples_schema(several=plan.task.several)) as writer:
         packer = Packer(job, plan, writer)
         for batch in job.reader.batches():
             packer.add(batch)

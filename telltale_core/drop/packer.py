@@ -129,7 +129,7 @@ class Packer:
         if records:
             numbers = [record[self._value] for record in records]
             values = Values(numbers=numbers, label_names=self._task.label_names, task=self._task.name)
-            self._writer.samples.add(table_of(samples_schema(numbers[0]), records))
+            self._writer.samples.add(table_of(samples_schema(several=self._task.several), records))
             self._writer.payload.add(self._reader.payload(batch, positions, values))
         if rejected:
             self._writer.rejected.add(table_of(REJECTED, rejected))

@@ -35,9 +35,9 @@ SAMPLES = pa.schema(
 )
 
 
-def samples_schema(answer: object) -> pa.Schema:
-    """Return the schema of ``samples.parquet`` for a drop with such answers: a tuple makes its column one of lists."""
-    if not isinstance(answer, tuple):
+def samples_schema(*, several: bool) -> pa.Schema:
+    """Return the schema of ``samples.parquet``; where samples have several answers, label and target are lists."""
+    if not several:
         return SAMPLES
     schema = SAMPLES.set(1, pa.field("label", pa.list_(pa.int64())))
     return schema.set(2, pa.field("target", pa.list_(pa.float64())))

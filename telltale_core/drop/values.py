@@ -53,7 +53,13 @@ class ValueSurvey:
     whole: int = 0
     wholes: Counter[int] = dataclasses.field(default_factory=Counter)
     texts: Counter[str] = dataclasses.field(default_factory=Counter)
+    single: int = 0
     lengths: Counter[int] = dataclasses.field(default_factory=Counter)
+
+    @property
+    def several(self) -> bool:
+        """Whether most rows hold a list."""
+        return self.lengths.total() > self.single
 
     def add(self, value: object) -> None:
         """Count one raw value; of a list (several targets, a set of labels) its length and what it holds."""
@@ -61,8 +67,12 @@ class ValueSurvey:
             self.lengths[min(len(value), MAX_ANSWERS + 1)] += 1
             for item in value[:MAX_ANSWERS]:
                 if not isinstance(item, list | tuple):
-                    self.add(item)
+                    self._add(item)
             return
+        self.single += 1
+        self._add(value)
+
+    def _add(self, value: object) -> None:
         number = plain_number(value)
         if is_missing(value):
             self.missing += 1
@@ -98,6 +108,11 @@ class Task:
 
     def __post_init__(self) -> None:
         self._index.update({name: label for label, name in enumerate(self.label_names or ())})
+
+    @property
+    def several(self) -> bool:
+        """Whether a sample has several answers: targets, or a set of labels."""
+        return self.name == "multilabel" or self.answers is not None
 
     def number(self, value: object) -> Answer:
         """Return the row's label (int) or target (finite float), or raise the reason why there is none.
@@ -179,11 +194,11 @@ def _answers(survey: ValueSurvey, roles: Roles) -> int | None:
     """Return how many targets a sample has; None for a single one."""
     if len(roles.values) > 1:
         return len(roles.values)
-    return survey.lengths.most_common(1)[0][0] if survey.lengths else None
+    return survey.lengths.most_common(1)[0][0] if survey.several else None
 
 
 def _task_name(survey: ValueSurvey, roles: Roles, config: DropConfig) -> str:
-    labels = "multilabel" if survey.lengths or config.label_columns else "classification"
+    labels = "multilabel" if survey.several or config.label_columns else "classification"
     if config.label_column or config.label_columns or config.label_names or config.num_classes or roles.class_names:
         return labels
     if config.target_column or config.target_columns:

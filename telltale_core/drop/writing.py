@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telltale_core.drop.packing import Packing
-from telltale_core.drop.record import REJECTED, SAMPLES
+from telltale_core.drop.record import REJECTED
 
 GROUP_ROWS = 4096
 GROUP_BYTES = 32 << 20
@@ -100,8 +100,8 @@ class NpyStream:
 class DropWriter:
     """The four data files of a drop, open for appending."""
 
-    def __init__(self, folder: Path, packing: Packing, max_rows: int) -> None:
-        self.samples = ParquetStream(folder / "samples.parquet", SAMPLES)
+    def __init__(self, folder: Path, packing: Packing, max_rows: int, samples: pa.Schema) -> None:
+        self.samples = ParquetStream(folder / "samples.parquet", samples)
         self.rejected = ParquetStream(folder / "rejected.parquet", REJECTED)
         self.payload = ParquetStream(folder / "payload.parquet")
         self.inputs = NpyStream(folder / "inputs.npy", packing, max_rows)

@@ -81,7 +81,7 @@ def decide(
             examine(spectra.features_NF[rows], config, whitener, most=None if by_label else MOST_ALONE)
             for (_, rows), whitener in zip(cohorts, usual, strict=True)
         ]
-        guesses = _ordered(order, spectra, labels, config)
+        guesses = _ordered(order, spectra, labels if word == "label" else None, config)
     tested = max(1, sum(found.tested for found in findings) + guesses.tested)
     made = _blank(len(sample_ids), spectra.finite_N)
     groups = []
