@@ -125,9 +125,7 @@ def test_label_sets_are_lists_or_columns_of_flags(tmp_path):
     np.testing.assert_array_equal(drop.label_sets, flags)
     columns = {"id": given["id"], "age": given["age"], **{name: flags[:, k].tolist() for k, name in enumerate("abc")}}
     columns["c"][3] = 7
-    other = ingest(
-        str(write(tmp_path / "two", columns)), tmp_path / "drops", DropConfig(label_columns=("a", "b", "c"))
-    )
+    other = ingest(str(write(tmp_path / "two", columns)), tmp_path / "drops", DropConfig(label_columns=("a", "b", "c")))
     np.testing.assert_array_equal(other.label_sets, np.delete(flags, 3, axis=0))
     assert other.manifest["counts"]["by_reason"] == {"label_invalid": 1}
 
