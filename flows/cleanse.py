@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from tasks import artifacts, policy
+from tasks import artifacts, history, policy, review
 from tasks.cluster import cluster
 from tasks.ingest import ingest
 from tasks.publish import publish
@@ -21,7 +21,7 @@ from telltale_core.config import from_dict, to_dict
 from telltale_core.stages import CleanseConfig, check_addresses
 
 log = logging.getLogger(__name__)
-STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview"}
+STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview", "rejected": "Rejected"}
 
 
 def run_name() -> str:
@@ -38,13 +38,16 @@ def cleanse(
     config: dict[str, Any] | None = None,
     *,
     approve: bool = False,
+    reviewer: str = "",
+    reason: str = "",
     dry_run: bool = False,
 ) -> State[dict[str, Any]]:
     """Find the poison in the drop at ``source``, quarantine it, publish the rest in ``destination``.
 
     Every stage is reused where its input, settings and code are unchanged. The final state is called ``NeedsReview``
-    where the verdict asks for a person and ``approve`` is off; nothing is published then. Addresses must hold no
-    credentials: parameters are stored and shown.
+    where the verdict asks for a person and ``approve`` is off; nothing is published then. A run of a deployment waits
+    for that person first, suspended, and ends ``Completed`` or ``Rejected``. ``reviewer`` and ``reason`` go with
+    ``approve``. Addresses must hold no credentials: parameters are stored and shown.
     """
     check_addresses(source, destination, work)
     settings = to_dict(from_dict(CleanseConfig, config or {}))
@@ -54,6 +57,13 @@ def cleanse(
     verdict = policy.run(cluster, spectra, work, settings["verdict"])
     artifacts.show_verdict(verdict, work)
     page = policy.run(report, verdict, work, settings["report"])
-    told = publish(page, destination, work, settings["publish"], approve=approve, dry_run=dry_run)
-    artifacts.show_outcome(told)
+    place = (page, destination, work, settings["publish"])
+    known = review.signed(reviewer, reason) if approve and reviewer else None
+    told = publish(*place, approve=approve, review=known, dry_run=dry_run)
+    if told["state"] == "needs-review" and not dry_run and review.may_ask():
+        approved, known = review.ask(artifacts.question(told, page, work))
+        told = publish(*place, approve=True, review=known, dry_run=False) if approved else review.rejected(told, known)
+    artifacts.show_outcome(told, page, work)
+    if told["state"] == "published":
+        history.show_history(told["dataset"])
     return Completed(name=STATES[told["state"]], message=told["statement"], data={**told, "keys": page["keys"]})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows import cli_bench, cli_run, cli_stages, cli_versions
+from flows import cli_bench, cli_review, cli_run, cli_stages, cli_versions
 from flows.console import EXIT_CODES, Outcome, command
 
 HELP = """Cleanses training data of backdoor poison: finds samples by how their losses move together, quarantines
@@ -42,6 +42,9 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "why": cli_versions.why,
     "verify": cli_versions.verify,
     "restore": cli_versions.restore,
+    "reviews": cli_review.reviews,
+    "approve": cli_review.approve,
+    "reject": cli_review.reject,
     "doctor": cli_run.doctor,
     "bench": cli_bench.bench,
 }

@@ -122,7 +122,15 @@ def cleanse(
 
 
 def run_flow(
-    source: str, out: str, work: str, settings: dict[str, Any], *, approve: bool = False, dry_run: bool = False
+    source: str,
+    out: str,
+    work: str,
+    settings: dict[str, Any],
+    *,
+    approve: bool = False,
+    reviewer: str = "",
+    reason: str = "",
+    dry_run: bool = False,
 ) -> tuple[dict[str, Any], Path]:
     """Return what the flow ``cleanse`` returns, and where its report lies. Raises what the failed stage raised."""
     from telltale_core.stages import check_addresses
@@ -137,7 +145,8 @@ def run_flow(
     quieten()
     token = listener.set(ProgressBar())
     try:
-        state = flows_cleanse.cleanse(source, out, work, settings, approve=approve, dry_run=dry_run, return_state=True)
+        decided: dict[str, Any] = {"approve": approve, "reviewer": reviewer, "reason": reason, "dry_run": dry_run}
+        state = flows_cleanse.cleanse(source, out, work, settings, **decided, return_state=True)
         told: Any = state.result()  # Prefect unwraps the state that the flow returns
     finally:
         listener.reset(token)

@@ -1,44 +1,92 @@
-"""What a run shows in the Prefect UI: verdict, counts, picture, outcome. Showing never fails a run."""
+"""What a run shows in the Prefect UI: verdict, counts, picture, outcome, question. Showing never fails a run."""
 
 from __future__ import annotations
 
 import base64
+import html
 import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
 from telltale_core import stages
+from telltale_core.publish.manifest import key_of as manifest_key
 from telltale_core.report import read_run
 from telltale_core.report.pictures import verdict_png
 from telltale_core.report.text import clean
 
 log = logging.getLogger(__name__)
 PICTURE_BYTES = 300_000  # a data URI travels with every page that lists the artifact
+_ESCAPES = {ord(mark): f"&#{ord(mark)};" for mark in "&\\`*_[]<>|#!"}
+LINKS = 5  # shards named one by one; the manifest names all
 
 
 def show_verdict(record: stages.Record, work: str) -> None:
     """Attach the verdict's sentence with its caveats, the counts and a picture of both to the current run."""
-    _kindly(lambda: _show_verdict(stages.read_record(record, "cluster", work), record))
-    _kindly(lambda: _show_picture(record, work))
+    kindly(lambda: _show_verdict(stages.read_record(record, "cluster", work), record))
+    kindly(lambda: _show_picture(record, work))
 
 
-def show_outcome(told: dict[str, Any]) -> None:
-    """Attach what was published, or why nothing was, to the current run."""
-    names = ("state", "dataset", "version", "run_key")
-    lines = "\n".join(f"- {name}: {_cell(told[name])}" for name in names if name in told)
-    _kindly(lambda: create_markdown_artifact(f"# {_cell(told['state'])}\n\n{lines}\n", key="outcome"))
+def show_outcome(told: dict[str, Any], page: stages.Record, work: str) -> None:
+    """Attach what was published and where it lies, or why nothing was, to the current run."""
+    kindly(lambda: create_markdown_artifact(_outcome(told, page, work), key="outcome"))
+
+
+def question(told: dict[str, Any], page: stages.Record, work: str) -> str:
+    """Return what a reviewer has to know, as Markdown, to stand above the form."""
+    counts = ", ".join(f"{name} {count:,}" for name, count in told["counts"].items())
+    return (
+        f"**{cell(told['statement'])}**\n\n{cell(counts)}.\n\nNothing is published yet. Read the report first: "
+        f"{link(report_address(page, work))}\n\nFor the dataset {link(told['dataset'])}."
+    )
+
+
+def report_address(page: stages.Record, work: str) -> str:
+    """Return where the report lies in the work area, as an address that every machine of the stack knows."""
+    root = work if "://" in work else str(Path(work).absolute())
+    return f"{root.rstrip('/')}/{stages.STAGES['report'].folder}/{page['keys']['report']}/report.html"
+
+
+def link(address: str) -> str:
+    """Return an address as Markdown: a link where the operator said how a browser opens it, else text to copy.
+
+    ``TELLTALE_S3_LINK`` is an ``https`` URL with ``{bucket}`` and ``{key}`` in it, such as the console of the store.
+    """
+    template = os.environ.get("TELLTALE_S3_LINK", "")
+    if address.startswith("s3://") and template.startswith(("https://", "http://")):
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        url = template.replace("{bucket}", quote(bucket, safe="")).replace("{key}", quote(key))
+        return f"[{cell(address)}](<{url}>)"
+    return f"<code>{html.escape(clean(address, 1000))}</code>"
+
+
+def _outcome(told: dict[str, Any], page: stages.Record, work: str) -> str:
+    lines = [f"- {name}: {cell(told[name])}" for name in ("dataset", "version", "run_key") if name in told]
+    lines.append(f"- report: {link(report_address(page, work))}")
+    if told["state"] == "published":
+        lines.append(f"- manifest: {link(told['dataset'].rstrip('/') + '/' + manifest_key(told['version']))}")
+    lines += [f"- quarantine: {link(file)}" for file in told.get("quarantine", [])[:LINKS]]
+    lines += [f"- published: {link(file)}" for file in told.get("files", [])[:LINKS]]
+    if by := told.get("review"):
+        decided = "rejected" if told["state"] == "rejected" else "approved"
+        lines.append(f"- {decided} by {cell(by['by'])}: {cell(by['reason'])}")
+    if told["state"] == "needs-review":
+        lines.append("- a person decides: `telltale approve RUN --reason WHY` or `telltale reject RUN --reason WHY`")
+    return f"# {cell(told['state'])}\n\n" + "\n".join(lines) + "\n"
 
 
 def _show_verdict(verdict: dict[str, Any], record: stages.Record) -> None:
-    caveats = "\n".join(f"- {_cell(caveat)}" for caveat in verdict.get("caveats", []))
+    caveats = "\n".join(f"- {cell(caveat)}" for caveat in verdict.get("caveats", []))
     known = f"Drop `{record['keys']['ingest'][:12]}`, verdict `{record['keys']['cluster'][:12]}`."
-    text = f"# {_cell(verdict['statement'])}\n\n{known}\n\n{caveats}\n"
-    create_markdown_artifact(text, key="verdict", description=_cell(verdict["statement"]))
+    text = f"# {cell(verdict['statement'])}\n\n{known}\n\n{caveats}\n"
+    create_markdown_artifact(text, key="verdict", description=cell(verdict["statement"]))
     create_table_artifact([verdict["counts"]], key="counts", description="Where the drop's samples went")
     if verdict["groups"]:
-        rows = [{name: _cell(value) for name, value in group.items()} for group in verdict["groups"][:50]]
+        rows = [{name: cell(value) for name, value in group.items()} for group in verdict["groups"][:50]]
         create_table_artifact(rows, key="groups", description="Groups of samples whose losses move together")
 
 
@@ -51,19 +99,23 @@ def _show_picture(record: stages.Record, work: str) -> None:
     )
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
-        uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-        create_image_artifact(uri, key="verdict-picture", description="Counts and the statistic of each label")
+        create_image_artifact(
+            as_uri(picture), key="verdict-picture", description="Counts and the statistic of each label"
+        )
 
 
-def _cell(value: object) -> str:
+def as_uri(picture: bytes) -> str:
+    """Return a PNG as an address that holds it whole: the UI's browser can fetch nothing of ours."""
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+def cell(value: object) -> str:
     """Return a value as text that Markdown takes for text: labels are the contributor's words."""
-    text = clean(str(value), 300)
-    for mark in "\\`*_[]<>|#!":
-        text = text.replace(mark, f"&#{ord(mark)};")
-    return text
+    return clean(str(value), 300).translate(_ESCAPES)
 
 
-def _kindly(show: Callable[[], object]) -> None:
+def kindly(show: Callable[[], object]) -> None:
+    """Show, or say in the log that it was not possible: never at the cost of the run."""
     try:
         show()
     except Exception as error:  # noqa: BLE001 - an unreachable server, a picture that cannot be drawn

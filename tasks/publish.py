@@ -13,7 +13,14 @@ from telltale_core import stages
 
 @task(name="publish", cache_policy=NO_CACHE, **policy.RETRY)
 def publish(
-    upstream: stages.Record, destination: str, work: str, settings: dict[str, Any], *, approve: bool, dry_run: bool
+    upstream: stages.Record,
+    destination: str,
+    work: str,
+    settings: dict[str, Any],
+    *,
+    approve: bool,
+    dry_run: bool,
+    review: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the version's number and place, or ``needs-review`` where nothing was published."""
-    return stages.publish(upstream, destination, work, settings, approve=approve, dry_run=dry_run)
+    return stages.publish(upstream, destination, work, settings, approve=approve, review=review, dry_run=dry_run)

@@ -52,7 +52,8 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 @contextmanager
-def _figure(width: float, height: float, dpi: int, out: io.BytesIO) -> Iterator[Figure]:
+def open_figure(width: float, height: float, dpi: int, out: io.BytesIO) -> Iterator[Figure]:
+    """Give a figure of this size in inches, in the house style; at the end it is written to ``out`` as PNG."""
     with _ONE_AT_A_TIME, mpl.rc_context():
         style.use(["default", STYLE])
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -87,7 +88,7 @@ def _band(axes: Axes, curves: Curves, names: tuple[str, str]) -> None:
 def trajectories_png(curves: Curves, focus: Focus, window: tuple[float, float] | None = None, dpi: int = 140) -> bytes:
     """Return the losses of suspected and kept samples of one label over epochs: median and middle 80 %, log scale."""
     out = io.BytesIO()
-    with _figure(7.2, 3.7, dpi, out) as figure:
+    with open_figure(7.2, 3.7, dpi, out) as figure:
         axes = figure.add_subplot()
         if window is not None:
             axes.axvspan(*window, color="#F3F5F8", zorder=0)
@@ -106,7 +107,7 @@ def names(focus: Focus) -> tuple[str, str]:
 def spectra_png(curves: Curves, focus: Focus, dpi: int = 140) -> bytes:
     """Return the magnitude spectra of centred log losses: median and middle 80 % of suspected and kept samples."""
     out = io.BytesIO()
-    with _figure(7.2, 3.1, dpi, out) as figure:
+    with open_figure(7.2, 3.1, dpi, out) as figure:
         axes = figure.add_subplot()
         _band(axes, curves, names(focus))
         axes.set(xlabel="frequency (cycles per epoch)", ylabel="magnitude", yscale="log")
@@ -120,7 +121,7 @@ def heat_png(heat: Heat, focus: Focus, dpi: int = 140) -> bytes:
     both = np.concatenate([heat.suspected_SW, heat.kept_KW])
     limit = float(np.quantile(np.abs(both), 0.97)) or 1.0
     rows = len(heat.suspected_SW), len(heat.kept_KW)
-    with _figure(7.2, 3.7, dpi, out) as figure:
+    with open_figure(7.2, 3.7, dpi, out) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[max(8, n) for n in rows])
         titles = (f"{focus.word}: {rows[0]} samples", f"random other kept ones: {rows[1]} samples")
         for axes, values, title in zip((upper, lower), (heat.suspected_SW, heat.kept_KW), titles, strict=True):
@@ -137,7 +138,7 @@ def heat_png(heat: Heat, focus: Focus, dpi: int = 140) -> bytes:
 def cluster_png(points: list[tuple[str, Floats, npt.NDArray[np.str_]]], axis: str, dpi: int = 140) -> bytes:
     """Return scatter plots side by side; each has a title, N x 2 coordinates and N decisions."""
     out = io.BytesIO()
-    with _figure(7.2, 3.5, dpi, out) as figure:
+    with open_figure(7.2, 3.5, dpi, out) as figure:
         for axes, (title, xy, decision) in zip(figure.subplots(1, len(points), squeeze=False)[0], points, strict=True):
             for name, marker, size in (("keep", "o", 6), ("review", "^", 16), ("quarantine", "D", 11)):
                 own = decision == name
@@ -156,7 +157,7 @@ def histogram_png(suspicion_N: Floats, decision_N: npt.NDArray[np.str_], dpi: in
     """Return how many samples have which suspicion, by decision, counts on a log scale."""
     out = io.BytesIO()
     edges = np.linspace(0.0, 1.0, 41)
-    with _figure(7.2, 3.5, dpi, out) as figure:
+    with open_figure(7.2, 3.5, dpi, out) as figure:
         axes = figure.add_subplot()
         for name, hatch in (("keep", None), ("review", "///"), ("quarantine", None)):
             own = decision_N == name
@@ -177,7 +178,7 @@ def panels_png(panels: Sequence[tuple[str, npt.NDArray[Any], Mapping[str, Any]]]
     ``look`` may hold ``height`` (of the picture, in inches) and whatever ``imshow`` takes for all of them.
     """
     out = io.BytesIO()
-    with _figure(7.2, look.pop("height", 2.4), dpi, out) as figure:
+    with open_figure(7.2, look.pop("height", 2.4), dpi, out) as figure:
         for axes, (title, values, own) in zip(figure.subplots(1, len(panels)), panels, strict=True):
             image = axes.imshow(values, interpolation="nearest", **look, **own)
             axes.set_title(title, fontsize=9)
@@ -198,7 +199,7 @@ def verdict_png(run: Run, dpi: int = 140, most: int = 12) -> bytes:
         "clean": ("No poison found", "#00664B"),
     }[run.status]
     counts = run.counts
-    with _figure(7.2, 1.3 + 0.24 * max(1, len(groups)), dpi, out) as figure:
+    with open_figure(7.2, 1.3 + 0.24 * max(1, len(groups)), dpi, out) as figure:
         axes = figure.add_subplot()
         figure.suptitle(title, x=0.01, ha="left", fontsize=14, fontweight="bold", color=colour)
         axes.set_title(

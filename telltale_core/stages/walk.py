@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from telltale_core import drop as drops
@@ -147,12 +147,19 @@ def report(upstream: Record, work: str, settings: Settings, *, key: str | None =
 
 
 def publish(
-    upstream: Record, destination: str, work: str, settings: Settings, *, approve: bool = False, dry_run: bool = False
+    upstream: Record,
+    destination: str,
+    work: str,
+    settings: Settings,
+    *,
+    approve: bool = False,
+    review: Mapping[str, str] | None = None,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Return what became of the run whose report is ``upstream``, as JSON values; publishing again changes nothing.
 
     ``state`` is ``published``, ``dry-run``, or ``needs-review``: the verdict asks for a person and nobody has approved,
-    so nothing was written.
+    so nothing was written. ``review`` (who approved, and why) is kept in the lineage where a person was needed.
     """
     verdict, drop = read_record(upstream, "cluster", work), open_drop(upstream, work)
     url = open_store(destination).location.url
@@ -169,6 +176,8 @@ def publish(
         "settings": {**upstream["settings"], "publish": dict(settings)},
         "approved": approve,
     }
+    if approve and review and verdict["needs_review"]:
+        lineage["review"] = dict(review)
     try:
         version = publication.publish(
             drop,
@@ -183,4 +192,6 @@ def publish(
     except NeedsReview:
         return {**told, "state": "needs-review", "counts": verdict["counts"]}
     told |= {"state": "dry-run" if dry_run else "published", "version": version.number, "counts": version.counts}
+    if by := version.manifest["lineage"].get("review"):
+        told["review"] = by
     return {**told, "files": version.urls(), "quarantine": version.quarantine_urls()}

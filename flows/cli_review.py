@@ -1,0 +1,79 @@
+"""Runs over the review threshold: list them, approve or reject one. The UI's form decides the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+from typing import Annotated, Any
+
+import typer
+
+from flows.console import Outcome, quieten
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, the address of its page in the UI, or its name.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the decision, and in the version's lineage.")]
+By = Annotated[str | None, typer.Option("--by", help="Who; your user name by default.")]
+SAY = {
+    "resumed": "the run goes on with this decision as soon as a worker takes it up: {run}",
+    "started": "a new run publishes it as soon as a worker takes it up: {run}",
+    "published": "published from here",
+    "rejected": "nothing is published; the run says who rejected it, and why: {run}",
+}
+
+
+def reviews() -> Outcome:
+    """List the runs that wait for a person.
+
+    \b
+    Example: telltale reviews
+    """
+    from flows.review import waiting
+
+    quieten()
+    found = waiting()
+    lines = [] if found else ["no run waits for a person"]
+    heads = ("run", "name", "state", "since") if found else ()
+    rows = [(run.id, run.name, run.state, run.since) for run in found]
+    return Outcome(data=[dataclasses.asdict(run) for run in found], lines=lines, heads=heads, rows=rows)
+
+
+def approve(run: Run, *, reason: Reason, by: By = None) -> Outcome:
+    """Let a run that waits for a person publish what its verdict kept. Read its report first.
+
+    \b
+    Examples: telltale approve 0e9c4a6e-5d5c-4f6e-9c53-1a2b3c4d5e6f --reason "a new camera, not a trigger"
+              telltale approve "cleanse drop7 into signs" --by ann --reason "looked at all 12 groups"
+    """
+    return _decide(run, by, reason, approve=True)
+
+
+def reject(run: Run, *, reason: Reason, by: By = None) -> Outcome:
+    """End a run that waits for a person without publishing anything.
+
+    \b
+    Example: telltale reject 0e9c4a6e-5d5c-4f6e-9c53-1a2b3c4d5e6f --reason "a trigger in class 7"
+    """
+    return _decide(run, by, reason, approve=False)
+
+
+def _decide(run: str, by: str | None, reason: str, *, approve: bool) -> Outcome:
+    from flows.cli_run import run_flow
+    from flows.review import decide
+
+    quieten()
+    made: list[str] = []
+
+    def in_place(parameters: dict[str, Any]) -> None:
+        told, _ = run_flow(
+            parameters["source"],
+            parameters["destination"],
+            parameters.get("work", "runs"),
+            parameters.get("config") or {},
+            approve=True,
+            reviewer=parameters["reviewer"],
+            reason=parameters["reason"],
+        )
+        made.append(f"this run is version {told['version']} of {told['dataset']}")
+
+    told = decide(run, approve=approve, by=by or getpass.getuser(), reason=reason, in_place=in_place)
+    return Outcome(data=told, lines=[SAY[told["state"]].format(run=told["run"]), *made])

@@ -1,0 +1,137 @@
+"""Runs that wait for a person, and what becomes of them: the same decision as the form in the UI, from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+)
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed
+
+from tasks.review import MAX_WORDS, signed
+from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
+
+FLOW = "cleanse"
+SUSPENDED, UNDECIDED = "Suspended", "NeedsReview"
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A run that waits for a person: suspended, or ended as ``NeedsReview`` because nobody was there to ask."""
+
+    id: str
+    name: str
+    state: str
+    since: str
+    message: str
+
+
+def waiting() -> list[Waiting]:
+    """Return the runs that wait for a person, the latest first (at most 200)."""
+    with get_client(sync_client=True) as client:
+        return [_shown(run) for run in _runs(client)]
+
+
+def decide(
+    run: str, *, approve: bool, by: str, reason: str, in_place: Callable[[dict[str, Any]], object]
+) -> dict[str, str]:
+    """Return what the decision did: ``run``, ``state`` (``resumed``, ``started``, ``published``, ``rejected``).
+
+    ``run`` is a run's id, its page's address, or its name. A suspended run is resumed with the decision. One that ended
+    as ``NeedsReview`` is marked; approved, its deployment runs again, or without a deployment the flow runs here:
+    ``in_place`` gets its parameters. Deciding twice is a :class:`Conflict`.
+    """
+    if not by.strip() or not reason.strip() or len(reason) > MAX_WORDS:
+        raise ConfigError(f"a decision needs a name (--by) and a reason (--reason) of at most {MAX_WORDS} characters")
+    known = signed(by, reason)
+    with get_client(sync_client=True) as client:
+        found = _find(client, run)
+        if found.state_name == SUSPENDED:
+            return _resume(client, found, approve=approve, known=known)
+        word = "Approved" if approve else "Rejected"
+        message = f"{word} by {known['by']}: {known['reason']}"
+        if not approve:
+            _mark(client, found, word, message)
+            return {"run": str(found.id), "state": "rejected"}
+        parameters = {**found.parameters, "approve": True, "reviewer": known["by"], "reason": known["reason"]}
+        if found.deployment_id is None:
+            in_place(parameters)
+            _mark(client, found, word, message)
+            return {"run": str(found.id), "state": "published"}
+        started = client.create_flow_run_from_deployment(
+            found.deployment_id, parameters=parameters, idempotency_key=f"approve:{found.id}"
+        )
+        _mark(client, found, word, f"{message}. Published by run {started.id}")
+        return {"run": str(started.id), "state": "started"}
+
+
+def _resume(client: SyncPrefectClient, run: FlowRun, *, approve: bool, known: dict[str, str]) -> dict[str, str]:
+    answer = {
+        "decision": "approve" if approve else "reject",
+        "reviewer": known["by"] or "?",
+        "reason": known["reason"] or "?",
+    }
+    result = client.resume_flow_run(run.id, run_input=answer)
+    if result.status is not SetStateStatus.ACCEPT:
+        why = getattr(result.details, "reason", None) or "the server refused"
+        raise Conflict(f"run {run.name!r} ({run.id}) was not resumed: {why}")
+    return {"run": str(run.id), "state": "resumed"}
+
+
+def _mark(client: SyncPrefectClient, run: FlowRun, name: str, message: str) -> None:
+    client.set_flow_run_state(run.id, Completed(name=name, message=message), force=True)
+
+
+def _find(client: SyncPrefectClient, text: str) -> FlowRun:
+    """Return the one waiting run that ``text`` means."""
+    if match := _UUID.search(text):
+        try:
+            run = client.read_flow_run(UUID(match[0]))
+        except ObjectNotFound:
+            raise NotFound(f"the Prefect server knows no run {match[0]}; is PREFECT_API_URL the right one?") from None
+        if run.state_name not in (SUSPENDED, UNDECIDED):
+            raise Conflict(f"run {run.name!r} ({run.id}) is {run.state_name}: it does not wait for a person")
+        return run
+    named = [run for run in _runs(client) if run.name == text]
+    if not named:
+        raise NotFound(f"no waiting run is called {text!r}: `telltale reviews` lists those that wait")
+    if len(named) > 1:
+        ids = ", ".join(str(run.id) for run in named)
+        raise BadInput("ambiguous_run", f"{len(named)} waiting runs are called {text!r}; name one by its id: {ids}")
+    return named[0]
+
+
+def _runs(client: SyncPrefectClient) -> list[FlowRun]:
+    names = FlowRunFilterStateName(any_=[SUSPENDED, UNDECIDED])
+    return client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(name=names)),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        limit=200,
+    )
+
+
+def _shown(run: FlowRun) -> Waiting:
+    state = run.state
+    return Waiting(
+        id=str(run.id),
+        name=run.name,
+        state=str(run.state_name),
+        since=state.timestamp.isoformat(timespec="seconds") if state else "",
+        message=(state.message or "") if state else "",
+    )

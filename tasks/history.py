@@ -1,0 +1,51 @@
+"""What the UI shows of a dataset over all its runs: an artifact of its own, renewed by each publication."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.artifacts import PICTURE_BYTES, as_uri, cell, kindly
+from telltale_core import publish
+from telltale_core.report.history import Entry, entries_of, history_png, sentence
+
+SHOWN = 50  # rows of the table, newest first
+DRAWN = 300  # versions in the picture
+HEADS = ("version", "created", "drop", "judged", "set aside", "share", "rejected rows", "", "by")
+
+
+def show_history(dataset: str) -> None:
+    """Renew the artifact ``history-<dataset>`` from the published manifests; never fails the run."""
+    kindly(lambda: _show(dataset))
+
+
+def key_of(dataset: str) -> str:
+    """Return the artifact's key: the last part of the address for people, and a digest that tells two apart."""
+    name = re.sub(r"[^a-z0-9]+", "-", dataset.rstrip("/").rsplit("/", 1)[-1].lower()).strip("-")[:40]
+    return f"history-{name or 'dataset'}-{hashlib.sha256(dataset.encode()).hexdigest()[:6]}"
+
+
+def _show(dataset: str) -> None:
+    entries = entries_of(version.manifest for version in publish.log(dataset))
+    text = sentence(entries)
+    create_markdown_artifact(markdown(dataset, entries), key=key_of(dataset), description=cell(text))
+
+
+def markdown(dataset: str, entries: list[Entry]) -> str:
+    """Return the history as Markdown: a sentence, the picture, the newest versions."""
+    picture = history_png(entries[-DRAWN:])
+    shown = f"![share set aside by version]({as_uri(picture)})" if len(picture) <= PICTURE_BYTES else ""
+    rows = [
+        *(f"| {' | '.join(HEADS)} |", f"|{' --- |' * len(HEADS)}"),
+        *(_row(entry) for entry in reversed(entries[-SHOWN:])),
+    ]
+    return f"# {cell(dataset)}\n\n{sentence(entries)}\n\n{shown}\n\n" + "\n".join(rows) + "\n"
+
+
+def _row(entry: Entry) -> str:
+    numbers = (f"{entry.judged:,}", f"{entry.set_aside:,}", f"{entry.share:.2%}", f"{entry.rejected:,}")
+    kind = "" if entry.kind == "drop" else entry.kind
+    cells = (str(entry.number), entry.created_at[:16], cell(entry.drop), *numbers, kind, cell(entry.by))
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,91 @@
+"""A dataset over time, from its published manifests: how much of each drop was set aside, and who approved what."""
+
+from __future__ import annotations
+
+import io
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from telltale_core.report.pictures import KEPT, REVIEW, SUSPECT, open_figure
+from telltale_core.report.text import clean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One published version. ``share`` in [0, 1] of the judged samples (those that ingest kept) was set aside.
+
+    ``kind`` is ``drop``, ``approved`` (by ``by``: the verdict had asked for a person) or ``restored`` (``by`` brought
+    samples of an earlier version back: no new drop).
+    """
+
+    number: int
+    created_at: str
+    drop: str
+    judged: int
+    set_aside: int
+    rejected: int
+    share: float
+    kind: str
+    by: str
+
+
+def entries_of(manifests: Iterable[Mapping[str, Any]]) -> list[Entry]:
+    """Return one entry for each manifest, in the order given; names are cleaned: they are the contributor's words."""
+    return [_entry(manifest) for manifest in manifests]
+
+
+def _entry(manifest: Mapping[str, Any]) -> Entry:
+    counts, lineage = manifest["counts"], manifest["lineage"]
+    judged = counts["ingested"] - counts["rejected"]
+    aside = counts["quarantined"] + counts["review"]
+    restore, approved = lineage.get("restore"), lineage.get("review")
+    kind = "restored" if restore else "approved" if approved else "drop"
+    return Entry(
+        number=manifest["number"],
+        created_at=str(manifest["created_at"]),
+        drop=clean(str(manifest["drop"].get("name")), 80),
+        judged=judged,
+        set_aside=aside,
+        rejected=counts["rejected"],
+        share=aside / judged if judged else 0.0,
+        kind=kind,
+        by=clean(str((restore or approved or {}).get("by", "")), 80),
+    )
+
+
+def sentence(entries: list[Entry]) -> str:
+    """Return the history in a sentence: how many drops, the newest one's share held against the median before it."""
+    drops = [entry for entry in entries if entry.kind != "restored"]
+    if not drops:
+        return "Nothing is published yet."
+    last, before = drops[-1], [entry.share for entry in drops[:-1]]
+    text = f"{len(drops)} drops, {len(entries)} versions; of the newest drop {last.share:.2%} was set aside"
+    if before:
+        text += f" (median of the {len(before)} before: {statistics.median(before):.2%})"
+    return f"{text}."
+
+
+def history_png(entries: list[Entry], dpi: int = 90) -> bytes:
+    """Return the share set aside by version as a picture: one mark a version, its colour and shape by ``kind``."""
+    out = io.BytesIO()
+    marks = (("drop", KEPT, "o"), ("approved", SUSPECT, "D"), ("restored", REVIEW, "s"))
+    with open_figure(7.2, 2.6, dpi, out) as figure:
+        axes = figure.add_subplot()
+        drops = [entry for entry in entries if entry.kind != "restored"]
+        axes.plot([e.number for e in drops], [e.share for e in drops], color=KEPT, linewidth=1.0, alpha=0.5)
+        for kind, colour, shape in marks:
+            mine = [entry for entry in entries if entry.kind == kind]
+            if mine:
+                numbers, shares = [e.number for e in mine], [e.share for e in mine]
+                axes.plot(numbers, shares, linestyle="", marker=shape, color=colour, markersize=5, label=kind)
+        axes.set(xlabel="version", ylabel="share set aside")
+        axes.set_ylim(0, max(0.01, 1.15 * max((entry.share for entry in entries), default=0.0)))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        if entries:
+            axes.legend(loc="upper left", fontsize=8, ncols=3)
+    return out.getvalue()

@@ -1,0 +1,228 @@
+"""A person decides: the run of a deployment waits suspended, is resumed by form or command, and keeps who and why."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from telltale_core import publish
+from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
+
+REASON = "looked at all of them: `fine`\u202e <script>"
+
+
+class Deployed:
+    """One run of a deployment; ``walk`` does what a worker does with a run that is due."""
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        from prefect.client.orchestration import get_client
+
+        from flows.cleanse import cleanse
+
+        with get_client(sync_client=True) as client:
+            flow_id = client.create_flow_from_name(cleanse.name)
+            deployment = client.create_deployment(flow_id, f"review-{uuid4().hex[:6]}", enforce_parameter_schema=False)
+            self.id: UUID = client.create_flow_run_from_deployment(deployment, parameters=parameters).id
+
+    def undecided(self) -> Deployed:
+        """End it as the automation does when nobody answers."""
+        from prefect.client.orchestration import get_client
+        from prefect.states import Completed
+
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(self.id, Completed(name="NeedsReview", message="nobody decided"), force=True)
+        return self
+
+    def read(self) -> Any:
+        from prefect.client.orchestration import get_client
+
+        with get_client(sync_client=True) as client:
+            return client.read_flow_run(self.id)
+
+    def walk(self) -> Any:
+        from prefect.exceptions import Pause
+        from prefect.flow_engine import run_flow
+
+        from flows.cleanse import cleanse
+
+        run = self.read()
+        with contextlib.suppress(Pause):
+            run_flow(cleanse, flow_run=run, parameters=run.parameters, return_type="state")
+        return self.read()
+
+    def artifacts(self) -> dict[str, str]:
+        from prefect.client.orchestration import get_client
+
+        body = {"artifacts": {"flow_run_id": {"any_": [str(self.id)]}}, "sort": "CREATED_DESC", "limit": 50}
+        with get_client(sync_client=True) as client:
+            found = client.request("POST", "/artifacts/filter", json=body).json()
+        return {one["key"]: str(one["data"]) for one in reversed(found)}
+
+
+@pytest.fixture
+def schedule(
+    prefect_server: str, tmp_path: Path, small_drop: Path, small_work: Path, small_settings: dict[str, Any]
+) -> Callable[..., Deployed]:
+    """Schedule a run whose verdict asks for a person."""
+
+    def begin(**parameters: Any) -> Deployed:
+        config = {**small_settings, "verdict": {"review_share": 0.1}}
+        given = {"source": str(small_drop), "destination": str(tmp_path / "out"), "work": str(small_work)}
+        return Deployed({**given, "config": config, **parameters})
+
+    return begin
+
+
+@pytest.fixture
+def start(schedule: Callable[..., Deployed]) -> Callable[..., Deployed]:
+    """Schedule such a run and walk it until it waits."""
+
+    def begin(**parameters: Any) -> Deployed:
+        deployed = schedule(**parameters)
+        deployed.walk()
+        return deployed
+
+    return begin
+
+
+def decide(run: object, *, approve: bool, by: str = "Ann", reason: str = REASON) -> dict[str, str]:
+    from flows.review import decide
+
+    def in_place(_parameters: dict[str, Any]) -> None:
+        raise AssertionError("a deployment's run is not walked by the command")
+
+    return decide(str(run), approve=approve, by=by, reason=reason, in_place=in_place)
+
+
+def check_form(run: Deployed) -> None:
+    """The form says what was found, and takes no answer without a decision, a name and a reason."""
+    from prefect.client.orchestration import get_client
+
+    keys = run.read().state.state_details.run_input_keyset
+    with get_client(sync_client=True) as client:
+        text = client.read_flow_run_input(run.id, keys["description"])
+        assert "report.html" in text
+        assert "quarantine 100" in text
+        bad = [{}, {"decision": "approve"}, {"decision": "maybe", "reviewer": "Ann", "reason": "why"}]
+        bad += [{"decision": "approve", "reviewer": "  ", "reason": "why"}]
+        for answer in bad:
+            assert client.resume_flow_run(run.id, run_input=answer).status.value == "REJECT"
+    assert run.read().state_name == "Suspended"
+
+
+def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_also_after_a_crash(
+    start: Callable[..., Deployed], tmp_path: Path
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import Crashed, Scheduled
+
+    run = start()
+    waits = run.read()
+    assert (waits.state_name, waits.state.type.value) == ("Suspended", "PAUSED")
+    assert publish.log(tmp_path / "out") == []
+    check_form(run)
+    assert decide(run.id, approve=True) == {"run": str(run.id), "state": "resumed"}
+    with get_client(sync_client=True) as client:  # a worker took it up and died: nobody is asked twice
+        client.set_flow_run_state(run.id, Crashed(), force=True)
+        client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
+    done = run.walk()
+    assert done.state_name == "Completed"
+    lineage = publish.read_version(tmp_path / "out").manifest["lineage"]
+    assert lineage["approved"] is True
+    assert lineage["review"]["by"] == "Ann"
+    assert lineage["review"]["reason"].startswith("looked at all of them: `fine`[U+202E]")
+    outcome = run.artifacts()["outcome"]
+    assert "approved by Ann" in outcome
+    assert "<script>" not in outcome
+
+
+def test_a_rejection_publishes_nothing_and_says_who_and_why(start: Callable[..., Deployed], tmp_path: Path) -> None:
+    run = start()
+    assert decide(run.id, approve=False, reason="a trigger in class a")["state"] == "resumed"
+    done = run.walk()
+    assert done.state_name == "Rejected"
+    assert "Ann: a trigger in class a" in done.state.message
+    assert publish.log(tmp_path / "out") == []
+    assert "rejected by Ann: a trigger in class a" in run.artifacts()["outcome"]
+
+
+def test_an_undecided_run_of_a_deployment_is_approved_later_by_a_new_run_and_only_once(
+    schedule: Callable[..., Deployed], tmp_path: Path
+) -> None:
+    run = schedule().undecided()
+    told = decide(run.id, approve=True)
+    assert told["state"] == "started"
+    again = Deployed.__new__(Deployed)
+    again.id = UUID(told["run"])
+    assert again.walk().state_name == "Completed"
+    assert publish.read_version(tmp_path / "out").manifest["lineage"]["review"]["by"] == "Ann"
+    assert run.read().state_name == "Approved"
+    with pytest.raises(Conflict, match="does not wait for a person"):
+        decide(run.id, approve=False)
+
+
+def test_a_dry_run_of_a_deployment_asks_nobody(start: Callable[..., Deployed]) -> None:
+    assert start(dry_run=True).read().state_name == "NeedsReview"
+
+
+def test_waiting_runs_are_listed_and_found_by_name_or_address(schedule: Callable[..., Deployed]) -> None:
+    from flows.review import waiting
+
+    first, second = schedule().undecided(), schedule().undecided()
+    assert {str(first.id), str(second.id)} <= {one.id for one in waiting()}
+    address = f"http://127.0.0.1:4200/runs/flow-run/{first.id}?tab=Logs"
+    assert decide(address, approve=False)["run"] == str(first.id)
+    assert decide(second.read().name, approve=False)["run"] == str(second.id)
+    with pytest.raises(NotFound, match="no waiting run is called"):
+        decide("cleanse nothing into nowhere", approve=True)
+    with pytest.raises(NotFound, match="knows no run"):
+        decide(uuid4(), approve=True)
+
+
+def test_two_waiting_runs_of_one_name_are_told_apart_by_id(schedule: Callable[..., Deployed]) -> None:
+    from prefect.client.orchestration import get_client
+
+    runs = [schedule().undecided(), schedule().undecided()]
+    with get_client(sync_client=True) as client:
+        for run in runs:
+            client.update_flow_run(run.id, name="cleanse twins")
+    with pytest.raises(BadInput, match="ambiguous_run") as error:
+        decide("cleanse twins", approve=True)
+    assert all(str(run.id) in str(error.value) for run in runs)
+
+
+@pytest.mark.parametrize(("by", "reason"), [("", "why"), ("Ann", " "), ("Ann", "x" * 501)])
+def test_a_decision_without_name_or_reason_is_refused_before_any_call(by: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match="--reason"):
+        decide(uuid4(), approve=True, by=by, reason=reason)
+
+
+def test_a_run_of_the_command_line_is_approved_or_rejected_by_its_id(
+    run_cleanse: Callable[..., Any],
+    schedule: Callable[..., Deployed],
+    small_settings: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    from typer.testing import CliRunner
+
+    from flows.cli import app
+
+    careful = {**small_settings, "verdict": {"review_share": 0.1}}
+    first, second = str(schedule().undecided().id), str(run_cleanse(careful).state_details.flow_run_id)
+    listed = json.loads(CliRunner().invoke(app, ["reviews", "--json"]).stdout)
+    assert {first, second} <= {one["id"] for one in listed}
+    refused = CliRunner().invoke(app, ["reject", first, "--reason", "a trigger", "--by", "Bo", "--json"])
+    assert (refused.exit_code, json.loads(refused.stdout)["state"]) == (0, "rejected")
+    assert publish.log(tmp_path / "out") == []
+    agreed = CliRunner().invoke(app, ["approve", second, "--reason", "no trigger", "--by", "Bo"])
+    assert agreed.exit_code == 0, agreed.output
+    assert "this run is version 1" in agreed.stdout
+    review = publish.read_version(tmp_path / "out").manifest["lineage"]["review"]
+    assert review == {"by": "Bo", "reason": "no trigger"}
+    assert CliRunner().invoke(app, ["approve", first, "--reason", "changed my mind"]).exit_code == 4
