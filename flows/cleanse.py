@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from tasks import artifacts, history, policy, review
+from tasks import artifacts, history, policy, redaction, review
 from tasks.cluster import cluster
 from tasks.ingest import ingest
 from tasks.publish import publish
@@ -49,6 +49,7 @@ def cleanse(
     for that person first, suspended, and ends ``Completed`` or ``Rejected``. ``reviewer`` and ``reason`` go with
     ``approve``. Addresses must hold no credentials: parameters are stored and shown.
     """
+    redaction.install()
     check_addresses(source, destination, work)
     settings = to_dict(from_dict(CleanseConfig, config or {}))
     drop = policy.run(ingest, source, work, settings["drop"])

@@ -1,0 +1,150 @@
+"""Tells people: failed runs, runs that wait for a decision; and ends a review that nobody makes as ``NeedsReview``.
+
+``TELLTALE_NOTIFY_URL=https://... python -m deployments.notifications`` makes the webhook and the automations on the
+server that ``PREFECT_API_URL`` names; a second time changes them in place. The address is kept encrypted by the server:
+an incoming webhook's address is its password.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, SendNotification
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+
+from telltale_core.errors import ConfigError
+
+FLOWS = ("cleanse", "train-proxy", "sweep", "reconcile", "arrival")
+BLOCK = "telltale-notify"
+FAILED = "telltale: tell about failed runs"
+WAITING = "telltale: tell about runs that wait for a person"
+EXPIRED = "telltale: a review that nobody makes ends as NeedsReview"
+REVIEW_DAYS = 7.0
+NOBODY = "Nobody decided in time, nothing was published. `telltale approve RUN` still publishes it, from a new run."
+_SUBJECT = "{{ flow_run.name }}: {{ flow_run.state.name }}"
+_BODY = "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+
+
+def automations(block: UUID | None, review: timedelta = timedelta(days=REVIEW_DAYS)) -> list[AutomationCore]:
+    """Return the automations; without a notification block only the one that ends a review after ``review``."""
+    made = [_expired(review)]
+    if block is not None:
+        failed = {f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut")}
+        made.append(_told(FAILED, failed, FLOWS, block))
+        waiting = {f"prefect.flow-run.{state}" for state in ("Suspended", "NeedsReview")}
+        made.append(_told(WAITING, waiting, ("cleanse",), block))
+    return made
+
+
+def _told(name: str, states: set[str], flows: Sequence[str], block: UUID) -> AutomationCore:
+    return AutomationCore(
+        name=name,
+        trigger=EventTrigger(
+            expect=states,
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related=_of(flows),
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[SendNotification(block_document_id=block, subject=_SUBJECT, body=_BODY)],
+    )
+
+
+def _expired(review: timedelta) -> AutomationCore:
+    return AutomationCore(
+        name=EXPIRED,
+        description=f"A run suspended for {review} without a decision.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.Suspended"},
+            expect={"prefect.flow-run.*"},
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related=_of(("cleanse",)),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=review,
+        ),
+        actions=[ChangeFlowRunState(name="NeedsReview", state=StateType.COMPLETED, message=NOBODY, force=False)],
+    )
+
+
+def _of(flows: Sequence[str]) -> dict[str, str | list[str]]:
+    return {"prefect.resource.role": "flow", "prefect.resource.name": list(flows)}
+
+
+def webhook(url: str) -> UUID:
+    """Return the id of the webhook block, made or changed; it posts ``{"text": ...}``, which Slack and others read."""
+    if not re.fullmatch(r"https?://\S+", url):
+        raise ConfigError("TELLTALE_NOTIFY_URL must be an http(s) address")
+    CustomWebhookNotificationBlock.register_type_and_schema()
+    block = CustomWebhookNotificationBlock(
+        name="Telltale",
+        url="{{url}}",
+        json_data={"text": "{{subject}}\n{{body}}"},
+        headers=None,
+        cookies=None,
+        secrets={"url": url},  # type: ignore[arg-type]  # pydantic makes the secret of it
+    )
+    return UUID(str(block.save(BLOCK, overwrite=True)))
+
+
+def find_block(client: SyncPrefectClient, text: str) -> UUID:
+    """Return the id of a notification block that people made in the UI, such as ``slack-webhook/alerts``."""
+    kind, slash, name = text.partition("/")
+    if not slash or not kind or not name:
+        raise ConfigError(f"--block must be TYPE/NAME such as slack-webhook/alerts, got {text!r}")
+    try:
+        return client.read_block_document_by_name(name, kind).id
+    except ObjectNotFound:
+        raise ConfigError(f"the server has no block {text}: make it in the UI, Blocks, +") from None
+
+
+def register(client: SyncPrefectClient, block: UUID | None, review: timedelta) -> list[str]:
+    """Make or change the automations, by name; return their names."""
+    made = automations(block, review)
+    for automation in made:
+        _put(client, automation)
+    return [automation.name for automation in made]
+
+
+def _put(client: SyncPrefectClient, automation: AutomationCore) -> None:
+    wanted = {"automations": {"name": {"any_": [automation.name]}}, "limit": 200}
+    found = client.request("POST", "/automations/filter", json=wanted).json()
+    body: dict[str, Any] = automation.model_dump(mode="json")
+    if found:
+        client.request("PUT", "/automations/{id}", path_params={"id": found[0]["id"]}, json=body)
+    else:
+        client.request("POST", "/automations/", json=body)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make the block and the automations, say which."""
+    parser = argparse.ArgumentParser(prog="python -m deployments.notifications", description=__doc__)
+    parser.add_argument("--block", metavar="TYPE/NAME", help="a notification block of the server, instead of a webhook")
+    parser.add_argument("--review-days", type=float, default=REVIEW_DAYS, help="how long a run waits for a person")
+    given = parser.parse_args(arguments)
+    url = os.environ.get("TELLTALE_NOTIFY_URL", "")
+    if given.review_days * 86_400 < 10:
+        parser.error("--review-days must be at least ten seconds")
+    with get_client(sync_client=True) as client:
+        try:
+            block = find_block(client, given.block) if given.block else webhook(url) if url else None
+        except ConfigError as error:
+            parser.error(str(error))
+        names = register(client, block, timedelta(days=given.review_days))
+    told = "" if block else " (nobody is told: set TELLTALE_NOTIFY_URL, or give --block)"
+    print("\n".join(names) + told)  # noqa: T201 - a command's answer
+
+
+if __name__ == "__main__":
+    main()
