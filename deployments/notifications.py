@@ -120,7 +120,7 @@ def register(client: SyncPrefectClient, block: UUID | None, review: timedelta) -
 def _put(client: SyncPrefectClient, automation: AutomationCore) -> None:
     wanted = {"automations": {"name": {"any_": [automation.name]}}, "limit": 200}
     found = client.request("POST", "/automations/filter", json=wanted).json()
-    body: dict[str, Any] = automation.model_dump(mode="json")
+    body: dict[str, Any] = automation.model_dump(mode="json", exclude={"owner_resource"})  # refused in a change
     if found:
         client.request("PUT", "/automations/{id}", path_params={"id": found[0]["id"]}, json=body)
     else:

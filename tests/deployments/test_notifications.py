@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +22,38 @@ import pytest
 from telltale_core.errors import ConfigError
 
 SECRET = "hook-canary-51ab"
+PASSWORD = "operator:canary-of-the-tests"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The API's address of a real server: the one of Prefect's test harness evaluates no triggers."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    given = {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_SERVER_API_AUTH_STRING": PASSWORD, "PREFECT_API_URL": url}
+    given |= {"PREFECT_SERVER_EPHEMERAL_ENABLED": "false", "PREFECT_API_AUTH_STRING": PASSWORD}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen(command, env={**os.environ, **given}, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(lambda: answers(f"{url}/ready", process), "the server", 280)
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: PASSWORD}):
+            yield url
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+
+
+def answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "the server ended"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return int(reply.status) == 200
+    except OSError:
+        return False
 
 
 @pytest.fixture
@@ -48,8 +87,9 @@ def wait_for(ready: Callable[[], Any], what: str, limit_s: float = 180) -> Any:
     return answer
 
 
+@pytest.mark.timeout(900)
 def test_failed_and_waiting_runs_are_told_once_and_an_unmade_review_ends_as_needs_review(
-    prefect_server: str, sink: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, capsys: Any
+    server: str, sink: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     from prefect.client.orchestration import get_client
     from prefect.states import Failed, Running, Suspended

@@ -1,0 +1,201 @@
+"""What can be checked of containers and clusters without either: schemas, hardening, pins, secrets, health."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
+MANIFESTS = sorted(path for path in (INFRA / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
+LONG_LIVED = {"database", "server", "store", "worker-cpu", "trainer-cpu", "worker-gpu", "bridge"}
+
+
+def test_compose_is_valid_by_its_specification() -> None:
+    checks = pytest.importorskip("check_jsonschema")
+    import jsonschema
+
+    schema = resources.files(checks) / "builtin_schemas/vendor/compose-spec.json"
+    jsonschema.validate(COMPOSE, json.loads(schema.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_every_container_is_locked_down_and_pinned(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    user, group = service["user"].split(":")
+    assert int(user) > 0
+    assert int(group) > 0
+    assert not service["image"].endswith(":latest")
+    assert re.search(r":\S*\d", service["image"])
+    assert "privileged" not in service
+    assert not [volume for volume in service.get("volumes", []) if "docker.sock" in str(volume)]
+
+
+def test_only_the_loopback_of_the_host_is_bound_and_workers_have_no_way_out() -> None:
+    bound = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
+    assert set(bound) == {"server", "store"}
+    assert all(port.startswith("127.0.0.1:") for ports in bound.values() for port in ports)
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    out = {name for name, service in COMPOSE["services"].items() if service["networks"] != ["inside"]}
+    assert out == {"server", "store"}
+
+
+def test_secrets_come_from_files_and_stand_in_no_environment() -> None:
+    words = ("PASSWORD", "SECRET", "TOKEN", "AUTH_STRING", "KEY", "NOTIFY_URL")
+    for name, service in COMPOSE["services"].items():
+        given = service.get("environment", {})
+        told = [key for key in given if any(word in key for word in words) and not key.endswith("_FILE")]
+        assert told == [], name
+        for secret in service.get("secrets", []):
+            assert (secret if isinstance(secret, str) else secret["source"]) in COMPOSE["secrets"]
+    server = COMPOSE["services"]["server"]["secrets"]
+    assert "PREFECT_SERVER_API_AUTH_STRING" in server  # the API refuses whoever does not know it
+
+
+def test_every_long_lived_container_has_a_health_check_and_starts_after_what_it_needs() -> None:
+    images = dockerfile_targets()
+    for name in LONG_LIVED:
+        service = COMPOSE["services"][name]
+        ours = service["image"].startswith("telltale-")
+        target = service["image"].removeprefix("telltale-").split(":")[0]
+        assert "healthcheck" in service or (ours and images[target]), name
+    for service in COMPOSE["services"].values():
+        assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
+
+
+def dockerfile_targets() -> dict[str, bool]:
+    """Return whether each target of the Dockerfile checks its health, by itself or by what it is built on."""
+    found: dict[str, bool] = {}
+    name = ""
+    for line in (INFRA / "images" / "Dockerfile").read_text().splitlines():
+        if match := re.fullmatch(r"FROM (\S+) AS (\S+)", line):
+            name = match[2]
+            found[name] = found.get(match[1], False)
+        elif line.startswith("HEALTHCHECK"):
+            found[name] = True
+    return found
+
+
+def test_the_dockerfile_passes_hadolint() -> None:
+    tool = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    if tool is None:
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run(
+        [tool, str(INFRA / "images" / "Dockerfile")], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_images_run_as_nobody_of_note_and_install_only_what_is_pinned() -> None:
+    text = (INFRA / "images" / "Dockerfile").read_text()
+    assert "USER 10001:10001" in text
+    installs = re.findall(r"pip install [^\n]*", text)
+    assert installs
+    assert all("--constraint requirements.txt" in line for line in installs)
+    pinned = {line.split("==")[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}
+    assert {"torch", "torchvision", "prefect", "fastapi", "asyncpg", "s3fs", "typer"} <= pinned
+    for source in re.findall(r"^COPY (?!--from)(?:--chmod=\S+ )?(.+) \S+$", text, re.MULTILINE):
+        assert all((ROOT / each).exists() for each in source.split()), source
+
+
+def documents() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in MANIFESTS:
+        for document in yaml.safe_load_all(path.read_text()):
+            yield path.name, document
+
+
+def test_kustomization_names_every_manifest() -> None:
+    kustomization = yaml.safe_load((INFRA / "kubernetes" / "kustomization.yaml").read_text())
+    assert sorted(kustomization["resources"]) == [path.name for path in MANIFESTS]
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def test_manifests_are_valid_by_the_schemas_of_kubernetes(path: Path) -> None:
+    validate = pytest.importorskip("kubernetes_validate")
+    for document in yaml.safe_load_all(path.read_text()):
+        validate.validate(document, "1.34", strict=True)
+
+
+def test_pods_keep_to_the_restricted_standard_and_hold_no_token() -> None:
+    deployments = [document for _, document in documents() if document["kind"] == "Deployment"]
+    assert {one["metadata"]["name"] for one in deployments} == {"worker-cpu", "worker-gpu", "bridge"}
+    for one in deployments:
+        spec = one["spec"]["template"]["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for box in spec["containers"]:
+            assert box["securityContext"]["allowPrivilegeEscalation"] is False
+            assert box["securityContext"]["readOnlyRootFilesystem"] is True
+            assert box["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in box["resources"]["limits"]
+            assert all(isinstance(word, str) for word in box["args"])
+        assert one["spec"]["selector"]["matchLabels"].items() <= one["spec"]["template"]["metadata"]["labels"].items()
+    [gpu] = [one for one in deployments if one["metadata"]["name"] == "worker-gpu"]
+    assert gpu["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
+
+
+def test_nobody_calls_a_worker_and_it_reaches_no_metadata_service() -> None:
+    policies = {d["metadata"]["name"]: d["spec"] for _, d in documents() if d["kind"] == "NetworkPolicy"}
+    assert policies["nobody-in"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    blocks = [
+        to["ipBlock"]
+        for rule in policies["only-server-dns-and-store-out"]["egress"]
+        for to in rule["to"]
+        if "ipBlock" in to
+    ]
+    assert all("169.254.0.0/16" in block["except"] for block in blocks)
+
+
+def test_no_manifest_holds_a_secret() -> None:
+    assert not [name for name, document in documents() if document["kind"] == "Secret"]
+
+
+def test_secrets_are_made_once_closed_to_others_and_different(tmp_path: Path) -> None:
+    shutil.copytree(INFRA, tmp_path / "infra", ignore=shutil.ignore_patterns("rendered"))
+    script = tmp_path / "infra" / "make-secrets"
+    subprocess.run([script], check=True, capture_output=True, timeout=120)
+    folder = tmp_path / "infra" / "secrets"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    made = {path.name: path.read_text() for path in folder.iterdir() if path.name.isupper()}
+    wanted = {Path(one["file"]).name for one in COMPOSE["secrets"].values()}
+    assert wanted <= set(made)
+    random = [value for name, value in made.items() if value and not name.endswith("_ID")]
+    assert len(set(random)) == len(random)
+    assert all(len(value) >= 13 for value in random)
+    again = subprocess.run([script], check=True, capture_output=True, text=True, timeout=120)
+    assert "made" not in again.stdout
+    assert {path.name: path.read_text() for path in folder.iterdir() if path.name.isupper()} == made
+    assert (tmp_path / "infra" / "policies" / "rendered" / "worker.json").is_file()
+
+
+def test_the_entrypoint_gives_secrets_to_the_command_alone(tmp_path: Path) -> None:
+    (tmp_path / "TELLTALE_TRIAL").write_text("it's $HOME `x`\n")
+    (tmp_path / "not-a-name").write_text("no")
+    done = subprocess.run(
+        [INFRA / "images" / "with-secrets", "sh", "-c", 'printf %s "$TELLTALE_TRIAL"'],
+        env={"PATH": os.environ["PATH"], "SECRETS_FOLDER": str(tmp_path)},
+        capture_output=True, text=True, check=True, timeout=20,
+    )  # fmt: skip
+    assert done.stdout == "it's $HOME `x`"
+
+
+@pytest.mark.parametrize("script", ["make-secrets", "store-setup.sh", "images/with-secrets", "images/answers"])
+def test_shell_scripts_parse(script: str) -> None:
+    subprocess.run(["sh", "-n", INFRA / script], check=True, timeout=20)
