@@ -177,7 +177,7 @@ def _rule(
     where = "the drop" if cohort.label is None else f"{cohort.word} {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
-    made["suspicion"][rows] = chance_n * ceiling
+    made["suspicion"][rows] = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
     if called:
         border_n = (chance_n > BORDERLINE) & ~inside_n
         _set(made, rows[inside_n], cohort.number, "quarantine", _because(where, int(inside_n.sum()), found, p))
