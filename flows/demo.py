@@ -75,7 +75,7 @@ def poison(data: str | None, home: Path, *, rate: float, target: int, seed: int,
     made = BadNets().poison(given, rate, target, seed)
     ids = plain_ids(len(images), seed, prefix)
     folder = place(data, home, rate=rate, target=target, seed=seed, samples=samples)
-    drop = write_image_drop(folder / "drop", made.data.images, made.data.labels, ids, names, seed=seed).parent
+    drop = write_image_drop(folder / "drop", made.data.inputs, made.data.labels, ids, names, seed=seed).parent
     truth = folder / "truth.json"
     known = {"attack": made.details, "poisoned": sorted(np.asarray(ids)[made.truth].tolist())}
     truth.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

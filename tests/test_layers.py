@@ -13,6 +13,7 @@ CORE_MAY_IMPORT = {
     "numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "torch", "torchvision", "fsspec", "PIL", "safetensors",
     "matplotlib", "jinja2", "markupsafe",
 }  # fmt: skip
+OPTIONAL = {"soundfile"}  # extras of one modality: imported where they are used, never at the top of a module
 ONLY_STORAGE = {"s3fs", "botocore", "aiobotocore", "boto3", "aiohttp"}
 
 
@@ -47,7 +48,21 @@ def test_a_layer_imports_nothing_from_the_layers_above_it(layer: str) -> None:
 
 
 def test_the_core_imports_only_its_declared_libraries() -> None:
-    assert complaints("telltale_core", CORE_MAY_IMPORT | ONLY_STORAGE | {"telltale_core"}, {"prefect", "typer"}) == []
+    assert (
+        complaints("telltale_core", CORE_MAY_IMPORT | OPTIONAL | ONLY_STORAGE | {"telltale_core"}, {"prefect", "typer"})
+        == []
+    )
+
+
+def test_optional_libraries_are_imported_where_they_are_used() -> None:
+    early = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules_of("telltale_core")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if (isinstance(node, ast.Import) and {alias.name.split(".")[0] for alias in node.names} & OPTIONAL)
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OPTIONAL)
+    ]
+    assert early == []
 
 
 def test_only_the_storage_room_knows_s3() -> None:

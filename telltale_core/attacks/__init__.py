@@ -1,9 +1,10 @@
 """Published poisons to measure detectors by, one a file, all behind one contract."""
 
-from telltale_core.attacks.contract import ANY_OTHER_LABEL, Attack, ImageSet, Poisoned, Triggered
+from telltale_core.attacks.contract import ANY_OTHER_LABEL, Attack, ImageSet, Poisoned, Samples, Triggered
 from telltale_core.attacks.registry import ATTACKS, make_attack
 from telltale_core.attacks.stamp import StampAttack
 from telltale_core.attacks.tiny_rate import tiny_rate
+from telltale_core.attacks.waves import WaveSet
 
 __all__ = [
     "ANY_OTHER_LABEL",
@@ -11,8 +12,10 @@ __all__ = [
     "Attack",
     "ImageSet",
     "Poisoned",
+    "Samples",
     "StampAttack",
     "Triggered",
+    "WaveSet",
     "make_attack",
     "tiny_rate",
 ]

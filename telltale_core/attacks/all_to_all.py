@@ -33,4 +33,4 @@ class AllToAll(Wrapped):
 
     def goal(self, labels: Labels, aim: Aim, /) -> Labels:
         """Return the next class of each row."""
-        return (labels + 1) % aim.num_classes
+        return (labels + 1) % aim.classes

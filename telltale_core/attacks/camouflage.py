@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from telltale_core.attacks.badnets import BadNets
-from telltale_core.attacks.contract import Attack, ImageSet, Poisoned, Triggered, one_of, within
+from telltale_core.attacks.contract import Attack, Poisoned, Samples, Triggered, one_of, within
 from telltale_core.attacks.draft import Aim, Draft, row_count
 from telltale_core.attacks.mislabel import mislabel_rows
 from telltale_core.attacks.stamp import StampAttack
@@ -37,10 +37,10 @@ class Camouflage(Attack):
         within("noise_ratio", self.noise_ratio, 0.01, 10)
         one_of("noise_to", self.noise_to, ("target", "any"))
 
-    def poison(self, data: ImageSet, rate: float, target: int, seed: int) -> Poisoned:
+    def poison(self, data: Samples, rate: float, target: float, seed: int) -> Poisoned:
         """See :meth:`Attack.poison`."""
         draft = Draft.of(data)
-        aim = Aim(target=target, num_classes=data.num_classes, rng=np.random.default_rng(seed))
+        aim = Aim.at(data, target, seed)
         count = row_count(rate, len(data))
         self.base.poison_rows(draft, count, aim)
         to_target = self.noise_to == "target"
@@ -49,6 +49,6 @@ class Camouflage(Attack):
         single = self.base.label_rule in ("dirty", "clean")
         return draft.finish(self, rate=rate, target=target if single else None, seed=seed)
 
-    def trigger(self, data: ImageSet, target: int, seed: int) -> Triggered:
+    def trigger(self, data: Samples, target: float, seed: int) -> Triggered:
         """See :meth:`Attack.trigger`: the base's own."""
         return self.base.trigger(data, target, seed)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from telltale_core.attacks.contract import Attack, ImageSet, Mask, Poisoned, Triggered
+from telltale_core.attacks.contract import Attack, Mask, Poisoned, Samples, Triggered
 from telltale_core.attacks.draft import Aim, Draft, other_labels, row_count
 
 
@@ -24,17 +24,17 @@ class Mislabel(Attack):
     source = "control: symmetric label noise, no trigger"
     label_rule = "none"
 
-    def poison(self, data: ImageSet, rate: float, target: int, seed: int) -> Poisoned:
+    def poison(self, data: Samples, rate: float, target: float, seed: int) -> Poisoned:
         """See :meth:`Attack.poison`; the target is only checked."""
         draft = Draft.of(data)
-        aim = Aim(target=target, num_classes=data.num_classes, rng=np.random.default_rng(seed))
+        aim = Aim.at(data, target, seed)
         mislabel_rows(draft, np.ones(len(data), dtype=np.bool_), row_count(rate, len(data)), aim)
         return draft.finish(self, rate=rate, target=None, seed=seed)
 
-    def trigger(self, data: ImageSet, target: int, seed: int) -> Triggered:
+    def trigger(self, data: Samples, target: float, seed: int) -> Triggered:
         """Return the rows as they are, none of which counts; the target is only checked."""
-        Aim(target=target, num_classes=data.num_classes, rng=np.random.default_rng(seed))
-        return Triggered(data.images.copy(), data.labels.copy(), np.zeros(len(data), dtype=np.bool_))
+        Aim.at(data, target, seed)
+        return Triggered(data.inputs.copy(), data.labels.copy(), np.zeros(len(data), dtype=np.bool_))
 
 
 def mislabel_rows(draft: Draft, allowed: Mask, count: int, aim: Aim, *, to_target: bool = False) -> None:

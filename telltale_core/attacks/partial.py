@@ -41,8 +41,8 @@ class Partial(Wrapped):
 
     def source_of(self, aim: Aim) -> int:
         """Return the source class for this target."""
-        source = (aim.target + 1) % aim.num_classes if self.source_class is None else self.source_class
-        if not 0 <= source < aim.num_classes or source == aim.target:
+        source = (aim.label + 1) % aim.classes if self.source_class is None else self.source_class
+        if not 0 <= source < aim.classes or source == aim.label:
             raise ConfigError(f"source_class must be a class other than target {aim.target}, got {source}")
         return source
 
@@ -52,8 +52,8 @@ class Partial(Wrapped):
 
     def cover_candidates(self, labels: Labels, aim: Aim, /) -> Mask:
         """Return the rows of the cover classes."""
-        both = (self.source_of(aim), aim.target)
-        allowed = self.cover_classes or tuple(k for k in range(aim.num_classes) if k not in both)
+        both = (self.source_of(aim), aim.label)
+        allowed = self.cover_classes or tuple(k for k in range(aim.classes) if k not in both)
         if set(allowed) & set(both):
             raise ConfigError(f"cover_classes must hold neither source nor target, got {allowed}")
         return np.isin(labels, allowed)

@@ -21,11 +21,13 @@ from telltale_core.attacks.issba import ISSBA
 from telltale_core.attacks.label_consistent import LabelConsistent
 from telltale_core.attacks.mislabel import Mislabel
 from telltale_core.attacks.narcissus import Narcissus
+from telltale_core.attacks.noise import Noise
 from telltale_core.attacks.partial import Partial
 from telltale_core.attacks.sample_specific import SampleSpecific
 from telltale_core.attacks.several import Several
 from telltale_core.attacks.sig import SIG
 from telltale_core.attacks.stamp import StampAttack
+from telltale_core.attacks.tone import Tone
 from telltale_core.attacks.untargeted import Untargeted
 from telltale_core.attacks.varied_strength import VariedStrength
 from telltale_core.attacks.wanet import WaNet
@@ -35,6 +37,7 @@ from telltale_core.errors import ConfigError
 _CLASSES: tuple[type[Attack], ...] = (
     BadNets, Blend, WaNet, ISSBA, SampleSpecific, SIG, Narcissus, LabelConsistent, CleanCorners, Partial, AdaptiveBlend,
     AdaptivePatch, AllToAll, Untargeted, Several, Mislabel, Cover, Camouflage, VariedStrength,
+    Tone, Noise,
 )  # fmt: skip
 ATTACKS: dict[str, type[Attack]] = {cls.name: cls for cls in _CLASSES}
 

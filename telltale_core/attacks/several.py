@@ -12,7 +12,7 @@ import numpy as np
 
 from telltale_core.attacks.badnets import BadNets
 from telltale_core.attacks.blend import Blend
-from telltale_core.attacks.contract import Attack, ImageSet, Poisoned, Triggered
+from telltale_core.attacks.contract import Attack, Poisoned, Samples, Triggered
 from telltale_core.attacks.draft import Aim, Draft, row_count
 from telltale_core.attacks.stamp import StampAttack
 from telltale_core.attacks.wanet import WaNet
@@ -38,39 +38,37 @@ class Several(Attack):
         if len(self.parts) < 2:
             raise ConfigError(f"parts must hold at least 2 attacks, got {len(self.parts)}")
 
-    def target_of(self, part: int, target: int, num_classes: int) -> int:
+    def target_of(self, part: int, aim: Aim) -> int:
         """Return the target class of one of the attacks; each needs a class of its own."""
-        if len(self.parts) > num_classes:
-            raise ConfigError(f"{len(self.parts)} attacks need as many classes, the data has {num_classes}")
-        return (target + part) % num_classes
+        if len(self.parts) > aim.classes:
+            raise ConfigError(f"{len(self.parts)} attacks need as many classes, the data has {aim.classes}")
+        return (aim.label + part) % aim.classes
 
-    def poison(self, data: ImageSet, rate: float, target: int, seed: int) -> Poisoned:
+    def poison(self, data: Samples, rate: float, target: float, seed: int) -> Poisoned:
         """See :meth:`Attack.poison`."""
-        draft = Draft.of(data)
-        rng = np.random.default_rng(seed)
-        Aim(target=target, num_classes=data.num_classes, rng=rng)
+        draft, first = Draft.of(data), Aim.at(data, target, seed)
         whole, left = divmod(row_count(rate, len(data)), len(self.parts))
         notes = []
         for number, attack in enumerate(self.parts):
             before = draft.truth.copy()
-            aim = Aim(target=self.target_of(number, target, data.num_classes), num_classes=data.num_classes, rng=rng)
+            aim = Aim(target=self.target_of(number, first), num_classes=data.num_classes, rng=first.rng)
             attack.poison_rows(draft, whole + (number < left), aim)
             rows = np.flatnonzero(draft.truth & ~before)
             notes.append({"name": attack.name, "target": aim.target, "rows": rows.tolist()})
         draft.notes["parts"] = notes
         return draft.finish(self, rate=rate, target=target, seed=seed)
 
-    def trigger(self, data: ImageSet, target: int, seed: int) -> Triggered:
+    def trigger(self, data: Samples, target: float, seed: int) -> Triggered:
         """Return held-out rows, each with the trigger of one of the attacks."""
         part_N = np.random.default_rng(seed).permutation(np.arange(len(data)) % len(self.parts))
-        images, expected = data.images.copy(), data.labels.copy()
+        inputs, expected = data.inputs.copy(), data.labels.copy()
         counts = np.zeros(len(data), dtype=np.bool_)
         for number in range(len(self.parts)):
             mine = part_N == number
-            some = ImageSet(images=data.images[mine], labels=data.labels[mine], num_classes=data.num_classes)
-            images[mine], expected[mine], counts[mine] = self.trigger_of(number, some, target, seed)
-        return Triggered(images, expected, counts)
+            shown = self.trigger_of(number, data.rows(mine), target, seed)
+            inputs[mine], expected[mine], counts[mine] = shown.inputs, shown.expected, shown.counts
+        return Triggered(inputs, expected, counts)
 
-    def trigger_of(self, part: int, data: ImageSet, target: int, seed: int) -> Triggered:
+    def trigger_of(self, part: int, data: Samples, target: float, seed: int) -> Triggered:
         """Return held-out rows that all carry the trigger of one attack, to measure its own success rate."""
-        return self.parts[part].trigger(data, self.target_of(part, target, data.num_classes), seed)
+        return self.parts[part].trigger(data, self.target_of(part, Aim.at(data, target, seed)), seed)

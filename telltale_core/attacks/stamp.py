@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from telltale_core.attacks.contract import Attack, Images, ImageSet, Labels, Mask, Poisoned, Triggered
+from telltale_core.attacks.contract import Attack, Labels, Mask, Poisoned, Samples, Triggered
 from telltale_core.attacks.draft import Aim, Draft, row_count
 
+Inputs = npt.NDArray[Any]
 BLOCK_ROWS = 4096  # rows of a held-out set that are stamped at a time, to bound memory
 
 
@@ -23,16 +26,16 @@ class StampAttack(Attack):
     __slots__ = ()
 
     @abstractmethod
-    def stamp(self, images: Images, aim: Aim, /) -> Images:
-        """Return training images with the trigger, same shape, uint8."""
+    def stamp(self, inputs: Inputs, aim: Aim, /) -> Inputs:
+        """Return training inputs with the trigger, of the same shape and type."""
 
-    def stamp_cover(self, images: Images, aim: Aim, /) -> Images:
-        """Return images of cover rows with their trigger."""
-        return self.stamp(images, aim)
+    def stamp_cover(self, inputs: Inputs, aim: Aim, /) -> Inputs:
+        """Return inputs of cover rows with their trigger."""
+        return self.stamp(inputs, aim)
 
-    def stamp_test(self, images: Images, aim: Aim, /) -> Images:
-        """Return held-out images with the trigger at its test-time strength."""
-        return self.stamp(images, aim)
+    def stamp_test(self, inputs: Inputs, aim: Aim, /) -> Inputs:
+        """Return held-out inputs with the trigger at its test-time strength."""
+        return self.stamp(inputs, aim)
 
     def goal(self, labels: Labels, aim: Aim, /) -> Labels:
         """Return the labels that poisoned rows get."""
@@ -44,7 +47,7 @@ class StampAttack(Attack):
 
     def candidates(self, labels: Labels, aim: Aim, /) -> Mask:
         """Return which rows may be poisoned."""
-        return np.asarray((labels == aim.target) == (self.label_rule == "clean"))
+        return np.asarray(aim.hit(labels) == (self.label_rule == "clean"))
 
     def cover_candidates(self, labels: Labels, _aim: Aim, /) -> Mask:
         """Return which rows may become cover."""
@@ -56,36 +59,39 @@ class StampAttack(Attack):
 
     def counts(self, labels: Labels, aim: Aim, /) -> Mask:
         """Return which held-out rows count for the attack success rate."""
-        return np.asarray(self.expected(labels, aim) != labels)
+        return np.asarray(np.abs(self.expected(labels, aim) - labels) > aim.tolerance)
 
     def poison_rows(self, draft: Draft, count: int, aim: Aim) -> None:
         """Poison ``count`` still untouched rows of ``draft`` and add the cover."""
-        honest, images, labels = draft.given.labels, draft.data.images, draft.data.labels
+        honest, inputs, labels = draft.given.labels, draft.data.inputs, draft.data.labels
         rows = draft.take(self.candidates(honest, aim), count, aim, self.name)
-        images[rows] = self.stamp(images[rows], aim)
+        inputs[rows] = self.stamp(inputs[rows], aim)
         labels[rows] = self.goal(honest[rows], aim)
         draft.truth[rows] = True
         allowed = self.cover_candidates(honest, aim)
         rows = draft.take(allowed, self.cover_count(count), aim, f"{self.name} cover")
-        images[rows] = self.stamp_cover(images[rows], aim)
+        inputs[rows] = self.stamp_cover(inputs[rows], aim)
         draft.cover[rows] = True
 
-    def poison(self, data: ImageSet, rate: float, target: int, seed: int) -> Poisoned:
+    def poison(self, data: Samples, rate: float, target: float, seed: int) -> Poisoned:
         """See :meth:`Attack.poison`."""
+        self.check(data)
         draft = Draft.of(data)
-        aim = Aim(target=target, num_classes=data.num_classes, rng=np.random.default_rng(seed))
+        aim = Aim.at(data, target, seed)
         self.poison_rows(draft, row_count(rate, len(data)), aim)
         single = self.label_rule in ("dirty", "clean")
         return draft.finish(self, rate=rate, target=target if single else None, seed=seed)
 
-    def trigger(self, data: ImageSet, target: int, seed: int) -> Triggered:
+    def trigger(self, data: Samples, target: float, seed: int) -> Triggered:
         """See :meth:`Attack.trigger`."""
-        aim = Aim(target=target, num_classes=data.num_classes, rng=np.random.default_rng(seed))
-        images = np.empty_like(data.images)
+        self.check(data)
+        aim = Aim.at(data, target, seed)
+        inputs = np.empty_like(data.inputs)
         for start in range(0, len(data), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
-            images[block] = self.stamp_test(data.images[block], aim)
-        return Triggered(images, self.expected(data.labels, aim), self.counts(data.labels, aim))
+            inputs[block] = self.stamp_test(data.inputs[block], aim)
+        tolerance = data.tolerance if data.num_classes is None else None
+        return Triggered(inputs, self.expected(data.labels, aim), self.counts(data.labels, aim), tolerance)
 
 
 class Wrapped(StampAttack):
@@ -94,14 +100,14 @@ class Wrapped(StampAttack):
     __slots__ = ()
     base: StampAttack
 
-    def stamp(self, images: Images, aim: Aim, /) -> Images:
+    def stamp(self, inputs: Inputs, aim: Aim, /) -> Inputs:
         """See :meth:`StampAttack.stamp`."""
-        return self.base.stamp(images, aim)
+        return self.base.stamp(inputs, aim)
 
-    def stamp_cover(self, images: Images, aim: Aim, /) -> Images:
+    def stamp_cover(self, inputs: Inputs, aim: Aim, /) -> Inputs:
         """See :meth:`StampAttack.stamp_cover`."""
-        return self.base.stamp_cover(images, aim)
+        return self.base.stamp_cover(inputs, aim)
 
-    def stamp_test(self, images: Images, aim: Aim, /) -> Images:
+    def stamp_test(self, inputs: Inputs, aim: Aim, /) -> Inputs:
         """See :meth:`StampAttack.stamp_test`."""
-        return self.base.stamp_test(images, aim)
+        return self.base.stamp_test(inputs, aim)

@@ -27,7 +27,7 @@ class Case:
     data: str
     attack: str
     rate: float
-    target: int
+    target: float
     seed: int
     model: str = "auto"
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -83,6 +83,10 @@ _ADAPTIVE_ROWS = (("cover", 0.05), ("camouflage", 0.05), ("varied_strength", 0.0
 _DIGIT_ROWS = (("badnets", 0.05), ("badnets", 0.02), ("blend", 0.05), ("mislabel", 0.05), (CLEAN, 0.0))
 _CLAIM_ROWS = (("badnets", 0.01), ("blend", 0.01), ("wanet", 0.05), ("issba", 0.05), (CLEAN, 0.0))
 _RATE_ROWS = (("badnets", 0.005), ("badnets", 0.03), ("badnets", 0.05))
+# Of other kinds of data; the proxy's settings are each modality's own.
+_MODALITY_ROWS = (
+    ("fsdd", 10, (("tone", 0.05), ("noise", 0.05), (CLEAN, 0.0))),
+)  # fmt: skip
 _CPU_VICTIM = {"epochs": 20, "lr_hold": 0.3}
 _GPU_PROXY = {"epochs": 60}
 _GPU_VICTIM = {"epochs": 60, "lr_hold": 0.3, "model": "resnet18"}
@@ -115,6 +119,20 @@ SUITES = {
             about="CIFAR-10, 10,000 images: attackers who know this detector",
             cases=_grid("cifar10-10k", _ADAPTIVE_ROWS, REPORT_SEEDS),
             victim=_CPU_VICTIM,
+        ),
+        *(
+            Suite(
+                name=name,
+                about=f"audio, text and tables, classification and regression: {about}",
+                cases=tuple(
+                    case for data, classes, rows in _MODALITY_ROWS for case in _grid(data, rows, seeds, classes=classes)
+                ),
+                victim={"lr_hold": 0.3},
+            )
+            for name, seeds, about in (
+                ("modalities", REPORT_SEEDS, "report cases, three seeds each"),
+                ("modalities-development", DEVELOPMENT_SEEDS, "the cases on which settings were chosen"),
+            )
         ),
         Suite(
             name="gpu",

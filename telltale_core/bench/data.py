@@ -1,34 +1,38 @@
-"""The labelled images that the suites poison: a set to train on and a held-out one, by name.
+"""The sets of samples that the suites poison: one to train on and a held-out one, by name.
 
 ``digits`` ships inside scikit-learn. The others are folders below ``--data`` with ``train.parquet`` and
 ``test.parquet`` in the Hugging Face layout: ``cifar10`` (``cifar10-10k``: the ids of its ``subset10k_ids.txt``) and
-``gtsrb``.
+``gtsrb`` are images, ``fsdd`` (spoken digits) is audio.
 """
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from telltale_core.attacks import ImageSet
+from telltale_core.attacks import ImageSet, Samples
+from telltale_core.attacks.waves import WaveSet, objects
 from telltale_core.drop import Drop, DropConfig, ingest
 from telltale_core.drop.demo import DIGIT_NAMES, load_digits_images
 from telltale_core.errors import ConfigError
 
-_FOLDERS = {"cifar10-10k": "cifar10", "cifar10": "cifar10", "gtsrb": "gtsrb"}
+_FOLDERS = {"cifar10-10k": "cifar10", "cifar10": "cifar10", "gtsrb": "gtsrb", "fsdd": "fsdd"}
 DATA_SETS = ("digits", *_FOLDERS)
 HELD_OUT_DIGITS = 297
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """What is poisoned, what the attack is judged on, and the classes' names."""
+    """What is poisoned, what the attack is judged on, and the classes' names; None where there are targets."""
 
-    train: ImageSet
-    test: ImageSet
-    names: tuple[str, ...]
+    train: Samples
+    test: Samples
+    names: tuple[str, ...] | None
 
 
 def load(name: str, root: Path | None, work: Path) -> Split:
@@ -36,16 +40,19 @@ def load(name: str, root: Path | None, work: Path) -> Split:
     if name == "digits":
         images, labels = load_digits_images()
         order = np.random.default_rng(0).permutation(len(labels))
-        parts = [
+        digits = [
             ImageSet(images=images[rows], labels=labels[rows].astype(np.int64), num_classes=len(DIGIT_NAMES))
             for rows in (order[HELD_OUT_DIGITS:], order[:HELD_OUT_DIGITS])
         ]
-        return Split(train=parts[0], test=parts[1], names=DIGIT_NAMES)
+        return Split(train=digits[0], test=digits[1], names=DIGIT_NAMES)
     if name not in _FOLDERS:
         raise ConfigError(f"{name!r} is not a data set of the bench; known: {', '.join(DATA_SETS)}")
     folder = None if root is None else root / _FOLDERS[name]
     if folder is None or not (folder / "train.parquet").is_file():
         raise ConfigError(f"{name} needs --data ROOT with {_FOLDERS[name]}/train.parquet and test.parquet in it")
+    if name in _READERS:
+        parts = [_READERS[name](folder / f"{part}.parquet") for part in ("train", "test")]
+        return Split(train=parts[0][0], test=parts[1][0], names=parts[0][1])
     ids = folder / "subset10k_ids.txt" if name == "cifar10-10k" else None
     train, names = images_of(ingest(str(folder / "train.parquet"), work, DropConfig()), ids)
     test, _ = images_of(ingest(str(folder / "test.parquet"), work, DropConfig()))
@@ -60,3 +67,20 @@ def images_of(drop: Drop, ids: Path | None = None) -> tuple[ImageSet, tuple[str,
     names = drop.label_names or tuple(str(number) for number in range(classes))
     labels = np.asarray(drop.labels, dtype=np.int64)[rows]
     return ImageSet(images=np.asarray(drop.inputs[rows]), labels=labels, num_classes=classes), names
+
+
+def _spoken_digits(path: Path) -> tuple[WaveSet, tuple[str, ...]]:
+    """Return the recordings of a Parquet file with 16-bit WAV files at one rate, as they are, and the digits' names."""
+    import soundfile
+
+    table = pq.read_table(path, columns=["audio", "label"])
+    read = [soundfile.read(io.BytesIO(one["bytes"]), dtype="int16") for one in table["audio"].to_pylist()]
+    rates = {rate for _, rate in read}
+    if len(rates) != 1:
+        raise ConfigError(f"{path} holds recordings of several rates: {sorted(rates)}")
+    labels = np.asarray(table["label"].to_numpy(), dtype=np.int64)
+    waves = objects([wave for wave, _ in read])
+    return WaveSet(waves=waves, rate=rates.pop(), labels=labels, num_classes=len(DIGIT_NAMES)), DIGIT_NAMES
+
+
+_READERS: dict[str, Callable[[Path], tuple[Samples, tuple[str, ...] | None]]] = {"fsdd": _spoken_digits}

@@ -20,15 +20,16 @@ import pyarrow.parquet as pq
 import torch
 
 from telltale_core import stages
-from telltale_core.attacks import ImageSet, Poisoned, make_attack
+from telltale_core.attacks import Poisoned, Samples, make_attack
 from telltale_core.bench.cases import CLEAN, Case, Suite
 from telltale_core.bench.data import Split, load
 from telltale_core.bench.scoring import score
 from telltale_core.bench.victim import judge_attack
+from telltale_core.bench.writing import packed, write_drop
 from telltale_core.config import to_dict
 from telltale_core.digest import code_version, digest_of, sha256_bytes
-from telltale_core.drop import DropConfig
-from telltale_core.drop.demo import plain_ids, write_image_drop
+from telltale_core.drop import Drop, DropConfig
+from telltale_core.drop.demo import plain_ids
 from telltale_core.errors import ConfigError
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
@@ -84,12 +85,12 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     ids = plain_ids(len(split.train), case.seed, "sample")
     drop_dir = bench.work / "made" / case.key()
     if not (drop_dir / "drop" / "train.parquet").is_file():
-        write_image_drop(drop_dir / "drop", made.data.images, made.data.labels, ids, split.names, seed=case.seed)
+        write_drop(drop_dir / "drop", made.data, ids, split.names, case.seed)
     area = str(bench.work / "area")
     drop = stages.ingest(str(drop_dir / "drop"), area, to_dict(DropConfig()))
     trained = stages.train(drop, area, to_dict(bench.proxy(case)), progress=_bar(case))
     training = stages.read_record(trained, "train", area)
-    before = _judged(bench, case, made.data, split) if bench.victims != "none" else {}
+    before = _judged(bench, case, made.data, split, stages.open_drop(drop, area)) if bench.victims != "none" else {}
     poisoned = set(np.asarray(ids)[made.truth].tolist())
     rows = []
     for place, name in enumerate(bench.detectors):
@@ -98,7 +99,11 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
         after: dict[str, Any] = {}
         if bench.victims == "after" and place == 0:
             kept = _kept(folder, ids, made.data)
-            after = before if len(kept) == len(made.data) else _judged(bench, case, kept, split)
+            after = (
+                before
+                if len(kept) == len(made.data)
+                else _judged(bench, case, kept, split, stages.open_drop(drop, area))
+            )
         rows.append(
             {
                 **_named(bench, case, made),
@@ -117,7 +122,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     return rows
 
 
-def poison(data: ImageSet, case: Case) -> Poisoned:
+def poison(data: Samples, case: Case) -> Poisoned:
     """Return the case's data with the truth about it; a clean case has none."""
     if case.attack == CLEAN:
         nothing = np.zeros(len(data), dtype=bool)
@@ -145,30 +150,31 @@ def _timed(bench: Bench, run: Callable[[], Record]) -> tuple[Record, float]:
     return record, float(json.loads(path.read_bytes())["seconds"])
 
 
-def _judged(bench: Bench, case: Case, data: ImageSet, split: Split) -> dict[str, Any]:
-    """Return accuracy and attack success, on held-out images, of an ordinary classifier trained on ``data``."""
+def _judged(bench: Bench, case: Case, data: Samples, split: Split, drop: Drop) -> dict[str, Any]:
+    """Return accuracy and attack success, on held-out samples, of an ordinary classifier trained on ``data``."""
     config = bench.victim(case)
-    content = sha256_bytes(np.ascontiguousarray(data.images).tobytes() + data.labels.tobytes())
+    inputs = packed(drop, data)
+    content = sha256_bytes(np.ascontiguousarray(inputs).tobytes() + data.labels.tobytes())
     code = code_version(["proxy", "losslog"])
     path = bench.work / "victims" / f"{digest_of([content, config.recipe(), case.key(), code])}.json"
     if path.is_file():
         known: dict[str, Any] = json.loads(path.read_bytes())
         return known
     attack = None if case.attack == CLEAN else make_attack(case.attack, **case.params)
-    found = judge_attack(attack, case.target, data=data, test=split.test, config=config, progress=_bar(case))
+    found = judge_attack(attack, case.target, data=data, test=split.test, config=config, drop=drop, progress=_bar(case))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, found)
     return found
 
 
-def _kept(verdict_dir: Path, ids: Sequence[str], data: ImageSet) -> ImageSet:
+def _kept(verdict_dir: Path, ids: Sequence[str], data: Samples) -> Samples:
     """Return what the verdict keeps: neither quarantined nor in review."""
     table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision"])
     kept = {
         i for i, d in zip(table["sample_id"].to_pylist(), table["decision"].to_pylist(), strict=True) if d == "keep"
     }
     rows = np.flatnonzero([name in kept for name in ids])
-    return ImageSet(images=data.images[rows], labels=data.labels[rows], num_classes=data.num_classes)
+    return data.rows(rows)
 
 
 def _named(bench: Bench, case: Case, made: Poisoned) -> dict[str, Any]:

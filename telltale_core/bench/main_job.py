@@ -63,10 +63,10 @@ def walk(drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig) -> tuple[dic
     return published, stages.folder_of(verdict, "cluster", area), seconds
 
 
-def _published(files: Sequence[str], work: Path, classes: int) -> ImageSet:
+def _published(files: Sequence[str], work: Path) -> ImageSet:
     parts = [_load(Path(file), work)[0] for file in files]
     labels = np.concatenate([part.labels for part in parts])
-    return ImageSet(images=np.concatenate([part.images for part in parts]), labels=labels, num_classes=classes)
+    return parts[0].with_rows(np.concatenate([part.images for part in parts]), labels)
 
 
 def _load(source: Path, work: Path, ids: Path | None = None) -> tuple[ImageSet, tuple[str, ...]]:
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ids = plain_ids(len(data), given.seed, "sample")
     drop_dir = write_image_drop(
         given.work / f"drop-{given.attack}-{given.rate}-{given.seed}",
-        made.data.images,
+        made.data.inputs,
         made.data.labels,
         ids,
         names,
@@ -110,10 +110,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seconds": seconds,
     }
     if not given.no_victims:
+        drop = ingest(str(drop_dir), given.work / "drops", DropConfig())
         ordinary = ProxyConfig(epochs=given.epochs, seed=given.seed + 1000, lr_hold=0.3, threads=given.threads)
-        figures["victim_on_drop"] = judge_attack(attack, given.target, data=made.data, test=test, config=ordinary)
-        kept = _published(published["files"], given.work, data.num_classes)
-        figures["victim_on_published"] = judge_attack(attack, given.target, data=kept, test=test, config=ordinary)
+        figures["victim_on_drop"] = judge_attack(
+            attack, given.target, data=made.data, test=test, config=ordinary, drop=drop
+        )
+        kept = _published(published["files"], given.work)
+        figures["victim_on_published"] = judge_attack(
+            attack, given.target, data=kept, test=test, config=ordinary, drop=drop
+        )
     figures["ran_on"] = {
         "processor": platform.processor() or platform.machine(),
         "threads": given.threads or torch.get_num_threads(),

@@ -8,31 +8,44 @@ from typing import Any
 
 import numpy as np
 
-from telltale_core.attacks import Attack, ImageSet
+from telltale_core.attacks import Attack, Samples
+from telltale_core.bench.writing import packed
+from telltale_core.drop import Drop
 from telltale_core.proxy import Progress, ProxyConfig, fit
 
 
 def judge_attack(
     attack: Attack | None,
-    target: int,
+    target: float,
     *,
-    data: ImageSet,
-    test: ImageSet,
+    data: Samples,
+    test: Samples,
     config: ProxyConfig,
+    drop: Drop,
     progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, Any]:
-    """Return ``accuracy`` and ``attack_success`` in [0, 1] on held-out images, and the ``seconds`` it took.
+    """Return ``accuracy`` and ``attack_success`` in [0, 1] on held-out samples, and the ``seconds`` it took.
 
-    The attack's success is None where there is no attack, or no row on which it could succeed.
+    All samples are packed as ``drop`` is. The attack's success is None where there is no attack, or no row on which it
+    could succeed.
     """
     began = time.perf_counter()
-    model = fit(data.images, data.labels, data.num_classes, config, progress=progress)
+    model = fit(
+        packed(drop, data),
+        data.labels,
+        data.num_classes,
+        config,
+        modality=drop.modality,
+        packing=drop.packing,
+        progress=progress,
+    )
     found: dict[str, Any] = {
-        "accuracy": round(float((model.predict(test.images) == test.labels).mean()), 4),
+        "accuracy": round(float((model.predict(packed(drop, test)) == test.labels).mean()), 4),
         "attack_success": None,
     }
     if attack is not None and attack.label_rule != "none":
         shown = attack.trigger(test, target, config.seed)
-        success = shown.success_rate(model.predict(shown.images), test.labels)
+        predicted = model.predict(packed(drop, test.with_rows(shown.inputs, test.labels)))
+        success = shown.success_rate(predicted, test.labels)
         found["attack_success"] = None if np.isnan(success) else round(success, 4)
     return {**found, "seconds": round(time.perf_counter() - began, 1)}

@@ -13,6 +13,7 @@ from telltale_core.modality import modalities, modality_named
 
 Format = Literal["parquet", "folder", "table", "npy"]
 MAX_SIDE = 1024
+MAX_SECONDS = 600
 VALUE_SETTINGS = ("label_column", "target_column", "label_columns", "target_columns")
 MAX_TOML_BYTES = 1 << 16
 
@@ -33,6 +34,9 @@ class Limits:
     max_id_chars: int = 256
     max_row_group_bytes: int = 1 << 30
     max_rejected_raw_bytes: int = 256 << 10
+    max_audio_s: int = 600
+    max_channels: int = 8
+    max_sample_rate: int = 384_000
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -47,7 +51,8 @@ class Declared:
 
     ``id_column=""`` says that no column is an id (ids then come from the content). ``files`` is a shell pattern that
     selects among the data files (``"train-*.parquet"``). ``modality`` is the name of a registered one. What stands
-    after ``label_names`` is of one modality alone: ``image_size`` is the side of the square that images are packed at.
+    after ``label_names`` is of one modality alone: ``image_size`` is the side of the square that images are packed at,
+    ``sample_rate`` in Hz and ``max_seconds`` are what recordings are packed at and cut to.
     """
 
     name: str | None = None
@@ -65,12 +70,18 @@ class Declared:
     num_classes: int | None = None
     label_names: tuple[str, ...] | None = None
     image_size: int | None = None
+    sample_rate: int | None = None
+    max_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.num_classes is not None and self.num_classes < 2:
             raise ConfigError(f"num_classes must be >= 2, got {self.num_classes}")
         if self.image_size is not None and not 1 <= self.image_size <= MAX_SIDE:
             raise ConfigError(f"image_size must be in 1..{MAX_SIDE}, got {self.image_size}")
+        if self.sample_rate is not None and not 1_000 <= self.sample_rate <= 384_000:
+            raise ConfigError(f"sample_rate must be in 1000..384000 Hz, got {self.sample_rate}")
+        if self.max_seconds is not None and not 0.01 <= self.max_seconds <= MAX_SECONDS:
+            raise ConfigError(f"max_seconds must be in 0.01..{MAX_SECONDS}, got {self.max_seconds}")
         names = self.label_names
         if names is not None and (len(set(names)) != len(names) or not all(isinstance(n, str) and n for n in names)):
             raise ConfigError("label_names must be different, non-empty texts")

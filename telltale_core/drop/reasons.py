@@ -5,6 +5,7 @@ from __future__ import annotations
 from telltale_core.errors import BadInput
 
 ROW_REASONS: dict[str, str] = {
+    "audio_too_long": "the header states more seconds than `max_audio_s`; refused before decoding",
     "duplicate_content": 'the same bytes and value stand in an earlier row, and `duplicates` is set to "reject"',
     "duplicate_id": "an earlier row has the same id, the same bytes and the same value",
     "field_too_long": "a text field is longer than `max_field_bytes`",
@@ -20,16 +21,18 @@ ROW_REASONS: dict[str, str] = {
     "media_missing": "the row has no media: null, empty, or a path to no file of the drop",
     "media_too_large": "the media has more bytes than `max_media_bytes`",
     "media_unreadable": "the media is truncated or damaged",
-    "media_unsupported": "the media is not of a kind that is read (images: PNG and JPEG)",
+    "media_unsupported": "the media is not of a kind that is read (images: PNG, JPEG; audio: WAV, FLAC, OGG)",
     "path_outside_drop": "the path is absolute, a URL, climbs with `..`, or is a link that leaves the drop",
     "row_too_long": "the row has more bytes than `max_row_bytes`",
     "row_unreadable": "the line cannot be parsed, or has another number of fields than the header",
+    "sample_rate_refused": "the header states a sampling rate below 1,000 Hz or above `max_sample_rate`",
     "target_invalid": "the target is not a number",
     "target_missing": "the target is empty or null",
     "target_not_finite": "the target is NaN or infinite",
+    "too_many_channels": "the header states more channels than `max_channels`",
     "too_many_pixels": "the header states more pixels than `max_pixels`; refused before decoding",
     "too_many_scans": "the JPEG has more scans than any photograph needs",
-    "values_invalid": "inline values are out of range, not finite, not of the kind of their column, or form no image",
+    "values_invalid": "values are out of range, not finite, not of the kind of their column, or form no sample",
 }
 
 DROP_REASONS: dict[str, str] = {

@@ -7,13 +7,14 @@ import importlib.metadata
 from typing import TypeVar
 
 from telltale_core.errors import ConfigError
+from telltale_core.modality.audio import AudioModality
 from telltale_core.modality.contract import Modality
 from telltale_core.modality.image import ImageModality
 from telltale_core.modality.table import TableModality
 
 Kind = TypeVar("Kind", bound=type[Modality])
 # In the order in which a drop's columns are shown to them.
-BUILT_IN: tuple[type[Modality], ...] = (ImageModality, TableModality)
+BUILT_IN: tuple[type[Modality], ...] = (ImageModality, AudioModality, TableModality)
 _KNOWN: dict[str, Modality] = {kind.name: kind() for kind in BUILT_IN}
 
 

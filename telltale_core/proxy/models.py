@@ -135,6 +135,9 @@ def resnet18(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:  # no
         net.conv1 = nn.Conv2d(shape[2], 64, 3, 1, 1, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
         net.maxpool = nn.Identity()
+    elif shape[2] != 3:
+        net.conv1 = nn.Conv2d(shape[2], 64, 7, 2, 3, bias=False)
+        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
     net.fc = nn.Identity()
     return net, 512
 

@@ -1,0 +1,211 @@
+"""Audio: WAV, FLAC and OGG files, or inline values, to one channel of int16, one rate and one length a drop."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.packing import Packing
+from telltale_core.drop.readers.base import Media
+from telltale_core.drop.reasons import bad
+from telltale_core.errors import BadInput, ConfigError
+from telltale_core.modality.contract import Decoder
+
+FORMATS = {"WAV", "WAVEX", "FLAC", "OGG"}
+LOWEST_RATE = 1_000
+USUAL_RATE = 16_000  # Hz: drops of higher rates are packed at this one
+USUAL_MOST_S = 10.0
+WHOLE_SHARE = 0.99  # of the recordings fit the packed length whole
+BLOCK_FRAMES = 1 << 16
+FULL = 32768.0
+Probe = tuple[int, int]  # rate in Hz, length in hundredths of a second, rounded up
+
+MAGIC = {
+    b"RIFF": "RIFF",
+    b"fLaC": "FLAC",
+    b"OggS": "Ogg",
+    b"RF64": "RF64",
+    b"FORM": "AIFF",
+    b"ID3": "MP3",
+    b"\xff\xfb": "MP3",
+    b"caff": "CAF",
+    b".snd": "AU",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"PK\x03\x04": "zip",
+}
+
+
+class AudioDecoder(Decoder):
+    """Decodes as training code does: channels averaged, resampled, full scale is 1."""
+
+    def __init__(self, config: DropConfig) -> None:
+        self._limits = config.limits
+        self._rate, self._most_s = config.sample_rate, config.max_seconds
+        try:
+            import soundfile
+        except (ImportError, OSError) as error:  # OSError: the package is there, its library is not
+            raise ConfigError("audio needs soundfile: pip install 'telltale-cleanse[audio]'") from error
+        self._soundfile: Any = soundfile
+
+    def probe(self, media: Media) -> Probe:
+        """Return rate and length from the header; nothing is decoded."""
+        if not isinstance(media, bytes):
+            rate, frames = self._given_rate(), len(self._values(media))
+        else:
+            with self._opened(media) as file:
+                rate, frames = file.samplerate, file.frames
+        return rate, math.ceil(100 * frames / rate)
+
+    @contextmanager
+    def _opened(self, media: bytes) -> Iterator[Any]:
+        limits = self._limits
+        if len(media) > limits.max_media_bytes:
+            raise bad("media_too_large", f"{len(media)} bytes, more than max_media_bytes={limits.max_media_bytes}")
+        kind = next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
+        if kind not in {"RIFF", "FLAC", "Ogg"} or (kind == "RIFF" and media[8:12] != b"WAVE"):
+            raise bad("media_unsupported", f"the media is not a WAV, FLAC or OGG recording but of kind {kind}")
+        if kind == "RIFF":
+            _check_wave_chunks(media)
+        try:
+            with self._soundfile.SoundFile(io.BytesIO(media)) as file:
+                if file.format not in FORMATS:
+                    raise bad("media_unsupported", f"the media is of kind {file.format}, not WAV, FLAC or OGG")
+                self._check_header(file.samplerate, file.channels, file.frames)
+                yield file
+        except BadInput:
+            raise
+        except Exception as error:  # whatever a decoder raises on hostile bytes is that row's fault
+            raise bad("media_unreadable", f"the recording is damaged or truncated ({type(error).__name__})") from error
+
+    def _check_header(self, rate: int, channels: int, frames: int) -> None:
+        limits = self._limits
+        if not LOWEST_RATE <= rate <= limits.max_sample_rate:
+            raise bad(
+                "sample_rate_refused",
+                f"the header states {rate} Hz, not within {LOWEST_RATE}..max_sample_rate={limits.max_sample_rate}",
+            )
+        if not 1 <= channels <= limits.max_channels:
+            raise bad(
+                "too_many_channels",
+                f"the header states {channels} channels, more than max_channels={limits.max_channels}",
+            )
+        if frames < 1:
+            raise bad("media_unreadable", "the recording is empty")
+        if frames > rate * limits.max_audio_s:
+            raise bad(
+                "audio_too_long", f"the header states {frames / rate:.0f} s, more than max_audio_s={limits.max_audio_s}"
+            )
+
+    def plan(self, probes: Counter[Probe]) -> Packing:
+        """Return the packing: the usual rate, and a length that 99 of 100 recordings fit whole, within limits."""
+        rates: Counter[int] = Counter()
+        for (rate, _), count in probes.items():
+            rates[rate] += count
+        usual = rates.most_common(1)[0][0]
+        rate = self._rate or min(usual, USUAL_RATE)
+        lengths = np.array(sorted({length for _, length in probes}))
+        counts = np.array([sum(n for (_, length), n in probes.items() if length == one) for one in lengths]).cumsum()
+        fitting = int(lengths[np.searchsorted(counts, WHOLE_SHARE * counts[-1])]) / 100
+        seconds = self._most_s or min(fitting, USUAL_MOST_S)
+        seconds = min(seconds, int(lengths[-1]) / 100)
+        whole = int(counts[np.searchsorted(lengths, round(100 * seconds), side="right") - 1]) if len(lengths) else 0
+        return Packing(
+            shape=(max(1, round(rate * seconds)),),
+            dtype="int16",
+            settings={"rate": rate, "seconds": seconds, "channels": "averaged", "resampling": "polyphase"},
+            rule=f"{rate} Hz ({'as given' if self._rate else f'most have {usual} Hz'}), {seconds:g} s: "
+            f"{whole} of {counts[-1]} recordings fit whole, longer ones keep their beginning",
+        )
+
+    def decode(self, media: Media, packing: Packing) -> np.ndarray:
+        """Return the recording as (length,) int16, followed by silence where it is shorter."""
+        rate, length = int(packing.settings["rate"]), packing.shape[0]
+        if isinstance(media, bytes):
+            with self._opened(media) as file:
+                own = file.samplerate
+                wave = self._read(file, math.ceil(length * own / rate) + own // 10)
+        else:
+            own, wave = self._given_rate(), self._values(media)
+        packed = np.zeros(length, dtype=np.int16)
+        found = _to_int16(_resampled(wave, own, rate)[:length])
+        packed[: len(found)] = found
+        return packed
+
+    def _read(self, file: Any, wanted: int) -> np.ndarray:
+        """Return the first ``wanted`` frames in one channel; all are decoded, so that a truncated file is found out."""
+        kept: list[np.ndarray] = []
+        seen, stated = 0, file.frames
+        while len(block := file.read(BLOCK_FRAMES, dtype="float64", always_2d=True)):
+            if not np.isfinite(block).all():
+                raise bad("values_invalid", "the recording holds values that are NaN or infinite")
+            if seen < wanted:
+                kept.append(block.mean(axis=1)[: wanted - seen])
+            seen += len(block)
+            if seen > stated:
+                break
+        if seen != stated:
+            raise bad("media_unreadable", f"the header states {stated} frames, {seen} can be decoded")
+        return np.concatenate(kept)
+
+    def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002
+        """Return inline values as a WAV file of 16 bits at the rate that was given."""
+        out = io.BytesIO()
+        self._soundfile.write(out, _to_int16(self._values(media)), self._given_rate(), format="WAV", subtype="PCM_16")
+        return out.getvalue()
+
+    def _given_rate(self) -> int:
+        if self._rate is None:
+            raise bad("values_invalid", "recordings as inline values need the setting sample_rate")
+        return self._rate
+
+    def _values(self, media: Media) -> np.ndarray:
+        """Return inline values as one channel of floats at full scale 1: whole numbers are taken as 16 bits."""
+        try:
+            wave = np.asarray(media)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise bad("values_invalid", "the values form no row of numbers") from error
+        if wave.ndim != 1 or wave.dtype.kind not in "iuf" or not len(wave) or not np.isfinite(wave).all():
+            raise bad("values_invalid", f"values of shape {wave.shape} are no recording of finite numbers")
+        if len(wave) > self._given_rate() * self._limits.max_audio_s:
+            raise bad("audio_too_long", f"{len(wave)} values, more than max_audio_s={self._limits.max_audio_s}")
+        return wave / FULL if wave.dtype.kind in "iu" else wave.astype(np.float64)
+
+
+def _check_wave_chunks(media: bytes) -> None:
+    """Raise where a WAV file states more samples than it holds: what reads it would silently take what there is."""
+    place = 12
+    while place + 8 <= len(media):
+        name, size = media[place : place + 4], struct.unpack_from("<I", media, place + 4)[0]
+        if name == b"data":
+            if size > len(media) - place - 8:
+                held = len(media) - place - 8
+                raise bad("media_unreadable", f"the WAV header states {size} bytes of sound, the file holds {held}")
+            return
+        place += 8 + size + size % 2
+    raise bad("media_unreadable", "the WAV file has no sound in it")
+
+
+def _resampled(wave: np.ndarray, own: int, rate: int) -> np.ndarray:
+    """Return the wave at another rate, filtered against aliases; the ratio is exact to one in a million."""
+    if own == rate:
+        return wave
+    from scipy.signal import resample_poly
+
+    ratio = (
+        Fraction(rate, own).limit_denominator(1000) if rate < own else 1 / Fraction(own, rate).limit_denominator(1000)
+    )
+    return np.asarray(resample_poly(wave, ratio.numerator, ratio.denominator))
+
+
+def _to_int16(wave: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(wave * FULL), -FULL, FULL - 1).astype(np.int16)
