@@ -78,17 +78,17 @@ class AudioDecoder(Decoder):
             _check_wave_chunks(media)
         try:
             with self._soundfile.SoundFile(io.BytesIO(media)) as file:
-                if file.format not in FORMATS:
-                    raise bad("media_unsupported", f"the media is of kind {file.format}, not WAV, FLAC or OGG")
-                self._check_header(file.samplerate, file.channels, file.frames)
+                self._check_header(file)
                 yield file
         except BadInput:
             raise
         except Exception as error:  # whatever a decoder raises on hostile bytes is that row's fault
             raise bad("media_unreadable", f"the recording is damaged or truncated ({type(error).__name__})") from error
 
-    def _check_header(self, rate: int, channels: int, frames: int) -> None:
-        limits = self._limits
+    def _check_header(self, file: Any) -> None:
+        limits, rate, channels, frames = self._limits, file.samplerate, file.channels, file.frames
+        if file.format not in FORMATS:
+            raise bad("media_unsupported", f"the media is of kind {file.format}, not WAV, FLAC or OGG")
         if not LOWEST_RATE <= rate <= limits.max_sample_rate:
             raise bad(
                 "sample_rate_refused",

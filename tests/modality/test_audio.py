@@ -150,5 +150,5 @@ def test_resnet18_takes_spectrograms_small_and_large(frames):
 
 
 def test_the_benchs_spoken_digits_need_their_folder(tmp_path):
-    with pytest.raises(ConfigError, match="fsdd needs --data ROOT with fsdd/train.parquet"):
+    with pytest.raises(ConfigError, match=r"fsdd needs --data ROOT with fsdd/train\.parquet"):
         load("fsdd", tmp_path, tmp_path)
