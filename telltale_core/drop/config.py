@@ -14,6 +14,8 @@ from telltale_core.modality import modalities, modality_named
 Format = Literal["parquet", "folder", "table", "npy"]
 MAX_SIDE = 1024
 MAX_SECONDS = 600
+MOST_TOKENS = 4096
+VOCABULARIES = (512, 65_536)
 VALUE_SETTINGS = ("label_column", "target_column", "label_columns", "target_columns")
 MAX_TOML_BYTES = 1 << 16
 
@@ -29,6 +31,8 @@ class Limits:
     max_classes: int = 10_000
     max_pixels: int = 25_000_000
     max_media_bytes: int = 20 << 20
+    max_text_chars: int = 100_000
+    max_word_chars: int = 10_000
     max_row_bytes: int = 32 << 20
     max_field_bytes: int = 128 << 10
     max_id_chars: int = 256
@@ -52,7 +56,8 @@ class Declared:
     ``id_column=""`` says that no column is an id (ids then come from the content). ``files`` is a shell pattern that
     selects among the data files (``"train-*.parquet"``). ``modality`` is the name of a registered one. What stands
     after ``label_names`` is of one modality alone: ``image_size`` is the side of the square that images are packed at,
-    ``sample_rate`` in Hz and ``max_seconds`` are what recordings are packed at and cut to.
+    ``sample_rate`` in Hz and ``max_seconds`` are what recordings are packed at and cut to, ``max_tokens`` bounds the
+    length that texts are packed at, ``vocabulary`` the number of subwords learnt from them.
     """
 
     name: str | None = None
@@ -72,6 +77,8 @@ class Declared:
     image_size: int | None = None
     sample_rate: int | None = None
     max_seconds: float | None = None
+    max_tokens: int | None = None
+    vocabulary: int | None = None
 
     def __post_init__(self) -> None:
         if self.num_classes is not None and self.num_classes < 2:
@@ -82,6 +89,10 @@ class Declared:
             raise ConfigError(f"sample_rate must be in 1000..384000 Hz, got {self.sample_rate}")
         if self.max_seconds is not None and not 0.01 <= self.max_seconds <= MAX_SECONDS:
             raise ConfigError(f"max_seconds must be in 0.01..{MAX_SECONDS}, got {self.max_seconds}")
+        if self.max_tokens is not None and not 2 <= self.max_tokens <= MOST_TOKENS:
+            raise ConfigError(f"max_tokens must be in 2..{MOST_TOKENS}, got {self.max_tokens}")
+        if self.vocabulary is not None and not VOCABULARIES[0] <= self.vocabulary <= VOCABULARIES[1]:
+            raise ConfigError(f"vocabulary must be in {VOCABULARIES[0]}..{VOCABULARIES[1]}, got {self.vocabulary}")
         names = self.label_names
         if names is not None and (len(set(names)) != len(names) or not all(isinstance(n, str) and n for n in names)):
             raise ConfigError("label_names must be different, non-empty texts")

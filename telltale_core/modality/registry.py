@@ -11,10 +11,11 @@ from telltale_core.modality.audio import AudioModality
 from telltale_core.modality.contract import Modality
 from telltale_core.modality.image import ImageModality
 from telltale_core.modality.table import TableModality
+from telltale_core.modality.text import TextModality
 
 Kind = TypeVar("Kind", bound=type[Modality])
 # In the order in which a drop's columns are shown to them.
-BUILT_IN: tuple[type[Modality], ...] = (ImageModality, AudioModality, TableModality)
+BUILT_IN: tuple[type[Modality], ...] = (ImageModality, AudioModality, TextModality, TableModality)
 _KNOWN: dict[str, Modality] = {kind.name: kind() for kind in BUILT_IN}
 
 

@@ -27,7 +27,7 @@ def clean(text: str, limit: int = 400) -> str:
     ``[U+202E]``; stacked combining marks are cut after the second; a longer text ends in its own length. Credentials
     and query strings of URLs are withheld.
     """
-    shown = _scrub(text[: 4 * limit])
+    shown = scrubbed(text[: 4 * limit])
     out: list[str] = []
     width = marks = 0
     cut = len(text) > 4 * limit
@@ -45,7 +45,8 @@ def clean(text: str, limit: int = 400) -> str:
     return "".join(out) + (f"… ({len(text):,} characters)" if cut else "")
 
 
-def _scrub(text: str) -> str:
+def scrubbed(text: str) -> str:
+    """Return ``text`` without credentials and query strings of URLs."""
     text = _USERINFO.sub(r"\1", text)
     text = _QUERY.sub(rf"\1?{WITHHELD}", text)
     return _ACCESS_KEY.sub(WITHHELD, text)

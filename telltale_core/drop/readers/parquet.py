@@ -146,7 +146,9 @@ class ParquetReader(Reader):
             if buffer.size > self._limits.max_media_bytes:
                 row.fault = bad("media_too_large", f"the media has {buffer.size} bytes")
             else:
-                row.media = buffer.to_pybytes() or None
+                row.media = buffer.to_pybytes()
+                if not row.media and not self.modality.inline:
+                    row.media = None
         elif row.fault is None:
             row.media = scalar.as_py()
         if row.fault is None and row.media is None:
