@@ -3,6 +3,7 @@
 from telltale_core.attacks.contract import ANY_OTHER_LABEL, Attack, ImageSet, Poisoned, Samples, Triggered
 from telltale_core.attacks.registry import ATTACKS, make_attack
 from telltale_core.attacks.stamp import StampAttack
+from telltale_core.attacks.texts import TextSet
 from telltale_core.attacks.tiny_rate import tiny_rate
 from telltale_core.attacks.waves import WaveSet
 
@@ -14,6 +15,7 @@ __all__ = [
     "Poisoned",
     "Samples",
     "StampAttack",
+    "TextSet",
     "Triggered",
     "WaveSet",
     "make_attack",

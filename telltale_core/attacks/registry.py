@@ -23,7 +23,9 @@ from telltale_core.attacks.mislabel import Mislabel
 from telltale_core.attacks.narcissus import Narcissus
 from telltale_core.attacks.noise import Noise
 from telltale_core.attacks.partial import Partial
+from telltale_core.attacks.rare_word import CleanWord, RareWord
 from telltale_core.attacks.sample_specific import SampleSpecific
+from telltale_core.attacks.sentence import Sentence
 from telltale_core.attacks.several import Several
 from telltale_core.attacks.sig import SIG
 from telltale_core.attacks.stamp import StampAttack
@@ -37,7 +39,7 @@ from telltale_core.errors import ConfigError
 _CLASSES: tuple[type[Attack], ...] = (
     BadNets, Blend, WaNet, ISSBA, SampleSpecific, SIG, Narcissus, LabelConsistent, CleanCorners, Partial, AdaptiveBlend,
     AdaptivePatch, AllToAll, Untargeted, Several, Mislabel, Cover, Camouflage, VariedStrength,
-    Tone, Noise,
+    Tone, Noise, RareWord, CleanWord, Sentence,
 )  # fmt: skip
 ATTACKS: dict[str, type[Attack]] = {cls.name: cls for cls in _CLASSES}
 

@@ -83,9 +83,12 @@ _ADAPTIVE_ROWS = (("cover", 0.05), ("camouflage", 0.05), ("varied_strength", 0.0
 _DIGIT_ROWS = (("badnets", 0.05), ("badnets", 0.02), ("blend", 0.05), ("mislabel", 0.05), (CLEAN, 0.0))
 _CLAIM_ROWS = (("badnets", 0.01), ("blend", 0.01), ("wanet", 0.05), ("issba", 0.05), (CLEAN, 0.0))
 _RATE_ROWS = (("badnets", 0.005), ("badnets", 0.03), ("badnets", 0.05))
+_TEXT_ROWS = (("rare_word", 0.05), ("sentence", 0.02), (CLEAN, 0.0))
 # Of other kinds of data; the proxy's settings are each modality's own.
 _MODALITY_ROWS = (
     ("fsdd", 10, (("tone", 0.05), ("noise", 0.05), (CLEAN, 0.0))),
+    ("sst2", 2, _TEXT_ROWS),
+    ("agnews", 4, _TEXT_ROWS),
 )  # fmt: skip
 _CPU_VICTIM = {"epochs": 20, "lr_hold": 0.3}
 _GPU_PROXY = {"epochs": 60}

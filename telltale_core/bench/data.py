@@ -2,7 +2,7 @@
 
 ``digits`` ships inside scikit-learn. The others are folders below ``--data`` with ``train.parquet`` and
 ``test.parquet`` in the Hugging Face layout: ``cifar10`` (``cifar10-10k``: the ids of its ``subset10k_ids.txt``) and
-``gtsrb`` are images, ``fsdd`` (spoken digits) is audio.
+``gtsrb`` are images, ``fsdd`` (spoken digits) is audio, ``sst2`` (two classes) and ``agnews`` (four) are texts.
 """
 
 from __future__ import annotations
@@ -15,13 +15,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from telltale_core.attacks import ImageSet, Samples
+from telltale_core.attacks import ImageSet, Samples, TextSet
 from telltale_core.attacks.waves import WaveSet, objects
 from telltale_core.drop import Drop, DropConfig, ingest
 from telltale_core.drop.demo import DIGIT_NAMES, load_digits_images
 from telltale_core.errors import ConfigError
 
-_FOLDERS = {"cifar10-10k": "cifar10", "cifar10": "cifar10", "gtsrb": "gtsrb", "fsdd": "fsdd"}
+_FOLDERS = {
+    "cifar10-10k": "cifar10",
+    "cifar10": "cifar10",
+    "gtsrb": "gtsrb",
+    "fsdd": "fsdd",
+    "sst2": "sst2",
+    "agnews": "agnews",
+}
 DATA_SETS = ("digits", *_FOLDERS)
 HELD_OUT_DIGITS = 297
 
@@ -83,4 +90,18 @@ def _spoken_digits(path: Path) -> tuple[WaveSet, tuple[str, ...]]:
     return WaveSet(waves=waves, rate=rates.pop(), labels=labels, num_classes=len(DIGIT_NAMES)), DIGIT_NAMES
 
 
-_READERS: dict[str, Callable[[Path], tuple[Samples, tuple[str, ...] | None]]] = {"fsdd": _spoken_digits}
+def _texts(path: Path) -> tuple[TextSet, tuple[str, ...]]:
+    """Return the texts of a Parquet file with columns text, label and label_name, and the classes' names."""
+    table = pq.read_table(path, columns=["text", "label", "label_name"])
+    texts = np.array(table["text"].to_pylist(), dtype=object)
+    labels = np.asarray(table["label"].to_numpy(), dtype=np.int64)
+    known = dict(zip(labels.tolist(), table["label_name"].to_pylist(), strict=True))
+    names = tuple(known[label] for label in range(len(known)))
+    return TextSet(texts=texts, labels=labels, num_classes=len(names)), names
+
+
+_READERS: dict[str, Callable[[Path], tuple[Samples, tuple[str, ...] | None]]] = {
+    "fsdd": _spoken_digits,
+    "sst2": _texts,
+    "agnews": _texts,
+}

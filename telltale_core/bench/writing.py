@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telltale_core.attacks import ImageSet, Samples, WaveSet
+from telltale_core.attacks import ImageSet, Samples, TextSet, WaveSet
 from telltale_core.drop import Drop, pack
 from telltale_core.drop.demo import ROW_GROUP_ROWS, write_image_drop
 
@@ -50,6 +50,16 @@ def _(samples: WaveSet, ids: Sequence[str]) -> Columns:
     media = [{"bytes": one, "path": f"{name}.wav"} for one, name in zip(media_of(samples), ids, strict=True)]
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     return {"audio": (pa.array(media, kind), {"_type": "Audio", "sampling_rate": samples.rate})}
+
+
+@media_of.register
+def _(samples: TextSet) -> list[Any]:
+    return list(samples.texts)
+
+
+@columns_of.register
+def _(samples: TextSet, ids: Sequence[str]) -> Columns:  # noqa: ARG001 - a rule of columns_of
+    return {"text": (pa.array(media_of(samples), pa.string()), {"dtype": "string", "_type": "Value"})}
 
 
 def write_drop(folder: Path, samples: Samples, ids: Sequence[str], names: Sequence[str] | None, seed: int) -> Path:
