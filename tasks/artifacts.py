@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from telltale_core import stages
 from telltale_core.publish.manifest import key_of as manifest_key
@@ -40,8 +40,8 @@ def question(told: dict[str, Any], page: stages.Record, work: str) -> str:
     """Return what a reviewer has to know, as Markdown, to stand above the form."""
     counts = ", ".join(f"{name} {count:,}" for name, count in told["counts"].items())
     return (
-        f"**{cell(told['statement'])}**\n\n{cell(counts)}.\n\nNothing is published yet. Read the report first: "
-        f"{link(report_address(page, work))}\n\nFor the dataset {link(told['dataset'])}."
+        f"**{cell(told['statement'])}**\n\n{cell(counts)}; for the dataset {link(told['dataset'])}.\n\n"
+        f"Nothing is published yet. Read the report first:\n\n{_block(report_address(page, work))}"
     )
 
 
@@ -64,19 +64,25 @@ def link(address: str) -> str:
     return f"<code>{html.escape(clean(address, 1000))}</code>"
 
 
+def _block(address: str) -> str:
+    """Return an address on lines of its own: the form cuts a long word off, but lets a block be scrolled."""
+    shown = link(address)
+    return shown if shown.startswith("[") else f"```\n{clean(address, 1000).replace('`', '')}\n```\n"
+
+
 def _outcome(told: dict[str, Any], page: stages.Record, work: str) -> str:
     lines = [f"- {name}: {cell(told[name])}" for name in ("dataset", "version", "run_key") if name in told]
-    lines.append(f"- report: {link(report_address(page, work))}")
-    if told["state"] == "published":
-        lines.append(f"- manifest: {link(told['dataset'].rstrip('/') + '/' + manifest_key(told['version']))}")
-    lines += [f"- quarantine: {link(file)}" for file in told.get("quarantine", [])[:LINKS]]
-    lines += [f"- published: {link(file)}" for file in told.get("files", [])[:LINKS]]
     if by := told.get("review"):
         decided = "rejected" if told["state"] == "rejected" else "approved"
         lines.append(f"- {decided} by {cell(by['by'])}: {cell(by['reason'])}")
     if told["state"] == "needs-review":
         lines.append("- a person decides: `telltale approve RUN --reason WHY` or `telltale reject RUN --reason WHY`")
-    return f"# {cell(told['state'])}\n\n" + "\n".join(lines) + "\n"
+    places = [("report", report_address(page, work))]
+    if told["state"] == "published":
+        places.append(("manifest", f"{told['dataset'].rstrip('/')}/{manifest_key(told['version'])}"))
+    places += [(name, file) for name in ("quarantine", "files") for file in told.get(name, [])[:LINKS]]
+    shown = "\n".join(f"{name}\n\n{_block(address)}" for name, address in places)
+    return f"# {cell(told['state'])}\n\n" + "\n".join(lines) + f"\n\n{shown}\n"
 
 
 def _show_verdict(verdict: dict[str, Any], record: stages.Record) -> None:
@@ -99,9 +105,8 @@ def _show_picture(record: stages.Record, work: str) -> None:
     )
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
-        create_image_artifact(
-            as_uri(picture), key="verdict-picture", description="Counts and the statistic of each label"
-        )
+        told = "Counts and the statistic of each label"
+        create_markdown_artifact(f"![{told}]({as_uri(picture)})", key="verdict-picture", description=told)
 
 
 def as_uri(picture: bytes) -> str:
