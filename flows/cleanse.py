@@ -17,6 +17,7 @@ from tasks.publish import publish
 from tasks.report import report
 from tasks.spectrum import spectrum
 from tasks.train import train
+from tasks.train_elsewhere import deployed, train_elsewhere
 from telltale_core.config import from_dict, to_dict
 from telltale_core.stages import CleanseConfig, check_addresses
 
@@ -41,6 +42,7 @@ def cleanse(
     reviewer: str = "",
     reason: str = "",
     dry_run: bool = False,
+    train_on: str = "",
 ) -> State[dict[str, Any]]:
     """Find the poison in the drop at ``source``, quarantine it, publish the rest in ``destination``.
 
@@ -48,12 +50,27 @@ def cleanse(
     where the verdict asks for a person and ``approve`` is off; nothing is published then. A run of a deployment waits
     for that person first, suspended, and ends ``Completed`` or ``Rejected``. ``reviewer`` and ``reason`` go with
     ``approve``. Addresses must hold no credentials: parameters are stored and shown.
+
+    Args:
+        source: The drop: a folder or an address such as s3://raw/inbox/signs/2026-11-22.
+        destination: The dataset whose next version is published.
+        work: The work area; it must be shared by all machines that take part.
+        config: Settings by stage, such as {"proxy": {"epochs": 20}}; what is not set has its default.
+        approve: Publish although the verdict asks for a person: you are it.
+        reviewer: Who approves.
+        reason: Why.
+        dry_run: Do everything but publish.
+        train_on: The deployment that trains, such as train-proxy/train-proxy; empty: train in this run.
+
     """
     redaction.install()
     check_addresses(source, destination, work)
     settings = to_dict(from_dict(CleanseConfig, config or {}))
     drop = policy.run(ingest, source, work, settings["drop"])
-    losses = policy.run(train, drop, work, settings["proxy"])
+    if deployed(train_on):
+        losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=train_on)
+    else:
+        losses = policy.run(train, drop, work, settings["proxy"])
     spectra = policy.run(spectrum, losses, work, settings["spectrum"])
     verdict = policy.run(cluster, spectra, work, settings["verdict"])
     artifacts.show_verdict(verdict, work)

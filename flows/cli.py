@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable
 
 import typer
 
-from flows import cli_bench, cli_review, cli_run, cli_stages, cli_versions
+from flows import cli_bench, cli_events, cli_review, cli_run, cli_stages, cli_versions
 from flows.console import EXIT_CODES, Outcome, command
 
 HELP = """Cleanses training data of backdoor poison: finds samples by how their losses move together, quarantines
@@ -45,9 +47,15 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "reviews": cli_review.reviews,
     "approve": cli_review.approve,
     "reject": cli_review.reject,
+    "bridge": cli_events.bridge,
     "doctor": cli_run.doctor,
     "bench": cli_bench.bench,
 }
+# Commands of the room above this one: loaded by name where it is installed, nothing here needs it.
+ABOVE = {"deploy": ("deployments.cli", "deploy")}
+for _name, (_module, _attribute) in ABOVE.items():
+    if importlib.util.find_spec(_module.split(".")[0]) is not None:
+        COMMANDS[_name] = getattr(importlib.import_module(_module), _attribute)
 for _name, _function in COMMANDS.items():
     app.command(_name, epilog=EXIT_CODES)(command(_function))
 

@@ -68,6 +68,10 @@ def _prefect_parts() -> Iterator[Check]:
         version = _version(name)
         todo = "" if version else "pip install 'telltale-cleanse[flows]'; without it, only telltale_core works"
         yield Check(name=name, status="ok" if version else "problem", found=version or "not installed", todo=todo)
+    sqlalchemy = _version("sqlalchemy")
+    if sqlalchemy is not None and tuple(map(int, sqlalchemy.split(".")[:2])) >= (2, 1):
+        todo = "pip install 'sqlalchemy<2.1': with later ones this Prefect's server starts no scheduled run"
+        yield Check(name="sqlalchemy", status="problem", found=sqlalchemy, todo=todo)
     fastapi = _version("fastapi")
     if fastapi is not None and tuple(map(int, fastapi.split(".")[:2])) >= (0, 151):
         todo = "pip install 'fastapi<0.151': with later ones this Prefect's server does not start"
@@ -130,6 +134,10 @@ def _server() -> Iterator[Check]:
     except (urllib.error.URLError, OSError, ValueError) as error:
         todo = "start it (prefect server start), or unset PREFECT_API_URL"
         yield Check(name="prefect server", status="problem", found=f"does not answer: {error}", todo=todo)
+        return
+    from flows.doctor_stack import examine_server
+
+    yield from examine_server()
 
 
 def _s3() -> Iterator[Check]:

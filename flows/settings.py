@@ -45,6 +45,21 @@ def as_options(values: Mapping[str, Any]) -> list[str]:
     return [f"--set={name}={json.dumps(value)}" for name, value in _changed(values, to_dict(CleanseConfig()))]
 
 
+def only_changed(config: CleanseConfig) -> dict[str, Any]:
+    """Return the settings that are not the default, by stage: what a deployment's form should show."""
+    from telltale_core.config import to_dict
+    from telltale_core.stages import CleanseConfig
+
+    told: dict[str, Any] = {}
+    for name, value in _changed(to_dict(config), to_dict(CleanseConfig())):
+        *tables, last = name.split(".")
+        inner = told
+        for table in tables:
+            inner = inner.setdefault(table, {})
+        inner[last] = value
+    return told
+
+
 def _changed(values: Mapping[str, Any], defaults: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         if isinstance(value, Mapping):

@@ -68,13 +68,22 @@ CACHED: dict[str, Any] = {
 
 
 def run(
-    stage: Task[..., stages.Record], upstream: stages.Record | str, work: str, settings: Mapping[str, Any]
+    stage: Task[..., stages.Record],
+    upstream: stages.Record | str,
+    work: str,
+    settings: Mapping[str, Any],
+    **options: Any,
 ) -> stages.Record:
-    """Return the stage's record, from the cache where both the cached record and its folder in the work area stand."""
+    """Return the stage's record, from the cache where both the cached record and its folder in the work area stand.
+
+    ``options`` are what the task takes besides; they decide nothing about the result.
+    """
     name = stage.name
     key = stages.key_for(name, upstream, settings)
     gone = stages.standing(name, key, upstream, settings, work) is None
-    state: Any = stage.with_options(refresh_cache=gone)(upstream, work, dict(settings), key, return_state=True)
+    state: Any = stage.with_options(refresh_cache=gone)(
+        upstream, work, dict(settings), key, **options, return_state=True
+    )
     if state.name == "Cached":
         log.info("%s: reused, nothing to compute", name)
     record: stages.Record = state.result()

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks import policy
+from tasks import limits, policy
 from telltale_core import stages
 
 
@@ -23,4 +23,5 @@ def publish(
     review: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the version's number and place, or ``needs-review`` where nothing was published."""
-    return stages.publish(upstream, destination, work, settings, approve=approve, review=review, dry_run=dry_run)
+    with limits.one_publication(destination):
+        return stages.publish(upstream, destination, work, settings, approve=approve, review=review, dry_run=dry_run)

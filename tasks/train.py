@@ -7,6 +7,7 @@ from typing import Any
 from prefect import task
 
 from tasks import policy
+from tasks.fence import Fence
 from tasks.progress import watch
 from telltale_core import stages
 
@@ -14,4 +15,5 @@ from telltale_core import stages
 @task(name="train", **policy.CACHED)
 def train(upstream: stages.Record, work: str, settings: dict[str, Any], key: str) -> stages.Record:
     """Return the record of the proxy training on the drop of ``upstream``; a retry costs at most one epoch."""
-    return stages.train(upstream, work, settings, key=key, progress=watch("train"))
+    with Fence(watch("train")) as fence:
+        return stages.train(upstream, work, settings, key=key, progress=fence)

@@ -22,7 +22,7 @@ from telltale_core.drop.reasons import bad, shown
 from telltale_core.errors import ConfigError, NotFound, TelltaleError, Transient
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "memory")
-IGNORED_NAMES = {"_SUCCESS", "_metadata", "_common_metadata", "Thumbs.db", "desktop.ini"}
+IGNORED_NAMES = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata", "Thumbs.db", "desktop.ini"}
 FETCH_BYTES = 64 << 20
 FETCH_FILES = 256
 DENIED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "PermissionError"}

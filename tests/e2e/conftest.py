@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -81,3 +83,146 @@ def undisturbed(small_drop: Path, small_work: Path, small_settings: dict[str, An
     stages.publish(record, str(tmp_path / "undisturbed"), str(small_work), settings["publish"])
     made = publish.read_version(tmp_path / "undisturbed")
     return [(blob.sha256, blob.rows) for blob in made.blobs("files", "quarantine", "rejected")]
+
+
+def _load(name: str, file: Path) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """Address of an S3 store with queues; this process finds it and its credentials in the environment."""
+    made = _load("telltale_e2e_stack", Path(__file__).with_name("stack.py"))
+    support = _load("telltale_storage_support", ROOT / "tests" / "storage" / "support.py")
+    with pytest.MonkeyPatch.context() as patch, support.s3_server() as (host, port):
+        for name, value in {**made.SECRETS, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+            patch.setenv(name, value)
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+        patch.delenv("AWS_PROFILE", raising=False)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield host, port
+
+
+@pytest.fixture(scope="session")
+def running(store: tuple[str, int], small_drop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The whole stack, deployed and waiting for drops; one for all tests, for a server takes its time to start."""
+    made = _load("telltale_e2e_stack", Path(__file__).with_name("stack.py"))
+    with made.stack(tmp_path_factory.mktemp("stack"), store) as stack:
+        stack.wait_for, stack.secrets = made.wait_for, list(made.SECRETS.values())
+        stack.inbox = Inbox(stack, small_drop)
+        stack.start_server()
+        words = ["deploy", "--inbox", made.INBOX, "--clean", made.CLEAN, "--work", made.WORK, "--gpus", "1"]
+        for setting in ("epochs=10", "width=4", "batch_size=16", "threads=1", 'device="cpu"'):
+            words += ["--set", f"proxy.{setting}"]
+        for setting in ("thumbnails=2", "evidence_labels=1", "heat_rows=4", "dpi=50"):
+            words += ["--set", f"report.{setting}"]
+        stack.deploy = lambda: stack.telltale(*words)
+        stack.deploy()
+        stack.start_worker("cpu", limit=3)
+        stack.start_worker("gpu", limit=1)
+        stack.start_bridge()
+        yield stack
+
+
+@pytest.fixture
+def inbox(running: Any) -> Any:
+    return running.inbox
+
+
+@pytest.fixture
+def drops_at_once() -> int:
+    """How many drops arrive within a minute: ``E2E_DROPS=20`` for the figures."""
+    return int(os.environ.get("E2E_DROPS", "2"))
+
+
+class Inbox:
+    """A contributor with an ordinary S3 client, and a reader of the published datasets."""
+
+    def __init__(self, running: Any, small_drop: Path) -> None:
+        import boto3
+
+        self.running, self.small_drop = running, small_drop
+        self.s3, self.sqs = boto3.client("s3"), boto3.client("sqs")
+        for bucket in ("raw", "work", "clean"):
+            self.s3.create_bucket(Bucket=bucket)
+        attributes = {"VisibilityTimeout": "20"}
+        running.queue = self.queue = self.sqs.create_queue(QueueName="drops", Attributes=attributes)["QueueUrl"]
+        self.notify()
+
+    def notify(self) -> None:
+        arn = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        rule = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}
+        self.s3.put_bucket_notification_configuration(
+            Bucket="raw", NotificationConfiguration={"QueueConfigurations": [rule]}
+        )
+
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Lose every notification."""
+        self.s3.put_bucket_notification_configuration(Bucket="raw", NotificationConfiguration={})
+        yield
+        self.notify()
+
+    def put(self, drop: str, *, mark: bool = True) -> None:
+        """Upload the small drop under ``<dataset>/<name>``, its ids and thus its content its own; the mark last."""
+        import io
+
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(self.small_drop / "train.parquet")
+        place = table.schema.get_field_index("id")
+        ids = pa.array([f"{name}-{drop.replace('/', '-')}" for name in table["id"].to_pylist()])
+        data = io.BytesIO()
+        pq.write_table(table.set_column(place, table.schema.field(place), ids), data)
+        self.s3.put_object(Bucket="raw", Key=f"inbox/{drop}/train.parquet", Body=data.getvalue())
+        if mark:
+            self.mark(drop)
+
+    def mark(self, drop: str) -> None:
+        self.s3.put_object(Bucket="raw", Key=f"inbox/{drop}/_SUCCESS", Body=b"")
+
+    def announce(self, key: str) -> None:
+        """Send a notification once more, as a store that delivers at least once may."""
+        record = {
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": "raw"}, "object": {"key": f"inbox/{key}"}},
+        }
+        self.sqs.send_message(QueueUrl=self.queue, MessageBody=json.dumps({"Records": [record]}))
+
+    def empty(self) -> bool:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        counts = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)["Attributes"]
+        return not any(int(counts[name]) for name in names)
+
+    def sources(self, dataset: str) -> list[str]:
+        """Return the sources of all versions of a dataset."""
+        from telltale_core import publish
+
+        return [version.manifest["drop"]["source"] for version in publish.log(f"s3://clean/sets/{dataset}")]
+
+    def version(self, dataset: str, source: str = "", limit_s: float = 900) -> Any:
+        """Return the first version (of that drop), once it is published."""
+        from telltale_core import publish
+
+        def there() -> Any:
+            for version in publish.log(f"s3://clean/sets/{dataset}"):
+                if version.manifest["drop"]["source"].endswith(f"/{source}" if source else ""):
+                    return version
+            return None
+
+        return self.running.wait_for(f"a version of {dataset} {source}", there, limit_s)
+
+    def objects(self, bucket: str) -> Iterator[tuple[str, str]]:
+        """Return name and content (one character a byte) of every object of a bucket."""
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for each in page.get("Contents", []):
+                body = self.s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
+                yield each["Key"], body.decode("latin-1")

@@ -39,7 +39,7 @@ def s3_server() -> Iterator[tuple[str, int]]:
     one_at_a_time = threading.Lock()
 
     def gate(environ: Any, start_response: Any) -> Any:
-        if environ["REQUEST_METHOD"] in {"PUT", "POST"}:
+        if environ["REQUEST_METHOD"] in {"PUT", "POST"} and "/sqs/" not in environ.get("HTTP_AUTHORIZATION", ""):
             with one_at_a_time:
                 return app(environ, start_response)
         return app(environ, start_response)

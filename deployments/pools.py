@@ -1,0 +1,119 @@
+"""The work pools' job templates: Prefect's own for each type, with what a GPU and a container of ours need on top.
+
+Prefect ships the templates of its Docker, Kubernetes and ECS workers; they are read from the installed package, so an
+upgrade of Prefect brings its own. A variable that the job configuration does not name would be dropped without a word.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from importlib import resources
+from typing import Any, Literal
+
+from telltale_core.errors import ConfigError
+
+Template = dict[str, Any]
+Kind = Literal["process", "docker", "kubernetes", "ecs"]
+KINDS: tuple[Kind, ...] = ("process", "docker", "kubernetes", "ecs")
+PACKAGES = {"process": "prefect", "docker": "prefect-docker", "kubernetes": "prefect-kubernetes", "ecs": "prefect-aws"}
+SCALE_UP_S = 900  # a GPU node may have to be started first; after Prefect's 60 s the run would be crashed
+
+
+def base(kind: Kind) -> Template:
+    """Return the template that the installed Prefect ships for a type of worker."""
+    place = resources.files("prefect.server.api") / "collections_data/views/aggregate-worker-metadata.json"
+    shipped = json.loads(place.read_text(encoding="utf-8"))
+    found: Template = copy.deepcopy(shipped[PACKAGES[kind]][kind]["default_base_job_configuration"])
+    return found
+
+
+def template(kind: Kind, *, gpu: bool, image: str = "") -> Template:
+    """Return the job template of the pool ``cpu`` or ``gpu``; raises :class:`ConfigError` for an unknown type."""
+    if kind not in KINDS:
+        raise ConfigError(f"the type of a pool must be one of {', '.join(KINDS)}, got {kind!r}")
+    made = base(kind)
+    if image and "image" in made["variables"]["properties"]:
+        made["variables"]["properties"]["image"]["default"] = image
+    # A run outlives its worker: with a broken pipe it would crash at its next line.
+    made["variables"]["properties"]["stream_output"]["default"] = kind != "process"
+    change: Callable[[Template, bool], None] = _CHANGES[kind]
+    change(made, gpu)
+    return made
+
+
+def _variable(made: Template, name: str, title: str, kind: str, default: Any) -> str:
+    """Add a variable that people can set on the pool; return how the job configuration names it."""
+    made["variables"]["properties"][name] = {"title": title, "type": kind, "default": default}
+    return "{{ " + name + " }}"
+
+
+def _process(made: Template, gpu: bool) -> None:
+    """A process takes what its host has: one worker a GPU, each with its own CUDA_VISIBLE_DEVICES."""
+
+
+def _docker(made: Template, gpu: bool) -> None:
+    create: dict[str, Any] = {
+        "shm_size": _variable(made, "shm_size", "Shared memory for data loading", "string", "2g"),
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+    }
+    if gpu:
+        count = _variable(made, "gpu_count", "GPUs of a run", "integer", 1)
+        create["device_requests"] = [{"driver": "nvidia", "count": count, "capabilities": [["gpu"]]}]
+    made["job_configuration"]["container_create_kwargs"] = create
+
+
+def _kubernetes(made: Template, gpu: bool) -> None:
+    spec = made["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    box = spec["containers"][0]
+    fields = made["variables"]["properties"]
+    fields["finished_job_ttl"]["default"] = 3600
+    fields["cpu_request"]["default"], fields["memory_request"]["default"] = "1", "4Gi"
+    fields["memory_limit"]["default"] = "16Gi"
+    spec["volumes"] = [
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    box["volumeMounts"] = [{"name": "shm", "mountPath": "/dev/shm"}, {"name": "scratch", "mountPath": "/tmp"}]  # noqa: S108 - a container's own
+    spec["securityContext"] = {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "fsGroup": 10001,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    box["securityContext"] = {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    spec["automountServiceAccountToken"] = False
+    secret = _variable(made, "env_secret", "Secret with credentials of store and server", "string", "telltale-worker")
+    box["envFrom"] = [{"secretRef": {"name": secret}}]
+    if gpu:
+        fields["pod_watch_timeout_seconds"]["default"] = SCALE_UP_S
+        count = _variable(made, "gpu_count", "GPUs of a run", "integer", 1)
+        box["resources"]["limits"]["nvidia.com/gpu"] = count
+        selector = {"nvidia.com/gpu.present": "true"}
+        spec["nodeSelector"] = _variable(made, "node_selector", "Labels of the GPU nodes", "object", selector)
+        spec["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+def _ecs(made: Template, gpu: bool) -> None:
+    if not gpu:
+        return
+    fields = made["variables"]["properties"]
+    fields["launch_type"]["default"] = "EC2"  # Fargate has no GPUs
+    fields["task_start_timeout_seconds"]["default"] = SCALE_UP_S
+    count = _variable(made, "gpu_count", "GPUs of a run", "string", "1")
+    box = made["job_configuration"]["task_definition"]["containerDefinitions"][0]
+    box["resourceRequirements"] = [{"type": "GPU", "value": count}]
+
+
+_CHANGES: dict[str, Callable[[Template, bool], None]] = {
+    "process": _process,
+    "docker": _docker,
+    "kubernetes": _kubernetes,
+    "ecs": _ecs,
+}

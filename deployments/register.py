@@ -1,0 +1,134 @@
+"""Registers everything on the server, in an order in which each step finds what it needs. Twice gives the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import ObjectNotFound
+
+from deployments import automations
+from deployments.pools import Kind, template
+from flows import names
+from flows.starting import Feed, find_deployment
+from telltale_core.drop.source import check_url
+from telltale_core.errors import ConfigError, StorageError
+from telltale_core.storage.names import parse_url
+
+HERE = Path(__file__).parent
+QUEUES = {names.CPU_POOL: {"watch": 1, "default": 2}, names.GPU_POOL: {"default": 1}}  # a lower number goes first
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an operator decides: addresses, types of pools, GPUs, the image of container pools."""
+
+    feed: Feed
+    work: str
+    results: str
+    cpu_type: Kind = "process"
+    gpu_type: Kind = "process"
+    gpus: int = 1
+    cpu_runs: int | None = None
+    image: str = ""
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_url(self.work)
+        parse_url(self.work)
+        if self.gpus < 1:
+            raise ConfigError(f"gpus must be >= 1, got {self.gpus}")
+        if self.cpu_runs is not None and self.cpu_runs < 1:
+            raise ConfigError(f"cpu-runs must be >= 1, got {self.cpu_runs}")
+
+
+def register(plan: Plan) -> list[tuple[str, str]]:
+    """Return what stands now, as pairs of kind and name."""
+    with get_client(sync_client=True) as client:
+        done = [("work pool", _pool(client, names.CPU_POOL, plan.cpu_type, plan, plan.cpu_runs))]
+        done.append(("work pool", _pool(client, names.GPU_POOL, plan.gpu_type, plan, plan.gpus)))
+        done.append(("result storage", _results(plan.results)))
+        _deployments(plan)
+        _parameters(client, names.SWEEP, quiet_s=plan.feed.quiet_s)
+        _parameters(client, names.CLEANSE, config=dict(plan.config))
+        done += [("deployment", name) for name in names.DEPLOYMENTS]
+        for pool, queues in QUEUES.items():
+            done += [("queue", _queue(client, pool, queue, rank)) for queue, rank in queues.items()]
+        done += [("automation", name) for name in automations.register(client)]
+    return done
+
+
+def _pool(client: SyncPrefectClient, name: str, kind: Kind, plan: Plan, limit: int | None) -> str:
+    made = template(kind, gpu=name == names.GPU_POOL, image=plan.image)
+    try:
+        found = client.read_work_pool(name)
+    except ObjectNotFound:
+        pool = WorkPoolCreate(name=name, type=kind, base_job_template=made, concurrency_limit=limit)
+        client.create_work_pool(pool)
+    else:
+        if found.type != kind:
+            raise ConfigError(
+                f"the work pool {name} is of type {found.type}, not {kind}: a pool's type cannot be changed; "
+                f"finish its runs, delete it (prefect work-pool delete {name}) and deploy again"
+            )
+        client.update_work_pool(name, WorkPoolUpdate(base_job_template=made, concurrency_limit=limit))
+    return f"{name} ({kind}, {f'{limit} at a time' if limit else 'no limit'})"
+
+
+def _queue(client: SyncPrefectClient, pool: str, queue: str, rank: int) -> str:
+    found = client.read_work_queue_by_name(queue, work_pool_name=pool)
+    client.update_work_queue(found.id, priority=rank)
+    return f"{pool}/{queue}"
+
+
+def _results(url: str) -> str:
+    """Keep results as JSON where all hosts see them; a store's endpoint and credentials are each worker's own."""
+    from prefect.filesystems import LocalFileSystem, RemoteFileSystem
+
+    location = parse_url(url)
+    if location.scheme == "file":
+        LocalFileSystem(basepath=location.path).save(names.RESULTS_BLOCK, overwrite=True)
+        return location.path
+    RemoteFileSystem(basepath=location.url).save(names.RESULTS_BLOCK, overwrite=True)
+    return location.url
+
+
+def _parameters(client: SyncPrefectClient, name: str, **values: Any) -> None:
+    """Set what ``prefect.yaml`` cannot take from a variable: there, all are texts."""
+    found = find_deployment(client, name)
+    client.update_deployment(found.id, DeploymentUpdate(parameters={**found.parameters, **values}))
+
+
+def results_block(url: str) -> str:
+    """Return how runs name the result storage."""
+    return f"{'local' if parse_url(url).scheme == 'file' else 'remote'}-file-system/{names.RESULTS_BLOCK}"
+
+
+def _deployments(plan: Plan) -> None:
+    """Let Prefect's own command read ``prefect.yaml``."""
+    variables: dict[str, str] = {
+        "TELLTALE_INBOX": plan.feed.inbox,
+        "TELLTALE_CLEAN": plan.feed.clean,
+        "TELLTALE_WORK": plan.work,
+        "TELLTALE_RESULTS_BLOCK": results_block(plan.results),
+    }
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    done: Any = subprocess.run(  # noqa: S603 - our own words
+        [*command, "--prefect-file", str(HERE / "prefect.yaml")],
+        env={**os.environ, **variables},
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    if done.returncode:
+        last = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()][-6:]
+        raise StorageError(f"prefect deploy failed: {' '.join(last)[-800:]}")

@@ -1,0 +1,96 @@
+"""Turns notifications of the bucket into runs: a long poll on the queue, and a webhook for stores that have no queue.
+
+A message is confirmed only once the run of its drop stands in the server's database, or once it is clear that there is
+nothing to start: not a drop, not complete yet (its later files notify, too), gone. Killed at any moment, it loses
+nothing: the queue delivers again, and a drop's run is made once.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+
+from flows.starting import Feed, read_feed, start
+from telltale_core.errors import BadInput, TelltaleError
+from telltale_core.inbox import Notice, read_notice
+from telltale_core.storage.queue import WAIT_S, Message, Queue
+
+log = logging.getLogger(__name__)
+FEED_FOR_S = 60.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+
+
+class Bridge:
+    """Handles notifications one after another; ``counts`` says what came of them."""
+
+    def __init__(self, client: Callable[[], SyncPrefectClient] = lambda: get_client(sync_client=True)) -> None:
+        self.connect = client
+        self.counts: Counter[str] = Counter()
+        self._feed: tuple[float, Feed] | None = None
+        self._lock = threading.Lock()
+
+    def take(self, text: str | bytes, by: str = "notification") -> None:
+        """Do what a notification asks for; it need not come again. Raises what may pass (server, store)."""
+        try:
+            notices = read_notice(text)
+        except BadInput as error:  # it would be no notification the next time, either
+            self.counts["not understood"] += 1
+            log.warning("a message was put aside: %s", error)
+            return
+        with self._lock, self.connect() as client:
+            feed = self._read_feed(client)
+            for place in sorted(_places(feed, notices)):
+                self.counts[self._drop(client, feed, place, by)] += 1
+
+    def _drop(self, client: SyncPrefectClient, feed: Feed, place: tuple[str, str], by: str) -> str:
+        arrival = feed.open().arrival(*place)
+        if arrival is None:
+            return "gone"
+        if not arrival.complete:
+            log.info("%s/%s: waits: %s", arrival.dataset, arrival.name, arrival.why)
+            return "incomplete"
+        return "started" if start(client, feed, arrival, by) else "known"
+
+    def _read_feed(self, client: SyncPrefectClient) -> Feed:
+        if self._feed is None or time.monotonic() - self._feed[0] > FEED_FOR_S:
+            self._feed = time.monotonic(), read_feed(client)
+        return self._feed[1]
+
+    def serve(self, queue: Queue, stop: threading.Event, wait_s: int = WAIT_S) -> None:
+        """Read the queue until ``stop``; what fails is left to come again, and asked for with growing pauses."""
+        pause_s = 0.0
+        while not stop.wait(pause_s):
+            try:
+                messages = queue.receive(wait_s)
+            except TelltaleError as error:
+                pause_s = self._failed(pause_s, error)
+                continue
+            failed = [failure for message in messages if (failure := self._one(queue, message)) is not None]
+            pause_s = self._failed(pause_s, failed[0]) if failed else 0.0
+
+    def _one(self, queue: Queue, message: Message) -> Exception | None:
+        try:
+            self.take(message.body)
+            queue.confirm(message)
+        except Exception as failure:  # noqa: BLE001 - whatever it was, the message comes again
+            return failure
+        return None
+
+    def _failed(self, pause_s: float, error: Exception) -> float:
+        """Return the next pause, with jitter."""
+        self.counts["failed"] += 1
+        told = str(error) if isinstance(error, TelltaleError) else type(error).__name__
+        longest = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * pause_s))
+        log.warning("tried again in at most %.0f s: %s", longest, told)
+        return random.uniform(longest / 2, longest)  # noqa: S311 - jitter
+
+
+def _places(feed: Feed, notices: list[Notice]) -> set[tuple[str, str]]:
+    inbox = feed.open()
+    return {place for notice in notices if (place := inbox.place_of(notice.bucket, notice.key)) is not None}

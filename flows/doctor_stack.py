@@ -1,0 +1,132 @@
+"""What ``telltale doctor`` looks at on a Prefect server: is all there that makes drops be cleansed by themselves?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from flows import names
+from telltale_core.errors import TelltaleError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+    from flows.doctor import Check
+
+DEPLOY = "telltale deploy --inbox URL --clean URL --work URL"
+
+
+def examine_server() -> Iterator[Check]:
+    """Yield findings about pools, workers, deployments, automations and notifications; none where nothing is deployed.
+
+    A server without a single deployment of ours is one on which runs are merely shown: that is no problem.
+    """
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+
+    from flows.doctor import Check
+
+    try:
+        with get_client(sync_client=True) as client:
+            found = {name for name in names.DEPLOYMENTS if _there(client.read_deployment_by_name, name)}
+            if not found:
+                yield Check(name="deployments", status="note", found="none", todo=f"to have drops start runs: {DEPLOY}")
+                return
+            for look in (
+                _deployments(found),
+                _pools(client),
+                _results(client),
+                _automations(client),
+                _notified(client),
+            ):
+                yield from look
+    except (httpx.HTTPError, PrefectException) as error:
+        told = (
+            f"the server refuses: {type(error).__name__} {getattr(getattr(error, 'response', None), 'status_code', '')}"
+        )
+        todo = "is PREFECT_API_AUTH_STRING the server's? (a set PREFECT_API_KEY overrides it)"
+        yield Check(name="deployments", status="problem", found=told.strip(), todo=todo)
+
+
+def _there(read: Callable[[str], Any], name: str) -> Any:
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return read(name)
+    except ObjectNotFound:
+        return None
+
+
+def _check(name: str, fine: bool, found: str, todo: str) -> Check:
+    from flows.doctor import Check
+
+    return Check(name=name, status="ok" if fine else "problem", found=found, todo="" if fine else todo)
+
+
+def _deployments(found: set[str]) -> Iterator[Check]:
+    missing = sorted(set(names.DEPLOYMENTS) - found)
+    told = f"missing: {', '.join(missing)}" if missing else f"all {len(found)}"
+    yield _check("deployments", not missing, told, f"run {DEPLOY} again")
+
+
+def _pools(client: SyncPrefectClient) -> Iterator[Check]:
+    for name in (names.CPU_POOL, names.GPU_POOL):
+        pool = _there(client.read_work_pool, name)
+        if pool is None:
+            yield _check(f"work pool {name}", fine=False, found="missing", todo=f"run {DEPLOY} again")
+            continue
+        limit = f"{pool.concurrency_limit} at a time" if pool.concurrency_limit else "no limit"
+        limited = name != names.GPU_POOL or bool(pool.concurrency_limit)
+        fine = limited and not pool.is_paused
+        told = f"{pool.type}, {limit}{', paused' if pool.is_paused else ''}"
+        yield _check(f"work pool {name}", fine, told, "resume it" if pool.is_paused else f"run {DEPLOY} --gpus N again")
+        workers = [
+            worker for worker in client.read_workers_for_work_pool(name) if str(worker.status).endswith("ONLINE")
+        ]
+        todo = f"prefect worker start --pool {name}{' --limit 1' if name == names.GPU_POOL else ''}"
+        yield _check(f"workers of {name}", bool(workers), f"{len(workers)} online", todo)
+
+
+def _results(client: SyncPrefectClient) -> Iterator[Check]:
+    from prefect.exceptions import ObjectNotFound
+
+    for kind in ("remote-file-system", "local-file-system"):
+        try:
+            block = client.read_block_document_by_name(names.RESULTS_BLOCK, kind)
+        except ObjectNotFound:
+            continue
+        yield _check("result storage", fine=True, found=str(block.data.get("basepath")), todo="")
+        return
+    yield _check("result storage", fine=False, found="missing", todo=f"run {DEPLOY} again")
+
+
+def _automations(client: SyncPrefectClient) -> Iterator[Check]:
+    wanted = {"name": {"any_": list(names.AUTOMATIONS)}}
+    found = client.request("POST", "/automations/filter", json={"automations": wanted, "limit": 200}).json()
+    working = {automation["name"] for automation in found if automation["enabled"]}
+    missing = sorted(set(names.AUTOMATIONS) - working)
+    told = f"missing or switched off: {'; '.join(missing)}" if missing else f"all {len(working)}"
+    yield _check("automations", not missing, told, f"run {DEPLOY} again, or switch them on")
+
+
+def _notified(client: SyncPrefectClient) -> Iterator[Check]:
+    from flows.doctor import Check
+    from flows.starting import read_feed
+    from telltale_core.storage.notifications import notified
+
+    try:
+        feed = read_feed(client)
+        if not feed.inbox.startswith("s3://"):
+            yield Check(name="notifications", status="note", found="only s3 notifies; the sweep finds drops")
+            return
+        told = notified(feed.inbox)
+    except TelltaleError as error:
+        todo = "the bucket may answer another account; without notifications the sweep finds drops"
+        yield Check(name="notifications", status="note", found=str(error)[:200], todo=todo)
+        return
+    if told:
+        yield Check(name="notifications", status="ok", found=", ".join(told))
+    else:
+        todo = "let the bucket notify a queue of s3:ObjectCreated:*; until then the sweep finds drops"
+        yield Check(name="notifications", status="problem", found="the inbox's bucket notifies nobody", todo=todo)

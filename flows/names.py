@@ -1,0 +1,24 @@
+"""What things are called on a Prefect server: said once, for what registers them, looks for them and uses them."""
+
+from __future__ import annotations
+
+CPU_POOL, GPU_POOL = "cpu", "gpu"
+CLEANSE = "cleanse/cleanse"
+TRAIN = "train-proxy/train-proxy"
+SWEEP = "sweep/sweep"
+RECONCILE = "reconcile/reconcile"
+ARRIVAL = "arrival/arrival"
+DEPLOYMENTS = (CLEANSE, TRAIN, SWEEP, RECONCILE, ARRIVAL)
+POOL_OF = {CLEANSE: CPU_POOL, TRAIN: GPU_POOL, SWEEP: CPU_POOL, RECONCILE: CPU_POOL, ARRIVAL: CPU_POOL}
+
+RESULTS_BLOCK = "telltale-results"
+LOST_RUNS = "telltale: runs whose heartbeat is lost are crashed"
+CRASHED_RUNS = "telltale: a crashed run is repaired"
+LANDED_DROPS = "telltale: a landed drop is cleansed"
+AUTOMATIONS = (LOST_RUNS, CRASHED_RUNS, LANDED_DROPS)
+
+STARTED_EVENT = "telltale.drop.started"  # told by us once a drop's run stands
+LANDED_EVENT = "telltale.drop.landed"  # told by others: payload {"dataset": ..., "name": ...}; starts the drop, once
+
+HEARTBEAT_S = 30  # the least that Prefect allows
+LOST_AFTER_S = 100  # more than three heartbeats

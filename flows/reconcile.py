@@ -1,0 +1,68 @@
+"""Repairs runs that a lost machine left behind: the same run goes on, its finished stages and epochs are used again."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Crashed, Scheduled
+
+from flows import names
+
+log = logging.getLogger(__name__)
+AT_ONCE = 200
+
+
+@flow(name="reconcile", flow_run_name="reconcile")
+def reconcile(max_runs: int = 5, pending_s: float = 600.0) -> dict[str, int]:
+    """Start crashed cleansing runs again, at most ``max_runs`` times each; free what never got beyond its start.
+
+    A training that crashed is not started from here: the run that waits for it does that; its finished epochs stand.
+
+    Args:
+        max_runs: How often one run may be started in all; after that a person should look.
+        pending_s: Seconds after which a run that is still about to start counts as lost.
+
+    """
+    with get_client(sync_client=True) as client:
+        lost = [run for run in _runs(client, StateType.PENDING) if _old(run, pending_s)]
+        for run in lost:
+            message = f"lost: it was about to start for more than {pending_s:.0f} s"
+            client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+        crashed = _runs(client, StateType.CRASHED, names.CLEANSE)
+        again = [run for run in crashed if run.run_count < max_runs]
+        for run in again:
+            message = f"started again after: {(run.state.message if run.state else '') or 'a crash'}"
+            client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry", message=message[:400]), force=True)
+    told = {"pending": len(lost), "restarted": len(again), "given up": len(crashed) - len(again)}
+    log.info("%d lost before their start, %d started again, %d for a person to look at", *told.values())
+    return told
+
+
+def _runs(client: SyncPrefectClient, kind: StateType, deployment: str | None = None) -> list[FlowRun]:
+    chosen = [deployment] if deployment else names.DEPLOYMENTS
+    wanted = DeploymentFilter(name=DeploymentFilterName(any_=[name.split("/")[1] for name in chosen]))
+    state = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[kind])))
+    found: list[FlowRun] = []
+    while page := client.read_flow_runs(
+        deployment_filter=wanted, flow_run_filter=state, limit=AT_ONCE, offset=len(found)
+    ):
+        found += page
+        if len(page) < AT_ONCE:
+            break
+    return found
+
+
+def _old(run: FlowRun, seconds: float) -> bool:
+    since = run.state.timestamp if run.state else run.expected_start_time
+    return since is not None and datetime.now(UTC) - since > timedelta(seconds=seconds)

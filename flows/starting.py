@@ -1,0 +1,118 @@
+"""Starts the run of a drop, once: bridge, sweep and arrivals all come through here.
+
+The run's idempotency key is the drop's address and the digest of its files. The server holds it unique, and answers
+only when the run stands in its database: then, and not earlier, may a notification be confirmed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
+from prefect.client.schemas.responses import DeploymentResponse
+
+from flows import names
+from telltale_core.errors import ConfigError
+from telltale_core.inbox import Arrival, Inbox
+from telltale_core.storage.names import parse_url
+
+log = logging.getLogger(__name__)
+ASK_AT_ONCE = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """From where drops are taken and to where they are published; said once, by ``telltale deploy``.
+
+    The drop ``<inbox>/<dataset>/<drop>/`` becomes a version of ``<clean>/<dataset>``.
+    """
+
+    inbox: str
+    clean: str
+    quiet_s: float
+
+    def __post_init__(self) -> None:
+        parse_url(self.clean)
+        Inbox(url=self.inbox, quiet_s=self.quiet_s)
+
+    def open(self) -> Inbox:
+        """Return the inbox."""
+        return Inbox(url=self.inbox, quiet_s=self.quiet_s)
+
+    def parameters(self, arrival: Arrival) -> dict[str, Any]:
+        """Return what the run of a drop is given."""
+        return {"source": arrival.url, "destination": f"{self.clean.rstrip('/')}/{arrival.dataset}"}
+
+
+def read_feed(client: SyncPrefectClient) -> Feed:
+    """Return the feed that the sweep is deployed with: bridge and sweep cannot differ. :class:`ConfigError` if none."""
+    given = find_deployment(client, names.SWEEP).parameters
+    try:
+        return Feed(inbox=given["inbox"], clean=given["clean"], quiet_s=float(given["quiet_s"]))
+    except KeyError as error:
+        raise ConfigError(
+            f"the deployment {names.SWEEP} has no {error}: run telltale deploy --inbox ... again"
+        ) from None
+
+
+def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
+    """Return a deployment by ``flow/deployment``; :class:`ConfigError` says how to make it."""
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        raise ConfigError(f"the server knows no deployment {name}: run telltale deploy first") from None
+
+
+def known(client: SyncPrefectClient, keys: Iterable[str]) -> set[str]:
+    """Return those of the keys for which a run stands, in whatever state."""
+    asked, found = list(keys), set()
+    for begin in range(0, len(asked), ASK_AT_ONCE):
+        some = FlowRunFilterIdempotencyKey(any_=asked[begin : begin + ASK_AT_ONCE])
+        for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(idempotency_key=some), limit=ASK_AT_ONCE):
+            found.add(str(run.idempotency_key))
+    return found
+
+
+def start(client: SyncPrefectClient, feed: Feed, arrival: Arrival, by: str) -> bool:
+    """Make the run of a complete drop unless it stands; return whether it was made now. Raises where it is not sure."""
+    if known(client, [arrival.key]):
+        return False
+    deployment = find_deployment(client, names.CLEANSE)
+    run = client.create_flow_run_from_deployment(
+        deployment.id,
+        parameters=feed.parameters(arrival),
+        idempotency_key=arrival.key,
+        tags=[f"dataset:{arrival.dataset}", f"started-by:{by}"],
+    )
+    log.info("%s/%s: %s; %d files: run %s", arrival.dataset, arrival.name, arrival.why, arrival.files, run.name)
+    tell(client, arrival, str(run.id), by)
+    return True
+
+
+def tell(client: SyncPrefectClient, arrival: Arrival, run: str, by: str) -> None:
+    """Post the event ``telltale.drop.started``, whose id follows from the drop; never raises: it is only news."""
+    event = {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, arrival.key)),
+        "event": names.STARTED_EVENT,
+        "occurred": _now(),
+        "resource": {"prefect.resource.id": f"telltale.drop.{arrival.dataset}.{arrival.name}"},
+        "related": [{"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"}],
+        "payload": {"url": arrival.url, "files": arrival.files, "bytes": arrival.bytes, "why": arrival.why, "by": by},
+    }
+    try:
+        client.request("POST", "/events", json=[event])
+    except Exception as error:  # noqa: BLE001 - the run stands, and is what counts
+        log.warning("the event of %s was not stored: %s", arrival.url, type(error).__name__)
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat()

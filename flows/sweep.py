@@ -1,0 +1,33 @@
+"""Finds complete drops that nobody started: their notification was lost, or their store sends none."""
+
+from __future__ import annotations
+
+import logging
+
+from prefect import flow
+from prefect.client.orchestration import get_client
+
+from flows.starting import Feed, known, start
+
+log = logging.getLogger(__name__)
+
+
+@flow(name="sweep", flow_run_name="sweep {inbox}", retries=2, retry_delay_seconds=20)
+def sweep(inbox: str, clean: str, quiet_s: float = 900.0) -> dict[str, int]:
+    """Start every complete drop below the inbox that has no run yet; return how many stand in which state.
+
+    Args:
+        inbox: Where drops arrive, as <inbox>/<dataset>/<drop>/<files>.
+        clean: Where datasets are published, as <clean>/<dataset>.
+        quiet_s: Seconds without a new file after which a drop without _SUCCESS or _MANIFEST.json counts as complete.
+
+    """
+    feed = Feed(inbox=inbox, clean=clean, quiet_s=quiet_s)
+    found = feed.open().arrivals()
+    ready = [arrival for arrival in found if arrival.complete]
+    with get_client(sync_client=True) as client:
+        there = known(client, [arrival.key for arrival in ready])
+        started = [a for a in ready if a.key not in there and start(client, feed, a, "sweep")]
+    told = {"drops": len(found), "incomplete": len(found) - len(ready), "started": len(started)}
+    log.info("%d drops, %d incomplete, %d started now", *told.values())
+    return told

@@ -1,0 +1,30 @@
+"""The flow on the GPU pool: the training of one drop's proxy and nothing else, so that no GPU waits for CPU work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from tasks import policy
+from tasks.train import train
+from telltale_core.stages import Record
+
+
+def run_name() -> str:
+    """Return what the UI calls a run, such as ``train drop 3fa94c1``."""
+    return f"train drop {flow_run.parameters['upstream']['keys']['ingest'][:7]}"
+
+
+@flow(name="train-proxy", flow_run_name=run_name)
+def train_proxy(upstream: dict[str, Any], work: str, settings: dict[str, Any]) -> Record:
+    """Return the record of the training on the drop of ``upstream``; it goes on at the last finished epoch.
+
+    Args:
+        upstream: The record of the ingested drop.
+        work: The work area that this pool shares with the one of the waiting run.
+        settings: Settings of the training.
+
+    """
+    return policy.run(train, upstream, work, settings)

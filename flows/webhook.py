@@ -1,0 +1,75 @@
+"""The bridge's door for stores that notify by HTTP (MinIO, Ceph): POST with a bearer token, loopback by default.
+
+200 is answered only once the run of the drop stands; on 503 the store sends again from its own queue on disk.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from flows.bridge import Bridge
+from telltale_core.errors import ConfigError, TelltaleError
+from telltale_core.inbox.notices import MAX_NOTICE_BYTES
+
+log = logging.getLogger(__name__)
+MIN_TOKEN_CHARS = 16
+IDLE_S = 15
+
+
+def webhook(bridge: Bridge, address: str, token: str) -> ThreadingHTTPServer:
+    """Return the bound server; ``serve_forever`` runs it. ``address`` is ``host:port``, port 0 takes a free one."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise ConfigError(f"--webhook must be host:port such as 127.0.0.1:8090, got {address!r}")
+    if len(token) < MIN_TOKEN_CHARS:
+        raise ConfigError(f"TELLTALE_WEBHOOK_TOKEN must be set, to at least {MIN_TOKEN_CHARS} characters")
+
+    class Door(BaseHTTPRequestHandler):
+        timeout = IDLE_S
+        server_version, sys_version = "telltale", ""
+
+        def do_GET(self) -> None:
+            """Say that the bridge is there."""
+            self._answer(200 if self.path == "/health" else 404)
+
+        def do_HEAD(self) -> None:
+            """MinIO looks whether its webhook is there."""
+            self._answer(200)
+
+        def do_POST(self) -> None:
+            """Take one notification."""
+            given = self.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+            if not hmac.compare_digest(given, token.encode()):
+                self._answer(401)
+                return
+            size = self.headers.get("Content-Length", "")
+            if not size.isdigit() or int(size) > MAX_NOTICE_BYTES:
+                self._answer(413)
+                return
+            self._answer(_take(bridge, self.rfile.read(int(size))))
+
+        def _answer(self, status: int) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            if status not in {200, 404}:
+                self.send_header("Connection", "close")  # the body was not read
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Say nothing: the bridge tells what came of it."""
+
+    return ThreadingHTTPServer((host, int(port)), Door)
+
+
+def _take(bridge: Bridge, body: bytes) -> int:
+    if not body:
+        return 200
+    try:
+        bridge.take(body)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the store sends it again
+        told = str(error) if isinstance(error, TelltaleError) else type(error).__name__
+        log.warning("a webhook's notification must come again: %s", told)
+        return 503
+    return 200

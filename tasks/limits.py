@@ -1,0 +1,39 @@
+"""One publication of a dataset at a time, across machines. Only politeness: the commit itself admits one of many."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+
+from prefect.client.orchestration import get_client
+from prefect.concurrency.sync import concurrency
+
+from telltale_core.digest import sha256_bytes
+
+log = logging.getLogger(__name__)
+LEASE_S = 60.0  # a killed holder frees its place after this
+PATIENCE_S = 900.0
+
+
+def name_of(dataset: str) -> str:
+    """Return the limit's name for a dataset, such as ``publish-signs-3fa94c1b``."""
+    last = "".join(char if char.isalnum() or char in "-_" else "-" for char in dataset.rstrip("/").rsplit("/", 1)[-1])
+    return f"publish-{last[:40]}-{sha256_bytes(dataset.encode())[:8]}"
+
+
+@contextlib.contextmanager
+def one_publication(dataset: str) -> Iterator[None]:
+    """Hold the dataset's only place on the server; without a server of one's own, or when it is away, just go on."""
+    with contextlib.ExitStack() as held:
+        if os.environ.get("PREFECT_API_URL"):
+            try:
+                with get_client(sync_client=True) as client:
+                    client.upsert_global_concurrency_limit_by_name(name_of(dataset), 1)
+                held.enter_context(
+                    concurrency(name_of(dataset), timeout_seconds=PATIENCE_S, lease_duration=LEASE_S, strict=False)
+                )
+            except Exception as error:  # noqa: BLE001 - the commit is safe without it
+                log.warning("publishing without the dataset's place: %s", type(error).__name__)
+        yield

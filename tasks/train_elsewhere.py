@@ -1,0 +1,106 @@
+"""Stage 2 on another work pool: starts the flow ``train-proxy`` there, or joins the one at work, and waits for it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect import task
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.exceptions import CrashedRun, ObjectNotFound
+
+from tasks import policy
+from telltale_core import stages
+from telltale_core.errors import StorageError, TelltaleError, Transient
+
+log = logging.getLogger(__name__)
+LOOK_EVERY_S = 3.0
+SERVER_AWAY_S = 1800.0
+
+
+@task(name="train", **policy.CACHED)
+def train_elsewhere(
+    upstream: stages.Record, work: str, settings: dict[str, Any], key: str, deployment: str
+) -> stages.Record:
+    """Return the record of the training by a run of ``deployment``; what counts is what stands in the work area."""
+    run = begin(deployment, {"upstream": upstream, "work": work, "settings": settings}, f"train:{key[:40]}")
+    ended = wait(run.id)
+    done = stages.standing("train", key, upstream, settings, work)
+    if done is not None:
+        return done
+    raise failure(ended)
+
+
+def deployed(deployment: str) -> bool:
+    """Return whether a training can be handed over: a deployment is named, and its server has it and its pool."""
+    if not deployment:
+        return False
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_deployment_by_name(deployment)
+            return found.work_pool_name is not None and not found.paused
+    except (ObjectNotFound, httpx.HTTPError, ValueError) as error:
+        log.warning("train: in this run, there is no deployment %s (%s)", deployment, type(error).__name__)
+        return False
+
+
+def begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
+    """Return the run that does this work: one that is at it, else a new one; of several callers, one makes it.
+
+    The idempotency key counts the runs that ended, so that a crashed one is followed by exactly one other.
+    """
+    with get_client(sync_client=True) as client:
+        before = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag])))
+    alive = [run for run in before if run.state is not None and not run.state.is_final()]
+    if alive:
+        log.info("train: joins the run %s, which is at it", alive[0].name)
+        return alive[0]
+    made: Any = run_deployment(
+        deployment, parameters=parameters, tags=[tag], idempotency_key=f"{tag}:{len(before)}", timeout=0
+    )
+    found: FlowRun = made
+    return found
+
+
+def wait(run: UUID) -> FlowRun:
+    """Return the run once it ended. A server that is away is waited for; :class:`Transient` after half an hour."""
+    last_s = time.monotonic()
+    while True:
+        try:
+            with get_client(sync_client=True) as client:
+                found = _look_until_final(client, run)
+        except httpx.HTTPError as error:
+            if time.monotonic() - last_s > SERVER_AWAY_S:
+                raise Transient(f"the Prefect server did not answer for {SERVER_AWAY_S:.0f} s") from error
+            log.warning("train: the Prefect server does not answer (%s), the training goes on", type(error).__name__)
+            time.sleep(LOOK_EVERY_S)
+            continue
+        last_s = time.monotonic()
+        if found is not None:
+            return found
+
+
+def _look_until_final(client: SyncPrefectClient, run: UUID) -> FlowRun | None:
+    """Return the run if it ended within about a minute, else None."""
+    for _ in range(20):
+        found = client.read_flow_run(run)
+        if found.state is not None and found.state.is_final():
+            return found
+        time.sleep(LOOK_EVERY_S)
+    return None
+
+
+def failure(run: FlowRun) -> Exception:
+    """Return the error of a training that left nothing; a crash is worth another try, the rest it tried itself."""
+    state = run.state
+    message = f"the training {run.name} ended {state.name if state else 'without a state'}: "
+    message += (state.message if state else None) or "no message"
+    if state is not None and state.is_crashed():
+        return CrashedRun(message)
+    return StorageError(message) if state is not None and state.is_completed() else TelltaleError(message)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from typing import Any
+
+import pytest
+
+from deployments.pools import KINDS, Kind, base, template
+from telltale_core.errors import ConfigError
+
+CASES = [(kind, gpu) for kind in KINDS for gpu in (False, True)]
+CONFIGS = {
+    "process": ("prefect.workers.process", "ProcessJobConfiguration"),
+    "docker": ("prefect_docker.worker", "DockerWorkerJobConfiguration"),
+    "kubernetes": ("prefect_kubernetes.worker", "KubernetesWorkerJobConfiguration"),
+    "ecs": ("prefect_aws.workers.ecs_worker", "ECSJobConfiguration"),
+}
+
+
+def named(part: Any) -> set[str]:
+    return set(re.findall(r"{{ (\w+) }}", json.dumps(part)))
+
+
+@pytest.mark.parametrize(("kind", "gpu"), CASES)
+def test_every_variable_is_used_and_every_used_one_is_declared(kind: Kind, gpu: bool) -> None:
+    made = template(kind, gpu=gpu, image="registry.example/telltale:1")
+    assert named(made["job_configuration"]) == set(made["variables"]["properties"])
+    assert made["variables"]["type"] == "object"
+
+
+@pytest.mark.parametrize(("kind", "gpu"), CASES)
+def test_a_template_keeps_all_that_prefect_ships(kind: Kind, gpu: bool) -> None:
+    made, shipped = template(kind, gpu=gpu), base(kind)
+    assert set(shipped["variables"]["properties"]) <= set(made["variables"]["properties"])
+    assert set(shipped["job_configuration"]) <= set(made["job_configuration"])
+    if kind == "process":
+        shipped["variables"]["properties"]["stream_output"]["default"] = False
+        assert made == shipped
+
+
+def test_only_the_gpu_pool_asks_for_gpus() -> None:
+    for kind in ("docker", "kubernetes", "ecs"):
+        assert "gpu_count" not in named(template(kind, gpu=False))  # type: ignore[arg-type]
+        assert "gpu_count" in named(template(kind, gpu=True))  # type: ignore[arg-type]
+
+
+def test_an_unknown_type_is_refused() -> None:
+    with pytest.raises(ConfigError, match="type of a pool"):
+        template("nomad", gpu=False)  # type: ignore[arg-type]
+
+
+def resolve(kind: Kind, gpu: bool) -> Any:
+    """Return the configuration that a worker of this type makes of the template."""
+    import asyncio
+
+    module, name = CONFIGS[kind]
+    worker = pytest.importorskip(module, reason="the worker's package is not part of the development environment")
+    made = getattr(worker, name)
+    values = {"command": "prefect flow-run execute", "env": {"A": "b"}, "image": "registry.example/telltale:1"}
+    return asyncio.run(made.from_template_and_values(template(kind, gpu=gpu), values, client=None))
+
+
+@pytest.mark.parametrize(("kind", "gpu"), CASES)
+def test_the_workers_own_configuration_takes_the_template(kind: Kind, gpu: bool) -> None:
+    made = resolve(kind, gpu)
+    assert made.env["A"] == "b"
+    if kind == "kubernetes":
+        spec = made.job_manifest["spec"]["template"]["spec"]
+        limits = spec["containers"][0]["resources"]["limits"]
+        assert limits.get("nvidia.com/gpu") == (1 if gpu else None)
+        assert ("nodeSelector" in spec, "tolerations" in spec) == (gpu, gpu)
+        assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+        assert made.pod_watch_timeout_seconds == (900 if gpu else 60)
+    if kind == "docker":
+        request = {"driver": "nvidia", "count": 1, "capabilities": [["gpu"]]}
+        assert made.container_create_kwargs.get("device_requests") == ([request] if gpu else None)
+    if kind == "ecs":
+        box = made.task_definition["containerDefinitions"][0]
+        assert box.get("resourceRequirements") == ([{"type": "GPU", "value": "1"}] if gpu else None)
+        if gpu:
+            assert made.task_run_request["launchType"] == "EC2"
+
+
+def test_the_configuration_classes_are_the_real_ones() -> None:
+    module, name = CONFIGS["process"]
+    assert hasattr(importlib.import_module(module), name)
