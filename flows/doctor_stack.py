@@ -1,4 +1,4 @@
-"""What ``telltale doctor`` looks at on a Prefect server: is all there that makes drops be cleansed by themselves?"""
+"""What ``telltale doctor`` looks for on a Prefect server: all that makes drops be cleansed by themselves."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,7 @@ def running(store: tuple[str, int], small_drop: Path, tmp_path_factory: pytest.T
         stack.start_worker("gpu", limit=1)
         stack.start_bridge()
         yield stack
+        stack.inbox.note_latencies()
 
 
 @pytest.fixture
@@ -149,6 +151,7 @@ class Inbox:
         import boto3
 
         self.running, self.small_drop = running, small_drop
+        self.uploaded: dict[str, float] = {}
         self.s3, self.sqs = boto3.client("s3"), boto3.client("sqs")
         for bucket in ("raw", "work", "clean"):
             self.s3.create_bucket(Bucket=bucket)
@@ -170,6 +173,16 @@ class Inbox:
         yield
         self.notify()
 
+    def note_latencies(self) -> None:
+        """Keep how long after its upload each drop's run began."""
+        from datetime import datetime
+
+        for drop, uploaded in self.uploaded.items():
+            for run in self.running.runs_of(drop):
+                made, began = (datetime.fromisoformat(run[name]).timestamp() for name in ("created", "start_time"))
+                seconds = {"made_s": made - uploaded, "began_s": began - uploaded}
+                self.running.note(case="latency", drop=drop, at=uploaded, **seconds)
+
     def put(self, drop: str, *, mark: bool = True) -> None:
         """Upload the small drop under ``<dataset>/<name>``, its ids and thus its content its own; the mark last."""
         import io
@@ -188,6 +201,7 @@ class Inbox:
 
     def mark(self, drop: str) -> None:
         self.s3.put_object(Bucket="raw", Key=f"inbox/{drop}/_SUCCESS", Body=b"")
+        self.uploaded[drop] = time.time()
 
     def announce(self, key: str) -> None:
         """Send a notification once more, as a store that delivers at least once may."""

@@ -100,6 +100,7 @@ class Stack:
         self.api = f"http://127.0.0.1:{self.port}/api"
         self.processes: dict[str, Process] = {}
         self.queue = ""
+        self.figures = Path(os.environ.get("E2E_FIGURES") or folder / "figures.jsonl")
         common = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
         self.common = common | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DO_NOT_TRACK": "1"}
         self.common |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
@@ -148,12 +149,17 @@ class Stack:
         command = [sys.executable, "-m", "flows", "bridge", "--queue", self.queue, "--wait-s", "2"]
         return self.add(name, command, self.environment(name, **more))
 
-    def telltale(self, *words: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
+    def note(self, **figure: Any) -> None:
+        """Keep a figure, such as ``{"case": "server killed", "seed": 0}``."""
+        with self.figures.open("a") as file:
+            file.write(json.dumps(figure) + "\n")
+
+    def telltale(self, *words: str, expect: int | None = 0, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours to its end."""
         command = [sys.executable, "-m", "flows", *words]
         done = subprocess.run(
             command,
-            env=self.environment("operator"),
+            env=self.environment("operator", **more),
             cwd=self.folder,
             capture_output=True,
             text=True,

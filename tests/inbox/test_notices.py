@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -65,7 +66,5 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_nothing_but_a_refusal_escapes(told: Any) -> None:
-    try:
-        read_notice(json.dumps(told))
-    except BadInput as error:
-        assert error.code == "notice_invalid"
+    with contextlib.suppress(BadInput):
+        assert all(isinstance(notice, Notice) for notice in read_notice(json.dumps(told)))
