@@ -54,12 +54,14 @@ def test_an_unknown_type_is_refused() -> None:
 def resolve(kind: Kind, gpu: bool) -> Any:
     """Return the configuration that a worker of this type makes of the template."""
     import asyncio
+    from types import SimpleNamespace
 
     module, name = CONFIGS[kind]
     worker = pytest.importorskip(module, reason="the worker's package is not part of the development environment")
     made = getattr(worker, name)
     values = {"command": "prefect flow-run execute", "env": {"A": "b"}, "image": "registry.example/telltale:1"}
-    return asyncio.run(made.from_template_and_values(template(kind, gpu=gpu), values, client=None))
+    nobody: Any = SimpleNamespace()  # only a reference to a block would be asked for
+    return asyncio.run(made.from_template_and_values(template(kind, gpu=gpu), values, client=nobody))
 
 
 @pytest.mark.parametrize(("kind", "gpu"), CASES)
