@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from flows.starting import read_feed, start
+from tasks import redaction
 from telltale_core.errors import NotFound
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ def arrival(dataset: str, name: str) -> str:
         name: The drop's own folder.
 
     """
+    redaction.install()
     with get_client(sync_client=True) as client:
         feed = read_feed(client)
         found = feed.open().arrival(dataset, name)

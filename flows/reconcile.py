@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed, Scheduled
 
 from flows import names
+from tasks import redaction
 
 log = logging.getLogger(__name__)
 AT_ONCE = 200
@@ -34,6 +35,7 @@ def reconcile(max_runs: int = 5, pending_s: float = 600.0) -> dict[str, int]:
         pending_s: Seconds after which a run that is still about to start counts as lost.
 
     """
+    redaction.install()
     with get_client(sync_client=True) as client:
         lost = [run for run in _runs(client, StateType.PENDING) if _old(run, pending_s)]
         for run in lost:

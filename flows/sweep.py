@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from flows.starting import Feed, known, start
+from tasks import redaction
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ def sweep(inbox: str, clean: str, quiet_s: float = 900.0) -> dict[str, int]:
         quiet_s: Seconds without a new file after which a drop without _SUCCESS or _MANIFEST.json counts as complete.
 
     """
+    redaction.install()
     feed = Feed(inbox=inbox, clean=clean, quiet_s=quiet_s)
     found = feed.open().arrivals()
     ready = [arrival for arrival in found if arrival.complete]

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from tasks import policy
+from tasks import policy, redaction
 from tasks.train import train
 from telltale_core.stages import Record
 
@@ -27,4 +27,5 @@ def train_proxy(upstream: dict[str, Any], work: str, settings: dict[str, Any]) -
         settings: Settings of the training.
 
     """
+    redaction.install()
     return policy.run(train, upstream, work, settings)
