@@ -170,8 +170,10 @@ class Inbox:
     def silent(self) -> Iterator[None]:
         """Lose every notification."""
         self.s3.put_bucket_notification_configuration(Bucket="raw", NotificationConfiguration={})
-        yield
-        self.notify()
+        try:
+            yield
+        finally:
+            self.notify()
 
     def note_latencies(self) -> None:
         """Keep how long after its upload each drop's run began."""
@@ -222,7 +224,7 @@ class Inbox:
 
         return [version.manifest["drop"]["source"] for version in publish.log(f"s3://clean/sets/{dataset}")]
 
-    def version(self, dataset: str, source: str = "", limit_s: float = 900) -> Any:
+    def version(self, dataset: str, source: str = "", limit_s: float = 1800) -> Any:
         """Return the first version (of that drop), once it is published."""
         from telltale_core import publish
 

@@ -176,7 +176,7 @@ class Stack:
         if password is not None:
             request.add_header("Authorization", "Basic " + b64encode(password.encode()).decode())
         try:
-            with urllib.request.urlopen(request, timeout=20) as reply:
+            with urllib.request.urlopen(request, timeout=120) as reply:
                 return int(reply.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -192,7 +192,7 @@ class Stack:
             request.add_header("Content-Type", "application/json")
             request.add_header("Authorization", "Basic " + b64encode(PASSWORD.encode()).decode())
             try:
-                with urllib.request.urlopen(request, timeout=30) as reply:
+                with urllib.request.urlopen(request, timeout=120) as reply:
                     text = reply.read()
                     return (json.loads(text) if text else None,)
             except urllib.error.HTTPError as error:

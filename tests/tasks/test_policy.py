@@ -3,7 +3,6 @@ from __future__ import annotations
 import inspect
 import logging
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,11 +128,9 @@ def test_bad_input_fails_at_once_in_a_real_run(prefect_server: str) -> None:
     def run() -> dict[str, Any]:
         return strict({"keys": {"ingest": "0" * 64}}, "", {}, "k2")
 
-    began = time.monotonic()
     with pytest.raises(BadInput, match="drop_empty"):
         run()
     assert calls == ["k2"]
-    assert time.monotonic() - began < 10  # the first delay alone would be that long
 
 
 def moment(step: int) -> Progress:

@@ -1,0 +1,112 @@
+"""Uploads start runs: an ordinary S3 client puts a drop, and without another command its cleansed version appears."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from telltale_core import publish
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+whole = pytest.mark.skipif(not os.environ.get("E2E_WHOLE"), reason="several drops, minutes each: E2E_WHOLE=1 runs them")
+
+
+def test_an_uploaded_drop_becomes_a_version_without_another_command(running: Any, inbox: Any) -> None:
+    inbox.put("signs/first")
+    version = inbox.version("signs")
+    assert version.manifest["drop"]["source"] == "s3://raw/inbox/signs/first"
+    assert version.counts == {"ingested": 600, "published": 500, "quarantined": 100, "review": 0, "rejected": 0}
+    assert publish.verify("s3://clean/sets/signs").ok
+    [run] = running.runs_of("signs/first")
+    assert running.ended(run["id"])["state_name"] == "Completed"
+    [training] = [each for each in running.runs("train-proxy") if each["parent_task_run_id"]]
+    assert (training["work_pool_name"], run["work_pool_name"]) == ("gpu", "cpu")
+    keys = {made["key"] for made in running.ask("/artifacts/filter", {"limit": 200})}
+    assert {"verdict", "counts", "outcome"} <= keys
+
+
+@whole
+def test_the_event_delivered_again_and_a_sweep_start_nothing_more(running: Any, inbox: Any) -> None:
+    inbox.version("signs")
+    for key in ("_SUCCESS", "_SUCCESS", "train.parquet"):  # three times in all, out of order, and late
+        inbox.announce(f"signs/first/{key}")
+    wait_until_empty(inbox)
+    sweep(running)
+    assert len(running.runs_of("signs/first")) == 1
+    assert len(inbox.sources("signs")) == 1
+
+
+@whole
+def test_a_drop_whose_event_was_lost_is_found_by_the_sweep_once_it_is_complete(running: Any, inbox: Any) -> None:
+    with inbox.silent():
+        inbox.put("signs/lost", mark=False)
+        sweep(running)
+        assert running.runs_of("signs/lost") == []
+        inbox.mark("signs/lost")
+    sweep(running)
+    inbox.version("signs", source="lost")
+    [run] = running.runs_of("signs/lost")
+    assert "started-by:sweep" in run["tags"]
+
+
+@whole
+def test_drops_at_once_on_one_gpu_slot_train_one_after_another_and_publish_once_each(
+    running: Any, inbox: Any, drops_at_once: int
+) -> None:
+    names = [f"many-{number:02d}" for number in range(drops_at_once)]
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: inbox.put(f"crowd/{name}"), names))
+    uploaded_s = time.monotonic() - began
+    assert uploaded_s < 60
+    for name in names:
+        inbox.version("crowd", source=name, limit_s=1200 + 120 * drops_at_once)
+    assert sorted(source.rsplit("/", 1)[-1] for source in inbox.sources("crowd")) == names
+    assert [len(running.runs_of(f"crowd/{name}")) for name in names] == [1] * len(names)
+    for version in publish.log("s3://clean/sets/crowd"):
+        assert sum(version.counts.values()) == 2 * version.counts["ingested"] == 1200
+    spans = sorted((run["start_time"], run["end_time"]) for run in running.runs("train-proxy") if run["end_time"])
+    assert all(one[1] <= next_one[0] for one, next_one in itertools.pairwise(spans)), spans
+    (running.folder / "crowd.json").write_text(json.dumps({"uploaded_s": uploaded_s, "drops": len(names)}))
+
+
+def sweep(running: Any) -> None:
+    """Sweep now; beside a scheduled sweep, which is the only one then, try again."""
+    done = running.run_deployment("sweep/sweep")
+    while done["state_type"] == "CANCELLED":
+        done = running.run_deployment("sweep/sweep")
+    assert done["state_name"] == "Completed", done["state"]
+
+
+def wait_until_empty(inbox: Any) -> None:
+    inbox.running.wait_for("the queue is empty", inbox.empty, 120)
+
+
+def test_the_api_refuses_whoever_has_no_password(running: Any) -> None:
+    for path, method in (("/flow_runs/filter", "POST"), ("/deployments/filter", "POST"), ("/admin/settings", "GET")):
+        assert running.status(path, None, method) == 401
+        assert running.status(path, "operator:wrong", method) == 401
+        assert running.status(path, method=method) in {200, 201}
+    assert running.status("/health", None) == 200
+
+
+def test_no_secret_is_anywhere_that_people_or_programs_look(running: Any, inbox: Any) -> None:
+    inbox.version("signs")
+    from_server = json.dumps(
+        [running.ask(f"/{kind}/filter", {"limit": 200}) for kind in ("flow_runs", "task_runs", "artifacts", "logs")]
+    )
+    assert "signs" in from_server
+    places = {"server": from_server}
+    places |= {f"log of {name}": process.log.read_text() for name, process in running.processes.items()}
+    for bucket in ("clean", "work"):
+        places |= {f"{bucket}/{key}": body for key, body in inbox.objects(bucket)}
+    database = running.folder / "server" / "prefect.db"
+    places["database"] = database.read_bytes().decode("latin-1")
+    for secret in (*running.secrets, "canaryPasswordCanaryPassword01"):
+        assert [place for place, text in places.items() if secret in text] == []
