@@ -22,6 +22,7 @@ from telltale_core.errors import Misaligned
 THRESHOLD = 0.1
 # Neighbouring pairs that are judged together: one abrupt step of the weights alone must not condemn a log.
 STRETCH_PAIRS = 5
+FEWEST_ERRORS = 400  # the size of a correlation by chance, 0.8 / sqrt(N), is well below the threshold from here on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,21 +38,29 @@ class Alignment:
     decided: bool
 
 
-def check_alignment(log_loss_NT: NDArray[np.float32], member_T: NDArray[np.int32]) -> Alignment:
+def check_alignment(
+    log_loss_NT: NDArray[np.float32], member_T: NDArray[np.int32], *, errors: bool = False
+) -> Alignment:
     """Return the alignment of a log; raise :class:`Misaligned` if any stretch of it has no rank correlation.
 
     Each member is judged by itself. A stretch is at least five neighbouring pairs, and as many more as it takes for
     three standard errors of zero, ``3 / sqrt((N - 1) * pairs)``, to fall below the threshold. Samples with a non-finite
     loss are left out.
+
+    ``errors``: the losses are errors of a regression. When all predictions drift together, errors of either sign grow
+    and shrink against each other, so that a sound log may have stretches without rank correlation or with a negative
+    one: the mean size of all pairs' correlations is judged instead, which is zero in a shuffled log, too.
     """
     kept_NT = log_loss_NT[np.isfinite(log_loss_NT).all(axis=1)]
     pairs, lowest, decided = [], math.nan, False
     for member in np.unique(member_T):
         correlation_P = _neighbour_correlation(kept_NT[:, member_T == member])
         pairs.append(correlation_P)
+        correlation_P = np.abs(correlation_P) if errors else correlation_P
         known = correlation_P[np.isfinite(correlation_P)]
         stretch = _stretch(len(kept_NT), len(known))
-        if stretch == 0:
+        stretch = len(known) if errors and stretch else stretch
+        if stretch == 0 or (errors and len(kept_NT) < FEWEST_ERRORS):
             continue
         means = np.convolve(known, np.full(stretch, 1.0 / stretch), mode="valid")
         lowest, decided = float(np.fmin(lowest, means.min())), True

@@ -50,9 +50,12 @@ class LossLog:
         """Return which samples have a finite loss at every snapshot, (N,) bool; the others are to be set aside."""
         return np.asarray(np.isfinite(self.log_loss).all(axis=1), dtype=np.bool_)
 
-    def check_alignment(self) -> Alignment:
-        """Return how neighbouring snapshots agree; raise :class:`Misaligned` where rows do not follow their ids."""
-        return check_alignment(self.log_loss, self.member_T)
+    def check_alignment(self, *, errors: bool = False) -> Alignment:
+        """Return how neighbouring snapshots agree; raise :class:`Misaligned` where rows do not follow their ids.
+
+        ``errors``: the losses are those of a regression.
+        """
+        return check_alignment(self.log_loss, self.member_T, errors=errors)
 
     @classmethod
     def open(cls, folder: Path) -> LossLog:

@@ -26,7 +26,7 @@ class TableModality(Modality):
     plural = "rows"
     column_names = ("features",)
     inline = True
-    proxy_defaults: ClassVar[Mapping[str, Any]] = {"width": 128, "epochs": 30, "snapshots_per_epoch": 3}
+    proxy_defaults: ClassVar[Mapping[str, Any]] = {"width": 128, "epochs": 30, "snapshots_per_epoch": 4}
 
     def inputs(self, columns: Sequence[Column]) -> tuple[str, ...]:
         """Return the list column called ``features``, else every column of numbers or texts."""

@@ -75,10 +75,11 @@ def decide(
     order = np.argsort(sample_ids, kind="stable")
     by_label = labels is not None and config.cohorts != "all"
     cohorts = _cohorts(order[spectra.finite_N[order]], labels if by_label else None)
+    features_NF = spectra.features_NF if word == "label" else _with_level(spectra)
     with threadpool_limits(1):  # many small problems: threads only get in each other's way
-        usual = whiteners(spectra.features_NF, [rows for _, rows in cohorts])
+        usual = whiteners(features_NF, [rows for _, rows in cohorts])
         findings = [
-            examine(spectra.features_NF[rows], config, whitener, most=None if by_label else MOST_ALONE)
+            examine(features_NF[rows], config, whitener, most=None if by_label else MOST_ALONE)
             for (_, rows), whitener in zip(cohorts, usual, strict=True)
         ]
         guesses = _ordered(order, spectra, labels if word == "label" else None, config)
@@ -108,6 +109,11 @@ def _ordered(
     chance_N = np.empty(len(order))
     chance_N[order] = found.chance_N
     return replace(found, chance_N=chance_N)
+
+
+def _with_level(spectra: Spectra) -> NDArray[np.float64]:
+    """Return the spectra with the level beside them, (N, F + 1): an honest target is noisy, a poisoned one is not."""
+    return np.column_stack([spectra.features_NF, spectra.level_N])
 
 
 def _cohorts(rows: NDArray[np.int64], labels: NDArray[np.int64] | None) -> list[tuple[int | None, NDArray[np.int64]]]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from telltale_core.errors import Misaligned
-from telltale_core.losslog import LossLog
+from telltale_core.losslog import LossLog, check_alignment
 
 
 def drifting(samples, snapshots, seed=0):
@@ -59,3 +59,16 @@ def test_where_nothing_can_be_told_nothing_is_claimed(losses):
     alignment = LossLog.from_array(losses).check_alignment()
     assert not alignment.decided
     assert np.isnan(alignment.lowest)
+
+
+def test_errors_of_a_regression_may_drift_against_each_other_but_shuffled_rows_are_still_told():
+    random = np.random.default_rng(4)
+    error_N, drift_T = random.normal(size=800), np.tile([2.0, -2.0], 20)
+    log_NT = np.log((error_N[:, None] + drift_T + 0.1 * random.normal(size=(800, 40))) ** 2).astype(np.float32)
+    members = np.zeros(40, dtype=np.int32)
+    with pytest.raises(Misaligned):
+        check_alignment(log_NT, members)
+    assert check_alignment(log_NT, members, errors=True).lowest > 0.5
+    shuffled = np.stack([random.permutation(column) for column in log_NT.T], axis=1)
+    with pytest.raises(Misaligned):
+        check_alignment(shuffled, members, errors=True)

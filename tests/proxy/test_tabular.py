@@ -1,0 +1,98 @@
+"""Tables and targets on their way into a proxy: front, several targets, sets of labels, predictions in own units."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from telltale_core.errors import ConfigError
+from telltale_core.losslog.values import (
+    log_absolute_error,
+    log_binary_cross_entropy,
+    log_huber_error,
+    log_squared_error,
+)
+from telltale_core.proxy import ProxyConfig, fit
+from telltale_core.proxy.fit import augments
+from telltale_core.proxy.objective import make_objective, read_outputs
+from telltale_core.proxy.tabular import TableFront, column_statistics
+
+PACKING = {"columns": [{"kind": "number"}, {"kind": "category", "categories": ["a", "b"]}]}
+
+
+def test_the_front_gives_a_number_scaled_and_as_a_bin_and_a_category_as_a_slot():
+    values = np.stack([np.arange(100.0), np.arange(100) % 2], axis=1).astype(np.float32)
+    statistics = column_statistics(values, PACKING)
+    front = TableFront(statistics, "cpu")
+    assert front.shape == (2 + 33 + 4,)
+    given = torch.tensor([[49.5, 1.0], [1e9, 2.0], [float("nan"), float("nan")]])
+    out = front(given)
+    assert out.shape == (3, *front.shape)
+    assert out[0, 0] == pytest.approx(0.0, abs=1e-6)
+    assert out[1, 0] == 8.0
+    assert out[:, 1].tolist() == [0.0, 0.0, 0.0]
+    assert out[:, 2:].sum(1).tolist() == [2.0, 2.0, 2.0]
+    assert out[2, 0] == 0.0
+    assert out[2, 2 + statistics["sizes"][0] - 1] == 1.0
+    assert out[2, -1] == 1.0
+    assert out[0, 2 + statistics["sizes"][0] + 1] == 1.0
+
+
+def test_an_outlier_moves_no_other_row():
+    values = np.random.default_rng(0).normal(size=(400, 1)).astype(np.float32)
+    far = values.copy()
+    far[0] = 1e30
+    plain, moved = (column_statistics(one, {}) for one in (values, far))
+    assert moved["scale"][0] == pytest.approx(plain["scale"][0], rel=0.02)
+
+
+def test_losses_of_several_targets_and_labels_are_means_in_the_log_domain():
+    prediction, target = torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 0.0]])
+    assert log_squared_error(prediction, target).exp().item() == pytest.approx(5.0)
+    assert log_absolute_error(prediction, target).exp().item() == pytest.approx(2.0)
+    assert log_huber_error(prediction, target).exp().item() == pytest.approx((0.5 + 2.5) / 2)
+    logits, labels = torch.tensor([[2.0, -800.0]]), torch.tensor([[1.0, 0.0]])
+    expected = (math.log1p(math.exp(-2.0)) + 0.0) / 2
+    assert log_binary_cross_entropy(logits, labels).exp().item() == pytest.approx(expected, rel=1e-9)
+    assert log_binary_cross_entropy(logits[:, 1:], labels[:, 1:]).item() == -800.0
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
+def test_a_regression_gives_predictions_in_the_drops_own_units(loss):
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(512, 3)).astype(np.float32)
+    targets = np.stack([1000 + 50 * inputs[:, 0], 3 * inputs[:, 1]], axis=1).astype(np.float64)
+    config = ProxyConfig(epochs=12, width=32, batch_size=32, threads=1, device="cpu", regression_loss=loss)
+    model = fit(inputs, targets, None, config, modality="table", task="regression")
+    error = np.abs(model.predict(inputs) - targets).mean(axis=0)
+    assert error[0] < 12
+    assert error[1] < 1
+    with pytest.raises(ConfigError, match="regression_loss"):
+        ProxyConfig(regression_loss="cubic")
+
+
+def test_label_sets_are_learnt_and_read_as_sets():
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(512, 3)).astype(np.float32)
+    labels = (inputs > 0).astype(np.int64)
+    config = ProxyConfig(epochs=8, width=32, batch_size=32, threads=1, device="cpu")
+    model = fit(inputs, labels, 3, config, modality="table", task="multilabel")
+    assert (model.predict(inputs) == labels).mean() > 0.95
+
+
+def test_images_with_targets_are_mirrored_only_if_asked_for():
+    scenes = np.random.default_rng(0).integers(0, 256, (4, 24, 32, 3)).astype(np.uint8)
+    assert augments(scenes, ProxyConfig(), "image", "classification")
+    assert not augments(scenes, ProxyConfig(), "image", "regression")
+    assert augments(scenes, ProxyConfig(flip=True), "image", "regression")
+
+
+def test_targets_are_scaled_by_their_quartiles():
+    targets = np.r_[np.linspace(0, 1, 99), 1e6]
+    objective = make_objective("regression", targets, None, "cpu")
+    record = objective.record()
+    assert record["centre"][0] == pytest.approx(0.5, abs=0.02)
+    assert record["scale"][0] < 0.5
+    back = read_outputs(objective.answer.numpy(), "regression", record)
+    assert back[:99] == pytest.approx(targets[:99], abs=1e-6)
