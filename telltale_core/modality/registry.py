@@ -36,9 +36,9 @@ def register(kind: Kind) -> Kind:
 
 
 def modalities() -> tuple[Modality, ...]:
-    """Return every kind that is known, the built-in ones first."""
+    """Return every kind that is known: registered ones first, since a built-in table takes any columns that are left."""
     _load_plugins()
-    return tuple(_KNOWN.values())
+    return tuple(sorted(_KNOWN.values(), key=lambda kind: type(kind) in BUILT_IN))
 
 
 def modality_named(name: str) -> Modality:

@@ -61,7 +61,7 @@ def test_a_kind_of_data_of_ones_own_walks_from_file_to_report_by_registering_one
 def test_a_name_that_is_taken_is_refused(curves):
     with pytest.raises(ConfigError, match="'image' is registered already"):
         register(type("Image", (ImageModality,), {}))
-    assert [kind.name for kind in modalities()][-1] == "curve"
+    assert modalities()[0].name == "curve"
     assert modality_named("curve").plural == "curves"
 
 
