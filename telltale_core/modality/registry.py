@@ -36,7 +36,7 @@ def register(kind: Kind) -> Kind:
 
 
 def modalities() -> tuple[Modality, ...]:
-    """Return every kind that is known: registered ones first, since a built-in table takes any columns that are left."""
+    """Return every kind that is known, registered ones first: a built-in table takes any columns that are left."""
     _load_plugins()
     return tuple(sorted(_KNOWN.values(), key=lambda kind: type(kind) in BUILT_IN))
 
