@@ -12,9 +12,9 @@ from flows.console import ERROR, Outcome
 
 log = logging.getLogger(__name__)
 
-Suite = Annotated[str, typer.Option("--suite", help="digits, development, cpu, adaptive or gpu.")]
+Suite = Annotated[str, typer.Option("--suite", help="digits, development, cpu, adaptive, gpu or modalities.")]
 Root = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="Folder that holds cifar10/ and gtsrb/; digits need none.")
+    Path | None, typer.Option("--data", metavar="DIR", help="Folder that holds the data sets; digits need none.")
 ]
 Place = Annotated[Path, typer.Option("--work", help="Caches and results; a stopped bench goes on here.")]
 Only = Annotated[
