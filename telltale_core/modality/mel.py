@@ -43,7 +43,7 @@ class MelPlan:
 def plan_for(rate: int, length: int) -> MelPlan:
     """Return windows of 45 to 90 ms at hops of half of that, longer where ``length`` samples make too many frames.
 
-    Twice what recognisers of speech take: half the cost, measured without loss on spoken digits.
+    Recognisers of speech take about half of that; the longer ones cost a net half as much.
     """
     window = 1 << max(5, round(np.log2(rate * 0.064)))
     hop = max(window // 2, -(-length // MOST_FRAMES))
