@@ -16,7 +16,7 @@ demo: $(READY) ## Poison a small real dataset, find the poison, publish the rest
 	$(BIN)/telltale demo
 
 test: $(READY) ## Run the whole test suite, the import-layer check included
-	OMP_NUM_THREADS=1 $(BIN)/pytest --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --durations=10
 
 lint: $(READY) ## Run ruff, its formatter's check and mypy
 	$(BIN)/ruff check .
