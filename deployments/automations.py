@@ -92,7 +92,7 @@ def register(client: SyncPrefectClient) -> list[str]:
 
 def put(client: SyncPrefectClient, automation: AutomationCore) -> UUID:
     """Make the automation, or change the one that has its name; further ones of that name are removed."""
-    body: dict[str, Any] = automation.model_dump(mode="json")
+    body: dict[str, Any] = automation.model_dump(mode="json", exclude={"owner_resource"})  # refused in a change
     found = client.request(
         "POST",
         "/automations/filter",

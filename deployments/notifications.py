@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
@@ -22,6 +21,7 @@ from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
+from deployments.automations import put
 from telltale_core.errors import ConfigError
 
 FLOWS = ("cleanse", "train-proxy", "sweep", "reconcile", "arrival")
@@ -113,18 +113,8 @@ def register(client: SyncPrefectClient, block: UUID | None, review: timedelta) -
     """Make or change the automations, by name; return their names."""
     made = automations(block, review)
     for automation in made:
-        _put(client, automation)
+        put(client, automation)
     return [automation.name for automation in made]
-
-
-def _put(client: SyncPrefectClient, automation: AutomationCore) -> None:
-    wanted = {"automations": {"name": {"any_": [automation.name]}}, "limit": 200}
-    found = client.request("POST", "/automations/filter", json=wanted).json()
-    body: dict[str, Any] = automation.model_dump(mode="json", exclude={"owner_resource"})  # refused in a change
-    if found:
-        client.request("PUT", "/automations/{id}", path_params={"id": found[0]["id"]}, json=body)
-    else:
-        client.request("POST", "/automations/", json=body)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
