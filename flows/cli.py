@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows import cli_bench, cli_events, cli_review, cli_run, cli_stages, cli_versions
+from flows import cli_bench, cli_compare, cli_events, cli_review, cli_run, cli_stages, cli_versions
 from flows.console import EXIT_CODES, Outcome, command
 
 HELP = """Cleanses training data of backdoor poison: finds samples by how their losses move together, quarantines
@@ -48,6 +48,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "approve": cli_review.approve,
     "reject": cli_review.reject,
     "bridge": cli_events.bridge,
+    "compare": cli_compare.compare,
     "doctor": cli_run.doctor,
     "bench": cli_bench.bench,
 }

@@ -12,7 +12,7 @@ from flows.console import ERROR, Outcome
 
 log = logging.getLogger(__name__)
 
-Suite = Annotated[str, typer.Option("--suite", help="digits, development, cpu, adaptive, gpu or modalities.")]
+Suite = Annotated[str, typer.Option("--suite", help="Which cases; an unknown name lists those that are known.")]
 Root = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Folder that holds the data sets; digits need none.")
 ]
@@ -21,6 +21,16 @@ Only = Annotated[
     list[str],
     typer.Option(
         "--only", metavar="WORD", default_factory=list, show_default=False, help="Cases whose name holds all words."
+    ),
+]
+Detectors = Annotated[
+    list[str],
+    typer.Option(
+        "--detector",
+        metavar="NAME",
+        default_factory=list,
+        show_default=False,
+        help="Who judges; else the suite's.",
     ),
 ]
 Victims = Annotated[
@@ -36,6 +46,7 @@ def bench(
     data: Root = None,
     work: Place = Path("runs/bench"),
     only: Only,
+    detectors: Detectors,
     victims: Victims = "after",
     jobs: Jobs = 1,
     threads: Threads = 1,
@@ -47,13 +58,16 @@ def bench(
     \b
     Examples: telltale bench --suite digits
               telltale bench --suite cpu --data ./data --jobs 2
+              telltale bench --suite detectors-digits --detector telltale --detector spectre --victims none
               telltale bench --suite cpu --data ./data --only badnets --only 11 --victims none
     """
     from telltale_core.bench.cases import suite_named
     from telltale_core.bench.harness import Bench
     from telltale_core.bench.suite import run_suite, write_results
 
-    chosen = Bench(suite=suite_named(suite), data=data, work=work, victims=victims, threads=threads)
+    chosen = Bench(
+        suite=suite_named(suite), data=data, work=work, detectors=tuple(detectors), victims=victims, threads=threads
+    )
     rows, failed = run_suite(chosen, chosen.suite.cases_with(only), jobs, told=log.info)
     folder = write_results(chosen, rows)
     lines = (folder / "results.md").read_text(encoding="utf-8").splitlines() if rows else []

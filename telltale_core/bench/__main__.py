@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from telltale_core.bench.cases import SUITES, suite_named
-from telltale_core.bench.harness import DETECTORS, Bench
+from telltale_core.bench.harness import Bench
+from telltale_core.bench.opinions import known_names
 from telltale_core.bench.suite import run_suite, write_results
 from telltale_core.errors import TelltaleError
 
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="folder that holds cifar10/ and gtsrb/; digits need none")
     parser.add_argument("--work", type=Path, default=Path("runs/bench"), help="caches and results")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="cases whose name holds all of these")
-    parser.add_argument("--detectors", nargs="*", default=sorted(DETECTORS, reverse=True), choices=sorted(DETECTORS))
+    parser.add_argument("--detectors", nargs="*", default=[], choices=known_names(), help="the suite's own if left out")
     parser.add_argument("--victims", default="after", choices=["none", "before", "after"])
     parser.add_argument("--jobs", type=int, default=1, help="cases at a time, a process each")
     parser.add_argument("--threads", type=int, default=1, help="threads a process; 0: found by itself")

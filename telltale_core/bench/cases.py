@@ -49,6 +49,9 @@ class Suite:
     cases: tuple[Case, ...]
     proxy: Mapping[str, Any] = field(default_factory=dict)
     victim: Mapping[str, Any] = field(default_factory=dict)
+    detectors: tuple[str, ...] = ("telltale", "slides")
+    opinions: bool = False
+    """Whether it is judged behind the detectors' contract, from features and a clean set as well."""
 
     def cases_with(self, words: Iterable[str]) -> list[Case]:
         """Return the cases in whose name all of these words stand."""
@@ -82,6 +85,24 @@ _CPU_ROWS = (
 _ADAPTIVE_ROWS = (("cover", 0.05), ("camouflage", 0.05), ("varied_strength", 0.05), ("badnets", 0.002))
 _DIGIT_ROWS = (("badnets", 0.05), ("badnets", 0.02), ("blend", 0.05), ("mislabel", 0.05), (CLEAN, 0.0))
 _CLAIM_ROWS = (("badnets", 0.01), ("blend", 0.01), ("wanet", 0.05), ("issba", 0.05), (CLEAN, 0.0))
+_SCENARIO_ROWS = (("narcissus", 0.005, 2), ("partial", 0.05, -1), (CLEAN, 0.0, -1))  # -1: by the seed
+_ALL = (
+    "telltale",
+    "slides",
+    "spectral_signatures",
+    "activation_clustering",
+    "spectre",
+    "scan",
+    "beatrix",
+    "confusion_training",
+    "asset",
+    "badloss",
+    "abl",
+    "flare",
+    "dao",
+    "label_issues",
+    "combined",
+)
 _RATE_ROWS = (("badnets", 0.005), ("badnets", 0.03), ("badnets", 0.05))
 _TEXT_ROWS = (("rare_word", 0.05), ("sentence", 0.02), (CLEAN, 0.0))
 # Of other kinds of data; the proxy's settings are each modality's own.
@@ -136,6 +157,36 @@ SUITES = {
                 ("modalities", REPORT_SEEDS, "report cases, three seeds each"),
                 ("modalities-development", DEVELOPMENT_SEEDS, "the cases on which settings were chosen"),
             )
+        ),
+        Suite(
+            name="detectors",
+            about="CIFAR-10, 10,000 images: the cases of the suite cpu, judged by every detector",
+            cases=_grid("cifar10-10k", _CPU_ROWS, REPORT_SEEDS)
+            + _grid("cifar10-10k", ((CLEAN, 0.0),), (*REPORT_SEEDS, 14, 15)),
+            victim=_CPU_VICTIM,
+            detectors=_ALL,
+            opinions=True,
+        ),
+        Suite(
+            name="detectors-digits",
+            about="the cases of the suite digits, judged by every detector; needs no data",
+            cases=_grid("digits", _DIGIT_ROWS, (21, 22, 23)),
+            proxy=DIGITS_PROXY,
+            victim={**DIGITS_PROXY, "lr_hold": 0.3},
+            detectors=_ALL,
+            opinions=True,
+        ),
+        Suite(
+            name="scenarios",
+            about="CIFAR-10, 10,000 images: Narcissus, partial and benign, against ASSET and Confusion Training",
+            cases=tuple(
+                Case(data="cifar10-10k", attack=attack, rate=rate, target=seed % 10 if aim < 0 else aim, seed=seed)
+                for attack, rate, aim in _SCENARIO_ROWS
+                for seed in REPORT_SEEDS
+            ),
+            victim=_CPU_VICTIM,
+            detectors=("telltale", "confusion_training", "asset"),
+            opinions=True,
         ),
         Suite(
             name="gpu",

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from telltale_core.attacks import ImageSet, Samples, TextSet
 from telltale_core.attacks.waves import WaveSet, objects
+from telltale_core.detectors import CleanSet
 from telltale_core.drop import Drop, DropConfig, ingest
 from telltale_core.drop.demo import DIGIT_NAMES, load_digits_images
 from telltale_core.errors import ConfigError
@@ -31,6 +32,7 @@ _FOLDERS = {
 }
 DATA_SETS = ("digits", *_FOLDERS)
 HELD_OUT_DIGITS = 297
+CLEAN_IMAGES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,28 @@ def load(name: str, root: Path | None, work: Path) -> Split:
     train, names = images_of(ingest(str(folder / "train.parquet"), work, DropConfig()), ids)
     test, _ = images_of(ingest(str(folder / "test.parquet"), work, DropConfig()))
     return Split(train=train, test=test, names=names)
+
+
+def clean_set(name: str, root: Path | None, work: Path, split: Split) -> CleanSet:
+    """Return images that no drop of this data set holds, for the detectors that need clean ones.
+
+    ``digits``: half of the held-out ones (attack success is measured on all of them). ``cifar10-10k``: 1,000 training
+    images that are not among the 10,000. Full data sets: 1,000 of the held-out images.
+    """
+    if name == "cifar10-10k" and root is not None:
+        folder = root / _FOLDERS[name]
+        rest = ingest(str(folder / "train.parquet"), work, DropConfig())
+        used = set((folder / "subset10k_ids.txt").read_text(encoding="utf-8").split())
+        free = np.flatnonzero([sample not in used for sample in rest.sample_ids])
+        rows = np.sort(np.random.default_rng(0).choice(free, CLEAN_IMAGES, replace=False))
+        labels = np.asarray(rest.labels, dtype=np.int64)[rows]
+        return CleanSet(
+            labels=labels, inputs=np.asarray(rest.inputs[rows]), source="training images left out of the drop"
+        )
+    if not isinstance(split.test, ImageSet):
+        raise ConfigError(f"the bench has no clean set for {name}: its detectors judge images alone")
+    count = min(CLEAN_IMAGES, len(split.test) // 2)
+    return CleanSet(labels=split.test.labels[:count], inputs=split.test.images[:count], source="held-out images")
 
 
 def images_of(drop: Drop, ids: Path | None = None) -> tuple[ImageSet, tuple[str, ...]]:

@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 import torch
 
 from telltale_core import stages
-from telltale_core.attacks import Poisoned, Samples, make_attack
+from telltale_core.attacks import Attack, Poisoned, Samples, make_attack
 from telltale_core.bench.cases import CLEAN, Case, Suite
-from telltale_core.bench.data import Split, load
+from telltale_core.bench.data import Split, clean_set, load
+from telltale_core.bench.opinions import COMBINED, Trained, known_names, opinions_on, score_combined, score_opinion
 from telltale_core.bench.scoring import score
 from telltale_core.bench.victim import judge_attack
 from telltale_core.bench.writing import packed, write_drop
@@ -58,7 +59,7 @@ class Bench:
     suite: Suite
     data: Path | None
     work: Path
-    detectors: tuple[str, ...] = ("telltale", "slides")
+    detectors: tuple[str, ...] = ()
     victims: str = "after"
     threads: int = 1
     device: str = "auto"
@@ -66,6 +67,26 @@ class Bench:
     def __post_init__(self) -> None:
         if self.victims not in VICTIMS:
             raise ConfigError(f"victims must be one of {', '.join(VICTIMS)}, got {self.victims!r}")
+        known = known_names() if self.suite.opinions else tuple(DETECTORS)
+        if strange := [name for name in self.chosen if name not in known]:
+            raise ConfigError(f"{strange[0]!r} does not judge suite {self.suite.name}; known there: {', '.join(known)}")
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Return the detectors that are asked: those that were named, else the suite's own."""
+        return self.detectors or self.suite.detectors
+
+    def attack(self, case: Case) -> Attack:
+        """Return a case's attack; a trigger file that it needs and does not name is looked for in the data folder."""
+        params = dict(case.params)
+        if case.attack == "narcissus" and not params:
+            files = sorted((self.data / "triggers").glob(f"narcissus_*class{case.target}.npy")) if self.data else []
+            if not files:
+                raise ConfigError(
+                    f"{case} needs --data ROOT with triggers/narcissus_<data>_class{case.target}.npy in it"
+                )
+            params["trigger_file"] = files[0]
+        return make_attack(case.attack, **params)
 
     def proxy(self, case: Case) -> ProxyConfig:
         """Return the settings of a case's proxy."""
@@ -81,7 +102,7 @@ class Bench:
 def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     """Return one row of results for each detector, as JSON values."""
     split = load(case.data, bench.data, bench.work / "data")
-    made = poison(split.train, case)
+    made = poison(split.train, case, bench.attack(case) if case.attack != CLEAN else None)
     ids = plain_ids(len(split.train), case.seed, "sample")
     drop_dir = bench.work / "made" / case.key()
     if not (drop_dir / "drop" / "train.parquet").is_file():
@@ -92,8 +113,12 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     training = stages.read_record(trained, "train", area)
     before = _judged(bench, case, made.data, split, stages.open_drop(drop, area)) if bench.victims != "none" else {}
     poisoned = set(np.asarray(ids)[made.truth].tolist())
+    if bench.suite.opinions:
+        rows = _opinion_rows(bench, case, made, split, ids, drop=drop, trained=trained, before=before)
+        write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": rows})
+        return rows
     rows = []
-    for place, name in enumerate(bench.detectors):
+    for place, name in enumerate(bench.chosen):
         verdict, seconds = _verdict(bench, trained, name, area)
         folder = folder_of(verdict, "cluster", area)
         after: dict[str, Any] = {}
@@ -122,14 +147,60 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     return rows
 
 
-def poison(data: Samples, case: Case) -> Poisoned:
-    """Return the case's data with the truth about it; a clean case has none."""
+def _opinion_rows(
+    bench: Bench,
+    case: Case,
+    made: Poisoned,
+    split: Split,
+    ids: list[str],
+    *,
+    drop: Record,
+    trained: Record,
+    before: dict[str, Any],
+) -> list[dict[str, Any]]:
+    """Return one row of results for each detector behind the contract; what is left after each is not measured."""
+    area = str(bench.work / "area")
+    opened, training = stages.open_drop(drop, area), stages.read_record(trained, "train", area)
+    given = Trained(
+        case=case,
+        made=made,
+        ids=ids,
+        drop=opened,
+        train_dir=folder_of(trained, "train", area),
+        clean=clean_set(case.data, bench.data, bench.work / "data", split),
+        work=bench.work,
+    )
+    opinions = opinions_on(given, bench.chosen)
+    poisoned = set(np.asarray(ids)[made.truth].tolist())
+    scores = {opinion.name: score_opinion(opinion, poisoned) for opinion in opinions}
+    if COMBINED in bench.chosen:
+        scores[COMBINED] = score_combined(opinions, poisoned)
+    seconds = [member["timings"] for member in training["members"]]
+    ran_on = {
+        **_ran_on(training, "telltale"),
+        "code_version": code_version(["proxy", "losslog", "detectors", "verdict"]),
+    }
+    shared = {
+        **_named(bench, case, made),
+        **{f"{key}_before": before.get(key) for key in ("attack_success", "accuracy")},
+        "attack_success_after": None,
+        "accuracy_after": None,
+        "train_s": round(sum(member["train_s"] for member in seconds), 1),
+        "log_s": round(sum(_log_seconds(member) for member in seconds), 1),
+        "victim_s": before.get("seconds"),
+        **{name: value for name, value in ran_on.items() if name != "settings"},
+    }
+    return [{**shared, "detector": name, **found} for name, found in scores.items()]
+
+
+def poison(data: Samples, case: Case, attack: Attack | None = None) -> Poisoned:
+    """Return the case's data with the truth about it; a clean case has none. ``attack``: made from the case if None."""
     if case.attack == CLEAN:
         nothing = np.zeros(len(data), dtype=bool)
         return Poisoned(
             data=data, truth=nothing, cover=nothing, mislabelled=nothing, attack=CLEAN, target=None, details={}
         )
-    return make_attack(case.attack, **case.params).poison(data, case.rate, case.target, case.seed)
+    return (attack or make_attack(case.attack, **case.params)).poison(data, case.rate, case.target, case.seed)
 
 
 def _verdict(bench: Bench, trained: Record, name: str, area: str) -> tuple[Record, dict[str, float]]:
@@ -160,7 +231,7 @@ def _judged(bench: Bench, case: Case, data: Samples, split: Split, drop: Drop) -
     if path.is_file():
         known: dict[str, Any] = json.loads(path.read_bytes())
         return known
-    attack = None if case.attack == CLEAN else make_attack(case.attack, **case.params)
+    attack = None if case.attack == CLEAN else bench.attack(case)
     found = judge_attack(attack, case.target, data=data, test=split.test, config=config, drop=drop, progress=_bar(case))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, found)

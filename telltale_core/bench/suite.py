@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from telltale_core.bench.cases import Case
 from telltale_core.bench.data import load
 from telltale_core.bench.harness import Bench, run_case
+from telltale_core.bench.opinion_tables import draw_opinions, render_opinions
 from telltale_core.bench.pictures import draw
 from telltale_core.bench.tables import render
 
@@ -81,8 +82,12 @@ def write_results(bench: Bench, rows: Sequence[Row]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if rows:
         pq.write_table(pa.Table.from_pylist(list(rows)), folder / "results.parquet", compression="zstd")
-        (folder / "results.md").write_text(render(rows), encoding="utf-8")
-        draw(rows, folder)
+        table = render_opinions(rows) if bench.suite.opinions else render(rows)
+        (folder / "results.md").write_text(table, encoding="utf-8")
+        if bench.suite.opinions:
+            draw_opinions(rows, folder / "results.png")
+        else:
+            draw(rows, folder)
     return folder
 
 

@@ -6,6 +6,7 @@ from telltale_core.proxy.loop import Snapshot
 from telltale_core.proxy.models import register
 from telltale_core.proxy.predict import load_proxy, predict_logits
 from telltale_core.proxy.progress import Progress, ProgressBar
+from telltale_core.proxy.recording import observe, read_logits, read_recording, recording_path
 from telltale_core.proxy.train import train
 
 __all__ = [
@@ -16,7 +17,11 @@ __all__ = [
     "Snapshot",
     "fit",
     "load_proxy",
+    "observe",
     "predict_logits",
+    "read_logits",
+    "read_recording",
+    "recording_path",
     "register",
     "train",
 ]

@@ -18,6 +18,7 @@ from telltale_core.proxy.data import TrainingSet
 from telltale_core.proxy.hardware import Hardware, available_bytes
 from telltale_core.proxy.loop import evaluation_batch
 from telltale_core.proxy.models import ProxyNet
+from telltale_core.proxy.recording import recording_bytes
 
 PROCESS_BYTES = 400 << 20  # a worker's interpreter with torch and pyarrow: 395 MB measured
 WORKSPACE_BYTES = 32 << 20  # oneDNN's own on a CPU
@@ -30,6 +31,7 @@ def require_memory(
 ) -> int:
     """Return the estimated peak in bytes; raise :class:`OverBudget`, stating both figures, if it does not fit."""
     needed = estimate_bytes(net, front, data, config, hardware)
+    needed += recording_bytes(net, front, data.inputs, config.record)
     if parallel > 1:
         needed = parallel * (needed + PROCESS_BYTES)
     limit = config.memory_limit_bytes or available_bytes(hardware.device)
@@ -60,11 +62,11 @@ def estimate_bytes(net: ProxyNet, front: Front, data: TrainingSet, config: Settl
     return int(max(training, snapshot) + 4 * weights + outputs + losses + resident + library)
 
 
-def require_disk(out: Path, n: int, net: ProxyNet, config: SettledConfig) -> None:
+def require_disk(out: Path, n: int, net: ProxyNet, config: SettledConfig, recorded: int = 0) -> None:
     """Raise :class:`OverBudget` when the log, the checkpoints and the models will not fit where ``out`` lies."""
     weights = sum(value.numel() * value.element_size() for value in net.state_dict().values())
     snapshots = config.members * config.epochs * config.snapshots_per_epoch
-    needed = int(n * snapshots * LOG_BYTES + n * 80 + config.members * weights * 5)
+    needed = int(n * snapshots * LOG_BYTES + n * 80 + config.members * weights * 5) + recorded
     free = shutil.disk_usage(out).free
     if needed > free:
         raise OverBudget(

@@ -13,6 +13,7 @@ from telltale_core.errors import ConfigError
 from telltale_core.modality import modality_named
 
 MIN_STEPS = 8
+RECORDABLE = ("features", "maps", "norms", "logits")
 # Settings that change how fast or within what means a run goes, never its losses: a resumed run may change them.
 _MEANS = ("workers", "deadline_s", "memory_limit_bytes")
 
@@ -48,6 +49,8 @@ class ProxyConfig:
     compile: bool = False
     deadline_s: float | None = None
     memory_limit_bytes: int | None = None
+    record: tuple[str, ...] = ()
+    """What is recorded of every sample besides its losses: any of features, maps, norms, logits."""
 
     def __post_init__(self) -> None:
         for name in ("width", "epochs", "snapshots_per_epoch", "members"):
@@ -70,6 +73,7 @@ class ProxyConfig:
             self._need(name, ">= 0 (0: found by itself)", lambda value: value >= 0)
         for name in ("deadline_s", "memory_limit_bytes"):
             self._need(name, "> 0", lambda value: value > 0)
+        self._need("record", f"made of {', '.join(RECORDABLE)}", lambda value: set(value) <= set(RECORDABLE))
 
     def _need(self, name: str, expected: str, holds: Callable[[Any], bool]) -> None:
         value = getattr(self, name)
@@ -85,8 +89,11 @@ class ProxyConfig:
         return SettledConfig(**{**modality_named(modality).proxy_defaults, **given})
 
     def recipe(self) -> dict[str, Any]:
-        """Return the settings on which the losses depend, as plain values."""
-        return {name: value for name, value in to_dict(self).items() if name not in _MEANS}
+        """Return the settings on which the losses and what is recorded beside them depend, as plain values."""
+        plain = {name: value for name, value in to_dict(self).items() if name not in _MEANS}
+        if not self.record:
+            del plain["record"]  # so that a recipe that records nothing is the one it was before there was a choice
+        return plain
 
     def recipe_digest(self) -> str:
         """Return the digest of the recipe, 64 hex digits: a checkpoint of another recipe is never resumed."""

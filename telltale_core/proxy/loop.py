@@ -62,6 +62,8 @@ class Trainer:
     augment: bool
     deadline_at: float = math.inf
     step: int = 0
+    on_outputs: Callable[[int, torch.Tensor], None] | None = None
+    """Called at every snapshot with the epoch and the outputs for all samples, (N, K) on the device."""
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
@@ -120,6 +122,8 @@ class Trainer:
             raise self._diverged(epoch, f"{int((~finite).sum())} of {len(self.data)} samples have a non-finite loss")
         losses = log_loss_N.float().cpu().numpy()
         score = self.objective.score(outputs_NK)
+        if self.on_outputs is not None:
+            self.on_outputs(epoch, outputs_NK)
         self.timings.snapshot_s += time.perf_counter() - began
         return Snapshot(epoch=epoch, step=self.step, log_loss=losses, score=score)
 

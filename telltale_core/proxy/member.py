@@ -26,6 +26,7 @@ from telltale_core.proxy.fit import make_ticker, make_trainer
 from telltale_core.proxy.hardware import Hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer
 from telltale_core.proxy.progress import ProgressCallback
+from telltale_core.proxy.recording import record_final, record_logits
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,10 @@ def train_member(job: Job, member: int, progress: ProgressCallback | None = None
         )
         writer = LossLogWriter(job.out / "losslog", job.plan)
         state = resume(job, member, trainer, writer)
+        if "logits" in job.config.record:
+            trainer.on_outputs = lambda epoch, outputs_NK: record_logits(
+                outputs_NK, job.out, member, epoch, job.drop.digest
+            )
         ticker = make_ticker(trainer, member, job.config.members, progress)
         for epoch in range(state.epoch, job.config.epochs):
             snapshots: list[Snapshot] = []
@@ -109,6 +114,15 @@ def train_member(job: Job, member: int, progress: ProgressCallback | None = None
             state = _state(job, member, trainer, [*state.log_files, digest], snapshots[-1].score)
             checkpoints.save(checkpoints.checkpoint_path(job.out, member), state, trainer.state())
             trainer.timings.write_s += time.perf_counter() - began
+        record_final(
+            trainer.net,
+            trainer.data,
+            job.hardware,
+            out=job.out,
+            member=member,
+            kinds=job.config.record,
+            drop_digest=job.drop.digest,
+        )
         write_whole(model_path(job.out, member), checkpoints.tensor_bytes(trainer.net.state_dict(), {}))
     return state
 

@@ -28,6 +28,7 @@ from telltale_core.proxy.models import build, resolve
 from telltale_core.proxy.objective import Objective, make_objective
 from telltale_core.proxy.predict import TRAIN_FORMAT, read_train_record
 from telltale_core.proxy.progress import ProgressCallback
+from telltale_core.proxy.recording import recording_disk_bytes
 from telltale_core.proxy.workers import train_in_workers
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def _prepare(job: Job) -> int:
     for folder in (job.out, job.out / "checkpoint"):
         sweep_temporaries(folder)
     estimate = require_memory(net, front, drop, config, job.hardware, parallel=workers)
-    require_disk(job.out, n, net, config)
+    require_disk(job.out, n, net, config, recording_disk_bytes(net, front, drop.inputs, config))
     logger.info(
         "train: %d samples, %d proxies (%d at a time), %s %s on %s, about %.0f MB",
         n, config.members, workers, resolve(config.model, drop.modality)[0], job.hardware.precision,

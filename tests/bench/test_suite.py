@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,23 @@ def _row(attack: str, success: float | None, seed: int = 1) -> dict[str, Any]:
         "precision": None, "auroc": None, "review": 0, "poison_found": False, "accuracy_before": None,
         "accuracy_after": None, "train_s": 1.0, "log_s": 1.0,
     }  # fmt: skip
+
+
+def test_suites_of_detectors_keep_opinions_and_score_them(ran: tuple[Any, ...], bench: Bench) -> None:
+    suite = dataclasses.replace(
+        bench.suite, name="asked", opinions=True, detectors=("abl", "scan", "badloss", "combined")
+    )
+    asked = dataclasses.replace(bench, suite=suite, victims="none")
+    rows, failed = run_suite(asked, CASES[:2], told=lambda _: None)
+    assert not failed
+    assert [row["detector"] for row in rows[:4]] == ["abl", "scan", "badloss", "combined"]
+    assert rows[0]["found"] + rows[0]["wrongly_quarantined"] == 15  # a hundredth of 1,500
+    assert rows[0]["poisoned"] == 150
+    assert rows[4]["tpr"] is None
+    assert rows[1]["needs"].count("clean set") == 1
+    text = (bench.work / "results" / "asked" / "results.md").read_text()
+    assert "| abl* |" in text
+    assert "| scan |" in text
+    assert (bench.work / "results" / "asked" / "results.png").stat().st_size > 5000
+    with pytest.raises(ConfigError, match="does not judge suite tiny"):
+        dataclasses.replace(bench, detectors=("scan",))

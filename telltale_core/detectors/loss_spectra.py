@@ -1,0 +1,92 @@
+"""Telltale itself and the published recipe of the talk's slides, behind the contract of their rivals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from telltale_core.detectors.contract import Detector, Evidence, Need, Opinion, Sizes
+from telltale_core.detectors.evidence import the
+from telltale_core.spectrum import SpectrumConfig, transform
+from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict.record import conclude
+from telltale_core.verdict.statement import state
+
+
+@dataclass(kw_only=True)
+class Telltale(Detector):
+    """Flags what :class:`telltale_core.verdict.TelltaleDetector` would quarantine, under default settings.
+
+    Needs the loss log; uses labels where the task has them. ``suspicion_`` in [0, 1]. See ``telltale_core/README.md``.
+    """
+
+    seed: int = 0
+    memory_limit_bytes: int | None = None
+
+    name: ClassVar[str] = "telltale"
+    title: ClassVar[str] = "Telltale"
+    source: ClassVar[str] = "this project"
+    cost: ClassVar[str] = "O(N T log T), then O(n^2) a label"
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The loss log."""
+        return frozenset({Need.LOSS_LOG})
+
+    @property
+    def uses(self) -> frozenset[Need]:
+        """Labels, where there are any."""
+        return frozenset({Need.LABELS})
+
+    def estimate_bytes(self, sizes: Sizes) -> int:
+        """Return the spectra a few times over and, within the largest label, neighbour lists."""
+        return 8 * (12 * sizes.n * sizes.t + 40 * sizes.largest_class * max(sizes.t, 16)) + (64 << 20)
+
+    def judge(self, evidence: Evidence) -> Opinion:
+        """Return Telltale's verdict as an opinion."""
+        return _verdict(evidence, SpectrumConfig(), VerdictConfig(seed=self.seed))
+
+
+@dataclass(kw_only=True)
+class Slides(Detector):
+    """Flags every cluster of magnitude spectra but the largest: the recipe of the talk's slides to the letter.
+
+    Needs the loss log alone. ``suspicion_`` in [0, 1]. Complexity O(N^2) in the worst case of its neighbour search.
+    """
+
+    memory_limit_bytes: int | None = None
+
+    name: ClassVar[str] = "slides"
+    title: ClassVar[str] = "The slides' recipe"
+    source: ClassVar[str] = "talk of the method, NDSS 2025"
+    cost: ClassVar[str] = "O(N^2) at worst"
+    same_rows_same_suspicion: ClassVar[bool] = False  # it ranks, and ties are broken by id
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The loss log."""
+        return frozenset({Need.LOSS_LOG})
+
+    def estimate_bytes(self, sizes: Sizes) -> int:
+        """Return the spectra a few times over and DBSCAN's neighbour lists at a tenth of the drop a sample."""
+        return 8 * (10 * sizes.n * sizes.t + 2 * sizes.n * max(sizes.n // 10, 50)) + (64 << 20)
+
+    def judge(self, evidence: Evidence) -> Opinion:
+        """Return the recipe's verdict as an opinion."""
+        return _verdict(evidence, SpectrumConfig(recipe="slides"), VerdictConfig(method="slides"))
+
+
+def _verdict(evidence: Evidence, spectrum: SpectrumConfig, verdict: VerdictConfig) -> Opinion:
+    log = the(evidence.losslog)
+    spectra = transform(log.log_loss, log.member_T, evidence.labels, spectrum)
+    made = conclude(log.sample_ids, spectra, evidence.labels, None, verdict)
+    return Opinion(
+        suspicion=made.suspicion,
+        flagged=made.decision == "quarantine",
+        reason=made.reason,
+        statement=state(made.groups, len(made.decision), verdict),
+        details={
+            "review": int((made.decision == "review").sum()),
+            "p_value": min((group.p_value for group in made.groups if group.tested), default=1.0),
+        },
+    )

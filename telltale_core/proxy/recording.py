@@ -1,0 +1,233 @@
+"""What detectors other than Telltale's ask of the proxy, recorded on request as Parquet beside the loss log.
+
+``ProxyConfig.record`` names any of :data:`KINDS`; nothing is recorded by default. Logits are a by-product of the
+snapshots and are kept at every epoch's end; the others take one more pass over the data when a member is done, or
+later, from the saved model (:func:`observe`). Files: ``recordings/member-<m>/<kind>.parquet``, logits one file an
+epoch: ``logits-<eeee>.parquet``; columns ``sample`` int32 and ``value``, a list of fixed length; shape and digest stand
+in the schema's metadata.
+
+Legend: N samples, B batch, D features, C channels, P positions, L normalisation layers, K outputs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from telltale_core.errors import ConfigError, Corrupt, NotFound
+from telltale_core.losslog.files import write_whole
+from telltale_core.modality.contract import Front
+from telltale_core.proxy.config import RECORDABLE, SettledConfig
+from telltale_core.proxy.data import Resident
+from telltale_core.proxy.hardware import Hardware, running
+
+if TYPE_CHECKING:
+    from telltale_core.proxy.fit import Fitted
+
+KINDS = RECORDABLE
+DTYPES = {"features": np.float32, "maps": np.float16, "norms": np.float32, "logits": np.float32}
+BATCH = 256
+Arrays = dict[str, NDArray[Any]]
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise :class:`ConfigError` for a kind that is not known."""
+    strange = [kind for kind in kinds if kind not in KINDS]
+    if strange:
+        raise ConfigError(f"record must hold only {', '.join(KINDS)}, got {strange[0]!r}")
+
+
+def recording_path(train_dir: Path, member: int, kind: str, epoch: int | None = None) -> Path:
+    """Return where a kind is recorded in a training folder."""
+    name = kind if epoch is None else f"{kind}-{epoch:04d}"
+    return train_dir / "recordings" / f"member-{member}" / f"{name}.parquet"
+
+
+def observe(fitted: Fitted, inputs: NDArray[Any], kinds: Sequence[str]) -> Arrays:
+    """Return what a trained proxy shows of (N, ...) inputs in evaluation mode: one pass, however many kinds.
+
+    ``features`` (N, D) float32; ``maps`` (N, C, P) float16, what the last convolutional part is given; ``norms`` (N, L)
+    float32, each normalisation layer's least log-likelihood; ``logits`` (N, K) float32. Raises :class:`ConfigError`
+    where the net has no such part.
+    """
+    with running(fitted.hardware):
+        data = Resident(inputs, fitted.front, fitted.hardware.device)
+        return _observe(fitted.net, data, fitted.hardware, kinds)
+
+
+@torch.inference_mode()
+def _observe(net: nn.Module, data: Resident, hardware: Hardware, kinds: Sequence[str]) -> Arrays:
+    check_kinds(kinds)
+    seen: dict[str, list[Any]] = {kind: [] for kind in kinds}
+    layers: list[torch.Tensor] = []
+    hooks = _hooks(net, seen, layers)
+    was_training = net.training
+    try:
+        net.eval()
+        for start in range(0, len(data), BATCH):
+            with hardware.autocast():
+                outputs = net(data.rows(slice(start, start + BATCH)))
+            if "logits" in seen:
+                seen["logits"].append(outputs.float().cpu().numpy())
+            if layers:
+                seen["norms"].append(torch.stack(layers, dim=1).float().cpu().numpy())
+                layers.clear()
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return {kind: np.concatenate(parts).astype(DTYPES[kind], copy=False) for kind, parts in seen.items()}
+
+
+def _hooks(net: nn.Module, seen: dict[str, list[Any]], layers: list[torch.Tensor]) -> list[Any]:
+    hooks: list[Any] = []
+
+    def keep(kind: str) -> Callable[..., None]:
+        def note(_module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+            value = given[0].detach().float()
+            flat = value.flatten(2) if kind == "maps" else value.flatten(1)
+            seen[kind].append(flat.cpu().numpy().astype(DTYPES[kind]))
+
+        return note
+
+    def likelihood(module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        layers.append(least_log_likelihood(module, given[0]))
+
+    if "features" in seen:
+        hooks.append(_part(net, "head").register_forward_pre_hook(keep("features")))
+    if "maps" in seen:
+        hooks.append(last_convolutional_part(net).register_forward_pre_hook(keep("maps")))
+    if "norms" in seen:
+        norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+        if not norms:
+            raise ConfigError("this proxy has no batch normalisation, so it has no 'norms' to record")
+        hooks += [module.register_forward_pre_hook(likelihood) for module in norms]
+    return hooks
+
+
+def _part(net: nn.Module, name: str) -> nn.Module:
+    part: Any = getattr(net, name, None)
+    if not isinstance(part, nn.Module):
+        raise ConfigError(f"this proxy has no {name}, so its features cannot be recorded")
+    return part
+
+
+def last_convolutional_part(net: nn.Module) -> nn.Module:
+    """Return the last direct part of the body that holds convolutions; where it is the only one, its last convolution.
+
+    Its input is what Beatrix looks at: the input of ResNet-18's last stage, of the small net's last residual block.
+    """
+    kinds = (nn.Conv1d, nn.Conv2d)
+    parts = [part for part in _part(net, "body").children() if any(isinstance(m, kinds) for m in part.modules())]
+    if not parts:
+        raise ConfigError("this proxy has no convolution, so it has no 'maps' to record")
+    inner = [module for module in parts[-1].modules() if isinstance(module, kinds)]
+    return parts[-1] if len(parts) > 1 else inner[-1]
+
+
+def least_log_likelihood(norm: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return the least log-density (B,) of a layer's values under its running mean and variance."""
+    mean: Any = norm.running_mean
+    variance: Any = norm.running_var
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    variance = (variance + float(getattr(norm, "eps", 1e-5))).view(shape)
+    worst = ((x.float() - mean.view(shape)).square() / variance + variance.log()).flatten(1).amax(dim=1)
+    least: torch.Tensor = -0.5 * (worst + math.log(2 * math.pi))
+    return least
+
+
+def write_recording(path: Path, values: NDArray[Any], about: dict[str, object]) -> None:
+    """Write (N, ...) values as one Parquet file, whole or not at all; equal values give equal bytes."""
+    flat = np.ascontiguousarray(values).reshape(len(values), -1)
+    kind = pa.float16() if flat.dtype == np.float16 else pa.float32()
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel(), kind), flat.shape[1])
+    schema = pa.schema([pa.field("sample", pa.int32()), pa.field("value", lists.type)])
+    said = {"format": "telltale.recording/1", "shape": list(values.shape), **about}
+    schema = schema.with_metadata({"telltale": json.dumps(said, sort_keys=True)})
+    sink = io.BytesIO()
+    table = pa.table([pa.array(np.arange(len(flat)), pa.int32()), lists], schema=schema)
+    pq.write_table(table, sink, compression="zstd", row_group_size=4096, write_page_checksum=True, use_dictionary=False)
+    write_whole(path, sink.getvalue())
+
+
+def read_recording(path: Path, drop_digest: str | None = None) -> NDArray[Any]:
+    """Return recorded values in the drop's row order.
+
+    Raises :class:`NotFound` for an absent file, :class:`Corrupt` for one that is damaged or of another drop.
+    """
+    if not path.is_file():
+        raise NotFound(f"{path} is absent: train with proxy.record, or let it be computed from the saved proxy")
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
+        said = json.loads(table.schema.metadata[b"telltale"])
+        column = table.column("value").combine_chunks()
+        values = column.flatten().to_numpy(zero_copy_only=False).reshape(said["shape"])
+    except (pa.ArrowException, OSError, TypeError, KeyError, ValueError) as error:
+        raise Corrupt(f"{path} is torn or damaged ({type(error).__name__}); remove it and record again") from error
+    if drop_digest is not None and said.get("drop_digest") != drop_digest:
+        raise Corrupt(f"{path} is of another drop; remove it and record again")
+    if not np.array_equal(table.column("sample").to_numpy(), np.arange(len(values))):
+        raise Corrupt(f"{path} does not hold every sample once, in the drop's order; remove it and record again")
+    return np.asarray(values)
+
+
+def record_final(
+    net: nn.Module,
+    data: Resident,
+    hardware: Hardware,
+    *,
+    out: Path,
+    member: int,
+    kinds: Sequence[str],
+    drop_digest: str,
+) -> None:
+    """Record, from a member's final weights, what one pass shows; logits were recorded by the epoch."""
+    wanted = [kind for kind in kinds if kind != "logits"]
+    if not wanted:
+        return
+    for kind, values in _observe(net, data, hardware, wanted).items():
+        about: dict[str, object] = {"kind": kind, "drop_digest": drop_digest, "member": member}
+        write_recording(recording_path(out, member, kind), values, about)
+
+
+def record_logits(outputs_NK: torch.Tensor, out: Path, member: int, epoch: int, drop_digest: str) -> None:
+    """Record the outputs (N, K) at an epoch's end; a resumed run writes the same file again."""
+    about: dict[str, object] = {"kind": "logits", "drop_digest": drop_digest, "member": member, "epoch": epoch}
+    write_recording(recording_path(out, member, "logits", epoch), outputs_NK.float().cpu().numpy(), about)
+
+
+def read_logits(train_dir: Path, member: int, epochs: int, drop_digest: str) -> NDArray[np.float32]:
+    """Return the logits of every epoch, (N, E, K) float32; raises :class:`NotFound` where any was not recorded."""
+    paths = [recording_path(train_dir, member, "logits", epoch) for epoch in range(epochs)]
+    return np.stack([read_recording(path, drop_digest) for path in paths], axis=1)
+
+
+def recording_bytes(net: nn.Module, front: Front, inputs: NDArray[Any], kinds: Sequence[str]) -> int:
+    """Return how many bytes one member's recordings take in memory while they are made; of logits, one epoch's."""
+    if not kinds or not len(inputs):
+        return 0
+    device = next(net.parameters()).device.type
+    data = Resident(np.asarray(inputs[:2]), front, device)
+    seen = _observe(net, data, Hardware(device=device, precision="float32", threads=1), kinds)
+    held = sum(int(value[0].nbytes) for value in seen.values())
+    return 3 * held * len(inputs)  # the batches, their concatenation, the Parquet bytes before they are on disk
+
+
+def recording_disk_bytes(net: nn.Module, front: Front, inputs: NDArray[Any], config: SettledConfig) -> int:
+    """Return how many bytes all members' recordings take on disk at most: they are compressed, here they are not."""
+    once = [kind for kind in config.record if kind != "logits"]
+    logits = [kind for kind in config.record if kind == "logits"]
+    each = recording_bytes(net, front, inputs, once) + config.epochs * recording_bytes(net, front, inputs, logits)
+    return config.members * each // 3
