@@ -93,7 +93,7 @@ def test_no_case_stands_twice_and_report_cases_are_not_development_cases(name: s
     keys = [case.key() for case in SUITES[name].cases]
     assert len(set(keys)) == len(keys)
     development = {case.seed for case in SUITES["development"].cases}
-    assert name == "development" or not development & {case.seed for case in SUITES[name].cases}
+    assert name.endswith("development") or not development & {case.seed for case in SUITES[name].cases}
 
 
 def test_words_choose_cases() -> None:
