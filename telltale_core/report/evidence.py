@@ -53,11 +53,12 @@ class Heat:
 def focuses(run: Run, config: ReportConfig) -> list[Focus]:
     """Return what to show evidence for: labels with most quarantined samples, else review, else the most outstanding.
 
-    In a clean run this is one label, with its most suspicious kept samples in the place of suspected ones.
+    In a clean run without a near miss this is one label, with its most suspicious kept samples in the place of
+    suspected ones.
     """
     for decision, word in (("quarantine", "quarantined"), ("review", "under review")):
         rows = run.worst_first(decision)
-        if len(rows) and run.status in ("poison", "review"):
+        if len(rows) and (run.status in ("poison", "review") or run.near_miss):
             return [_focus(run, label, rows, word) for label in _busiest(run, rows, config.evidence_labels)]
     rows = run.worst_first()
     if not len(rows):

@@ -98,6 +98,11 @@ class Run:
         tested = [bool(group.get("tested", True)) for group in self.verdict.get("groups") or []]
         return "untested" if tested and not any(tested) else "clean"
 
+    @property
+    def near_miss(self) -> bool:
+        """Whether nothing was called, but a group came near enough to be held for review."""
+        return self.status == "clean" and any(group.review for group in self.groups())
+
     def label_name(self, label: int | None) -> str:
         """Return what to call a label; the whole drop where there is none."""
         if label is None:

@@ -197,6 +197,11 @@ def groups_left(run: Run, config: ReportConfig) -> str:
 
 def evidence_lead(run: Run, items: list[Any]) -> str:
     """Return what the reader is about to see."""
+    if run.near_miss:
+        return (
+            "Nothing was called poison, but a group came near: the pictures show its samples, which are held for "
+            "review, against the others of their label."
+        )
     if run.status in ("clean", "untested"):
         return (
             "Nothing was suspected. For comparison the pictures show the label that stood out most: its samples with "

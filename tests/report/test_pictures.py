@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from telltale_core.report import ReportConfig, read_run
+from telltale_core.report import ReportConfig, read_run, views
 from telltale_core.report.evidence import coherence, columns, epochs_of, focuses, spectra
 from telltale_core.report.image import ImageViewer, common
 from telltale_core.report.pictures import trajectories_of, verdict_png
@@ -47,6 +47,13 @@ def test_matplotlib_settings_stay_as_they_were_also_with_threads(run):
 
 def test_trajectories_picture_is_none_without_samples_to_compare(made):
     assert trajectories_of(read_run(*made(n=1, quarantined=0, review=0).args)) is None
+
+
+def test_the_focus_of_a_near_miss_is_what_is_under_review(made):
+    run = read_run(*made(quarantined=0, review=12).args)
+    assert run.near_miss
+    assert focuses(run, ReportConfig())[0].word == "under review"
+    assert "came near" in views.evidence_lead(run, [])
 
 
 def test_focus_is_the_label_with_most_quarantined(run):
