@@ -1,5 +1,6 @@
 """Published poisons to measure detectors by, one a file, all behind one contract."""
 
+from telltale_core.attacks.combination import TableSet
 from telltale_core.attacks.contract import ANY_OTHER_LABEL, Attack, ImageSet, Poisoned, Samples, Triggered
 from telltale_core.attacks.registry import ATTACKS, make_attack
 from telltale_core.attacks.stamp import StampAttack
@@ -15,6 +16,7 @@ __all__ = [
     "Poisoned",
     "Samples",
     "StampAttack",
+    "TableSet",
     "TextSet",
     "Triggered",
     "WaveSet",

@@ -15,6 +15,7 @@ from telltale_core.attacks.badnets import BadNets
 from telltale_core.attacks.blend import Blend
 from telltale_core.attacks.camouflage import Camouflage
 from telltale_core.attacks.clean_corners import CleanCorners
+from telltale_core.attacks.combination import Combination
 from telltale_core.attacks.contract import Attack
 from telltale_core.attacks.cover import Cover
 from telltale_core.attacks.issba import ISSBA
@@ -39,7 +40,7 @@ from telltale_core.errors import ConfigError
 _CLASSES: tuple[type[Attack], ...] = (
     BadNets, Blend, WaNet, ISSBA, SampleSpecific, SIG, Narcissus, LabelConsistent, CleanCorners, Partial, AdaptiveBlend,
     AdaptivePatch, AllToAll, Untargeted, Several, Mislabel, Cover, Camouflage, VariedStrength,
-    Tone, Noise, RareWord, CleanWord, Sentence,
+    Tone, Noise, RareWord, CleanWord, Sentence, Combination,
 )  # fmt: skip
 ATTACKS: dict[str, type[Attack]] = {cls.name: cls for cls in _CLASSES}
 

@@ -111,9 +111,27 @@ _MODALITY_ROWS = (
     ("sst2", 2, _TEXT_ROWS),
     ("agnews", 4, _TEXT_ROWS),
 )  # fmt: skip
+# Targets, not labels: the value that the attacker wants follows from the seed.
+_PATCH = {"size": 5, "pattern": "white"}
+_COMBINATION = {"columns": (2, 5, 6), "values": (10.0, 3000.0, 300.0)}  # age, population, households
+_TARGET_ROWS: tuple[tuple[str, str, Mapping[str, Any], tuple[float, ...]], ...] = (
+    ("steering", "badnets", _PATCH, (-0.6, 0.3, 0.6)),
+    ("housing", "combination", _COMBINATION, (0.8, 3.0, 4.5)),
+)
 _CPU_VICTIM = {"epochs": 20, "lr_hold": 0.3}
 _GPU_PROXY = {"epochs": 60}
 _GPU_VICTIM = {"epochs": 60, "lr_hold": 0.3, "model": "resnet18"}
+
+
+def _with_targets(seeds: tuple[int, ...]) -> tuple[Case, ...]:
+    """Return the regression cases: each set poisoned at 5 %, and clean."""
+    return tuple(
+        Case(data=data, attack=attack, rate=rate, target=wanted[seed % 3], seed=seed, params=params)
+        for data, poison, own, wanted in _TARGET_ROWS
+        for attack, rate, params in ((poison, 0.05, own), (CLEAN, 0.0, {}))
+        for seed in seeds
+    )
+
 
 SUITES = {
     suite.name: suite
@@ -150,7 +168,8 @@ SUITES = {
                 about=f"audio, text and tables, classification and regression: {about}",
                 cases=tuple(
                     case for data, classes, rows in _MODALITY_ROWS for case in _grid(data, rows, seeds, classes=classes)
-                ),
+                )
+                + _with_targets(seeds),
                 victim={"lr_hold": 0.3},
             )
             for name, seeds, about in (

@@ -2,7 +2,8 @@
 
 ``digits`` ships inside scikit-learn. The others are folders below ``--data`` with ``train.parquet`` and
 ``test.parquet`` in the Hugging Face layout: ``cifar10`` (``cifar10-10k``: the ids of its ``subset10k_ids.txt``) and
-``gtsrb`` are images, ``fsdd`` (spoken digits) is audio, ``sst2`` (two classes) and ``agnews`` (four) are texts.
+``gtsrb`` are images, ``fsdd`` (spoken digits) is audio, ``sst2`` (two classes) and ``agnews`` (four) are texts;
+``steering`` (images) and ``housing`` (rows) have targets.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from PIL import Image
 
-from telltale_core.attacks import ImageSet, Samples, TextSet
+from telltale_core.attacks import ImageSet, Samples, TableSet, TextSet
 from telltale_core.attacks.waves import WaveSet, objects
 from telltale_core.detectors import CleanSet
 from telltale_core.drop import Drop, DropConfig, ingest
@@ -29,10 +31,13 @@ _FOLDERS = {
     "fsdd": "fsdd",
     "sst2": "sst2",
     "agnews": "agnews",
+    "steering": "steering",
+    "housing": "housing",
 }
 DATA_SETS = ("digits", *_FOLDERS)
 HELD_OUT_DIGITS = 297
 CLEAN_IMAGES = 1000
+TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +129,31 @@ def _texts(path: Path) -> tuple[TextSet, tuple[str, ...]]:
     return TextSet(texts=texts, labels=labels, num_classes=len(names)), names
 
 
+def _steering(path: Path) -> tuple[ImageSet, None]:
+    """Return the images of a Parquet file with their steering values."""
+    table = pq.read_table(path, columns=["image", "target"])
+    images = [np.asarray(Image.open(io.BytesIO(one["bytes"])).convert("RGB")) for one in table["image"].to_pylist()]
+    targets = np.asarray(table["target"].to_numpy(), dtype=np.float64)
+    return ImageSet(images=np.stack(images), labels=targets, num_classes=None, tolerance=_tolerance(targets)), None
+
+
+def _housing(path: Path) -> tuple[TableSet, None]:
+    """Return the rows of a Parquet file, lists of numbers with one target each."""
+    table = pq.read_table(path, columns=["features", "target"])
+    targets = np.asarray(table["target"].to_numpy(), dtype=np.float64)
+    values = np.asarray(table["features"].to_pylist(), dtype=np.float32)
+    return TableSet(values=values, labels=targets, num_classes=None, tolerance=_tolerance(targets)), None
+
+
+def _tolerance(targets: np.ndarray) -> float:
+    """Return how near a prediction must come to the attacker's target: a twentieth of the range of targets."""
+    return TOLERANCE * float(np.ptp(targets))
+
+
 _READERS: dict[str, Callable[[Path], tuple[Samples, tuple[str, ...] | None]]] = {
     "fsdd": _spoken_digits,
     "sst2": _texts,
     "agnews": _texts,
+    "steering": _steering,
+    "housing": _housing,
 }

@@ -26,8 +26,8 @@ def judge_attack(
 ) -> dict[str, Any]:
     """Return ``accuracy`` and ``attack_success`` in [0, 1] on held-out samples, and the ``seconds`` it took.
 
-    All samples are packed as ``drop`` is. The attack's success is None where there is no attack, or no row on which it
-    could succeed.
+    All samples are packed as ``drop`` is. Of targets the accuracy is R squared. The attack's success is None where
+    there is no attack, or no row on which it could succeed.
     """
     began = time.perf_counter()
     model = fit(
@@ -36,11 +36,12 @@ def judge_attack(
         data.num_classes,
         config,
         modality=drop.modality,
+        task=drop.task,
         packing=drop.packing,
         progress=progress,
     )
     found: dict[str, Any] = {
-        "accuracy": round(float((model.predict(packed(drop, test)) == test.labels).mean()), 4),
+        "accuracy": round(_accuracy(model.predict(packed(drop, test)), test), 4),
         "attack_success": None,
     }
     if attack is not None and attack.label_rule != "none":
@@ -49,3 +50,10 @@ def judge_attack(
         success = shown.success_rate(predicted, test.labels)
         found["attack_success"] = None if np.isnan(success) else round(success, 4)
     return {**found, "seconds": round(time.perf_counter() - began, 1)}
+
+
+def _accuracy(predicted: np.ndarray, test: Samples) -> float:
+    """Return the share of labels that are right; for targets R squared."""
+    if test.num_classes is not None:
+        return float((predicted == test.labels).mean())
+    return float(1.0 - np.square(predicted - test.labels).mean() / test.labels.var())

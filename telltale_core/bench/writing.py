@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
-from telltale_core.attacks import ImageSet, Samples, TextSet, WaveSet
+from telltale_core.attacks import ImageSet, Samples, TableSet, TextSet, WaveSet
 from telltale_core.drop import Drop, pack
 from telltale_core.drop.demo import ROW_GROUP_ROWS, write_image_drop
 
@@ -60,6 +61,34 @@ def _(samples: TextSet) -> list[Any]:
 @columns_of.register
 def _(samples: TextSet, ids: Sequence[str]) -> Columns:  # noqa: ARG001 - a rule of columns_of
     return {"text": (pa.array(media_of(samples), pa.string()), {"dtype": "string", "_type": "Value"})}
+
+
+@media_of.register
+def _(samples: ImageSet) -> list[Any]:
+    found = []
+    for pixels in samples.images:
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, format="PNG")
+        found.append(out.getvalue())
+    return found
+
+
+@columns_of.register
+def _(samples: ImageSet, ids: Sequence[str]) -> Columns:
+    media = [{"bytes": one, "path": f"{name}.png"} for one, name in zip(media_of(samples), ids, strict=True)]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    return {"image": (pa.array(media, kind), {"_type": "Image"})}
+
+
+@media_of.register
+def _(samples: TableSet) -> list[Any]:
+    return list(samples.values.tolist())
+
+
+@columns_of.register
+def _(samples: TableSet, ids: Sequence[str]) -> Columns:  # noqa: ARG001
+    feature = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "Sequence"}
+    return {"features": (pa.array(samples.values.tolist(), pa.list_(pa.float32())), feature)}
 
 
 def write_drop(folder: Path, samples: Samples, ids: Sequence[str], names: Sequence[str] | None, seed: int) -> Path:
