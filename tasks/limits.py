@@ -14,7 +14,8 @@ from telltale_core.digest import sha256_bytes
 
 log = logging.getLogger(__name__)
 LEASE_S = 60.0  # a killed holder frees its place after this
-PATIENCE_S = 900.0
+PATIENCE_S = float(os.environ.get("TELLTALE_PUBLICATION_WAIT_S", "120"))
+"""How long a publication waits for its turn, then it goes on without: a holder that was killed keeps it for a lease."""
 
 
 def name_of(dataset: str) -> str:

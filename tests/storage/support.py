@@ -44,15 +44,34 @@ def s3_server() -> Iterator[tuple[str, int]]:
                 return app(environ, start_response)
         return app(environ, start_response)
 
-    server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield "127.0.0.1", server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with _tidied():
+        server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=Quiet)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield "127.0.0.1", server.server_port
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+@contextlib.contextmanager
+def _tidied() -> Iterator[None]:
+    """Take away the buckets and queues that were made meanwhile: moto keeps them for the whole process."""
+    from moto.backends import get_backend
+
+    def held() -> list[tuple[dict[str, Any], str]]:
+        buckets = [backend.buckets for account in get_backend("s3").values() for backend in account.values()]
+        queues = [backend.queues for account in get_backend("sqs").values() for backend in account.values()]
+        return [(place, name) for place in (*buckets, *queues) for name in place]
+
+    before = {(id(place), name) for place, name in held()}
+    yield
+    for place, name in held():
+        if (id(place), name) not in before:
+            del place[name]
+            get_backend("s3").bucket_accounts.pop(name, None)
 
 
 class LossyProxy:
