@@ -133,15 +133,21 @@ def _with_targets(seeds: tuple[int, ...]) -> tuple[Case, ...]:
     )
 
 
+_CPU_CASES = _grid("cifar10-10k", _CPU_ROWS, REPORT_SEEDS) + _grid(
+    "cifar10-10k", ((CLEAN, 0.0),), (*REPORT_SEEDS, 14, 15)
+)
+_DIGIT_CASES = _grid("digits", _DIGIT_ROWS, (21, 22, 23))
+_DIGIT_VICTIM = {**DIGITS_PROXY, "lr_hold": 0.3}
+
 SUITES = {
     suite.name: suite
     for suite in (
         Suite(
             name="digits",
             about="1,500 handwritten digits that every checkout has; minutes on two cores",
-            cases=_grid("digits", _DIGIT_ROWS, (21, 22, 23)),
+            cases=_DIGIT_CASES,
             proxy=DIGITS_PROXY,
-            victim={**DIGITS_PROXY, "lr_hold": 0.3},
+            victim=_DIGIT_VICTIM,
         ),
         Suite(
             name="development",
@@ -152,8 +158,7 @@ SUITES = {
         Suite(
             name="cpu",
             about="CIFAR-10, 10,000 images: report cases, three seeds each, five clean",
-            cases=_grid("cifar10-10k", _CPU_ROWS, REPORT_SEEDS)
-            + _grid("cifar10-10k", ((CLEAN, 0.0),), (*REPORT_SEEDS, 14, 15)),
+            cases=_CPU_CASES,
             victim=_CPU_VICTIM,
         ),
         Suite(
@@ -180,8 +185,7 @@ SUITES = {
         Suite(
             name="detectors",
             about="CIFAR-10, 10,000 images: the cases of the suite cpu, judged by every detector",
-            cases=_grid("cifar10-10k", _CPU_ROWS, REPORT_SEEDS)
-            + _grid("cifar10-10k", ((CLEAN, 0.0),), (*REPORT_SEEDS, 14, 15)),
+            cases=_CPU_CASES,
             victim=_CPU_VICTIM,
             detectors=_ALL,
             opinions=True,
@@ -189,9 +193,9 @@ SUITES = {
         Suite(
             name="detectors-digits",
             about="the cases of the suite digits, judged by every detector; needs no data",
-            cases=_grid("digits", _DIGIT_ROWS, (21, 22, 23)),
+            cases=_DIGIT_CASES,
             proxy=DIGITS_PROXY,
-            victim={**DIGITS_PROXY, "lr_hold": 0.3},
+            victim=_DIGIT_VICTIM,
             detectors=_ALL,
             opinions=True,
         ),

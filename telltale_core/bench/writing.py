@@ -18,6 +18,7 @@ from PIL import Image
 from telltale_core.attacks import ImageSet, Samples, TableSet, TextSet, WaveSet
 from telltale_core.drop import Drop, pack
 from telltale_core.drop.demo import ROW_GROUP_ROWS, write_image_drop
+from telltale_core.errors import ConfigError
 
 Columns = dict[str, tuple[pa.Array, dict[str, Any]]]
 
@@ -25,13 +26,26 @@ Columns = dict[str, tuple[pa.Array, dict[str, Any]]]
 @functools.singledispatch
 def media_of(samples: Samples) -> list[Any]:
     """Return the inputs as the rows of a drop hold them, one for each sample."""
-    raise NotImplementedError(f"no rule for {type(samples).__name__}")
+    raise _unknown(samples)
 
 
 @functools.singledispatch
-def columns_of(samples: Samples, ids: Sequence[str]) -> Columns:
+def columns_of(samples: Samples, ids: Sequence[str]) -> Columns:  # noqa: ARG001 - its rules name files by id
     """Return the input columns by name, each with its Hugging Face feature."""
-    raise NotImplementedError(f"no rule for {type(samples).__name__}")
+    raise _unknown(samples)
+
+
+def _unknown(samples: Samples) -> ConfigError:
+    known = ", ".join(sorted(kind.__name__ for kind in media_of.registry if kind is not object))
+    return ConfigError(
+        f"the bench cannot write {type(samples).__name__} as a drop, only {known}; register a rule with media_of and "
+        "columns_of"
+    )
+
+
+def _files(samples: Samples, ids: Sequence[str], ending: str) -> pa.Array:
+    media = [{"bytes": one, "path": f"{name}.{ending}"} for one, name in zip(media_of(samples), ids, strict=True)]
+    return pa.array(media, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
 
 
 @media_of.register
@@ -48,9 +62,7 @@ def _(samples: WaveSet) -> list[Any]:
 
 @columns_of.register
 def _(samples: WaveSet, ids: Sequence[str]) -> Columns:
-    media = [{"bytes": one, "path": f"{name}.wav"} for one, name in zip(media_of(samples), ids, strict=True)]
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    return {"audio": (pa.array(media, kind), {"_type": "Audio", "sampling_rate": samples.rate})}
+    return {"audio": (_files(samples, ids, "wav"), {"_type": "Audio", "sampling_rate": samples.rate})}
 
 
 @media_of.register
@@ -75,20 +87,19 @@ def _(samples: ImageSet) -> list[Any]:
 
 @columns_of.register
 def _(samples: ImageSet, ids: Sequence[str]) -> Columns:
-    media = [{"bytes": one, "path": f"{name}.png"} for one, name in zip(media_of(samples), ids, strict=True)]
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    return {"image": (pa.array(media, kind), {"_type": "Image"})}
+    return {"image": (_files(samples, ids, "png"), {"_type": "Image"})}
 
 
 @media_of.register
 def _(samples: TableSet) -> list[Any]:
-    return list(samples.values.tolist())
+    rows: list[Any] = samples.values.tolist()
+    return rows
 
 
 @columns_of.register
 def _(samples: TableSet, ids: Sequence[str]) -> Columns:  # noqa: ARG001
     feature = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "Sequence"}
-    return {"features": (pa.array(samples.values.tolist(), pa.list_(pa.float32())), feature)}
+    return {"features": (pa.array(media_of(samples), pa.list_(pa.float32())), feature)}
 
 
 def write_drop(folder: Path, samples: Samples, ids: Sequence[str], names: Sequence[str] | None, seed: int) -> Path:

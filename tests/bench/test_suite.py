@@ -16,6 +16,7 @@ from telltale_core.bench.data import load
 from telltale_core.bench.harness import Bench
 from telltale_core.bench.suite import run_suite
 from telltale_core.bench.tables import render
+from telltale_core.bench.writing import columns_of, media_of
 from telltale_core.errors import ConfigError
 
 TINY = {"epochs": 6, "width": 4, "lr": 0.02}
@@ -94,6 +95,13 @@ def test_no_case_stands_twice_and_report_cases_are_not_development_cases(name: s
     assert len(set(keys)) == len(keys)
     development = {case.seed for case in SUITES["development"].cases}
     assert name.endswith("development") or not development & {case.seed for case in SUITES[name].cases}
+
+
+def test_a_kind_of_samples_without_a_rule_is_told_which_kinds_have_one() -> None:
+    with pytest.raises(ConfigError, match="cannot write object as a drop, only ImageSet, TableSet, TextSet, WaveSet"):
+        media_of(object())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="register a rule"):
+        columns_of(object(), ["a"])  # type: ignore[arg-type]
 
 
 def test_words_choose_cases() -> None:
