@@ -117,7 +117,7 @@ def running(store: tuple[str, int], small_drop: Path, tmp_path_factory: pytest.T
     """The whole stack, deployed and waiting for drops; one for all tests, for a server takes its time to start."""
     made = _load("telltale_e2e_stack", Path(__file__).with_name("stack.py"))
     with made.stack(tmp_path_factory.mktemp("stack"), store) as stack:
-        stack.wait_for, stack.secrets = made.wait_for, list(made.SECRETS.values())
+        stack.wait_for, stack.secrets, stack.password = made.wait_for, list(made.SECRETS.values()), made.PASSWORD
         stack.inbox = Inbox(stack, small_drop)
         stack.start_server()
         words = ["deploy", "--inbox", made.INBOX, "--clean", made.CLEAN, "--work", made.WORK, "--gpus", "1"]
@@ -137,6 +137,21 @@ def running(store: tuple[str, int], small_drop: Path, tmp_path_factory: pytest.T
 @pytest.fixture
 def inbox(running: Any) -> Any:
     return running.inbox
+
+
+@pytest.fixture
+def ui(running: Any, tmp_path: Path) -> Iterator[Any]:
+    """A person at the UI: a real browser that knows the password. ``E2E_PICTURES=folder`` keeps what it takes."""
+    made = _load("telltale_e2e_browser", Path(__file__).with_name("browser.py"))
+    if made.PROGRAM is None:
+        pytest.skip("needs a browser: chromium")
+    with made.browser(tmp_path / "browser") as person:
+        person.base = running.api.removesuffix("/api")
+        person.folder = Path(os.environ.get("E2E_PICTURES") or tmp_path)
+        person.folder.mkdir(parents=True, exist_ok=True)
+        person.open(person.base)
+        person.script(f"localStorage.setItem('prefect-password', btoa({json.dumps(running.password)}))")
+        yield person
 
 
 @pytest.fixture
@@ -186,8 +201,11 @@ class Inbox:
                 seconds = {"made_s": made - uploaded, "began_s": began - uploaded}
                 self.running.note(case="latency", drop=drop, at=uploaded, **seconds)
 
-    def put(self, drop: str, *, mark: bool = True) -> None:
-        """Upload the small drop under ``<dataset>/<name>``, its ids and thus its content its own; the mark last."""
+    def put(self, drop: str, *, mark: bool = True, ids: str = "") -> None:
+        """Upload the small drop under ``<dataset>/<name>``, its ids and thus its content its own; the mark last.
+
+        With ``ids`` its content is that of every drop with the same.
+        """
         import io
 
         import pyarrow as pa
@@ -195,7 +213,7 @@ class Inbox:
 
         table = pq.read_table(self.small_drop / "train.parquet")
         place = table.schema.get_field_index("id")
-        ids = pa.array([f"{name}-{drop.replace('/', '-')}" for name in table["id"].to_pylist()])
+        ids = pa.array([f"{name}-{ids or drop.replace('/', '-')}" for name in table["id"].to_pylist()])
         data = io.BytesIO()
         pq.write_table(table.set_column(place, table.schema.field(place), ids), data)
         self.s3.put_object(Bucket="raw", Key=f"inbox/{drop}/train.parquet", Body=data.getvalue())

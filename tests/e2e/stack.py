@@ -132,6 +132,7 @@ class Stack:
             lease = "prefect.server.concurrency.lease_storage.filesystem"
             environment = {**self.common, "PREFECT_HOME": home, "PREFECT_SERVER_API_AUTH_STRING": PASSWORD}
             environment |= {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": lease, "PREFECT_API_AUTH_STRING": PASSWORD}
+            environment["PREFECT_UI_API_URL"] = self.api  # where a browser finds it
             command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port"]
             self.add("server", [*command, str(self.port)], environment)
         self.wait_server()

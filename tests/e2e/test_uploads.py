@@ -31,6 +31,26 @@ def test_an_uploaded_drop_becomes_a_version_without_another_command(running: Any
     assert {"verdict", "counts", "outcome"} <= keys
 
 
+def test_the_ui_shows_the_run_its_stages_and_its_artifacts(running: Any, inbox: Any, ui: Any) -> None:
+    inbox.version("signs")
+    [run] = running.runs_of("signs/first")
+    ui.open(f"{ui.base}/runs", "cleanse first into signs")
+    ui.picture(ui.folder / "runs.png", height=1100)
+    ui.open(f"{ui.base}/runs/flow-run/{run['id']}", "cleanse first into signs", "Completed", "Finished in state")
+    ui.picture(ui.folder / "run.png", height=1100)
+    ui.click("Task Runs")
+    ui.wait(*(f"{stage} drop" for stage in ("train", "spectrum", "cluster", "report", "publish")), "ingest first")
+    ui.picture(ui.folder / "stages.png", height=1250)
+    ui.click("Artifacts")
+    ui.wait("Verdict", "Outcome")
+    ui.picture(ui.folder / "artifacts.png", height=1250)
+    for key in ("verdict", "outcome"):
+        wanted = {"key": {"any_": [key]}, "flow_run_id": {"any_": [run["id"]]}}
+        made = running.ask("/artifacts/filter", {"artifacts": wanted})[-1]
+        ui.open(f"{ui.base}/artifacts/artifact/{made['id']}", "Poison found: 100 of 600" if key == "verdict" else "signs")
+        ui.picture(ui.folder / f"{key}.png")
+
+
 @whole
 def test_the_event_delivered_again_and_a_sweep_start_nothing_more(running: Any, inbox: Any) -> None:
     inbox.version("signs")

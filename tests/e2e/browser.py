@@ -1,0 +1,102 @@
+"""A real browser without a window, driven over its DevTools protocol: what a person would see of a page."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import time
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class Browser:
+    """One page of a browser."""
+
+    def __init__(self, socket: Any) -> None:
+        self.socket, self.calls = socket, 0
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        self.calls += 1
+        self.socket.send(json.dumps({"id": self.calls, "method": method, "params": params}))
+        while True:
+            answer: dict[str, Any] = json.loads(self.socket.recv(timeout=120))
+            if answer.get("id") == self.calls:
+                assert "error" not in answer, answer["error"]
+                return answer["result"]  # type: ignore[no-any-return]
+
+    def script(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression, promises awaited."""
+        told = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        return told["result"].get("value")
+
+    def text(self) -> str:
+        """Return the text that stands on the page."""
+        return str(self.script("document.body ? document.body.innerText : ''"))
+
+    def open(self, address: str, *expected: str, limit_s: float = 120) -> str:
+        """Return the page's text once all of ``expected`` stand in it."""
+        self.call("Page.navigate", url=address)
+        return self.wait(*expected, limit_s=limit_s)
+
+    def wait(self, *expected: str, limit_s: float = 120) -> str:
+        """Return the page's text once all of ``expected`` stand in it; the test fails where they do not come."""
+        deadline = time.monotonic() + limit_s
+        while missing := [each for each in expected if each not in (shown := self.text())]:
+            assert time.monotonic() < deadline, f"{missing} not on the page: {shown[:2000]}"
+            time.sleep(0.5)
+        return self.text()
+
+    def click(self, words: str) -> None:
+        """Click the innermost element with exactly this text, such as a tab."""
+        wanted = json.dumps(words)
+        found = f"[...document.querySelectorAll('body *')].filter(e => e.innerText?.trim() === {wanted}).at(-1)"
+        assert self.script(f"(e => e ? (e.click(), true) : false)({found})"), f"nothing to click is called {words}"
+
+    def picture(self, file: Path, width: int = 1360, height: int = 900) -> Path:
+        """Write what is seen as PNG."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        time.sleep(3)  # the page lays itself out anew, charts are drawn
+        file.write_bytes(b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        return file
+
+
+@contextlib.contextmanager
+def browser(folder: Path) -> Iterator[Browser]:
+    """Run a browser with a new profile; it ends with the block."""
+    from websockets.sync.client import connect
+
+    assert PROGRAM is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = "--headless --no-sandbox --disable-gpu --hide-scrollbars --disable-background-networking --no-first-run"
+    command = [PROGRAM, *quiet.split(), "--window-size=1360,900", f"--user-data-dir={folder}"]
+    with (folder / "browser.log").open("wb") as told:
+        process = subprocess.Popen(
+            [*command, "--remote-debugging-port=0", "about:blank"], stdout=told, stderr=told, stdin=subprocess.DEVNULL
+        )
+    try:
+        with connect(_page_of(folder), max_size=None, open_timeout=60) as socket:
+            yield Browser(socket)
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def _page_of(folder: Path, limit_s: float = 120) -> str:
+    """Return the address of the browser's page, which it tells in its profile once it listens."""
+    import urllib.request
+
+    deadline, told = time.monotonic() + limit_s, folder / "DevToolsActivePort"
+    while not (told.is_file() and re.match(r"\d+\n", told.read_text())):
+        assert time.monotonic() < deadline, (folder / "browser.log").read_text()[-2000:]
+        time.sleep(0.2)
+    port = int(told.read_text().split()[0])
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=60) as reply:
+        return next(str(page["webSocketDebuggerUrl"]) for page in json.load(reply) if page["type"] == "page")

@@ -1,0 +1,94 @@
+"""How long people wait, on the whole stack: from an upload to its run, and what orchestration adds to the library.
+
+``E2E_LATENCIES=20 E2E_FIGURES=figures.jsonl pytest tests/e2e/test_figures.py``; alone on its machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from telltale_core import publish
+
+UPLOADS = int(os.environ.get("E2E_LATENCIES", "0"))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(not UPLOADS, reason="figures, minutes each: E2E_LATENCIES=20 takes them"),
+]
+LIBRARY = """
+import json, sys, time
+began = time.perf_counter()
+from telltale_core import stages
+from telltale_core.config import from_dict, to_dict
+source, destination, work, given = sys.argv[1:]
+settings = to_dict(from_dict(stages.CleanseConfig, json.loads(given)))
+imported = time.perf_counter()
+record = source
+for name in ("ingest", "train", "spectrum", "cluster", "report"):
+    record = getattr(stages, name)(record, work, settings[stages.STAGES[name].settings])
+stages.publish(record, destination, work, settings["publish"])
+print(json.dumps({"library_s": time.perf_counter() - imported, "imports_s": imported - began}))
+"""
+
+
+def test_uploads_one_after_another_start_their_runs_soon(running: Any, inbox: Any) -> None:
+    """The content is the same each time, so that the stages are reused and what is timed is the way to the run."""
+    for number in range(UPLOADS + 1):  # the first is not like the others: it trains
+        drop = f"latency/drop-{number:02d}"
+        inbox.put(drop, ids="latency")
+        run = running.wait_for("a run", lambda drop=drop: next(iter(running.runs_of(drop)), None), 300)
+        run = running.ended(run["id"])
+        assert run["state_name"] == "Completed"
+        if number:
+            made, began, ended = (
+                datetime.fromisoformat(run[name]).timestamp() - inbox.uploaded[drop]
+                for name in ("created", "start_time", "end_time")
+            )
+            running.note(case="one by one", drop=drop, made_s=made, began_s=began, ended_s=ended)
+    assert len(publish.log("s3://clean/sets/latency")) >= 1
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_the_library_alone_beside_the_whole_stack(
+    turn: int, running: Any, inbox: Any, small_settings: dict[str, Any]
+) -> None:
+    with inbox.silent():
+        inbox.put(f"direct/turn-{turn}")
+    began = time.monotonic()
+    places = [f"s3://raw/inbox/direct/turn-{turn}", "s3://clean/sets/direct", "s3://work/direct"]
+    done = subprocess.run(
+        [sys.executable, "-c", LIBRARY, *places, json.dumps(small_settings)],
+        env=running.environment("direct"),
+        cwd=running.folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    process_s = time.monotonic() - began
+    inbox.put(f"stacked/turn-{turn}")
+    inbox.version("stacked", source=f"turn-{turn}")
+    version_s = time.time() - inbox.uploaded[f"stacked/turn-{turn}"]
+    [run] = running.runs_of(f"stacked/turn-{turn}")
+    run = running.ended(run["id"])
+    training = max(running.runs("train-proxy"), key=lambda each: each["created"])
+    counts = [publish.log(f"s3://clean/sets/{name}")[-1].counts for name in ("direct", "stacked")]
+    assert counts[0] == counts[1]
+    running.note(
+        case="overhead",
+        turn=turn,
+        process_s=process_s,
+        **json.loads(done.stdout),
+        version_s=version_s,
+        run_s=run["total_run_time"],
+        training_run_s=training["total_run_time"],
+    )
