@@ -6,7 +6,9 @@ import itertools
 import json
 import os
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from telltale_core import publish
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+CHANGING = {"updated", "last_polled", "status", "last_heartbeat", "version_id", "version_info", "last_sent_at"}
 whole = pytest.mark.skipif(not os.environ.get("E2E_WHOLE"), reason="several drops, minutes each: E2E_WHOLE=1 runs them")
 
 
@@ -75,6 +78,40 @@ def test_a_drop_whose_event_was_lost_is_found_by_the_sweep_once_it_is_complete(r
     assert "started-by:sweep" in run["tags"]
 
 
+def test_deploying_again_changes_nothing_and_the_doctor_is_content(running: Any) -> None:
+    def registered() -> dict[str, Any]:
+        kinds = ("deployments", "work_pools", "automations", "block_documents", "variables")
+        found = {kind: running.ask(f"/{kind}/filter", {"limit": 200}) for kind in kinds}
+        return {
+            f"{kind} {each['name']}": {name: value for name, value in each.items() if name not in CHANGING}
+            for kind, all_of_it in found.items()
+            for each in all_of_it
+        }
+
+    before = registered()
+    assert {"deployments cleanse", "deployments train-proxy", "work_pools gpu"} <= set(before)
+    running.deploy()
+    assert registered() == before
+    running.wait_for("both workers are seen", lambda: "problem" not in doctor(running).values(), 120)
+    assert {"deployments", "work pool gpu", "workers of gpu", "automations", "notifications"} <= set(doctor(running))
+
+
+@whole
+def test_another_system_can_announce_a_drop_by_an_event(running: Any, inbox: Any) -> None:
+    with inbox.silent():
+        inbox.put("signs/announced", ids="signs-first")
+    event = {
+        "event": "telltale.drop.landed",
+        "resource": {"prefect.resource.id": "telltale.drop.signs.announced"},
+        "payload": {"dataset": "signs", "name": "announced"},
+        "id": str(uuid.uuid4()),
+        "occurred": datetime.now(UTC).isoformat(),
+    }
+    running.ask("/events", [event])
+    [run] = running.wait_for("a run", lambda: running.runs_of("signs/announced"), 300)
+    assert running.ended(run["id"])["state_name"] == "Completed"
+
+
 @whole
 def test_drops_at_once_on_one_gpu_slot_train_one_after_another_and_publish_once_each(
     running: Any, inbox: Any, drops_at_once: int
@@ -94,6 +131,11 @@ def test_drops_at_once_on_one_gpu_slot_train_one_after_another_and_publish_once_
     spans = sorted((run["start_time"], run["end_time"]) for run in running.runs("train-proxy") if run["end_time"])
     assert all(one[1] <= next_one[0] for one, next_one in itertools.pairwise(spans)), spans
     (running.folder / "crowd.json").write_text(json.dumps({"uploaded_s": uploaded_s, "drops": len(names)}))
+
+
+def doctor(running: Any) -> dict[str, str]:
+    told = json.loads(running.telltale("doctor", "--json", expect=None).stdout)
+    return {check["name"]: check["status"] for check in told["checks"]}
 
 
 def sweep(running: Any) -> None:
