@@ -16,7 +16,6 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from telltale_core import stages
 from telltale_core.publish.manifest import key_of as manifest_key
 from telltale_core.report import read_run
-from telltale_core.report.pictures import verdict_png
 from telltale_core.report.text import clean
 
 log = logging.getLogger(__name__)
@@ -97,6 +96,8 @@ def _show_verdict(verdict: dict[str, Any], record: stages.Record) -> None:
 
 
 def _show_picture(record: stages.Record, work: str) -> None:
+    from telltale_core.report.pictures import verdict_png  # here: matplotlib takes seconds to import
+
     run = read_run(
         stages.open_drop(record, work),
         stages.open_losslog(record, work),

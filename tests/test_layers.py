@@ -1,6 +1,7 @@
 """Who may import whom: deployments > flows > tasks > telltale_core. Read from the source, so lazy imports count too."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,3 +80,11 @@ def test_only_the_storage_room_knows_s3() -> None:
 def test_the_check_sees_the_source_it_is_about() -> None:
     assert len(modules_of("telltale_core")) > 40
     assert ("prefect" in {name for path in modules_of("tasks") for _, name in imports(path)}) is True
+
+
+def test_what_passes_records_and_settings_loads_no_heavy_library() -> None:
+    heavy = "{'torch', 'torchvision', 'sklearn', 'matplotlib', 'pandas', 's3fs'}"
+    for module in ("telltale_core.stages", "flows.cleanse", "flows.bridge", "flows.sweep", "flows.reconcile"):
+        told = f"import sys, {module}\nprint(sorted({heavy} & set(sys.modules)))"
+        done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=250, check=True)
+        assert done.stdout == "[]\n", module

@@ -1,13 +1,18 @@
 """2 train: a small proxy learns the untrusted data, and every sample's loss is logged while it does."""
 
+from typing import TYPE_CHECKING
+
+from telltale_core.on_demand import on_demand
 from telltale_core.proxy.config import ProxyConfig
-from telltale_core.proxy.fit import Fitted, fit
-from telltale_core.proxy.loop import Snapshot
-from telltale_core.proxy.models import register
-from telltale_core.proxy.predict import load_proxy, predict_logits
 from telltale_core.proxy.progress import Progress, ProgressBar
-from telltale_core.proxy.recording import observe, read_logits, read_recording, recording_path
-from telltale_core.proxy.train import train
+
+if TYPE_CHECKING:
+    from telltale_core.proxy.fitting import Fitted, fit
+    from telltale_core.proxy.loop import Snapshot
+    from telltale_core.proxy.models import register
+    from telltale_core.proxy.predict import load_proxy, predict_logits
+    from telltale_core.proxy.recording import observe, read_logits, read_recording, recording_path
+    from telltale_core.proxy.training import train
 
 __all__ = [
     "Fitted",
@@ -25,3 +30,13 @@ __all__ = [
     "register",
     "train",
 ]
+
+__getattr__ = on_demand(
+    __name__,
+    fitting=("Fitted", "fit"),
+    loop=("Snapshot",),
+    models=("register",),
+    predict=("load_proxy", "predict_logits"),
+    recording=("observe", "read_logits", "read_recording", "recording_path"),
+    training=("train",),
+)

@@ -22,7 +22,7 @@ from telltale_core.proxy import checkpoint as checkpoints
 from telltale_core.proxy.checkpoint import Checkpoint
 from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.data import TrainingSet
-from telltale_core.proxy.fit import make_ticker, make_trainer
+from telltale_core.proxy.fitting import make_ticker, make_trainer
 from telltale_core.proxy.hardware import Hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer
 from telltale_core.proxy.progress import ProgressCallback

@@ -15,7 +15,7 @@ from telltale_core.digest import sha256_bytes
 from telltale_core.errors import BadInput, ConfigError, Corrupt, NotFound
 from telltale_core.modality import modality_named
 from telltale_core.proxy.config import ProxyConfig
-from telltale_core.proxy.fit import Fitted
+from telltale_core.proxy.fitting import Fitted
 from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.proxy.loop import Timings
 from telltale_core.proxy.models import build

@@ -33,7 +33,7 @@ from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import Hardware, running
 
 if TYPE_CHECKING:
-    from telltale_core.proxy.fit import Fitted
+    from telltale_core.proxy.fitting import Fitted
 
 KINDS = RECORDABLE
 DTYPES = {"features": np.float32, "maps": np.float16, "norms": np.float32, "logits": np.float32}

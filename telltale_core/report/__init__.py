@@ -1,7 +1,17 @@
 """The report: one self-contained HTML file that tells a curator what was found in a drop, and shows it."""
 
+from typing import TYPE_CHECKING
+
+from telltale_core.on_demand import on_demand
 from telltale_core.report.config import ReportConfig
-from telltale_core.report.page import write_report
 from telltale_core.report.run import Counts, Run, read_run
 
+if TYPE_CHECKING:
+    from telltale_core.report.page import write_report
+
 __all__ = ["Counts", "ReportConfig", "Run", "read_run", "write_report"]
+
+__getattr__ = on_demand(
+    __name__,
+    page=("write_report",),
+)

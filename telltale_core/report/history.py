@@ -8,9 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.ticker import MaxNLocator, PercentFormatter
-
-from telltale_core.report.pictures import KEPT, REVIEW, SUSPECT, open_figure
 from telltale_core.report.text import clean
 
 
@@ -71,6 +68,10 @@ def sentence(entries: list[Entry]) -> str:
 
 def history_png(entries: list[Entry], dpi: int = 90) -> bytes:
     """Return the share set aside by version as a picture: one mark a version, its colour and shape by ``kind``."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter  # here: matplotlib takes seconds to import
+
+    from telltale_core.report.pictures import KEPT, REVIEW, SUSPECT, open_figure
+
     out = io.BytesIO()
     marks = (("drop", KEPT, "o"), ("approved", SUSPECT, "D"), ("restored", REVIEW, "s"))
     with open_figure(7.2, 2.6, dpi, out) as figure:

@@ -1,9 +1,22 @@
 """Stage 4: spectra become clusters, clusters a decision on every sample and one statement on the drop."""
 
+from typing import TYPE_CHECKING
+
+from telltale_core.on_demand import on_demand
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.detector import TelltaleDetector
-from telltale_core.verdict.record import Verdict, judge
-from telltale_core.verdict.statement import Group
+
+if TYPE_CHECKING:
+    from telltale_core.verdict.decision import Decisions, decide
+    from telltale_core.verdict.detector import TelltaleDetector
+    from telltale_core.verdict.record import Verdict, judge
+    from telltale_core.verdict.statement import Group
 
 __all__ = ["Decisions", "Group", "TelltaleDetector", "Verdict", "VerdictConfig", "decide", "judge"]
+
+__getattr__ = on_demand(
+    __name__,
+    decision=("Decisions", "decide"),
+    detector=("TelltaleDetector",),
+    record=("Verdict", "judge"),
+    statement=("Group",),
+)

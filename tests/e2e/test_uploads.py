@@ -47,10 +47,10 @@ def test_the_ui_shows_the_run_its_stages_and_its_artifacts(running: Any, inbox: 
     ui.click("Artifacts")
     ui.wait("Verdict", "Outcome")
     ui.picture(ui.folder / "artifacts.png", height=1250)
-    for key in ("verdict", "outcome"):
+    for key, said in (("verdict", "Poison found: 100 of 600"), ("outcome", "signs")):
         wanted = {"key": {"any_": [key]}, "flow_run_id": {"any_": [run["id"]]}}
         made = running.ask("/artifacts/filter", {"artifacts": wanted})[-1]
-        ui.open(f"{ui.base}/artifacts/artifact/{made['id']}", "Poison found: 100 of 600" if key == "verdict" else "signs")
+        ui.open(f"{ui.base}/artifacts/artifact/{made['id']}", said)
         ui.picture(ui.folder / f"{key}.png")
 
 

@@ -14,7 +14,7 @@ from telltale_core.losslog.values import (
     log_squared_error,
 )
 from telltale_core.proxy import ProxyConfig, fit
-from telltale_core.proxy.fit import augments
+from telltale_core.proxy.fitting import augments
 from telltale_core.proxy.objective import make_objective, read_outputs
 from telltale_core.proxy.tabular import TableFront, column_statistics
 

@@ -128,7 +128,7 @@ def test_progress_counts_up_to_the_end(drop, config, tmp_path):
 
 
 def test_one_line_is_logged_at_the_start(drop, config, tmp_path, caplog):
-    with caplog.at_level(logging.INFO, logger="telltale_core.proxy.train"):
+    with caplog.at_level(logging.INFO, logger="telltale_core.proxy.training"):
         train(drop, tmp_path / "out", dataclasses.replace(config, epochs=1))
     assert "train: 200 samples, 1 proxies (1 at a time), small_cnn float32 on" in caplog.text
 
