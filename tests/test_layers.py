@@ -14,7 +14,7 @@ CORE_MAY_IMPORT = {
     "numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "torch", "torchvision", "fsspec", "PIL", "safetensors",
     "matplotlib", "jinja2", "markupsafe",
 }  # fmt: skip
-OPTIONAL = {"soundfile", "tokenizers"}  # extras of one modality, never imported at the top of a module
+OPTIONAL = {"soundfile", "tokenizers", "transformers"}  # extras of one modality, never imported at the top of a module
 ONLY_STORAGE = {"s3fs", "botocore", "aiobotocore", "boto3", "aiohttp"}
 
 

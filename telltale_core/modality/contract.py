@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from telltale_core.drop.packing import Packing
     from telltale_core.drop.readers.base import Media
     from telltale_core.proxy.config import ProxyConfig
+    from telltale_core.proxy.data import TrainingSet
     from telltale_core.report.config import ReportConfig
     from telltale_core.report.evidence import Focus
     from telltale_core.report.samples import Shown
@@ -70,6 +71,15 @@ class Front(Protocol):
 
     def __call__(self, packed_B: torch.Tensor, chance_B: torch.Tensor | None = None) -> torch.Tensor:
         """Return the input of a batch. ``chance_B``, uniform in [0, 1), is given while an augmenting proxy trains."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A front that keeps something else on the device than the packed samples, made of them once."""
+
+    def prepare(self, inputs_N: NDArray[Any]) -> NDArray[Any]:
+        """Return what is kept of packed samples (N, ...), as many rows; a batch of these rows is what it is given."""
         ...
 
 
@@ -134,6 +144,17 @@ class Modality(ABC):
     def statistics(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Return what the front needs to know of the drop, as JSON values; ``packing`` are the packing's settings."""
         return {}
+
+    def defaults(self, model: str) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return what a proxy's settings mean that nobody gave, for a net of this name."""
+        return self.proxy_defaults
+
+    def statistics_for(self, model: str, drop: TrainingSet) -> dict[str, Any]:  # noqa: ARG002
+        """Return :meth:`statistics` of a drop, and what else the front of that net must know.
+
+        A value called ``reading`` is kept in a file of its own: it may be large.
+        """
+        return self.statistics(drop.inputs, drop.packing)
 
     def front(self, shape: tuple[int, ...], statistics: Mapping[str, Any], device: str) -> Front:  # noqa: ARG002
         """Return the front for packed samples of this shape; ``statistics`` as :meth:`statistics` gave them.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from telltale_core.drop import Drop, DropConfig
     from telltale_core.drop.layout import Column
     from telltale_core.modality.contract import Builder
+    from telltale_core.proxy.data import TrainingSet
     from telltale_core.report.config import ReportConfig
     from telltale_core.report.evidence import Focus
 
@@ -42,6 +43,7 @@ class TextModality(Modality):
     settings = frozenset({"max_tokens", "vocabulary"})
     inline = True
     proxy_defaults: ClassVar[Mapping[str, Any]] = {"width": 32, "epochs": 12, "snapshots_per_epoch": 2, "lr": 0.05}
+    local_defaults: ClassVar[Mapping[str, Any]] = {**proxy_defaults, "lr": 0.01, "batch_size": 32}
 
     def inputs(self, columns: Sequence[Column]) -> tuple[str, ...]:
         """Return a pair of columns that belong together, a column called like a text, or the only one there is.
@@ -69,16 +71,36 @@ class TextModality(Modality):
 
     def models(self) -> Mapping[str, Builder]:
         """See :meth:`Modality.models`."""
+        from telltale_core.proxy.hugging_face import hugging_face
         from telltale_core.proxy.text import text_cnn, text_transformer
 
-        return {"text_cnn": text_cnn, "text_transformer": text_transformer}
+        nets: dict[str, Any] = {"text_cnn": text_cnn, "text_transformer": text_transformer, "hf:": hugging_face}
+        return nets
 
     def statistics(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Return the size of the vocabulary."""
         return {"vocabulary": int(packing["vocabulary"])}
 
+    def defaults(self, model: str) -> Mapping[str, Any]:
+        """See :meth:`Modality.defaults`: a net that was trained before is trained more gently."""
+        return self.local_defaults if model.startswith("hf:") else self.proxy_defaults
+
+    def statistics_for(self, model: str, drop: TrainingSet) -> dict[str, Any]:
+        """See :meth:`Modality.statistics_for`; a local model reads the texts by its own tokenizer."""
+        known = self.statistics(drop.inputs, drop.packing)
+        if model.startswith("hf:"):
+            from telltale_core.proxy.local_model import directory_of
+            from telltale_core.proxy.rereading import reading
+
+            known["reading"] = reading(directory_of(model), drop)
+        return known
+
     def front(self, shape: tuple[int, ...], statistics: Mapping[str, Any], device: str) -> Front:  # noqa: ARG002
         """See :meth:`Modality.front`."""
+        if "reading" in statistics:
+            from telltale_core.proxy.rereading import RereadingFront
+
+            return RereadingFront(statistics["reading"])
         from telltale_core.proxy.text import TextFront
 
         return TextFront(shape, statistics)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from telltale_core.errors import OverBudget
-from telltale_core.modality.contract import Front
+from telltale_core.modality.contract import Front, Preparing
 from telltale_core.proxy.config import SettledConfig
-from telltale_core.proxy.data import TrainingSet
+from telltale_core.proxy.data import Resident, TrainingSet
 from telltale_core.proxy.hardware import Hardware, available_bytes
 from telltale_core.proxy.loop import evaluation_batch
 from telltale_core.proxy.models import ProxyNet
@@ -48,7 +46,8 @@ def require_memory(
 def estimate_bytes(net: ProxyNet, front: Front, data: TrainingSet, config: SettledConfig, hardware: Hardware) -> int:
     """Return the estimated memory of one training in bytes: data, weights, activations, an epoch's losses."""
     n = len(data.inputs)
-    total, largest, pixels = _activations(net, front, data.inputs[:1])
+    blank = Resident(np.zeros_like(data.inputs[:1]), front, str(next(net.parameters()).device))
+    total, largest, pixels = _activations(net, blank)
     batch, evaluated = config.batch_for(n), min(evaluation_batch(front.shape, hardware), n)
     # what the backward pass needs, the gradients of the layers at hand, the batch as it is scaled
     training = batch * (1.5 * total + 4 * largest + 3 * pixels) * 4
@@ -58,6 +57,8 @@ def estimate_bytes(net: ProxyNet, front: Front, data: TrainingSet, config: Settl
     losses = n * config.snapshots_per_epoch * 4 * 4
     on_gpu = hardware.kind == "cuda"
     resident = data.inputs.nbytes if on_gpu or not isinstance(data.inputs, np.memmap) else 0
+    if isinstance(front, Preparing):
+        resident += 2 * n * blank.inputs.nbytes  # while it is made and moved
     library = CUDA_CONTEXT_BYTES if on_gpu else WORKSPACE_BYTES
     return int(max(training, snapshot) + 4 * weights + outputs + losses + resident + library)
 
@@ -76,8 +77,8 @@ def require_disk(out: Path, n: int, net: ProxyNet, config: SettledConfig, record
 
 
 @torch.inference_mode()
-def _activations(net: ProxyNet, front: Front, packed_1: NDArray[Any]) -> tuple[int, int, int]:
-    """Return how many values all layers give for one input, how many the largest layer, and how many the input has."""
+def _activations(net: ProxyNet, blank: Resident) -> tuple[int, int, int]:
+    """Return how many values all layers give for the one input, how many the largest layer, how many the input has."""
     sizes: list[int] = []
 
     def note(module: nn.Module, _inputs: object, output: object) -> None:
@@ -85,14 +86,13 @@ def _activations(net: ProxyNet, front: Front, packed_1: NDArray[Any]) -> tuple[i
             sizes.append(output.numel())
 
     hooks = [module.register_forward_hook(note) for module in net.modules() if not list(module.children())]
-    device = next(net.parameters()).device
     was_training = net.training
     try:
         net.eval()
-        one = front(torch.from_numpy(np.zeros_like(packed_1)).to(device))
+        one = blank.rows(slice(0, 1))
         net(one)
     finally:
         net.train(was_training)
         for hook in hooks:
             hook.remove()
-    return sum(sizes), max(sizes), max(one.numel(), packed_1.size)
+    return sum(sizes), max(sizes), max(one.numel(), blank.inputs.numel())

@@ -11,6 +11,7 @@ from telltale_core.config import to_dict
 from telltale_core.digest import digest_of
 from telltale_core.errors import ConfigError
 from telltale_core.modality import modality_named
+from telltale_core.proxy.local_model import by_content
 
 MIN_STEPS = 8
 RECORDABLE = ("features", "maps", "norms", "logits")
@@ -86,11 +87,16 @@ class ProxyConfig:
             return self
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         given = {name: value for name, value in given.items() if value is not None}
-        return SettledConfig(**{**modality_named(modality).proxy_defaults, **given})
+        return SettledConfig(**{**modality_named(modality).defaults(self.model), **given})
 
     def recipe(self) -> dict[str, Any]:
-        """Return the settings on which the losses and what is recorded beside them depend, as plain values."""
+        """Return the settings on which the losses and what is recorded beside them depend, as plain values.
+
+        A model in a local directory is named by the directory's content; raises :class:`ConfigError` for one that
+        cannot be a proxy's body.
+        """
         plain = {name: value for name, value in to_dict(self).items() if name not in _MEANS}
+        plain["model"] = by_content(self.model)
         if not self.record:
             del plain["record"]  # so that a recipe that records nothing is the one it was before there was a choice
         return plain

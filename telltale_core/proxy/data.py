@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from telltale_core.modality.contract import Front
+from telltale_core.modality.contract import Front, Preparing
 
 
 class TrainingSet(Protocol):
@@ -48,7 +48,8 @@ class Resident:
 
     def __init__(self, inputs: NDArray[Any], front: Front, device: str) -> None:
         self.front = front
-        self.inputs = torch.from_numpy(_writable(inputs)).to(device)
+        kept = front.prepare(inputs) if isinstance(front, Preparing) else inputs
+        self.inputs = torch.from_numpy(_writable(kept)).to(device)
 
     def __len__(self) -> int:
         return len(self.inputs)

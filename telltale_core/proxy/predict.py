@@ -21,6 +21,8 @@ from telltale_core.proxy.loop import Timings
 from telltale_core.proxy.models import build
 
 TRAIN_FORMAT = "telltale.train/1"
+READING = "reading.json"
+"""Beside the record: what the front of a proxy with a local model's body must know."""
 
 
 def read_train_record(train_dir: Path) -> dict[str, Any]:
@@ -42,18 +44,19 @@ def load_proxy(train_dir: Path, member: int = 0, config: ProxyConfig | None = No
     record = read_train_record(train_dir)
     if not 0 <= member < len(record["members"]):
         raise ConfigError(f"member must be in 0..{len(record['members']) - 1}, got {member}")
-    entry, inputs = record["members"][member], record["input"]
+    entry, inputs, model = record["members"][member], dict(record["input"]), record["model"]
+    if "reading" in inputs:  # the net of a local model is built without its directory
+        kept = inputs["reading"]
+        inputs["reading"] = json.loads(_recorded(train_dir / kept["file"], kept["sha256"]))
+        model = inputs["reading"]["architecture"]
     path = train_dir / entry["model_file"]
     try:
-        data = path.read_bytes()
-        if sha256_bytes(data) != entry["model_sha256"]:
-            raise Corrupt(f"{path} does not have the digest that train.json records; train again")
-        tensors = safetensors.torch.load(data)
-    except (OSError, SafetensorError) as error:
+        tensors = safetensors.torch.load(_recorded(path, entry["model_sha256"]))
+    except SafetensorError as error:
         raise Corrupt(f"{path} cannot be read ({type(error).__name__}); train again") from error
     hardware = resolve_hardware(config or ProxyConfig())
     front = modality_named(inputs["modality"]).front(tuple(inputs["shape"]), inputs, hardware.device)
-    net = build(record["model"], inputs["modality"], front.shape, record["config"]["width"], record["outputs"], seed=0)
+    net = build(model, inputs["modality"], front.shape, record["config"]["width"], record["outputs"], seed=0)
     net.load_state_dict(tensors)
     net.to(hardware.device)
     return Fitted(
@@ -64,6 +67,17 @@ def load_proxy(train_dir: Path, member: int = 0, config: ProxyConfig | None = No
         hardware=hardware,
         timings=Timings(**entry["timings"]),
     )
+
+
+def _recorded(path: Path, sha256: str) -> bytes:
+    """Return a file's bytes, which are those that the record is about."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Corrupt(f"{path} cannot be read ({type(error).__name__}); train again") from error
+    if sha256_bytes(data) != sha256:
+        raise Corrupt(f"{path} does not have the digest that train.json records; train again")
+    return data
 
 
 def predict_logits(train_dir: Path, inputs: NDArray[Any], member: int = 0) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from telltale_core.config import to_dict
+from telltale_core.digest import sha256_file
 from telltale_core.errors import ConfigError
 from telltale_core.losslog import Alignment, LossLog, LossLogWriter
 from telltale_core.losslog.files import sweep_temporaries, write_json
@@ -22,11 +23,12 @@ from telltale_core.proxy.config import ProxyConfig, SettledConfig
 from telltale_core.proxy.data import TrainingSet
 from telltale_core.proxy.fitting import augments, deadline, require_samples
 from telltale_core.proxy.hardware import cores, resolve_hardware
+from telltale_core.proxy.local_model import by_content
 from telltale_core.proxy.loop import snapshot_steps
 from telltale_core.proxy.member import Job, answers_of, member_record, train_member
 from telltale_core.proxy.models import build, resolve
 from telltale_core.proxy.objective import Objective, make_objective
-from telltale_core.proxy.predict import TRAIN_FORMAT, read_train_record
+from telltale_core.proxy.predict import READING, TRAIN_FORMAT, read_train_record
 from telltale_core.proxy.progress import ProgressCallback
 from telltale_core.proxy.recording import recording_disk_bytes
 from telltale_core.proxy.workers import train_in_workers
@@ -47,14 +49,14 @@ def train(
     config = (config or ProxyConfig()).settled(drop.modality)
     if (out / "train.json").is_file():
         return _standing(drop, out, config)
-    began = time.monotonic()
+    began, recipe = time.monotonic(), config.recipe_digest()
     require_samples(drop.inputs, answers_of(drop))
     job = Job(
         drop=drop,
         out=out,
         config=config,
         hardware=resolve_hardware(config),
-        statistics=modality_named(drop.modality).statistics(drop.inputs, drop.packing),
+        statistics=modality_named(drop.modality).statistics_for(config.model, drop),
         deadline_at=deadline(config),
     )
     workers = _prepare(job)
@@ -64,6 +66,8 @@ def train(
     else:
         for member in range(config.members):
             train_member(job, member, progress)
+    if config.recipe_digest() != recipe:
+        raise ConfigError(f"{config.model} changed while the proxy was trained; train again, into another folder")
     writer.finish()
     log = LossLog.open(out / "losslog")
     _write_record(job, log, log.check_alignment(errors=drop.task == "regression"), time.monotonic() - began)
@@ -113,17 +117,21 @@ def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -
     config, drop = job.config, job.drop
     objective = objective_of(drop, config)
     members = [member_record(job, member) for member in range(config.members)]
+    known = dict(job.statistics)
+    if "reading" in known:
+        write_json(job.out / READING, known["reading"])
+        known["reading"] = {"file": READING, "sha256": sha256_file(job.out / READING)}
     record: dict[str, object] = {
         "format": TRAIN_FORMAT,
         "drop_digest": drop.digest,
         "log_digest": log.digest,
-        "config": to_dict(config),
+        "config": to_dict(config) | {"model": by_content(config.model)},
         "recipe_digest": config.recipe_digest(),
-        "model": resolve(config.model, drop.modality)[0],
+        "model": by_content(resolve(config.model, drop.modality)[0]),
         "task": drop.task,
         "outputs": objective.outputs,
         "answers": objective.record(),
-        "input": {"modality": drop.modality, "shape": list(drop.inputs.shape[1:]), **job.statistics},
+        "input": {"modality": drop.modality, "shape": list(drop.inputs.shape[1:]), **known},
         "augmented": augments(drop.inputs, config, drop.modality, drop.task),
         "hardware": {**asdict(job.hardware), "name": job.hardware.describe()},
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
