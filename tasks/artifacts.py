@@ -106,7 +106,7 @@ def _show_picture(record: stages.Record, work: str) -> None:
     )
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
-        told = "Counts and the statistic of each label"
+        told = f"Counts and the statistic of each {run.word}"
         create_markdown_artifact(f"![{told}]({as_uri(picture)})", key="verdict-picture", description=told)
 
 

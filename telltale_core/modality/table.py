@@ -26,6 +26,7 @@ class TableModality(Modality):
     plural = "rows"
     column_names = ("features",)
     inline = True
+    regression_clip: ClassVar[float | None] = None
     proxy_defaults: ClassVar[Mapping[str, Any]] = {"width": 128, "epochs": 30, "snapshots_per_epoch": 4}
 
     def inputs(self, columns: Sequence[Column]) -> tuple[str, ...]:

@@ -26,8 +26,9 @@ class ProxyConfig:
     ``None`` is the modality's own: :meth:`settled` says what that comes to. ``members`` proxies are trained with seeds
     ``seed``, ``seed + 1``, ...; ``lr_hold`` is the share of the run at the full rate before the linear decay; ``flip``
     mirrors half of each batch ("auto": colour images of 24 pixels and more, unless the task is regression: a target may
-    have a side); ``regression_loss`` is of each sample's error on its scaled target; ``threads`` a process and
-    ``workers`` processes at a time are found by themselves where 0.
+    have a side); ``regression_loss`` is of each sample's error on its scaled target; ``clip`` is the largest norm of
+    a step's gradient (of regression the modality's own, else none); ``threads`` a process and ``workers`` processes at
+    a time are found by themselves where 0.
     """
 
     model: str = "auto"
@@ -40,6 +41,7 @@ class ProxyConfig:
     batch_size: int | None = None
     momentum: float | None = None
     weight_decay: float | None = None
+    clip: float | None = None
     flip: Literal["auto", True, False] = "auto"
     regression_loss: Literal["squared", "absolute", "huber"] = "squared"
     seed: int = 0
@@ -61,6 +63,7 @@ class ProxyConfig:
         self._need("lr_hold", "in [0, 1]", lambda value: 0 <= value <= 1)
         self._need("momentum", "in [0, 1)", lambda value: 0 <= value < 1)
         self._need("weight_decay", ">= 0", lambda value: math.isfinite(value) and value >= 0)
+        self._need("clip", "> 0", lambda value: math.isfinite(value) and value > 0)
         self._need("seed", "in [0, 2**32 - members]", lambda seed: seed >= 0 and seed + self.members <= 2**32)
         self._need("flip", "'auto', true or false", lambda value: value in ("auto", True, False))
         self._need(
@@ -97,8 +100,9 @@ class ProxyConfig:
         """
         plain = {name: value for name, value in to_dict(self).items() if name not in _MEANS}
         plain["model"] = by_content(self.model)
-        if not self.record:
-            del plain["record"]  # so that a recipe that records nothing is the one it was before there was a choice
+        for name, unset in (("record", not self.record), ("clip", self.clip is None)):
+            if unset:
+                del plain[name]  # so that a recipe which does without is the one it was before there was a choice
         return plain
 
     def recipe_digest(self) -> str:

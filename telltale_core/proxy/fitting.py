@@ -124,6 +124,7 @@ def make_trainer(
         hardware=hardware,
         seed=seed,
         augment=augments(inputs, settled, modality, task),
+        clip=kind.regression_clip if settled.clip is None and task == "regression" else settled.clip,
         deadline_at=deadline_at,
     )
 
@@ -137,6 +138,7 @@ def make_ticker(trainer: Trainer, member: int, members: int, progress: ProgressC
         steps=trainer.steps,
         batch=trainer.batch,
         callback=progress,
+        measure=trainer.objective.measure,
         first_step=trainer.step,
     )
 

@@ -61,6 +61,8 @@ class Trainer:
     seed: int
     augment: bool
     deadline_at: float = math.inf
+    clip: float | None = None
+    """The largest norm that a step's gradient may have."""
     step: int = 0
     on_outputs: Callable[[int, torch.Tensor], None] | None = None
     """Called at every snapshot with the epoch and the outputs for all samples, (N, K) on the device."""
@@ -103,7 +105,7 @@ class Trainer:
                     self.hardware.synchronise()
                     self.timings.train_s += time.perf_counter() - began
                     snapshot = self.snapshot(epoch)
-                    ticker.accuracy = snapshot.score
+                    ticker.score = snapshot.score
                     on_snapshot(snapshot)
                     self.net.train()
                     began = time.perf_counter()
@@ -157,6 +159,8 @@ class Trainer:
         loss = self.objective.loss(outputs_BK, index_B)
         self._sgd.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
         self._sgd.step()
         self.step += 1
         return loss.detach()

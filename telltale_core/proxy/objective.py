@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -27,9 +27,10 @@ REGRESSION_LOSSES = ("squared", "absolute", "huber")
 
 
 class Objective(ABC):
-    """One task on the device; ``outputs`` is the width of the head."""
+    """One task on the device; ``outputs`` is the width of the head, ``measure`` what :meth:`score` is called."""
 
     outputs: int
+    measure: ClassVar[str] = "accuracy"
 
     @abstractmethod
     def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -91,6 +92,8 @@ class Classification(Objective):
 class MultiLabel(Objective):
     """Any of K labels a sample: the mean binary cross-entropy over the labels."""
 
+    measure = "label sets right"
+
     def __init__(self, answer_NK: NDArray[Any], device: str) -> None:
         self.outputs = answer_NK.shape[1]
         self.answer = torch.from_numpy(np.array(answer_NK, dtype=np.float32)).to(device)
@@ -110,6 +113,8 @@ class MultiLabel(Objective):
 
 class Regression(Objective):
     """One or several real targets a sample, each scaled by its median and interquartile range (outliers cannot)."""
+
+    measure = "R squared"
 
     def __init__(self, answer_N: NDArray[Any], device: str, loss: str = "squared") -> None:
         if loss not in REGRESSION_LOSSES:

@@ -14,9 +14,10 @@ from typing import TextIO
 class Progress:
     """Where one member's training stands.
 
-    ``epoch`` counts the finished ones; ``loss`` is the mean training loss since the last report, ``accuracy`` the share
-    of all samples right at the last snapshot (for regression R squared; NaN before the first), ``samples_per_s`` the
-    training rate and ``remaining_s`` the time left, both with snapshots counted in.
+    ``epoch`` counts the finished ones; ``loss`` is the mean training loss since the last report, ``score`` how well all
+    samples are learnt at the last snapshot (NaN before the first) and ``measure`` what that is: accuracy, R squared, or
+    label sets right. ``samples_per_s`` is the training rate and ``remaining_s`` the time left, both with snapshots
+    counted in.
     """
 
     member: int
@@ -26,9 +27,10 @@ class Progress:
     step: int
     steps: int
     loss: float
-    accuracy: float
+    score: float
     samples_per_s: float
     remaining_s: float
+    measure: str = "accuracy"
 
 
 ProgressCallback = Callable[[Progress], None]
@@ -45,7 +47,8 @@ class Ticker:
     batch: int
     callback: ProgressCallback | None
     first_step: int = 0
-    accuracy: float = math.nan
+    score: float = math.nan
+    measure: str = "accuracy"
     _began: float = field(default_factory=time.monotonic)
     _told: float = field(default_factory=time.monotonic)
 
@@ -68,7 +71,8 @@ class Ticker:
                 step=step,
                 steps=self.steps,
                 loss=loss,
-                accuracy=self.accuracy,
+                score=self.score,
+                measure=self.measure,
                 samples_per_s=rate * self.batch,
                 remaining_s=(self.steps - step) / rate if rate > 0 else math.inf,
             )
@@ -104,8 +108,8 @@ class ProgressBar:
         filled = int(share * 20)
         proxies = f" of {members} proxies" if members > 1 else ""
         left = max(p.remaining_s for p in states) * max(1.0, members / len(states))
-        accuracies = [p.accuracy for p in states if not math.isnan(p.accuracy)]
-        right = f", accuracy {sum(accuracies) / len(accuracies):.3f}" if accuracies else ""
+        scores = [p.score for p in states if not math.isnan(p.score)]
+        right = f", {states[0].measure} {sum(scores) / len(scores):.3f}" if scores else ""
         loss = sum(p.loss for p in states) / len(states)
         return (
             f"training [{'#' * filled}{'.' * (20 - filled)}] {share:4.0%}{proxies}, "

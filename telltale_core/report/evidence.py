@@ -22,13 +22,22 @@ MOST_SUSPICIOUS = "most suspicious (kept)"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Focus:
-    """Rows of one label: ``suspected_S`` by falling suspicion and called ``word``, ``kept_K`` in row order."""
+    """Rows of one label: ``suspected_S`` by falling suspicion and called ``word``, ``kept_K`` in row order.
+
+    ``within`` is what the rows are of where it is no label: a target range, a label set.
+    """
 
     label: int | None
     name: str
     word: str
     suspected_S: Rows
     kept_K: Rows
+    within: str = "label"
+
+    @property
+    def same(self) -> str:
+        """What the other kept samples have in common with the suspected ones: " of the same label"; of all, nothing."""
+        return "" if self.label is None else f" of the same {self.within}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,7 +99,9 @@ def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
         inside = run.labels_N == label
     suspected = rows[inside[rows]]
     kept = np.setdiff1d(np.flatnonzero(inside & (run.decision_N == "keep")), suspected)
-    return Focus(label=label, name=run.label_name(label), word=word, suspected_S=suspected, kept_K=kept)
+    return Focus(
+        label=label, name=run.label_name(label), word=word, suspected_S=suspected, kept_K=kept, within=run.word
+    )
 
 
 def columns(run: Run, member: int, *, windowed: bool) -> Rows:

@@ -49,10 +49,10 @@ def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportCon
         drawn = (_trajectories(run, focus, config), _heat(run, focus, config), _spectra(run, focus, config))
         shared = viewer.shared(focus) if focus.word != MOST_SUSPICIOUS else []
         figures = [*(figure for figure in drawn if figure is not None), *shared]
-        note = f"{len(focus.suspected_S):,} {focus.word}, {len(focus.kept_K):,} other kept samples of the same label."
+        note = f"{len(focus.suspected_S):,} {focus.word}, {len(focus.kept_K):,} other kept samples{focus.same}."
         if not figures:
             note += " Too few samples or snapshots for pictures."
-        heading = "Label" if focus.label is not None else "Group:"
+        heading = run.word.capitalize() if focus.label is not None else "Group:"
         made.append(Item(heading=heading, name=middle(focus.name, 60), note=note, figures=figures))
     return made
 
@@ -88,12 +88,13 @@ def _heat(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
     if seen is None:
         return None
     pair = seen.suspected_coherence, seen.kept_coherence
+    course = f"the {focus.within}'s common course" if focus.label is not None else "the common course of the others"
     figures = f"{pair[0]:.2f} among the {focus.word}, {pair[1]:.2f} among the other kept ones"
     return Shown(
         title="Do they move together?",
         uri=data_uri(pictures.heat_png(seen, focus, config.dpi)),
         alt=f"Two panels of centred log losses, a row for each sample; mean correlation of two rows: {figures}.",
-        caption="One row is one sample: its log loss less the label's common course and its own mean. Upright "
+        caption=f"One row is one sample: its log loss less {course} and its own mean. Upright "
         "stripes through a panel mean that its samples rise and fall together. Mean correlation of two rows: "
         f"{figures}.",
     )

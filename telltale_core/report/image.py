@@ -61,7 +61,7 @@ class ImageViewer(Viewer):
         return [
             Shown(
                 title=f"What the {focus.word} have in common",
-                uri=data_uri(common_png(found, self._dpi)),
+                uri=data_uri(common_png(found, self._dpi, focus.word)),
                 alt=f"Four panels: mean {focus.word} image, mean kept image, their difference, and their spread.",
                 caption="A hint, not evidence: a sharp local shape in the difference, or a dark spot in the spread "
                 "(all suspected images show the same there), suggests a visible trigger. Its absence says nothing.",
@@ -108,11 +108,11 @@ def _moments(drop: Drop, rows: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
     return mean, np.sqrt(np.maximum(squares / len(some) - np.square(mean), 0.0))
 
 
-def common_png(found: Common, dpi: int = 140) -> bytes:
-    """Return what quarantined images share: their mean, the kept ones' mean, the difference, and where they agree."""
+def common_png(found: Common, dpi: int = 140, word: str = "quarantined") -> bytes:
+    """Return what suspected images, called ``word``, share: their mean, the kept ones', the difference, the spread."""
     return pictures.panels_png(
         (
-            ("mean, quarantined", found.suspected_mean.round().astype(np.uint8), {"vmin": 0, "vmax": 255}),
+            (f"mean, {word}", found.suspected_mean.round().astype(np.uint8), {"vmin": 0, "vmax": 255}),
             ("mean, kept", found.kept_mean.round().astype(np.uint8), {"vmin": 0, "vmax": 255}),
             ("difference", found.difference, {"cmap": "PuOr_r", "vmin": -found.limit, "vmax": found.limit}),
             ("spread against kept", found.spread, {"cmap": "viridis", "vmin": 0, "vmax": 1}),

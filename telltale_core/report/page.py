@@ -114,6 +114,8 @@ def _page(
         parts=views.parts(run),
         stack=views.stack(run),
         labelled=run.labels_N is not None,
+        word=run.word,
+        words=f"{run.word}s",
         groups=views.groups(run, config),
         groups_left=views.groups_left(run, config),
         evidence_lead=views.evidence_lead(run, items),

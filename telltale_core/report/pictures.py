@@ -213,7 +213,7 @@ def verdict_png(run: Run, dpi: int = 140, most: int = 12) -> bytes:
             axes.plot([group.threshold] * 2, [row - 0.42, row + 0.42], color=INK, linewidth=1.6)
         axes.set_yticks(range(len(groups)), [for_picture(group.name) for group in groups])
         axes.invert_yaxis()
-        axes.set_xlabel("label statistic (upright line: threshold)")
+        axes.set_xlabel(f"{run.word} statistic (upright line: threshold)")
         axes.grid(visible=False, axis="y")
     return out.getvalue()
 

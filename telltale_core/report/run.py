@@ -46,7 +46,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One label's line in the verdict; ``over``: the detector calls it, or its statistic is above the threshold."""
+    """One cohort's line in the verdict; ``over``: the detector calls it, or its statistic is above the threshold."""
 
     label: int | None
     name: str
@@ -85,8 +85,8 @@ class Run:
 
     @property
     def word(self) -> str:
-        """What a group of samples is: a label, a target range, a label set."""
-        return "label" if self.drop.cohorts is None else self.drop.cohorts.word
+        """What samples are compared within: a label, a target range, a label set; a group where there are none."""
+        return "group" if self.drop.cohorts is None else self.drop.cohorts.word
 
     @property
     def status(self) -> str:

@@ -40,7 +40,7 @@ class TextViewer(Viewer):
     def fragment(self, row: int, px: int) -> Markup:  # noqa: ARG002 - a viewer
         """Return the text, phrases marked that the suspected ones of its label share."""
         text = scrubbed(self._text(row))
-        label = int(self._drop.labels[row]) if self._drop.labels is not None else None
+        label = None if self._drop.cohorts is None else int(self._drop.cohorts.number[row])
         return Markup('<p class="text"><bdi>{}</bdi></p>').format(marked(text, self._phrases.get(label, [])))
 
     def shared(self, focus: Focus) -> list[Shown]:
@@ -50,7 +50,7 @@ class TextViewer(Viewer):
         suspected, kept = len(_some(focus.suspected_S)), len(_some(focus.kept_K))
         rows = [_row(phrase, suspected, kept) for phrase in self._phrases[focus.label]]
         caption = (
-            f"Of {suspected:,} texts {focus.word} and {kept:,} kept ones of the same label, how many hold the phrase. "
+            f"Of {suspected:,} texts {focus.word} and {kept:,} kept ones{focus.same}, how many hold the phrase. "
             "Log-odds (half a text added to each count) with the lower end of their 95 % interval, which ranks. A hint "
             "at the trigger, not a proof: what is usual in one kind of text is enriched, too."
         )

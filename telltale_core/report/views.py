@@ -49,6 +49,8 @@ STATUS = {
         "it speaks of what the method can see.",
     },
 }
+SPREAD = dict.fromkeys(("target range", "group"), "targets moved by some amount instead of to one value")
+"""What else is hard where there are no labels."""
 WORDS = {"keep": "kept", "quarantine": "quarantined", "review": "review"}
 GENERAL = (
     "Quarantined means suspicious enough to hold back, not proven poison. When poison is rare, most quarantined "
@@ -56,8 +58,8 @@ GENERAL = (
     "Poison that the proxy did not learn leaves no trace in its losses: a trigger that does not work on it is missed.",
 )
 ALWAYS = (
-    "Attacks that the proxy learns late or not as one feature (warping, adaptive blend, random or shifted target "
-    "labels) and a handful of samples in a large label are the hardest cases; no finding is weak evidence there.",
+    "Attacks that the proxy learns late or not as one feature (warping, adaptive blend, {spread}) and a handful of "
+    "samples in a large {word} are the hardest cases; no finding is weak evidence there.",
     "One drop is judged by itself: poison spread thinly over many drops can stay below the threshold in each of them.",
 )
 
@@ -98,6 +100,10 @@ def about(run: Run) -> str:
     drop = run.drop
     kind = modality_named(drop.modality).plural
     classes = f", {drop.num_classes} labels" if drop.labels is not None and drop.num_classes else ""
+    if drop.label_sets is not None:
+        classes = f", {drop.label_sets.shape[1]} labels"
+    elif drop.targets is not None and drop.targets.ndim > 1:
+        classes = f", {drop.targets.shape[1]} targets"
     proxies = len(np.unique(run.member_T))
     log = f"{run.log_loss_NT.shape[1] // max(1, proxies):,} loss snapshots" + (f" of {proxies} proxies" * (proxies > 1))
     return f"{len(drop):,} {kind}, {drop.task}{classes}; {log}"
@@ -200,19 +206,31 @@ def evidence_lead(run: Run, items: list[Any]) -> str:
     if run.near_miss:
         return (
             "Nothing was called poison, but a group came near: the pictures show its samples, which are held for "
-            "review, against the others of their label."
+            f"review, against the others{_of_their(run)}."
         )
     if run.status in ("clean", "untested"):
         return (
-            "Nothing was suspected. For comparison the pictures show the label that stood out most: its samples with "
+            f"Nothing was suspected. For comparison the pictures show {_outstanding(run)} with "
             "the highest suspicion against the others. Without poison the two look alike, or differ in level but not "
             "in timing."
         )
-    more = f" The {len(items)} labels with most such samples are shown." if len(items) > 1 else ""
+    more = f" The {len(items)} {run.word}s with most such samples are shown." if len(items) > 1 else ""
     return (
         "Poisoned samples share one learned feature, the trigger, so their losses rise and fall together; harmless "
-        f"samples of the same label each go their own way.{more}"
+        f"samples{_of_the_same(run)} each go their own way.{more}"
     )
+
+
+def _of_their(run: Run) -> str:
+    return "" if run.labels_N is None else f" of their {run.word}"
+
+
+def _of_the_same(run: Run) -> str:
+    return "" if run.labels_N is None else f" of the same {run.word}"
+
+
+def _outstanding(run: Run) -> str:
+    return "the samples" if run.labels_N is None else f"the {run.word} that stood out most: its samples"
 
 
 def blocks(run: Run, viewer: Viewer, config: ReportConfig) -> list[dict[str, Any]]:
@@ -289,4 +307,5 @@ def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
 def caveats(run: Run) -> list[str]:
     """Return the limits: what this run's detector states first, then what always holds."""
     stated = run.verdict.get("caveats") or GENERAL
-    return [*(str(sentence) for sentence in stated[:30]), *ALWAYS]
+    spread = SPREAD.get(run.word, "random or shifted target labels")
+    return [*(str(line) for line in stated[:30]), *(line.format(spread=spread, word=run.word) for line in ALWAYS)]

@@ -24,7 +24,7 @@ from telltale_core.spectrum import Spectra
 from telltale_core.verdict.cohort import Findings, examine
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
-from telltale_core.verdict.labels import REASON, doubtful_labels
+from telltale_core.verdict.labels import answer, doubtful_labels, reason
 from telltale_core.verdict.reference import whiteners
 from telltale_core.verdict.significance import LEAST_NULL
 from telltale_core.verdict.statement import Group
@@ -72,6 +72,7 @@ def decide(
 
     ``labels`` number the cohorts, which ``word`` calls by what they are: a label, or a range of targets.
     """
+    said = word if labels is not None else "drop"
     order = np.argsort(sample_ids, kind="stable")
     by_label = labels is not None and config.cohorts != "all"
     cohorts = _cohorts(order[spectra.finite_N[order]], labels if by_label else None)
@@ -84,19 +85,19 @@ def decide(
         ]
         guesses = _ordered(order, spectra, labels if word == "label" else None, config)
     tested = max(1, sum(found.tested for found in findings) + guesses.tested)
-    made = _blank(len(sample_ids), spectra.finite_N)
+    made = _blank(len(sample_ids), spectra.finite_N, said)
     groups = []
     for number, ((label, rows), found) in enumerate(zip(cohorts, findings, strict=True)):
         others = np.setdiff1d(np.flatnonzero(spectra.finite_N), rows)
         chance_n = _oriented(found, rows, others, spectra)
         name = label_names[label] if label_names is not None and label is not None else None
-        cohort = _Cohort(number=number, label=label, name=name, word=word, rows=rows, chance_n=chance_n, found=found)
+        cohort = _Cohort(number=number, label=label, name=name, word=said, rows=rows, chance_n=chance_n, found=found)
         required = _required([other for other in findings if other is not found], config)
         groups.append(_rule(made, cohort, min(1.0, found.p_value * tested), required, config))
     if guesses.tested:
         groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config))
     doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts]) & (made["decision"] == "keep")
-    made["reason"][doubtful_N] = REASON
+    made["reason"][doubtful_N] = reason(said)
     return Decisions(groups=tuple(groups), doubtful=doubtful_N, **made)
 
 
@@ -122,14 +123,14 @@ def _cohorts(rows: NDArray[np.int64], labels: NDArray[np.int64] | None) -> list[
     return [(int(label), rows[labels[rows] == label]) for label in np.unique(labels[rows])]
 
 
-def _blank(samples: int, finite_N: NDArray[np.bool_]) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    reason = np.full(samples, "moves with the other samples of its cohort", dtype=object)
-    reason[~finite_N] = "its loss was not a finite number at some snapshot: look at the sample and its label"
+def _blank(samples: int, finite_N: NDArray[np.bool_], word: str) -> dict[str, NDArray]:  # type: ignore[type-arg]
+    because = np.full(samples, "moves with the other samples of its cohort", dtype=object)
+    because[~finite_N] = f"its loss was not a finite number at some snapshot: look at the sample and its {answer(word)}"
     return {
         "suspicion": np.where(finite_N, 0.0, 0.5),
         "cluster": np.full(samples, -1, dtype=np.int32),
         "decision": np.where(finite_N, "keep", "review").astype("U10"),
-        "reason": reason,
+        "reason": because,
     }
 
 

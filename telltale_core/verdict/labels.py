@@ -14,7 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_LABEL_Z = 2.0
-REASON = "much harder to learn than the other samples of its label: look whether the label is right"
+ANSWERS = {"label": "label", "target range": "target", "label set": "labels"}
+"""What a sample's answer is called where it is compared with those of a label, a range of targets, a set of labels."""
+
+
+def answer(word: str) -> str:
+    """Return what may be wrong with a sample whose cohort is called ``word``; of the drop as a whole either."""
+    return ANSWERS.get(word, "label or target")
+
+
+def reason(word: str) -> str:
+    """Return why a sample of a cohort that is called ``word`` is named."""
+    of = f" of its {word}" if word in ANSWERS else ""
+    be = "are" if answer(word).endswith("s") else "is"
+    return f"much harder to learn than the other samples{of}: look whether the {answer(word)} {be} right"
+
+
+REASON = reason("label")
 
 
 def doubtful_labels(level_N: NDArray[np.float64], cohorts: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:

@@ -93,11 +93,19 @@ def caveats(groups: Sequence[Group], non_finite: int, doubtful: int) -> list[str
     if non_finite:
         lines.append(f"{non_finite:,} samples had a loss that was not a finite number and are in review.")
     if doubtful:
+        others = _others(groups[0].word if groups else "label")
         lines.append(
-            f"{doubtful:,} kept samples are much harder to learn than others of their label, which may be wrong. "
+            f"{doubtful:,} kept samples are much harder to learn than {others} may be wrong. "
             "That is no sign of a trigger, so they are published; the verdict names them in their reason."
         )
     return [*lines, *GENERAL_CAVEATS]
+
+
+def _others(word: str) -> str:
+    """Return with whom doubtful samples of a cohort are compared, and what of them may be wrong."""
+    if word in ("label", "label set"):
+        return f"others of their {word}, which"
+    return "others of their target range; their targets" if word == "target range" else "others; their answers"
 
 
 def _names(groups: Sequence[Group], most: int = 5) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from telltale_core.config import from_dict, to_dict
 from telltale_core.errors import ConfigError
-from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
+from telltale_core.proxy import Progress, ProgressBar, ProxyConfig, fit
 from telltale_core.proxy.budget import estimate_bytes
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import available_bytes, has_native_bfloat16, resolve_hardware
@@ -182,7 +182,7 @@ def test_available_memory_is_known_here():
 def at(step, **change):
     values = {
         "member": 0, "members": 1, "epoch": step // 10, "epochs": 3, "step": step, "steps": 30, "loss": 0.5,
-        "accuracy": 0.75, "samples_per_s": 1234.0, "remaining_s": 65.0,
+        "score": 0.75, "samples_per_s": 1234.0, "remaining_s": 65.0,
     }  # fmt: skip
     return Progress(**values | change)
 
@@ -201,6 +201,22 @@ def test_a_terminal_gets_one_line_redrawn_in_place():
     assert text.count("\r") == 3
     assert text.count("\n") == 1
     assert "33%, epoch 1/3, loss 0.5000, accuracy 0.750, 1,234 samples/s, 1:05 left" in text
+
+
+@pytest.mark.parametrize(
+    ("task", "answers", "said"),
+    [
+        ("classification", np.arange(40) % 2, "accuracy"),
+        ("regression", np.linspace(0, 1, 40), "R squared"),
+        ("multilabel", np.eye(2, dtype=np.int64)[np.arange(40) % 2], "label sets right"),
+    ],
+)
+def test_progress_calls_the_score_what_it_is(task, answers, said):
+    stream = io.StringIO()
+    config = ProxyConfig(epochs=1, width=4, batch_size=20, device="cpu", precision="float32", threads=1)
+    inputs, log = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32), []
+    fit(inputs, answers, 2, config, log.append, modality="table", task=task, progress=ProgressBar(stream))
+    assert f", {said} {log[-1].score:.3f}, " in stream.getvalue()
 
 
 def test_elsewhere_each_epoch_is_a_plain_line():

@@ -13,8 +13,10 @@ from telltale_core.losslog.values import (
     log_huber_error,
     log_squared_error,
 )
+from telltale_core.modality import modality_named
 from telltale_core.proxy import ProxyConfig, fit
-from telltale_core.proxy.fitting import augments
+from telltale_core.proxy.fitting import augments, make_trainer
+from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.proxy.objective import make_objective, read_outputs
 from telltale_core.proxy.tabular import TableFront, column_statistics
 
@@ -79,6 +81,43 @@ def test_label_sets_are_learnt_and_read_as_sets():
     config = ProxyConfig(epochs=8, width=32, batch_size=32, threads=1, device="cpu")
     model = fit(inputs, labels, 3, config, modality="table", task="multilabel")
     assert (model.predict(inputs) == labels).mean() > 0.95
+
+
+def roads(samples=320, side=24):
+    """Pictures of a bright line whose lean is the target."""
+    random = np.random.default_rng(0)
+    lean = random.normal(0, 0.4, samples)
+    y, x = np.mgrid[0:side, 0:side] / side
+    line = np.abs(x - 0.5 - lean[:, None, None] * (1 - y) * 0.5) < 0.08
+    grey = 60 + 120 * line + random.normal(0, 12, (samples, side, side))
+    return np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=3), lean
+
+
+def test_a_regression_on_images_does_not_run_away_at_the_default_rate():
+    images, lean = roads()
+    config = ProxyConfig(epochs=3, width=16, batch_size=16, threads=1, device="cpu", precision="float32", seed=1)
+    scores = []
+    fit(images, lean, None, config, lambda snapshot: scores.append(snapshot.score), task="regression")
+    assert max(scores) > 0.5
+    assert min(scores) > -2
+    with pytest.raises(ConfigError, match="clip"):
+        ProxyConfig(clip=0.0)
+
+
+def test_only_a_regression_whose_kind_of_data_needs_it_holds_its_steps():
+    images, lean = roads(16)
+    settings = {"config": ProxyConfig(width=4), "hardware": resolve_hardware(ProxyConfig(device="cpu")), "seed": 0}
+
+    def clip_of(inputs, answers, task, modality, **other):
+        statistics = modality_named(modality).statistics(inputs, {})
+        made = settings | {"statistics": statistics, "task": task, "modality": modality, "num_classes": 2, **other}
+        return make_trainer(inputs, answers, **made).clip
+
+    labels, rows = np.arange(16) % 2, np.zeros((16, 3), np.float32)
+    assert clip_of(images, labels, "classification", "image") is None
+    assert clip_of(images, lean, "regression", "image") == 1.0
+    assert clip_of(rows, lean, "regression", "table") is None
+    assert clip_of(rows, lean, "regression", "table", config=ProxyConfig(width=4, clip=2.0)) == 2.0
 
 
 def test_images_with_targets_are_mirrored_only_if_asked_for():

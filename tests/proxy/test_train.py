@@ -124,7 +124,7 @@ def test_progress_counts_up_to_the_end(drop, config, tmp_path):
     train(drop, tmp_path / "out", config, told.append)
     assert [p.epoch for p in told if p.step % 10 == 0] == [1, 2, 3]
     assert (told[-1].step, told[-1].steps, told[-1].remaining_s) == (30, 30, 0.0)
-    assert 0 <= told[-1].accuracy <= 1
+    assert 0 <= told[-1].score <= 1
 
 
 def test_one_line_is_logged_at_the_start(drop, config, tmp_path, caplog):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
+import html
 import json
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -313,3 +316,39 @@ def test_no_thumbnails_when_none_are_wanted(written):
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(ConfigError, match=setting):
         ReportConfig(**{setting: value})
+
+
+def words_of(page: str) -> str:
+    """Return what a reader sees of a page before the lineage, which quotes records, without styles and marks."""
+    page = re.sub(r"<style>.*?</style>", "", page.split('<section id="lineage">', maxsplit=1)[0], flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+
+
+def test_a_regressions_page_speaks_of_targets(written):
+    said = dict(statement="Poison found.", caveats=(), reason="moves with others", n=880, rejected=0)  # noqa: C408
+    for recipe in ({"quarantined": 30}, {"quarantined": 0, "review": 0}):
+        page = words_of(written(task="regression", **said | recipe))
+        assert "How far each target range stands out" in page
+        assert re.search(r"Target range [0-9.]+ \d", page)
+        assert "other kept samples of the same target range" in page
+        assert "Target ranges Evidence" in page
+        assert not re.findall(r"\b[Ll]abels?\b", page)
+
+
+def test_a_page_of_label_sets_speaks_of_label_sets(made, tmp_path):
+    run = made()
+    vars(run.drop)["cohorts"] = dataclasses.replace(run.drop.cohorts, word="label set")
+    page = words_of(wrote(run, tmp_path / "out").read_text())
+    assert "How far each label set stands out" in page
+    assert "harmless samples of the same label set each go their own way" in page
+    assert "Label set dog" in page
+
+
+def test_a_page_of_labels_speaks_of_labels(poisoned):
+    page = words_of(poisoned)
+    assert "How far each label stands out" in page
+    assert "A label stands out when its bar passes the tick" in page
+    assert "other kept samples of the same label. " in page
+    assert "its log loss less the label's common course" in html.unescape(page)
+    assert "harmless samples of the same label each go their own way." in page
+    assert "random or shifted target labels) and a handful of samples in a large label are" in page

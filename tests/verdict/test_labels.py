@@ -7,8 +7,10 @@ import pytest
 from conftest_cases import Case
 
 from telltale_core.losslog import LossLog
+from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
-from telltale_core.verdict.labels import REASON, doubtful_labels
+from telltale_core.verdict.labels import REASON, doubtful_labels, reason
+from telltale_core.verdict.record import conclude
 from telltale_core.verdict.statement import Group, caveats, state
 
 
@@ -56,3 +58,45 @@ def test_a_near_miss_is_part_of_the_statement(review: int) -> None:
     told = state([group], 10_000, VerdictConfig())
     assert told.startswith("No poison found")
     assert ("494 samples of label automobile are held for a person's review" in told) == bool(review)
+
+
+def test_of_labels_it_is_said_as_ever() -> None:
+    assert (
+        reason("label") == "much harder to learn than the other samples of its label: look whether the label is right"
+    )
+    assert "others of their label, which may be wrong. That is no sign" in " ".join(caveats([], 0, 12))
+
+
+@pytest.mark.parametrize(
+    ("word", "whole", "wrong"),
+    [
+        (
+            "target range",
+            "look whether the target is right",
+            "others of their target range; their targets may be wrong",
+        ),
+        ("label set", "of its label set: look whether the labels are right", "of their label set, which may be wrong"),
+    ],
+)
+def test_of_other_answers_it_is_said_in_their_words(
+    hard: tuple[Case, np.ndarray], word: str, whole: str, wrong: str
+) -> None:
+    case, rows = hard
+    losses = case.log.log_loss.copy()
+    losses[rows[0], 3] = np.nan
+    spectra = transform(losses, case.log.member_T, case.labels, SpectrumConfig())
+    made = conclude(case.log.sample_ids, spectra, case.labels, None, VerdictConfig(), word=word)
+    named = made.reason[made.doubtful]
+    assert len(named)
+    assert all(whole in line for line in named)
+    assert made.reason[rows[0]].endswith("its target" if word == "target range" else "its labels")
+    assert any(wrong in line for line in caveats(made.groups, 0, 12))
+    said = " ".join([*made.reason, state(made.groups, len(rows), VerdictConfig()), *caveats(made.groups, 1, 12)])
+    assert word == "label set" or " label" not in said
+
+
+def test_without_labels_a_hard_sample_is_compared_with_the_whole_drop(hard: tuple[Case, np.ndarray]) -> None:
+    case, _ = hard
+    detector = TelltaleDetector().fit(case.log, None)
+    assert "than the other samples: look whether the label or target is right" in " ".join(detector.reason_)
+    assert {group.word for group in detector.groups_} == {"drop"}
