@@ -5,9 +5,10 @@ most separate split in two is found. (2) A cohort is *called* when the p-value o
 cohorts, is at most ``false_alarm_rate`` and the two sides stand at least ``min_separation`` apart, and ``min_ratio``
 times as far as the best splits of the other cohorts usually do: clean labels have sub-modes, too. (3) Of a called
 cohort's two sides the suspected one is the smaller; where they are of like size, the larger one if its losses are
-lower by more than the spread of the other cohorts' levels. (4) Its samples are quarantined, those between the sides
-go to review. (5) A significant cohort that
-misses the required separation by a twentieth or less goes to review, as do samples whose losses are not finite.
+lower by more than the spread of the other cohorts' levels, and of ranges of targets the one whose levels lie closer
+together: poison with one target is predicted alike and errs alike, an honest target is noisy. (4) Its samples are
+quarantined, those between the sides go to review. (5) A significant cohort that misses the required separation by a
+twentieth or less goes to review, as do samples whose losses are not finite.
 (6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
 they are a second mode, at the same corrected significance, at about that loss.
 """
@@ -89,7 +90,7 @@ def decide(
     groups = []
     for number, ((label, rows), found) in enumerate(zip(cohorts, findings, strict=True)):
         others = np.setdiff1d(np.flatnonzero(spectra.finite_N), rows)
-        chance_n = _oriented(found, rows, others, spectra)
+        chance_n = _oriented(found, rows, others, spectra, said)
         name = label_names[label] if label_names is not None and label is not None else None
         cohort = _Cohort(number=number, label=label, name=name, word=said, rows=rows, chance_n=chance_n, found=found)
         required = _required([other for other in findings if other is not found], config)
@@ -143,20 +144,28 @@ def _required(others: list[Findings], config: VerdictConfig) -> float:
 
 
 def _oriented(
-    found: Findings, rows: NDArray[np.int64], others: NDArray[np.int64], spectra: Spectra
+    found: Findings, rows: NDArray[np.int64], others: NDArray[np.int64], spectra: Spectra, word: str
 ) -> NDArray[np.float64]:
     """Return each row's chance of being on the suspected side.
 
     That is the smaller side, unless the sides are of like size and the larger one is by far the easier to learn: then
-    the poison is the majority of its label, as at high rates it is.
+    the poison is the majority of its label, as at high rates it is. A range of targets holds a tenth of the samples, so
+    that a poison of a twentieth is half of it: there the side whose levels lie closer together is taken.
     """
     inside_n = found.chance_n > 0.5
     if len(others) == 0 or inside_n.mean() < LIKE_SIZE:
         return found.chance_n
     level_N = spectra.level_N
-    spread = 1.4826 * np.median(np.abs(level_N[others] - np.median(level_N[others])))
+    if word == "target range":
+        looser = _deviation(level_N[rows[inside_n]]) > _deviation(level_N[rows[~inside_n]])
+        return 1 - found.chance_n if looser else found.chance_n
+    spread = 1.4826 * _deviation(level_N[others])
     easier = np.median(level_N[rows[inside_n]]) - np.median(level_N[rows[~inside_n]])
     return 1 - found.chance_n if easier > spread else found.chance_n
+
+
+def _deviation(value_n: NDArray[np.float64]) -> float:
+    return float(np.median(np.abs(value_n - np.median(value_n))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,31 @@
+"""In a range of targets poison is often half of the samples and more: which side is suspected must not hang on size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest_cases import SNAPSHOTS
+
+from telltale_core.spectrum import SpectrumConfig, transform
+from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict.record import conclude
+
+
+@pytest.mark.parametrize(("poison", "level"), [(60, -1.0), (104, 0.0), (130, 1.0)])
+def test_poison_with_one_target_is_the_suspected_side_whatever_its_share_and_level(poison: int, level: float) -> None:
+    rng = np.random.default_rng(3)
+    number = np.repeat(np.arange(4), 200)
+    truth = np.zeros(len(number), dtype=bool)
+    truth[-poison:] = True
+    course = np.linspace(0, -4, SNAPSHOTS)
+    own = rng.normal(0, 1.0, (len(number), 1)) + rng.normal(0, 1.0, (len(number), SNAPSHOTS))
+    losses = course + own
+    shared = course + level + rng.normal(0, 1.2, SNAPSHOTS)
+    losses[truth] = shared + rng.normal(0, 0.2, (poison, 1)) + rng.normal(0, 0.3, (poison, SNAPSHOTS))
+    ids = np.array([f"s{place:05d}" for place in rng.permutation(len(number))])
+    spectra = transform(losses.astype(np.float32), np.zeros(SNAPSHOTS, dtype=np.int64), number, SpectrumConfig())
+    names = ("a", "b", "c", "d")
+    made = conclude(ids, spectra, number, names, VerdictConfig(), word="target range")
+    held = made.decision == "quarantine"
+    assert held[truth].mean() > 0.95
+    assert held[~truth].mean() < 0.01
