@@ -16,7 +16,7 @@ import pytest
 from telltale_core import publish
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
-CHANGING = {"updated", "last_polled", "status", "last_heartbeat", "version_id", "version_info", "last_sent_at"}
+CHANGING = {"id", "created", "updated", "anchor_date", "last_polled", "status", "version_id", "version_info"}
 whole = pytest.mark.skipif(not os.environ.get("E2E_WHOLE"), reason="several drops, minutes each: E2E_WHOLE=1 runs them")
 
 
@@ -45,7 +45,7 @@ def test_the_ui_shows_the_run_its_stages_and_its_artifacts(running: Any, inbox: 
     ui.wait(*(f"{stage} drop" for stage in ("train", "spectrum", "cluster", "report", "publish")), "ingest first")
     ui.picture(ui.folder / "stages.png", height=1250)
     ui.click("Artifacts")
-    ui.wait("Verdict", "Outcome")
+    ui.wait("verdict", "outcome")
     ui.picture(ui.folder / "artifacts.png", height=1250)
     for key, said in (("verdict", "Poison found: 100 of 600"), ("outcome", "signs")):
         wanted = {"key": {"any_": [key]}, "flow_run_id": {"any_": [run["id"]]}}
@@ -82,11 +82,7 @@ def test_deploying_again_changes_nothing_and_the_doctor_is_content(running: Any)
     def registered() -> dict[str, Any]:
         kinds = ("deployments", "work_pools", "automations", "block_documents", "variables")
         found = {kind: running.ask(f"/{kind}/filter", {"limit": 200}) for kind in kinds}
-        return {
-            f"{kind} {each['name']}": {name: value for name, value in each.items() if name not in CHANGING}
-            for kind, all_of_it in found.items()
-            for each in all_of_it
-        }
+        return {f"{kind} {one['name']}": (one["id"], lasting(one)) for kind, ones in found.items() for one in ones}
 
     before = registered()
     assert {"deployments cleanse", "deployments train-proxy", "work_pools gpu"} <= set(before)
@@ -131,6 +127,15 @@ def test_drops_at_once_on_one_gpu_slot_train_one_after_another_and_publish_once_
     spans = sorted((run["start_time"], run["end_time"]) for run in running.runs("train-proxy") if run["end_time"])
     assert all(one[1] <= next_one[0] for one, next_one in itertools.pairwise(spans)), spans
     (running.folder / "crowd.json").write_text(json.dumps({"uploaded_s": uploaded_s, "drops": len(names)}))
+
+
+def lasting(value: Any) -> Any:
+    """Return what the server holds, without times and without the numbers of parts that it makes anew."""
+    if isinstance(value, list):
+        return [lasting(each) for each in value]
+    if isinstance(value, dict):
+        return {name: lasting(each) for name, each in value.items() if name not in CHANGING}
+    return value
 
 
 def doctor(running: Any) -> dict[str, str]:
