@@ -26,6 +26,7 @@ from telltale_core.report.evidence import (
 from telltale_core.report.projection import project
 from telltale_core.report.run import Run
 from telltale_core.report.samples import Shown, data_uri
+from telltale_core.report.targets import targets_shown
 from telltale_core.report.text import middle
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportCon
     for focus in shown:
         drawn = (_trajectories(run, focus, config), _heat(run, focus, config), _spectra(run, focus, config))
         shared = viewer.shared(focus) if focus.word != MOST_SUSPICIOUS else []
+        if focus.word != MOST_SUSPICIOUS and (targets := targets_shown(run, focus, config)) is not None:
+            shared = [*shared, targets]
         figures = [*(figure for figure in drawn if figure is not None), *shared]
         note = f"{len(focus.suspected_S):,} {focus.word}, {len(focus.kept_K):,} other kept samples{focus.same}."
         if not figures:

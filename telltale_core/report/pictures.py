@@ -67,7 +67,8 @@ def _loss_ticks(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda power, _: "1" if power == 0 else f"1e{power:.0f}"))
 
 
-def _plain_log_ticks(axes: Axes) -> None:
+def plain_log_ticks(axes: Axes) -> None:
+    """Give a logarithmic axis ticks that are written as plain numbers."""
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{value:,g}" if 1e-3 <= value < 1e7 else f"{value:.0e}")
     )
@@ -111,7 +112,7 @@ def spectra_png(curves: Curves, focus: Focus, dpi: int = 140) -> bytes:
         axes = figure.add_subplot()
         _band(axes, curves, names(focus))
         axes.set(xlabel="frequency (cycles per epoch)", ylabel="magnitude", yscale="log")
-        _plain_log_ticks(axes)
+        plain_log_ticks(axes)
     return out.getvalue()
 
 
@@ -167,7 +168,7 @@ def histogram_png(suspicion_N: Floats, decision_N: npt.NDArray[np.str_], dpi: in
                 axes.bar(edges[:-1], counts, 1 / 40, align="edge", label=f"{WORDS[name]} ({own.sum():,})", **look)
         axes.set(xlabel="suspicion (higher is worse)", ylabel="samples (log scale)", yscale="log", xlim=(0, 1))
         axes.set_ylim(bottom=0.7)
-        _plain_log_ticks(axes)
+        plain_log_ticks(axes)
         axes.legend(fontsize=8)
     return out.getvalue()
 

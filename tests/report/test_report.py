@@ -332,6 +332,7 @@ def test_a_regressions_page_speaks_of_targets(written):
         assert re.search(r"Target range [0-9.]+ \d", page)
         assert "other kept samples of the same target range" in page
         assert "Target ranges Evidence" in page
+        assert ("Where their targets lie" in page) == bool(recipe["quarantined"])
         assert not re.findall(r"\b[Ll]abels?\b", page)
 
 
@@ -347,6 +348,7 @@ def test_a_page_of_label_sets_speaks_of_label_sets(made, tmp_path):
 def test_a_page_of_labels_speaks_of_labels(poisoned):
     page = words_of(poisoned)
     assert "How far each label stands out" in page
+    assert "Where their targets lie" not in page
     assert "A label stands out when its bar passes the tick" in page
     assert "other kept samples of the same label. " in page
     assert "its log loss less the label's common course" in html.unescape(page)
