@@ -19,6 +19,7 @@ from tasks.spectrum import spectrum
 from tasks.train import train
 from tasks.train_elsewhere import deployed, train_elsewhere
 from telltale_core.config import from_dict, to_dict
+from telltale_core.proxy.local_model import by_content
 from telltale_core.stages import CleanseConfig, check_addresses
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ def cleanse(
     redaction.install()
     check_addresses(source, destination, work)
     settings = to_dict(from_dict(CleanseConfig, config or {}))
+    by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
     drop = policy.run(ingest, source, work, settings["drop"])
     if deployed(train_on):
         losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=train_on)

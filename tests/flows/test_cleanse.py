@@ -185,3 +185,10 @@ def test_the_account_of_an_azure_container_is_no_secret() -> None:
     check_addresses("file:///data/drop", "out", "memory://work/area")
     with pytest.raises(BadInput, match="url_refused"):
         check_addresses("abfss://container:canary@account.dfs.core.windows.net/drop", "out", "runs")
+
+
+def test_a_local_model_that_is_not_there_is_refused_before_the_drop_is_read(run_cleanse: Run, tmp_path: Path) -> None:
+    settings = {"proxy": {"model": f"hf:{tmp_path / 'nowhere'}"}}
+    with pytest.raises(ConfigError, match="Nothing is downloaded"):
+        run_cleanse(settings, work=tmp_path / "work").result()
+    assert not (tmp_path / "work").exists()
