@@ -14,9 +14,10 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from flows import names
 from flows.starting import find_deployment
 
+# By the flow, not the deployment: a heartbeat names its flow, but of its deployment it tells the id alone.
 OURS: dict[str, str | list[str]] = {
-    "prefect.resource.role": "deployment",
-    "prefect.resource.name": [name.split("/")[1] for name in names.DEPLOYMENTS],
+    "prefect.resource.role": "flow",
+    "prefect.resource.name": [name.split("/")[0] for name in names.DEPLOYMENTS],
 }
 ANY_RUN: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
 

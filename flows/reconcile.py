@@ -25,14 +25,17 @@ AT_ONCE = 200
 
 
 @flow(name="reconcile", flow_run_name="reconcile")
-def reconcile(max_runs: int = 5, pending_s: float = 600.0) -> dict[str, int]:
+def reconcile(max_runs: int = 5, pending_s: float = 600.0, silent_s: float = 300.0) -> dict[str, int]:
     """Start crashed cleansing runs again, at most ``max_runs`` times each; free what never got beyond its start.
+
+    Runs whose heartbeat stopped are found by the server itself, after 100 s; where it missed one, it is found here.
 
     A training that crashed is not started from here: the run that waits for it does that; its finished epochs stand.
 
     Args:
         max_runs: How often one run may be started in all; after that a person should look.
         pending_s: Seconds after which a run that is still about to start counts as lost.
+        silent_s: Seconds without any event, such as a heartbeat, after which a running one counts as lost.
 
     """
     redaction.install()
@@ -41,13 +44,19 @@ def reconcile(max_runs: int = 5, pending_s: float = 600.0) -> dict[str, int]:
         for run in lost:
             message = f"lost: it was about to start for more than {pending_s:.0f} s"
             client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+        silent = [
+            run for run in _runs(client, StateType.RUNNING) if _old(run, silent_s) and _silent(client, run, silent_s)
+        ]
+        for run in silent:
+            message = f"lost: no sign of life for more than {silent_s:.0f} s"
+            client.set_flow_run_state(run.id, Crashed(message=message))
         crashed = _runs(client, StateType.CRASHED, names.CLEANSE)
         again = [run for run in crashed if run.run_count < max_runs]
         for run in again:
             message = f"started again after: {(run.state.message if run.state else '') or 'a crash'}"
             client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry", message=message[:400]), force=True)
-    told = {"pending": len(lost), "restarted": len(again), "given up": len(crashed) - len(again)}
-    log.info("%d lost before their start, %d started again, %d for a person to look at", *told.values())
+    told = {"pending": len(lost), "silent": len(silent), "restarted": len(again), "given up": len(crashed) - len(again)}
+    log.info("lost before their start %d, silent %d, started again %d, for a person to look at %d", *told.values())
     return told
 
 
@@ -63,6 +72,14 @@ def _runs(client: SyncPrefectClient, kind: StateType, deployment: str | None = N
         if len(page) < AT_ONCE:
             break
     return found
+
+
+def _silent(client: SyncPrefectClient, run: FlowRun, seconds: float) -> bool:
+    """Return whether no event of a run, not even a heartbeat, was told in the last ``seconds``."""
+    since = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+    wanted = {"resource": {"id": [f"prefect.flow-run.{run.id}"]}, "occurred": {"since": since}}
+    told = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 1}).json()
+    return not told["events"]
 
 
 def _old(run: FlowRun, seconds: float) -> bool:

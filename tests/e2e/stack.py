@@ -217,11 +217,15 @@ class Stack:
         """Return the runs of cleanse that were made for ``<dataset>/<name>``."""
         return [run for run in self.runs("cleanse") if run["parameters"]["source"] == f"{INBOX}/{drop}"]
 
-    def run_deployment(self, name: str, limit_s: float = STARTS_S) -> dict[str, Any]:
-        """Run a deployment by ``flow/deployment`` and return the run once it ended."""
+    def make_run(self, name: str, state: str = "SCHEDULED", **parameters: Any) -> str:
+        """Return the id of a new run of the deployment ``flow/deployment``."""
         deployment = self.ask(f"/deployments/name/{name}", method="GET")["id"]
-        made = self.ask(f"/deployments/{deployment}/create_flow_run", {"state": {"type": "SCHEDULED"}})["id"]
-        return self.ended(made, limit_s)
+        body = {"state": {"type": state}, "parameters": parameters}
+        return str(self.ask(f"/deployments/{deployment}/create_flow_run", body)["id"])
+
+    def run_deployment(self, name: str, limit_s: float = STARTS_S, **parameters: Any) -> dict[str, Any]:
+        """Run a deployment by ``flow/deployment`` and return the run once it ended."""
+        return self.ended(self.make_run(name, **parameters), limit_s)
 
     def ended(self, run: str, limit_s: float = STARTS_S) -> dict[str, Any]:
         """Return a run once it is in a final state."""

@@ -93,6 +93,26 @@ def test_deploying_again_changes_nothing_and_the_doctor_is_content(running: Any)
 
 
 @whole
+def test_two_workers_given_the_same_content_at_once_train_once(running: Any, inbox: Any) -> None:
+    before = len(running.runs("train-proxy"))
+    for dataset in ("left", "right"):
+        inbox.put(f"{dataset}/same", ids="same-content")
+    digests = {inbox.version(dataset).manifest["drop"]["digest"] for dataset in ("left", "right")}
+    assert len(digests) == 1
+    assert len(running.runs("train-proxy")) == before + 1
+
+
+@whole
+def test_a_running_run_without_any_sign_of_life_is_found_by_reconcile_too(running: Any) -> None:
+    gone = running.make_run("arrival/arrival", "RUNNING", dataset="signs", name="nowhere")
+    time.sleep(40)  # more than a heartbeat: runs that live have told something since
+    done = running.run_deployment("reconcile/reconcile", silent_s=38)
+    assert done["state_name"] == "Completed"
+    found = running.ask(f"/flow_runs/{gone}", method="GET")
+    assert (found["state_type"], "no sign of life" in found["state"]["message"]) == ("CRASHED", True)
+
+
+@whole
 def test_another_system_can_announce_a_drop_by_an_event(running: Any, inbox: Any) -> None:
     with inbox.silent():
         inbox.put("signs/announced", ids="signs-first")
