@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def wait_for(what: str, ready: Callable[[], Any], limit_s: float = STARTS_S, every_s: float = 0.5) -> Any:
+def wait_for(what: str, ready: Callable[[], Any], limit_s: float = STARTS_S, every_s: float = 1.5) -> Any:
     """Return the first true answer; the test fails when it does not come in time."""
     deadline = time.monotonic() + limit_s
     while not (answer := ready()):

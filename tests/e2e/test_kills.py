@@ -54,7 +54,7 @@ def reader() -> Iterator[list[str]]:
     stop, wrong = threading.Event(), []
 
     def read() -> None:
-        while not stop.wait(1):
+        while not stop.wait(3):
             try:
                 versions = publish.log(f"{SETS}/kills")
                 wrong.extend(str(v.counts) for v in versions if sum(v.counts.values()) != 2 * v.counts["ingested"])
@@ -123,7 +123,9 @@ def test_the_host_of_a_training_is_lost(
     at = moment.randrange(1, 8)
     host = running.processes["worker-gpu"]
     local = Path(host.environment["XDG_CACHE_HOME"])
-    running.wait_for("some epochs", lambda: len(epochs(inbox, key)) >= at or not training_of(running, f"kills/{name}"))
+    running.wait_for(
+        "some epochs", lambda: len(epochs(inbox, key)) >= at or not training_of(running, f"kills/{name}"), every_s=0.3
+    )
     time.sleep(moment.uniform(0, 0.5))
     host.environment = {**host.environment, "XDG_CACHE_HOME": f"{local}-after-{seed}"}  # another host takes over
     host.kill()
