@@ -201,10 +201,10 @@ class Inbox:
                 seconds = {"made_s": made - uploaded, "began_s": began - uploaded}
                 self.running.note(case="latency", drop=drop, at=uploaded, **seconds)
 
-    def put(self, drop: str, *, mark: bool = True, ids: str = "") -> None:
+    def put(self, drop: str, *, mark: bool = True, ids: str = "", folder: str = "inbox") -> None:
         """Upload the small drop under ``<dataset>/<name>``, its ids and thus its content its own; the mark last.
 
-        With ``ids`` its content is that of every drop with the same.
+        With ``ids`` its content is that of every drop with the same. In another ``folder`` nothing starts it.
         """
         import io
 
@@ -216,8 +216,8 @@ class Inbox:
         ids = pa.array([f"{name}-{ids or drop.replace('/', '-')}" for name in table["id"].to_pylist()])
         data = io.BytesIO()
         pq.write_table(table.set_column(place, table.schema.field(place), ids), data)
-        self.s3.put_object(Bucket="raw", Key=f"inbox/{drop}/train.parquet", Body=data.getvalue())
-        if mark:
+        self.s3.put_object(Bucket="raw", Key=f"{folder}/{drop}/train.parquet", Body=data.getvalue())
+        if mark and folder == "inbox":
             self.mark(drop)
 
     def mark(self, drop: str) -> None:

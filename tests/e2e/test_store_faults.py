@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not os.environ.get("E2E_WHOLE"), reason="minutes: E2E_WHOLE=1 runs them"),
 ]
 FAULTS: tuple[str | int, ...] = (503, "cut", "lose", "slow")
-SHARE = 0.04
+SHARE = 0.08
 
 
 @pytest.fixture
@@ -32,13 +32,8 @@ def lossy(store: tuple[str, int]) -> Iterator[Any]:
     proxy.close()
 
 
-def put(inbox: Any, name: str) -> None:
-    with inbox.silent():
-        inbox.put(f"faulty/{name}")
-
-
 def cleanse(running: Any, lossy: Any, settings: Path, name: str, expect: int | None) -> Any:
-    words = ["cleanse", f"s3://raw/inbox/faulty/{name}", "--out", "s3://clean/sets/faulty", "--json"]
+    words = ["cleanse", f"s3://raw/by-hand/faulty/{name}", "--out", "s3://clean/sets/faulty", "--json"]
     words += ["--work", "s3://work/faulty", "--config", str(settings)]
     return running.telltale(*words, expect=expect, AWS_ENDPOINT_URL=f"http://127.0.0.1:{lossy.port}")
 
@@ -46,13 +41,13 @@ def cleanse(running: Any, lossy: Any, settings: Path, name: str, expect: int | N
 def test_a_run_gets_through_a_faulty_store_with_the_right_result(
     running: Any, inbox: Any, lossy: Any, settings_file: Path
 ) -> None:
-    put(inbox, "some")
+    inbox.put("faulty/some", folder="by-hand")
     moment, injected = random.Random(7), []
 
     def plan(_line: str) -> str | int:
         if moment.random() >= SHARE:
             return "pass"
-        injected.append(moment.choice(FAULTS))
+        injected.append(FAULTS[len(injected) % len(FAULTS)])
         if injected[-1] == "slow":
             time.sleep(1)
             return "pass"
@@ -61,7 +56,7 @@ def test_a_run_gets_through_a_faulty_store_with_the_right_result(
     lossy.plan = plan
     told = json.loads(cleanse(running, lossy, settings_file, "some", 0).stdout)
     assert told["version"] == 1
-    assert set(injected) == set(FAULTS)
+    assert set(injected) == set(FAULTS), injected
     assert publish.verify("s3://clean/sets/faulty", 1).ok
     [version] = publish.log("s3://clean/sets/faulty")
     assert version.counts == {"ingested": 600, "published": 500, "quarantined": 100, "review": 0, "rejected": 0}
@@ -70,7 +65,7 @@ def test_a_run_gets_through_a_faulty_store_with_the_right_result(
 def test_a_store_that_stays_away_fails_the_run_in_time_and_the_next_run_heals(
     running: Any, inbox: Any, lossy: Any, settings_file: Path
 ) -> None:
-    put(inbox, "away")
+    inbox.put("faulty/away", folder="by-hand")
     calls = []
 
     def plan(line: str) -> str | int:
