@@ -217,7 +217,7 @@ class Stack:
         """Return the runs of cleanse that were made for ``<dataset>/<name>``."""
         return [run for run in self.runs("cleanse") if run["parameters"]["source"] == f"{INBOX}/{drop}"]
 
-    def make_run(self, name: str, state: str = "SCHEDULED", **parameters: Any) -> str:
+    def make_run(self, name: str, state: str = "SCHEDULED", /, **parameters: Any) -> str:
         """Return the id of a new run of the deployment ``flow/deployment``."""
         deployment = self.ask(f"/deployments/name/{name}", method="GET")["id"]
         body = {"state": {"type": state}, "parameters": parameters}
