@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 
 @flow(name="arrival", flow_run_name="arrival {dataset}/{name}", retries=3, retry_delay_seconds=20)
+@redaction.withholding
 def arrival(dataset: str, name: str) -> str:
     """Start the drop <inbox>/<dataset>/<name> if it is complete and has no run yet; return what came of it.
 
@@ -23,7 +24,6 @@ def arrival(dataset: str, name: str) -> str:
         name: The drop's own folder.
 
     """
-    redaction.install()
     with get_client(sync_client=True) as client:
         feed = read_feed(client)
         found = feed.open().arrival(dataset, name)

@@ -33,6 +33,7 @@ def run_name() -> str:
 
 
 @flow(name="cleanse", flow_run_name=run_name)
+@redaction.withholding
 def cleanse(
     source: str,
     destination: str,
@@ -64,7 +65,6 @@ def cleanse(
         train_on: The deployment that trains, such as train-proxy/train-proxy; empty: train in this run.
 
     """
-    redaction.install()
     check_addresses(source, destination, work)
     settings = to_dict(from_dict(CleanseConfig, config or {}))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read

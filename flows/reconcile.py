@@ -25,6 +25,7 @@ AT_ONCE = 200
 
 
 @flow(name="reconcile", flow_run_name="reconcile")
+@redaction.withholding
 def reconcile(max_runs: int = 5, pending_s: float = 600.0, silent_s: float = 300.0) -> dict[str, int]:
     """Start crashed cleansing runs again, at most ``max_runs`` times each; free what never got beyond its start.
 
@@ -38,7 +39,6 @@ def reconcile(max_runs: int = 5, pending_s: float = 600.0, silent_s: float = 300
         silent_s: Seconds without any event, such as a heartbeat, after which a running one counts as lost.
 
     """
-    redaction.install()
     with get_client(sync_client=True) as client:
         lost = [run for run in _runs(client, StateType.PENDING) if _old(run, pending_s)]
         for run in lost:

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 
 @flow(name="sweep", flow_run_name="sweep {inbox}", retries=2, retry_delay_seconds=20)
+@redaction.withholding
 def sweep(inbox: str, clean: str, quiet_s: float = 900.0) -> dict[str, int]:
     """Start every complete drop below the inbox that has no run yet; return how many stand in which state.
 
@@ -23,7 +24,6 @@ def sweep(inbox: str, clean: str, quiet_s: float = 900.0) -> dict[str, int]:
         quiet_s: Seconds without a new file after which a drop without _SUCCESS or _MANIFEST.json counts as complete.
 
     """
-    redaction.install()
     feed = Feed(inbox=inbox, clean=clean, quiet_s=quiet_s)
     found = feed.open().arrivals()
     ready = [arrival for arrival in found if arrival.complete]

@@ -18,6 +18,7 @@ def run_name() -> str:
 
 
 @flow(name="train-proxy", flow_run_name=run_name)
+@redaction.withholding
 def train_proxy(upstream: dict[str, Any], work: str, settings: dict[str, Any]) -> Record:
     """Return the record of the training on the drop of ``upstream``; it goes on at the last finished epoch.
 
@@ -27,5 +28,4 @@ def train_proxy(upstream: dict[str, Any], work: str, settings: dict[str, Any]) -
         settings: Settings of the training.
 
     """
-    redaction.install()
     return policy.run(train, upstream, work, settings)

@@ -32,7 +32,9 @@ def show_verdict(record: stages.Record, work: str) -> None:
 
 def show_outcome(told: dict[str, Any], page: stages.Record, work: str) -> None:
     """Attach what was published and where it lies, or why nothing was, to the current run."""
-    kindly(lambda: create_markdown_artifact(_outcome(told, page, work), key="outcome"))
+    brief = f"{told['state']}, version {told['version']}" if "version" in told else told["state"]
+    text = cell(f"{brief}: {told['dataset']}")
+    kindly(lambda: create_markdown_artifact(_outcome(told, page, work), key="outcome", description=text))
 
 
 def question(told: dict[str, Any], page: stages.Record, work: str) -> str:

@@ -6,11 +6,12 @@ from typing import Any
 
 from prefect import task
 
-from tasks import policy
+from tasks import policy, redaction
 from telltale_core import stages
 
 
 @task(name="cluster", **policy.CACHED)
+@redaction.withholding
 def cluster(upstream: stages.Record, work: str, settings: dict[str, Any], key: str) -> stages.Record:
     """Return the record of the verdict on the spectra of ``upstream``."""
     return stages.cluster(upstream, work, settings, key=key)

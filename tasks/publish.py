@@ -7,11 +7,12 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks import limits, policy
+from tasks import limits, policy, redaction
 from telltale_core import stages
 
 
 @task(name="publish", cache_policy=NO_CACHE, **policy.RETRY)
+@redaction.withholding
 def publish(
     upstream: stages.Record,
     destination: str,

@@ -1,10 +1,16 @@
-"""Keeps credentials out of the logs of a run: Prefect's own filter knows only its API key."""
+"""Keeps credentials out of what a run logs and of the messages of its states: Prefect knows only its own API key."""
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from telltale_core.redact import redact
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Redacting(logging.Formatter):
@@ -27,3 +33,38 @@ def install() -> int:
     for handler in changed:
         handler.setFormatter(Redacting(handler.formatter))
     return len(changed)
+
+
+def withholding(body: Callable[P, R]) -> Callable[P, R]:
+    """Return the body of a flow or task that logs without credentials and whose errors hold none.
+
+    An error's text becomes the message of the failed state, which the server keeps. The error stays of its class.
+    """
+
+    @functools.wraps(body)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        install()
+        try:
+            return body(*args, **kwargs)
+        except Exception as error:
+            _clean(error)
+            raise
+
+    return run
+
+
+def _clean(error: BaseException) -> None:
+    """Take credentials out of an error and of what led to it, in place."""
+    seen: set[int] = set()
+    queue: list[BaseException | None] = [error]
+    while queue:
+        one = queue.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.args = tuple(redact(part) if isinstance(part, str) else part for part in one.args)
+        if isinstance(one, OSError):  # these say what they hold beside their arguments
+            for name in ("strerror", "filename", "filename2"):
+                if isinstance(said := getattr(one, name, None), str):
+                    setattr(one, name, redact(said))
+        queue += [one.__cause__, one.__context__]

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import CrashedRun, ObjectNotFound
 
-from tasks import policy
+from tasks import policy, redaction
 from telltale_core import stages
 from telltale_core.errors import StorageError, TelltaleError, Transient
 
@@ -25,6 +25,7 @@ SERVER_AWAY_S = 1800.0
 
 
 @task(name="train", **policy.CACHED)
+@redaction.withholding
 def train_elsewhere(
     upstream: stages.Record, work: str, settings: dict[str, Any], key: str, deployment: str
 ) -> stages.Record:

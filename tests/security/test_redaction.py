@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tasks.redaction import Redacting, install
+from tasks.redaction import Redacting, install, withholding
 from telltale_core.redact import WITHHELD, redact
 
 KEY_ID = "AKIA" + "CANARYCANARY0001"
@@ -104,3 +104,44 @@ def test_prefects_own_handlers_are_reached() -> None:
     assert any(isinstance(handler, APILogHandler) for handler in handlers)
     record = logging.LogRecord("prefect.flow_runs", logging.ERROR, "f", 1, "key %s", (KEY_ID,), None)
     assert all(handler.format(record) == f"key {WITHHELD}" for handler in handlers)
+
+
+def test_an_error_and_what_led_to_it_hold_no_credential_and_keep_their_class() -> None:
+    @withholding
+    def body(place: str) -> None:
+        """Read a place."""
+        try:
+            open(f"/nowhere/{place}")  # noqa: PTH123, SIM115 - any foreign error
+        except OSError as error:
+            raise ValueError(f"cannot read with {KEY_ID}", 7) from error
+
+    assert (body.__name__, body.__doc__) == ("body", "Read a place.")
+    with pytest.raises(ValueError, match=r"cannot read with \[withheld\]") as caught:
+        body(SECRET)
+    assert caught.value.args[1] == 7
+    cause = caught.value.__cause__
+    assert isinstance(cause, FileNotFoundError)
+    assert str(cause) == f"[Errno 2] No such file or directory: '/nowhere/{WITHHELD}'"
+
+
+def test_the_states_that_the_server_keeps_hold_no_credential(prefect_server: str) -> None:
+    from prefect import flow, task
+    from prefect.client.orchestration import get_client
+
+    @task
+    @withholding
+    def read() -> None:
+        raise ConnectionError(f"refused: {SECRET}")
+
+    @flow
+    @withholding
+    def canary() -> None:
+        read()
+
+    state = canary(return_state=True)
+    assert state.is_failed()
+    with get_client(sync_client=True) as client:
+        kept = client.read_flow_run(state.state_details.flow_run_id).state
+    assert kept is not None
+    assert f"ConnectionError: refused: {WITHHELD}" in str(kept.message)
+    assert SECRET not in kept.model_dump_json()

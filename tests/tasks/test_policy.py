@@ -90,7 +90,7 @@ def test_no_stage_has_a_hook_that_could_undo_a_publication(stage: Any) -> None:
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_a_task_is_thin(stage: Any) -> None:
     lines = inspect.getsource(stage.fn).splitlines()
-    assert len(lines) < 15
+    assert len(lines) <= 15
 
 
 def test_a_transient_failure_is_retried_in_a_real_run(prefect_server: str) -> None:
