@@ -2,6 +2,8 @@
 
 ``python -m telltale_core.bench.logging_cost`` prints the ratio, the spread of its repeats, and what it ran on. The log
 of a training is an evaluation pass over all samples at each snapshot plus one Parquet file an epoch; both are counted.
+What other detectors ask for (``proxy.record``) is counted beside it: one pass over the samples and one Parquet file a
+kind, against the processor time of one epoch without the log.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from telltale_core.losslog import LogPlan, LossLogWriter
 from telltale_core.proxy import ProxyConfig, Snapshot, fit
 from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.hardware import resolve_hardware
+from telltale_core.proxy.recording import KINDS, observe, write_recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,38 @@ def measure(images: NDArray[np.uint8], labels: NDArray[np.int64], config: ProxyC
     )
 
 
+def measure_recordings(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], config: ProxyConfig, repeats: int
+) -> dict[str, dict[str, float]]:
+    """Return by kind the seconds of processor that recording takes, those of an epoch's training, bytes a sample.
+
+    Each repeat trains anew, then records every kind once; the medians are returned. The first is a warm-up.
+    """
+    taken: dict[str, list[float]] = {kind: [] for kind in ("epoch", *KINDS)}
+    sizes: dict[str, int] = {}
+    for repeat in range(repeats + 1):
+        began = time.process_time()
+        fitted = fit(images, labels, int(labels.max()) + 1, config)
+        taken["epoch"].append((time.process_time() - began) / config.settled("image").epochs)
+        for kind in KINDS if repeat else ():
+            with tempfile.TemporaryDirectory() as folder:
+                path, began = Path(folder) / f"{kind}.parquet", time.process_time()
+                write_recording(path, observe(fitted, images, [kind])[kind], {"kind": kind})
+                taken[kind].append(time.process_time() - began)
+                sizes[kind] = path.stat().st_size
+    epoch_s = statistics.median(taken.pop("epoch")[1:])
+    return {
+        kind: {
+            "cpu_s": round(statistics.median(seconds), 3),
+            "epochs": round(statistics.median(seconds) / epoch_s, 3),
+            "epochs_least": round(min(seconds) / epoch_s, 3),
+            "epochs_most": round(max(seconds) / epoch_s, 3),
+            "bytes_per_sample": round(sizes[kind] / len(images), 1),
+        }
+        for kind, seconds in taken.items()
+    }
+
+
 class _Log:
     """Writes each epoch's snapshots as the train stage does."""
 
@@ -121,7 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (given.samples, given.side, given.side, 3), dtype=np.uint8)
-    cost = measure(images, random.integers(0, 10, given.samples), config, given.repeats)
+    labels = random.integers(0, 10, given.samples)
+    cost = measure(images, labels, config, given.repeats)
     hardware = resolve_hardware(config)
     report = {
         "ratio_median": round(statistics.median(cost.ratios), 3),
@@ -132,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "with_s_median": round(statistics.median(cost.with_s), 3),
         "repeats": given.repeats,
         "log_bytes_per_sample_and_snapshot": round(cost.log_bytes / given.samples / given.epochs / given.snapshots, 2),
+        "recordings": measure_recordings(images, labels, config, given.repeats),
         "training": {name: vars(given)[name] for name in ("samples", "side", "epochs", "model", "width", "snapshots")},
         "hardware": {"name": hardware.describe(), "precision": hardware.precision},
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
