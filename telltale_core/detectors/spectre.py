@@ -61,7 +61,7 @@ class Spectre(Detector):
         """Return the class in several projections and the Lanczos vectors of k x k matrices."""
         k = min(self.k_max, sizes.d or self.k_max)
         rows = sizes.largest_class
-        return 8 * (3 * rows * max(sizes.d, k) + 6 * rows * k + 24 * k**2 + 4 * sizes.d**2 + 8 * sizes.n) + (2 << 20)
+        return 8 * (3 * rows * max(sizes.d, k) + 12 * rows * k + 24 * k**2 + 4 * sizes.d**2 + 8 * sizes.n) + (2 << 20)
 
     def judge(self, evidence: Evidence) -> Opinion:
         """Return the opinion: the class with the largest statistic, its highest scores."""
