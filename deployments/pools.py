@@ -12,13 +12,14 @@ from collections.abc import Callable
 from importlib import resources
 from typing import Any, Literal
 
+from flows.names import SCALE_UP_S
 from telltale_core.errors import ConfigError
 
 Template = dict[str, Any]
 Kind = Literal["process", "docker", "kubernetes", "ecs"]
 KINDS: tuple[Kind, ...] = ("process", "docker", "kubernetes", "ecs")
+NAMESPACE = "telltale"  # as infra/kubernetes makes it, with the secret in it
 PACKAGES = {"process": "prefect", "docker": "prefect-docker", "kubernetes": "prefect-kubernetes", "ecs": "prefect-aws"}
-SCALE_UP_S = 900  # a GPU node may have to be started first; after Prefect's 60 s the run would be crashed
 
 
 def base(kind: Kind) -> Template:
@@ -72,11 +73,16 @@ def _kubernetes(made: Template, gpu: bool) -> None:
     fields["finished_job_ttl"]["default"] = 3600
     fields["cpu_request"]["default"], fields["memory_request"]["default"] = "1", "4Gi"
     fields["memory_limit"]["default"] = "16Gi"
+    fields["namespace"]["default"] = NAMESPACE
     spec["volumes"] = [
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}},
         {"name": "scratch", "emptyDir": {}},
     ]
-    box["volumeMounts"] = [{"name": "shm", "mountPath": "/dev/shm"}, {"name": "scratch", "mountPath": "/tmp"}]  # noqa: S108 - a container's own
+    box["volumeMounts"] = [
+        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a container's own
+        {"name": "scratch", "mountPath": "/tmp", "subPath": "tmp"},  # noqa: S108 - a container's own
+        {"name": "scratch", "mountPath": "/scratch", "subPath": "scratch"},  # home and caches, says the image
+    ]
     spec["securityContext"] = {
         "runAsNonRoot": True,
         "runAsUser": 10001,

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, Wor
 from prefect.exceptions import ObjectNotFound
 
 from deployments import automations
-from deployments.pools import Kind, template
+from deployments.pools import Kind, Template, template
 from flows import names
 from flows.starting import Feed, find_deployment
 from telltale_core.drop.source import check_url
@@ -48,6 +48,12 @@ class Plan:
         if self.cpu_runs is not None and self.cpu_runs < 1:
             raise ConfigError(f"cpu-runs must be >= 1, got {self.cpu_runs}")
 
+    @property
+    def pending_s(self) -> float:
+        """Return after how long a run that is about to start is lost: not before a node could have come up for it."""
+        in_place = self.cpu_type == self.gpu_type == "process"
+        return names.PENDING_S if in_place else names.PENDING_S + names.SCALE_UP_S
+
 
 def register(plan: Plan) -> list[tuple[str, str]]:
     """Return what stands now, as pairs of kind and name."""
@@ -58,6 +64,7 @@ def register(plan: Plan) -> list[tuple[str, str]]:
         _deployments(plan)
         _parameters(client, names.SWEEP, quiet_s=plan.feed.quiet_s)
         _parameters(client, names.CLEANSE, config=dict(plan.config))
+        _parameters(client, names.RECONCILE, pending_s=plan.pending_s)
         done += [("deployment", name) for name in names.DEPLOYMENTS]
         for pool, queues in QUEUES.items():
             done += [("queue", _queue(client, pool, queue, rank)) for queue, rank in queues.items()]
@@ -78,8 +85,17 @@ def _pool(client: SyncPrefectClient, name: str, kind: Kind, plan: Plan, limit: i
                 f"the work pool {name} is of type {found.type}, not {kind}: a pool's type cannot be changed; "
                 f"finish its runs, delete it (prefect work-pool delete {name}) and deploy again"
             )
+        keep(made, found.base_job_template, named=("image",) if plan.image else ())
         client.update_work_pool(name, WorkPoolUpdate(base_job_template=made, concurrency_limit=limit))
     return f"{name} ({kind}, {f'{limit} at a time' if limit else 'no limit'})"
+
+
+def keep(made: Template, standing: Template, named: Collection[str]) -> None:
+    """Keep what an operator set on a standing pool, such as its network or service account, but for ``named``."""
+    before = standing.get("variables", {}).get("properties", {})
+    for variable, field in made["variables"]["properties"].items():
+        if variable not in named and "default" in before.get(variable, {}):
+            field["default"] = before[variable]["default"]
 
 
 def _queue(client: SyncPrefectClient, pool: str, queue: str, rank: int) -> str:

@@ -22,3 +22,5 @@ LANDED_EVENT = "telltale.drop.landed"  # told by others: payload {"dataset": ...
 
 HEARTBEAT_S = 30  # the least that Prefect allows
 LOST_AFTER_S = 100  # more than three heartbeats
+SCALE_UP_S = 900  # a GPU node may have to be started for a run; after Prefect's 60 s the run would be crashed
+PENDING_S = 600  # about to start for so long counts as lost, where no node has to be started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -14,7 +15,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Crashed, Scheduled
 
 from flows import names
@@ -22,12 +23,14 @@ from tasks import redaction
 
 log = logging.getLogger(__name__)
 AT_ONCE = 200
+AGAIN = "started again after"
+FIRST_DELAY_S = 60.0
 
 
 @flow(name="reconcile", flow_run_name="reconcile")
 @redaction.withholding
-def reconcile(max_runs: int = 5, pending_s: float = 600.0, silent_s: float = 300.0) -> dict[str, int]:
-    """Start crashed cleansing runs again, at most ``max_runs`` times each; free what never got beyond its start.
+def reconcile(max_runs: int = 5, pending_s: float = names.PENDING_S, silent_s: float = 300.0) -> dict[str, int]:
+    """Start crashed cleansing runs again, ever later, at most ``max_runs`` times each; free what never began.
 
     Runs whose heartbeat stopped are found by the server itself, after 100 s; where it missed one, it is found here.
 
@@ -51,13 +54,27 @@ def reconcile(max_runs: int = 5, pending_s: float = 600.0, silent_s: float = 300
             message = f"lost: no sign of life for more than {silent_s:.0f} s"
             client.set_flow_run_state(run.id, Crashed(message=message))
         crashed = _runs(client, StateType.CRASHED, names.CLEANSE)
-        again = [run for run in crashed if run.run_count < max_runs]
+        starts = {run.id: _starts(client, run) for run in crashed}
+        again = [run for run in crashed if starts[run.id] < max_runs]
         for run in again:
-            message = f"started again after: {(run.state.message if run.state else '') or 'a crash'}"
-            client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry", message=message[:400]), force=True)
+            message = f"{AGAIN}: {(run.state.message if run.state else '') or 'a crash'}"
+            at = datetime.now(UTC) + timedelta(seconds=_delay_s(starts[run.id]))
+            state: State[Any] = Scheduled(name="AwaitingRetry", message=message[:400], scheduled_time=at)
+            client.set_flow_run_state(run.id, state, force=True)
     told = {"pending": len(lost), "silent": len(silent), "restarted": len(again), "given up": len(crashed) - len(again)}
     log.info("lost before their start %d, silent %d, started again %d, for a person to look at %d", *told.values())
     return told
+
+
+def _starts(client: SyncPrefectClient, run: FlowRun) -> int:
+    """Return how often a run was started; the server counts only those that came as far as running."""
+    told = client.read_flow_run_states(run.id)
+    return max(run.run_count, 1 + sum((state.message or "").startswith(AGAIN) for state in told))
+
+
+def _delay_s(starts: int) -> float:
+    """Return how long the next start waits: not at all after the first, then 60, 120, 240 s."""
+    return 0.0 if starts <= 1 else FIRST_DELAY_S * 2 ** (starts - 2)
 
 
 def _runs(client: SyncPrefectClient, kind: StateType, deployment: str | None = None) -> list[FlowRun]:

@@ -15,6 +15,7 @@ from telltale_core.proxy import Progress
 
 log = logging.getLogger(__name__)
 EVERY_S = 5.0
+REST_S = 60.0  # after a failure
 
 listener: ContextVar[Callable[[Progress], None] | None] = ContextVar("listener", default=None)
 
@@ -33,19 +34,19 @@ def watch(key: str) -> Callable[[Progress], None]:
 
 
 class _Artifact:
-    """A progress artifact that is made late, changed rarely, and given up on after a failure: a server may be away."""
+    """A progress artifact, made late and changed rarely; after a failure it rests: a server may be away."""
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.artifact: UUID | None = None
         self.done: dict[int, float] = {}
         self.next_s = 0.0
-        self.working = True
+        self.resting = False
 
     def see(self, progress: Progress) -> None:
         self.done[progress.member] = progress.step / progress.steps
         share = sum(self.done.values()) / progress.members
-        if not self.working or (time.monotonic() < self.next_s and share < 1):
+        if time.monotonic() < self.next_s and (share < 1 or self.resting):
             return
         self.next_s = time.monotonic() + EVERY_S
         text = (
@@ -53,9 +54,10 @@ class _Artifact:
         )
         try:
             self._show(100 * share, text)
+            self.resting = False
         except Exception as error:  # noqa: BLE001 - never at the cost of the training
-            self.working = False
-            log.warning("no further progress in the UI: %s", type(error).__name__)
+            self.resting, self.next_s = True, time.monotonic() + REST_S
+            log.warning("no progress in the UI for a while: %s", type(error).__name__)
 
     def _show(self, percent: float, description: str) -> None:
         if self.artifact is None:

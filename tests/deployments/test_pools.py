@@ -3,13 +3,18 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployments.pools import KINDS, Kind, base, template
+from deployments.register import Plan, keep
+from flows.names import SCALE_UP_S
+from flows.starting import Feed
 from telltale_core.errors import ConfigError
 
+ROOT = Path(__file__).parents[2]
 CASES = [(kind, gpu) for kind in KINDS for gpu in (False, True)]
 CONFIGS = {
     "process": ("prefect.workers.process", "ProcessJobConfiguration"),
@@ -46,6 +51,27 @@ def test_only_the_gpu_pool_asks_for_gpus() -> None:
         assert "gpu_count" in named(template(kind, gpu=True))  # type: ignore[arg-type]
 
 
+def test_what_an_operator_set_on_a_pool_outlives_the_next_registration() -> None:
+    standing = template("docker", gpu=True, image="registry.example/telltale:1")
+    standing["variables"]["properties"]["networks"]["default"] = ["telltale"]
+    standing["variables"]["properties"]["gpu_count"]["default"] = 2
+    standing["job_configuration"] = {"old": "form"}
+    made = template("docker", gpu=True, image="registry.example/telltale:2")
+    keep(made, standing, named=("image",))
+    defaults = {name: field.get("default") for name, field in made["variables"]["properties"].items()}
+    assert (defaults["networks"], defaults["gpu_count"]) == (["telltale"], 2)
+    assert defaults["image"] == "registry.example/telltale:2"
+    assert made["job_configuration"] == template("docker", gpu=True)["job_configuration"]
+
+
+def test_a_run_is_not_lost_while_a_node_may_still_come_up_for_it() -> None:
+    feed = Feed(inbox="s3://raw/inbox", clean="s3://clean/sets", quiet_s=60)
+    here = Plan(feed=feed, work="s3://work/area", results="s3://work/results")
+    there = Plan(feed=feed, work="s3://work/area", results="s3://work/results", gpu_type="kubernetes")
+    assert here.pending_s == 600
+    assert there.pending_s > SCALE_UP_S
+
+
 def test_an_unknown_type_is_refused() -> None:
     with pytest.raises(ConfigError, match="type of a pool"):
         template("nomad", gpu=False)  # type: ignore[arg-type]
@@ -64,6 +90,13 @@ def resolve(kind: Kind, gpu: bool) -> Any:
     return asyncio.run(made.from_template_and_values(template(kind, gpu=gpu), values, client=nobody))
 
 
+def home() -> str:
+    """Return where the image lets the process write: its HOME."""
+    found = re.search(r" HOME=(\S+)", (ROOT / "infra/images/Dockerfile").read_text(encoding="utf-8"))
+    assert found is not None
+    return found[1]
+
+
 @pytest.mark.parametrize(("kind", "gpu"), CASES)
 def test_the_workers_own_configuration_takes_the_template(kind: Kind, gpu: bool) -> None:
     made = resolve(kind, gpu)
@@ -75,6 +108,9 @@ def test_the_workers_own_configuration_takes_the_template(kind: Kind, gpu: bool)
         assert ("nodeSelector" in spec, "tolerations" in spec) == (gpu, gpu)
         assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
         assert made.pod_watch_timeout_seconds == (900 if gpu else 60)
+        mounts = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+        assert {"/tmp", home()} <= mounts  # the rest of a container's own files is read-only
+        assert made.namespace == "telltale"
     if kind == "docker":
         request = {"driver": "nvidia", "count": 1, "capabilities": [["gpu"]]}
         assert made.container_create_kwargs.get("device_requests") == ([request] if gpu else None)

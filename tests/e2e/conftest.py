@@ -256,8 +256,13 @@ class Inbox:
         return self.running.wait_for(f"a version of {dataset} {source}", there, limit_s)
 
     def objects(self, bucket: str) -> Iterator[tuple[str, str]]:
-        """Return name and content (one character a byte) of every object of a bucket."""
+        """Return name and content (one character a byte; of Parquet its rows as text too) of a bucket's objects."""
+        import io
+
+        import pyarrow.parquet as pq
+
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for each in page.get("Contents", []):
                 body = self.s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
-                yield each["Key"], body.decode("latin-1")
+                rows = str(pq.read_table(io.BytesIO(body)).to_pylist()) if each["Key"].endswith(".parquet") else ""
+                yield each["Key"], body.decode("latin-1") + rows

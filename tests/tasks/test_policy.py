@@ -154,6 +154,23 @@ def test_progress_without_a_server_warns_once_and_training_goes_on(
     assert len([record for record in caplog.records if record.name == "tasks.progress"]) == 1
 
 
+def test_progress_is_shown_again_a_minute_after_the_server_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, shown = [1000.0], []
+
+    def make(percent: float, **_: Any) -> None:
+        shown.append(percent)
+        if len(shown) == 1:
+            raise ConnectionError("away")
+
+    monkeypatch.setattr(progress, "create_progress_artifact", make)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    see = progress.watch("train")
+    for passed_s in (0, 30, 61):
+        now[0] = 1000.0 + passed_s
+        see(moment(1))
+    assert len(shown) == 2
+
+
 def test_a_listener_on_this_machine_hears_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "create_progress_artifact", lambda *_, **__: None)
     heard: list[int] = []
