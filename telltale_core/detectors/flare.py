@@ -60,8 +60,8 @@ class Flare(Detector):
         return frozenset({Need.NORMS})
 
     def estimate_bytes(self, sizes: Sizes) -> int:
-        """Return the neighbour graph a few times over, and what the two libraries bring with them."""
-        return 8 * sizes.n * (12 * self.neighbours + 6 * sizes.layers) + (200 << 20)
+        """Return the neighbour graph as the two libraries hold it (measured), and what they bring with them."""
+        return 8 * sizes.n * (60 * self.neighbours + 6 * sizes.layers) + (200 << 20)
 
     def judge(self, evidence: Evidence) -> Opinion:
         """Return the opinion at the first number of layers that gives a stable branch."""
