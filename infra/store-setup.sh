@@ -8,15 +8,19 @@ for bucket in raw clean work; do mc mb --ignore-existing "store/$bucket"; done
 mc version enable store/raw
 mc version enable store/clean
 
-for role in contributor worker publisher bridge reader; do
+for role in contributor worker publisher bridge reader janitor; do
   name="STORE_$(echo "$role" | tr '[:lower:]' '[:upper:]')"
   mc admin policy create store "telltale-$role" "/policies/$role.json"
   mc admin user add store "$role" "$(secret "$name")"
-  mc admin policy attach store "telltale-$role" --user "$role" || true  # is attached already
+  case "$(mc admin user info store "$role")" in
+    *"telltale-$role"*) ;; # is attached already
+    *) mc admin policy attach store "telltale-$role" --user "$role" ;;
+  esac
 done
 
-mc admin config set store notify_webhook:bridge endpoint=http://bridge:8090/ \
-  auth_token="Bearer $(secret TELLTALE_WEBHOOK_TOKEN)" queue_dir=/data/.notify queue_limit=100000
-mc admin service restart store
-until mc ready store; do sleep 1; done
-mc event add --ignore-existing store/raw arn:minio:sqs::bridge:webhook --event put --prefix inbox/
+# The webhook itself stands in the store's settings (compose.yaml); right after its start the store may not know it yet.
+for pause in 1 2 4 8 0; do
+  mc event add --ignore-existing store/raw arn:minio:sqs::BRIDGE:webhook --event put --prefix inbox/ && exit
+  sleep "$pause"
+done
+exit 1

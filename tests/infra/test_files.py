@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
 MANIFESTS = sorted(path for path in (INFRA / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
-LONG_LIVED = {"database", "server", "store", "worker-cpu", "trainer-cpu", "worker-gpu", "bridge"}
+LONG_LIVED = {"database", "server", "store", "worker-cpu", "trainer-cpu", "worker-gpu", "worker-gpu-1", "bridge"}
+ROOT_ONCE = "store-folder"  # the one exception: it gives a fresh volume to the store's user
 
 
 def test_compose_is_valid_by_its_specification() -> None:
@@ -39,8 +40,14 @@ def test_every_container_is_locked_down_and_pinned(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     user, group = service["user"].split(":")
-    assert int(user) > 0
-    assert int(group) > 0
+    if name == ROOT_ONCE:
+        assert (service["cap_add"], service["network_mode"], service["restart"]) == (["CHOWN"], "none", "no")
+        assert (service["entrypoint"], service["volumes"]) == (["chown", "10001:10001", "/data"], ["store:/data"])
+        assert "secrets" not in service
+    else:
+        assert int(user) > 0
+        assert int(group) > 0
+        assert "cap_add" not in service
     assert not service["image"].endswith(":latest")
     assert re.search(r":\S*\d", service["image"])
     assert "privileged" not in service
@@ -52,8 +59,56 @@ def test_only_the_loopback_of_the_host_is_bound_and_workers_have_no_way_out() ->
     assert set(bound) == {"server", "store"}
     assert all(port.startswith("127.0.0.1:") for ports in bound.values() for port in ports)
     assert COMPOSE["networks"]["inside"] == {"internal": True}
-    out = {name for name, service in COMPOSE["services"].items() if service["networks"] != ["inside"]}
-    assert out == {"server", "store"}
+    out = {name for name, service in COMPOSE["services"].items() if service.get("networks") != ["inside"]}
+    assert out == {"server", "store", ROOT_ONCE}
+
+
+def test_whoever_is_not_root_can_write_to_the_own_volume() -> None:
+    """A fresh volume takes over the owner of the image's folder; the store's image has none there."""
+    dockerfile = (INFRA / "images" / "Dockerfile").read_text()
+    assert "install --directory --owner 10001 --group 10001 --mode 0700 /scratch" in dockerfile
+    for name, service in COMPOSE["services"].items():
+        for volume in service.get("volumes", []):
+            source, target = volume.split(":")[:2]
+            if source.startswith("./"):
+                continue
+            assert source in COMPOSE["volumes"]
+            known = {"/scratch": "10001:10001", "/var/lib/postgresql/data": "70:70"}
+            if service["image"].startswith("telltale-") or "postgres:" in service["image"]:
+                assert service["user"] == known[target], name
+            elif name != ROOT_ONCE:
+                assert service["depends_on"][ROOT_ONCE] == {"condition": "service_completed_successfully"}
+                assert (volume, service["user"]) == ("store:/data", "10001:10001")
+
+
+def test_threads_fit_into_the_limit_of_processes() -> None:
+    for name in ("store", "worker-cpu", "trainer-cpu", "worker-gpu", "worker-gpu-1"):
+        assert COMPOSE["services"][name]["pids_limit"] >= 4096
+    assert COMPOSE["services"]["worker-cpu"]["environment"]["OMP_NUM_THREADS"]
+    assert "--limit" in COMPOSE["services"]["worker-cpu"]["command"]
+
+
+def test_every_gpu_has_a_worker_of_its_own() -> None:
+    given = {}
+    for name, service in COMPOSE["services"].items():
+        for device in service.get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices", []):
+            assert "count" not in device  # docker gives the first GPU to each that asks for one
+            given[name] = device["device_ids"]
+    assert given == {"worker-gpu": ["0"], "worker-gpu-1": ["1"]}
+    assert "NVIDIA_VISIBLE_DEVICES" not in re.sub("#.*", "", (INFRA / "images" / "Dockerfile").read_text())
+
+
+def test_the_store_knows_the_bridge_from_its_start() -> None:
+    """Set later, a target that is not there is refused, and every `up` would restart the store."""
+    given = COMPOSE["services"]["store"]["environment"]
+    assert given["MINIO_NOTIFY_WEBHOOK_ENABLE_BRIDGE"] == "on"
+    assert given["MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_BRIDGE"].startswith("/data/")
+    port = COMPOSE["services"]["bridge"]["command"][-1].split(":")[1]
+    assert given["MINIO_NOTIFY_WEBHOOK_ENDPOINT_BRIDGE"] == f"http://bridge:{port}/"
+    script = (INFRA / "store-setup.sh").read_text()
+    assert "arn:minio:sqs::BRIDGE:webhook" in script
+    assert "config set" not in script
+    assert "service restart" not in script
 
 
 def test_secrets_come_from_files_and_stand_in_no_environment() -> None:
@@ -175,13 +230,33 @@ def test_secrets_are_made_once_closed_to_others_and_different(tmp_path: Path) ->
     made = {path.name: path.read_text() for path in folder.iterdir() if path.name.isupper()}
     wanted = {Path(one["file"]).name for one in COMPOSE["secrets"].values()}
     assert wanted <= set(made)
+    assert made["STORE_ENV"] == f"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_BRIDGE={made['TELLTALE_WEBHOOK_TOKEN']}"
     random = [value for name, value in made.items() if value and not name.endswith("_ID")]
     assert len(set(random)) == len(random)
     assert all(len(value) >= 13 for value in random)
     again = subprocess.run([script], check=True, capture_output=True, text=True, timeout=120)
     assert "made" not in again.stdout
     assert {path.name: path.read_text() for path in folder.iterdir() if path.name.isupper()} == made
-    assert (tmp_path / "infra" / "policies" / "rendered" / "worker.json").is_file()
+    rendered = tmp_path / "infra" / "policies" / "rendered"  # read in a container, by a user that is not this one
+    assert stat.S_IMODE(rendered.stat().st_mode) == 0o755
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in rendered.glob("*.json")}
+    assert set(modes.values()) == {0o644}
+    roles = re.search(r"for role in (.+); do", (INFRA / "store-setup.sh").read_text())
+    assert roles is not None
+    assert {f"{role}.json" for role in roles[1].split()} <= set(modes)
+    assert {f"STORE_{role.upper()}" for role in roles[1].split()} <= set(made)
+    assert not [name for name in modes if "queue" in name]  # a MinIO policy with actions of SQS would be refused
+
+
+def test_a_rotated_token_reaches_the_store(tmp_path: Path) -> None:
+    shutil.copytree(INFRA, tmp_path / "infra", ignore=shutil.ignore_patterns("rendered"))
+    script, folder = tmp_path / "infra" / "make-secrets", tmp_path / "infra" / "secrets"
+    subprocess.run([script], check=True, capture_output=True, timeout=120)
+    before = (folder / "STORE_ENV").read_text()
+    (folder / "TELLTALE_WEBHOOK_TOKEN").unlink()
+    subprocess.run([script], check=True, capture_output=True, timeout=120)
+    assert (folder / "STORE_ENV").read_text() != before
+    assert (folder / "TELLTALE_WEBHOOK_TOKEN").read_text() in (folder / "STORE_ENV").read_text()
 
 
 def test_the_entrypoint_gives_secrets_to_the_command_alone(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ boto3 = pytest.importorskip("boto3")
 ROOT = Path(__file__).parents[2]
 RENDER = ROOT / "infra" / "policies" / "render.py"
 ROLES = ("contributor", "worker", "publisher", "bridge", "reader", "janitor")
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:drops"  # the account of every caller on the test's server
 DROP = "inbox/signs/one/train.parquet"
 OBJECTS = {
     "raw": DROP,
@@ -39,15 +40,16 @@ def _module(name: str, file: Path) -> Any:
 
 def rendered() -> dict[str, str]:
     names = {"INBOX_BUCKET": "raw", "INBOX_PREFIX": "inbox", "CLEAN_BUCKET": "clean", "WORK_BUCKET": "work"}
-    made: dict[str, str] = _module("telltale_render", RENDER).render(
-        {**names, "DATASET": "signs", "QUEUE_ARN": "arn:x"}
-    )
-    return made
+    given = {**names, "DATASET": "signs", "QUEUE_ARN": QUEUE}
+    made, left_out = _module("telltale_render", RENDER).render(given)
+    assert left_out == {"queue-sns.json": ["TOPIC_ARN"], "queue-eventbridge.json": ["RULE_ARN"]}
+    policies: dict[str, str] = made
+    return policies
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Callable[[str], Any]]:
-    """An S3 client by role, on a server with one object in each bucket; from here on it asks who is calling."""
+def client() -> Iterator[Callable[..., Any]]:
+    """A client by role and service, on a server with one object in each bucket and a queue that asks who is calling."""
     support = _module("telltale_storage_support", ROOT / "tests" / "storage" / "support.py")
     with support.s3_server() as (host, port):
         url = f"http://{host}:{port}"
@@ -60,16 +62,22 @@ def client() -> Iterator[Callable[[str], Any]]:
         for bucket, key in OBJECTS.items():
             root.create_bucket(Bucket=bucket)
             root.put_object(Bucket=bucket, Key=key, Body=b"{}")
+        sqs = connect("sqs", "root", "root-of-the-tests")
+        assert sqs.create_queue(QueueName="drops")["QueueUrl"].endswith("/123456789012/drops")
+        sqs.create_queue(QueueName="others")
         policies, clients = rendered(), {}
         for role in ROLES:
             iam.create_user(UserName=role)
             iam.put_user_policy(UserName=role, PolicyName=role, PolicyDocument=policies[f"{role}.json"])
+            if role == "bridge":
+                iam.put_user_policy(UserName=role, PolicyName="queue", PolicyDocument=policies["bridge-queue.json"])
             key = iam.create_access_key(UserName=role)["AccessKey"]
-            clients[role] = connect("s3", key["AccessKeyId"], key["SecretAccessKey"])
+            for service in ("s3", "sqs"):
+                clients[role, service] = connect(service, key["AccessKeyId"], key["SecretAccessKey"])
         _ask_who_is_calling(url, 0)
-        yield lambda role: clients[role]
+        yield lambda role, service="s3": clients[role, service]
         _ask_who_is_calling(url, float("inf"))
-        for one in (root, iam, *clients.values()):
+        for one in (root, iam, sqs, *clients.values()):
             one.close()
 
 
@@ -153,13 +161,13 @@ def named(case: tuple[str, Any, str, str]) -> str:
 
 
 @pytest.mark.parametrize("case", MAY, ids=named)
-def test_a_role_can_do_its_work(client: Callable[[str], Any], case: tuple[str, Any, str, str]) -> None:
+def test_a_role_can_do_its_work(client: Callable[..., Any], case: tuple[str, Any, str, str]) -> None:
     role, act, bucket, key = case
     act(client(role), bucket, key)
 
 
 @pytest.mark.parametrize("case", MAY_NOT, ids=named)
-def test_a_role_can_do_nothing_else(client: Callable[[str], Any], case: tuple[str, Any, str, str]) -> None:
+def test_a_role_can_do_nothing_else(client: Callable[..., Any], case: tuple[str, Any, str, str]) -> None:
     from botocore.exceptions import ClientError
 
     role, act, bucket, key = case
@@ -168,7 +176,7 @@ def test_a_role_can_do_nothing_else(client: Callable[[str], Any], case: tuple[st
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
-def test_nobody_without_a_name_gets_in(client: Callable[[str], Any]) -> None:
+def test_nobody_without_a_name_gets_in(client: Callable[..., Any]) -> None:
     from botocore.exceptions import ClientError
 
     stranger = boto3.client(
@@ -181,24 +189,85 @@ def test_nobody_without_a_name_gets_in(client: Callable[[str], Any]) -> None:
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
+SQS: dict[str, tuple[str, dict[str, Any]]] = {
+    "receive": ("receive_message", {"WaitTimeSeconds": 0}),
+    "depth": ("get_queue_attributes", {"AttributeNames": ["ApproximateNumberOfMessages"]}),
+    "confirm": ("delete_message", {"ReceiptHandle": "gone"}),
+    "send": ("send_message", {"MessageBody": "x"}),
+    "purge": ("purge_queue", {}),
+}
+
+
+def code(client: Any, queue: str, act: str) -> str:
+    """Return what the queue's server answers: an error's code, or nothing."""
+    from botocore.exceptions import ClientError
+
+    name, given = SQS[act]
+    try:
+        getattr(client, name)(QueueUrl=f"{client.meta.endpoint_url}/123456789012/{queue}", **given)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return ""
+
+
+def test_the_bridge_reads_its_queue_and_nobody_else_does(client: Callable[..., Any]) -> None:
+    bridge = client("bridge", "sqs")
+    assert [code(bridge, "drops", act) for act in ("receive", "depth")] == ["", ""]
+    assert code(bridge, "drops", "confirm") == "ReceiptHandleIsInvalid"  # it was let in
+    assert [code(bridge, "drops", act) for act in ("send", "purge")] == ["403"] * 2
+    assert [code(bridge, "others", act) for act in ("receive", "depth", "confirm")] == ["403"] * 3
+    for role in set(ROLES) - {"bridge"}:
+        assert [code(client(role, "sqs"), "drops", act) for act in SQS] == ["403"] * len(SQS)
+
+
+def test_the_code_calls_what_the_policy_of_the_queue_allows() -> None:
+    import re
+
+    source = (ROOT / "telltale_core" / "storage" / "queue.py").read_text()
+    called = {"sqs:" + name.title().replace("_", "") for name in re.findall(r"self\._client\.(\w+)", source)}
+    [statement] = json.loads(rendered()["bridge-queue.json"])["Statement"]
+    assert called == set(statement["Action"])
+
+
+def run_render(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    names = ["--inbox", "raw", "--clean", "clean", "--work", "work", "--out", str(folder), *more]
+    environment = {"PATH": os.environ["PATH"]}
+    return subprocess.run(
+        [sys.executable, str(RENDER), *names], check=False, timeout=60, env=environment, capture_output=True, text=True
+    )
+
+
+TOPIC, RULE = "arn:aws:sns:us-east-1:123456789012:drops", "arn:aws:events:us-east-1:123456789012:rule/drops"
+
+
 def test_templates_leave_no_name_open_and_allow_no_star_action(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        str(RENDER),
-        "--inbox",
-        "raw",
-        "--clean",
-        "clean",
-        "--work",
-        "work",
-        "--out",
-        str(tmp_path),
-    ]
-    subprocess.run(command, check=True, timeout=60, env={"PATH": os.environ["PATH"]})
+    done = run_render(tmp_path, "--queue-arn", QUEUE, "--topic-arn", TOPIC, "--rule-arn", RULE)
+    assert (done.returncode, done.stdout) == (0, "")
     for path in sorted(tmp_path.iterdir()):
         text = path.read_text()
         assert "${" not in text
         for statement in json.loads(text)["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             assert statement["Effect"] == "Deny" or not [action for action in actions if "*" in action], path.name
-    assert {path.stem for path in tmp_path.iterdir()} == {*ROLES, "bucket-clean", "queue"}
+    queue = {"bridge-queue", "queue-s3", "queue-sns", "queue-eventbridge"}
+    assert {path.stem for path in tmp_path.iterdir()} == {*ROLES, "bucket-clean", *queue}
+    senders = {
+        "queue-s3": ("s3.amazonaws.com", {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::raw"}}),
+        "queue-sns": ("sns.amazonaws.com", {"ArnEquals": {"aws:SourceArn": TOPIC}}),
+        "queue-eventbridge": ("events.amazonaws.com", {"ArnEquals": {"aws:SourceArn": RULE}}),
+    }
+    for name, (service, condition) in senders.items():
+        [statement] = json.loads((tmp_path / f"{name}.json").read_text())["Statement"]
+        assert (statement["Principal"], statement["Condition"]) == ({"Service": service}, condition)
+        assert (statement["Action"], statement["Resource"]) == ("sqs:SendMessage", QUEUE)
+
+
+def test_without_a_queue_no_policy_of_one_is_made_up(tmp_path: Path) -> None:
+    (tmp_path / "queue-s3.json").write_text("of an earlier run")
+    done = run_render(tmp_path)
+    assert done.returncode == 0
+    assert "left out queue-s3.json: give --queue-arn" in done.stdout
+    assert {path.stem for path in tmp_path.iterdir()} == {*ROLES, "bucket-clean"}
+    refused = run_render(tmp_path, "--queue-arn", "arn:aws:sqs:REGION:ACCOUNT:drops")
+    assert refused.returncode == 2
+    assert "--queue-arn must look like" in refused.stderr
