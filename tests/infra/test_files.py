@@ -1,4 +1,4 @@
-"""What can be checked of containers and clusters without either: schemas, hardening, pins, secrets, health."""
+"""What can be checked of containers without an engine: schemas, hardening, pins, secrets, health."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ import yaml
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
-MANIFESTS = sorted(path for path in (INFRA / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
 LONG_LIVED = {"database", "server", "store", "worker-cpu", "trainer-cpu", "worker-gpu", "worker-gpu-1", "bridge"}
 ROOT_ONCE = "store-folder"  # the one exception: it gives a fresh volume to the store's user
 
@@ -166,59 +164,6 @@ def test_images_run_as_nobody_of_note_and_install_only_what_is_pinned() -> None:
     assert {"torch", "torchvision", "prefect", "fastapi", "asyncpg", "s3fs", "typer"} <= pinned
     for source in re.findall(r"^COPY (?!--from)(?:--chmod=\S+ )?(.+) \S+$", text, re.MULTILINE):
         assert all((ROOT / each).exists() for each in source.split()), source
-
-
-def documents() -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in MANIFESTS:
-        for document in yaml.safe_load_all(path.read_text()):
-            yield path.name, document
-
-
-def test_kustomization_names_every_manifest() -> None:
-    kustomization = yaml.safe_load((INFRA / "kubernetes" / "kustomization.yaml").read_text())
-    assert sorted(kustomization["resources"]) == [path.name for path in MANIFESTS]
-
-
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
-def test_manifests_are_valid_by_the_schemas_of_kubernetes(path: Path) -> None:
-    validate = pytest.importorskip("kubernetes_validate")
-    for document in yaml.safe_load_all(path.read_text()):
-        validate.validate(document, "1.34", strict=True)
-
-
-def test_pods_keep_to_the_restricted_standard_and_hold_no_token() -> None:
-    deployments = [document for _, document in documents() if document["kind"] == "Deployment"]
-    assert {one["metadata"]["name"] for one in deployments} == {"worker-cpu", "worker-gpu", "bridge"}
-    for one in deployments:
-        spec = one["spec"]["template"]["spec"]
-        assert spec["automountServiceAccountToken"] is False
-        assert spec["securityContext"]["runAsNonRoot"] is True
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        for box in spec["containers"]:
-            assert box["securityContext"]["allowPrivilegeEscalation"] is False
-            assert box["securityContext"]["readOnlyRootFilesystem"] is True
-            assert box["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-            assert "memory" in box["resources"]["limits"]
-            assert all(isinstance(word, str) for word in box["args"])
-        assert one["spec"]["selector"]["matchLabels"].items() <= one["spec"]["template"]["metadata"]["labels"].items()
-    [gpu] = [one for one in deployments if one["metadata"]["name"] == "worker-gpu"]
-    assert gpu["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
-
-
-def test_nobody_calls_a_worker_and_it_reaches_no_metadata_service() -> None:
-    policies = {d["metadata"]["name"]: d["spec"] for _, d in documents() if d["kind"] == "NetworkPolicy"}
-    assert policies["nobody-in"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
-    blocks = [
-        to["ipBlock"]
-        for rule in policies["only-server-dns-and-store-out"]["egress"]
-        for to in rule["to"]
-        if "ipBlock" in to
-    ]
-    assert all("169.254.0.0/16" in block["except"] for block in blocks)
-
-
-def test_no_manifest_holds_a_secret() -> None:
-    assert not [name for name, document in documents() if document["kind"] == "Secret"]
 
 
 def test_secrets_are_made_once_closed_to_others_and_different(tmp_path: Path) -> None:
