@@ -7,9 +7,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -174,6 +176,25 @@ def test_a_role_can_do_nothing_else(client: Callable[..., Any], case: tuple[str,
     with pytest.raises(ClientError) as refused:
         act(client(role), bucket, key)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_the_janitor_removes_what_no_version_names(client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the runbook, a week later."""
+    from telltale_core.publish import gc
+
+    publisher, janitor = client("publisher"), client("janitor")
+    blob = "unused/blobs/sha256/ab/ab.parquet"
+    put(publisher, "clean", blob)
+    key = janitor._request_signer._credentials  # as the environment of the runbook's line has them
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret_key)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", janitor.meta.endpoint_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert gc("s3://clean/unused", dry_run=True).young == 1
+    module, now = sys.modules["telltale_core.publish.gc"], time.time()
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now + 8 * 24 * 3600))
+    assert gc("s3://clean/unused", dry_run=False).removed == (blob.removeprefix("unused/"),)
+    assert publisher.list_objects_v2(Bucket="clean", Prefix="unused/blobs/")["KeyCount"] == 0
 
 
 def test_nobody_without_a_name_gets_in(client: Callable[..., Any]) -> None:
