@@ -237,6 +237,11 @@ class Inbox:
         counts = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)["Attributes"]
         return not any(int(counts[name]) for name in names)
 
+    def objects_below(self, bucket: str, prefix: str) -> list[str]:
+        """Return the names of a bucket's objects that begin like this."""
+        found = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        return [each["Key"] for each in found]
+
     def sources(self, dataset: str) -> list[str]:
         """Return the sources of all versions of a dataset."""
         from telltale_core import publish

@@ -55,6 +55,42 @@ def test_the_ui_shows_the_run_its_stages_and_its_artifacts(running: Any, inbox: 
 
 
 @whole
+def test_a_run_over_the_threshold_waits_for_a_person_and_goes_on_at_once(running: Any, inbox: Any) -> None:
+    run = careful(running, inbox, "by-command")
+    assert waiting(running, run)["state_name"] == "Suspended"
+    assert inbox.objects_below("clean", "sets/by-command/") == []
+    running.telltale("approve", run, "--reason", "looked at all of them", "--by", "Ann")
+    assert running.ended(run)["state_name"] == "Completed"
+    [version] = publish.log("s3://clean/sets/by-command")
+    assert version.manifest["lineage"]["review"] == {"by": "Ann", "reason": "looked at all of them"}
+
+
+@whole
+def test_the_ui_asks_a_person_by_a_form(running: Any, inbox: Any, ui: Any) -> None:
+    run = careful(running, inbox, "by-form")
+    waiting(running, run)
+    ui.open(f"{ui.base}/runs/flow-run/{run}", "Suspended", "Resume")
+    ui.click("Resume")
+    ui.wait("Nothing is published yet", "Reviewer")
+    ui.picture(ui.folder / "review.png", height=1100)
+    running.telltale("reject", run, "--reason", "a trigger in all of them", "--by", "Bo")
+    assert running.ended(run)["state_name"] == "Rejected"
+
+
+@whole
+def test_the_ui_shows_the_progress_of_a_training(running: Any, inbox: Any, ui: Any) -> None:
+    inbox.put("slow/one")
+    wanted = {"artifacts": {"key": {"any_": ["train"]}}, "sort": "CREATED_DESC"}
+    before = len(running.ask("/artifacts/filter", wanted))
+    made = running.wait_for(
+        "the progress is shown", lambda: (all_ := running.ask("/artifacts/filter", wanted))[before:] and all_[0], 300
+    )
+    ui.open(f"{ui.base}/artifacts/artifact/{made['id']}", "epoch ")
+    ui.picture(ui.folder / "progress.png")
+    inbox.version("slow")
+
+
+@whole
 def test_the_event_delivered_again_and_a_sweep_start_nothing_more(running: Any, inbox: Any) -> None:
     inbox.version("signs")
     for key in ("_SUCCESS", "_SUCCESS", "train.parquet"):  # three times in all, out of order, and late
@@ -197,3 +233,27 @@ def test_no_secret_is_anywhere_that_people_or_programs_look(running: Any, inbox:
         places[file.name] = file.read_bytes().decode("latin-1")
     for secret in (*running.secrets, "canaryPasswordCanaryPassword01"):
         assert [place for place, text in places.items() if secret in text] == []
+
+
+def careful(running: Any, inbox: Any, dataset: str) -> str:
+    """Return a new run that has to ask a person: more is flagged than its threshold for review allows."""
+    inbox.put(f"{dataset}/one", folder="by-hand")
+    known = running.ask("/deployments/name/cleanse/cleanse", method="GET")["parameters"]["config"]
+    return str(
+        running.make_run(
+            "cleanse/cleanse",
+            source=f"s3://raw/by-hand/{dataset}/one",
+            destination=f"s3://clean/sets/{dataset}",
+            config={**known, "verdict": {"review_share": 0.1}},
+        )
+    )
+
+
+def waiting(running: Any, run: str) -> Any:
+    """Return the run once it waits for a person."""
+
+    def paused() -> Any:
+        found = running.ask(f"/flow_runs/{run}", method="GET")
+        return found if found["state_type"] == "PAUSED" else None
+
+    return running.wait_for("the run asks a person", paused, 600)
