@@ -27,11 +27,15 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
 class Bridge:
-    """Handles notifications one after another; ``counts`` says what came of them."""
+    """Handles notifications one after another; ``counts`` says what came of them.
+
+    ``in_a_row``: how often in succession the queue could not be read or a message of it not be handled.
+    """
 
     def __init__(self, client: Callable[[], SyncPrefectClient] = lambda: get_client(sync_client=True)) -> None:
         self.connect = client
         self.counts: Counter[str] = Counter()
+        self.in_a_row = 0
         self._feed: tuple[float, Feed] | None = None
         self._lock = threading.Lock()
 
@@ -72,7 +76,10 @@ class Bridge:
                 pause_s = self._failed(pause_s, error)
                 continue
             failed = [failure for message in messages if (failure := self._one(queue, message)) is not None]
-            pause_s = self._failed(pause_s, failed[0]) if failed else 0.0
+            if failed:
+                pause_s = self._failed(pause_s, failed[0])
+            else:
+                pause_s, self.in_a_row = 0.0, 0
 
     def _one(self, queue: Queue, message: Message) -> Exception | None:
         try:
@@ -85,6 +92,7 @@ class Bridge:
     def _failed(self, pause_s: float, error: Exception) -> float:
         """Return the next pause, with jitter."""
         self.counts["failed"] += 1
+        self.in_a_row += 1
         told = str(error) if isinstance(error, TelltaleError) else type(error).__name__
         longest = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * pause_s))
         log.warning("tried again in at most %.0f s: %s", longest, told)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from flows.bridge import Bridge
@@ -20,29 +19,6 @@ MAX_SKIPPED_BYTES = 16 << 20
 MIN_TOKEN_CHARS = 16
 IDLE_S = 15
 FAILURES = 5  # in a row; with the bridge's pauses, that is about 15 s
-QUIET_S = 180.0  # longer than the bridge's longest pause and one refused look at the queue: after it, the row is over
-
-
-class Failures:
-    """Whether the bridge fails again and again: seen by its count of failures, so one look at it is no statement."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        self.bridge = bridge
-        self._seen = self._row = 0
-        self._last = float("-inf")
-
-    def look(self) -> None:
-        """Take note of what failed since the last look; called twice a second."""
-        now, failed = time.monotonic(), self.bridge.counts["failed"]
-        if now - self._last > QUIET_S:
-            self._row = 0
-        if failed > self._seen:
-            self._row, self._last = self._row + failed - self._seen, now
-        self._seen = failed
-
-    def again_and_again(self) -> bool:
-        """Return whether at least ``FAILURES`` came without ``QUIET_S`` between two, or since the last."""
-        return self._row >= FAILURES and time.monotonic() - self._last <= QUIET_S
 
 
 def webhook(bridge: Bridge, address: str, token: str) -> ThreadingHTTPServer:
@@ -53,13 +29,6 @@ def webhook(bridge: Bridge, address: str, token: str) -> ThreadingHTTPServer:
     if len(token) < MIN_TOKEN_CHARS:
         raise ConfigError(f"TELLTALE_WEBHOOK_TOKEN must be set, to at least {MIN_TOKEN_CHARS} characters")
 
-    failures = Failures(bridge)
-
-    class Doors(ThreadingHTTPServer):
-        def service_actions(self) -> None:
-            """Called by serve_forever at each turn, twice a second."""
-            failures.look()
-
     class Door(BaseHTTPRequestHandler):
         timeout = IDLE_S
         server_version, sys_version = "telltale", ""
@@ -67,7 +36,7 @@ def webhook(bridge: Bridge, address: str, token: str) -> ThreadingHTTPServer:
         def do_GET(self) -> None:
             """Say that the bridge is there, and whether it gets anything done."""
             if self.path == "/health":
-                self._answer(503 if failures.again_and_again() else 200)
+                self._answer(503 if bridge.in_a_row >= FAILURES else 200)
             else:
                 self._answer(404)
 
@@ -103,7 +72,7 @@ def webhook(bridge: Bridge, address: str, token: str) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Say nothing: the bridge tells what came of it."""
 
-    return Doors((host, int(port)), Door)
+    return ThreadingHTTPServer((host, int(port)), Door)
 
 
 def _take(bridge: Bridge, body: bytes) -> int:

@@ -17,8 +17,6 @@ from flows.bridge import Bridge
 from telltale_core.errors import StorageError
 from telltale_core.storage.queue import Message
 
-QUIET_S = 3.0
-
 
 class Queue:
     """A queue that refuses, or has no message."""
@@ -46,7 +44,6 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Queue, str]]:
     """A bridge that looks at the queue, with short pauses, and the address of its health."""
     monkeypatch.setattr(bridging, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr(bridging, "LONGEST_PAUSE_S", 0.05)
-    monkeypatch.setattr(door, "QUIET_S", QUIET_S)
     made, queue, stop = Bridge(), Queue(), threading.Event()
     server = door.webhook(made, "127.0.0.1:0", "a-token-of-the-test-0001")
     threads = [
@@ -89,28 +86,18 @@ def test_a_bridge_whose_queue_refuses_says_so_until_it_does_not(served: tuple[Qu
     assert status(url) == 200
 
 
-def test_few_failures_are_no_illness() -> None:
-    made = Bridge()
-    seen = door.Failures(made)
-    made.counts["failed"] = door.FAILURES - 1
-    seen.look()
-    assert not seen.again_and_again()
-    made.counts["failed"] += 1
-    seen.look()
-    assert seen.again_and_again()
+def test_failures_that_are_not_in_a_row_are_no_illness() -> None:
+    made, stop = Bridge(), threading.Event()
 
+    class Flickering(Queue):
+        def receive(self, wait_s: int = 20) -> list[Message]:
+            self.refuses = not self.refuses
+            if self.looks > 4 * door.FAILURES:
+                stop.set()
+            return super().receive(wait_s)
 
-def test_failures_far_apart_are_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(door.time, "monotonic", lambda: now[0])
-    made = Bridge()
-    seen = door.Failures(made)
-    for _ in range(3 * door.FAILURES):
-        made.counts["failed"] += 1
-        seen.look()
-        assert not seen.again_and_again()
-        now[0] += door.QUIET_S + 1
-
-
-def test_the_row_outlives_the_longest_pause() -> None:
-    assert bridging.LONGEST_PAUSE_S + 100 < door.QUIET_S  # three tries of a read take at most 90 s
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bridging, "FIRST_PAUSE_S", 0.02)
+        made.serve(Flickering(), stop)
+    assert made.counts["failed"] > door.FAILURES
+    assert made.in_a_row <= 1
