@@ -54,10 +54,8 @@ def draw_opinions(rows: Sequence[Row], path: Path) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=8)
     for r, name in enumerate(names):
         for c, case in enumerate(cases):
-            wrong = _mean(_of(rows, case, name), "fpr")
-            said = "-" if np.isnan(found[r, c]) else f"{100 * found[r, c]:.0f}"
             ink = "white" if found[r, c] > 0.6 else "black"
-            axes.text(c, r, f"{said} / {100 * (wrong or 0):.1f}", ha="center", va="center", fontsize=8, color=ink)
+            axes.text(c, r, _brief(_of(rows, case, name)), ha="center", va="center", fontsize=8, color=ink)
     axes.set_title("Poison flagged / clean samples flagged, %", fontsize=9)
     figure.savefig(path, dpi=130, metadata={"Software": None})
 
@@ -77,6 +75,14 @@ def _of(rows: Sequence[Row], case: str, name: str) -> list[Row]:
 def _mean(rows: Sequence[Row], what: str) -> float | None:
     values = [row[what] for row in rows if row[what] is not None]
     return float(np.mean(values)) if values else None
+
+
+def _brief(rows: Sequence[Row]) -> str:
+    """Return found / wrong in %, short enough for a picture; a case that was not run is no zero."""
+    if not rows:
+        return "not run"
+    found, wrong = _mean(rows, "tpr"), _mean(rows, "fpr")
+    return f"{'-' if found is None else f'{100 * found:.0f}'} / {100 * (wrong or 0):.1f}"
 
 
 def _cell(rows: Sequence[Row]) -> str:
