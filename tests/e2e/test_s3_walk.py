@@ -23,7 +23,7 @@ boto3 = pytest.importorskip("boto3")
 s3fs = pytest.importorskip("s3fs")
 
 pytestmark = pytest.mark.slow
-SOURCE, WORK, OUT = "s3://raw/drop", "s3://work/area", "s3://clean/set"
+SOURCE, WORK, OUT = "s3://walk-raw/drop", "s3://walk-work/area", "s3://walk-clean/set"
 WALK = ("ingest", "train", "spectrum", "cluster", "report")
 
 
@@ -41,7 +41,10 @@ def _support() -> Any:
 
 @pytest.fixture(scope="module")
 def s3(small_drop: Path) -> Iterator[Any]:
-    """A client of a server with the small drop in ``s3://raw/drop`` and two empty buckets; the environment names it."""
+    """A client of a server with the small drop in ``s3://walk-raw/drop``, two empty buckets; the environment names it.
+
+    The buckets are this module's own: servers of one process share what they hold.
+    """
     with pytest.MonkeyPatch.context() as patch, _support().s3_server() as (host, port):
         for name, value in _support().CREDENTIALS.items():
             patch.setenv(name, value)
@@ -49,9 +52,9 @@ def s3(small_drop: Path) -> Iterator[Any]:
         patch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
         patch.delenv("AWS_PROFILE", raising=False)
         client = boto3.client("s3")
-        for bucket in ("raw", "work", "clean"):
+        for bucket in ("walk-raw", "walk-work", "walk-clean"):
             client.create_bucket(Bucket=bucket)
-        client.upload_file(str(small_drop / "train.parquet"), "raw", "drop/train.parquet")
+        client.upload_file(str(small_drop / "train.parquet"), "walk-raw", "drop/train.parquet")
         yield client
         client.close()
 
@@ -102,7 +105,7 @@ def test_a_drop_in_a_bucket_becomes_a_version_in_another(walked: dict[str, Any],
     checked = publish.verify(OUT, 1)
     assert (checked.ok, checked.rows) == (True, 600)
     assert publish.read_version(OUT, 1).manifest["drop"]["source"] == SOURCE
-    assert set(objects(s3, "raw")) == {"drop/train.parquet"}
+    assert set(objects(s3, "walk-raw")) == {"drop/train.parquet"}
 
 
 def test_the_published_shards_are_read_from_the_endpoint(walked: dict[str, Any], small_drop: Path) -> None:
@@ -126,7 +129,7 @@ def test_hugging_face_loads_the_published_shards(walked: dict[str, Any], tmp_pat
 def test_another_machine_with_an_empty_cache_computes_nothing_and_returns_the_same_version(
     walked: dict[str, Any], s3: Any, machine: Any, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    work, clean = objects(s3, "work"), objects(s3, "clean")
+    work, clean = objects(s3, "walk-work"), objects(s3, "walk-clean")
     cache = machine("second")
     assert not cache.exists()
     with caplog.at_level(logging.INFO):
@@ -135,28 +138,28 @@ def test_another_machine_with_an_empty_cache_computes_nothing_and_returns_the_sa
     for name in WALK:
         assert f"{name}: reused, nothing to compute" in caplog.messages
         assert f"{name}: started" not in caplog.messages
-    assert objects(s3, "work") == work
-    assert objects(s3, "clean") == clean
+    assert objects(s3, "walk-work") == work
+    assert objects(s3, "walk-clean") == clean
     assert not list(cache.rglob("losslog"))  # nothing needed it, so it was not even fetched
 
 
 def test_another_machine_publishes_elsewhere_what_the_first_one_judged(
     walked: dict[str, Any], s3: Any, machine: Any, settings: dict[str, Any]
 ) -> None:
-    work = objects(s3, "work")
+    work = objects(s3, "walk-work")
     machine("third")
-    told = walk(settings, out="s3://clean/elsewhere")
+    told = walk(settings, out="s3://walk-clean/elsewhere")
     assert (told["state"], told["version"], told["counts"]) == ("published", 1, walked["counts"])
-    there, here = publish.read_version("s3://clean/elsewhere"), publish.read_version(OUT, 1)
+    there, here = publish.read_version("s3://walk-clean/elsewhere"), publish.read_version(OUT, 1)
     assert [blob.sha256 for blob in there.blobs()] == [blob.sha256 for blob in here.blobs()]
-    assert publish.verify("s3://clean/elsewhere").ok
-    assert objects(s3, "work") == work
+    assert publish.verify("s3://walk-clean/elsewhere").ok
+    assert objects(s3, "walk-work") == work
 
 
 def test_the_same_rows_under_another_name_are_not_trained_on_again(
     walked: dict[str, Any], s3: Any, machine: Any, settings: dict[str, Any]
 ) -> None:
-    train = objects(s3, "work", "area/train/")
+    train = objects(s3, "walk-work", "area/train/")
     machine("fourth")
     told = walk({**settings, "drop": {**settings["drop"], "name": "renamed"}})
     assert told["version"] == 2
@@ -165,7 +168,7 @@ def test_the_same_rows_under_another_name_are_not_trained_on_again(
     assert (first.manifest["drop"]["name"], second.manifest["drop"]["name"]) == ("drop", "renamed")
     assert first.manifest["drop"]["digest"] == second.manifest["drop"]["digest"]
     assert first.manifest["files"] == second.manifest["files"]
-    assert objects(s3, "work", "area/train/") == train
+    assert objects(s3, "walk-work", "area/train/") == train
 
 
 class Lost(Exception):
@@ -175,7 +178,7 @@ class Lost(Exception):
 def test_another_machine_goes_on_where_a_lost_one_stopped_training(
     s3: Any, machine: Any, settings: dict[str, Any]
 ) -> None:
-    work = "s3://work/lost"
+    work = "s3://walk-work/lost"
 
     def fail(progress: Progress) -> None:
         if progress.epoch == 6:
@@ -185,7 +188,7 @@ def test_another_machine_goes_on_where_a_lost_one_stopped_training(
     drop = stages.ingest(SOURCE, work, settings["drop"])
     with pytest.raises(Lost):
         stages.train(drop, work, settings["proxy"], progress=fail)
-    before = objects(s3, "work", "lost/train/")
+    before = objects(s3, "walk-work", "lost/train/")
     epochs = [name for name in before if "/epoch-" in name]
     assert 1 <= len(epochs) < 10
 
@@ -193,6 +196,6 @@ def test_another_machine_goes_on_where_a_lost_one_stopped_training(
     machine("heir")
     stages.train(drop, work, settings["proxy"], progress=lambda progress: seen.append(progress.epoch))
     assert min(seen) >= len(epochs) - 1
-    after = objects(s3, "work", "lost/train/")
+    after = objects(s3, "walk-work", "lost/train/")
     assert sum("/epoch-" in name for name in after) == 10
     assert {name: before[name] for name in epochs} == {name: after[name] for name in epochs}
