@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from prefect import flow
@@ -23,7 +24,6 @@ from tasks import redaction
 
 log = logging.getLogger(__name__)
 AT_ONCE = 200
-AGAIN = "started again after"
 FIRST_DELAY_S = 60.0
 
 
@@ -46,30 +46,43 @@ def reconcile(max_runs: int = 5, pending_s: float = names.PENDING_S, silent_s: f
         lost = [run for run in _runs(client, StateType.PENDING) if _old(run, pending_s)]
         for run in lost:
             message = f"lost: it was about to start for more than {pending_s:.0f} s"
-            client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+            _set(client, run, Crashed(message=message))
         silent = [
             run for run in _runs(client, StateType.RUNNING) if _old(run, silent_s) and _silent(client, run, silent_s)
         ]
         for run in silent:
             message = f"lost: no sign of life for more than {silent_s:.0f} s"
-            client.set_flow_run_state(run.id, Crashed(message=message))
+            _set(client, run, Crashed(message=message))
         crashed = _runs(client, StateType.CRASHED, names.CLEANSE)
         starts = {run.id: _starts(client, run) for run in crashed}
         again = [run for run in crashed if starts[run.id] < max_runs]
+        restarted = 0
         for run in again:
-            message = f"{AGAIN}: {(run.state.message if run.state else '') or 'a crash'}"
+            message = f"started again after: {(run.state.message if run.state else '') or 'a crash'}"
             at = datetime.now(UTC) + timedelta(seconds=_delay_s(starts[run.id]))
-            state: State[Any] = Scheduled(name="AwaitingRetry", message=message[:400], scheduled_time=at)
-            client.set_flow_run_state(run.id, state, force=True)
-    told = {"pending": len(lost), "silent": len(silent), "restarted": len(again), "given up": len(crashed) - len(again)}
+            restarted += _set(client, run, Scheduled(name="AwaitingRetry", message=message[:400], scheduled_time=at))
+    told = {"pending": len(lost), "silent": len(silent), "restarted": restarted, "given up": len(crashed) - len(again)}
     log.info("lost before their start %d, silent %d, started again %d, for a person to look at %d", *told.values())
     return told
 
 
 def _starts(client: SyncPrefectClient, run: FlowRun) -> int:
-    """Return how often a run was started; the server counts only those that came as far as running."""
-    told = client.read_flow_run_states(run.id)
-    return max(run.run_count, 1 + sum((state.message or "").startswith(AGAIN) for state in told))
+    """Return how often a crashed run was started: as often as it ran, and each crash before it ran ended a start, too.
+
+    Crashes are counted, not what was done about them: several of these flows may look at one crash at a time.
+    """
+    told = sorted(client.read_flow_run_states(run.id), key=lambda state: state.timestamp)
+    crashed = [False, *(state.is_crashed() for state in told)]
+    return max(run.run_count, sum(now and not before for before, now in pairwise(crashed)))
+
+
+def _set(client: SyncPrefectClient, run: FlowRun, state: State[Any]) -> bool:
+    """Return whether a run was given a state: it is left alone where it went on since it was listed."""
+    now = client.read_flow_run(run.id)
+    if now.state is None or run.state is None or now.state.id != run.state.id:
+        return False
+    client.set_flow_run_state(run.id, state, force=True)
+    return True
 
 
 def _delay_s(starts: int) -> float:

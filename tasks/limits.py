@@ -27,14 +27,20 @@ def name_of(dataset: str) -> str:
 @contextlib.contextmanager
 def one_publication(dataset: str) -> Iterator[None]:
     """Hold the dataset's only place on the server; without a server of one's own, or when it is away, just go on."""
-    with contextlib.ExitStack() as held:
-        if os.environ.get("PREFECT_API_URL"):
-            try:
-                with get_client(sync_client=True) as client:
-                    client.upsert_global_concurrency_limit_by_name(name_of(dataset), 1)
-                held.enter_context(
-                    concurrency(name_of(dataset), timeout_seconds=PATIENCE_S, lease_duration=LEASE_S, strict=False)
-                )
-            except Exception as error:  # noqa: BLE001 - the commit is safe without it
-                log.warning("publishing without the dataset's place: %s", type(error).__name__)
+    held = contextlib.ExitStack()
+    if os.environ.get("PREFECT_API_URL"):
+        try:
+            with get_client(sync_client=True) as client:
+                client.upsert_global_concurrency_limit_by_name(name_of(dataset), 1)
+            held.enter_context(
+                concurrency(name_of(dataset), timeout_seconds=PATIENCE_S, lease_duration=LEASE_S, strict=False)
+            )
+        except Exception as error:  # noqa: BLE001 - the commit is safe without it
+            log.warning("publishing without the dataset's place: %s", type(error).__name__)
+    try:
         yield
+    finally:
+        try:
+            held.close()
+        except Exception as error:  # noqa: BLE001 - what was committed stands, and the place is free after its lease
+            log.warning("the dataset's place is given back by its lease alone: %s", type(error).__name__)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from prefect import Task
 from prefect.cache_policies import CacheKeyFnPolicy
@@ -18,6 +20,7 @@ from telltale_core import stages
 from telltale_core.errors import Transient
 
 log = logging.getLogger(__name__)
+Found = TypeVar("Found")
 RETRIES = 3
 FIRST_DELAY_S = 10
 
@@ -67,6 +70,18 @@ CACHED: dict[str, Any] = {
 }
 
 
+def patiently(look: Callable[[], Found]) -> Found:
+    """Return what is found in a store, looked for as often as a stage is tried: a flow's body has no retries."""
+    for tried in range(RETRIES):
+        try:
+            return look()
+        except Transient as error:
+            wait_s = FIRST_DELAY_S * 2**tried * random.uniform(1, 1.5)  # noqa: S311 - jitter
+            log.warning("%s; looked for again in %.0f s", error, wait_s)
+            time.sleep(wait_s)
+    return look()
+
+
 def run(
     stage: Task[..., stages.Record],
     upstream: stages.Record | str,
@@ -79,8 +94,8 @@ def run(
     ``options`` are what the task takes besides; they decide nothing about the result.
     """
     name = stage.name
-    key = stages.key_for(name, upstream, settings)
-    gone = stages.standing(name, key, upstream, settings, work) is None
+    key = patiently(lambda: stages.key_for(name, upstream, settings))
+    gone = patiently(lambda: stages.standing(name, key, upstream, settings, work)) is None
     state: Any = stage.with_options(refresh_cache=gone)(
         upstream, work, dict(settings), key, **options, return_state=True
     )

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from telltale_core.errors import TelltaleError
 from telltale_core.redact import redact
 
 P = ParamSpec("P")
@@ -38,7 +39,8 @@ def install() -> int:
 def withholding(body: Callable[P, R]) -> Callable[P, R]:
     """Return the body of a flow or task that logs without credentials and whose errors hold none.
 
-    An error's text becomes the message of the failed state, which the server keeps. The error stays of its class.
+    An error's text becomes the message of the failed state, which the server keeps. The error stays of its class where
+    its text can be changed.
     """
 
     @functools.wraps(body)
@@ -48,6 +50,8 @@ def withholding(body: Callable[P, R]) -> Callable[P, R]:
             return body(*args, **kwargs)
         except Exception as error:
             _clean(error)
+            if (text := redact(str(error))) != str(error):  # it makes its text of what it holds elsewhere
+                raise TelltaleError(f"{type(error).__name__}: {text}") from None
             raise
 
     return run
@@ -67,4 +71,4 @@ def _clean(error: BaseException) -> None:
             for name in ("strerror", "filename", "filename2"):
                 if isinstance(said := getattr(one, name, None), str):
                     setattr(one, name, redact(said))
-        queue += [one.__cause__, one.__context__]
+        queue += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]

@@ -22,6 +22,7 @@ from telltale_core.errors import StorageError, TelltaleError, Transient
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 3.0
 SERVER_AWAY_S = 1800.0
+SERVER_ERRORS = 500
 
 
 @task(name="train", **policy.CACHED)
@@ -39,23 +40,41 @@ def train_elsewhere(
 
 
 def deployed(deployment: str) -> bool:
-    """Return whether a training can be handed over: a deployment is named, and its server has it and its pool."""
+    """Return whether a training can be handed over: a deployment is named, and its server has it and its pool.
+
+    A server that is away is waited for, as by :func:`wait`: else this run would train outside the pool.
+    """
     if not deployment:
         return False
-    try:
-        with get_client(sync_client=True) as client:
-            found = client.read_deployment_by_name(deployment)
-            return found.work_pool_name is not None and not found.paused
-    except (ObjectNotFound, httpx.HTTPError, ValueError) as error:
-        log.warning("train: in this run, there is no deployment %s (%s)", deployment, type(error).__name__)
-        return False
+    last_s = time.monotonic()
+    while True:
+        try:
+            with get_client(sync_client=True) as client:
+                return client.read_deployment_by_name(deployment).work_pool_name is not None
+        except (ObjectNotFound, ValueError) as error:
+            log.warning("train: in this run, there is no deployment %s (%s)", deployment, type(error).__name__)
+            return False
+        except httpx.HTTPError as error:
+            _be_patient(error, last_s)
 
 
 def begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
     """Return the run that does this work: one that is at it, else a new one; of several callers, one makes it.
 
-    The idempotency key counts the runs that ended, so that a crashed one is followed by exactly one other.
+    The idempotency key counts the runs that ended, so that a crashed one is followed by exactly one other, also where
+    the answer was lost and this is asked again. :class:`Transient` where the server did not answer.
     """
+    try:
+        return _begin(deployment, parameters, tag)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code >= SERVER_ERRORS:
+            raise Transient(f"the Prefect server answered {error.response.status_code}") from error
+        raise
+    except httpx.TransportError as error:
+        raise Transient(f"the Prefect server did not answer: {type(error).__name__}") from error
+
+
+def _begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
     with get_client(sync_client=True) as client:
         before = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag])))
     alive = [run for run in before if run.state is not None and not run.state.is_final()]
@@ -77,14 +96,19 @@ def wait(run: UUID) -> FlowRun:
             with get_client(sync_client=True) as client:
                 found = _look_until_final(client, run)
         except httpx.HTTPError as error:
-            if time.monotonic() - last_s > SERVER_AWAY_S:
-                raise Transient(f"the Prefect server did not answer for {SERVER_AWAY_S:.0f} s") from error
-            log.warning("train: the Prefect server does not answer (%s), the training goes on", type(error).__name__)
-            time.sleep(LOOK_EVERY_S)
+            _be_patient(error, last_s)
             continue
         last_s = time.monotonic()
         if found is not None:
             return found
+
+
+def _be_patient(error: httpx.HTTPError, last_s: float) -> None:
+    """Wait a little for a server that last answered at ``last_s``; :class:`Transient` after half an hour."""
+    if time.monotonic() - last_s > SERVER_AWAY_S:
+        raise Transient(f"the Prefect server did not answer for {SERVER_AWAY_S:.0f} s") from error
+    log.warning("train: the Prefect server does not answer (%s), a training goes on", type(error).__name__)
+    time.sleep(LOOK_EVERY_S)
 
 
 def _look_until_final(client: SyncPrefectClient, run: UUID) -> FlowRun | None:

@@ -97,27 +97,29 @@ def test_a_drop_gets_through_the_whole_stack_on_a_faulty_store(running: Any, inb
     assert len(publish.log("s3://clean/sets/faults")) == 1
 
 
+@pytest.mark.parametrize("bucket", ["clean", "work"])
 def test_a_store_that_stays_away_fails_the_run_in_time_and_the_next_run_heals(
-    running: Any, inbox: Any, lossy: Any, settings_file: Path
+    bucket: str, running: Any, inbox: Any, lossy: Any, settings_file: Path
 ) -> None:
-    inbox.put("faulty/away", folder="by-hand")
+    name = f"{bucket}-away"
+    inbox.put(f"faulty/{name}", folder="by-hand")
     calls = []
 
     def plan(line: str) -> str | int:
         calls.append(line)
-        return 503 if "/clean/" in line else "pass"
+        return 503 if f"/{bucket}/" in line else "pass"
 
     lossy.plan = plan
     began = time.monotonic()
-    failed = cleanse(running, lossy, settings_file, "away", None)
+    failed = cleanse(running, lossy, settings_file, name, None)
     gave_up_s = time.monotonic() - began
-    running.note(case="store away", gave_up_s=gave_up_s, tries=sum("/clean/" in line for line in calls))
+    running.note(case=f"{bucket} bucket away", gave_up_s=gave_up_s, tries=sum(f"/{bucket}/" in line for line in calls))
     assert gave_up_s < GIVES_UP_S + PROCESS_S
     assert failed.returncode == 1, failed.stdout + failed.stderr
     assert "503 SlowDown" in json.loads(failed.stdout)["error"]["message"]
-    [run] = [run for run in running.runs("cleanse") if run["parameters"]["source"].endswith("/faulty/away")]
+    [run] = [run for run in running.runs("cleanse") if run["parameters"]["source"].endswith(f"/faulty/{name}")]
     assert (run["state_type"], "503 SlowDown" in run["state"]["message"]) == ("FAILED", True)
     before = len(inbox.sources("faulty"))
     lossy.plan = lambda _line: "pass"
-    cleanse(running, lossy, settings_file, "away", 0)
+    cleanse(running, lossy, settings_file, name, 0)
     assert len(inbox.sources("faulty")) == before + 1

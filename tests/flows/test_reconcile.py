@@ -12,6 +12,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.states import Crashed, Pending, Running
 
 from flows import names
+from flows import reconcile as module
 from flows.reconcile import reconcile
 
 
@@ -61,6 +62,35 @@ def test_a_run_that_ran_counts_as_often_as_it_ran(client: SyncPrefectClient, run
     state = client.read_flow_run(run).state
     assert state is not None
     assert state.message == "started again after: no heartbeat"
+
+
+def test_two_that_look_at_one_crash_start_the_run_once_and_count_it_once(
+    client: SyncPrefectClient, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, told = module._starts, []
+
+    def meanwhile(*seen: Any) -> int:
+        monkeypatch.setattr(module, "_starts", looked)
+        told.append(reconcile.fn()["restarted"])
+        return looked(*seen)
+
+    client.set_flow_run_state(run, Running(), force=True)
+    client.set_flow_run_state(run, Crashed(message="no heartbeat"), force=True)
+    monkeypatch.setattr(module, "_starts", meanwhile)
+    assert (reconcile.fn()["restarted"], told) == (0, [1])
+    client.set_flow_run_state(run, Crashed(message="no heartbeat"), force=True)
+    assert reconcile.fn()["restarted"] == 1
+    assert waits_s(client, run) == pytest.approx(60, abs=10)
+
+
+def test_a_run_that_went_on_since_it_was_listed_is_left_alone(client: SyncPrefectClient, run: Any) -> None:
+    client.set_flow_run_state(run, Pending(), force=True)
+    listed = client.read_flow_run(run)
+    client.set_flow_run_state(run, Running(), force=True)
+    assert not module._set(client, listed, Crashed())
+    state = client.read_flow_run(run).state
+    assert state is not None
+    assert state.is_running()
 
 
 def test_a_run_that_is_about_to_start_for_too_long_is_lost(client: SyncPrefectClient, run: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tasks.redaction import Redacting, install, withholding
+from telltale_core.errors import TelltaleError
 from telltale_core.redact import WITHHELD, redact
 
 KEY_ID = "AKIA" + "CANARYCANARY0001"
@@ -122,6 +123,26 @@ def test_an_error_and_what_led_to_it_hold_no_credential_and_keep_their_class() -
     cause = caught.value.__cause__
     assert isinstance(cause, FileNotFoundError)
     assert str(cause) == f"[Errno 2] No such file or directory: '/nowhere/{WITHHELD}'"
+
+
+def test_an_error_that_makes_its_text_of_other_things_holds_none_either() -> None:
+    class Told(Exception):
+        def __init__(self, place: str) -> None:
+            self.place = place
+
+        def __str__(self) -> str:
+            return f"cannot read {self.place}"
+
+    @withholding
+    def body(error: Exception) -> None:
+        raise error
+
+    with pytest.raises(TelltaleError, match=r"^Told: cannot read \[withheld\]$") as caught:
+        body(Told(SECRET))
+    assert caught.value.__suppress_context__
+    with pytest.raises(ExceptionGroup) as several:
+        body(ExceptionGroup("several", [ValueError(SECRET)]))
+    assert str(several.value.exceptions[0]) == WITHHELD
 
 
 def test_the_states_that_the_server_keeps_hold_no_credential(prefect_server: str) -> None:
