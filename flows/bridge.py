@@ -29,15 +29,17 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 class Bridge:
     """Handles notifications one after another; ``counts`` says what came of them.
 
-    ``in_a_row``: how often in succession the queue could not be read or a message of it not be handled.
+    ``in_a_row``: by door (``queue``, ``webhook``), how often in succession nothing could be got from it or done about
+    what came. They are apart: that one door gets through says nothing of the other.
     """
 
     def __init__(self, client: Callable[[], SyncPrefectClient] = lambda: get_client(sync_client=True)) -> None:
         self.connect = client
         self.counts: Counter[str] = Counter()
-        self.in_a_row = 0
+        self.in_a_row = dict.fromkeys(("queue", "webhook"), 0)
         self._feed: tuple[float, Feed] | None = None
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
 
     def take(self, text: str | bytes, by: str = "notification") -> None:
         """Do what a notification asks for; it need not come again. Raises what may pass (server, store)."""
@@ -79,7 +81,16 @@ class Bridge:
             if failed:
                 pause_s = self._failed(pause_s, failed[0])
             else:
-                pause_s, self.in_a_row = 0.0, 0
+                pause_s = 0.0
+                self.came("queue")
+
+    def came(self, door: str, error: Exception | None = None) -> str:
+        """Count what came of a look at a door, from any thread; return how a log tells the error."""
+        with self._counting:
+            self.in_a_row[door] = self.in_a_row[door] + 1 if error else 0
+            if error:
+                self.counts["failed"] += 1
+        return str(error) if isinstance(error, TelltaleError) else type(error).__name__
 
     def _one(self, queue: Queue, message: Message) -> Exception | None:
         try:
@@ -91,9 +102,7 @@ class Bridge:
 
     def _failed(self, pause_s: float, error: Exception) -> float:
         """Return the next pause, with jitter."""
-        self.counts["failed"] += 1
-        self.in_a_row += 1
-        told = str(error) if isinstance(error, TelltaleError) else type(error).__name__
+        told = self.came("queue", error)
         longest = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * pause_s))
         log.warning("tried again in at most %.0f s: %s", longest, told)
         return random.uniform(longest / 2, longest)  # noqa: S311 - jitter

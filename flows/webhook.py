@@ -1,7 +1,8 @@
 """The bridge's door for stores that notify by HTTP (MinIO, Ceph): POST with a bearer token, loopback by default.
 
 200 is answered only once the run of the drop stands; on 503 the store sends again from its own queue on disk.
-``/health`` answers 503 while the bridge's queue is refused, or its messages cannot be handled, several times in a row.
+``/health`` answers 503 once one of the bridge's doors failed several times in a row: its queue was refused, or what the
+queue or the webhook brought could not be handled. It is 200 again once that door gets through.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import logging
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from flows.bridge import Bridge
-from telltale_core.errors import ConfigError, TelltaleError
+from telltale_core.errors import ConfigError
 from telltale_core.inbox.notices import MAX_NOTICE_BYTES
 
 log = logging.getLogger(__name__)
 MAX_SKIPPED_BYTES = 16 << 20
 MIN_TOKEN_CHARS = 16
 IDLE_S = 15
-FAILURES = 5  # in a row; with the bridge's pauses, that is about 15 s
+FAILURES = 5  # in a row; with the pauses between looks at a queue, that is about 15 s
 
 
 def webhook(bridge: Bridge, address: str, token: str) -> ThreadingHTTPServer:
@@ -36,7 +37,7 @@ def webhook(bridge: Bridge, address: str, token: str) -> ThreadingHTTPServer:
         def do_GET(self) -> None:
             """Say that the bridge is there, and whether it gets anything done."""
             if self.path == "/health":
-                self._answer(503 if bridge.in_a_row >= FAILURES else 200)
+                self._answer(503 if max(bridge.in_a_row.values()) >= FAILURES else 200)
             else:
                 self._answer(404)
 
@@ -81,7 +82,7 @@ def _take(bridge: Bridge, body: bytes) -> int:
     try:
         bridge.take(body)
     except Exception as error:  # noqa: BLE001 - whatever it was, the store sends it again
-        told = str(error) if isinstance(error, TelltaleError) else type(error).__name__
-        log.warning("a webhook's notification must come again: %s", told)
+        log.warning("a webhook's notification must come again: %s", bridge.came("webhook", error))
         return 503
+    bridge.came("webhook")
     return 200

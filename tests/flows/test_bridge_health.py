@@ -1,13 +1,16 @@
-"""The bridge's address for health checks: it is not healthy while its queue is refused, and is again after that."""
+"""The bridge's address for health checks: not healthy while one of its doors gets nothing done, again after that."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,6 +19,8 @@ from flows import webhook as door
 from flows.bridge import Bridge
 from telltale_core.errors import StorageError
 from telltale_core.storage.queue import Message
+
+TOKEN = "a-token-of-the-test-0001"
 
 
 class Queue:
@@ -45,24 +50,17 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Queue, str]]:
     monkeypatch.setattr(bridging, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr(bridging, "LONGEST_PAUSE_S", 0.05)
     made, queue, stop = Bridge(), Queue(), threading.Event()
-    server = door.webhook(made, "127.0.0.1:0", "a-token-of-the-test-0001")
-    threads = [
-        threading.Thread(target=server.serve_forever),
-        threading.Thread(target=made.serve, args=(queue, stop)),
-    ]
-    for thread in threads:
-        thread.start()
-    yield queue, f"http://127.0.0.1:{server.server_port}/health"
+    thread = threading.Thread(target=made.serve, args=(queue, stop))
+    thread.start()
+    with opened(made) as url:
+        yield queue, f"{url}/health"
     stop.set()
-    server.shutdown()
-    server.server_close()
-    for thread in threads:
-        thread.join(20)
+    thread.join(20)
 
 
-def status(url: str) -> int:
+def status(asked: str | urllib.request.Request) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=20) as reply:
+        with urllib.request.urlopen(asked, timeout=20) as reply:
             return int(reply.status)
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
@@ -100,4 +98,73 @@ def test_failures_that_are_not_in_a_row_are_no_illness() -> None:
         patch.setattr(bridging, "FIRST_PAUSE_S", 0.02)
         made.serve(Flickering(), stop)
     assert made.counts["failed"] > door.FAILURES
-    assert made.in_a_row <= 1
+    assert made.in_a_row["queue"] <= 1
+
+
+def post(url: str, body: bytes) -> int:
+    request = urllib.request.Request(url, data=body, headers={"Authorization": f"Bearer {TOKEN}"})
+    return status(request)
+
+
+@contextlib.contextmanager
+def opened(made: Bridge) -> Iterator[str]:
+    """The address of a bridge's webhook."""
+    server = door.webhook(made, "127.0.0.1:0", TOKEN)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(20)
+
+
+class Prefect:
+    """A server that is away, or knows the sweep with its inbox."""
+
+    away = True
+
+    def __enter__(self) -> Prefect:
+        if self.away:
+            raise ConnectionError
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read_deployment_by_name(self, name: str) -> Any:
+        given = {"inbox": "s3://raw/inbox", "clean": "s3://clean/sets", "quiet_s": 900.0}
+        return SimpleNamespace(id=name, parameters=given)
+
+
+OUTSIDE = {"bucket": {"name": "raw"}, "object": {"key": "elsewhere/a"}}  # the server is asked, the store is not
+NOTICE = json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": OUTSIDE}]}).encode()
+
+
+@pytest.mark.parametrize("looks", [False, True], ids=["webhook alone", "beside an empty queue"])
+def test_a_bridge_whose_webhook_cannot_be_served_says_so_until_it_is(looks: bool) -> None:
+    server, queue, stop = Prefect(), Queue(), threading.Event()
+    made = Bridge(lambda: server)  # type: ignore[arg-type,return-value]
+    queue.refuses = False
+    thread = threading.Thread(target=made.serve, args=(queue, stop))
+    if looks:
+        thread.start()
+    try:
+        with opened(made) as url:
+            for _ in range(door.FAILURES):
+                assert status(f"{url}/health") == 200
+                assert post(url, NOTICE) == 503
+            seen = queue.looks
+            if looks:
+                wait_for(lambda: queue.looks > seen + 2)  # an empty queue says nothing of the webhook
+            assert post(url, b"") == 200  # the store looks whether somebody is there: nothing was done for it
+            assert status(f"{url}/health") == 503
+            assert made.counts["failed"] == door.FAILURES
+            server.away = False
+            assert post(url, NOTICE) == 200
+            assert status(f"{url}/health") == 200
+    finally:
+        stop.set()
+        if looks:
+            thread.join(20)
