@@ -15,9 +15,11 @@ import yaml
 
 from deployments.pools import template
 
-FOLDER = Path(__file__).parents[2] / "infra" / "kubernetes"
-KUSTOMIZATIONS = sorted(FOLDER.rglob("kustomization.yaml"))
-MANIFESTS = sorted(set(FOLDER.rglob("*.yaml")) - set(KUSTOMIZATIONS))
+INFRA = Path(__file__).parents[2] / "infra"
+BASE, JOBS = INFRA / "kubernetes", INFRA / "kubernetes-jobs"
+KUSTOMIZATIONS = [folder / "kustomization.yaml" for folder in (BASE, JOBS)]
+MANIFESTS = sorted({path for folder in (BASE, JOBS) for path in folder.rglob("*.yaml")} - set(KUSTOMIZATIONS))
+REPLACED = {("Deployment", "worker-gpu"), ("PodDisruptionBudget", "worker-gpu")}  # where a Job is started for each run
 VERSION = "1.34"
 STARTER = "job-starter"  # the one pod that may ask the cluster's API for something
 
@@ -28,6 +30,12 @@ def documents() -> Iterator[tuple[str, dict[str, Any]]]:
             yield path.name, document
 
 
+def defined(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the documents of one folder by kind and name."""
+    found = [each for one in MANIFESTS if one.parent == folder for each in yaml.safe_load_all(one.read_text())]
+    return {(each["kind"], each["metadata"]["name"]): each for each in found}
+
+
 def kind(name: str) -> dict[str, dict[str, Any]]:
     return {document["metadata"]["name"]: document for _, document in documents() if document["kind"] == name}
 
@@ -35,7 +43,20 @@ def kind(name: str) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)
 def test_kustomization_names_every_manifest(path: Path) -> None:
     named = yaml.safe_load(path.read_text())["resources"]
-    assert sorted(named) == sorted(one.name for one in MANIFESTS if one.parent == path.parent)
+    other = ["../kubernetes"] if path.parent == JOBS else []
+    assert sorted(named) == sorted([*other, *(one.name for one in MANIFESTS if one.parent == path.parent)])
+
+
+def test_where_jobs_are_started_the_gpu_worker_is_taken_away_with_what_belongs_to_it() -> None:
+    patches = [
+        yaml.safe_load(one["patch"]) for one in yaml.safe_load((JOBS / "kustomization.yaml").read_text())["patches"]
+    ]
+    taken = {(patch["kind"], patch["metadata"]["name"]): patch for patch in patches}
+    assert set(taken) == REPLACED == {key for key in defined(BASE) if key[1] == "worker-gpu"}
+    for key, patch in taken.items():
+        assert patch["$patch"] == "delete"
+        assert patch["apiVersion"] == defined(BASE)[key]["apiVersion"]
+    assert ("Deployment", STARTER) in defined(JOBS)
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
@@ -53,8 +74,8 @@ def test_what_kubectl_renders_is_valid_and_lies_in_one_namespace(path: Path) -> 
         pytest.skip("kubectl is not installed")
     done = subprocess.run([tool, "kustomize", str(path.parent)], capture_output=True, text=True, check=True, timeout=60)
     rendered = list(yaml.safe_load_all(done.stdout))
-    wanted = sum(len(list(yaml.safe_load_all(one.read_text()))) for one in MANIFESTS if one.parent == path.parent)
-    assert len(rendered) == wanted
+    wanted = set(defined(BASE)) if path.parent == BASE else {*defined(BASE), *defined(JOBS)} - REPLACED
+    assert sorted((one["kind"], one["metadata"]["name"]) for one in rendered) == sorted(wanted)
     for document in rendered:
         validate.validate(document, VERSION, strict=True)
         assert document["metadata"].get("namespace") == (None if document["kind"] == "Namespace" else "telltale")
