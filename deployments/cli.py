@@ -20,7 +20,9 @@ Quiet = Annotated[float, typer.Option("--quiet-s", help="Seconds of quiet that c
 CpuType = Annotated[str, typer.Option("--cpu-type", help="Type of the pool cpu: process, docker, kubernetes or ecs.")]
 GpuType = Annotated[str, typer.Option("--gpu-type", help="Type of the pool gpu.")]
 Gpus = Annotated[int, typer.Option("--gpus", help="Trainings at a time: one for each GPU of the pool gpu.")]
-CpuRuns = Annotated[int | None, typer.Option("--cpu-runs", help="Runs at a time on the pool cpu; no limit by default.")]
+CpuRuns = Annotated[
+    int | None, typer.Option("--cpu-runs", help="Runs at a time on the pool cpu; by default what stands.")
+]
 Image = Annotated[str, typer.Option("--image", help="Container image of docker, kubernetes and ecs pools.")]
 
 
@@ -49,7 +51,7 @@ def deploy(
 
     if not os.environ.get("PREFECT_API_URL"):
         raise ConfigError("telltale deploy needs a server of your own: start one and set PREFECT_API_URL")
-    chosen = only_changed(read_settings(config, settings))
+    chosen = only_changed(read_settings(config, settings)) if config is not None or settings else None
     plan = Plan(
         feed=Feed(inbox=inbox, clean=clean, quiet_s=quiet_s),
         work=work,

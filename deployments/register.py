@@ -6,18 +6,21 @@ import dataclasses
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
 
 from deployments import automations
 from deployments.pools import Kind, Template, template
 from flows import names
-from flows.starting import Feed, find_deployment
+from flows.settings import read_settings
+from flows.starting import Feed
 from telltale_core.drop.source import check_url
 from telltale_core.errors import ConfigError, StorageError
 from telltale_core.storage.names import parse_url
@@ -28,7 +31,10 @@ QUEUES = {names.CPU_POOL: {"watch": 1, "default": 2}, names.GPU_POOL: {"default"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What an operator decides: addresses, types of pools, GPUs, the image of container pools."""
+    """What an operator decides: addresses, types of pools, GPUs, the image of container pools, the form's defaults.
+
+    ``cpu_runs`` and ``config``: None leaves what stands, and is no limit and no defaults where nothing does.
+    """
 
     feed: Feed
     work: str
@@ -38,7 +44,7 @@ class Plan:
     gpus: int = 1
     cpu_runs: int | None = None
     image: str = ""
-    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    config: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_url(self.work)
@@ -61,10 +67,8 @@ def register(plan: Plan) -> list[tuple[str, str]]:
         done = [("work pool", _pool(client, names.CPU_POOL, plan.cpu_type, plan, plan.cpu_runs))]
         done.append(("work pool", _pool(client, names.GPU_POOL, plan.gpu_type, plan, plan.gpus)))
         done.append(("result storage", _results(plan.results)))
-        _deployments(plan)
-        _parameters(client, names.SWEEP, quiet_s=plan.feed.quiet_s)
-        _parameters(client, names.CLEANSE, config=dict(plan.config))
-        _parameters(client, names.RECONCILE, pending_s=plan.pending_s)
+        config = _standing_config(client) if plan.config is None else dict(plan.config)
+        _deployments(plan, config)
         done += [("deployment", name) for name in names.DEPLOYMENTS]
         for pool, queues in QUEUES.items():
             done += [("queue", _queue(client, pool, queue, rank)) for queue, rank in queues.items()]
@@ -77,8 +81,9 @@ def _pool(client: SyncPrefectClient, name: str, kind: Kind, plan: Plan, limit: i
     try:
         found = client.read_work_pool(name)
     except ObjectNotFound:
-        pool = WorkPoolCreate(name=name, type=kind, base_job_template=made, concurrency_limit=limit)
-        client.create_work_pool(pool)
+        found = client.create_work_pool(
+            WorkPoolCreate(name=name, type=kind, base_job_template=made, concurrency_limit=limit)
+        )
     else:
         if found.type != kind:
             raise ConfigError(
@@ -86,8 +91,11 @@ def _pool(client: SyncPrefectClient, name: str, kind: Kind, plan: Plan, limit: i
                 f"finish its runs, delete it (prefect work-pool delete {name}) and deploy again"
             )
         keep(made, found.base_job_template, named=("image",) if plan.image else ())
-        client.update_work_pool(name, WorkPoolUpdate(base_job_template=made, concurrency_limit=limit))
-    return f"{name} ({kind}, {f'{limit} at a time' if limit else 'no limit'})"
+        # None, once said, would take away the limit that stands
+        limits: dict[str, Any] = {} if limit is None else {"concurrency_limit": limit}
+        client.update_work_pool(name, WorkPoolUpdate(base_job_template=made, **limits))
+    holds = found.concurrency_limit if limit is None else limit
+    return f"{name} ({kind}, {'no limit' if holds is None else f'{holds} at a time'})"
 
 
 def keep(made: Template, standing: Template, named: Collection[str]) -> None:
@@ -116,10 +124,17 @@ def _results(url: str) -> str:
     return location.url
 
 
-def _parameters(client: SyncPrefectClient, name: str, **values: Any) -> None:
-    """Set what ``prefect.yaml`` cannot take from a variable: there, all are texts."""
-    found = find_deployment(client, name)
-    client.update_deployment(found.id, DeploymentUpdate(parameters={**found.parameters, **values}))
+def _standing_config(client: SyncPrefectClient) -> dict[str, Any]:
+    """Return the form's defaults as they stand; :class:`ConfigError` where this release does not take them."""
+    try:
+        standing = client.read_deployment_by_name(names.CLEANSE).parameters.get("config") or {}
+    except ObjectNotFound:
+        return {}
+    try:
+        read_settings(None, [], standing)
+    except ConfigError as error:
+        raise ConfigError(f"the standing defaults of {names.CLEANSE}: {error}; give --config or --set") from None
+    return dict(standing)
 
 
 def results_block(url: str) -> str:
@@ -127,7 +142,24 @@ def results_block(url: str) -> str:
     return f"{'local' if parse_url(url).scheme == 'file' else 'remote'}-file-system/{names.RESULTS_BLOCK}"
 
 
-def _deployments(plan: Plan) -> None:
+def _written(plan: Plan, config: Mapping[str, Any]) -> str:
+    """Return ``prefect.yaml`` with what it cannot take from a variable: there, all are texts.
+
+    So each deployment changes at once, and no run starts in between with other parameters.
+    """
+    values: dict[str, dict[str, Any]] = {
+        names.CLEANSE: {"config": dict(config)},
+        names.SWEEP: {"quiet_s": plan.feed.quiet_s},
+        names.RECONCILE: {"pending_s": plan.pending_s},
+    }
+    given = {name.split("/")[1]: parameters for name, parameters in values.items()}
+    content = yaml.safe_load((HERE / "prefect.yaml").read_text(encoding="utf-8"))
+    for one in content["deployments"]:
+        one["parameters"] = {**one.get("parameters", {}), **given.get(one["name"], {})}
+    return str(yaml.safe_dump(content, sort_keys=False))
+
+
+def _deployments(plan: Plan, config: Mapping[str, Any]) -> None:
     """Let Prefect's own command read ``prefect.yaml``."""
     variables: dict[str, str] = {
         "TELLTALE_INBOX": plan.feed.inbox,
@@ -136,15 +168,18 @@ def _deployments(plan: Plan) -> None:
         "TELLTALE_RESULTS_BLOCK": results_block(plan.results),
     }
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    done: Any = subprocess.run(  # noqa: S603 - our own words
-        [*command, "--prefect-file", str(HERE / "prefect.yaml")],
-        env={**os.environ, **variables},
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory(prefix="telltale-") as folder:
+        file = Path(folder, "prefect.yaml")
+        file.write_text(_written(plan, config), encoding="utf-8")
+        done: Any = subprocess.run(  # noqa: S603 - our own words
+            [*command, "--prefect-file", str(file)],
+            env={**os.environ, **variables},
+            cwd=HERE,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
     if done.returncode:
         last = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()][-6:]
         raise StorageError(f"prefect deploy failed: {' '.join(last)[-800:]}")
