@@ -113,7 +113,7 @@ class LossyProxy:
                 if isinstance(action, int):
                     body = b"<Error><Code>%s</Code><Message>no</Message></Error>" % _CODES.get(action, b"Injected")
                     head = b"HTTP/1.1 %d X\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n"
-                    client.sendall(head % (action, len(body)) + body)
+                    client.sendall(head % (action, len(body)) + (b"" if line.startswith("HEAD") else body))
                     continue
                 if action == "cut":
                     return
