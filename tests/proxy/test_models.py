@@ -74,3 +74,14 @@ def test_settings_that_nobody_gave_are_the_modalitys_own(monkeypatch):
     settled = ProxyConfig(lr=0.1).settled("image")
     assert (settled.epochs, settled.lr, settled.width) == (7, 0.1, 32)
     assert settled.settled("image") is settled
+
+
+def test_the_net_for_recordings_hears_what_is_short_as_loudly_in_a_long_one():
+    short, long = (build("small_cnn", "audio", (40, frames, 1), 4, 3, seed=0).eval() for frames in (40, 160))
+    click = torch.zeros(1, 1, 40, 40)
+    click[..., 10:14, 16:20] = 5.0
+    stretched = torch.nn.functional.pad(click, (0, 120))
+    features = [net.body(x)[0] - net.body(torch.zeros_like(x))[0] for net, x in ((short, click), (long, stretched))]
+    assert features[0].shape == (32,)
+    assert torch.allclose(features[1][16:], features[0][16:], atol=1e-5)  # the peaks
+    assert features[1][:16].abs().max() < 0.5 * features[0][:16].abs().max()  # the means
