@@ -94,9 +94,9 @@ class Bench:
         return ProxyConfig(**{**self.suite.proxy, **means, "model": case.model, "seed": case.seed})
 
     def victim(self, case: Case) -> ProxyConfig:
-        """Return the settings of an ordinary classifier: another seed, an early and long decay of its rate."""
+        """Return the settings of an ordinary model: another seed, an early and long decay of its rate, squared errors."""
         own = {"threads": self.threads, "device": self.device, "seed": case.seed + VICTIM_SEED}
-        return ProxyConfig(**{"model": case.model, **self.suite.victim, **own})
+        return ProxyConfig(**{"model": case.model, "regression_loss": "squared", **self.suite.victim, **own})
 
 
 def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:

@@ -26,9 +26,9 @@ class ProxyConfig:
     ``None`` is the modality's own: :meth:`settled` says what that comes to. ``members`` proxies are trained with seeds
     ``seed``, ``seed + 1``, ...; ``lr_hold`` is the share of the run at the full rate before the linear decay; ``flip``
     mirrors half of each batch ("auto": colour images of 24 pixels and more, unless the task is regression: a target may
-    have a side); ``regression_loss`` is of each sample's error on its scaled target; ``clip`` is the largest norm of
-    a step's gradient (of regression the modality's own, else none); ``threads`` a process and ``workers`` processes at
-    a time are found by themselves where 0.
+    have a side); ``regression_loss`` is the cross-entropy over ranges of targets, or of each sample's error on its
+    scaled target; ``clip`` is the largest norm of a step's gradient (of errors the modality's own, else none);
+    ``threads`` a process and ``workers`` processes at a time are found by themselves where 0.
     """
 
     model: str = "auto"
@@ -43,7 +43,7 @@ class ProxyConfig:
     weight_decay: float | None = None
     clip: float | None = None
     flip: Literal["auto", True, False] = "auto"
-    regression_loss: Literal["squared", "absolute", "huber"] = "squared"
+    regression_loss: Literal["ranges", "squared", "absolute", "huber"] = "ranges"
     seed: int = 0
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -71,8 +71,8 @@ class ProxyConfig:
             "'auto', 'float32' or 'bfloat16'",
             lambda value: value in ("auto", "float32", "bfloat16"),
         )
-        losses = ("squared", "absolute", "huber")
-        self._need("regression_loss", "'squared', 'absolute' or 'huber'", lambda value: value in losses)
+        losses = ("ranges", "squared", "absolute", "huber")
+        self._need("regression_loss", f"one of {', '.join(losses)}", lambda value: value in losses)
         for name in ("threads", "workers"):
             self._need(name, ">= 0 (0: found by itself)", lambda value: value >= 0)
         for name in ("deadline_s", "memory_limit_bytes"):

@@ -27,7 +27,7 @@ from telltale_core.proxy.progress import ProgressCallback, Ticker
 class Fitted:
     """A trained net that takes inputs as they lie in a drop; ``timings`` of its training.
 
-    ``answers`` is what its outputs are read by: of regression, the scaling of the targets.
+    ``answers`` is what its outputs are read by: of regression, the scaling of the targets or the means of their ranges.
     """
 
     net: ProxyNet
@@ -124,7 +124,7 @@ def make_trainer(
         hardware=hardware,
         seed=seed,
         augment=augments(inputs, settled, modality, task),
-        clip=kind.regression_clip if settled.clip is None and task == "regression" else settled.clip,
+        clip=kind.regression_clip if settled.clip is None and objective.errors else settled.clip,
         deadline_at=deadline_at,
     )
 

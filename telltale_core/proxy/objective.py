@@ -1,6 +1,6 @@
 """What a task learns: outputs, training loss, logged loss, score, and predictions in the drop's own units.
 
-Legend: N samples, B batch, K outputs (classes, labels of a multi-label task, targets).
+Legend: N samples, B batch, K outputs (classes, labels of a multi-label task, targets, ranges of targets), M targets.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.special
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from telltale_core.drop.cohorts import ranges_of_targets
 from telltale_core.errors import BadInput, ConfigError
 from telltale_core.losslog.values import (
     log_absolute_error,
@@ -23,14 +25,18 @@ from telltale_core.losslog.values import (
     log_squared_error,
 )
 
-REGRESSION_LOSSES = ("squared", "absolute", "huber")
+REGRESSION_LOSSES = ("ranges", "squared", "absolute", "huber")
 
 
 class Objective(ABC):
-    """One task on the device; ``outputs`` is the width of the head, ``measure`` what :meth:`score` is called."""
+    """One task on the device; ``outputs`` is the width of the head, ``measure`` what :meth:`score` is called.
+
+    ``errors``: the losses are errors of numbers, which change their sign, and not how sure the net is of an answer.
+    """
 
     outputs: int
     measure: ClassVar[str] = "accuracy"
+    errors: ClassVar[bool] = False
 
     @abstractmethod
     def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -50,14 +56,20 @@ class Objective(ABC):
 
 
 def make_objective(
-    task: str, answer_N: NDArray[Any], num_classes: int | None, device: str, loss: str = "squared"
+    task: str, answer_N: NDArray[Any], num_classes: int | None, device: str, loss: str = "ranges"
 ) -> Objective:
-    """Return the objective of a task; ``answer_N`` labels (N,), targets (N,) or (N, K), or 0 and 1 a label (N, K).
+    """Return the objective of a task; ``answer_N`` labels (N,), targets (N,) or (N, M), or 0 and 1 a label (N, K).
 
+    ``loss`` is that of a regression. Targets of which there are too few for three ranges are learnt by squared error.
     Raises :class:`BadInput` for answers from which nothing can be learnt.
     """
     if task == "regression":
-        return Regression(answer_N, device, loss)
+        if loss not in REGRESSION_LOSSES:
+            raise ConfigError(f"regression_loss must be one of {', '.join(REGRESSION_LOSSES)}, got {loss!r}")
+        cohorts = ranges_of_targets(np.asarray(answer_N, dtype=np.float64)) if loss == "ranges" else None
+        if cohorts is not None:
+            return Ranges(answer_N, cohorts.number, device)
+        return Regression(answer_N, device, "squared" if loss == "ranges" else loss)
     if task == "multilabel":
         return MultiLabel(answer_N, device)
     return Classification(answer_N, num_classes, device)
@@ -115,10 +127,9 @@ class Regression(Objective):
     """One or several real targets a sample, each scaled by its median and interquartile range (outliers cannot)."""
 
     measure = "R squared"
+    errors = True
 
-    def __init__(self, answer_N: NDArray[Any], device: str, loss: str = "squared") -> None:
-        if loss not in REGRESSION_LOSSES:
-            raise ConfigError(f"regression_loss must be one of {', '.join(REGRESSION_LOSSES)}, got {loss!r}")
+    def __init__(self, answer_N: NDArray[Any], device: str, loss: str) -> None:
         self._kind = loss
         answer_NK = np.asarray(answer_N, dtype=np.float64).reshape(len(answer_N), -1)
         self.outputs = answer_NK.shape[1]
@@ -141,12 +152,51 @@ class Regression(Objective):
 
     def score(self, output_NK: torch.Tensor) -> float:
         """Return R squared, the mean over the targets."""
-        error_K = (output_NK - self.answer).square().mean(0)
-        return float((1.0 - error_K / self.answer.var(0, unbiased=False).clamp(min=1e-12)).mean())
+        return _r_squared(output_NK, self.answer)
 
     def record(self) -> dict[str, Any]:
         """Return the targets' scaling: a net's output times ``scale`` plus ``centre`` is in the drop's units."""
         return {"centre": self._centre.tolist(), "scale": self._scale.tolist()}
+
+
+class Ranges(Objective):
+    """In which range of targets a sample lies: cross-entropy; predicted is the expected target.
+
+    ``range_N`` (N,) int64 are the ranges within which the verdict compares samples. An error's logarithm swings without
+    end where the error changes its sign, in poison and honest samples alike; a range is learnt as a label is.
+    """
+
+    measure = "R squared"
+
+    def __init__(self, answer_N: NDArray[Any], range_N: NDArray[np.int64], device: str) -> None:
+        answer_NM = np.asarray(answer_N, dtype=np.float64).reshape(len(answer_N), -1)
+        self.outputs = int(range_N.max()) + 1
+        self._mean_KM = np.stack([answer_NM[range_N == place].mean(axis=0) for place in range(self.outputs)])
+        self.answer = torch.from_numpy(range_N.astype(np.int64)).to(device)
+        centre_M, scale_M = robust_scaling(answer_NM)
+        self._target_NM = torch.from_numpy(((answer_NM - centre_M) / scale_M).astype(np.float32)).to(device)
+        self._scaled_KM = torch.from_numpy(((self._mean_KM - centre_M) / scale_M).astype(np.float32)).to(device)
+
+    def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Objective.loss`."""
+        return functional.cross_entropy(output_BK, self.answer[index])
+
+    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Objective.log_loss`."""
+        return log_cross_entropy(output_NK, self.answer)
+
+    def score(self, output_NK: torch.Tensor) -> float:
+        """Return R squared of the expected targets, the mean over the targets."""
+        return _r_squared(output_NK.float().softmax(1) @ self._scaled_KM, self._target_NM)
+
+    def record(self) -> dict[str, Any]:
+        """Return the mean targets of each range, (K, M): a prediction is their mean, each weighed by its chance."""
+        return {"ranges": self._mean_KM.tolist()}
+
+
+def _r_squared(found_NM: torch.Tensor, target_NM: torch.Tensor) -> float:
+    error_M = (found_NM - target_NM).square().mean(0)
+    return float((1.0 - error_M / target_NM.var(0, unbiased=False).clamp(min=1e-12)).mean())
 
 
 def robust_scaling(answer_NK: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -161,10 +211,14 @@ def robust_scaling(answer_NK: NDArray[np.float64]) -> tuple[NDArray[np.float64],
 
 
 def read_outputs(output_NK: NDArray[np.float32], task: str, record: Mapping[str, Any]) -> NDArray[Any]:
-    """Return predictions: classes (N,), label sets (N, K), or targets in the drop's units (N,) or (N, K)."""
+    """Return predictions: classes (N,), label sets (N, K), or targets in the drop's units (N,) or (N, M)."""
     if task == "classification":
         return np.asarray(output_NK.argmax(axis=1), dtype=np.int64)
     if task == "multilabel":
         return np.asarray(output_NK > 0, dtype=np.int64)
-    found_NK = output_NK.astype(np.float64) * np.asarray(record["scale"]) + np.asarray(record["centre"])
-    return np.asarray(found_NK[:, 0] if found_NK.shape[1] == 1 else found_NK)
+    output_NK = output_NK.astype(np.float64)
+    if "ranges" in record:
+        found_NM = scipy.special.softmax(output_NK, axis=1) @ np.asarray(record["ranges"])
+    else:
+        found_NM = output_NK * np.asarray(record["scale"]) + np.asarray(record["centre"])
+    return np.asarray(found_NM[:, 0] if found_NM.shape[1] == 1 else found_NM)

@@ -70,7 +70,7 @@ def train(
         raise ConfigError(f"{config.model} changed while the proxy was trained; train again, into another folder")
     writer.finish()
     log = LossLog.open(out / "losslog")
-    _write_record(job, log, log.check_alignment(errors=drop.task == "regression"), time.monotonic() - began)
+    _write_record(job, log, log.check_alignment(errors=objective_of(drop, config).errors), time.monotonic() - began)
     shutil.rmtree(out / "checkpoint")
     return log
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from telltale_core.drop.cohorts import ranges_of_targets
 from telltale_core.errors import ConfigError
 from telltale_core.losslog.values import (
     log_absolute_error,
@@ -74,6 +75,49 @@ def test_a_regression_gives_predictions_in_the_drops_own_units(loss):
         ProxyConfig(regression_loss="cubic")
 
 
+def test_a_regression_by_ranges_predicts_in_the_drops_own_units_too():
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(1_000, 3)).astype(np.float32)
+    targets = np.stack([1000 + 50 * inputs[:, 0], 3 * inputs[:, 0]], axis=1).astype(np.float64)
+    config = ProxyConfig(epochs=12, width=32, batch_size=32, threads=1, device="cpu")
+    scores = []
+    model = fit(
+        inputs, targets, None, config, lambda snapshot: scores.append(snapshot.score), modality="table", task="regression"
+    )
+    assert model.net.head.out_features == 5
+    found = model.predict(inputs)
+    explained = 1 - np.square(found - targets).mean(axis=0) / targets.var(axis=0)
+    assert explained.min() > 0.85
+    assert scores[-1] == pytest.approx(explained.mean(), abs=0.01)
+
+
+def test_the_ranges_that_are_learnt_are_those_that_the_verdict_compares():
+    targets = np.random.default_rng(0).normal(size=2_000).round(1)
+    ranges = ranges_of_targets(targets)
+    objective = make_objective("regression", targets, None, "cpu")
+    assert objective.outputs == len(ranges.names)
+    assert objective.answer.tolist() == ranges.number.tolist()
+    sure = 100.0 * torch.nn.functional.one_hot(objective.answer).float()
+    assert objective.log_loss(sure).max() < -90
+    assert objective.loss(sure, torch.arange(2_000)) < 1e-6
+    assert 0.9 < objective.score(sure) < 1
+    means = read_outputs(sure.numpy(), "regression", objective.record())
+    for place in range(objective.outputs):
+        assert means[ranges.number == place] == pytest.approx(targets[ranges.number == place].mean())
+    assert not objective.errors
+
+
+def test_a_drop_without_three_ranges_is_learnt_by_squared_error():
+    targets = np.random.default_rng(0).normal(size=599)
+    few, asked = (make_objective("regression", targets, None, "cpu", loss) for loss in ("ranges", "squared"))
+    assert few.outputs == 1
+    assert few.errors
+    assert few.record() == asked.record()
+    assert few.log_loss(torch.zeros(599, 1)).tolist() == asked.log_loss(torch.zeros(599, 1)).tolist()
+    with pytest.raises(ConfigError, match="regression_loss"):
+        make_objective("regression", targets, None, "cpu", "cubic")
+
+
 def test_label_sets_are_learnt_and_read_as_sets():
     random = np.random.default_rng(0)
     inputs = random.normal(size=(512, 3)).astype(np.float32)
@@ -104,7 +148,7 @@ def test_a_regression_on_images_does_not_run_away_at_the_default_rate():
         ProxyConfig(clip=0.0)
 
 
-def test_only_a_regression_whose_kind_of_data_needs_it_holds_its_steps():
+def test_only_errors_of_a_kind_of_data_that_needs_it_hold_their_steps():
     images, lean = roads(16)
     settings = {"config": ProxyConfig(width=4), "hardware": resolve_hardware(ProxyConfig(device="cpu")), "seed": 0}
 
@@ -118,6 +162,8 @@ def test_only_a_regression_whose_kind_of_data_needs_it_holds_its_steps():
     assert clip_of(images, lean, "regression", "image") == 1.0
     assert clip_of(rows, lean, "regression", "table") is None
     assert clip_of(rows, lean, "regression", "table", config=ProxyConfig(width=4, clip=2.0)) == 2.0
+    many, leans = roads(600, side=8)
+    assert clip_of(many, leans, "regression", "image") is None
 
 
 def test_images_with_targets_are_mirrored_only_if_asked_for():
