@@ -94,7 +94,7 @@ class Bench:
         return ProxyConfig(**{**self.suite.proxy, **means, "model": case.model, "seed": case.seed})
 
     def victim(self, case: Case) -> ProxyConfig:
-        """Return the settings of an ordinary model: another seed, an early and long decay of its rate, squared errors."""
+        """Return the settings of an ordinary model: another seed, an early and long decay, squared errors."""
         own = {"threads": self.threads, "device": self.device, "seed": case.seed + VICTIM_SEED}
         return ProxyConfig(**{"model": case.model, "regression_loss": "squared", **self.suite.victim, **own})
 

@@ -10,7 +10,7 @@ from telltale_core.detectors.evidence import the
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import VerdictConfig
 from telltale_core.verdict.record import conclude
-from telltale_core.verdict.statement import state
+from telltale_core.verdict.statement import least_p_value, state
 
 
 @dataclass(kw_only=True)
@@ -90,6 +90,6 @@ def _verdict(evidence: Evidence, spectrum: SpectrumConfig, verdict: VerdictConfi
         statement=state(made.groups, len(made.decision), verdict),
         details={
             "review": int((made.decision == "review").sum()),
-            "p_value": min((group.p_value for group in made.groups if group.tested), default=1.0),
+            "p_value": least_p_value(made.groups),
         },
     )

@@ -85,6 +85,8 @@ def decide(
             for (_, rows), whitener in zip(cohorts, usual, strict=True)
         ]
         guesses = _ordered(order, spectra, labels if word == "label" else None, config)
+        required = [_required([other for other in findings if other is not found], config) for found in findings]
+        p_values = _p_values(findings, required, config)
     tested = max(1, sum(found.tested for found in findings) + guesses.tested)
     made = _blank(len(sample_ids), spectra.finite_N, said)
     groups = []
@@ -93,8 +95,9 @@ def decide(
         chance_n = _oriented(found, rows, others, spectra, said)
         name = label_names[label] if label_names is not None and label is not None else None
         cohort = _Cohort(number=number, label=label, name=name, word=said, rows=rows, chance_n=chance_n, found=found)
-        required = _required([other for other in findings if other is not found], config)
-        groups.append(_rule(made, cohort, min(1.0, found.p_value * tested), required, config))
+        one = p_values[number]
+        p = None if one is None else min(1.0, one * tested)
+        groups.append(_rule(made, cohort, p, required[number], config))
     if guesses.tested:
         groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config))
     doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts]) & (made["decision"] == "keep")
@@ -143,6 +146,19 @@ def _required(others: list[Findings], config: VerdictConfig) -> float:
     return max(config.min_separation, config.min_ratio * float(np.quantile(usual, USUAL_QUANTILE)))
 
 
+def _p_values(findings: list[Findings], required: list[float], config: VerdictConfig) -> list[float | None]:
+    """Return each cohort's p-value before correction, None where nothing hangs on it.
+
+    Simulated are the cohort that comes nearest to what is required of it, which the statement names, and all that come
+    near enough to be called or held for review.
+    """
+    share = [found.separation / need for found, need in zip(findings, required, strict=True)]
+    return [
+        found.p_value(config) if reached >= NEARLY or reached == max(share) else None
+        for found, reached in zip(findings, share, strict=True)
+    ]
+
+
 def _oriented(
     found: Findings, rows: NDArray[np.int64], others: NDArray[np.int64], spectra: Spectra, word: str
 ) -> NDArray[np.float64]:
@@ -182,13 +198,16 @@ class _Cohort:
 def _rule(
     made: dict[str, NDArray],  # type: ignore[type-arg]
     cohort: _Cohort,
-    p: float,
+    p: float | None,
     required: float,
     config: VerdictConfig,
 ) -> Group:
-    """Write the cohort's decisions into ``made`` and return its line; ``p`` is corrected for the number of cohorts."""
+    """Write the cohort's decisions into ``made`` and return its line; ``p`` is corrected for the number of cohorts.
+
+    Without ``p`` the cohort is too far from what is required for anything to hang on it.
+    """
     rows, chance_n, found = cohort.rows, cohort.chance_n, cohort.found
-    significant = p <= config.false_alarm_rate
+    significant = p is not None and p <= config.false_alarm_rate
     called = significant and found.separation >= required
     where = "the drop" if cohort.label is None else f"{cohort.word} {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
@@ -264,7 +283,7 @@ def _rule_on_guesses(
     )
 
 
-def _because(where: str, size: int, found: Findings, p: float) -> str:
+def _because(where: str, size: int, found: Findings, p: float | None) -> str:
     return (
         f"its loss moves in step with {size - 1} other samples of {where}, {found.separation:.1f} standard deviations "
         f"from the rest (p = {p:.1e}): they share a feature that the proxy learnt as one"

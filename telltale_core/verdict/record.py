@@ -32,7 +32,7 @@ from telltale_core.spectrum import Spectra, Spectrum
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.slides import decide_by_slides
-from telltale_core.verdict.statement import caveats, state
+from telltale_core.verdict.statement import caveats, least_p_value, state
 
 FORMAT = "telltale.verdict/1"
 
@@ -126,7 +126,7 @@ def _record(made: Decisions, drop_digest: str, spectra: Spectra, config: Verdict
         "statement": state(made.groups, samples, config),
         "poison_found": called,
         "needs_review": untested or counts["quarantine"] + counts["review"] > config.review_share * samples,
-        "p_value": min((group.p_value for group in made.groups if group.tested), default=1.0),
+        "p_value": least_p_value(made.groups),
         "false_alarm_rate": config.false_alarm_rate,
         "counts": {"samples": samples, **counts},
         "groups": [dataclasses.asdict(group) for group in made.groups],

@@ -19,6 +19,7 @@ GENERAL_CAVEATS = (
 class Group:
     """A cohort's line: ``statistic`` is d' between the two sides, ``p_value`` is corrected for the number of cohorts.
 
+    It is None where d' is too far below ``threshold`` for anything to hang on it.
     ``kind`` "together": losses that move in step; "guess": losses held at that of a guess, whose statistic is that of
     Silverman's test. ``label`` None: all samples. ``size`` samples on the suspected side where the split is
     significant, else 0.
@@ -30,13 +31,18 @@ class Group:
     size: int
     statistic: float
     threshold: float
-    p_value: float
+    p_value: float | None
     tested: bool
     called: bool
     quarantined: int
     review: int
     kind: Literal["together", "guess"] = "together"
     word: str = "label"
+
+
+def least_p_value(groups: Sequence[Group]) -> float:
+    """Return the smallest p-value of the cohorts that were tested, 1 where there is none."""
+    return min((group.p_value for group in groups if group.tested and group.p_value is not None), default=1.0)
 
 
 def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
@@ -53,7 +59,9 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     if not tested:
         return "No verdict: no group of samples is large enough to be tested, so a person must decide."
     what = f"{len(tested)} {tested[0].word}s tested" if len(tested) > 1 else "all samples tested together"
-    top = max(tested, key=lambda group: group.statistic / group.threshold)
+    top = max(
+        (group for group in tested if group.p_value is not None), key=lambda group: group.statistic / group.threshold
+    )
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
         f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed."
@@ -66,7 +74,7 @@ def _kinds(groups: Sequence[Group]) -> list[str]:
 
 
 def _found(kind: str, groups: Sequence[Group]) -> str:
-    count, p = sum(group.quarantined for group in groups), min(group.p_value for group in groups)
+    count, p = sum(group.quarantined for group in groups), least_p_value(groups)
     labels = [group for group in groups if group.label is not None]
     where = f" of {_names(labels)}" if labels else ""
     if kind == "guess":

@@ -82,7 +82,13 @@ def test_a_regression_by_ranges_predicts_in_the_drops_own_units_too():
     config = ProxyConfig(epochs=12, width=32, batch_size=32, threads=1, device="cpu")
     scores = []
     model = fit(
-        inputs, targets, None, config, lambda snapshot: scores.append(snapshot.score), modality="table", task="regression"
+        inputs,
+        targets,
+        None,
+        config,
+        lambda snapshot: scores.append(snapshot.score),
+        modality="table",
+        task="regression",
     )
     assert model.net.head.out_features == 5
     found = model.predict(inputs)

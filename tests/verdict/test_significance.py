@@ -29,7 +29,9 @@ def test_one_mode_is_not_called(family: str) -> None:
     rng = np.random.default_rng(0)
     config = VerdictConfig()
     found = [examine(one_mode(family, rng), config) for _ in range(5)]
-    assert not any(f.p_value <= config.false_alarm_rate and f.separation >= config.min_separation for f in found)
+    assert not any(
+        f.p_value(config) <= config.false_alarm_rate and f.separation >= config.min_separation for f in found
+    )
 
 
 def test_two_modes_are_called() -> None:
@@ -37,7 +39,7 @@ def test_two_modes_are_called() -> None:
     point = one_mode("normal", rng, samples=400)
     point[:40] = point[:40] * 0.5 + np.linspace(6, 1, 12)
     found = examine(point, VerdictConfig())
-    assert found.p_value < 1e-4
+    assert found.p_value(VerdictConfig()) < 1e-4
     assert (found.chance_n[:40] > 0.5).mean() >= 0.95
     assert (found.chance_n[40:] > 0.5).mean() <= 0.01
 
