@@ -91,12 +91,13 @@ class Bench:
     def proxy(self, case: Case) -> ProxyConfig:
         """Return the settings of a case's proxy."""
         means = {"threads": self.threads, "device": self.device}
-        return ProxyConfig(**{**self.suite.proxy, **means, "model": case.model, "seed": case.seed})
+        return ProxyConfig(**{**self.suite.proxy, **case.proxy, **means, "model": case.model, "seed": case.seed})
 
     def victim(self, case: Case) -> ProxyConfig:
         """Return the settings of an ordinary model: another seed, an early and long decay, squared errors."""
         own = {"threads": self.threads, "device": self.device, "seed": case.seed + VICTIM_SEED}
-        return ProxyConfig(**{"model": case.model, "regression_loss": "squared", **self.suite.victim, **own})
+        settings = {"regression_loss": "squared", **self.suite.victim, **case.proxy, **own}
+        return ProxyConfig(**{"model": case.model, **settings})
 
 
 def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:

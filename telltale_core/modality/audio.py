@@ -35,9 +35,9 @@ class AudioModality(Modality):
 
     def models(self) -> Mapping[str, Builder]:
         """Return nets on spectrograms."""
-        from telltale_core.proxy.models import resnet18, small_cnn_with_peaks
+        from telltale_core.proxy.models import resnet18, small_cnn
 
-        return {"small_cnn": small_cnn_with_peaks, "resnet18": resnet18}
+        return {"small_cnn": small_cnn, "resnet18": resnet18}
 
     def statistics(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> dict[str, Any]:
         """Return the sampling rate, and mean and standard deviation of the log power by mel band."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -21,6 +22,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from telltale_core.errors import ConfigError
 from telltale_core.modality import modality_named
+
+MEAN_OF_ALL = 16
+"""Over so many places at most a net's last map is described by its mean alone: those of a 32 x 32 image."""
 
 Builder = Callable[[tuple[int, ...], int], tuple[nn.Module, int]]
 _MODELS: dict[str, dict[str, Builder]] = {}
@@ -119,32 +123,33 @@ def small_cnn(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:
     """Return a seven-layer net with two residual blocks, ``width`` to ``4 * width`` channels, for a CPU.
 
     The stem's stride brings the side to 12 to 28 pixels (32 x 32: stride 2, measured 1.5 times faster than stride 1);
-    later stages halve it while at least 4 pixels remain, so that 8 x 8 images work too.
+    later stages halve it while at least 4 pixels remain, so that 8 x 8 images work too. Its features are each
+    channel's mean; where that is over more than 16 places (a long recording, a wide image), in which what is small
+    hardly moves a mean, its peak as well: ``4 * width`` or ``8 * width``. Measured: ``bench/README.md``.
     """
-    return nn.Sequential(*_stages(shape, width), nn.AdaptiveAvgPool2d(1), nn.Flatten()), 4 * width
-
-
-def small_cnn_with_peaks(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:
-    """Return :func:`small_cnn` whose features are each channel's peak beside its mean: ``8 * width`` of them.
-
-    What is short in a long recording hardly moves a mean. Measured on spoken digits: ``bench/README.md``.
-    """
-    return nn.Sequential(*_stages(shape, width), _AverageAndPeak(4 * width)), 8 * width
-
-
-def _stages(shape: tuple[int, ...], width: int) -> list[nn.Module]:
-    side = min(shape[:2])
-    stem = max(stride for stride in (1, 2, 4, 8) if stride == 1 or side // stride >= 12)
-    side = -(-side // stem)
-    second = 2 if side >= 8 else 1
-    third = 2 if side // second >= 8 else 1
-    return [
+    height = min(shape[:2])
+    stem = max(stride for stride in (1, 2, 4, 8) if stride == 1 or height // stride >= 12)
+    height = -(-height // stem)
+    second = 2 if height >= 8 else 1
+    third = 2 if height // second >= 8 else 1
+    stages = [
         _conv(shape[2], width, stem),
         _Residual(width),
         _conv(width, 2 * width, second),
         _conv(2 * width, 4 * width, third),
         _Residual(4 * width),
     ]
+    places = math.prod(_halved(side, (stem, second, third)) for side in shape[:2])
+    if places > MEAN_OF_ALL:
+        return nn.Sequential(*stages, _AverageAndPeak(4 * width)), 8 * width
+    return nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 4 * width
+
+
+def _halved(side: int, strides: Iterable[int]) -> int:
+    """Return how many places a side has after convolutions with these strides."""
+    for stride in strides:
+        side = -(-side // stride)
+    return side
 
 
 def resnet18(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:  # noqa: ARG001

@@ -85,3 +85,11 @@ def test_the_net_for_recordings_hears_what_is_short_as_loudly_in_a_long_one():
     assert features[0].shape == (32,)
     assert torch.allclose(features[1][16:], features[0][16:], atol=1e-5)  # the peaks
     assert features[1][:16].abs().max() < 0.5 * features[0][:16].abs().max()  # the means
+
+
+@pytest.mark.parametrize(
+    ("shape", "peaks"), [((8, 8, 1), False), ((32, 32, 3), False), ((64, 64, 3), False), ((24, 96, 3), True)]
+)
+def test_a_mean_over_many_places_has_the_peak_beside_it(shape, peaks):
+    net = build("small_cnn", "image", shape, 4, 3, seed=0)
+    assert net.head.in_features == (32 if peaks else 16)
