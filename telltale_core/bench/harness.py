@@ -252,7 +252,7 @@ def _kept(verdict_dir: Path, ids: Sequence[str], data: Samples) -> Samples:
 def _named(bench: Bench, case: Case, made: Poisoned) -> dict[str, Any]:
     return {
         "suite": bench.suite.name,
-        **{name: value for name, value in to_dict(case).items() if name != "params"},
+        **{name: value for name, value in to_dict(case).items() if name not in ("params", "proxy")},
         "params": json.dumps(dict(case.params), sort_keys=True),
         "samples": len(made.data),
         "cover": int(made.cover.sum()),
