@@ -22,7 +22,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import Curves, Floats, Focus, Heat, focuses, trajectories
-from telltale_core.report.run import Run
+from telltale_core.report.run import NEAR_MISS, Run
 from telltale_core.report.text import for_picture
 
 SUSPECT, KEPT, REVIEW, INK, SOFT, GRID = "#C2410C", "#0072B2", "#E69F00", "#1B2430", "#5B6675", "#E4E8EE"
@@ -198,7 +198,8 @@ def verdict_png(run: Run, dpi: int = 140, most: int = 12) -> bytes:
         "review": ("Needs review", "#8A5A00"),
         "untested": ("No verdict", "#8A5A00"),
         "clean": ("No poison found", "#00664B"),
-    }[run.status]
+        "near miss": (NEAR_MISS, "#8A5A00"),
+    }["near miss" if run.near_miss else run.status]
     counts = run.counts
     with open_figure(7.2, 1.3 + 0.24 * max(1, len(groups)), dpi, out) as figure:
         axes = figure.add_subplot()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from telltale_core.losslog import LossLog
 
 DECISIONS = ("keep", "quarantine", "review")
+NEAR_MISS = "No poison found, but a near miss"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

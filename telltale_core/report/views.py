@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from telltale_core.modality import modality_named
 from telltale_core.report.config import ReportConfig
-from telltale_core.report.run import Group, Run, number
+from telltale_core.report.run import NEAR_MISS, Group, Run, number
 from telltale_core.report.text import clean, middle
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def status(run: Run) -> dict[str, str]:
         poison = STATUS["poison"]
         return poison | {"title": "Poison found, needs review", "next": poison["next"] + also}
     shown = STATUS[run.status]
+    if run.near_miss:
+        shown = STATUS["review"] | {"title": NEAR_MISS, "next": shown["next"]}
     if run.status in ("clean", "untested") and run.counts.review:
         held = f" {run.counts.review:,} samples are held back for review all the same; their reasons stand beside them."
         return shown | {"next": shown["next"] + held}

@@ -120,7 +120,8 @@ def test_label_beyond_the_threshold_that_is_not_called_is_not_marked(made):
 
 def test_samples_held_back_in_a_clean_drop_are_mentioned(made):
     shown = views.status(read_run(*made(quarantined=0, review=3).args))
-    assert shown["title"] == "No poison found"
+    assert shown["title"] == "No poison found, but a near miss"
+    assert shown["css"] == views.STATUS["review"]["css"]
     assert "3 samples are held back for review" in shown["next"]
 
 
