@@ -38,6 +38,7 @@ class Need(StrEnum):
     NORMS = "norms"
     LOGITS = "logits"
     LABELS = "labels"
+    COHORTS = "cohorts"
     INPUTS = "inputs"
     MODEL = "model"
     CLEAN = "clean"
@@ -57,6 +58,7 @@ _WORDS = {
     Need.NORMS: "batch-norm likelihoods",
     Need.LOGITS: "logits of every epoch",
     Need.LABELS: "labels",
+    Need.COHORTS: "groups of like samples",
     Need.INPUTS: "inputs",
     Need.MODEL: "trained proxy",
     Need.CLEAN: "clean set",

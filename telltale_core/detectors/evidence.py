@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import ConfigError
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import Fitted, ProxyConfig
@@ -41,7 +42,8 @@ class CleanSet:
 class Evidence:
     """All that detectors can be given on a drop of N samples; what is None is not there. Never the truth.
 
-    ``labels`` (N,) int64 in 0..``num_classes``-1; ``losslog``; of the trained proxy in evaluation mode: ``features``
+    ``labels`` (N,) int64 in 0..``num_classes``-1; ``cohorts`` which samples are like each other where there are no
+    labels, as ranges of targets; ``losslog``; of the trained proxy in evaluation mode: ``features``
     (N, D) the head's input, ``maps`` (N, C, P) the input of the last convolutional part, ``norms`` (N, L) each
     normalisation layer's least log-likelihood, ``logits`` (N, E, K) at each epoch's end; ``inputs`` (N, ...) as in the
     drop; ``model`` the proxy; ``retraining`` the settings for further trainings; ``known_clean`` (N,) bool.
@@ -51,6 +53,7 @@ class Evidence:
     num_classes: int | None = None
     modality: str = "image"
     labels: NDArray[np.int64] | None = None
+    cohorts: Cohorts | None = None
     losslog: LossLog | None = None
     features: NDArray[np.floating[Any]] | None = None
     maps: NDArray[np.floating[Any]] | None = None
@@ -90,6 +93,8 @@ class Evidence:
         taken: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows] for name in names
         }
+        if self.cohorts is not None:
+            taken["cohorts"] = dataclasses.replace(self.cohorts, number=self.cohorts.number[rows])
         if self.losslog is not None:
             taken["losslog"] = dataclasses.replace(
                 self.losslog, sample_ids=self.losslog.sample_ids[rows], log_loss=self.losslog.log_loss[rows], digest=""

@@ -30,7 +30,7 @@ from telltale_core.proxy import (
     recording_path,
 )  # fmt: skip
 from telltale_core.proxy.predict import read_train_record
-from telltale_core.proxy.recording import write_recording
+from telltale_core.proxy.recording import observable, write_recording
 
 PASSES = {Need.FEATURES: "features", Need.MAPS: "maps", Need.NORMS: "norms"}
 
@@ -51,7 +51,7 @@ def gather(
     """
     wanted = set(needs)
     record = read_train_record(train_dir)
-    model = load_proxy(train_dir) if wanted - {Need.LOSS_LOG, Need.LABELS, Need.KNOWN_CLEAN} else None
+    model = load_proxy(train_dir) if wanted - {Need.LOSS_LOG, Need.LABELS, Need.COHORTS, Need.KNOWN_CLEAN} else None
     seen = _recorded(drop, train_dir, model, sorted(wanted & set(PASSES)), cache) if model is not None else {}
     if Need.LOGITS in wanted:
         with contextlib.suppress(NotFound):  # a detector that needs them will say so
@@ -62,6 +62,7 @@ def gather(
         num_classes=drop.num_classes,
         modality=drop.modality,
         labels=drop.labels,
+        cohorts=drop.cohorts,
         losslog=LossLog.open(train_dir / "losslog") if Need.LOSS_LOG in wanted else None,
         inputs=drop.inputs,
         model=model,
@@ -80,7 +81,7 @@ def _recorded(drop: Drop, train_dir: Path, model: Fitted, kinds: list[Need], cac
         standing = next((place for place in places if place.is_file()), None)
         if standing is not None:
             found[need.value] = read_recording(standing, drop.digest)
-    lacking = [PASSES[need] for need in kinds if need.value not in found]
+    lacking = observable(model, [PASSES[need] for need in kinds if need.value not in found])
     if lacking:
         found |= observe(model, drop.inputs, lacking)
     for kind in lacking if cache is not None else []:
@@ -99,7 +100,7 @@ def _seen_by(model: Fitted | None, clean: CleanSet, drop: Drop, wanted: set[Need
         )
     if len(clean) and not 0 <= clean.labels.min() <= clean.labels.max() < (drop.num_classes or 0):
         raise ConfigError(f"the clean set's labels must be in 0..{(drop.num_classes or 0) - 1}, as in the drop")
-    kinds = [PASSES[need] for need in (Need.FEATURES, Need.MAPS) if need in wanted]
+    kinds = observable(model, [PASSES[need] for need in (Need.FEATURES, Need.MAPS) if need in wanted])
     seen = observe(model, clean.inputs, kinds) if kinds else {}
     return dataclasses.replace(clean, features=seen.get("features"), maps=seen.get("maps"))
 

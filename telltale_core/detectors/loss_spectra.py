@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from telltale_core.detectors.contract import Detector, Evidence, Need, Opinion, Sizes
 from telltale_core.detectors.evidence import the
+from telltale_core.drop.cohorts import Cohorts
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import VerdictConfig
-from telltale_core.verdict.record import conclude
+from telltale_core.verdict.record import conclude_on
 from telltale_core.verdict.statement import least_p_value, state
 
 
@@ -35,8 +36,8 @@ class Telltale(Detector):
 
     @property
     def uses(self) -> frozenset[Need]:
-        """Labels, where there are any."""
-        return frozenset({Need.LABELS})
+        """Labels, or what takes their place, where there are any."""
+        return frozenset({Need.LABELS, Need.COHORTS})
 
     def estimate_bytes(self, sizes: Sizes) -> int:
         """Return the spectra a few times over and, within the largest label, neighbour lists."""
@@ -81,8 +82,11 @@ class Slides(Detector):
 
 def _verdict(evidence: Evidence, spectrum: SpectrumConfig, verdict: VerdictConfig) -> Opinion:
     log = the(evidence.losslog)
-    spectra = transform(log.log_loss, log.member_T, evidence.labels, spectrum)
-    made = conclude(log.sample_ids, spectra, evidence.labels, None, verdict)
+    cohorts = evidence.cohorts
+    if evidence.labels is not None:
+        cohorts = Cohorts(number=evidence.labels, names=None)
+    spectra = transform(log.log_loss, log.member_T, None if cohorts is None else cohorts.number, spectrum)
+    made = conclude_on(log.sample_ids, spectra, cohorts, verdict)
     return Opinion(
         suspicion=made.suspicion,
         flagged=made.decision == "quarantine",

@@ -29,6 +29,8 @@ BLOCK_FRAMES = 1 << 16
 FULL = 32768.0
 Probe = tuple[int, int]  # rate in Hz, length in hundredths of a second, rounded up
 
+UNSTATED = 1 << 62
+"""So many frames and more: libsndfile's way to say that a header states none."""
 MAGIC = {
     b"RIFF": "RIFF",
     b"fLaC": "FLAC",
@@ -76,6 +78,8 @@ class AudioDecoder(Decoder):
             raise bad("media_unsupported", f"the media is not a WAV, FLAC or OGG recording but of kind {kind}")
         if kind == "RIFF":
             _check_wave_chunks(media)
+        if kind == "Ogg":
+            _check_last_page(media)
         try:
             with self._soundfile.SoundFile(io.BytesIO(media)) as file:
                 self._check_header(file)
@@ -101,6 +105,8 @@ class AudioDecoder(Decoder):
             )
         if frames < 1:
             raise bad("media_unreadable", "the recording is empty")
+        if frames >= UNSTATED:
+            raise bad("media_unreadable", "the header does not state how long the recording is; write the file anew")
         if frames > rate * limits.max_audio_s:
             raise bad(
                 "audio_too_long", f"the header states {frames / rate:.0f} s, more than max_audio_s={limits.max_audio_s}"
@@ -190,9 +196,28 @@ def _check_wave_chunks(media: bytes) -> None:
             if size > len(media) - place - 8:
                 held = len(media) - place - 8
                 raise bad("media_unreadable", f"the WAV header states {size} bytes of sound, the file holds {held}")
+            _check_rest(media[place + 8 + size + size % 2 :], size)
             return
         place += 8 + size + size % 2
     raise bad("media_unreadable", "the WAV file has no sound in it")
+
+
+def _check_rest(rest: bytes, stated: int) -> None:
+    """Raise where what follows a WAV file's sound is neither chunks nor padding: sound that the header hides."""
+    place = 0
+    while place + 8 <= len(rest) and any(rest[place:]):
+        name, size = rest[place : place + 4], struct.unpack_from("<I", rest, place + 4)[0]
+        if not all(32 <= letter < 127 for letter in name) or size > len(rest) - place - 8:
+            more = len(rest) - place
+            raise bad("media_unreadable", f"the WAV header states {stated} bytes of sound, {more} more follow it")
+        place += 8 + size + size % 2
+
+
+def _check_last_page(media: bytes) -> None:
+    """Raise where an OGG file ends before its last page, which is marked: a cut one would decode as a shorter one."""
+    page = media.rfind(b"OggS")
+    if len(media) < page + 6 or not media[page + 5] & 4:
+        raise bad("media_unreadable", "the OGG file ends before its last page: it was cut off")
 
 
 def _resampled(wave: np.ndarray, own: int, rate: int) -> np.ndarray:

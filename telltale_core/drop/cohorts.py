@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 MOST_RANGES = 10
 LEAST_IN_RANGE = 200
-"""Ranges of targets and sets of labels with fewer samples are not told from chance; they are joined with others."""
+"""Sets of labels with fewer samples are not told from chance and joined with others; so are ranges with below half."""
+FURTHEST = 8.0
+"""Several targets are joined into one number with each cut at so many deviations: no row alone may turn the axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,24 +25,24 @@ class Cohorts:
 
     number: NDArray[np.int64]
     names: tuple[str, ...] | None
-    word: str
+    word: str = "label"
 
 
 def ranges_of_targets(targets: NDArray[np.float64]) -> Cohorts | None:
     """Return at most ten ranges of (N,) targets with a like number of samples; None for fewer than three.
 
-    Equal targets are never parted. Of several targets (N, M), each scaled by its quartiles, the first principal
-    component is taken.
+    Equal targets are never parted, so that a range may be larger; one with fewer than 100 samples is joined with the
+    smaller of its neighbours. Of several targets (N, M), each scaled by its quartiles, the first principal component is
+    taken.
     """
-    value_N = targets if targets.ndim == 1 else _component(targets)
+    value_N = targets.reshape(len(targets)) if targets.size == len(targets) else _component(targets)
     wanted = min(MOST_RANGES, len(value_N) // LEAST_IN_RANGE)
     edges = np.unique(np.quantile(value_N, np.arange(1, wanted) / wanted)) if wanted >= 3 else np.empty(0)
     number = np.searchsorted(edges, value_N, side="right").astype(np.int64)
-    sizes = np.bincount(number, minlength=len(edges) + 1)
-    number = (np.cumsum(sizes > 0) - 1)[number]
+    number = _joined(np.bincount(number, minlength=len(edges) + 1))[number]
     if number.max(initial=0) < 2:
         return None
-    if targets.ndim > 1:
+    if targets.size > len(targets):
         names = tuple(f"{place + 1}" for place in range(number.max() + 1))
     else:
         ends = [(value_N[number == place].min(), value_N[number == place].max()) for place in range(number.max() + 1)]
@@ -62,10 +64,27 @@ def common_label_sets(sets_NK: NDArray[np.int64], names: tuple[str, ...] | None)
     return Cohorts(number=place[number], names=_distinct((*listed, "other sets")), word="label set")
 
 
+def _joined(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the new number of each of neighbouring ranges of these sizes, those that are too small joined."""
+    groups = [[place] for place in range(len(sizes))]
+    held = [int(size) for size in sizes]
+    while len(groups) > 1 and min(held) < LEAST_IN_RANGE // 2:
+        least = held.index(min(held))
+        beside = [place for place in (least - 1, least + 1) if 0 <= place < len(groups)]
+        into = min(beside, key=lambda place: held[place])
+        first, second = sorted((least, into))
+        groups[first : second + 1] = [groups[first] + groups[second]]
+        held[first : second + 1] = [held[first] + held[second]]
+    number = np.empty(len(sizes), dtype=np.int64)
+    for place, group in enumerate(groups):
+        number[group] = place
+    return number
+
+
 def _component(target_NM: NDArray[np.float64]) -> NDArray[np.float64]:
     low_M, middle_M, high_M = np.quantile(target_NM, (0.25, 0.5, 0.75), axis=0)
     spread_M = np.where(high_M > low_M, high_M - low_M, target_NM.std(axis=0))
-    scaled_NM = (target_NM - middle_M) / np.where(spread_M > 0, spread_M, 1.0)
+    scaled_NM = ((target_NM - middle_M) / np.where(spread_M > 0, spread_M, 1.0)).clip(-FURTHEST, FURTHEST)
     axis_M = np.linalg.eigh(np.cov(scaled_NM.T))[1][:, -1]
     return np.asarray(scaled_NM @ (axis_M * np.sign(axis_M[np.abs(axis_M).argmax()])))
 

@@ -144,13 +144,13 @@ def _column(name: str, survey: ColumnSurvey) -> dict[str, Any]:
     if survey.numbers and survey.numbers >= NUMBER_SHARE * (survey.numbers + texts):
         return {"name": name, "kind": "number"}
     if not texts:
-        raise bad("column_unclear", f"the column {shown(name)} is empty in all rows: leave it out by input_columns")
+        raise bad("column_unclear", f"the column {shown(name)} is empty in all rows: name the others in input_columns")
     different = len(survey.texts)
     if different > MAX_CATEGORIES and (survey.other_texts or different > FREE_TEXT_SHARE * texts):
         raise bad(
             "column_unclear",
             f"the column {shown(name)} holds {different:,} or more different texts, most of them once: free text or an "
-            "id, not a category; leave it out by input_columns, or name it as id_column",
+            "id, not a category; name the others in input_columns, or name it as id_column",
         )
     usable = [
         (text, count)

@@ -40,18 +40,18 @@ def log_squared_error(prediction_N: torch.Tensor, target_N: torch.Tensor) -> tor
     prediction that equals its target says only that the error is below half the spacing of float32 numbers at that
     target, so errors are taken as at least that half spacing; larger ones are untouched.
     """
-    return _log_mean(2.0 * torch.log(_least_error(prediction_N, target_N)))
+    return log_mean(2.0 * torch.log(_least_error(prediction_N, target_N)))
 
 
 def log_absolute_error(prediction_N: torch.Tensor, target_N: torch.Tensor) -> torch.Tensor:
     """Return the natural log of each sample's absolute error; shapes and least error as for the squared one."""
-    return _log_mean(torch.log(_least_error(prediction_N, target_N)))
+    return log_mean(torch.log(_least_error(prediction_N, target_N)))
 
 
 def log_huber_error(prediction_N: torch.Tensor, target_N: torch.Tensor) -> torch.Tensor:
     """Return the natural log of each sample's Huber loss, half the square up to 1 and linear beyond; as above."""
     error = _least_error(prediction_N, target_N)
-    return _log_mean(torch.where(error < 1.0, 2.0 * torch.log(error) - math.log(2.0), torch.log(error - 0.5)))
+    return log_mean(torch.where(error < 1.0, 2.0 * torch.log(error) - math.log(2.0), torch.log(error - 0.5)))
 
 
 def log_binary_cross_entropy(logits_NK: torch.Tensor, label_NK: torch.Tensor) -> torch.Tensor:
@@ -62,7 +62,7 @@ def log_binary_cross_entropy(logits_NK: torch.Tensor, label_NK: torch.Tensor) ->
     logits = logits_NK.double()
     a = torch.where(label_NK > 0.5, -logits, logits)
     softplus = a.clamp(min=0) + torch.log1p(torch.exp(-a.abs()))
-    return _log_mean(torch.where(a < -36.0, a, torch.log(softplus)))
+    return log_mean(torch.where(a < -36.0, a, torch.log(softplus)))
 
 
 def _least_error(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -72,8 +72,8 @@ def _least_error(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor
     return torch.maximum((prediction.double() - wanted).abs(), 0.5 * spacing.double())
 
 
-def _log_mean(log_loss: torch.Tensor) -> torch.Tensor:
-    """Return the log of the mean loss over the last axis, (N,); a single loss is untouched."""
+def log_mean(log_loss: torch.Tensor) -> torch.Tensor:
+    """Return the log of the mean loss over the last axis, (N,), of log losses (N, K) or (N,)."""
     if log_loss.ndim == 1:
         return log_loss
     if log_loss.shape[1] == 1:

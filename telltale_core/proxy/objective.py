@@ -6,7 +6,7 @@ Legend: N samples, B batch, K outputs (classes, labels of a multi-label task, ta
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,9 +22,12 @@ from telltale_core.losslog.values import (
     log_binary_cross_entropy,
     log_cross_entropy,
     log_huber_error,
+    log_mean,
     log_squared_error,
 )
 
+FURTHEST = 1e6
+"""Targets further from their median than so many robust deviations are learnt as if they stood there."""
 REGRESSION_LOSSES = ("ranges", "squared", "absolute", "huber")
 
 
@@ -60,15 +63,16 @@ def make_objective(
 ) -> Objective:
     """Return the objective of a task; ``answer_N`` labels (N,), targets (N,) or (N, M), or 0 and 1 a label (N, K).
 
-    ``loss`` is that of a regression. Targets of which there are too few for three ranges are learnt by squared error.
+    ``loss`` is that of a regression. Where a target that varies has fewer than three ranges, all are learnt by squared
+    error.
     Raises :class:`BadInput` for answers from which nothing can be learnt.
     """
     if task == "regression":
         if loss not in REGRESSION_LOSSES:
             raise ConfigError(f"regression_loss must be one of {', '.join(REGRESSION_LOSSES)}, got {loss!r}")
-        cohorts = ranges_of_targets(np.asarray(answer_N, dtype=np.float64)) if loss == "ranges" else None
-        if cohorts is not None:
-            return Ranges(answer_N, cohorts.number, device)
+        range_NM = _ranges(answer_N) if loss == "ranges" else None
+        if range_NM is not None:
+            return Ranges(answer_N, range_NM, device)
         return Regression(answer_N, device, "squared" if loss == "ranges" else loss)
     if task == "multilabel":
         return MultiLabel(answer_N, device)
@@ -131,10 +135,9 @@ class Regression(Objective):
 
     def __init__(self, answer_N: NDArray[Any], device: str, loss: str) -> None:
         self._kind = loss
-        answer_NK = np.asarray(answer_N, dtype=np.float64).reshape(len(answer_N), -1)
-        self.outputs = answer_NK.shape[1]
-        self._centre, self._scale = robust_scaling(answer_NK)
-        self.answer = torch.from_numpy(((answer_NK - self._centre) / self._scale).astype(np.float32)).to(device)
+        scaled_NK, self._centre, self._scale = _scaled(answer_N)
+        self.outputs = scaled_NK.shape[1]
+        self.answer = torch.from_numpy(scaled_NK.astype(np.float32)).to(device)
 
     def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """See :meth:`Objective.loss`."""
@@ -160,43 +163,80 @@ class Regression(Objective):
 
 
 class Ranges(Objective):
-    """In which range of targets a sample lies: cross-entropy; predicted is the expected target.
+    """In which range of its values each of M targets lies: cross-entropy, their mean; predicted is the expected target.
 
-    ``range_N`` (N,) int64 are the ranges within which the verdict compares samples. An error's logarithm swings without
-    end where the error changes its sign, in poison and honest samples alike; a range is learnt as a label is.
+    ``range_NM`` (N, M) int64; of one target these are the ranges within which the verdict compares samples. The log of
+    an error swings without end where the error changes its sign, in poison and honest samples alike; a range is learnt
+    as a label is. A target with one range alone is not learnt.
     """
 
     measure = "R squared"
 
-    def __init__(self, answer_N: NDArray[Any], range_N: NDArray[np.int64], device: str) -> None:
-        answer_NM = np.asarray(answer_N, dtype=np.float64).reshape(len(answer_N), -1)
-        self.outputs = int(range_N.max()) + 1
-        self._mean_KM = np.stack([answer_NM[range_N == place].mean(axis=0) for place in range(self.outputs)])
-        self.answer = torch.from_numpy(range_N.astype(np.int64)).to(device)
-        centre_M, scale_M = robust_scaling(answer_NM)
-        self._target_NM = torch.from_numpy(((answer_NM - centre_M) / scale_M).astype(np.float32)).to(device)
-        self._scaled_KM = torch.from_numpy(((self._mean_KM - centre_M) / scale_M).astype(np.float32)).to(device)
+    def __init__(self, answer_N: NDArray[Any], range_NM: NDArray[np.int64], device: str) -> None:
+        scaled_NM, centre_M, scale_M = _scaled(answer_N)
+        sizes = [int(size) for size in range_NM.max(axis=0) + 1]
+        self.outputs = sum(sizes)
+        self._sizes = sizes
+        means = [
+            np.array([scaled_NM[range_NM[:, m] == place, m].mean() for place in range(size)])
+            for m, size in enumerate(sizes)
+        ]
+        self._record = {"ranges": [(mean * scale_M[m] + centre_M[m]).tolist() for m, mean in enumerate(means)]}
+        self.answer = torch.from_numpy(range_NM.astype(np.int64)).to(device)
+        self._target_NM = torch.from_numpy(scaled_NM.astype(np.float32)).to(device)
+        self._means = [torch.from_numpy(mean.astype(np.float32)).to(device) for mean in means]
+
+    def _parts(self, output_NK: torch.Tensor, answer_NM: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the outputs and the ranges of each target that has several."""
+        for m, part in enumerate(torch.split(output_NK, self._sizes, dim=1)):
+            if part.shape[1] > 1:
+                yield part, answer_NM[:, m]
 
     def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """See :meth:`Objective.loss`."""
-        return functional.cross_entropy(output_BK, self.answer[index])
+        parts = self._parts(output_BK, self.answer[index])
+        return torch.stack([functional.cross_entropy(part, answer) for part, answer in parts]).mean()
 
     def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
-        """See :meth:`Objective.log_loss`."""
-        return log_cross_entropy(output_NK, self.answer)
+        """See :meth:`Objective.log_loss`; of several targets, the log of the mean loss."""
+        parts = self._parts(output_NK, self.answer)
+        return log_mean(torch.stack([log_cross_entropy(part, answer) for part, answer in parts], dim=1))
 
     def score(self, output_NK: torch.Tensor) -> float:
         """Return R squared of the expected targets, the mean over the targets."""
-        return _r_squared(output_NK.float().softmax(1) @ self._scaled_KM, self._target_NM)
+        parts = zip(torch.split(output_NK.float(), self._sizes, dim=1), self._means, strict=True)
+        return _r_squared(torch.stack([part.softmax(1) @ mean for part, mean in parts], dim=1), self._target_NM)
 
     def record(self) -> dict[str, Any]:
-        """Return the mean targets of each range, (K, M): a prediction is their mean, each weighed by its chance."""
-        return {"ranges": self._mean_KM.tolist()}
+        """Return each target's ranges by their means: a prediction is their mean, each weighed by its chance."""
+        return self._record
+
+
+def _ranges(answer_N: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Return the range (N, M) of each target, all 0 for a constant one; None where another has fewer than three."""
+    found = []
+    for target_N in np.asarray(answer_N, dtype=np.float64).reshape(len(answer_N), -1).T:
+        cohorts = ranges_of_targets(target_N)
+        if cohorts is None and np.ptp(target_N) > 0:
+            return None
+        found.append(np.zeros(len(target_N), dtype=np.int64) if cohorts is None else cohorts.number)
+    range_NM = np.stack(found, axis=1)
+    return range_NM if range_NM.any() else None
 
 
 def _r_squared(found_NM: torch.Tensor, target_NM: torch.Tensor) -> float:
     error_M = (found_NM - target_NM).square().mean(0)
     return float((1.0 - error_M / target_NM.var(0, unbiased=False).clamp(min=1e-12)).mean())
+
+
+def _scaled(
+    answer_N: NDArray[Any],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return targets (N, M) on their robust scale, centre and scale (M,); cut so that their squares stay numbers."""
+    answer_NM = np.asarray(answer_N, dtype=np.float64).reshape(len(answer_N), -1)
+    centre_M, scale_M = robust_scaling(answer_NM)
+    with np.errstate(over="ignore"):  # a difference past the largest number is past the cut, too
+        return ((answer_NM - centre_M) / scale_M).clip(-FURTHEST, FURTHEST), centre_M, scale_M
 
 
 def robust_scaling(answer_NK: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -206,8 +246,9 @@ def robust_scaling(answer_NK: NDArray[np.float64]) -> tuple[NDArray[np.float64],
     """
     low_K, centre_K, high_K = np.quantile(answer_NK, (0.25, 0.5, 0.75), axis=0)
     spread_K = (high_K - low_K) / 1.349
-    spread_K = np.where(spread_K > 0, spread_K, answer_NK.std(axis=0))
-    return centre_K, np.where(spread_K > 0, spread_K, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread_K = np.where(spread_K > 0, spread_K, answer_NK.std(axis=0))
+    return centre_K, np.where((spread_K > 0) & np.isfinite(spread_K), spread_K, 1.0)
 
 
 def read_outputs(output_NK: NDArray[np.float32], task: str, record: Mapping[str, Any]) -> NDArray[Any]:
@@ -218,7 +259,9 @@ def read_outputs(output_NK: NDArray[np.float32], task: str, record: Mapping[str,
         return np.asarray(output_NK > 0, dtype=np.int64)
     output_NK = output_NK.astype(np.float64)
     if "ranges" in record:
-        found_NM = scipy.special.softmax(output_NK, axis=1) @ np.asarray(record["ranges"])
+        ends = np.cumsum([len(mean) for mean in record["ranges"]])[:-1]
+        parts = zip(np.split(output_NK, ends, axis=1), record["ranges"], strict=True)
+        found_NM = np.stack([scipy.special.softmax(part, axis=1) @ np.asarray(mean) for part, mean in parts], axis=1)
     else:
         found_NM = output_NK * np.asarray(record["scale"]) + np.asarray(record["centre"])
     return np.asarray(found_NM[:, 0] if found_NM.shape[1] == 1 else found_NM)

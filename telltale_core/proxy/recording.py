@@ -11,10 +11,11 @@ Legend: N samples, B batch, D features, C channels, P positions, L normalisation
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,17 @@ def observe(fitted: Fitted, inputs: NDArray[Any], kinds: Sequence[str]) -> Array
     with running(fitted.hardware):
         data = Resident(inputs, fitted.front, fitted.hardware.device)
         return _observe(fitted.net, data, fitted.hardware, kinds)
+
+
+def observable(fitted: Fitted, kinds: Iterable[str]) -> list[str]:
+    """Return which of these kinds a trained proxy can show: one without convolutions, for one, has no maps."""
+    found = []
+    for kind in kinds:
+        with contextlib.suppress(ConfigError):
+            for hook in _hooks(fitted.net, {kind: []}, []):
+                hook.remove()
+            found.append(kind)
+    return found
 
 
 @torch.inference_mode()

@@ -5,9 +5,9 @@ most separate split in two is found. (2) A cohort is *called* when the p-value o
 cohorts, is at most ``false_alarm_rate`` and the two sides stand at least ``min_separation`` apart, and ``min_ratio``
 times as far as the best splits of the other cohorts usually do: clean labels have sub-modes, too. (3) Of a called
 cohort's two sides the suspected one is the smaller; where they are of like size, the larger one if its losses are
-lower by more than the spread of the other cohorts' levels. Of ranges of targets it is the one whose losses are lower by
-so much, and where neither's are, the one whose levels lie closer together: poison with one target is predicted alike
-and errs alike, an honest target is noisy. (4) Its samples are
+lower by more than the spread of the other cohorts' levels. Of ranges of targets it is, whatever the sizes, the one
+whose losses are lower by so much; where neither's are and the sizes are alike, the one whose levels lie closer
+together: poison with one target is predicted alike and errs alike, an honest target is noisy. (4) Its samples are
 quarantined, those between the sides go to review. (5) A significant cohort that misses the required separation by a
 twentieth or less goes to review, as do samples whose losses are not finite.
 (6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
@@ -167,17 +167,18 @@ def _oriented(
 
     That is the smaller side, unless the sides are of like size and the larger one is by far the easier to learn: then
     the poison is the majority of its label, as at high rates it is. A range of targets holds a tenth of the samples, so
-    that a poison of a twentieth is half of it and size says nothing: there it is the side that is by far the easier to
-    learn, and where neither is, the one whose levels lie closer together.
+    that a poison can fill it and size says nothing: there it is the side that is by far the easier to learn. Where
+    neither is, it is the smaller one, and of sides of like size the one whose levels lie closer together.
     """
     inside_n = found.chance_n > 0.5
-    if len(others) == 0 or inside_n.mean() < LIKE_SIZE:
+    alike, ranges = bool(inside_n.mean() >= LIKE_SIZE), word == "target range"
+    if len(others) == 0 or not inside_n.any() or not (alike or ranges):
         return found.chance_n
     level_N = spectra.level_N
     spread = 1.4826 * _deviation(level_N[others])
     easier = np.median(level_N[rows[inside_n]]) - np.median(level_N[rows[~inside_n]])
     other_side = bool(easier > spread)
-    if word == "target range" and abs(easier) <= spread:
+    if ranges and alike and abs(easier) <= spread:
         other_side = _deviation(level_N[rows[inside_n]]) > _deviation(level_N[rows[~inside_n]])
     return 1 - found.chance_n if other_side else found.chance_n
 

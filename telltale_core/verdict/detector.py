@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from telltale_core.config import to_dict
 from telltale_core.digest import code_version, digest_of, sha256_bytes
 from telltale_core.drop import Drop
+from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import Corrupt
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.record import conclude, write_verdict
+from telltale_core.verdict.record import conclude_on, write_verdict
 from telltale_core.verdict.statement import state
 
 
@@ -32,11 +33,17 @@ class TelltaleDetector:
         self.spectrum = spectrum
         self.verdict = verdict
 
-    def fit(self, losslog: LossLog, labels: NDArray[np.int64] | None = None) -> Self:
-        """Return the detector with the verdict on ``losslog``; ``labels`` (N,) int64, None for regression."""
+    def fit(self, losslog: LossLog, labels: Cohorts | NDArray[np.int64] | None = None) -> Self:
+        """Return the detector with the verdict on ``losslog``.
+
+        ``labels`` say which samples are compared with each other: a drop's ``cohorts`` (of any task: labels, ranges of
+        targets, sets of labels), labels (N,) int64, or None, where all are compared with all.
+        """
         spectrum, verdict = self.spectrum or SpectrumConfig(), self.verdict or VerdictConfig()
-        self._spectra = transform(losslog.log_loss, losslog.member_T, labels, spectrum)
-        self._made = made = conclude(losslog.sample_ids, self._spectra, labels, None, verdict)
+        cohorts = labels if isinstance(labels, Cohorts) or labels is None else Cohorts(number=labels, names=None)
+        number = None if cohorts is None else np.asarray(cohorts.number, dtype=np.int64)
+        self._spectra = transform(losslog.log_loss, losslog.member_T, number, spectrum)
+        self._made = made = conclude_on(losslog.sample_ids, self._spectra, cohorts, verdict)
         self._drop_digest = losslog.drop_digest
         self.suspicion_ = made.suspicion
         self.flagged_ = made.decision == "quarantine"
@@ -44,7 +51,7 @@ class TelltaleDetector:
         self.reason_ = made.reason
         self.groups_ = made.groups
         self.statement_ = state(made.groups, len(made.decision), verdict)
-        labelled = None if labels is None else sha256_bytes(np.asarray(labels, dtype=np.int64).tobytes())
+        labelled = None if number is None else sha256_bytes(number.tobytes())
         rests_on = [labelled, to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes())]
         self.lineage_: dict[str, Any] = {
             "config_digest": digest_of(rests_on),

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from telltale_core.config import to_dict
 from telltale_core.drop import Drop
+from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import ConfigError, Corrupt, NotFound
 from telltale_core.losslog.files import write_json
 from telltale_core.spectrum import Spectra, Spectrum
@@ -35,6 +36,8 @@ from telltale_core.verdict.slides import decide_by_slides
 from telltale_core.verdict.statement import caveats, least_p_value, state
 
 FORMAT = "telltale.verdict/1"
+MOST_OF_COHORT = 0.75
+"""A drop of which a cohort would lose more than this share needs a person's approval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,15 @@ def conclude(
     return decide(sample_ids, spectra, labels, label_names, config, word=word)
 
 
+def conclude_on(
+    sample_ids: NDArray[np.str_], spectra: Spectra, cohorts: Cohorts | None, config: VerdictConfig
+) -> Decisions:
+    """Return :func:`conclude` on a drop's cohorts; None where all samples are compared with all."""
+    if cohorts is None:
+        return conclude(sample_ids, spectra, None, None, config)
+    return conclude(sample_ids, spectra, cohorts.number, cohorts.names, config, word=cohorts.word)
+
+
 def judge(spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None) -> Verdict:
     """Return the verdict on a drop from its recorded spectra and write it to the folder ``out``, its record last.
 
@@ -86,11 +98,7 @@ def judge(spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | Non
     spectrum = Spectrum.open(spectrum_dir)
     if spectrum.drop_digest != drop.digest or not np.array_equal(spectrum.sample_ids, drop.sample_ids):
         raise Corrupt(f"the spectra in {spectrum_dir} are of drop {spectrum.drop_digest[:12]}, not {drop.digest[:12]}")
-    cohorts = drop.cohorts
-    if cohorts is None:
-        made = conclude(spectrum.sample_ids, spectrum.spectra, None, None, config)
-    else:
-        made = conclude(spectrum.sample_ids, spectrum.spectra, cohorts.number, cohorts.names, config, word=cohorts.word)
+    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config)
     return write_verdict(made, drop, spectrum.spectra, out, config)
 
 
@@ -115,6 +123,14 @@ def _table(sample_ids: NDArray[np.str_], made: Decisions) -> pa.Table:
     )
 
 
+def _broad(made: Decisions, most: float) -> bool:
+    """Return whether more is held back than a person should leave to a rule: of the drop, or of one cohort."""
+    whole = any(
+        group.kind == "together" and group.quarantined > MOST_OF_COHORT * group.samples for group in made.groups
+    )
+    return whole or int((made.decision != "keep").sum()) > most * len(made.decision)
+
+
 def _record(made: Decisions, drop_digest: str, spectra: Spectra, config: VerdictConfig) -> dict[str, Any]:
     samples = len(made.decision)
     counts = {name: int((made.decision == name).sum()) for name in ("keep", "quarantine", "review")}
@@ -125,7 +141,7 @@ def _record(made: Decisions, drop_digest: str, spectra: Spectra, config: Verdict
         "detector": config.method,
         "statement": state(made.groups, samples, config),
         "poison_found": called,
-        "needs_review": untested or counts["quarantine"] + counts["review"] > config.review_share * samples,
+        "needs_review": untested or _broad(made, config.review_share),
         "p_value": least_p_value(made.groups),
         "false_alarm_rate": config.false_alarm_rate,
         "counts": {"samples": samples, **counts},

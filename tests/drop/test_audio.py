@@ -131,6 +131,8 @@ def lying_flac(frames):
     return bytes(data)
 
 
+HALF_OGG = encoded(wave(5.0), kind="OGG")
+HALF_OGG = HALF_OGG[: len(HALF_OGG) // 2]
 NAN = np.array([0.1, np.nan, 0.2] * 400, dtype=np.float32)
 HOSTILE = {
     "a WAV header of 4 GB": (wav_header(data_bytes=0xFFFFFFF0), "media_unreadable"),
@@ -138,6 +140,12 @@ HOSTILE = {
     "a FLAC header of more frames than there are": (lying_flac(8000), "media_unreadable"),
     "a truncated FLAC": (encoded(wave(2.0), kind="FLAC")[:-3000], "media_unreadable"),
     "a truncated OGG": (encoded(wave(2.0), kind="OGG")[:200], "media_unreadable"),
+    "an OGG cut in half": (HALF_OGG, "media_unreadable"),
+    "a WAV header of less than there is": (
+        encoded(wave())[:40] + struct.pack("<I", 200) + encoded(wave())[44:],
+        "media_unreadable",
+    ),
+    "a FLAC header of no length": (lying_flac(0), "media_unreadable"),
     "64 channels": (encoded(wave(0.1, channels=64)), "too_many_channels"),
     "1 Hz": (wav_header(rate=1), "sample_rate_refused"),
     "10 MHz": (wav_header(rate=10_000_000), "sample_rate_refused"),

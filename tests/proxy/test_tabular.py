@@ -1,5 +1,6 @@
 """Tables and targets on their way into a proxy: front, several targets, sets of labels, predictions in own units."""
 
+import json
 import math
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_a_regression_gives_predictions_in_the_drops_own_units(loss):
 def test_a_regression_by_ranges_predicts_in_the_drops_own_units_too():
     random = np.random.default_rng(0)
     inputs = random.normal(size=(1_000, 3)).astype(np.float32)
-    targets = np.stack([1000 + 50 * inputs[:, 0], 3 * inputs[:, 0]], axis=1).astype(np.float64)
+    targets = np.stack([1000 + 50 * inputs[:, 0], 3 * inputs[:, 1]], axis=1).astype(np.float64)
     config = ProxyConfig(epochs=12, width=32, batch_size=32, threads=1, device="cpu")
     scores = []
     model = fit(
@@ -90,7 +91,7 @@ def test_a_regression_by_ranges_predicts_in_the_drops_own_units_too():
         modality="table",
         task="regression",
     )
-    assert model.net.head.out_features == 5
+    assert model.net.head.out_features == 5 + 5
     found = model.predict(inputs)
     explained = 1 - np.square(found - targets).mean(axis=0) / targets.var(axis=0)
     assert explained.min() > 0.85
@@ -102,8 +103,8 @@ def test_the_ranges_that_are_learnt_are_those_that_the_verdict_compares():
     ranges = ranges_of_targets(targets)
     objective = make_objective("regression", targets, None, "cpu")
     assert objective.outputs == len(ranges.names)
-    assert objective.answer.tolist() == ranges.number.tolist()
-    sure = 100.0 * torch.nn.functional.one_hot(objective.answer).float()
+    assert objective.answer[:, 0].tolist() == ranges.number.tolist()
+    sure = 100.0 * torch.nn.functional.one_hot(objective.answer[:, 0]).float()
     assert objective.log_loss(sure).max() < -90
     assert objective.loss(sure, torch.arange(2_000)) < 1e-6
     assert 0.9 < objective.score(sure) < 1
@@ -122,6 +123,31 @@ def test_a_drop_without_three_ranges_is_learnt_by_squared_error():
     assert few.log_loss(torch.zeros(599, 1)).tolist() == asked.log_loss(torch.zeros(599, 1)).tolist()
     with pytest.raises(ConfigError, match="regression_loss"):
         make_objective("regression", targets, None, "cpu", "cubic")
+
+
+def test_a_constant_target_beside_another_is_predicted_as_it_is_and_not_learnt():
+    random = np.random.default_rng(0)
+    targets = np.stack([random.normal(size=1_000), np.full(1_000, 7.0)], axis=1)
+    objective = make_objective("regression", targets, None, "cpu")
+    assert objective.outputs == 5 + 1
+    outputs = torch.from_numpy(random.normal(size=(1_000, 6)).astype(np.float32))
+    alone = make_objective("regression", targets[:, 0], None, "cpu")
+    assert objective.log_loss(outputs).tolist() == alone.log_loss(outputs[:, :5]).tolist()
+    assert (read_outputs(outputs.numpy(), "regression", objective.record())[:, 1] == 7.0).all()
+    few_values = np.stack([targets[:, 0], np.arange(1_000) % 2], axis=1)
+    assert make_objective("regression", few_values, None, "cpu").errors
+
+
+@pytest.mark.parametrize("loss", ["ranges", "squared"])
+@pytest.mark.parametrize("far", [1e30, -1e300, 1.7e308])
+def test_one_target_beyond_all_measure_leaves_the_numbers_of_a_training_finite(loss, far):
+    targets = np.r_[np.random.default_rng(0).normal(size=800), far]
+    objective = make_objective("regression", targets, None, "cpu", loss)
+    outputs = torch.zeros(801, objective.outputs)
+    assert math.isfinite(objective.score(outputs))
+    assert torch.isfinite(objective.log_loss(outputs)).all()
+    assert torch.isfinite(objective.loss(outputs, torch.arange(801)))
+    json.dumps(objective.record(), allow_nan=False)
 
 
 def test_label_sets_are_learnt_and_read_as_sets():

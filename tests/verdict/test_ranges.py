@@ -13,7 +13,16 @@ from telltale_core.verdict.record import conclude
 
 @pytest.mark.parametrize(
     ("poison", "level", "spread"),
-    [(60, -0.8, 0.2), (104, 0.0, 0.2), (130, 0.8, 0.2), (60, -6.0, 1.6), (104, -6.0, 1.6), (130, -6.0, 1.6)],
+    [
+        (60, -0.8, 0.2),
+        (104, 0.0, 0.2),
+        (130, 0.8, 0.2),
+        (60, -6.0, 1.6),
+        (104, -6.0, 1.6),
+        (130, -6.0, 1.6),
+        (160, -6.0, 0.2),
+        (184, -6.0, 1.6),
+    ],
 )
 def test_poison_with_one_target_is_the_suspected_side_whatever_its_share(
     poison: int, level: float, spread: float

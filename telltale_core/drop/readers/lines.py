@@ -56,6 +56,7 @@ def csv_rows(handle: BinaryIO, limits: Limits, delimiter: str) -> Iterator[Parse
     """Yield each CSV record after the header as a dictionary of texts, or the fault that makes it a rejected row."""
     names = csv_header(handle, limits, delimiter)
     faults: list[BadInput] = []
+    csv.field_size_limit(max(csv.field_size_limit(), limits.max_row_bytes))  # the reader's own; ours are told by name
     reader = csv.reader(_texts(handle, limits, faults), delimiter=delimiter)
     while True:
         faults.clear()
@@ -71,7 +72,8 @@ def csv_rows(handle: BinaryIO, limits: Limits, delimiter: str) -> Iterator[Parse
         elif len(fields) == len(names):
             yield _checked(dict(zip(names, fields, strict=True)), limits)
         elif fields:
-            yield None, bad("row_unreadable", f"the record has {len(fields)} fields, the header {len(names)}")
+            what = bad("row_unreadable", f"the record has {len(fields)} fields, the header {len(names)}")
+            yield dict(zip(names, fields, strict=False)), what
 
 
 def _texts(handle: BinaryIO, limits: Limits, faults: list[BadInput]) -> Iterator[str]:
