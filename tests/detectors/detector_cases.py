@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from telltale_core.detectors import CleanSet, Evidence, make_detector
+from telltale_core.drop.cohorts import Cohorts
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import ProxyConfig
 
@@ -52,6 +53,7 @@ def made(seed: int = 0, each: int = EACH, poison: int = POISON) -> tuple[Evidenc
         sample_ids=ids,
         num_classes=CLASSES,
         labels=labels[order],
+        cohorts=Cohorts(number=labels[order], names=None),
         losslog=LossLog.from_array(loss[order], sample_ids=ids),
         features=features[order].astype(np.float32),
         maps=maps[order].astype(np.float16),
