@@ -244,3 +244,13 @@ def test_every_row_is_kept_or_rejected(tmp_path, rows, junk):
     assert counts["rejected"] == drop.rejected().num_rows == sum(counts["by_reason"].values())
     assert len(drop) == len(drop.inputs) == drop.payload().num_rows == len(set(drop.sample_ids.tolist()))
     assert np.isin(drop.labels, [0, 1, 2]).all()
+
+
+def test_a_csv_row_with_a_field_too_many_keeps_its_id_among_the_rejected(tmp_path):
+    lines = ["id,text,label", *(f"r{row},words of row {row},{row % 2}" for row in range(40)), "r40,one,two,0"]
+    (tmp_path / "drop.csv").write_text("\n".join(lines), encoding="utf-8")
+    drop = ingest(str(tmp_path / "drop.csv"), tmp_path / "drops")
+    (rejected,) = drop.rejected().to_pylist()
+    assert rejected["reason_code"] == "row_unreadable"
+    assert "4 fields, the header 3" in rejected["reason"]
+    assert "r40" in (rejected["sample_id"] or "") + str(rejected["raw"])

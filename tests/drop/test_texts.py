@@ -190,9 +190,9 @@ def test_bytes_that_are_not_utf8_are_rejected(take, tmp_path, reasons):
 
 
 def test_a_line_with_a_token_of_10_mb_is_rejected_in_csv_and_json_lines(take, tmp_path, reasons):
-    for name, code in (("drop.csv", "row_unreadable"), ("drop.jsonl", "field_too_long")):
+    for name in ("drop.csv", "drop.jsonl"):
         drop = take(write(tmp_path / name, [*sentences(), "x" * 10_000_000]))
-        assert list(reasons(drop).values()) == [code]
+        assert list(reasons(drop).values()) == ["field_too_long"]
         assert len(drop) == 40
 
 
