@@ -204,8 +204,8 @@ def _check_wave_chunks(media: bytes) -> None:
 
 def _check_rest(rest: bytes, stated: int) -> None:
     """Raise where what follows a WAV file's sound is neither chunks nor padding: sound that the header hides."""
-    place = 0
-    while place + 8 <= len(rest) and any(rest[place:]):
+    place, end = 0, len(rest.rstrip(b"\0"))
+    while place < end and place + 8 <= len(rest):
         name, size = rest[place : place + 4], struct.unpack_from("<I", rest, place + 4)[0]
         if not all(32 <= letter < 127 for letter in name) or size > len(rest) - place - 8:
             more = len(rest) - place

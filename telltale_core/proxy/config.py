@@ -14,6 +14,7 @@ from telltale_core.modality import modality_named
 from telltale_core.proxy.local_model import by_content
 
 MIN_STEPS = 8
+REGRESSION_LOSSES = ("ranges", "squared", "absolute", "huber")
 RECORDABLE = ("features", "maps", "norms", "logits")
 # Settings that change how fast or within what means a run goes, never its losses: a resumed run may change them.
 _MEANS = ("workers", "deadline_s", "memory_limit_bytes")
@@ -71,8 +72,8 @@ class ProxyConfig:
             "'auto', 'float32' or 'bfloat16'",
             lambda value: value in ("auto", "float32", "bfloat16"),
         )
-        losses = ("ranges", "squared", "absolute", "huber")
-        self._need("regression_loss", f"one of {', '.join(losses)}", lambda value: value in losses)
+        losses = f"one of {', '.join(REGRESSION_LOSSES)}"
+        self._need("regression_loss", losses, lambda value: value in REGRESSION_LOSSES)
         for name in ("threads", "workers"):
             self._need(name, ">= 0 (0: found by itself)", lambda value: value >= 0)
         for name in ("deadline_s", "memory_limit_bytes"):

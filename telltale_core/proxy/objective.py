@@ -25,10 +25,10 @@ from telltale_core.losslog.values import (
     log_mean,
     log_squared_error,
 )
+from telltale_core.proxy.config import REGRESSION_LOSSES
 
 FURTHEST = 1e6
 """Targets further from their median than so many robust deviations are learnt as if they stood there."""
-REGRESSION_LOSSES = ("ranges", "squared", "absolute", "huber")
 
 
 class Objective(ABC):
