@@ -151,7 +151,7 @@ def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
     settings = to_dict(config)
     upstream: Any = source
     for name in ORDER[: ORDER.index(last) + 1]:
-        options: dict[str, Any] = {"progress": ProgressBar()} if name == "train" else {}
+        options: dict[str, Any] = {"progress": ProgressBar()} if name in ("train", "cluster") else {}
         upstream = getattr(stages, name)(upstream, work, settings[stages.STAGES[name].settings], **options)
     record: Record = upstream
     return record

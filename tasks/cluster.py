@@ -7,6 +7,8 @@ from typing import Any
 from prefect import task
 
 from tasks import policy, redaction
+from tasks.fence import Fence
+from tasks.progress import watch
 from telltale_core import stages
 
 
@@ -14,4 +16,5 @@ from telltale_core import stages
 @redaction.withholding
 def cluster(upstream: stages.Record, work: str, settings: dict[str, Any], key: str) -> stages.Record:
     """Return the record of the verdict on the spectra of ``upstream``."""
-    return stages.cluster(upstream, work, settings, key=key)
+    with Fence(watch("cluster")) as fence:
+        return stages.cluster(upstream, work, settings, key=key, progress=fence)

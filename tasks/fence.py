@@ -45,7 +45,7 @@ class Fence:
     def __call__(self, progress: Progress) -> None:
         """Hand the progress on, or stop."""
         if self.ended.is_set():
-            raise GivenUp("the server ended this run: the training stops, its finished epochs stand")
+            raise GivenUp("the server ended this run: the training stops here")
         self.inner(progress)
 
     def _ask(self) -> None:

@@ -13,6 +13,7 @@ from telltale_core.errors import ConfigError
 
 CLEAN = "clean"
 REPORT_SEEDS = (11, 12, 13)
+FRESH_SEEDS = (14, 15, 16)
 DEVELOPMENT_SEEDS = (1, 2)
 
 
@@ -183,6 +184,7 @@ SUITES = {
             )
             for name, seeds, about in (
                 ("modalities", REPORT_SEEDS, "report cases, three seeds each"),
+                ("modalities-fresh", FRESH_SEEDS, "report cases drawn after the second look was settled"),
                 ("modalities-development", DEVELOPMENT_SEEDS, "the cases on which settings were chosen"),
             )
         ),

@@ -111,6 +111,6 @@ def opinion_key(detector: Detector, question: Question) -> str:
     trained = [record["log_digest"], record["config"]["seed"], [m["model_sha256"] for m in record["members"]]]
     own = Path(inspect.getfile(type(detector)))
     code = [sha256_file(place) for place in (own, own.with_name("contract.py"), own.with_name("evidence.py"))]
-    verdict = code_version(["spectrum", "verdict"]) if detector.name in ("telltale", "slides") else ""
+    verdict = code_version(["spectrum", "verdict", "proxy"]) if detector.name in ("telltale", "slides") else ""
     rests_on = [trained, vouched, sorted(question.known_clean), detector.params(), code, verdict]
     return f"{detector.name}-{digest_of(rests_on)[:24]}"

@@ -44,6 +44,7 @@ class Need(StrEnum):
     CLEAN = "clean"
     KNOWN_CLEAN = "known_clean"
     RETRAINING = "retraining"
+    LOOK = "look"
 
     @property
     def words(self) -> str:
@@ -64,6 +65,7 @@ _WORDS = {
     Need.CLEAN: "clean set",
     Need.KNOWN_CLEAN: "known clean samples of the drop",
     Need.RETRAINING: "retraining",
+    Need.LOOK: "a second proxy that learns without some samples",
 }
 
 

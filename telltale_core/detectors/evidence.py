@@ -16,6 +16,7 @@ from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import ConfigError
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import Fitted, ProxyConfig
+from telltale_core.verdict import Look
 
 T = TypeVar("T")
 
@@ -46,7 +47,8 @@ class Evidence:
     labels, as ranges of targets; ``losslog``; of the trained proxy in evaluation mode: ``features``
     (N, D) the head's input, ``maps`` (N, C, P) the input of the last convolutional part, ``norms`` (N, L) each
     normalisation layer's least log-likelihood, ``logits`` (N, E, K) at each epoch's end; ``inputs`` (N, ...) as in the
-    drop; ``model`` the proxy; ``retraining`` the settings for further trainings; ``known_clean`` (N,) bool.
+    drop; ``model`` the proxy; ``retraining`` the settings for further trainings, ``look`` a training that leaves out
+    what it is told (:func:`telltale_core.proxy.looking_again`); ``known_clean`` (N,) bool.
     """
 
     sample_ids: NDArray[np.str_]
@@ -62,6 +64,7 @@ class Evidence:
     inputs: NDArray[Any] | None = None
     model: Fitted | None = None
     retraining: ProxyConfig | None = None
+    look: Look | None = None
     clean: CleanSet | None = None
     known_clean: NDArray[np.bool_] | None = None
 
@@ -101,7 +104,20 @@ class Evidence:
             )
         if self.inputs is not None:
             taken["inputs"] = np.asarray(self.inputs)[rows]
+        if self.look is not None:
+            taken["look"] = _looking_at(rows, len(self), self.look)
         return dataclasses.replace(self, **taken)
+
+
+def _looking_at(rows: NDArray[np.int64], n: int, look: Look) -> Look:
+    """Return a look that is asked and answers by these rows of ``n``; the other rows are learnt from."""
+
+    def asked(left_out: NDArray[np.bool_]) -> NDArray[np.int64]:
+        left_out_N = np.zeros(n, dtype=bool)
+        left_out_N[rows] = left_out
+        return look(left_out_N)[rows]
+
+    return asked
 
 
 def _finite(values: NDArray[Any], rows: int = 4096) -> NDArray[np.bool_]:

@@ -23,7 +23,9 @@ from telltale_core.losslog import LossLog
 from telltale_core.proxy import (
     Fitted,
     ProxyConfig,
+    can_look_again,
     load_proxy,
+    looking_again,
     observe,
     read_logits,
     read_recording,
@@ -31,7 +33,9 @@ from telltale_core.proxy import (
 )  # fmt: skip
 from telltale_core.proxy.predict import read_train_record
 from telltale_core.proxy.recording import observable, write_recording
+from telltale_core.verdict import Look
 
+WITHOUT_PROXY = {Need.LOSS_LOG, Need.LABELS, Need.COHORTS, Need.KNOWN_CLEAN, Need.LOOK}
 PASSES = {Need.FEATURES: "features", Need.MAPS: "maps", Need.NORMS: "norms"}
 
 
@@ -51,7 +55,7 @@ def gather(
     """
     wanted = set(needs)
     record = read_train_record(train_dir)
-    model = load_proxy(train_dir) if wanted - {Need.LOSS_LOG, Need.LABELS, Need.COHORTS, Need.KNOWN_CLEAN} else None
+    model = load_proxy(train_dir) if wanted - WITHOUT_PROXY else None
     seen = _recorded(drop, train_dir, model, sorted(wanted & set(PASSES)), cache) if model is not None else {}
     if Need.LOGITS in wanted:
         with contextlib.suppress(NotFound):  # a detector that needs them will say so
@@ -67,10 +71,18 @@ def gather(
         inputs=drop.inputs,
         model=model,
         retraining=config,
+        look=_look(drop, config, record) if Need.LOOK in wanted else None,
         clean=None if clean is None or Need.CLEAN not in wanted else _seen_by(model, clean, drop, wanted),
         known_clean=_known(drop, known_clean),
         **seen,
     )
+
+
+def _look(drop: Drop, config: ProxyConfig, record: dict[str, Any]) -> Look | None:
+    cohorts = drop.cohorts
+    if cohorts is None or not can_look_again(config, record["hardware"]["kind"]):
+        return None
+    return looking_again(drop, cohorts.number, config)
 
 
 def _recorded(drop: Drop, train_dir: Path, model: Fitted, kinds: list[Need], cache: Path | None) -> dict[str, Any]:

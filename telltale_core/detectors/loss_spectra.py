@@ -18,7 +18,8 @@ from telltale_core.verdict.statement import least_p_value, state
 class Telltale(Detector):
     """Flags what :class:`telltale_core.verdict.TelltaleDetector` would quarantine, under default settings.
 
-    Needs the loss log; uses labels where the task has them. ``suspicion_`` in [0, 1]. See ``telltale_core/README.md``.
+    Needs the loss log; uses labels where the task has them, and trains once more where there is doubt. ``suspicion_``
+    in [0, 1]. See ``telltale_core/README.md``.
     """
 
     seed: int = 0
@@ -36,8 +37,8 @@ class Telltale(Detector):
 
     @property
     def uses(self) -> frozenset[Need]:
-        """Labels, or what takes their place, where there are any."""
-        return frozenset({Need.LABELS, Need.COHORTS})
+        """Labels, or what takes their place, and a second training where there is doubt."""
+        return frozenset({Need.LABELS, Need.COHORTS, Need.LOOK})
 
     def estimate_bytes(self, sizes: Sizes) -> int:
         """Return the spectra a few times over and, within the largest label, neighbour lists."""
@@ -86,7 +87,7 @@ def _verdict(evidence: Evidence, spectrum: SpectrumConfig, verdict: VerdictConfi
     if evidence.labels is not None:
         cohorts = Cohorts(number=evidence.labels, names=None)
     spectra = transform(log.log_loss, log.member_T, None if cohorts is None else cohorts.number, spectrum)
-    made = conclude_on(log.sample_ids, spectra, cohorts, verdict)
+    made = conclude_on(log.sample_ids, spectra, cohorts, verdict, evidence.look)
     return Opinion(
         suspicion=made.suspicion,
         flagged=made.decision == "quarantine",

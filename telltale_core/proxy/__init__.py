@@ -8,6 +8,7 @@ from telltale_core.proxy.progress import Progress, ProgressBar
 
 if TYPE_CHECKING:
     from telltale_core.proxy.fitting import Fitted, fit
+    from telltale_core.proxy.left_out import can_look_again, looking_again
     from telltale_core.proxy.loop import Snapshot
     from telltale_core.proxy.models import register
     from telltale_core.proxy.predict import load_proxy, predict_logits
@@ -20,8 +21,10 @@ __all__ = [
     "ProgressBar",
     "ProxyConfig",
     "Snapshot",
+    "can_look_again",
     "fit",
     "load_proxy",
+    "looking_again",
     "observe",
     "predict_logits",
     "read_logits",
@@ -34,6 +37,7 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     fitting=("Fitted", "fit"),
+    left_out=("can_look_again", "looking_again"),
     loop=("Snapshot",),
     models=("register",),
     predict=("load_proxy", "predict_logits"),

@@ -108,8 +108,9 @@ def make_trainer(
     seed: int,
     modality: str,
     deadline_at: float | None = None,
+    learnt: NDArray[np.int64] | None = None,
 ) -> Trainer:
-    """Return a trainer before its first step."""
+    """Return a trainer before its first step; ``learnt`` are the rows that it learns from, all where None."""
     require_samples(inputs, answers)
     kind, settled = modality_named(modality), config.settled(modality)
     objective = make_objective(task, answers, num_classes, hardware.device, settled.regression_loss)
@@ -126,6 +127,7 @@ def make_trainer(
         augment=augments(inputs, settled, modality, task),
         clip=kind.regression_clip if settled.clip is None and objective.errors else settled.clip,
         deadline_at=deadline_at,
+        learnt=None if learnt is None else torch.from_numpy(learnt),
     )
 
 

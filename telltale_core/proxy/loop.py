@@ -64,14 +64,17 @@ class Trainer:
     clip: float | None = None
     """The largest norm that a step's gradient may have."""
     step: int = 0
+    learnt: torch.Tensor | None = None
+    """The rows that are learnt from; all where None. Snapshots are of all rows."""
     on_outputs: Callable[[int, torch.Tensor], None] | None = None
     """Called at every snapshot with the epoch and the outputs for all samples, (N, K) on the device."""
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
         self.net.to(self.hardware.device)
-        self.batch = self.config.batch_for(len(self.data))
-        self.steps_per_epoch = len(self.data) // self.batch
+        self.samples = len(self.data) if self.learnt is None else len(self.learnt)
+        self.batch = self.config.batch_for(self.samples)
+        self.steps_per_epoch = self.samples // self.batch
         self.steps = self.steps_per_epoch * self.config.epochs
         # fullgraph is not asked for: a registered model may break the graph
         self._forward: Callable[[torch.Tensor], torch.Tensor] = (
@@ -140,7 +143,9 @@ class Trainer:
         words = np.random.SeedSequence([self.seed, epoch]).generate_state(2, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
         shape = (self.steps_per_epoch, self.batch)
-        order = torch.randperm(len(self.data), generator=generator)[: shape[0] * shape[1]].view(shape)
+        order = torch.randperm(self.samples, generator=generator)[: shape[0] * shape[1]].view(shape)
+        if self.learnt is not None:
+            order = self.learnt[order]
         chance = torch.rand(shape, generator=generator).to(self.hardware.device) if self.augment else None
         torch.manual_seed(int(words[1] >> np.uint64(1)))  # for what a registered model draws itself, such as dropout
         return order.to(self.hardware.device), chance

@@ -118,6 +118,7 @@ def _page(
         words=f"{run.word}s",
         groups=views.groups(run, config),
         groups_left=views.groups_left(run, config),
+        looked=any(group.own is not None for group in run.groups()),
         evidence_lead=views.evidence_lead(run, items),
         evidence=items,
         overall=overall(run, config),

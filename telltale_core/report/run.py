@@ -47,7 +47,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One cohort's line in the verdict; ``over``: the detector calls it, or its statistic is above the threshold."""
+    """One cohort's line in the verdict; ``over``: the detector calls it, or its statistic is above the threshold.
+
+    ``own`` and ``own_usual``: shares of the suspected samples, and of others, that a proxy which learnt without them
+    gives their own answer; None where no second look was taken.
+    """
 
     label: int | None
     name: str
@@ -59,6 +63,8 @@ class Group:
     review: int
     tested: bool
     over: bool
+    own: float | None = None
+    own_usual: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,7 +118,7 @@ class Run:
         return str(names[label]) if 0 <= label < len(names) else f"{self.word} {label}"
 
     def groups(self) -> list[Group]:
-        """Return the verdict's groups whose statistic is a number, the one furthest above its threshold first."""
+        """Return the verdict's groups whose statistic is a number: called ones, then those nearest their threshold."""
         made = []
         for given in self.verdict.get("groups") or []:
             statistic, threshold = number(given.get("statistic")), number(given.get("threshold"))
@@ -129,9 +135,11 @@ class Run:
                     review=int(given.get("review") or 0),
                     tested=bool(given.get("tested", True)),
                     over=bool(given.get("called", statistic > threshold)),
+                    own=number(given.get("own")),
+                    own_usual=number(given.get("own_usual")),
                 )
                 made.append(group)
-        return sorted(made, key=lambda group: group.threshold - group.statistic)
+        return sorted(made, key=lambda group: (not group.over, group.threshold - group.statistic))
 
     def worst_first(self, decision: str | None = None) -> npt.NDArray[np.int64]:
         """Return row numbers by falling suspicion, ties by row, of one decision or of all."""

@@ -190,6 +190,7 @@ def _group(group: Group, top: float) -> dict[str, Any]:
         "p": probability(group.p_value) if group.tested else "not tested",
         "quarantined": f"{group.quarantined:,}",
         "review": f"{group.review:,}",
+        "own": "" if group.own is None else f"{group.own:.0%} ({group.own_usual or 0:.0%})",
         "width": f"{400 * max(0.0, group.statistic) / top:.1f}",
         "tick": f"{400 * max(0.0, group.threshold) / top:.1f}",
         "alt": f"statistic {statistic}, {'beyond' if group.over else 'within'} the threshold {threshold}",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from telltale_core import drop as drops
 from telltale_core import proxy
@@ -39,6 +43,8 @@ from telltale_core.stages.record import (
 )
 from telltale_core.storage import open_store
 from telltale_core.verdict import VerdictConfig
+
+log = logging.getLogger(__name__)
 
 
 def ingest(source: str, work: str, settings: Settings, *, key: str | None = None) -> Record:
@@ -108,19 +114,50 @@ def spectrum(upstream: Record, work: str, settings: Settings, *, key: str | None
         return finish("spectrum", key, upstream, settings, area)
 
 
-def cluster(upstream: Record, work: str, settings: Settings, *, key: str | None = None) -> Record:
-    """Return the record of the verdict on the spectra of ``upstream``."""
+def cluster(
+    upstream: Record,
+    work: str,
+    settings: Settings,
+    *,
+    key: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Record:
+    """Return the record of the verdict on the spectra of ``upstream``; ``progress`` tells of a second look.
+
+    A second look trains another proxy, where there is doubt.
+    """
     key = key or key_for("cluster", upstream, settings)
     with alone("cluster", key, upstream, settings, work) as (area, done):
         if done:
             return done
+        drop = open_drop(upstream, work)
         verdicts.judge(
             folder_of(upstream, "spectrum", work),
-            open_drop(upstream, work),
+            drop,
             area.path(STAGES["cluster"].folder, key),
             from_dict(VerdictConfig, settings, "verdict"),
+            look=_look(upstream, work, drop, progress),
         )
         return finish("cluster", key, upstream, settings, area)
+
+
+def _look(
+    upstream: Record, work: str, drop: drops.Drop, progress: Callable[[Progress], None] | None
+) -> verdicts.Look | None:
+    """Return what trains for a second look, with the settings of the drop's own proxy; None where nothing can."""
+    cohorts, settings = drop.cohorts, from_dict(ProxyConfig, upstream["settings"]["proxy"], "proxy")
+    if cohorts is None:
+        return None
+    trained_on = read_record(upstream, "train", work)["hardware"]["kind"]
+
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        log.info("cluster: a second look, a proxy learns without %d samples", left_out_N.sum())
+        return proxy.looking_again(drop, cohorts.number, settings, progress)(left_out_N)
+
+    if proxy.can_look_again(settings, trained_on):
+        return look
+    log.warning("cluster: no second look, if one is called for: this machine cannot train what trained the proxy")
+    return None
 
 
 def report(upstream: Record, work: str, settings: Settings, *, key: str | None = None) -> Record:

@@ -14,8 +14,9 @@ class VerdictConfig:
     """How spectra become decisions.
 
     ``method="telltale"``: the best split within each label (over all samples where the task has no labels) is called by
-    ``false_alarm_rate``, ``min_separation`` and ``min_ratio``. ``method="slides"``: DBSCAN over all samples, every
-    cluster but the largest is called (the published recipe, without a test).
+    ``false_alarm_rate``, ``min_separation`` and ``min_ratio``, or where a ``second_look`` confirms it.
+    ``method="slides"``: DBSCAN over all samples, every cluster but the largest is called (the published recipe, without
+    a test).
     """
 
     method: Literal["telltale", "slides"] = "telltale"
@@ -35,6 +36,8 @@ class VerdictConfig:
     """A drop of which more than this share would be quarantined needs a person's approval, in (0, 1].
 
     So does a drop of which no cohort could be tested."""
+    second_look: bool = True
+    """Train once more, without the doubtful clusters, where that can decide (four cohorts and more)."""
     seed: int = 0
 
     def __post_init__(self) -> None:

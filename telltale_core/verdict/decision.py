@@ -8,8 +8,9 @@ cohort's two sides the suspected one is the smaller; where they are of like size
 lower by more than the spread of the other cohorts' levels. Of ranges of targets it is, whatever the sizes, the one
 whose losses are lower by so much; where neither's are and the sizes are alike, the one whose levels lie closer
 together: poison with one target is predicted alike and errs alike, an honest target is noisy. (4) Its samples are
-quarantined, those between the sides go to review. (5) A significant cohort that misses the required separation by a
-twentieth or less goes to review, as do samples whose losses are not finite.
+quarantined, those between the sides go to review. (5) A significant cohort with six tenths of the required separation
+gets a second look (:mod:`telltale_core.verdict.second_look`) and is called where that confirms it; else one that misses
+what is required by a twentieth or less goes to review, as do samples whose losses are not finite.
 (6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
 they are a second mode, at the same corrected significance, at about that loss.
 """
@@ -28,8 +29,9 @@ from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
 from telltale_core.verdict.labels import answer, doubtful_labels, reason
 from telltale_core.verdict.reference import whiteners
+from telltale_core.verdict.second_look import CONSIDERED, LEAST_OTHERS, MOST_LOOKED_AT, Look, Looked, Side, second_look
 from telltale_core.verdict.significance import LEAST_NULL
-from telltale_core.verdict.statement import Group
+from telltale_core.verdict.statement import Group, without
 
 BORDERLINE = 0.1
 """A sample of a called cohort whose chance of belonging to the suspected side is between this and one half: review."""
@@ -69,10 +71,12 @@ def decide(
     config: VerdictConfig,
     *,
     word: str = "label",
+    look: Look | None = None,
 ) -> Decisions:
     """Return the decision on every sample; permuting the rows permutes the result, bit for bit.
 
-    ``labels`` number the cohorts, which ``word`` calls by what they are: a label, or a range of targets.
+    ``labels`` number the cohorts, which ``word`` calls by what they are: a label, or a range of targets. ``look``
+    trains a proxy without the samples it is given, where there is doubt; without it no second look is taken.
     """
     said = word if labels is not None else "drop"
     order = np.argsort(sample_ids, kind="stable")
@@ -87,18 +91,27 @@ def decide(
         ]
         guesses = _ordered(order, spectra, labels if word == "label" else None, config)
         required = [_required([other for other in findings if other is not found], config) for found in findings]
-        p_values = _p_values(findings, required, config)
+        if len(cohorts) <= LEAST_OTHERS or not config.second_look:
+            look = None
+        p_values = _p_values(findings, required, config, doubted=look is not None)
     tested = max(1, sum(found.tested for found in findings) + guesses.tested)
     made = _blank(len(sample_ids), spectra.finite_N, said)
-    groups = []
-    for number, ((label, rows), found) in enumerate(zip(cohorts, findings, strict=True)):
-        others = np.setdiff1d(np.flatnonzero(spectra.finite_N), rows)
-        chance_n = _oriented(found, rows, others, spectra, said)
-        name = label_names[label] if label_names is not None and label is not None else None
-        cohort = _Cohort(number=number, label=label, name=name, word=said, rows=rows, chance_n=chance_n, found=found)
-        one = p_values[number]
-        p = None if one is None else min(1.0, one * tested)
-        groups.append(_rule(made, cohort, p, required[number], config))
+    judged = [
+        _Cohort(
+            number=number,
+            label=label,
+            name=label_names[label] if label_names is not None and label is not None else None,
+            word=said,
+            rows=rows,
+            chance_n=_oriented(found, rows, spectra, said),
+            found=found,
+            required=required[number],
+            p=None if p is None else min(1.0, p * tested),
+        )
+        for number, ((label, rows), found, p) in enumerate(zip(cohorts, findings, p_values, strict=True))
+    ]
+    looked = {} if look is None or labels is None else _second_looks(judged, spectra, labels, look, config)
+    groups = [_rule(made, cohort, looked.get(cohort.number), config) for cohort in judged]
     if guesses.tested:
         groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config))
     doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts]) & (made["decision"] == "keep")
@@ -147,22 +160,52 @@ def _required(others: list[Findings], config: VerdictConfig) -> float:
     return max(config.min_separation, config.min_ratio * float(np.quantile(usual, USUAL_QUANTILE)))
 
 
-def _p_values(findings: list[Findings], required: list[float], config: VerdictConfig) -> list[float | None]:
+def _p_values(
+    findings: list[Findings], required: list[float], config: VerdictConfig, *, doubted: bool
+) -> list[float | None]:
     """Return each cohort's p-value before correction, None where nothing hangs on it.
 
-    Simulated are the cohort that comes nearest to what is required of it, which the statement names, and all that come
-    near enough to be called or held for review.
+    Simulated are the cohort that comes nearest to what is required of it, which the statement names, all that come
+    near enough to be called or held for review and, where ``doubted``, the few that may get a second look.
     """
     share = [found.separation / need for found, need in zip(findings, required, strict=True)]
+    below = sorted((reached for reached in share if CONSIDERED <= reached < 1), reverse=True)[:MOST_LOOKED_AT]
+    least = min([NEARLY, *below]) if doubted else NEARLY
     return [
-        found.p_value(config) if reached >= NEARLY or reached == max(share) else None
+        found.p_value(config) if reached >= least or reached == max(share) else None
         for found, reached in zip(findings, share, strict=True)
     ]
 
 
-def _oriented(
-    found: Findings, rows: NDArray[np.int64], others: NDArray[np.int64], spectra: Spectra, word: str
-) -> NDArray[np.float64]:
+def _second_looks(
+    cohorts: list[_Cohort], spectra: Spectra, labels: NDArray[np.int64], look: Look, config: VerdictConfig
+) -> dict[int, Looked]:
+    """Return what a second look says of the doubtful cohorts, and of those called beside them; empty without doubt."""
+    doubtful = [cohort for cohort in cohorts if cohort.significant(config) and not cohort.separate]
+    doubtful = [cohort for cohort in doubtful if cohort.found.separation >= CONSIDERED * cohort.required]
+    if not doubtful:
+        return {}
+    asked = doubtful + [cohort for cohort in cohorts if cohort.significant(config) and cohort.separate]
+    sides = []
+    for cohort in asked:
+        inside_n = cohort.chance_n > 0.5
+        rows, rest = cohort.rows[inside_n], cohort.rows[~inside_n]
+        step, usual = _step(rows, rest, cohort.rows, spectra)
+        sides.append(Side(rows=rows, rest=rest, cohort=int(labels[rows[0]]), harder=step > usual))
+    found = second_look(sides, labels, look, level=config.false_alarm_rate, seed=config.seed)
+    return {cohort.number: looked for cohort, looked in zip(asked, found, strict=True)}
+
+
+def _step(
+    rows: NDArray[np.int64], rest: NDArray[np.int64], cohort: NDArray[np.int64], spectra: Spectra
+) -> tuple[float, float]:
+    """Return how much higher the losses of ``rows`` lie than those of ``rest``, and how far other cohorts' stray."""
+    others = np.setdiff1d(np.flatnonzero(spectra.finite_N), cohort)
+    level_N = spectra.level_N
+    return float(np.median(level_N[rows]) - np.median(level_N[rest])), 1.4826 * _deviation(level_N[others])
+
+
+def _oriented(found: Findings, rows: NDArray[np.int64], spectra: Spectra, word: str) -> NDArray[np.float64]:
     """Return each row's chance of being on the suspected side.
 
     That is the smaller side, unless the sides are of like size and the larger one is by far the easier to learn: then
@@ -172,13 +215,12 @@ def _oriented(
     """
     inside_n = found.chance_n > 0.5
     alike, ranges = bool(inside_n.mean() >= LIKE_SIZE), word == "target range"
-    if len(others) == 0 or not inside_n.any() or not (alike or ranges):
+    if len(rows) == spectra.finite_N.sum() or not inside_n.any() or not (alike or ranges):
         return found.chance_n
-    level_N = spectra.level_N
-    spread = 1.4826 * _deviation(level_N[others])
-    easier = np.median(level_N[rows[inside_n]]) - np.median(level_N[rows[~inside_n]])
-    other_side = bool(easier > spread)
-    if ranges and alike and abs(easier) <= spread:
+    step, usual = _step(rows[inside_n], rows[~inside_n], rows, spectra)
+    other_side = step > usual
+    if ranges and alike and abs(step) <= usual:
+        level_N = spectra.level_N
         other_side = _deviation(level_N[rows[inside_n]]) > _deviation(level_N[rows[~inside_n]])
     return 1 - found.chance_n if other_side else found.chance_n
 
@@ -189,6 +231,8 @@ def _deviation(value_n: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cohort:
+    """What is known of a cohort; ``p`` is corrected for their number, None: too far from called to hang on it."""
+
     number: int
     label: int | None
     name: str | None
@@ -196,29 +240,35 @@ class _Cohort:
     rows: NDArray[np.int64]
     chance_n: NDArray[np.float64]
     found: Findings
+    required: float
+    p: float | None
+
+    @property
+    def separate(self) -> bool:
+        return self.found.separation >= self.required
+
+    def significant(self, config: VerdictConfig) -> bool:
+        return self.p is not None and self.p <= config.false_alarm_rate
 
 
 def _rule(
     made: dict[str, NDArray],  # type: ignore[type-arg]
     cohort: _Cohort,
-    p: float | None,
-    required: float,
+    looked: Looked | None,
     config: VerdictConfig,
 ) -> Group:
-    """Write the cohort's decisions into ``made`` and return its line; ``p`` is corrected for the number of cohorts.
-
-    Without ``p`` the cohort is too far from what is required for anything to hang on it.
-    """
-    rows, chance_n, found = cohort.rows, cohort.chance_n, cohort.found
-    significant = p is not None and p <= config.false_alarm_rate
-    called = significant and found.separation >= required
+    """Write the cohort's decisions into ``made`` and return its line; ``looked`` is what a second look saw."""
+    rows, chance_n, found, p, required = cohort.rows, cohort.chance_n, cohort.found, cohort.p, cohort.required
+    significant = cohort.significant(config)
+    called = significant and (cohort.separate or (looked is not None and looked.confirmed))
     where = "the drop" if cohort.label is None else f"{cohort.word} {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
     made["suspicion"][rows] = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
     if called:
         border_n = (chance_n > BORDERLINE) & ~inside_n
-        _set(made, rows[inside_n], cohort.number, "quarantine", _because(where, int(inside_n.sum()), found, p))
+        because = _because(where, int(inside_n.sum()), found, p, None if cohort.separate else looked)
+        _set(made, rows[inside_n], cohort.number, "quarantine", because)
         _set(
             made,
             rows[border_n],
@@ -246,6 +296,10 @@ def _rule(
         called=called,
         quarantined=int((decision_n == "quarantine").sum()),
         review=int((decision_n == "review").sum()),
+        confirmed=called and not cohort.separate,
+        own=None if looked is None else looked.own,
+        own_usual=None if looked is None else looked.usual,
+        spread=None if looked is None else looked.spread,
     )
 
 
@@ -286,10 +340,11 @@ def _rule_on_guesses(
     )
 
 
-def _because(where: str, size: int, found: Findings, p: float | None) -> str:
+def _because(where: str, size: int, found: Findings, p: float | None, looked: Looked | None) -> str:
     return (
         f"its loss moves in step with {size - 1} other samples of {where}, {found.separation:.1f} standard deviations "
         f"from the rest (p = {p:.1e}): they share a feature that the proxy learnt as one"
+        + ("" if looked is None else f", and {without(looked.own, looked.usual)}")
     )
 
 

@@ -17,6 +17,7 @@ from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.record import conclude_on, write_verdict
+from telltale_core.verdict.second_look import Look
 from telltale_core.verdict.statement import state
 
 
@@ -33,17 +34,20 @@ class TelltaleDetector:
         self.spectrum = spectrum
         self.verdict = verdict
 
-    def fit(self, losslog: LossLog, labels: Cohorts | NDArray[np.int64] | None = None) -> Self:
+    def fit(
+        self, losslog: LossLog, labels: Cohorts | NDArray[np.int64] | None = None, look: Look | None = None
+    ) -> Self:
         """Return the detector with the verdict on ``losslog``.
 
         ``labels`` say which samples are compared with each other: a drop's ``cohorts`` (of any task: labels, ranges of
-        targets, sets of labels), labels (N,) int64, or None, where all are compared with all.
+        targets, sets of labels), labels (N,) int64, or None, where all are compared with all. ``look`` trains for a
+        second look at what is doubtful; :func:`telltale_core.proxy.looking_again` makes one, without it none is taken.
         """
         spectrum, verdict = self.spectrum or SpectrumConfig(), self.verdict or VerdictConfig()
         cohorts = labels if isinstance(labels, Cohorts) or labels is None else Cohorts(number=labels, names=None)
         number = None if cohorts is None else np.asarray(cohorts.number, dtype=np.int64)
         self._spectra = transform(losslog.log_loss, losslog.member_T, number, spectrum)
-        self._made = made = conclude_on(losslog.sample_ids, self._spectra, cohorts, verdict)
+        self._made = made = conclude_on(losslog.sample_ids, self._spectra, cohorts, verdict, look)
         self._drop_digest = losslog.drop_digest
         self.suspicion_ = made.suspicion
         self.flagged_ = made.decision == "quarantine"

@@ -32,6 +32,7 @@ from telltale_core.losslog.files import write_json
 from telltale_core.spectrum import Spectra, Spectrum
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.second_look import Look
 from telltale_core.verdict.slides import decide_by_slides
 from telltale_core.verdict.statement import caveats, least_p_value, state
 
@@ -68,6 +69,7 @@ def conclude(
     config: VerdictConfig,
     *,
     word: str = "label",
+    look: Look | None = None,
 ) -> Decisions:
     """Return the decisions by the configured method, which must be the one that the spectra were made for."""
     if (config.method == "slides") != (spectra.recipe == "slides"):
@@ -77,28 +79,35 @@ def conclude(
         )
     if config.method == "slides":
         return decide_by_slides(sample_ids, spectra)
-    return decide(sample_ids, spectra, labels, label_names, config, word=word)
+    return decide(sample_ids, spectra, labels, label_names, config, word=word, look=look)
 
 
 def conclude_on(
-    sample_ids: NDArray[np.str_], spectra: Spectra, cohorts: Cohorts | None, config: VerdictConfig
+    sample_ids: NDArray[np.str_],
+    spectra: Spectra,
+    cohorts: Cohorts | None,
+    config: VerdictConfig,
+    look: Look | None = None,
 ) -> Decisions:
     """Return :func:`conclude` on a drop's cohorts; None where all samples are compared with all."""
     if cohorts is None:
         return conclude(sample_ids, spectra, None, None, config)
-    return conclude(sample_ids, spectra, cohorts.number, cohorts.names, config, word=cohorts.word)
+    return conclude(sample_ids, spectra, cohorts.number, cohorts.names, config, word=cohorts.word, look=look)
 
 
-def judge(spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None) -> Verdict:
+def judge(
+    spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None, look: Look | None = None
+) -> Verdict:
     """Return the verdict on a drop from its recorded spectra and write it to the folder ``out``, its record last.
 
-    Raises :class:`Corrupt` when the spectra belong to another drop.
+    ``look`` trains for a second look at what is doubtful; without it none is taken. Raises :class:`Corrupt` when the
+    spectra belong to another drop.
     """
     config = config or VerdictConfig()
     spectrum = Spectrum.open(spectrum_dir)
     if spectrum.drop_digest != drop.digest or not np.array_equal(spectrum.sample_ids, drop.sample_ids):
         raise Corrupt(f"the spectra in {spectrum_dir} are of drop {spectrum.drop_digest[:12]}, not {drop.digest[:12]}")
-    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config)
+    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, look)
     return write_verdict(made, drop, spectrum.spectra, out, config)
 
 

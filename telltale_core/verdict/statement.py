@@ -22,7 +22,9 @@ class Group:
     It is None where d' is too far below ``threshold`` for anything to hang on it.
     ``kind`` "together": losses that move in step; "guess": losses held at that of a guess, whose statistic is that of
     Silverman's test. ``label`` None: all samples. ``size`` samples on the suspected side where the split is
-    significant, else 0.
+    significant, else 0. A second look leaves the share of them that a proxy which learnt without them gives their own
+    label (``own``), the same of samples left out at random (``own_usual``), and how diverse the other answers are
+    (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these.
     """
 
     label: int | None
@@ -38,6 +40,10 @@ class Group:
     review: int
     kind: Literal["together", "guess"] = "together"
     word: str = "label"
+    confirmed: bool = False
+    own: float | None = None
+    own_usual: float | None = None
+    spread: float | None = None
 
 
 def least_p_value(groups: Sequence[Group]) -> float:
@@ -65,7 +71,7 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
         f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed."
-        f"{_near_miss(tested)}"
+        f"{_near_miss(tested)}{_not_confirmed(tested)}"
     )
 
 
@@ -81,7 +87,32 @@ def _found(kind: str, groups: Sequence[Group]) -> str:
         return (
             f"{count:,} of any label keep the loss of a guess, a feature that comes with labels at random (p = {p:.1e})"
         )
-    return f"{count:,}{where} learn as one hidden feature (p = {p:.1e})"
+    return f"{count:,}{where} learn as one hidden feature (p = {p:.1e}){_confirmed(groups)}"
+
+
+def without(own: float, usual: float) -> str:
+    """Return what a proxy says of samples that it learnt without."""
+    return (
+        f"a proxy that learnt without them gives {own:.0%} of them their own answer ({usual:.0%} of others that it did "
+        "not see)"
+    )
+
+
+def _confirmed(groups: Sequence[Group]) -> str:
+    """Return what the second look saw of a cohort that is called for it; of several, of the one least like others."""
+    by = [group for group in groups if group.confirmed and group.own is not None and group.own_usual is not None]
+    if not by:
+        return ""
+    least = min(by, key=lambda group: (group.own or 0.0) - (group.own_usual or 0.0))
+    return f"; {without(least.own or 0.0, least.own_usual or 0.0)}"
+
+
+def _not_confirmed(groups: Sequence[Group]) -> str:
+    seen = [group for group in groups if group.own is not None and not group.called]
+    if not seen:
+        return ""
+    what = "the group that was doubtful" if len(seen) == 1 else f"the {len(seen)} groups that were doubtful"
+    return f" A second look did not confirm {what}."
 
 
 def _near_miss(groups: Sequence[Group]) -> str:

@@ -1,0 +1,68 @@
+"""A second proxy that learns without some samples, and what it says of them: for the verdict's second look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from telltale_core.modality import modality_named
+from telltale_core.proxy.config import ProxyConfig
+from telltale_core.proxy.data import TrainingSet
+from telltale_core.proxy.fitting import make_ticker, make_trainer
+from telltale_core.proxy.hardware import resolve_hardware, running
+from telltale_core.proxy.local_model import is_local
+from telltale_core.proxy.progress import ProgressCallback
+
+EPOCHS = 0.5
+"""Share of the drop's own training: no losses are recorded, and nothing need be learnt by heart."""
+
+
+def can_look_again(config: ProxyConfig, trained_on: str) -> bool:
+    """Return whether this machine can train another proxy in the time of the first, which ``trained_on`` cpu or cuda.
+
+    The body of a local model is known by its content alone once the first is trained: there is no second.
+    """
+    return not is_local(config.model) and (trained_on == "cpu" or resolve_hardware(config).kind == trained_on)
+
+
+def looking_again(
+    drop: TrainingSet, number_N: NDArray[np.int64], config: ProxyConfig, progress: ProgressCallback | None = None
+) -> Callable[[NDArray[np.bool_]], NDArray[np.int64]]:
+    """Return a function that trains a proxy without some samples and says what it takes every sample for.
+
+    The function takes which samples (N,) bool are left out and returns one of the numbers in ``number_N`` for each
+    sample, (N,) int64. The numbers are what is learnt, whatever the drop's task: labels, or ranges of targets. The
+    proxy is of the drop's own kind, with a seed that no member has, and trains for half as many epochs.
+    """
+
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        settled = config.settled(drop.modality)
+        flip = settled.flip if drop.task != "regression" or settled.flip is True else False
+        epochs = max(1, math.ceil(EPOCHS * settled.epochs))
+        settled = replace(settled, epochs=epochs, seed=settled.seed + settled.members, members=1, flip=flip, record=())
+        hardware = resolve_hardware(settled)
+        with running(hardware):
+            trainer = make_trainer(
+                drop.inputs,
+                number_N,
+                task="classification",
+                num_classes=int(number_N.max()) + 1,
+                config=settled,
+                hardware=hardware,
+                statistics=modality_named(drop.modality).statistics_for(settled.model, drop),
+                seed=settled.seed,
+                modality=drop.modality,
+                learnt=np.flatnonzero(~left_out_N),
+            )
+            ticker = make_ticker(trainer, 0, 1, progress)
+            for epoch in range(epochs):
+                trainer.run_epoch(epoch, ticker)
+            answer: torch.Tensor = trainer.outputs().argmax(dim=1)
+        return answer.cpu().numpy().astype(np.int64)
+
+    return look

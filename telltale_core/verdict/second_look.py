@@ -1,0 +1,108 @@
+"""The second look: whether the rest of the drop gives a doubtful cluster its label, too.
+
+A split that is significant but not as separate as required is an honest sub-mode of its label, or a poison that the
+proxy learnt less evenly. The rest of the drop tells them apart: a proxy that learns without the cluster still finds the
+label of honest samples, or takes all of them for one or two others that look like them. Poison that took its samples
+from anywhere is taken for what it was before, in all directions. So one more proxy is trained, without the doubtful
+clusters and without some other samples of the same labels, drawn at random, and asked about all that it did not see.
+
+Source: the exclusionary reclassification of Activation Clustering (Chen et al., SafeAI 2019), which compares own and
+most frequent other answer; here it is asked of clusters of losses, held against samples left out at random, and the
+spread of the answers counts. It cannot confirm poison whose label is right (clean label) or was taken from one label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import entropy, fisher_exact
+
+Look = Callable[[NDArray[np.bool_]], NDArray[np.int64]]
+"""Takes which samples (N,) are left out of a training; returns the cohort (N,) that the proxy gives to each sample."""
+
+CONSIDERED = 0.6
+"""Share of the required separation from which on a significant split is worth a second look."""
+MOST_OWN = 0.25
+"""Largest share of a poisoned cluster that is given its own label by a proxy that learnt without it."""
+LEAST_SPREAD = 0.8
+"""Least entropy of the other answers, as a share of that of the other labels' sizes."""
+LEAST_OTHERS = 3
+"""Among fewer other labels the answers have nowhere to spread, and no second look is taken."""
+MOST_LOOKED_AT = 3
+CONTROL = 0.2
+"""At most this share of the samples beside a cluster is left out with it, to compare."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A suspected cluster: its rows, those of the rest of its cohort, the cohort's number.
+
+    ``harder``: its losses lie higher than the rest's by more than is usual, as those of wrong labels do.
+    """
+
+    rows: NDArray[np.int64]
+    rest: NDArray[np.int64]
+    cohort: int
+    harder: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a proxy that learnt without a cluster says of it; shares in [0, 1].
+
+    ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
+    1 where they are as diverse as the drop. ``confirmed``: it is poison.
+    """
+
+    own: float
+    usual: float
+    spread: float
+    confirmed: bool
+
+
+def second_look(
+    sides: Sequence[Side], number_N: NDArray[np.int64], look: Look, *, level: float, seed: int
+) -> list[Looked]:
+    """Return what one training without all ``sides`` says of each.
+
+    ``number_N`` is every sample's cohort, ``level`` the chance at which two shares differ; rows come in a canonical
+    order, of which ``seed`` draws the samples to compare with.
+    """
+    rng = np.random.default_rng(seed)
+    controls = [_control(side, rng) for side in sides]
+    left_out_N = np.zeros(len(number_N), dtype=bool)
+    for side, control in zip(sides, controls, strict=True):
+        left_out_N[side.rows] = left_out_N[control] = True
+    answer_N = look(left_out_N)
+    sizes_C = np.bincount(number_N)
+    return [
+        _compared(side, answer_N[side.rows], answer_N[control], sizes_C, level)
+        for side, control in zip(sides, controls, strict=True)
+    ]
+
+
+def _control(side: Side, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return rows of the rest, as many as the side has, but at most a fifth of them."""
+    return rng.choice(side.rest, min(len(side.rows), int(np.ceil(CONTROL * len(side.rest)))), replace=False)
+
+
+def _compared(
+    side: Side, answer: NDArray[np.int64], control: NDArray[np.int64], sizes_C: NDArray[np.int64], level: float
+) -> Looked:
+    own, usual = int((answer == side.cohort).sum()), int((control == side.cohort).sum())
+    others_C = np.bincount(answer, minlength=len(sizes_C)).astype(np.float64)
+    room_C = sizes_C.astype(np.float64)
+    others_C[side.cohort] = room_C[side.cohort] = 0.0
+    spread = float(entropy(others_C) / entropy(room_C)) if others_C.any() else 0.0
+    table = [[own, len(answer) - own], [usual, len(control) - usual]]
+    fewer = float(fisher_exact(table, alternative="less").pvalue) <= level
+    confirmed = fewer and own <= MOST_OWN * len(answer) and spread >= LEAST_SPREAD and not side.harder
+    return Looked(
+        own=round(own / len(answer), 4),
+        usual=round(usual / max(1, len(control)), 4),
+        spread=round(spread, 4),
+        confirmed=bool(confirmed),
+    )

@@ -1,0 +1,140 @@
+"""The second look: asked where there is doubt alone, and confirming what the rest of the drop takes for something else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from conftest_cases import Case, make_case, rearranged
+from numpy.typing import NDArray
+
+from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
+from telltale_core.verdict.second_look import Looked, Side, second_look
+
+COHORTS, EACH, INSIDE = 6, 200, 60
+
+
+def looked(answers: NDArray[np.int64], *, unseen: float = 0.9, harder: bool = False, cohorts: int = COHORTS) -> Looked:
+    """Return what is made of these answers for a cluster of cohort 0, where others unseen are mostly told right."""
+    number_N = np.repeat(np.arange(cohorts), EACH)
+
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        assert left_out_N[:INSIDE].all()
+        assert left_out_N.sum() == INSIDE + round(0.2 * (EACH - INSIDE))
+        assert not left_out_N[EACH:].any(), "only of the cluster's own cohort"
+        answer_N = number_N.copy()
+        answer_N[np.random.default_rng(0).random(len(number_N)) > unseen] = 1
+        answer_N[:INSIDE] = answers
+        return answer_N
+
+    side = Side(rows=np.arange(INSIDE), rest=np.arange(INSIDE, EACH), cohort=0, harder=harder)
+    return second_look([side], number_N, look, level=0.01, seed=0)[0]
+
+
+def anywhere(own: int) -> NDArray[np.int64]:
+    """Answers of which ``own`` are cohort 0 and the others spread over all cohorts."""
+    return np.where(np.arange(INSIDE) < own, 0, 1 + np.arange(INSIDE) % (COHORTS - 1))
+
+
+def test_a_cluster_taken_for_anything_but_its_label_is_confirmed() -> None:
+    found = looked(anywhere(3))
+    assert (found.confirmed, found.own) == (True, 0.05)
+    assert found.usual > 0.8
+    assert found.spread > 0.95
+
+
+def test_a_cluster_whose_label_is_found_without_it_is_not() -> None:
+    assert not looked(np.zeros(INSIDE, dtype=np.int64)).confirmed
+    assert not looked(anywhere(24)).confirmed
+
+
+def test_a_cluster_that_looks_like_one_or_two_others_is_not() -> None:
+    found = looked(np.full(INSIDE, 4))
+    assert (found.confirmed, found.own, found.spread) == (False, 0.0, 0.0)
+    assert not looked(1 + np.arange(INSIDE) % 2).confirmed
+
+
+def test_samples_with_wrong_labels_are_harder_and_not_confirmed() -> None:
+    assert not looked(anywhere(0), harder=True).confirmed
+
+
+def test_a_proxy_that_tells_nothing_confirms_nothing() -> None:
+    assert not looked(anywhere(3), unseen=0.1).confirmed
+
+
+@pytest.fixture(scope="module")
+def doubtful() -> tuple[Case, VerdictConfig]:
+    """A poisoned log, and a rule that its cluster misses by a fifth."""
+    case = make_case(samples=750, labels=5, poison=60)
+    found = TelltaleDetector().fit(case.log, case.labels)
+    most = max(group.statistic for group in found.groups_ if group.kind == "together")
+    return case, VerdictConfig(min_separation=1.25 * most)
+
+
+def as_it_was(case: Case) -> Look:
+    """A look that takes every sample for what it is: poisoned ones for what they were before."""
+    before = np.where(case.truth, np.arange(len(case.labels)) % 4, case.labels)
+
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        assert left_out_N[case.truth].mean() > 0.9
+        return before
+
+    return look
+
+
+def test_a_doubtful_cluster_is_called_where_the_look_confirms_it(doubtful: tuple[Case, VerdictConfig]) -> None:
+    case, config = doubtful
+    without = TelltaleDetector(verdict=config).fit(case.log, case.labels)
+    assert not without.flagged_.any()
+    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, as_it_was(case))
+    assert found.flagged_[case.truth].mean() >= 0.9
+    assert found.flagged_[~case.truth].mean() <= 0.01
+    assert "a proxy that learnt without them gives" in found.statement_
+    assert "a proxy that learnt without them gives" in found.reason_[np.flatnonzero(found.flagged_)[0]]
+    group = next(group for group in found.groups_ if group.called)
+    assert group.confirmed
+    assert group.own is not None
+    assert group.own < 0.1
+    assert group.statistic < group.threshold
+
+
+def test_a_doubtful_cluster_is_kept_where_the_look_does_not_confirm_it(doubtful: tuple[Case, VerdictConfig]) -> None:
+    case, config = doubtful
+    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
+    assert not found.flagged_.any()
+    assert "A second look did not confirm the group that was doubtful" in found.statement_
+
+
+def test_permuting_rows_permutes_a_verdict_with_a_second_look(doubtful: tuple[Case, VerdictConfig]) -> None:
+    case, config = doubtful
+    order = np.random.default_rng(5).permutation(len(case.labels))
+    turned = Case(log=rearranged(case.log, order), labels=case.labels[order], truth=case.truth[order])
+    before = as_it_was(case)
+    first = TelltaleDetector(verdict=config).fit(case.log, case.labels, before)
+    back = np.argsort(order)
+    second = TelltaleDetector(verdict=config).fit(
+        turned.log, turned.labels, lambda left_out_N: before(left_out_N[back])[order]
+    )
+    np.testing.assert_array_equal(first.decision_[order], second.decision_)
+
+
+def never(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+    raise AssertionError(f"asked without need about {left_out_N.sum()} samples")
+
+
+def test_nothing_is_trained_where_nothing_is_doubtful(poisoned: Case, clean: Case) -> None:
+    for case in (make_case(samples=750, labels=5, poison=60), make_case(samples=750, labels=5, poison=0)):
+        plain = TelltaleDetector().fit(case.log, case.labels)
+        np.testing.assert_array_equal(plain.decision_, TelltaleDetector().fit(case.log, case.labels, never).decision_)
+    assert poisoned.labels.max() == clean.labels.max() == 2
+
+
+def test_it_is_not_taken_where_it_could_not_decide_or_is_not_wanted(doubtful: tuple[Case, VerdictConfig]) -> None:
+    case, config = doubtful
+    switched_off = dataclasses.replace(config, second_look=False)
+    assert not TelltaleDetector(verdict=switched_off).fit(case.log, case.labels, never).flagged_.any()
+    few = make_case()  # three labels
+    most = TelltaleDetector().fit(few.log, few.labels).groups_[-2].statistic
+    rule = VerdictConfig(min_separation=1.25 * most)
+    assert not TelltaleDetector(verdict=rule).fit(few.log, few.labels, never).flagged_.any()
