@@ -69,12 +69,13 @@ def cleanse(
     settings = to_dict(from_dict(CleanseConfig, config or {}))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
     drop = policy.run(ingest, source, work, settings["drop"])
-    if deployed(train_on):
-        losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=train_on)
+    trainer = train_on if deployed(train_on) else ""
+    if trainer:
+        losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=trainer)
     else:
         losses = policy.run(train, drop, work, settings["proxy"])
     spectra = policy.run(spectrum, losses, work, settings["spectrum"])
-    verdict = policy.run(cluster, spectra, work, settings["verdict"])
+    verdict = policy.run(cluster, spectra, work, settings["verdict"], deployment=trainer)
     artifacts.show_verdict(verdict, work)
     page = policy.run(report, verdict, work, settings["report"])
     place = (page, destination, work, settings["publish"])

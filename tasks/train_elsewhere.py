@@ -1,9 +1,10 @@
-"""Stage 2 on another work pool: starts the flow ``train-proxy`` there, or joins the one at work, and waits for it."""
+"""Training on another work pool: starts the flow ``train-proxy`` there, or joins the one at work, and waits for it."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,18 @@ def train_elsewhere(
     if done is not None:
         return done
     raise failure(ended)
+
+
+def look_elsewhere(work: str, deployment: str) -> Callable[[stages.Record, str], None]:
+    """Return what has a second look of the verdict trained by a run of ``deployment``."""
+
+    def look(upstream: stages.Record, key: str) -> None:
+        known = {"upstream": upstream, "work": work, "settings": upstream["settings"]["proxy"], "left_out": key}
+        ended = wait(begin(deployment, known, f"look:{key[:40]}").id)
+        if not stages.answered(work, key):
+            raise failure(ended)
+
+    return look
 
 
 def deployed(deployment: str) -> bool:

@@ -80,7 +80,7 @@ def gather(
 
 def _look(drop: Drop, config: ProxyConfig, record: dict[str, Any]) -> Look | None:
     cohorts = drop.cohorts
-    if cohorts is None or not can_look_again(config, record["hardware"]["kind"]):
+    if cohorts is None or not can_look_again(config, record["hardware"]["device"]):
         return None
     return looking_again(drop, cohorts.number, config)
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from telltale_core.errors import ConfigError
 from telltale_core.modality import modality_named
 from telltale_core.proxy.config import ProxyConfig
 from telltale_core.proxy.data import TrainingSet
@@ -22,12 +23,17 @@ EPOCHS = 0.5
 """Share of the drop's own training: no losses are recorded, and nothing need be learnt by heart."""
 
 
-def can_look_again(config: ProxyConfig, trained_on: str) -> bool:
-    """Return whether this machine can train another proxy in the time of the first, which ``trained_on`` cpu or cuda.
+def can_look_again(config: ProxyConfig, device: str) -> bool:
+    """Return whether this machine can train another proxy in about the time of the first, which ``device`` trained.
 
     The body of a local model is known by its content alone once the first is trained: there is no second.
     """
-    return not is_local(config.model) and (trained_on == "cpu" or resolve_hardware(config).kind == trained_on)
+    if is_local(config.model):
+        return False
+    try:
+        return device == "cpu" or resolve_hardware(config).kind != "cpu"
+    except ConfigError:  # the device that the settings name is not here
+        return False
 
 
 def looking_again(

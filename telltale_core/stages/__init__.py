@@ -21,17 +21,20 @@ from telltale_core.stages.record import (
     read_record,
     standing,
 )
+from telltale_core.stages.second_look import answered, learn_without
 from telltale_core.stages.walk import cluster, ingest, publish, report, spectrum, train
 
 __all__ = [
     "STAGES",
     "CleanseConfig",
     "Record",
+    "answered",
     "check_addresses",
     "cluster",
     "folder_of",
     "ingest",
     "key_for",
+    "learn_without",
     "open_drop",
     "open_losslog",
     "publish",

@@ -44,7 +44,13 @@ STAGES = {
             name="train", settings="proxy", folder="train", record="train.json", rooms=("proxy", "losslog", "modality")
         ),
         Stage(name="spectrum", settings="spectrum", folder="spectrum", record="spectrum.json", rooms=("spectrum",)),
-        Stage(name="cluster", settings="verdict", folder="verdict", record="verdict.json", rooms=("verdict", "proxy")),
+        Stage(
+            name="cluster",
+            settings="verdict",
+            folder="verdict",
+            record="verdict.json",
+            rooms=("verdict", "proxy", "modality"),
+        ),
         Stage(name="report", settings="report", folder="report", record="report.json", rooms=("report", "modality")),
     )
 }

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from telltale_core import drop as drops
 from telltale_core import proxy
@@ -41,10 +37,9 @@ from telltale_core.stages.record import (
     read_record,
     record_of,
 )
+from telltale_core.stages.second_look import Elsewhere, look_for
 from telltale_core.storage import open_store
 from telltale_core.verdict import VerdictConfig
-
-log = logging.getLogger(__name__)
 
 
 def ingest(source: str, work: str, settings: Settings, *, key: str | None = None) -> Record:
@@ -121,10 +116,11 @@ def cluster(
     *,
     key: str | None = None,
     progress: Callable[[Progress], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Record:
-    """Return the record of the verdict on the spectra of ``upstream``; ``progress`` tells of a second look.
+    """Return the record of the verdict on the spectra of ``upstream``.
 
-    A second look trains another proxy, where there is doubt.
+    Where there is doubt, a second look trains another proxy: ``progress`` tells of it, or ``elsewhere`` has it done.
     """
     key = key or key_for("cluster", upstream, settings)
     with alone("cluster", key, upstream, settings, work) as (area, done):
@@ -136,28 +132,9 @@ def cluster(
             drop,
             area.path(STAGES["cluster"].folder, key),
             from_dict(VerdictConfig, settings, "verdict"),
-            look=_look(upstream, work, drop, progress),
+            look=look_for(upstream, work, drop, progress, elsewhere),
         )
         return finish("cluster", key, upstream, settings, area)
-
-
-def _look(
-    upstream: Record, work: str, drop: drops.Drop, progress: Callable[[Progress], None] | None
-) -> verdicts.Look | None:
-    """Return what trains for a second look, with the settings of the drop's own proxy; None where nothing can."""
-    cohorts, settings = drop.cohorts, from_dict(ProxyConfig, upstream["settings"]["proxy"], "proxy")
-    if cohorts is None:
-        return None
-    trained_on = read_record(upstream, "train", work)["hardware"]["kind"]
-
-    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
-        log.info("cluster: a second look, a proxy learns without %d samples", left_out_N.sum())
-        return proxy.looking_again(drop, cohorts.number, settings, progress)(left_out_N)
-
-    if proxy.can_look_again(settings, trained_on):
-        return look
-    log.warning("cluster: no second look, if one is called for: this machine cannot train what trained the proxy")
-    return None
 
 
 def report(upstream: Record, work: str, settings: Settings, *, key: str | None = None) -> Record:

@@ -57,5 +57,6 @@ def test_it_trains_for_half_as_long_with_another_seed_and_tells_of_it(drop, conf
 
 def test_a_proxy_of_a_gpu_is_not_followed_by_one_of_a_cpu():
     assert can_look_again(ProxyConfig(device="cpu"), "cpu")
-    assert not can_look_again(ProxyConfig(device="cpu"), "cuda")
+    assert not can_look_again(ProxyConfig(device="cpu"), "cuda:0")
+    assert not can_look_again(ProxyConfig(device="cuda:7"), "cuda:7"), "a device that is not here"
     assert not can_look_again(ProxyConfig(model="hf:sha256:" + "0" * 64), "cpu")

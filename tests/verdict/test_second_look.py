@@ -1,4 +1,4 @@
-"""The second look: asked where there is doubt alone, and confirming what the rest of the drop takes for something else."""
+"""The second look: asked where there is doubt alone; it confirms what the rest of the drop takes for something else."""
 
 from __future__ import annotations
 
