@@ -10,7 +10,8 @@ whose losses are lower by so much; where neither's are and the sizes are alike, 
 together: poison with one target is predicted alike and errs alike, an honest target is noisy. (4) Its samples are
 quarantined, those between the sides go to review. (5) A significant cohort with six tenths of the required separation
 gets a second look (:mod:`telltale_core.verdict.second_look`) and is called where that confirms it; else one that misses
-what is required by a twentieth or less goes to review, as do samples whose losses are not finite.
+what is required by a twentieth or less goes to review, as do samples whose losses are not finite. What a significant
+split leaves of its cohort is split once more and judged by the same rule: a poison may hide behind another cluster.
 (6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
 they are a second mode, at the same corrected significance, at about that loss.
 """
@@ -29,7 +30,7 @@ from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
 from telltale_core.verdict.labels import answer, doubtful_labels, reason
 from telltale_core.verdict.reference import whiteners
-from telltale_core.verdict.second_look import CONSIDERED, LEAST_OTHERS, MOST_LOOKED_AT, Look, Looked, Side, second_look
+from telltale_core.verdict.second_look import CONSIDERED, LEAST_OTHERS, Look, Looked, Side, second_look
 from telltale_core.verdict.significance import LEAST_NULL
 from telltale_core.verdict.statement import Group, without
 
@@ -91,9 +92,7 @@ def decide(
         ]
         guesses = _ordered(order, spectra, labels if word == "label" else None, config)
         required = [_required([other for other in findings if other is not found], config) for found in findings]
-        if len(cohorts) <= LEAST_OTHERS or not config.second_look:
-            look = None
-        p_values = _p_values(findings, required, config, doubted=look is not None)
+        p_values = _p_values(findings, required, config)
     tested = max(1, sum(found.tested for found in findings) + guesses.tested)
     made = _blank(len(sample_ids), spectra.finite_N, said)
     judged = [
@@ -107,10 +106,14 @@ def decide(
             found=found,
             required=required[number],
             p=None if p is None else min(1.0, p * tested),
+            family=tested,
         )
         for number, ((label, rows), found, p) in enumerate(zip(cohorts, findings, p_values, strict=True))
     ]
-    looked = {} if look is None or labels is None else _second_looks(judged, spectra, labels, look, config)
+    doubted = look is not None and config.second_look and len(cohorts) > LEAST_OTHERS and _doubted(judged, config)
+    if by_label:
+        judged += _behind(judged, features_NF, usual, spectra, config, doubted=doubted)
+    looked = _second_looks(judged, spectra, labels, look, config) if doubted and look and labels is not None else {}
     groups = [_rule(made, cohort, looked.get(cohort.number), config) for cohort in judged]
     if guesses.tested:
         groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config))
@@ -160,40 +163,88 @@ def _required(others: list[Findings], config: VerdictConfig) -> float:
     return max(config.min_separation, config.min_ratio * float(np.quantile(usual, USUAL_QUANTILE)))
 
 
-def _p_values(
-    findings: list[Findings], required: list[float], config: VerdictConfig, *, doubted: bool
-) -> list[float | None]:
+def _p_values(findings: list[Findings], required: list[float], config: VerdictConfig) -> list[float | None]:
     """Return each cohort's p-value before correction, None where nothing hangs on it.
 
-    Simulated are the cohort that comes nearest to what is required of it, which the statement names, all that come
-    near enough to be called or held for review and, where ``doubted``, the few that may get a second look.
+    Simulated are the cohort that comes nearest to what is required of it, which the statement names, and all that come
+    near enough to be called or held for review.
     """
     share = [found.separation / need for found, need in zip(findings, required, strict=True)]
-    below = sorted((reached for reached in share if CONSIDERED <= reached < 1), reverse=True)[:MOST_LOOKED_AT]
-    least = min([NEARLY, *below]) if doubted else NEARLY
     return [
-        found.p_value(config) if reached >= least or reached == max(share) else None
+        found.p_value(config) if reached >= NEARLY or reached == max(share) else None
         for found, reached in zip(findings, share, strict=True)
     ]
 
 
-def _second_looks(
-    cohorts: list[_Cohort], spectra: Spectra, labels: NDArray[np.int64], look: Look, config: VerdictConfig
-) -> dict[int, Looked]:
-    """Return what a second look says of the doubtful cohorts, and of those called beside them; empty without doubt."""
-    doubtful = [cohort for cohort in cohorts if cohort.significant(config) and not cohort.separate]
-    doubtful = [cohort for cohort in doubtful if cohort.found.separation >= CONSIDERED * cohort.required]
+def _behind(
+    cohorts: list[_Cohort],
+    features_NF: NDArray[np.floating],
+    usual: list[NDArray[np.float64]],
+    spectra: Spectra,
+    config: VerdictConfig,
+    *,
+    doubted: bool,
+) -> list[_Cohort]:
+    """Return what splits leave of their cohorts, as cohorts: another cluster may stand behind the first.
+
+    Those are looked at that are significant or, where there is ``doubted``, that may be.
+    """
+    made: list[_Cohort] = []
+    for cohort in cohorts:
+        if cohort.share < CONSIDERED or not (doubted or cohort.significant(config)):
+            continue
+        rows = cohort.rows[cohort.chance_n <= 0.5]
+        with threadpool_limits(1):
+            found = examine(features_NF[rows], config, usual[cohort.number])
+        behind = replace(
+            cohort,
+            number=len(cohorts) + 1 + len(made),  # that after the cohorts' is the guesses'
+            name=f"{cohort.name or cohort.label} (second cluster)",
+            rows=rows,
+            chance_n=_oriented(found, rows, spectra, cohort.word),
+            found=found,
+            p=None,
+            family=2 * cohort.family,  # at most as many again
+        )
+        if found.separation > 0:
+            made.append(behind.tested(config) if behind.share >= NEARLY else behind)
+    return made
+
+
+def _doubted(cohorts: list[_Cohort], config: VerdictConfig) -> bool:
+    """Return whether a second look is called for: the most separate split of those below the rule is significant."""
+    doubtful = [place for place, cohort in enumerate(cohorts) if CONSIDERED <= cohort.share < 1]
     if not doubtful:
-        return {}
-    asked = doubtful + [cohort for cohort in cohorts if cohort.significant(config) and cohort.separate]
+        return False
+    first = max(doubtful, key=lambda place: cohorts[place].share)
+    cohorts[first] = cohorts[first].tested(config)
+    return cohorts[first].significant(config)
+
+
+def _second_looks(
+    cohorts: list[_Cohort],
+    spectra: Spectra,
+    labels: NDArray[np.int64],
+    look: Look,
+    config: VerdictConfig,
+) -> dict[int, Looked]:
+    """Return by number what a second look says of the doubtful cohorts, and of those called beside them.
+
+    Those that it confirms get their p-value if they had none.
+    """
+    asked = [place for place, cohort in enumerate(cohorts) if cohort.share >= CONSIDERED]
     sides = []
-    for cohort in asked:
+    for place in asked:
+        cohort = cohorts[place]
         inside_n = cohort.chance_n > 0.5
         rows, rest = cohort.rows[inside_n], cohort.rows[~inside_n]
         step, usual = _step(rows, rest, cohort.rows, spectra)
         sides.append(Side(rows=rows, rest=rest, cohort=int(labels[rows[0]]), harder=step > usual))
     found = second_look(sides, labels, look, level=config.false_alarm_rate, seed=config.seed)
-    return {cohort.number: looked for cohort, looked in zip(asked, found, strict=True)}
+    for place, seen in zip(asked, found, strict=True):
+        if seen.confirmed:
+            cohorts[place] = cohorts[place].tested(config)
+    return {cohorts[place].number: seen for place, seen in zip(asked, found, strict=True)}
 
 
 def _step(
@@ -231,7 +282,7 @@ def _deviation(value_n: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cohort:
-    """What is known of a cohort; ``p`` is corrected for their number, None: too far from called to hang on it."""
+    """What is known of a cohort; ``p`` is corrected for the ``family`` of tests, None: nothing hangs on it so far."""
 
     number: int
     label: int | None
@@ -242,10 +293,23 @@ class _Cohort:
     found: Findings
     required: float
     p: float | None
+    family: int
+
+    @property
+    def share(self) -> float:
+        """How far it stands out, as a share of what is required."""
+        return self.found.separation / self.required
 
     @property
     def separate(self) -> bool:
-        return self.found.separation >= self.required
+        return self.share >= 1
+
+    def tested(self, config: VerdictConfig) -> _Cohort:
+        """Return it with its p-value, which takes a while to find."""
+        if self.p is not None:
+            return self
+        with threadpool_limits(1):
+            return replace(self, p=min(1.0, self.found.p_value(config) * self.family))
 
     def significant(self, config: VerdictConfig) -> bool:
         return self.p is not None and self.p <= config.false_alarm_rate
@@ -264,7 +328,8 @@ def _rule(
     where = "the drop" if cohort.label is None else f"{cohort.word} {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
-    made["suspicion"][rows] = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
+    suspicion_n = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
+    made["suspicion"][rows] = np.maximum(made["suspicion"][rows], suspicion_n)
     if called:
         border_n = (chance_n > BORDERLINE) & ~inside_n
         because = _because(where, int(inside_n.sum()), found, p, None if cohort.separate else looked)

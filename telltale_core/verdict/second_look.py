@@ -31,7 +31,6 @@ LEAST_SPREAD = 0.8
 """Least entropy of the other answers, as a share of that of the other labels' sizes."""
 LEAST_OTHERS = 3
 """Among fewer other labels the answers have nowhere to spread, and no second look is taken."""
-MOST_LOOKED_AT = 3
 CONTROL = 0.2
 """At most this share of the samples beside a cluster is left out with it, to compare."""
 
@@ -72,7 +71,8 @@ def second_look(
     order, of which ``seed`` draws the samples to compare with.
     """
     rng = np.random.default_rng(seed)
-    controls = [_control(side, rng) for side in sides]
+    suspected = np.concatenate([side.rows for side in sides])
+    controls = [_control(side, suspected, rng) for side in sides]
     left_out_N = np.zeros(len(number_N), dtype=bool)
     for side, control in zip(sides, controls, strict=True):
         left_out_N[side.rows] = left_out_N[control] = True
@@ -84,9 +84,10 @@ def second_look(
     ]
 
 
-def _control(side: Side, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return rows of the rest, as many as the side has, but at most a fifth of them."""
-    return rng.choice(side.rest, min(len(side.rows), int(np.ceil(CONTROL * len(side.rest)))), replace=False)
+def _control(side: Side, suspected: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return rows of the rest, of no other side, as many as the side has, but at most a fifth of them."""
+    free = side.rest[~np.isin(side.rest, suspected)]
+    return rng.choice(free, min(len(side.rows), int(np.ceil(CONTROL * len(free)))), replace=False)
 
 
 def _compared(

@@ -64,7 +64,8 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     tested = [group for group in groups if group.tested and group.kind == "together"]
     if not tested:
         return "No verdict: no group of samples is large enough to be tested, so a person must decide."
-    what = f"{len(tested)} {tested[0].word}s tested" if len(tested) > 1 else "all samples tested together"
+    cohorts = len({group.label for group in tested})
+    what = f"{cohorts} {tested[0].word}s tested" if cohorts > 1 else "all samples tested together"
     top = max(
         (group for group in tested if group.p_value is not None), key=lambda group: group.statistic / group.threshold
     )

@@ -9,6 +9,7 @@ import pytest
 from conftest_cases import Case, make_case, rearranged
 from numpy.typing import NDArray
 
+from telltale_core.losslog import LossLog
 from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
 from telltale_core.verdict.second_look import Looked, Side, second_look
 
@@ -135,6 +136,22 @@ def test_it_is_not_taken_where_it_could_not_decide_or_is_not_wanted(doubtful: tu
     switched_off = dataclasses.replace(config, second_look=False)
     assert not TelltaleDetector(verdict=switched_off).fit(case.log, case.labels, never).flagged_.any()
     few = make_case()  # three labels
-    most = TelltaleDetector().fit(few.log, few.labels).groups_[-2].statistic
+    most = max(group.statistic for group in TelltaleDetector().fit(few.log, few.labels).groups_)
     rule = VerdictConfig(min_separation=1.25 * most)
     assert not TelltaleDetector(verdict=rule).fit(few.log, few.labels, never).flagged_.any()
+
+
+def test_a_poison_behind_another_cluster_of_its_label_is_found_too() -> None:
+    case = make_case(samples=900, labels=5, poison=60)
+    log_loss_NT, labels = case.log.log_loss.astype(np.float64), case.labels
+    second = np.flatnonzero((labels == 4) & ~case.truth)[:40]
+    log_loss_NT[second] += np.random.default_rng(9).normal(0, 2.5, log_loss_NT.shape[1]) - 1
+    log = LossLog.from_array(log_loss_NT.astype(np.float32), sample_ids=case.log.sample_ids)
+    found = TelltaleDetector().fit(log, labels)
+    both = case.truth.copy()
+    both[second] = True
+    assert found.flagged_[case.truth].mean() > 0.9
+    assert found.flagged_[second].mean() > 0.9
+    assert found.flagged_[~both].mean() < 0.01
+    assert [group.label for group in found.groups_ if group.called] == [4, 4]
+    assert "4 (second cluster)" in found.statement_
