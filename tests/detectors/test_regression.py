@@ -9,9 +9,11 @@ import pytest
 
 from telltale_core.detectors.asking import Question, ask
 from telltale_core.drop import ingest
-from telltale_core.proxy import ProxyConfig, train
+from telltale_core.proxy import ProxyConfig, looking_again, train
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
 from telltale_core.verdict.record import conclude_on
+
+PROXY = ProxyConfig(epochs=6, width=32, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def question(tmp_path_factory):
         pa.table({"id": [f"r{k}" for k in range(1_200)], **columns, "target": target}), work / "drop/t.parquet"
     )
     drop = ingest(str(work / "drop"), work / "drops")
-    train(drop, work / "train", ProxyConfig(epochs=6, width=32, threads=1))
+    train(drop, work / "train", PROXY)
     return Question(drop=drop, train_dir=work / "train", work=work / "opinions")
 
 
@@ -49,8 +51,9 @@ def test_a_notebook_the_stages_and_an_opinion_come_to_the_same(question):
 
     drop, log = question.drop, LossLog.open(question.train_dir / "losslog")
     spectra = transform(log.log_loss, log.member_T, drop.cohorts.number, SpectrumConfig())
-    stages = conclude_on(log.sample_ids, spectra, drop.cohorts, VerdictConfig())
-    notebook = TelltaleDetector().fit(log, drop.cohorts)
+    look = looking_again(drop, drop.cohorts.number, PROXY)
+    stages = conclude_on(log.sample_ids, spectra, drop.cohorts, VerdictConfig(), look)
+    notebook = TelltaleDetector().fit(log, drop.cohorts, look)
     assert notebook.decision_.tolist() == stages.decision.tolist()
     assert {group.word for group in notebook.groups_} == {"target range"}
     opinion = ask(question, ["telltale"]).opinions[0]
