@@ -232,7 +232,13 @@ def _second_looks(
 
     Those that it confirms get their p-value if they had none.
     """
-    asked = [place for place, cohort in enumerate(cohorts) if cohort.share >= CONSIDERED]
+    asked = [
+        place
+        for place, cohort in enumerate(cohorts)
+        if cohort.share >= CONSIDERED and 0 < (cohort.chance_n > 0.5).sum() < len(cohort.rows)
+    ]
+    if not asked:
+        return {}
     sides = []
     for place in asked:
         cohort = cohorts[place]
