@@ -28,7 +28,7 @@ class Telltale(Detector):
     name: ClassVar[str] = "telltale"
     title: ClassVar[str] = "Telltale"
     source: ClassVar[str] = "this project"
-    cost: ClassVar[str] = "O(N T log T), then O(n^2) a label"
+    cost: ClassVar[str] = "O(N T log T), then O(n^2) a label; in doubt half a training"
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -212,7 +212,7 @@ def _behind(
 
 
 def _doubted(cohorts: list[_Cohort], config: VerdictConfig) -> bool:
-    """Return whether a second look is called for: the most separate split of those below the rule is significant."""
+    """Return whether the most separate split of those below the rule is significant; its p-value stays in the list."""
     doubtful = [place for place, cohort in enumerate(cohorts) if CONSIDERED <= cohort.share < 1]
     if not doubtful:
         return False
