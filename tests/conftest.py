@@ -38,7 +38,7 @@ def pytest_sessionfinish() -> None:
 def small_settings() -> dict[str, Any]:
     """Settings with which the whole walk of the small drop takes seconds."""
     return {
-        "proxy": {"epochs": 10, "width": 4, "batch_size": 16, "threads": 1, "device": "cpu"},
+        "proxy": {"epochs": 10, "width": 4, "batch_size": 16, "threads": 1, "device": "cpu", "precision": "float32"},
         "report": {"thumbnails": 2, "evidence_labels": 1, "heat_rows": 4, "dpi": 50},
     }
 

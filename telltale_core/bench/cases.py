@@ -15,6 +15,7 @@ CLEAN = "clean"
 REPORT_SEEDS = (11, 12, 13)
 FRESH_SEEDS = (14, 15, 16)
 DEVELOPMENT_SEEDS = (1, 2)
+MORE_DEVELOPMENT_SEEDS = (*DEVELOPMENT_SEEDS, 3, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +186,7 @@ SUITES = {
             for name, seeds, about in (
                 ("modalities", REPORT_SEEDS, "report cases, three seeds each"),
                 ("modalities-fresh", FRESH_SEEDS, "report cases drawn after the second look was settled"),
-                ("modalities-development", DEVELOPMENT_SEEDS, "the cases on which settings were chosen"),
+                ("modalities-development", MORE_DEVELOPMENT_SEEDS, "the cases on which settings were chosen"),
             )
         ),
         Suite(

@@ -181,6 +181,7 @@ def _even(value: float) -> str:
 
 def _group(group: Group, top: float) -> dict[str, Any]:
     statistic, threshold = _even(group.statistic), _even(group.threshold)
+    where = "within" if group.statistic < group.threshold else "beyond"
     return {
         "name": middle(group.name, 60),
         "over": group.over,
@@ -193,7 +194,7 @@ def _group(group: Group, top: float) -> dict[str, Any]:
         "own": "" if group.own is None else f"{group.own:.0%} ({group.own_usual or 0:.0%})",
         "width": f"{400 * max(0.0, group.statistic) / top:.1f}",
         "tick": f"{400 * max(0.0, group.threshold) / top:.1f}",
-        "alt": f"statistic {statistic}, {'beyond' if group.over else 'within'} the threshold {threshold}",
+        "alt": f"statistic {statistic}, {where} the threshold {threshold}",
     }
 
 

@@ -9,8 +9,9 @@ lower by more than the spread of the other cohorts' levels. Of ranges of targets
 whose losses are lower by so much; where neither's are and the sizes are alike, the one whose levels lie closer
 together: poison with one target is predicted alike and errs alike, an honest target is noisy. (4) Its samples are
 quarantined, those between the sides go to review. (5) A significant cohort with six tenths of the required separation
-gets a second look (:mod:`telltale_core.verdict.second_look`) and is called where that confirms it; else one that misses
-what is required by a twentieth or less goes to review, as do samples whose losses are not finite. What a significant
+gets a second look (:mod:`telltale_core.verdict.second_look`) and is called where that confirms it; one that it refutes
+and that has less than one and a half times what is required goes to review. So does one that misses what is required by
+a twentieth or less and is not confirmed, and so do samples whose losses are not finite. What a significant
 split leaves of its cohort is split once more and judged by the same rule: a poison may hide behind another cluster.
 (6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
 they are a second mode, at the same corrected significance, at about that loss.
@@ -30,7 +31,7 @@ from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
 from telltale_core.verdict.labels import answer, doubtful_labels, reason
 from telltale_core.verdict.reference import whiteners
-from telltale_core.verdict.second_look import CONSIDERED, LEAST_OTHERS, Look, Looked, Side, second_look
+from telltale_core.verdict.second_look import CLEAR, CONSIDERED, LEAST_OTHERS, Look, Looked, Side, second_look
 from telltale_core.verdict.significance import LEAST_NULL
 from telltale_core.verdict.statement import Group, without
 
@@ -110,9 +111,11 @@ def decide(
         )
         for number, ((label, rows), found, p) in enumerate(zip(cohorts, findings, p_values, strict=True))
     ]
-    doubted = look is not None and config.second_look and len(cohorts) > LEAST_OTHERS and _doubted(judged, config)
+    can_look = look is not None and config.second_look and len(cohorts) > LEAST_OTHERS
+    doubted = can_look and _doubted(judged, config)
     if by_label:
         judged += _behind(judged, features_NF, usual, spectra, config, doubted=doubted)
+    doubted = doubted or (can_look and any(cohort.unclear(config) for cohort in judged))
     looked = _second_looks(judged, spectra, labels, look, config) if doubted and look and labels is not None else {}
     groups = [_rule(made, cohort, looked.get(cohort.number), config) for cohort in judged]
     if guesses.tested:
@@ -228,7 +231,7 @@ def _second_looks(
     look: Look,
     config: VerdictConfig,
 ) -> dict[int, Looked]:
-    """Return by number what a second look says of the doubtful cohorts, and of those called beside them.
+    """Return by number what a second look says of the doubtful cohorts, and of those that are clear beside them.
 
     Those that it confirms get their p-value if they had none.
     """
@@ -320,6 +323,10 @@ class _Cohort:
     def significant(self, config: VerdictConfig) -> bool:
         return self.p is not None and self.p <= config.false_alarm_rate
 
+    def unclear(self, config: VerdictConfig) -> bool:
+        """Whether it is called by what is required, but not so far beyond that nothing else need be asked."""
+        return self.separate and self.share < CLEAR and self.significant(config)
+
 
 def _rule(
     made: dict[str, NDArray],  # type: ignore[type-arg]
@@ -330,7 +337,8 @@ def _rule(
     """Write the cohort's decisions into ``made`` and return its line; ``looked`` is what a second look saw."""
     rows, chance_n, found, p, required = cohort.rows, cohort.chance_n, cohort.found, cohort.p, cohort.required
     significant = cohort.significant(config)
-    called = significant and (cohort.separate or (looked is not None and looked.confirmed))
+    refuted = cohort.share < CLEAR and looked is not None and looked.refuted
+    called = significant and ((cohort.separate and not refuted) or (looked is not None and looked.confirmed))
     where = "the drop" if cohort.label is None else f"{cohort.word} {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
@@ -348,10 +356,13 @@ def _rule(
             f"stands between the suspected cluster of {where} and the rest",
         )
     elif significant and found.separation >= NEARLY * required:
-        weak = (
-            f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
-            f"{required:.1f} are needed"
-        )
+        weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
+        weak += f"{required:.1f} are needed"
+        if refuted and looked is not None and cohort.separate:
+            weak = (
+                f"belongs to a cluster of {where}, {found.separation:.1f} deviations apart, that a second look takes "
+            )
+            weak += f"for an honest one: {without(looked.own, looked.usual)} and the others that of one or two labels"
         _set(made, rows[inside_n], cohort.number, "review", weak)
     decision_n = made["decision"][rows]
     return Group(

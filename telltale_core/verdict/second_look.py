@@ -25,10 +25,14 @@ Look = Callable[[NDArray[np.bool_]], NDArray[np.int64]]
 
 CONSIDERED = 0.6
 """Share of the required separation from which on a significant split is worth a second look."""
+CLEAR = 1.5
+"""Share of the required separation from which on a significant split is called, whatever a second look says."""
 MOST_OWN = 0.25
 """Largest share of a poisoned cluster that is given its own label by a proxy that learnt without it."""
 LEAST_SPREAD = 0.8
 """Least entropy of the other answers, as a share of that of the other labels' sizes."""
+ONE_OR_TWO = 0.6
+"""Below this entropy (as a share, like the other) a cluster is taken for one or two labels that it looks like."""
 LEAST_OTHERS = 3
 """Among fewer other labels the answers have nowhere to spread, and no second look is taken."""
 CONTROL = 0.2
@@ -53,13 +57,14 @@ class Looked:
     """What a proxy that learnt without a cluster says of it; shares in [0, 1].
 
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
-    1 where they are as diverse as the drop. ``confirmed``: it is poison.
+    1 where they are as diverse as the drop. ``confirmed``: it is poison; ``refuted``: it is like an honest cluster.
     """
 
     own: float
     usual: float
     spread: float
     confirmed: bool
+    refuted: bool
 
 
 def second_look(
@@ -106,4 +111,5 @@ def _compared(
         usual=round(usual / max(1, len(control)), 4),
         spread=round(spread, 4),
         confirmed=bool(confirmed),
+        refuted=not fewer or spread < ONE_OR_TWO,
     )

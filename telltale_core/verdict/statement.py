@@ -69,10 +69,11 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     top = max(
         (group for group in tested if group.p_value is not None), key=lambda group: group.statistic / group.threshold
     )
+    honest = ", but a second look takes it for an honest one" if top.statistic >= top.threshold else ""
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
-        f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed."
-        f"{_near_miss(tested)}{_not_confirmed(tested)}"
+        f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed"
+        f"{honest}.{_near_miss(tested)}{_not_confirmed(tested)}"
     )
 
 

@@ -17,7 +17,7 @@ from telltale_core.drop.demo import write_image_drop
 from telltale_core.spectrum import SpectrumConfig
 
 CLASSES, SAMPLES, POISON = 5, 1000, 80
-PROXY = {"epochs": 12, "width": 6, "batch_size": 16, "threads": 1, "device": "cpu"}
+PROXY = {"epochs": 12, "width": 6, "batch_size": 16, "threads": 1, "device": "cpu", "precision": "float32"}
 
 
 @pytest.fixture(scope="module")

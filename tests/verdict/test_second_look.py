@@ -16,9 +16,9 @@ from telltale_core.verdict.second_look import Looked, Side, second_look
 COHORTS, EACH, INSIDE = 6, 200, 60
 
 
-def looked(answers: NDArray[np.int64], *, unseen: float = 0.9, harder: bool = False, cohorts: int = COHORTS) -> Looked:
+def looked(answers: NDArray[np.int64], *, unseen: float = 0.9, harder: bool = False) -> Looked:
     """Return what is made of these answers for a cluster of cohort 0, where others unseen are mostly told right."""
-    number_N = np.repeat(np.arange(cohorts), EACH)
+    number_N = np.repeat(np.arange(COHORTS), EACH)
 
     def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
         assert left_out_N[:INSIDE].all()
@@ -40,7 +40,7 @@ def anywhere(own: int) -> NDArray[np.int64]:
 
 def test_a_cluster_taken_for_anything_but_its_label_is_confirmed() -> None:
     found = looked(anywhere(3))
-    assert (found.confirmed, found.own) == (True, 0.05)
+    assert (found.confirmed, found.refuted, found.own) == (True, False, 0.05)
     assert found.usual > 0.8
     assert found.spread > 0.95
 
@@ -52,8 +52,14 @@ def test_a_cluster_whose_label_is_found_without_it_is_not() -> None:
 
 def test_a_cluster_that_looks_like_one_or_two_others_is_not() -> None:
     found = looked(np.full(INSIDE, 4))
-    assert (found.confirmed, found.own, found.spread) == (False, 0.0, 0.0)
-    assert not looked(1 + np.arange(INSIDE) % 2).confirmed
+    assert (found.confirmed, found.refuted, found.own, found.spread) == (False, True, 0.0, 0.0)
+    found = looked(1 + np.arange(INSIDE) % 2)
+    assert (found.confirmed, found.refuted) == (False, True)
+
+
+def test_between_confirmed_and_refuted_the_rule_alone_decides() -> None:
+    found = looked(1 + np.arange(INSIDE) % 3)
+    assert (found.confirmed, found.refuted) == (False, False)
 
 
 def test_samples_with_wrong_labels_are_harder_and_not_confirmed() -> None:
@@ -105,6 +111,35 @@ def test_a_doubtful_cluster_is_kept_where_the_look_does_not_confirm_it(doubtful:
     found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
     assert not found.flagged_.any()
     assert "A second look did not confirm the group that was doubtful" in found.statement_
+
+
+@pytest.fixture(scope="module")
+def unclear() -> tuple[Case, VerdictConfig]:
+    """A poisoned log, and a rule that its cluster meets by a fifth more than is required."""
+    case = make_case(samples=750, labels=5, poison=60)
+    found = TelltaleDetector().fit(case.log, case.labels)
+    most = max(group.statistic for group in found.groups_ if group.kind == "together")
+    return case, VerdictConfig(min_separation=most / 1.2)
+
+
+def test_a_call_stands_where_the_look_does_not_refute_it(unclear: tuple[Case, VerdictConfig]) -> None:
+    case, config = unclear
+    assert TelltaleDetector(verdict=config).fit(case.log, case.labels).flagged_[case.truth].mean() >= 0.9
+    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, as_it_was(case))
+    assert found.flagged_[case.truth].mean() >= 0.9
+    assert next(group for group in found.groups_ if group.called).own is not None
+
+
+def test_what_the_look_refutes_is_held_for_review(unclear: tuple[Case, VerdictConfig]) -> None:
+    case, config = unclear
+    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
+    assert not found.flagged_.any()
+    assert (found.decision_[case.truth] == "review").mean() >= 0.9
+    assert found.suspicion_.max() < 0.5
+    assert "are needed, but a second look takes it for an honest one" in found.statement_
+    assert "A near miss" in found.statement_
+    reason = found.reason_[np.flatnonzero(case.truth & (found.decision_ == "review"))[0]]
+    assert "that a second look takes for an honest one: a proxy that learnt without them gives 100% of them" in reason
 
 
 def test_permuting_rows_permutes_a_verdict_with_a_second_look(doubtful: tuple[Case, VerdictConfig]) -> None:
