@@ -226,11 +226,10 @@ def evaluation_batch(shape: tuple[int, ...], hardware: Hardware) -> int:
 
 
 def evaluate(net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware) -> torch.Tensor:
-    """Return a net's outputs for all inputs, (N, K) float32; the caller has set evaluation mode.
-
-    Always in float32: rounding to bfloat16 moves a loss by more than samples differ (``bench/README.md``).
-    """
-    if isinstance(net, ProxyNet) and hardware.kind == "cpu":
+    """Return a net's outputs for all inputs, (N, K) float32; the caller has set evaluation mode."""
+    if isinstance(net, ProxyNet) and hardware.kind == "cpu" and hardware.precision == "float32":
         net = folded(net)
     size = evaluation_batch(data.front.shape, hardware)
-    return torch.cat([net(data.rows(slice(start, start + size))) for start in range(0, len(data), size)])
+    with hardware.autocast():
+        parts = [net(data.rows(slice(start, start + size))).float() for start in range(0, len(data), size)]
+    return torch.cat(parts)

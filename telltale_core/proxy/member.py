@@ -117,6 +117,7 @@ def train_member(job: Job, member: int, progress: ProgressCallback | None = None
         record_final(
             trainer.net,
             trainer.data,
+            job.hardware,
             out=job.out,
             member=member,
             kinds=job.config.record,

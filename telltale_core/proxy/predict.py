@@ -40,7 +40,11 @@ def read_train_record(train_dir: Path) -> dict[str, Any]:
 
 
 def load_proxy(train_dir: Path, member: int = 0, config: ProxyConfig | None = None) -> Fitted:
-    """Return a trained proxy; ``config`` chooses the device and precision (by default what this machine has)."""
+    """Return a trained proxy; ``config`` chooses the device and precision.
+
+    By default the device is what this machine has, and the precision the training's: what the proxy says of the drop is
+    then what the loss log holds.
+    """
     record = read_train_record(train_dir)
     if not 0 <= member < len(record["members"]):
         raise ConfigError(f"member must be in 0..{len(record['members']) - 1}, got {member}")
@@ -54,7 +58,7 @@ def load_proxy(train_dir: Path, member: int = 0, config: ProxyConfig | None = No
         tensors = safetensors.torch.load(_recorded(path, entry["model_sha256"]))
     except SafetensorError as error:
         raise Corrupt(f"{path} cannot be read ({type(error).__name__}); train again") from error
-    hardware = resolve_hardware(config or ProxyConfig())
+    hardware = resolve_hardware(config or ProxyConfig(precision=record["hardware"]["precision"]))
     front = modality_named(inputs["modality"]).front(tuple(inputs["shape"]), inputs, hardware.device)
     net = build(model, inputs["modality"], front.shape, record["config"]["width"], record["outputs"], seed=0)
     net.load_state_dict(tensors)

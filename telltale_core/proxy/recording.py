@@ -31,7 +31,7 @@ from telltale_core.losslog.files import write_whole
 from telltale_core.modality.contract import Front
 from telltale_core.proxy.config import RECORDABLE, SettledConfig
 from telltale_core.proxy.data import Resident
-from telltale_core.proxy.hardware import running
+from telltale_core.proxy.hardware import Hardware, running
 
 if TYPE_CHECKING:
     from telltale_core.proxy.fitting import Fitted
@@ -64,7 +64,7 @@ def observe(fitted: Fitted, inputs: NDArray[Any], kinds: Sequence[str]) -> Array
     """
     with running(fitted.hardware):
         data = Resident(inputs, fitted.front, fitted.hardware.device)
-        return _observe(fitted.net, data, kinds)
+        return _observe(fitted.net, data, fitted.hardware, kinds)
 
 
 def observable(fitted: Fitted, kinds: Iterable[str]) -> list[str]:
@@ -79,7 +79,7 @@ def observable(fitted: Fitted, kinds: Iterable[str]) -> list[str]:
 
 
 @torch.inference_mode()
-def _observe(net: nn.Module, data: Resident, kinds: Sequence[str]) -> Arrays:
+def _observe(net: nn.Module, data: Resident, hardware: Hardware, kinds: Sequence[str]) -> Arrays:
     check_kinds(kinds)
     seen: dict[str, list[Any]] = {kind: [] for kind in kinds}
     layers: list[torch.Tensor] = []
@@ -88,7 +88,8 @@ def _observe(net: nn.Module, data: Resident, kinds: Sequence[str]) -> Arrays:
     try:
         net.eval()
         for start in range(0, len(data), BATCH):
-            outputs = net(data.rows(slice(start, start + BATCH)))
+            with hardware.autocast():
+                outputs = net(data.rows(slice(start, start + BATCH)))
             if "logits" in seen:
                 seen["logits"].append(outputs.float().cpu().numpy())
             if layers:
@@ -197,6 +198,7 @@ def read_recording(path: Path, drop_digest: str | None = None) -> NDArray[Any]:
 def record_final(
     net: nn.Module,
     data: Resident,
+    hardware: Hardware,
     *,
     out: Path,
     member: int,
@@ -207,7 +209,7 @@ def record_final(
     wanted = [kind for kind in kinds if kind != "logits"]
     if not wanted:
         return
-    for kind, values in _observe(net, data, wanted).items():
+    for kind, values in _observe(net, data, hardware, wanted).items():
         about: dict[str, object] = {"kind": kind, "drop_digest": drop_digest, "member": member}
         write_recording(recording_path(out, member, kind), values, about)
 
@@ -230,7 +232,7 @@ def recording_bytes(net: nn.Module, front: Front, inputs: NDArray[Any], kinds: S
         return 0
     device = next(net.parameters()).device.type
     data = Resident(np.asarray(inputs[:2]), front, device)
-    seen = _observe(net, data, kinds)
+    seen = _observe(net, data, Hardware(device=device, precision="float32", threads=1), kinds)
     held = sum(int(value[0].nbytes) for value in seen.values())
     return 3 * held * len(inputs)  # the batches, their concatenation, the Parquet bytes before they are on disk
 

@@ -28,6 +28,14 @@ def test_the_last_snapshot_is_the_saved_models_loss_on_the_inputs_as_they_are(dr
     np.testing.assert_array_equal(again, LossLog.open(finished / "losslog").log_loss[:, -1])
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_saved_proxy_answers_in_the_precision_it_was_trained_in(drop, config, tmp_path, precision):
+    train(drop, tmp_path, dataclasses.replace(config, epochs=1, precision=precision))
+    logits = torch.from_numpy(predict_logits(tmp_path, drop.inputs))
+    again = log_cross_entropy(logits, torch.from_numpy(np.array(drop.labels))).float().numpy()
+    np.testing.assert_array_equal(again, LossLog.open(tmp_path / "losslog").log_loss[:, -1])
+
+
 def test_the_proxy_learns(drop, finished):
     log = LossLog.open(finished / "losslog")
     assert log.log_loss[:, -1].mean() < log.log_loss[:, 0].mean() - 0.5
