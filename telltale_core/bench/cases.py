@@ -15,7 +15,7 @@ CLEAN = "clean"
 REPORT_SEEDS = (11, 12, 13)
 FRESH_SEEDS = (14, 15, 16)
 DEVELOPMENT_SEEDS = (1, 2)
-MORE_DEVELOPMENT_SEEDS = (*DEVELOPMENT_SEEDS, 3, 4)
+MORE_DEVELOPMENT_SEEDS = (*DEVELOPMENT_SEEDS, 3, 4, 5, 6, 7, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -343,26 +343,25 @@ def _rule(
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
     suspicion_n = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
+    honest_n = np.zeros(len(rows), dtype=bool)
+    if called and not cohort.separate and looked is not None:
+        honest_n[inside_n] = looked.honest_n
+        suspicion_n[honest_n] *= UNCALLED_CEILING
     made["suspicion"][rows] = np.maximum(made["suspicion"][rows], suspicion_n)
     if called:
         border_n = (chance_n > BORDERLINE) & ~inside_n
         because = _because(where, int(inside_n.sum()), found, p, None if cohort.separate else looked)
-        _set(made, rows[inside_n], cohort.number, "quarantine", because)
-        _set(
-            made,
-            rows[border_n],
-            cohort.number,
-            "review",
-            f"stands between the suspected cluster of {where} and the rest",
-        )
+        between = f"stands between the suspected cluster of {where} and the rest"
+        told = f"stands in the suspected cluster of {where}, but a proxy that learnt without it gives it its own answer"
+        _set(made, rows[inside_n & ~honest_n], cohort.number, "quarantine", because)
+        _set(made, rows[border_n], cohort.number, "review", between)
+        _set(made, rows[honest_n], cohort.number, "review", told)
     elif significant and found.separation >= NEARLY * required:
         weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
         weak += f"{required:.1f} are needed"
         if refuted and looked is not None and cohort.separate:
-            weak = (
-                f"belongs to a cluster of {where}, {found.separation:.1f} deviations apart, that a second look takes "
-            )
-            weak += f"for an honest one: {without(looked.own, looked.usual)} and the others that of one or two labels"
+            weak = f"belongs to a cluster of {where}, {found.separation:.1f} deviations apart, that a second look "
+            weak += f"takes for an honest one: {without(looked.own, looked.usual)}"
         _set(made, rows[inside_n], cohort.number, "review", weak)
     decision_n = made["decision"][rows]
     return Group(

@@ -29,6 +29,8 @@ CLEAR = 1.5
 """Share of the required separation from which on a significant split is called, whatever a second look says."""
 MOST_OWN = 0.25
 """Largest share of a poisoned cluster that is given its own label by a proxy that learnt without it."""
+MIXED = 0.5
+"""Up to this share of what is usual a larger one is a cluster of both: only what gets another label is called."""
 LEAST_SPREAD = 0.8
 """Least entropy of the other answers, as a share of that of the other labels' sizes."""
 ONE_OR_TWO = 0.6
@@ -52,12 +54,13 @@ class Side:
     harder: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Looked:
     """What a proxy that learnt without a cluster says of it; shares in [0, 1].
 
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
     1 where they are as diverse as the drop. ``confirmed``: it is poison; ``refuted``: it is like an honest cluster.
+    ``honest_n``: which of its rows are not called for that, those given their own label in a cluster of both.
     """
 
     own: float
@@ -65,6 +68,7 @@ class Looked:
     spread: float
     confirmed: bool
     refuted: bool
+    honest_n: NDArray[np.bool_]
 
 
 def second_look(
@@ -105,11 +109,14 @@ def _compared(
     spread = float(entropy(others_C) / entropy(room_C)) if others_C.any() else 0.0
     table = [[own, len(answer) - own], [usual, len(control) - usual]]
     fewer = float(fisher_exact(table, alternative="less").pvalue) <= level
-    confirmed = fewer and own <= MOST_OWN * len(answer) and spread >= LEAST_SPREAD and not side.harder
+    share, usual_share = own / len(answer), usual / max(1, len(control))
+    most = max(MOST_OWN, MIXED * usual_share)
+    confirmed = fewer and share <= most and spread >= LEAST_SPREAD and not side.harder
     return Looked(
-        own=round(own / len(answer), 4),
-        usual=round(usual / max(1, len(control)), 4),
+        own=round(share, 4),
+        usual=round(usual_share, 4),
         spread=round(spread, 4),
         confirmed=bool(confirmed),
         refuted=not fewer or spread < ONE_OR_TWO,
+        honest_n=(answer == side.cohort) & (share > MOST_OWN),
     )

@@ -93,10 +93,10 @@ def _found(kind: str, groups: Sequence[Group]) -> str:
 
 
 def without(own: float, usual: float) -> str:
-    """Return what a proxy says of samples that it learnt without."""
+    """Return what a proxy says of a cluster that it learnt without."""
     return (
-        f"a proxy that learnt without them gives {own:.0%} of them their own answer ({usual:.0%} of others that it did "
-        "not see)"
+        f"a proxy that learnt without that cluster gives {own:.0%} of it its own answer ({usual:.0%} of others that it "
+        "did not see)"
     )
 
 

@@ -71,7 +71,7 @@ def test_a_poison_that_the_rule_misses_is_confirmed_by_a_second_look(walked: tup
     told, found = verdict_of(record, work), quarantined(record, work)
     assert sum(name.startswith("bad") for name in found) > 0.9 * POISON
     assert sum(name.startswith("good") for name in found) < 0.01 * SAMPLES
-    assert "a proxy that learnt without them gives" in told["statement"]
+    assert "a proxy that learnt without that cluster gives" in told["statement"]
     group = next(group for group in told["groups"] if group["called"])
     assert group["confirmed"]
     assert group["own"] < 0.2 < group["own_usual"]

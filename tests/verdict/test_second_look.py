@@ -47,7 +47,7 @@ def test_a_cluster_taken_for_anything_but_its_label_is_confirmed() -> None:
 
 def test_a_cluster_whose_label_is_found_without_it_is_not() -> None:
     assert not looked(np.zeros(INSIDE, dtype=np.int64)).confirmed
-    assert not looked(anywhere(24)).confirmed
+    assert not looked(anywhere(30)).confirmed
 
 
 def test_a_cluster_that_looks_like_one_or_two_others_is_not() -> None:
@@ -55,6 +55,15 @@ def test_a_cluster_that_looks_like_one_or_two_others_is_not() -> None:
     assert (found.confirmed, found.refuted, found.own, found.spread) == (False, True, 0.0, 0.0)
     found = looked(1 + np.arange(INSIDE) % 2)
     assert (found.confirmed, found.refuted) == (False, True)
+
+
+def test_of_a_cluster_of_both_what_is_told_right_is_not_called() -> None:
+    """Up to half as many own answers as of others: those samples are honest, as far as the look can tell."""
+    found = looked(anywhere(24))
+    assert (found.confirmed, found.own) == (True, 0.4)
+    np.testing.assert_array_equal(np.flatnonzero(found.honest_n), np.arange(24))
+    assert not looked(anywhere(24), unseen=0.6).confirmed, "where the proxy tells less, less is usual"
+    assert not looked(anywhere(3)).honest_n.any(), "a poison among whose samples some happen to be told right"
 
 
 def test_between_confirmed_and_refuted_the_rule_alone_decides() -> None:
@@ -97,13 +106,30 @@ def test_a_doubtful_cluster_is_called_where_the_look_confirms_it(doubtful: tuple
     found = TelltaleDetector(verdict=config).fit(case.log, case.labels, as_it_was(case))
     assert found.flagged_[case.truth].mean() >= 0.9
     assert found.flagged_[~case.truth].mean() <= 0.01
-    assert "a proxy that learnt without them gives" in found.statement_
-    assert "a proxy that learnt without them gives" in found.reason_[np.flatnonzero(found.flagged_)[0]]
+    assert "a proxy that learnt without that cluster gives" in found.statement_
+    assert "a proxy that learnt without that cluster gives" in found.reason_[np.flatnonzero(found.flagged_)[0]]
     group = next(group for group in found.groups_ if group.called)
     assert group.confirmed
     assert group.own is not None
     assert group.own < 0.1
     assert group.statistic < group.threshold
+
+
+def test_of_a_doubtful_cluster_of_both_the_honest_go_to_review(doubtful: tuple[Case, VerdictConfig]) -> None:
+    case, config = doubtful
+    told = np.flatnonzero(case.truth)[::3]  # as if these were honest
+
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        answer_N = as_it_was(case)(left_out_N)
+        answer_N[told] = case.labels[told]
+        return answer_N
+
+    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, look)
+    others = np.setdiff1d(np.flatnonzero(case.truth), told)
+    assert found.flagged_[others].mean() >= 0.9
+    assert (found.decision_[told] == "review").mean() >= 0.9
+    assert found.suspicion_[told].max() < 0.5
+    assert any("gives it its own answer" in reason for reason in found.reason_[told])
 
 
 def test_a_doubtful_cluster_is_kept_where_the_look_does_not_confirm_it(doubtful: tuple[Case, VerdictConfig]) -> None:
@@ -139,7 +165,10 @@ def test_what_the_look_refutes_is_held_for_review(unclear: tuple[Case, VerdictCo
     assert "are needed, but a second look takes it for an honest one" in found.statement_
     assert "A near miss" in found.statement_
     reason = found.reason_[np.flatnonzero(case.truth & (found.decision_ == "review"))[0]]
-    assert "that a second look takes for an honest one: a proxy that learnt without them gives 100% of them" in reason
+    assert (
+        "that a second look takes for an honest one: a proxy that learnt without that cluster gives 100% of it"
+        in reason
+    )
 
 
 def test_permuting_rows_permutes_a_verdict_with_a_second_look(doubtful: tuple[Case, VerdictConfig]) -> None:
