@@ -112,10 +112,11 @@ class Evidence:
 def _looking_at(rows: NDArray[np.int64], n: int, look: Look) -> Look:
     """Return a look that is asked and answers by these rows of ``n``; the other rows are learnt from."""
 
-    def asked(left_out: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def asked(left_out: NDArray[np.bool_]) -> NDArray[np.int64] | None:
         left_out_N = np.zeros(n, dtype=bool)
         left_out_N[rows] = left_out
-        return look(left_out_N)[rows]
+        answer_N = look(left_out_N)
+        return None if answer_N is None else answer_N[rows]
 
     return asked
 

@@ -23,13 +23,16 @@ EPOCHS = 0.5
 """Share of the drop's own training: no losses are recorded, and nothing need be learnt by heart."""
 
 
-def can_look_again(config: ProxyConfig, device: str) -> bool:
+def can_look_again(config: ProxyConfig, device: str, *, elsewhere: bool = False) -> bool:
     """Return whether this machine can train another proxy in about the time of the first, which ``device`` trained.
 
-    The body of a local model is known by its content alone once the first is trained: there is no second.
+    ``elsewhere``: another machine would. The body of a local model is known by its content alone once the first is
+    trained: there is no second.
     """
     if is_local(config.model):
         return False
+    if elsewhere:
+        return True
     try:
         return device == "cpu" or resolve_hardware(config).kind != "cpu"
     except ConfigError:  # the device that the settings name is not here

@@ -18,7 +18,7 @@ from telltale_core import proxy
 from telltale_core.config import from_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import Drop
-from telltale_core.errors import Corrupt
+from telltale_core.errors import ConfigError, Corrupt, TrainingDiverged
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.stages.record import Record, open_drop, read_record
@@ -39,19 +39,22 @@ def look_for(
     elsewhere: Elsewhere | None = None,
 ) -> Look | None:
     """Return what trains for a second look, with the settings of the drop's own proxy; None where nothing can."""
-    if drop.cohorts is None:
-        return None
     settings, trained = _settings(upstream), read_record(upstream, "train", work)
-    if elsewhere is None and not proxy.can_look_again(settings, trained["hardware"]["device"]):
-        log.warning("cluster: no second look, if one is called for: this machine cannot train what trained the proxy")
+    if drop.cohorts is None or not proxy.can_look_again(
+        settings, trained["hardware"]["device"], elsewhere=elsewhere is not None
+    ):
         return None
 
-    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64] | None:
         area, key = WorkArea(work), _ask(upstream, work, drop, left_out_N)
         if not answered(work, key):
             log.info("cluster: a second look, a proxy learns without %d samples", left_out_N.sum())
             if elsewhere is None:
-                learn_without(upstream, work, key, progress)
+                try:
+                    learn_without(upstream, work, key, progress)
+                except (ConfigError, TrainingDiverged) as error:
+                    log.warning("cluster: the second look came to nothing, the verdict stands without it: %s", error)
+                    return None
             else:
                 elsewhere(upstream, key)
         found: dict[str, Any] = json.loads((area.fetch(FOLDER, key, RECORD) / RECORD).read_bytes())

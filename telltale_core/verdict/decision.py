@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from telltale_core.spectrum import Spectra
-from telltale_core.verdict.cohort import Findings, examine
+from telltale_core.verdict.cohort import MIN_TESTED_SEPARATION, Findings, examine
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
 from telltale_core.verdict.labels import answer, doubtful_labels, reason
@@ -54,7 +54,8 @@ LIKE_SIZE = 0.25
 class Decisions:
     """One entry a sample, in the order given: suspicion in [0, 1] (higher is worse), cluster, decision, reason.
 
-    ``groups`` has one entry a cohort, in the order of the labels. ``doubtful``: kept, but the label looks wrong.
+    ``groups`` has one entry a cohort, in the order of the labels, then one a second cluster; a group's ``number`` is
+    that in ``cluster``. ``doubtful``: kept, but the label looks wrong. ``unlooked``: no second look where one was due.
     """
 
     suspicion: NDArray[np.float64]
@@ -63,6 +64,7 @@ class Decisions:
     reason: NDArray[np.object_]
     groups: tuple[Group, ...]
     doubtful: NDArray[np.bool_]
+    unlooked: bool = False
 
 
 def decide(
@@ -111,18 +113,19 @@ def decide(
         )
         for number, ((label, rows), found, p) in enumerate(zip(cohorts, findings, p_values, strict=True))
     ]
-    can_look = look is not None and config.second_look and len(cohorts) > LEAST_OTHERS
-    doubted = can_look and _doubted(judged, config)
+    asking = config.second_look and len(cohorts) > LEAST_OTHERS
+    doubted = asking and _doubted(judged, config)
     if by_label:
-        judged += _behind(judged, features_NF, usual, spectra, config, doubted=doubted)
-    doubted = doubted or (can_look and any(cohort.unclear(config) for cohort in judged))
-    looked = _second_looks(judged, spectra, labels, look, config) if doubted and look and labels is not None else {}
-    groups = [_rule(made, cohort, looked.get(cohort.number), config) for cohort in judged]
+        judged += _behind(judged, features_NF, usual, spectra, config, doubted=doubted and look is not None)
+        doubted = doubted or (asking and any(cohort.unclear(config) for cohort in judged))
+    looked = _second_looks(judged, spectra, labels, look, config) if doubted and look and labels is not None else None
+    groups = [_rule(made, cohort, (looked or {}).get(cohort.number), config) for cohort in judged]
     if guesses.tested:
         groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config))
+    groups = [_counted(group, made) for group in groups]
     doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts]) & (made["decision"] == "keep")
     made["reason"][doubtful_N] = reason(said)
-    return Decisions(groups=tuple(groups), doubtful=doubtful_N, **made)
+    return Decisions(groups=tuple(groups), doubtful=doubtful_N, unlooked=doubted and looked is None, **made)
 
 
 def _ordered(
@@ -215,7 +218,12 @@ def _behind(
 
 
 def _doubted(cohorts: list[_Cohort], config: VerdictConfig) -> bool:
-    """Return whether the most separate split of those below the rule is significant; its p-value stays in the list."""
+    """Return whether a call is not clear, or the most separate of the splits below the rule is significant.
+
+    Its p-value stays in the list.
+    """
+    if any(cohort.unclear(config) for cohort in cohorts):
+        return True
     doubtful = [place for place, cohort in enumerate(cohorts) if CONSIDERED <= cohort.share < 1]
     if not doubtful:
         return False
@@ -230,15 +238,18 @@ def _second_looks(
     labels: NDArray[np.int64],
     look: Look,
     config: VerdictConfig,
-) -> dict[int, Looked]:
+) -> dict[int, Looked] | None:
     """Return by number what a second look says of the doubtful cohorts, and of those that are clear beside them.
 
-    Those that it confirms get their p-value if they had none.
+    Those that it confirms get their p-value if they had none. None: its training came to nothing.
     """
     asked = [
         place
         for place, cohort in enumerate(cohorts)
-        if cohort.share >= CONSIDERED and 0 < (cohort.chance_n > 0.5).sum() < len(cohort.rows)
+        if cohort.share >= CONSIDERED
+        and cohort.found.separation >= MIN_TESTED_SEPARATION
+        and (cohort.p is None or cohort.significant(config))
+        and 0 < (cohort.chance_n > 0.5).sum() < len(cohort.rows)
     ]
     if not asked:
         return {}
@@ -250,6 +261,8 @@ def _second_looks(
         step, usual = _step(rows, rest, cohort.rows, spectra)
         sides.append(Side(rows=rows, rest=rest, cohort=int(labels[rows[0]]), harder=step > usual))
     found = second_look(sides, labels, look, level=config.false_alarm_rate, seed=config.seed)
+    if found is None:
+        return None
     for place, seen in zip(asked, found, strict=True):
         if seen.confirmed:
             cohorts[place] = cohorts[place].tested(config)
@@ -359,12 +372,12 @@ def _rule(
     elif significant and found.separation >= NEARLY * required:
         weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
         weak += f"{required:.1f} are needed"
-        if refuted and looked is not None and cohort.separate:
+        if looked is not None and cohort.separate:
             weak = f"belongs to a cluster of {where}, {found.separation:.1f} deviations apart, that a second look "
             weak += f"takes for an honest one: {without(looked.own, looked.usual)}"
         _set(made, rows[inside_n], cohort.number, "review", weak)
-    decision_n = made["decision"][rows]
     return Group(
+        number=cohort.number,
         label=cohort.label,
         label_name=cohort.name,
         word=cohort.word,
@@ -375,9 +388,10 @@ def _rule(
         p_value=p,
         tested=found.tested,
         called=called,
-        quarantined=int((decision_n == "quarantine").sum()),
-        review=int((decision_n == "review").sum()),
+        quarantined=0,
+        review=0,
         confirmed=called and not cohort.separate,
+        refuted=significant and cohort.separate and refuted,
         own=None if looked is None else looked.own,
         own_usual=None if looked is None else looked.usual,
         spread=None if looked is None else looked.spread,
@@ -406,6 +420,7 @@ def _rule_on_guesses(
         between = "stands between the samples held at the loss of a guess and the rest"
         _set(made, np.flatnonzero(border_N), number, "review", between)
     return Group(
+        number=number,
         kind="guess",
         label=None,
         label_name="any label, at random",
@@ -416,9 +431,16 @@ def _rule_on_guesses(
         p_value=p,
         tested=True,
         called=called,
-        quarantined=int(inside_N.sum()) if called else 0,
-        review=int(border_N.sum()) if called else 0,
+        quarantined=0,
+        review=0,
     )
+
+
+def _counted(group: Group, made: dict[str, NDArray]) -> Group:  # type: ignore[type-arg]
+    """Return a group with how many samples of its cluster are quarantined and held for review, once all is decided."""
+    decision_n = made["decision"][made["cluster"] == group.number]
+    quarantined, review = (int((decision_n == name).sum()) for name in ("quarantine", "review"))
+    return replace(group, quarantined=quarantined, review=review)
 
 
 def _because(where: str, size: int, found: Findings, p: float | None, looked: Looked | None) -> str:

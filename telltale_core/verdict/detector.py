@@ -56,7 +56,8 @@ class TelltaleDetector:
         self.groups_ = made.groups
         self.statement_ = state(made.groups, len(made.decision), verdict)
         labelled = None if number is None else sha256_bytes(number.tobytes())
-        rests_on = [labelled, to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes())]
+        decided = sha256_bytes("".join(made.decision.tolist()).encode())  # with a second look, or without
+        rests_on = [labelled, to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes()), decided]
         self.lineage_: dict[str, Any] = {
             "config_digest": digest_of(rests_on),
             "code_version": code_version(["losslog", "spectrum", "verdict"]),

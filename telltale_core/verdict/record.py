@@ -134,9 +134,13 @@ def _table(sample_ids: NDArray[np.str_], made: Decisions) -> pa.Table:
 
 def _broad(made: Decisions, most: float) -> bool:
     """Return whether more is held back than a person should leave to a rule: of the drop, or of one cohort."""
-    whole = any(
-        group.kind == "together" and group.quarantined > MOST_OF_COHORT * group.samples for group in made.groups
-    )
+    lost: dict[int | None, int] = {}
+    sizes: dict[int | None, int] = {}
+    for group in made.groups:
+        if group.kind == "together":  # a label and the second cluster in it are one
+            lost[group.label] = lost.get(group.label, 0) + group.quarantined
+            sizes[group.label] = max(sizes.get(group.label, 0), group.samples)
+    whole = any(lost[label] > MOST_OF_COHORT * sizes[label] for label in lost)
     return whole or int((made.decision != "keep").sum()) > most * len(made.decision)
 
 
@@ -156,6 +160,8 @@ def _record(made: Decisions, drop_digest: str, spectra: Spectra, config: Verdict
         "counts": {"samples": samples, **counts},
         "groups": [dataclasses.asdict(group) for group in made.groups],
         "doubtful_labels": int(made.doubtful.sum()),
-        "caveats": caveats(made.groups, int((~spectra.finite_N).sum()), int(made.doubtful.sum())),
+        "caveats": caveats(
+            made.groups, int((~spectra.finite_N).sum()), int(made.doubtful.sum()), unlooked=made.unlooked
+        ),
         "config": to_dict(config),
     }

@@ -20,8 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import entropy, fisher_exact
 
-Look = Callable[[NDArray[np.bool_]], NDArray[np.int64]]
-"""Takes which samples (N,) are left out of a training; returns the cohort (N,) that the proxy gives to each sample."""
+Look = Callable[[NDArray[np.bool_]], NDArray[np.int64] | None]
+"""Takes which samples (N,) are left out of a training; returns the cohort (N,) that the proxy gives to each sample.
+
+None where the training came to nothing: the verdict then stands without a second look.
+"""
 
 CONSIDERED = 0.6
 """Share of the required separation from which on a significant split is worth a second look."""
@@ -32,11 +35,14 @@ MOST_OWN = 0.25
 MIXED = 0.5
 """Up to this share of what is usual a larger one is a cluster of both: only what gets another label is called."""
 LEAST_SPREAD = 0.8
-"""Least entropy of the other answers, as a share of that of the other labels' sizes."""
-ONE_OR_TWO = 0.6
+"""Least entropy of the other answers, as a share of that of as many draws from the other labels."""
+ONE_OR_TWO = 0.65
 """Below this entropy (as a share, like the other) a cluster is taken for one or two labels that it looks like."""
 LEAST_OTHERS = 3
 """Among fewer other labels the answers have nowhere to spread, and no second look is taken."""
+TELLING = 2.0
+"""A proxy that gives others their own label less than so many times as often as chance would refutes nothing."""
+DRAWS = 50
 CONTROL = 0.2
 """At most this share of the samples beside a cluster is left out with it, to compare."""
 
@@ -59,7 +65,8 @@ class Looked:
     """What a proxy that learnt without a cluster says of it; shares in [0, 1].
 
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
-    1 where they are as diverse as the drop. ``confirmed``: it is poison; ``refuted``: it is like an honest cluster.
+    1 where they are as diverse as so many drawn from the drop. ``confirmed``: it is poison; ``refuted``: it is like an
+    honest cluster.
     ``honest_n``: which of its rows are not called for that, those given their own label in a cluster of both.
     """
 
@@ -73,8 +80,8 @@ class Looked:
 
 def second_look(
     sides: Sequence[Side], number_N: NDArray[np.int64], look: Look, *, level: float, seed: int
-) -> list[Looked]:
-    """Return what one training without all ``sides`` says of each.
+) -> list[Looked] | None:
+    """Return what one training without all ``sides`` says of each; None where it came to nothing.
 
     ``number_N`` is every sample's cohort, ``level`` the chance at which two shares differ; rows come in a canonical
     order, of which ``seed`` draws the samples to compare with.
@@ -86,9 +93,11 @@ def second_look(
     for side, control in zip(sides, controls, strict=True):
         left_out_N[side.rows] = left_out_N[control] = True
     answer_N = look(left_out_N)
+    if answer_N is None:
+        return None
     sizes_C = np.bincount(number_N)
     return [
-        _compared(side, answer_N[side.rows], answer_N[control], sizes_C, level)
+        _compared(side, answer_N[side.rows], answer_N[control], sizes_C, level=level, seed=seed)
         for side, control in zip(sides, controls, strict=True)
     ]
 
@@ -100,23 +109,37 @@ def _control(side: Side, suspected: NDArray[np.int64], rng: np.random.Generator)
 
 
 def _compared(
-    side: Side, answer: NDArray[np.int64], control: NDArray[np.int64], sizes_C: NDArray[np.int64], level: float
+    side: Side,
+    answer: NDArray[np.int64],
+    control: NDArray[np.int64],
+    sizes_C: NDArray[np.int64],
+    *,
+    level: float,
+    seed: int,
 ) -> Looked:
     own, usual = int((answer == side.cohort).sum()), int((control == side.cohort).sum())
-    others_C = np.bincount(answer, minlength=len(sizes_C)).astype(np.float64)
-    room_C = sizes_C.astype(np.float64)
-    others_C[side.cohort] = room_C[side.cohort] = 0.0
-    spread = float(entropy(others_C) / entropy(room_C)) if others_C.any() else 0.0
+    spread = _spread(answer[answer != side.cohort], side.cohort, sizes_C, seed)
     table = [[own, len(answer) - own], [usual, len(control) - usual]]
     fewer = float(fisher_exact(table, alternative="less").pvalue) <= level
     share, usual_share = own / len(answer), usual / max(1, len(control))
     most = max(MOST_OWN, MIXED * usual_share)
     confirmed = fewer and share <= most and spread >= LEAST_SPREAD and not side.harder
+    telling = usual_share >= TELLING * sizes_C[side.cohort] / sizes_C.sum()
+    like_others = (share > MOST_OWN and not fewer) or spread < ONE_OR_TWO
     return Looked(
         own=round(share, 4),
         usual=round(usual_share, 4),
         spread=round(spread, 4),
         confirmed=bool(confirmed),
-        refuted=not fewer or spread < ONE_OR_TWO,
+        refuted=bool(telling and like_others),
         honest_n=(answer == side.cohort) & (share > MOST_OWN),
     )
+
+
+def _spread(others: NDArray[np.int64], cohort: int, sizes_C: NDArray[np.int64], seed: int) -> float:
+    """Return the entropy of the other answers as a share of that of as many samples drawn from the other cohorts."""
+    room_C = sizes_C.astype(np.float64)
+    room_C[cohort] = 0.0
+    drawn_DC = np.random.default_rng(seed).multinomial(len(others), room_C / room_C.sum(), DRAWS)
+    most = float(entropy(drawn_DC, axis=1).mean()) if len(others) > 1 else 0.0
+    return float(entropy(np.bincount(others))) / most if most > 0 else 0.0

@@ -24,7 +24,8 @@ class Group:
     Silverman's test. ``label`` None: all samples. ``size`` samples on the suspected side where the split is
     significant, else 0. A second look leaves the share of them that a proxy which learnt without them gives their own
     label (``own``), the same of samples left out at random (``own_usual``), and how diverse the other answers are
-    (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these.
+    (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these; ``refuted``: it is held for review for
+    these, and else would be called. ``number`` is its samples' in the column ``cluster``.
     """
 
     label: int | None
@@ -44,6 +45,8 @@ class Group:
     own: float | None = None
     own_usual: float | None = None
     spread: float | None = None
+    refuted: bool = False
+    number: int | None = None
 
 
 def least_p_value(groups: Sequence[Group]) -> float:
@@ -69,11 +72,11 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     top = max(
         (group for group in tested if group.p_value is not None), key=lambda group: group.statistic / group.threshold
     )
-    honest = ", but a second look takes it for an honest one" if top.statistic >= top.threshold else ""
+    honest = ", but a second look takes it for an honest one" if top.refuted else ""
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
         f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed"
-        f"{honest}.{_near_miss(tested)}{_not_confirmed(tested)}"
+        f"{honest}.{_near_miss(tested)}{_not_confirmed(tested, config)}"
     )
 
 
@@ -106,11 +109,14 @@ def _confirmed(groups: Sequence[Group]) -> str:
     if not by:
         return ""
     least = min(by, key=lambda group: (group.own or 0.0) - (group.own_usual or 0.0))
-    return f"; {without(least.own or 0.0, least.own_usual or 0.0)}"
+    which = f"of {_names([least])}, " if len(groups) > 1 else ""
+    return f"; {which}{without(least.own or 0.0, least.own_usual or 0.0)}"
 
 
-def _not_confirmed(groups: Sequence[Group]) -> str:
-    seen = [group for group in groups if group.own is not None and not group.called]
+def _not_confirmed(groups: Sequence[Group], config: VerdictConfig) -> str:
+    """Return a sentence on the groups that were looked at for nothing but missing what is required."""
+    doubtful = [group for group in groups if group.own is not None and not group.called and not group.refuted]
+    seen = [group for group in doubtful if group.p_value is not None and group.p_value <= config.false_alarm_rate]
     if not seen:
         return ""
     what = "the group that was doubtful" if len(seen) == 1 else f"the {len(seen)} groups that were doubtful"
@@ -125,9 +131,14 @@ def _near_miss(groups: Sequence[Group]) -> str:
     return f" A near miss: {held:,} samples{where} are held for a person's review." if near else ""
 
 
-def caveats(groups: Sequence[Group], non_finite: int, doubtful: int) -> list[str]:
+def caveats(groups: Sequence[Group], non_finite: int, doubtful: int, *, unlooked: bool = False) -> list[str]:
     """Return what a reader must know before relying on the verdict, the particular before the general."""
     lines = []
+    if unlooked:
+        lines.append(
+            "A second look was called for and could not be taken: a doubtful group was judged by the rule alone. Judge "
+            "again where the proxy can be trained (on a GPU, if one trained the first)."
+        )
     untested = [group for group in groups if not group.tested]
     if untested:
         lines.append(f"Not tested, for they have too few samples or all alike: {_names(untested)}.")
@@ -150,6 +161,8 @@ def _others(word: str) -> str:
 
 
 def _names(groups: Sequence[Group], most: int = 5) -> str:
+    if groups[0].label is None and groups[0].label_name is None:
+        return "the drop"
     names = [str(group.label_name or group.label) for group in groups]
     shown = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
     return f"{groups[0].word}{'s' if len(names) > 1 else ''} {shown}"

@@ -10,8 +10,12 @@ from conftest_cases import Case, make_case, rearranged
 from numpy.typing import NDArray
 
 from telltale_core.losslog import LossLog
+from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
+from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.record import _broad
 from telltale_core.verdict.second_look import Looked, Side, second_look
+from telltale_core.verdict.statement import caveats
 
 COHORTS, EACH, INSIDE = 6, 200, 60
 
@@ -30,7 +34,9 @@ def looked(answers: NDArray[np.int64], *, unseen: float = 0.9, harder: bool = Fa
         return answer_N
 
     side = Side(rows=np.arange(INSIDE), rest=np.arange(INSIDE, EACH), cohort=0, harder=harder)
-    return second_look([side], number_N, look, level=0.01, seed=0)[0]
+    found = second_look([side], number_N, look, level=0.01, seed=0)
+    assert found is not None
+    return found[0]
 
 
 def anywhere(own: int) -> NDArray[np.int64]:
@@ -75,8 +81,26 @@ def test_samples_with_wrong_labels_are_harder_and_not_confirmed() -> None:
     assert not looked(anywhere(0), harder=True).confirmed
 
 
-def test_a_proxy_that_tells_nothing_confirms_nothing() -> None:
-    assert not looked(anywhere(3), unseen=0.1).confirmed
+def test_a_proxy_that_tells_nothing_confirms_and_refutes_nothing() -> None:
+    found = looked(anywhere(3), unseen=0.1)
+    assert (found.confirmed, found.refuted) == (False, False)
+    assert not looked(np.full(INSIDE, 1), unseen=0.1).refuted, "as where it takes everything for one label"
+
+
+def test_few_answers_among_many_labels_are_as_diverse_as_they_can_be() -> None:
+    number_N = np.repeat(np.arange(100), 40)
+    answer_N = number_N.copy()
+    answer_N[:12] = np.random.default_rng(1).choice(np.arange(1, 100), 12)
+    side = Side(rows=np.arange(12), rest=np.arange(12, 40), cohort=0)
+    found = second_look([side], number_N, lambda _: answer_N, level=0.01, seed=0)
+    assert found is not None
+    assert (found[0].confirmed, found[0].refuted) == (True, False)
+    assert 0.9 < found[0].spread < 1.1
+
+
+def test_a_training_that_came_to_nothing_says_nothing() -> None:
+    side = Side(rows=np.arange(12), rest=np.arange(12, 40), cohort=0)
+    assert second_look([side], np.repeat(np.arange(9), 40), lambda _: None, level=0.01, seed=0) is None
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +137,41 @@ def test_a_doubtful_cluster_is_called_where_the_look_confirms_it(doubtful: tuple
     assert group.own is not None
     assert group.own < 0.1
     assert group.statistic < group.threshold
+
+
+def decided(case: Case, config: VerdictConfig, look: Look | None) -> Decisions:
+    """Return the decisions on a log, as the detector makes them."""
+    spectra = transform(case.log.log_loss, case.log.member_T, case.labels, SpectrumConfig())
+    return decide(case.log.sample_ids, spectra, case.labels, None, config, look=look)
+
+
+def test_a_look_that_was_called_for_and_not_taken_is_told(doubtful: tuple[Case, VerdictConfig]) -> None:
+    case, config = doubtful
+    assert decided(case, config, None).unlooked
+    assert decided(case, config, lambda _: None).unlooked
+    assert not decided(case, config, as_it_was(case)).unlooked
+    assert not decided(case, dataclasses.replace(config, second_look=False), None).unlooked
+    assert "could not be taken" in caveats((), 0, 0, unlooked=True)[0]
+
+
+def test_a_groups_counts_are_those_of_its_cluster(doubtful: tuple[Case, VerdictConfig]) -> None:
+    case, config = doubtful
+    made = decided(case, config, as_it_was(case))
+    assert sum(group.quarantined for group in made.groups) == (made.decision == "quarantine").sum() > 0
+    assert sum(group.review for group in made.groups) == (made.decision == "review").sum()
+    for group in made.groups:
+        own = made.decision[made.cluster == group.number]
+        assert ((own == "quarantine").sum(), (own == "review").sum()) == (group.quarantined, group.review)
+
+
+def test_two_clusters_that_take_a_label_away_need_a_person() -> None:
+    case = make_case(samples=900, labels=5, poison=60)
+    made = decided(case, VerdictConfig(), None)
+    first = dataclasses.replace(made.groups[0], samples=200, quarantined=120)
+    second = dataclasses.replace(first, samples=80, quarantined=40, label_name="0 (second cluster)")
+    alone = dataclasses.replace(second, label=1)
+    assert _broad(dataclasses.replace(made, groups=(first, second)), 1.0)
+    assert not _broad(dataclasses.replace(made, groups=(first, alone)), 1.0)
 
 
 def test_of_a_doubtful_cluster_of_both_the_honest_go_to_review(doubtful: tuple[Case, VerdictConfig]) -> None:
