@@ -96,7 +96,8 @@ class Bench:
     def victim(self, case: Case) -> ProxyConfig:
         """Return the settings of an ordinary model: another seed, an early and long decay, squared errors."""
         own = {"threads": self.threads, "device": self.device, "seed": case.seed + VICTIM_SEED}
-        settings = {"regression_loss": "squared", **self.suite.victim, **case.proxy, **own}
+        instead = self.suite.victim_of.get(case.data, {})
+        settings = {"regression_loss": "squared", **self.suite.victim, **case.proxy, **instead, **own}
         return ProxyConfig(**{"model": case.model, **settings})
 
 

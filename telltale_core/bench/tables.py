@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ HEADS = (
     "AUROC",
     "review",
     "poison found",
+    "second look",
     "success after",
     "accuracy",
     "after",
@@ -81,6 +83,7 @@ def _table(cases: Sequence[Sequence[Row]]) -> str:
             _spread(case, "auroc", lambda value: f"{value:.4f}"),
             _spread(case, "review", lambda value: f"{value:.0f}"),
             f"{poison_found} of {len(case)}",
+            _looks(case),
             _spread(case, "attack_success_after", _percent),
             _spread(case, "accuracy_before", _percent),
             _spread(case, "accuracy_after", _percent),
@@ -88,6 +91,12 @@ def _table(cases: Sequence[Sequence[Row]]) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _looks(case: Sequence[Row]) -> str:
+    """Return what second looks did, each with its number of seeds where they differ."""
+    found = Counter(row.get("second_look") or "-" for row in case)
+    return next(iter(found)) if len(found) == 1 else ", ".join(f"{what} {n}" for what, n in found.most_common())
 
 
 def _percent(value: float) -> str:

@@ -7,11 +7,33 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from telltale_core.attacks import Attack, Samples
 from telltale_core.bench.writing import packed
 from telltale_core.drop import Drop
 from telltale_core.proxy import Progress, ProxyConfig, fit
+from telltale_core.proxy.models import register
+
+
+@register("pilotnet", modality="image")
+def pilotnet(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:  # noqa: ARG001
+    """Return a net for steering: its last map is laid flat, so that it knows where a road bends. No ``width``.
+
+    Source: Bojarski et al., End to End Learning for Self-Driving Cars, 2016; here with batch normalisation, one
+    convolution and one layer less, for frames of a third of the size.
+    """
+    sizes = ((shape[2], 24, 5, 2), (24, 36, 5, 2), (36, 48, 3, 2), (48, 64, 3, 1))
+    layers: list[nn.Module] = []
+    for inputs, outputs, kernel, stride in sizes:
+        conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        layers += [nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(True))]
+    convolutions = nn.Sequential(*layers, nn.Flatten())
+    with torch.no_grad():
+        flat = convolutions.eval()(torch.zeros(1, shape[2], *shape[:2])).shape[1]
+    head = (nn.Linear(flat, 100), nn.ReLU(True), nn.Linear(100, 50), nn.ReLU(True))
+    return nn.Sequential(convolutions.train(), *head), 50
 
 
 def judge_attack(

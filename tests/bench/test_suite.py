@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from telltale_core import stages
 from telltale_core.bench import harness
@@ -18,6 +19,7 @@ from telltale_core.bench.suite import run_suite
 from telltale_core.bench.tables import render
 from telltale_core.bench.writing import columns_of, media_of
 from telltale_core.errors import ConfigError
+from telltale_core.proxy.models import build
 
 TINY = {"epochs": 6, "width": 4, "lr": 0.02}
 CASES = (
@@ -150,3 +152,17 @@ def test_suites_of_detectors_keep_opinions_and_score_them(ran: tuple[Any, ...], 
     assert (bench.work / "results" / "asked" / "results.png").stat().st_size > 5000
     with pytest.raises(ConfigError, match="does not judge suite tiny"):
         dataclasses.replace(bench, detectors=("scan",))
+
+
+def test_the_ordinary_model_of_steering_keeps_places() -> None:
+    suite = SUITES["modalities"]
+    case = next(case for case in suite.cases if case.data == "steering")
+    bench = Bench(suite=suite, data=None, work=Path("unused"), threads=2)
+    victim, proxy = bench.victim(case), bench.proxy(case)
+    assert (victim.model, victim.epochs, victim.threads, victim.seed) == ("pilotnet", 24, 2, case.seed + 1000)
+    assert victim.regression_loss == "squared"
+    assert (proxy.model, proxy.epochs) == ("auto", 12)
+    net = build("pilotnet", "image", (24, 96, 3), 32, 1, seed=0).eval()
+    left, right = torch.zeros(2, 1, 3, 24, 96)
+    left[..., :10], right[..., -10:] = 1.0, 1.0
+    assert float((net(left) - net(right)).abs().detach()) > 1e-4
