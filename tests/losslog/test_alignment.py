@@ -37,7 +37,7 @@ def test_one_misaligned_member_among_sound_ones_is_found_out():
 def test_a_misaligned_stretch_of_a_long_log_is_found_out():
     losses = drifting(1000, 60)
     losses[:, 30:40] = shuffled(losses[:, 30:40])
-    with pytest.raises(Misaligned, match="from snapshot 3"):
+    with pytest.raises(Misaligned, match=r"from snapshot (29|3\d)"):
         LossLog.from_array(losses).check_alignment()
 
 
@@ -61,14 +61,26 @@ def test_where_nothing_can_be_told_nothing_is_claimed(losses):
     assert np.isnan(alignment.lowest)
 
 
-def test_errors_of_a_regression_may_drift_against_each_other_but_shuffled_rows_are_still_told():
+@pytest.mark.parametrize("errors", [True, False])
+def test_errors_of_a_regression_may_drift_against_each_other_but_shuffled_rows_are_still_told(errors):
     random = np.random.default_rng(4)
     error_N, drift_T = random.normal(size=800), np.tile([2.0, -2.0], 20)
     log_NT = np.log((error_N[:, None] + drift_T + 0.1 * random.normal(size=(800, 40))) ** 2).astype(np.float32)
     members = np.zeros(40, dtype=np.int32)
-    with pytest.raises(Misaligned):
-        check_alignment(log_NT, members)
-    assert check_alignment(log_NT, members, errors=True).lowest > 0.5
+    assert check_alignment(log_NT, members, errors=errors).lowest > 0.5
     shuffled = np.stack([random.permutation(column) for column in log_NT.T], axis=1)
     with pytest.raises(Misaligned):
-        check_alignment(shuffled, members, errors=True)
+        check_alignment(shuffled, members, errors=errors)
+
+
+def test_a_proxy_that_first_takes_all_for_one_label_and_then_for_another_is_no_misaligned_log():
+    """What was hard becomes easy: correlations of -0.6 between the first snapshots of a sound log of recordings."""
+    losses = drifting(1000, 20)
+    label_N = np.arange(1000) % 2
+    losses[:, 0] += 4.0 * label_N
+    losses[:, 1] -= 4.0 * label_N
+    losses[:, 2] += 4.0 * label_N
+    alignment = LossLog.from_array(losses).check_alignment()
+    assert alignment.correlation_P[:2].max() < -0.3
+    assert alignment.correlation_P[:5].mean() < 0.1
+    assert alignment.lowest > 0.2
