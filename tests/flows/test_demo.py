@@ -37,16 +37,36 @@ def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Pa
     suspicion = [1.0, 0.9, 0.8, 0.4, 0.7, 0.1]
     table = pa.table({"sample_id": list(decided), "decision": list(decided.values()), "suspicion": suspicion})
     pq.write_table(table, tmp_path / "verdict.parquet")
-    (tmp_path / "verdict.json").write_text(
-        json.dumps({"statement": "Poison found.", "poison_found": True, "p_value": 1e-5})
-    )
+    asked = {"called": True, "confirmed": True, "refuted": False, "own": 0.1}
+    record = {"statement": "Poison found.", "poison_found": True, "p_value": 1e-5, "groups": [asked]}
+    (tmp_path / "verdict.json").write_text(json.dumps(record))
     found = score(tmp_path, ["p1", "p2", "p3", "p4"])
     assert (found["found"], found["tpr"], found["wrongly_quarantined"], found["fpr"]) == (2, 0.5, 1, 0.5)
     assert (found["review"], found["statement"], found["poison_found"]) == (1, "Poison found.", True)
+    assert found["second_look"] == "confirmed"
     assert found["precision"] == pytest.approx(2 / 3, abs=1e-4)
     assert found["auroc"] == 0.875  # one of eight pairs of a poisoned and a clean sample stands the wrong way round
     assert score(tmp_path, [])["tpr"] is None
     assert score(tmp_path, list(decided))["fpr"] is None
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ([], "none"),
+        ([{"called": True, "own": None}], "none"),
+        ([{"called": True, "own": 0.0}, {"called": False, "own": 0.9}], "nothing changed"),
+        ([{"called": False, "own": 0.9}], "not confirmed"),
+        ([{"called": False, "own": 0.9, "refuted": True}], "refuted"),
+    ],
+)
+def test_the_score_says_what_the_second_look_did(tmp_path: Path, groups: list[dict[str, object]], said: str) -> None:
+    pq.write_table(
+        pa.table({"sample_id": ["a"], "decision": ["keep"], "suspicion": [0.1]}), tmp_path / "verdict.parquet"
+    )
+    record = {"statement": "-", "poison_found": False, "p_value": 1.0, "groups": groups}
+    (tmp_path / "verdict.json").write_text(json.dumps(record))
+    assert score(tmp_path, [])["second_look"] == said
 
 
 def test_binary_cifar10_files_are_read(tmp_path: Path) -> None:
