@@ -33,7 +33,7 @@ CLEAR = 1.5
 MOST_OWN = 0.25
 """Largest share of a poisoned cluster that is given its own label by a proxy that learnt without it."""
 MIXED = 0.5
-"""Up to this share of what is usual a larger one is a cluster of both: only what gets another label is called."""
+"""Up to this share of what is usual a larger one may be a cluster of both: only what gets another label is called."""
 LEAST_SPREAD = 0.8
 """Least entropy of the other answers, as a share of that of as many draws from the other labels."""
 ONE_OR_TWO = 0.65
@@ -67,7 +67,7 @@ class Looked:
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
     1 where they are as diverse as so many drawn from the drop. ``confirmed``: it is poison; ``refuted``: it is like an
     honest cluster.
-    ``honest_n``: which of its rows are not called for that, those given their own label in a cluster of both.
+    ``honest_n``: its rows that are not called all the same, given their own label where it may hold both kinds.
     """
 
     own: float
