@@ -388,8 +388,6 @@ def _rule(
         p_value=p,
         tested=found.tested,
         called=called,
-        quarantined=0,
-        review=0,
         confirmed=called and not cohort.separate,
         refuted=significant and cohort.separate and refuted,
         own=None if looked is None else looked.own,
@@ -431,8 +429,6 @@ def _rule_on_guesses(
         p_value=p,
         tested=True,
         called=called,
-        quarantined=0,
-        review=0,
     )
 
 

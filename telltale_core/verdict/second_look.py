@@ -43,6 +43,7 @@ LEAST_OTHERS = 3
 TELLING = 2.0
 """A proxy that gives others their own label less than so many times as often as chance would refutes nothing."""
 DRAWS = 50
+"""So many draws of as many answers say how diverse they could be."""
 CONTROL = 0.2
 """At most this share of the samples beside a cluster is left out with it, to compare."""
 
@@ -66,8 +67,7 @@ class Looked:
 
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
     1 where they are as diverse as so many drawn from the drop. ``confirmed``: it is poison; ``refuted``: it is like an
-    honest cluster.
-    ``honest_n``: its rows that are not called all the same, given their own label where it may hold both kinds.
+    honest cluster. ``honest_n``: its rows that are not called all the same: given their own label, where that is many.
     """
 
     own: float

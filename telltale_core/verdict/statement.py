@@ -37,8 +37,8 @@ class Group:
     p_value: float | None
     tested: bool
     called: bool
-    quarantined: int
-    review: int
+    quarantined: int = 0
+    review: int = 0
     kind: Literal["together", "guess"] = "together"
     word: str = "label"
     confirmed: bool = False
