@@ -23,6 +23,7 @@ from telltale_core import stages
 from telltale_core.attacks import Attack, Poisoned, Samples, make_attack
 from telltale_core.bench.cases import CLEAN, Case, Suite
 from telltale_core.bench.data import Split, clean_set, load
+from telltale_core.bench.misses import write_miss
 from telltale_core.bench.opinions import COMBINED, Trained, known_names, opinions_on, score_combined, score_opinion
 from telltale_core.bench.scoring import score
 from telltale_core.bench.victim import judge_attack
@@ -145,6 +146,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
                 **_ran_on(training, name),
             }
         )
+    write_miss(bench.work / "misses" / bench.suite.name, rows[0], made, ids, stages.open_losslog(trained, area))
     write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": rows})
     return rows
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from telltale_core.bench.cases import Case
 from telltale_core.bench.data import load
 from telltale_core.bench.harness import Bench, run_case
+from telltale_core.bench.misses import draw_misses
 from telltale_core.bench.opinion_tables import draw_opinions, render_opinions
 from telltale_core.bench.pictures import draw
 from telltale_core.bench.tables import render
@@ -88,6 +89,7 @@ def write_results(bench: Bench, rows: Sequence[Row]) -> Path:
             draw_opinions(rows, folder / "results.png")
         else:
             draw(rows, folder)
+            draw_misses(bench.work / "misses" / bench.suite.name, folder)
     return folder
 
 

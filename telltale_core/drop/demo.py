@@ -20,7 +20,7 @@ from telltale_core.errors import ConfigError
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # Settings of a proxy for the digits: small images, few of them, so a narrow net learns all there is within a minute.
-DIGITS_PROXY: dict[str, Any] = {"epochs": 30, "width": 16, "lr": 0.02, "threads": 1}
+DIGITS_PROXY: dict[str, Any] = {"epochs": 30, "snapshots_per_epoch": 2, "width": 16, "lr": 0.02, "threads": 1}
 ROW_GROUP_ROWS = 500
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -28,6 +28,7 @@ class ImageModality(Modality):
     suffixes = frozenset({".png", ".jpg", ".jpeg"})
     feature = "Image"
     settings = frozenset({"image_size"})
+    proxy_defaults: ClassVar[Mapping[str, Any]] = {"snapshots_per_epoch": 4}
 
     def decoder(self, config: DropConfig) -> Decoder:
         """See :meth:`Modality.decoder`."""

@@ -113,7 +113,7 @@ class ProxyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettledConfig(ProxyConfig):
-    """How a proxy of one modality is trained, nothing left open; the defaults are those of images."""
+    """How a proxy of one modality is trained, nothing left open; the defaults hold where its modality has no own."""
 
     width: int = 32
     epochs: int = 30

@@ -5,7 +5,7 @@ Shape letters: n samples of the cohort, F features, D principal components, C mi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
 from telltale_core.verdict.clusters import dense_cores, grow, reduce
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.shape import Shape, refined, unlike
 from telltale_core.verdict.significance import p_value, separation
 
 MIN_COHORT = 40
@@ -92,6 +93,21 @@ def examine(
         point_nD=point_nD[:, :dimensions],
         choices=len(choices),
     )
+
+
+def examine_shape(
+    features_nF: NDArray[np.floating], config: VerdictConfig, whitener_FF: NDArray[np.float64]
+) -> Shape | None:
+    """Return the cohort's split in two of unlike shape, in as many components as it bears; None where it is too small.
+
+    Rows in a canonical order, as for :func:`examine`.
+    """
+    if len(features_nF) < MIN_COHORT or not np.ptp(features_nF, axis=0).any():
+        return None
+    whitened_nF = np.asarray(features_nF, dtype=np.float64) @ whitener_FF
+    point_nD = reduce(whitened_nF, max(_dimensions(len(features_nF), config)))
+    found = unlike(point_nD, config.min_cluster, config.seed)
+    return replace(found, chance_n=refined(whitened_nF, found.chance_n, config.min_cluster, config.seed))
 
 
 def _search(point_nD: NDArray[np.float64], config: VerdictConfig) -> Split:

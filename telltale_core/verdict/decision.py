@@ -20,13 +20,14 @@ they are a second mode, at the same corrected significance, at about that loss.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from telltale_core.spectrum import Spectra
-from telltale_core.verdict.cohort import MIN_TESTED_SEPARATION, Findings, examine
+from telltale_core.verdict.cohort import MIN_TESTED_SEPARATION, Findings, examine, examine_shape
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
 from telltale_core.verdict.labels import answer, doubtful_labels, reason
@@ -46,6 +47,10 @@ MIN_USUAL = 3
 """What is usual in the other cohorts is known from this many on."""
 MOST_ALONE = 4000
 """Where all samples are one cohort, so many of them are searched for a split; the others follow it."""
+SHAPE_RATIO = 2.0
+"""A split in two of unlike shape is asked about from so many times what is usual in the other labels on,"""
+LEAST_EXCESS = 0.5
+"""and from half a nat a sample on."""
 LIKE_SIZE = 0.25
 """From this share of its cohort on, the smaller side need not be the poisoned one."""
 
@@ -118,6 +123,9 @@ def decide(
     if by_label:
         judged += _behind(judged, features_NF, usual, spectra, config, doubted=doubted and look is not None)
         doubted = doubted or (asking and any(cohort.unclear(config) for cohort in judged))
+    if asking and word == "label":
+        unlike = _unlike(judged[: len(cohorts)], features_NF, usual, config, first=len(judged) + 1)
+        judged, doubted = judged + unlike, doubted or bool(unlike)
     looked = _second_looks(judged, spectra, labels, look, config) if doubted and look and labels is not None else None
     groups = [_rule(made, cohort, (looked or {}).get(cohort.number), config) for cohort in judged]
     if guesses.tested:
@@ -217,6 +225,44 @@ def _behind(
     return made
 
 
+def _unlike(
+    cohorts: list[_Cohort],
+    features_NF: NDArray[np.floating],
+    usual: list[NDArray[np.float64]],
+    config: VerdictConfig,
+    *,
+    first: int,
+) -> list[_Cohort]:
+    """Return labels that fall in two of unlike shape by far more than the others do, numbered from ``first`` on.
+
+    Only a second look calls them. Those that are called anyway are not among them.
+    """
+    with threadpool_limits(1):
+        shapes = [examine_shape(features_NF[c.rows], config, w) for c, w in zip(cohorts, usual, strict=True)]
+    made: list[_Cohort] = []
+    for place, (cohort, shape) in enumerate(zip(cohorts, shapes, strict=True)):
+        others = [other.excess for other in (*shapes[:place], *shapes[place + 1 :]) if other is not None]
+        if shape is None or len(others) < MIN_USUAL or (cohort.separate and cohort.significant(config)):
+            continue
+        required = max(LEAST_EXCESS, SHAPE_RATIO * float(np.quantile(others, USUAL_QUANTILE)))
+        if shape.excess < required or not (shape.chance_n > 0.5).any():
+            continue
+        found = replace(cohort.found, chance_n=shape.chance_n, separation=shape.excess)
+        made.append(
+            replace(
+                cohort,
+                number=first + len(made),
+                name=f"{cohort.name or cohort.label} (by scatter)",
+                kind="scatter",
+                chance_n=shape.chance_n,
+                found=found,
+                required=required,
+                p=None,
+            )
+        )
+    return made
+
+
 def _doubted(cohorts: list[_Cohort], config: VerdictConfig) -> bool:
     """Return whether a call is not clear, or the most separate of the splits below the rule is significant.
 
@@ -247,7 +293,7 @@ def _second_looks(
         place
         for place, cohort in enumerate(cohorts)
         if cohort.share >= CONSIDERED
-        and cohort.found.separation >= MIN_TESTED_SEPARATION
+        and (cohort.kind == "scatter" or cohort.found.separation >= MIN_TESTED_SEPARATION)
         and (cohort.p is None or cohort.significant(config))
         and 0 < (cohort.chance_n > 0.5).sum() < len(cohort.rows)
     ]
@@ -259,12 +305,15 @@ def _second_looks(
         inside_n = cohort.chance_n > 0.5
         rows, rest = cohort.rows[inside_n], cohort.rows[~inside_n]
         step, usual = _step(rows, rest, cohort.rows, spectra)
-        sides.append(Side(rows=rows, rest=rest, cohort=int(labels[rows[0]]), harder=step > usual))
+        scatter = cohort.kind == "scatter"
+        sides.append(Side(rows=rows, rest=rest, cohort=int(labels[rows[0]]), harder=step > usual, strict=scatter))
     found = second_look(sides, labels, look, level=config.false_alarm_rate, seed=config.seed)
     if found is None:
         return None
     for place, seen in zip(asked, found, strict=True):
-        if seen.confirmed:
+        if cohorts[place].kind == "scatter":
+            cohorts[place] = replace(cohorts[place], p=min(1.0, seen.p_value * cohorts[place].family))
+        elif seen.confirmed:
             cohorts[place] = cohorts[place].tested(config)
     return {cohorts[place].number: seen for place, seen in zip(asked, found, strict=True)}
 
@@ -316,6 +365,7 @@ class _Cohort:
     required: float
     p: float | None
     family: int
+    kind: Literal["together", "scatter"] = "together"
 
     @property
     def share(self) -> float:
@@ -324,11 +374,12 @@ class _Cohort:
 
     @property
     def separate(self) -> bool:
-        return self.share >= 1
+        """Whether it is called if nothing speaks against it."""
+        return self.kind == "together" and self.share >= 1
 
     def tested(self, config: VerdictConfig) -> _Cohort:
         """Return it with its p-value, which takes a while to find."""
-        if self.p is not None:
+        if self.p is not None or self.kind == "scatter":
             return self
         with threadpool_limits(1):
             return replace(self, p=min(1.0, self.found.p_value(config) * self.family))
@@ -350,8 +401,9 @@ def _rule(
     """Write the cohort's decisions into ``made`` and return its line; ``looked`` is what a second look saw."""
     rows, chance_n, found, p, required = cohort.rows, cohort.chance_n, cohort.found, cohort.p, cohort.required
     significant = cohort.significant(config)
-    refuted = cohort.share < CLEAR and looked is not None and looked.refuted
+    refuted = cohort.separate and cohort.share < CLEAR and looked is not None and looked.refuted
     called = significant and ((cohort.separate and not refuted) or (looked is not None and looked.confirmed))
+    open_n = made["decision"][rows] != "quarantine"  # by its losses' motion some may be already
     where = "the drop" if cohort.label is None else f"{cohort.word} {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
@@ -362,14 +414,14 @@ def _rule(
         suspicion_n[honest_n] *= UNCALLED_CEILING
     made["suspicion"][rows] = np.maximum(made["suspicion"][rows], suspicion_n)
     if called:
-        border_n = (chance_n > BORDERLINE) & ~inside_n
-        because = _because(where, int(inside_n.sum()), found, p, None if cohort.separate else looked)
+        border_n = (chance_n > BORDERLINE) & ~inside_n & open_n
+        because = _because(cohort, where, int(inside_n.sum()), None if cohort.separate else looked)
         between = f"stands between the suspected cluster of {where} and the rest"
         told = f"stands in the suspected cluster of {where}, but a proxy that learnt without it gives it its own answer"
         _set(made, rows[inside_n & ~honest_n], cohort.number, "quarantine", because)
         _set(made, rows[border_n], cohort.number, "review", between)
-        _set(made, rows[honest_n], cohort.number, "review", told)
-    elif significant and found.separation >= NEARLY * required:
+        _set(made, rows[honest_n & open_n], cohort.number, "review", told)
+    elif cohort.kind == "together" and significant and found.separation >= NEARLY * required:
         weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
         weak += f"{required:.1f} are needed"
         if looked is not None and cohort.separate:
@@ -381,6 +433,7 @@ def _rule(
         label=cohort.label,
         label_name=cohort.name,
         word=cohort.word,
+        kind=cohort.kind,
         samples=len(rows),
         size=int(inside_n.sum()) if significant else 0,
         statistic=round(found.separation, 4),
@@ -389,7 +442,7 @@ def _rule(
         tested=found.tested,
         called=called,
         confirmed=called and not cohort.separate,
-        refuted=significant and cohort.separate and refuted,
+        refuted=significant and refuted,
         own=None if looked is None else looked.own,
         own_usual=None if looked is None else looked.usual,
         spread=None if looked is None else looked.spread,
@@ -439,7 +492,13 @@ def _counted(group: Group, made: dict[str, NDArray]) -> Group:  # type: ignore[t
     return replace(group, quarantined=quarantined, review=review)
 
 
-def _because(where: str, size: int, found: Findings, p: float | None, looked: Looked | None) -> str:
+def _because(cohort: _Cohort, where: str, size: int, looked: Looked | None) -> str:
+    found, p = cohort.found, cohort.p
+    if cohort.kind == "scatter" and looked is not None:
+        return (
+            f"its loss swings as those of {size - 1} other samples of {where} do and otherwise than the rest's, and "
+            f"{without(looked.own, looked.usual)} (p = {p:.1e})"
+        )
     return (
         f"its loss moves in step with {size - 1} other samples of {where}, {found.separation:.1f} standard deviations "
         f"from the rest (p = {p:.1e}): they share a feature that the proxy learnt as one"

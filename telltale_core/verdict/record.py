@@ -137,7 +137,7 @@ def _broad(made: Decisions, most: float) -> bool:
     lost: dict[int | None, int] = {}
     sizes: dict[int | None, int] = {}
     for group in made.groups:
-        if group.kind == "together":  # a label and the second cluster in it are one
+        if group.kind != "guess":  # a label and what else is found in it are one
             lost[group.label] = lost.get(group.label, 0) + group.quarantined
             sizes[group.label] = max(sizes.get(group.label, 0), group.samples)
     whole = any(lost[label] > MOST_OF_COHORT * sizes[label] for label in lost)

@@ -36,6 +36,10 @@ MIXED = 0.5
 """Up to this share of what is usual a larger one may be a cluster of both: only what gets another label is called."""
 LEAST_SPREAD = 0.8
 """Least entropy of the other answers, as a share of that of as many draws from the other labels."""
+FEW_OWN = 0.075
+"""Most own answers of a side of unlike shape (honest ones, the hard half of a label, were given 10 to 18 %)"""
+WIDE_SPREAD = 0.9
+"""and least spread of its other answers (honest ones: 0.45 to 0.9)."""
 ONE_OR_TWO = 0.65
 """Below this entropy (as a share, like the other) a cluster is taken for one or two labels that it looks like."""
 LEAST_OTHERS = 3
@@ -52,13 +56,15 @@ CONTROL = 0.2
 class Side:
     """A suspected cluster: its rows, those of the rest of its cohort, the cohort's number.
 
-    ``harder``: its losses lie higher than the rest's by more than is usual, as those of wrong labels do.
+    ``harder``: its losses lie higher than the rest's by more than is usual, as those of wrong labels do. ``strict``: it
+    is nothing but unlike in shape, which a label's hard samples are, too: more is asked of it, but it may be harder.
     """
 
     rows: NDArray[np.int64]
     rest: NDArray[np.int64]
     cohort: int
     harder: bool = False
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,6 +74,7 @@ class Looked:
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
     1 where they are as diverse as so many drawn from the drop. ``confirmed``: it is poison; ``refuted``: it is like an
     honest cluster. ``honest_n``: its rows that are not called all the same: given their own label, where that is many.
+    ``p_value``: the chance of so few own answers, were they given to it and to the random ones alike (Fisher's test).
     """
 
     own: float
@@ -76,6 +83,7 @@ class Looked:
     confirmed: bool
     refuted: bool
     honest_n: NDArray[np.bool_]
+    p_value: float
 
 
 def second_look(
@@ -120,10 +128,13 @@ def _compared(
     own, usual = int((answer == side.cohort).sum()), int((control == side.cohort).sum())
     spread = _spread(answer[answer != side.cohort], side.cohort, sizes_C, seed)
     table = [[own, len(answer) - own], [usual, len(control) - usual]]
-    fewer = float(fisher_exact(table, alternative="less").pvalue) <= level
+    chance = float(fisher_exact(table, alternative="less").pvalue)
+    fewer = chance <= level
     share, usual_share = own / len(answer), usual / max(1, len(control))
     most = max(MOST_OWN, MIXED * usual_share)
     confirmed = fewer and share <= most and spread >= LEAST_SPREAD and not side.harder
+    if side.strict:
+        confirmed = fewer and share <= FEW_OWN and spread >= WIDE_SPREAD
     telling = usual_share >= TELLING * sizes_C[side.cohort] / sizes_C.sum()
     like_others = (share > MOST_OWN and not fewer) or spread < ONE_OR_TWO
     return Looked(
@@ -133,6 +144,7 @@ def _compared(
         confirmed=bool(confirmed),
         refuted=bool(telling and like_others),
         honest_n=(answer == side.cohort) & (share > MOST_OWN),
+        p_value=chance,
     )
 
 

@@ -20,12 +20,14 @@ class Group:
     """A cohort's line: ``statistic`` is d' between the two sides, ``p_value`` is corrected for the number of cohorts.
 
     It is None where d' is too far below ``threshold`` for anything to hang on it.
-    ``kind`` "together": losses that move in step; "guess": losses held at that of a guess, whose statistic is that of
-    Silverman's test. ``label`` None: all samples. ``size`` samples on the suspected side where the split is
-    significant, else 0. A second look leaves the share of them that a proxy which learnt without them gives their own
-    label (``own``), the same of samples left out at random (``own_usual``), and how diverse the other answers are
-    (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these; ``refuted``: it is held for review for
-    these, and else would be called. ``number`` is its samples' in the column ``cluster``.
+    ``kind`` "together": losses that move in step; "scatter": that swing otherwise than the rest's (the statistic is the
+    gain of two shapes over one in nats a sample, the p-value the second look's); "guess": losses held at that of a
+    guess, whose statistic is that of Silverman's test. ``label`` None: all samples. ``size`` samples on the suspected
+    side where the split is significant, else 0. A second look leaves the share of them that a proxy which learnt
+    without them gives their own label (``own``), the same of samples left out at random (``own_usual``), and how
+    diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;
+    ``refuted``: it is held for review for these, and else would be called. ``number`` is its samples' in the column
+    ``cluster``.
     """
 
     label: int | None
@@ -39,7 +41,7 @@ class Group:
     called: bool
     quarantined: int = 0
     review: int = 0
-    kind: Literal["together", "guess"] = "together"
+    kind: Literal["together", "scatter", "guess"] = "together"
     word: str = "label"
     confirmed: bool = False
     own: float | None = None
@@ -76,12 +78,12 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
         f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed"
-        f"{honest}.{_near_miss(tested)}{_not_confirmed(tested, config)}"
+        f"{honest}.{_near_miss(tested)}{_not_confirmed(groups, config)}"
     )
 
 
 def _kinds(groups: Sequence[Group]) -> list[str]:
-    return [kind for kind in ("together", "guess") if any(group.kind == kind for group in groups)]
+    return [kind for kind in ("together", "scatter", "guess") if any(group.kind == kind for group in groups)]
 
 
 def _found(kind: str, groups: Sequence[Group]) -> str:
@@ -92,6 +94,8 @@ def _found(kind: str, groups: Sequence[Group]) -> str:
         return (
             f"{count:,} of any label keep the loss of a guess, a feature that comes with labels at random (p = {p:.1e})"
         )
+    if kind == "scatter":
+        return f"{count:,}{where} swing in their losses otherwise than their like (p = {p:.1e}){_confirmed(groups)}"
     return f"{count:,}{where} learn as one hidden feature (p = {p:.1e}){_confirmed(groups)}"
 
 

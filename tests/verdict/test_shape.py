@@ -1,0 +1,145 @@
+"""Samples that scatter otherwise than their label: told by shape, called by a second look alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from conftest_cases import Case, make_case, rearranged
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from telltale_core.losslog import LossLog
+from telltale_core.spectrum import SpectrumConfig, transform
+from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
+from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.second_look import Side, second_look
+from telltale_core.verdict.shape import refined, unlike
+
+N, D = 900, 8
+
+
+def test_one_gaussian_has_one_shape() -> None:
+    for seed in range(3):
+        point_nD = np.random.default_rng(seed).normal(size=(N, D)) * np.linspace(1, 0.3, D)
+        assert abs(unlike(point_nD, 10, 0).excess) < 0.1
+
+
+def test_heavy_tails_are_one_shape() -> None:
+    rng = np.random.default_rng(0)
+    point_nD = rng.normal(size=(N, D)) / np.sqrt(rng.chisquare(4, size=(N, 1)) / 4)
+    assert abs(unlike(point_nD, 10, 0).excess) < 0.25
+
+
+def test_two_shapes_with_one_centre_are_told_apart() -> None:
+    point_nD, inside_n = two_shapes(seed=1)
+    found = unlike(point_nD, 10, 0)
+    assert found.excess > 0.5
+    assert roc_auc_score(inside_n, found.chance_n) > 0.97
+
+
+def test_of_many_samples_some_are_fitted_and_all_are_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telltale_core.verdict.shape.MOST", 500)
+    point_nD, inside_n = two_shapes(seed=2)
+    assert roc_auc_score(inside_n, unlike(point_nD, 10, 0).chance_n) > 0.95
+
+
+def test_all_features_draw_the_border_better_than_few() -> None:
+    rng = np.random.default_rng(3)
+    inside_n = np.arange(N) < 200
+    feature_nF = rng.normal(size=(N, 40)) + 0.9 * np.outer(inside_n, rng.normal(size=40))
+    began_n = np.where(rng.random(N) < 0.15, ~inside_n, inside_n).astype(float)
+    found_n = refined(feature_nF, began_n, 10, 0) > 0.5
+    assert (found_n == inside_n).mean() > 0.98
+    assert (refined(feature_nF, np.zeros(N), 10, 0) == 0).all(), "no side, nothing to refine"
+
+
+def two_shapes(seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    rng = np.random.default_rng(seed)
+    inside_n = rng.random(N) < 0.25
+    wide, tall = np.linspace(2, 0.2, D), np.linspace(0.2, 2, D)
+    return rng.normal(size=(N, D)) * np.where(inside_n[:, None], tall, wide), inside_n
+
+
+@pytest.fixture(scope="module")
+def scattered() -> Case:
+    """A log whose poison has the mean trajectory of its label, but swings along other directions."""
+    case = make_case(samples=1500, labels=5, poison=100, swing=0.0)
+    rng = np.random.default_rng(5)
+    own = rng.normal(0, 1, (int(case.truth.sum()), 5)) @ rng.normal(0, 1.2, (5, case.log.log_loss.shape[1]))
+    losses = case.log.log_loss.astype(np.float64)
+    losses[case.truth] += 1 + own
+    log = LossLog.from_array(losses.astype(np.float32), sample_ids=case.log.sample_ids)
+    return Case(log=log, labels=case.labels, truth=case.truth)
+
+
+def decided(case: Case, look: Look | None, **settings: object) -> Decisions:
+    config = dataclasses.replace(VerdictConfig(), **settings)  # type: ignore[arg-type]
+    spectra = transform(case.log.log_loss, case.log.member_T, case.labels, SpectrumConfig())
+    return decide(case.log.sample_ids, spectra, case.labels, None, config, look=look)
+
+
+def answering(case: Case, own: float) -> Look:
+    """A look that gives that share of the poison its own label, the rest any other, and all else what it is."""
+    before = np.where(case.truth, np.arange(len(case.labels)) % 4, case.labels)
+    return lambda _: np.where(np.random.default_rng(0).random(len(before)) < own, case.labels, before)
+
+
+def test_it_is_called_where_the_look_gives_it_other_labels(scattered: Case) -> None:
+    found = decided(scattered, answering(scattered, 0.0))
+    held = found.decision == "quarantine"
+    assert held[scattered.truth].mean() > 0.9
+    assert held[~scattered.truth].mean() < 0.01
+    (group,) = (group for group in found.groups if group.called)
+    assert (group.kind, group.label, group.confirmed) == ("scatter", 4, True)
+    assert group.quarantined == held.sum()
+    assert group.p_value is not None
+    assert group.p_value <= 0.01
+    assert "swings" in found.reason[np.flatnonzero(held)[0]]
+
+
+@pytest.mark.parametrize("own", [0.2, 0.9])
+def test_it_is_kept_where_many_get_their_own_label(scattered: Case, own: float) -> None:
+    found = decided(scattered, answering(scattered, own))
+    assert not (found.decision == "quarantine").any()
+    asked = [group for group in found.groups if group.kind == "scatter"]
+    assert [(group.called, group.label) for group in asked] == [(False, 4)]
+
+
+def test_without_a_look_it_is_told_and_nothing_is_called(scattered: Case) -> None:
+    assert decided(scattered, None).unlooked
+    assert not decided(scattered, None, second_look=False).unlooked
+    assert not (decided(scattered, None).decision == "quarantine").any()
+
+
+def test_a_statement_says_how_they_were_found(scattered: Case) -> None:
+    found = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.0))
+    assert "swing in their losses otherwise than their like" in found.statement_
+    assert "a proxy that learnt without" in found.statement_
+    kept = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.9))
+    assert kept.statement_.startswith("No poison found")
+
+
+def test_permuting_rows_permutes_the_verdict(scattered: Case) -> None:
+    order = np.random.default_rng(9).permutation(len(scattered.labels))
+    moved = Case(log=rearranged(scattered.log, order), labels=scattered.labels[order], truth=scattered.truth[order])
+    by_id = answering(scattered, 0.0)
+    one = decided(scattered, by_id)
+    two = decided(moved, lambda left_out: by_id(left_out)[order])  # type: ignore[index]
+    assert np.array_equal(one.decision[order], two.decision)
+    assert np.array_equal(one.suspicion[order], two.suspicion)
+
+
+def test_more_is_asked_of_what_is_nothing_but_unlike() -> None:
+    number_N = np.repeat(np.arange(6), 200)
+    answers = np.where(np.arange(60) < 9, 0, 1 + np.arange(60) % 5)  # 15 % get their own label
+
+    def look(_: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.concatenate([answers, number_N[60:]])
+
+    for strict in (False, True):
+        side = Side(rows=np.arange(60), rest=np.arange(60, 200), cohort=0, strict=strict)
+        found = second_look([side], number_N, look, level=0.01, seed=0)
+        assert found is not None
+        assert found[0].confirmed is not strict
