@@ -10,8 +10,12 @@ from telltale_core.verdict.config import VerdictConfig
 
 GENERAL_CAVEATS = (
     "A quarantined sample is a suspect, not a proven poison: the proxy learns some clean samples like the others.",
-    "Poison that the proxy does not learn as one feature leaves no cluster in its losses and is not found. Measured "
-    "without success on small proxies: warping (WaNet), adaptive blend and all-to-all.",
+    "Poison that leaves no trace in the proxy's losses is not found. Measured without success on small proxies: "
+    "all-to-all; some of the drops with adaptive blend.",
+)
+SCATTER = (
+    "What swings otherwise than its label and is taken for other labels may be poison that the proxy did not learn as "
+    "one feature, or wrong labels: samples of many kinds that were all given one. Look at the quarantined samples."
 )
 
 
@@ -52,8 +56,12 @@ class Group:
 
 
 def least_p_value(groups: Sequence[Group]) -> float:
-    """Return the smallest p-value of the cohorts that were tested, 1 where there is none."""
-    return min((group.p_value for group in groups if group.tested and group.p_value is not None), default=1.0)
+    """Return the smallest p-value of the cohorts that were tested, 1 where there is none.
+
+    That of a scatter says that it gets fewer own answers, as a label's hard samples do: it counts where it is called.
+    """
+    counted = (group for group in groups if group.tested and (group.called or group.kind != "scatter"))
+    return min((group.p_value for group in counted if group.p_value is not None), default=1.0)
 
 
 def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
@@ -65,7 +73,10 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     if called:
         flagged = sum(group.quarantined for group in called)
         found = " and ".join(_found(kind, [group for group in called if group.kind == kind]) for kind in _kinds(called))
-        return f"Poison found: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {found}."
+        what = (
+            "Poison, or wrong labels that all went to one, found" if _kinds(called) == ["scatter"] else "Poison found"
+        )
+        return f"{what}: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {found}."
     tested = [group for group in groups if group.tested and group.kind == "together"]
     if not tested:
         return "No verdict: no group of samples is large enough to be tested, so a person must decide."
@@ -95,7 +106,7 @@ def _found(kind: str, groups: Sequence[Group]) -> str:
             f"{count:,} of any label keep the loss of a guess, a feature that comes with labels at random (p = {p:.1e})"
         )
     if kind == "scatter":
-        return f"{count:,}{where} swing in their losses otherwise than their like (p = {p:.1e}){_confirmed(groups)}"
+        return f"the losses of {count:,}{where} swing otherwise than their like (p = {p:.1e}){_confirmed(groups)}"
     return f"{count:,}{where} learn as one hidden feature (p = {p:.1e}){_confirmed(groups)}"
 
 
@@ -143,6 +154,8 @@ def caveats(groups: Sequence[Group], non_finite: int, doubtful: int, *, unlooked
             "A second look was called for and could not be taken: a doubtful group was judged by the rule alone. Judge "
             "again where the proxy can be trained (on a GPU, if one trained the first)."
         )
+    if any(group.called and group.kind == "scatter" for group in groups):
+        lines.append(SCATTER)
     untested = [group for group in groups if not group.tested]
     if untested:
         lines.append(f"Not tested, for they have too few samples or all alike: {_names(untested)}.")

@@ -16,6 +16,7 @@ from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
 from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.second_look import Side, second_look
 from telltale_core.verdict.shape import refined, unlike
+from telltale_core.verdict.statement import SCATTER, caveats, least_p_value
 
 N, D = 900, 8
 
@@ -105,6 +106,7 @@ def test_it_is_kept_where_many_get_their_own_label(scattered: Case, own: float) 
     assert not (found.decision == "quarantine").any()
     asked = [group for group in found.groups if group.kind == "scatter"]
     assert [(group.called, group.label) for group in asked] == [(False, 4)]
+    assert least_p_value(found.groups) > 0.01, "that many get another answer is no evidence by itself"
 
 
 def test_without_a_look_it_is_told_and_nothing_is_called(scattered: Case) -> None:
@@ -115,7 +117,9 @@ def test_without_a_look_it_is_told_and_nothing_is_called(scattered: Case) -> Non
 
 def test_a_statement_says_how_they_were_found(scattered: Case) -> None:
     found = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.0))
-    assert "swing in their losses otherwise than their like" in found.statement_
+    assert found.statement_.startswith("Poison, or wrong labels that all went to one, found: ")
+    assert "swing otherwise than their like" in found.statement_
+    assert SCATTER in caveats(found.groups_, 0, 0)
     assert "a proxy that learnt without" in found.statement_
     kept = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.9))
     assert kept.statement_.startswith("No poison found")
