@@ -12,12 +12,16 @@ from telltale_core.losslog.values import log_cross_entropy
 from telltale_core.proxy import ProxyConfig, fit, load_proxy, predict_logits, train
 
 
+STEPS = [2, 5, 8, 10, 12, 15, 18, 20, 22, 25, 28, 30]
+"""Four snapshots in each epoch of ten steps."""
+
+
 def test_the_log_holds_every_sample_at_every_snapshot(drop, finished):
     log = LossLog.open(finished / "losslog")
-    assert log.log_loss.shape == (200, 6)
+    assert log.log_loss.shape == (200, 12), "of images four an epoch"
     assert log.finite.all()
     np.testing.assert_array_equal(log.sample_ids, drop.sample_ids)
-    assert log.step_T.tolist() == [5, 10, 15, 20, 25, 30]
+    assert log.step_T.tolist() == STEPS
     assert log.drop_digest == drop.digest
 
 
@@ -152,7 +156,7 @@ def test_fitting_with_a_log_trains_the_same_net(images, config):
     snapshots = []
     with_log, without = fit(*images, 4, config, snapshots.append), fit(*images, 4, config)
     np.testing.assert_array_equal(with_log.logits(images[0]), without.logits(images[0]))
-    assert [snapshot.step for snapshot in snapshots] == [5, 10, 15, 20, 25, 30]
+    assert [snapshot.step for snapshot in snapshots] == STEPS
 
 
 def test_a_proxy_refuses_images_of_another_shape(finished):
