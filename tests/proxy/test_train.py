@@ -11,7 +11,6 @@ from telltale_core.losslog import LossLog
 from telltale_core.losslog.values import log_cross_entropy
 from telltale_core.proxy import ProxyConfig, fit, load_proxy, predict_logits, train
 
-
 STEPS = [2, 5, 8, 10, 12, 15, 18, 20, 22, 25, 28, 30]
 """Four snapshots in each epoch of ten steps."""
 
