@@ -80,7 +80,9 @@ def draw_misses(folder: Path, to: Path) -> Path | None:
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels[len(cases) :]:
         panel.set_visible(False)
-    figure.supxlabel("epoch", fontsize=9)
+    for panel in panels[max(0, len(cases) - COLUMNS) : len(cases)]:
+        panel.set_xlabel("epoch", fontsize=9)
+        panel.tick_params(labelbottom=True)
     figure.supylabel("log loss: median, tenth to ninetieth percentile", fontsize=9)
     handles, _ = panels[0].get_legend_handles_labels()
     names = ["clean samples of the same labels", "poison"]
