@@ -14,7 +14,7 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
 from telltale_core.verdict.clusters import dense_cores, grow, reduce
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.shape import Shape, refined, unlike
+from telltale_core.verdict.scatter import Scatter, refined, split_by_scatter
 from telltale_core.verdict.significance import p_value, separation
 
 MIN_COHORT = 40
@@ -95,10 +95,10 @@ def examine(
     )
 
 
-def examine_shape(
+def examine_scatter(
     features_nF: NDArray[np.floating], config: VerdictConfig, whitener_FF: NDArray[np.float64]
-) -> Shape | None:
-    """Return the cohort's split in two of unlike shape, in as many components as it bears; None where it is too small.
+) -> Scatter | None:
+    """Return the cohort's split in two of unlike scatter, in as many components as it bears; None where too small.
 
     Rows in a canonical order, as for :func:`examine`.
     """
@@ -106,7 +106,7 @@ def examine_shape(
         return None
     whitened_nF = np.asarray(features_nF, dtype=np.float64) @ whitener_FF
     point_nD = reduce(whitened_nF, max(_dimensions(len(features_nF), config)))
-    found = unlike(point_nD, config.min_cluster, config.seed)
+    found = split_by_scatter(point_nD, config.min_cluster, config.seed)
     return replace(found, chance_n=refined(whitened_nF, found.chance_n, config.min_cluster, config.seed))
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from telltale_core.spectrum import Spectra
-from telltale_core.verdict.cohort import MIN_TESTED_SEPARATION, Findings, examine, examine_shape
+from telltale_core.verdict.cohort import MIN_TESTED_SEPARATION, Findings, examine, examine_scatter
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
 from telltale_core.verdict.labels import answer, doubtful_labels, reason
@@ -47,10 +47,10 @@ MIN_USUAL = 3
 """What is usual in the other cohorts is known from this many on."""
 MOST_ALONE = 4000
 """Where all samples are one cohort, so many of them are searched for a split; the others follow it."""
-SHAPE_RATIO = 2.0
-"""A split in two of unlike shape is asked about from so many times what is usual in the other labels on,"""
+SCATTER_RATIO = 2.0
+"""A split in two of unlike scatter is asked about from so many times what is usual in the other labels on."""
 LEAST_EXCESS = 0.5
-"""and from half a nat a sample on."""
+"""What such a split gains at least, in nats a sample."""
 LIKE_SIZE = 0.25
 """From this share of its cohort on, the smaller side need not be the poisoned one."""
 
@@ -122,10 +122,9 @@ def decide(
     doubted = asking and _doubted(judged, config)
     if by_label:
         judged += _behind(judged, features_NF, usual, spectra, config, doubted=doubted and look is not None)
-        doubted = doubted or (asking and any(cohort.unclear(config) for cohort in judged))
     if asking and word == "label":
-        unlike = _unlike(judged[: len(cohorts)], features_NF, usual, config, first=len(judged) + 1)
-        judged, doubted = judged + unlike, doubted or bool(unlike)
+        judged += _by_scatter(judged[: len(cohorts)], features_NF, usual, config, first=len(judged) + 1)
+    doubted = doubted or (asking and any(cohort.unclear(config) for cohort in judged))
     looked = _second_looks(judged, spectra, labels, look, config) if doubted and look and labels is not None else None
     groups = [_rule(made, cohort, (looked or {}).get(cohort.number), config) for cohort in judged]
     if guesses.tested:
@@ -225,7 +224,7 @@ def _behind(
     return made
 
 
-def _unlike(
+def _by_scatter(
     cohorts: list[_Cohort],
     features_NF: NDArray[np.floating],
     usual: list[NDArray[np.float64]],
@@ -233,29 +232,28 @@ def _unlike(
     *,
     first: int,
 ) -> list[_Cohort]:
-    """Return labels that fall in two of unlike shape by far more than the others do, numbered from ``first`` on.
+    """Return labels that fall in two of unlike scatter by far more than the others do, numbered from ``first`` on.
 
     Only a second look calls them. Those that are called anyway are not among them.
     """
     with threadpool_limits(1):
-        shapes = [examine_shape(features_NF[c.rows], config, w) for c, w in zip(cohorts, usual, strict=True)]
+        scatters = [examine_scatter(features_NF[c.rows], config, w) for c, w in zip(cohorts, usual, strict=True)]
     made: list[_Cohort] = []
-    for place, (cohort, shape) in enumerate(zip(cohorts, shapes, strict=True)):
-        others = [other.excess for other in (*shapes[:place], *shapes[place + 1 :]) if other is not None]
-        if shape is None or len(others) < MIN_USUAL or (cohort.separate and cohort.significant(config)):
+    for place, (cohort, scatter) in enumerate(zip(cohorts, scatters, strict=True)):
+        others = [other.excess for other in (*scatters[:place], *scatters[place + 1 :]) if other is not None]
+        if scatter is None or len(others) < MIN_USUAL or (cohort.separate and cohort.significant(config)):
             continue
-        required = max(LEAST_EXCESS, SHAPE_RATIO * float(np.quantile(others, USUAL_QUANTILE)))
-        if shape.excess < required or not (shape.chance_n > 0.5).any():
+        required = max(LEAST_EXCESS, SCATTER_RATIO * float(np.quantile(others, USUAL_QUANTILE)))
+        if scatter.excess < required or not (scatter.chance_n > 0.5).any():
             continue
-        found = replace(cohort.found, chance_n=shape.chance_n, separation=shape.excess)
         made.append(
             replace(
                 cohort,
                 number=first + len(made),
                 name=f"{cohort.name or cohort.label} (by scatter)",
                 kind="scatter",
-                chance_n=shape.chance_n,
-                found=found,
+                chance_n=scatter.chance_n,
+                found=replace(cohort.found, separation=scatter.excess),
                 required=required,
                 p=None,
             )
@@ -289,14 +287,7 @@ def _second_looks(
 
     Those that it confirms get their p-value if they had none. None: its training came to nothing.
     """
-    asked = [
-        place
-        for place, cohort in enumerate(cohorts)
-        if cohort.share >= CONSIDERED
-        and (cohort.kind == "scatter" or cohort.found.separation >= MIN_TESTED_SEPARATION)
-        and (cohort.p is None or cohort.significant(config))
-        and 0 < (cohort.chance_n > 0.5).sum() < len(cohort.rows)
-    ]
+    asked = [place for place, cohort in enumerate(cohorts) if cohort.worth_a_look(config)]
     if not asked:
         return {}
     sides = []
@@ -305,16 +296,13 @@ def _second_looks(
         inside_n = cohort.chance_n > 0.5
         rows, rest = cohort.rows[inside_n], cohort.rows[~inside_n]
         step, usual = _step(rows, rest, cohort.rows, spectra)
-        scatter = cohort.kind == "scatter"
-        sides.append(Side(rows=rows, rest=rest, cohort=int(labels[rows[0]]), harder=step > usual, strict=scatter))
+        strict = cohort.kind == "scatter"
+        sides.append(Side(rows=rows, rest=rest, cohort=int(labels[rows[0]]), harder=step > usual, strict=strict))
     found = second_look(sides, labels, look, level=config.false_alarm_rate, seed=config.seed)
     if found is None:
         return None
     for place, seen in zip(asked, found, strict=True):
-        if cohorts[place].kind == "scatter":
-            cohorts[place] = replace(cohorts[place], p=min(1.0, seen.p_value * cohorts[place].family))
-        elif seen.confirmed:
-            cohorts[place] = cohorts[place].tested(config)
+        cohorts[place] = cohorts[place].seen(seen, config)
     return {cohorts[place].number: seen for place, seen in zip(asked, found, strict=True)}
 
 
@@ -379,7 +367,7 @@ class _Cohort:
 
     def tested(self, config: VerdictConfig) -> _Cohort:
         """Return it with its p-value, which takes a while to find."""
-        if self.p is not None or self.kind == "scatter":
+        if self.p is not None:
             return self
         with threadpool_limits(1):
             return replace(self, p=min(1.0, self.found.p_value(config) * self.family))
@@ -388,8 +376,28 @@ class _Cohort:
         return self.p is not None and self.p <= config.false_alarm_rate
 
     def unclear(self, config: VerdictConfig) -> bool:
-        """Whether it is called by what is required, but not so far beyond that nothing else need be asked."""
-        return self.separate and self.share < CLEAR and self.significant(config)
+        """Whether it is called by what is required, but not so far beyond that nothing else need be asked.
+
+        What scatters otherwise is called by nothing but a second look.
+        """
+        return self.kind == "scatter" or (self.separate and self.share < CLEAR and self.significant(config))
+
+    def near(self, config: VerdictConfig) -> bool:
+        """Whether it is held for review where it is not called."""
+        return self.kind == "together" and self.share >= NEARLY and self.significant(config)
+
+    def worth_a_look(self, config: VerdictConfig) -> bool:
+        """Whether a second look is asked about it, once one is taken."""
+        enough = self.kind == "scatter" or self.found.separation >= MIN_TESTED_SEPARATION
+        open_so_far = self.p is None or self.significant(config)
+        in_two = 0 < (self.chance_n > 0.5).sum() < len(self.rows)
+        return bool(self.share >= CONSIDERED and enough and open_so_far and in_two)
+
+    def seen(self, looked: Looked, config: VerdictConfig) -> _Cohort:
+        """Return it with the p-value that hangs on what a second look saw."""
+        if self.kind == "scatter":
+            return replace(self, p=min(1.0, looked.p_value * self.family))
+        return self.tested(config) if looked.confirmed else self
 
 
 def _rule(
@@ -421,7 +429,7 @@ def _rule(
         _set(made, rows[inside_n & ~honest_n], cohort.number, "quarantine", because)
         _set(made, rows[border_n], cohort.number, "review", between)
         _set(made, rows[honest_n & open_n], cohort.number, "review", told)
-    elif cohort.kind == "together" and significant and found.separation >= NEARLY * required:
+    elif cohort.near(config):
         weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
         weak += f"{required:.1f} are needed"
         if looked is not None and cohort.separate:

@@ -37,9 +37,9 @@ MIXED = 0.5
 LEAST_SPREAD = 0.8
 """Least entropy of the other answers, as a share of that of as many draws from the other labels."""
 FEW_OWN = 0.075
-"""Most own answers of a side of unlike shape (honest ones, the hard half of a label, were given 10 to 18 %)"""
+"""Most own answers of a side of unlike scatter; honest ones, the hard half of a label, were given 10 to 18 %."""
 WIDE_SPREAD = 0.9
-"""and least spread of its other answers (honest ones: 0.45 to 0.9)."""
+"""Least spread of the other answers of a side of unlike scatter; honest ones had 0.45 to 0.9."""
 ONE_OR_TWO = 0.65
 """Below this entropy (as a share, like the other) a cluster is taken for one or two labels that it looks like."""
 LEAST_OTHERS = 3
@@ -57,7 +57,7 @@ class Side:
     """A suspected cluster: its rows, those of the rest of its cohort, the cohort's number.
 
     ``harder``: its losses lie higher than the rest's by more than is usual, as those of wrong labels do. ``strict``: it
-    is nothing but unlike in shape, which a label's hard samples are, too: more is asked of it, but it may be harder.
+    is nothing but unlike in scatter, which a label's hard samples are, too: more is asked of it, but it may be harder.
     """
 
     rows: NDArray[np.int64]

@@ -25,7 +25,7 @@ class Group:
 
     It is None where d' is too far below ``threshold`` for anything to hang on it.
     ``kind`` "together": losses that move in step; "scatter": that swing otherwise than the rest's (the statistic is the
-    gain of two shapes over one in nats a sample, the p-value the second look's); "guess": losses held at that of a
+    gain of two Gaussians over one in nats a sample, the p-value the second look's); "guess": losses held at that of a
     guess, whose statistic is that of Silverman's test. ``label`` None: all samples. ``size`` samples on the suspected
     side where the split is significant, else 0. A second look leaves the share of them that a proxy which learnt
     without them gives their own label (``own``), the same of samples left out at random (``own_usual``), and how

@@ -1,4 +1,4 @@
-"""Samples that scatter otherwise than their label: told by shape, called by a second look alone."""
+"""Samples that scatter otherwise than their label: told by how they scatter, called by a second look alone."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
 from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.scatter import refined, split_by_scatter
 from telltale_core.verdict.second_look import Side, second_look
-from telltale_core.verdict.shape import refined, unlike
 from telltale_core.verdict.statement import SCATTER, caveats, least_p_value
 
 N, D = 900, 8
 
 
-def test_one_gaussian_has_one_shape() -> None:
+def test_one_gaussian_scatters_one_way() -> None:
     for seed in range(3):
         point_nD = np.random.default_rng(seed).normal(size=(N, D)) * np.linspace(1, 0.3, D)
-        assert abs(unlike(point_nD, 10, 0).excess) < 0.1
+        assert abs(split_by_scatter(point_nD, 10, 0).excess) < 0.1
 
 
-def test_heavy_tails_are_one_shape() -> None:
+def test_heavy_tails_scatter_one_way() -> None:
     rng = np.random.default_rng(0)
     point_nD = rng.normal(size=(N, D)) / np.sqrt(rng.chisquare(4, size=(N, 1)) / 4)
-    assert abs(unlike(point_nD, 10, 0).excess) < 0.25
+    assert abs(split_by_scatter(point_nD, 10, 0).excess) < 0.25
 
 
-def test_two_shapes_with_one_centre_are_told_apart() -> None:
-    point_nD, inside_n = two_shapes(seed=1)
-    found = unlike(point_nD, 10, 0)
+def test_two_scatters_with_one_centre_are_told_apart() -> None:
+    point_nD, inside_n = two_scatters(seed=1)
+    found = split_by_scatter(point_nD, 10, 0)
     assert found.excess > 0.5
     assert roc_auc_score(inside_n, found.chance_n) > 0.97
 
 
 def test_of_many_samples_some_are_fitted_and_all_are_placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telltale_core.verdict.shape.MOST", 500)
-    point_nD, inside_n = two_shapes(seed=2)
-    assert roc_auc_score(inside_n, unlike(point_nD, 10, 0).chance_n) > 0.95
+    monkeypatch.setattr("telltale_core.verdict.scatter.MOST", 500)
+    point_nD, inside_n = two_scatters(seed=2)
+    assert roc_auc_score(inside_n, split_by_scatter(point_nD, 10, 0).chance_n) > 0.95
 
 
 def test_all_features_draw_the_border_better_than_few() -> None:
@@ -56,7 +56,7 @@ def test_all_features_draw_the_border_better_than_few() -> None:
     assert (refined(feature_nF, np.zeros(N), 10, 0) == 0).all(), "no side, nothing to refine"
 
 
-def two_shapes(seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def two_scatters(seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     rng = np.random.default_rng(seed)
     inside_n = rng.random(N) < 0.25
     wide, tall = np.linspace(2, 0.2, D), np.linspace(0.2, 2, D)

@@ -1,4 +1,4 @@
-"""A cohort in two of unlike shape: samples that scatter otherwise than the rest, wherever their centre is.
+"""A cohort in two of unlike scatter: samples that scatter otherwise than the rest, wherever their centre is.
 
 A poison that the proxy learns late, or sample by sample (warps, triggers shown in part), has no trajectory of its own
 on which all of it lies: the means of poison and rest are two or three standard deviations apart, as those of honest
@@ -42,15 +42,15 @@ MOST = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Scatter:
     """``chance_n`` (n,) in [0, 1] of the smaller side; ``excess`` in nats a sample, above cohorts with one mode."""
 
     chance_n: NDArray[np.float64]
     excess: float
 
 
-def unlike(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Shape:
-    """Return the split of a cohort in two of unlike shape; no chance is above zero where a side would be too small.
+def split_by_scatter(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Scatter:
+    """Return the split of a cohort in two of unlike scatter; no chance is above zero where a side would be too small.
 
     Of more than ``MOST`` samples so many are fitted, drawn by ``seed``.
     """
@@ -63,7 +63,7 @@ def unlike(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Shape:
     inside = int((chance_n > 0.5).sum())
     if inside > len(chance_n) / 2:
         chance_n, inside = 1 - chance_n, len(chance_n) - inside
-    return Shape(chance_n=chance_n if inside >= min_cluster else np.zeros(len(chance_n)), excess=excess)
+    return Scatter(chance_n=chance_n if inside >= min_cluster else np.zeros(len(chance_n)), excess=excess)
 
 
 def refined(
