@@ -28,10 +28,24 @@ HEADS = (
     "after",
     "train s",
 )
+SEED_HEADS = (
+    "case, seed (target)",
+    "attack success",
+    "accuracy",
+    "found",
+    "wrong",
+    "review",
+    "AUROC",
+    "p",
+    "second look",
+    "success after",
+    "accuracy after",
+    "train, log, cluster s",
+)
 
 
 def render(rows: Sequence[Row]) -> str:
-    """Return the tables of one suite for each of its detectors: mean, and least to most over the seeds."""
+    """Return the tables of one suite for each of its detectors: over the seeds (mean, least to most), then by seed."""
     parts = []
     for detector in dict.fromkeys(row["detector"] for row in rows):
         cases = _cases([row for row in rows if row["detector"] == detector])
@@ -46,6 +60,7 @@ def render(rows: Sequence[Row]) -> str:
         ):
             if some:
                 parts += [f"{title}:\n", _table(some), ""]
+        parts += ["By seed:\n", _table_by_seed(cases), ""]
     return "\n".join(parts)
 
 
@@ -73,7 +88,7 @@ def _table(cases: Sequence[Sequence[Row]]) -> str:
         first = case[0]
         poison_found = sum(row["poison_found"] for row in case)
         cells = [
-            f"{first['data']} {first['attack']}" + (f" {first['rate']:.4g}" if first["rate"] else ""),
+            _case_name(first),
             first["model"],
             str(len(case)),
             _spread(case, "attack_success_before", _percent),
@@ -91,6 +106,39 @@ def _table(cases: Sequence[Sequence[Row]]) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _table_by_seed(cases: Sequence[Sequence[Row]]) -> str:
+    lines = [f"| {' | '.join(SEED_HEADS)} |", "|" + "---|" * len(SEED_HEADS)]
+    for row in (row for case in cases for row in case):
+        found = f"{row['found']} of {row['poisoned']}"
+        if not row["poisoned"]:
+            found = "called" if row["poison_found"] else "no poison found"
+        aim = f" ({row['target']:g})" if row["rate"] else ""
+        cells = [
+            f"{_case_name(row)}, {row['seed']}{aim}",
+            _one(row["attack_success_before"], _percent),
+            _one(row["accuracy_before"], _percent),
+            found,
+            f"{row['wrongly_quarantined']} of {row['clean']:,}",
+            str(row["review"]),
+            _one(row["auroc"], lambda value: f"{value:.4f}"),
+            _one(row["p_value"], lambda value: f"{value:.1e}"),
+            row.get("second_look") or "-",
+            _one(row["attack_success_after"], _percent),
+            _one(row["accuracy_after"], _percent),
+            ", ".join(_one(row[f"{stage}_s"], lambda value: f"{value:.0f}") for stage in ("train", "log", "cluster")),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _case_name(row: Row) -> str:
+    return f"{row['data']} {row['attack']}" + (f" {row['rate']:.4g}" if row["rate"] else "")
+
+
+def _one(value: float | None, shown: Callable[[float], str]) -> str:
+    return "-" if value is None else shown(value)
 
 
 def _looks(case: Sequence[Row]) -> str:

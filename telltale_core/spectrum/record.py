@@ -7,7 +7,7 @@ column                type                           meaning
 ``features``          fixed_size_list<float32>[F]    real, then imaginary parts of the whitened spectrum
 ``level``             double                         mean log loss in the window
 ``trend``             double                         rise of the log loss per snapshot in the window
-``motion``            fixed_size_list<double>[3]     level, log spread, log activity before three quarters of the run
+``motion``            fixed_size_list<double>[12]    level, log spread, log activity, quarter by quarter
 ``finite``            bool                           False: a loss was not finite, the numbers are 0
 ====================  =============================  ==================================================
 """
@@ -28,9 +28,9 @@ from telltale_core.errors import Corrupt, NotFound
 from telltale_core.losslog import LossLog
 from telltale_core.losslog.files import write_json
 from telltale_core.spectrum.config import SpectrumConfig
-from telltale_core.spectrum.transform import Spectra, transform
+from telltale_core.spectrum.transform import QUARTERS, Spectra, transform
 
-FORMAT = "telltale.spectrum/2"
+FORMAT = "telltale.spectrum/3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Spectrum:
                 features_NF=flat.reshape(table.num_rows, record["n_features"]),
                 level_N=table["level"].to_numpy(),
                 trend_N=table["trend"].to_numpy(),
-                motion_N3=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, 3),
+                motion_NQ3=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, QUARTERS, 3),
                 finite_N=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
                 windows=tuple((int(start), int(stop)) for start, stop in record["windows"]),
                 kept=record["kept"],
@@ -87,7 +87,7 @@ def compute_spectrum(
             "features": pa.FixedSizeListArray.from_arrays(pa.array(spectra.features_NF.ravel()), n_features),
             "level": pa.array(spectra.level_N),
             "trend": pa.array(spectra.trend_N),
-            "motion": pa.FixedSizeListArray.from_arrays(pa.array(spectra.motion_N3.ravel()), 3),
+            "motion": pa.FixedSizeListArray.from_arrays(pa.array(spectra.motion_NQ3.ravel()), 3 * QUARTERS),
             "finite": pa.array(spectra.finite_N),
         }
     )

@@ -1,6 +1,6 @@
 """From log-loss trajectories to spectra: window, common mode, transform along time, whitening.
 
-Shape letters: N samples, T snapshots of all members, F real numbers of the spectrum.
+Shape letters: N samples, T snapshots of all members, F real numbers of the spectrum, Q quarters of the motion.
 Nothing here looks at truth, at row order or at a rate: permuting the rows permutes the result.
 """
 
@@ -21,6 +21,7 @@ SLIDES_START = 0.5
 BEFORE_THE_END = 0.75
 """Motion is measured up to this share of a run: at its end even random labels are learnt by heart."""
 STILL = 1e-6
+QUARTERS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +29,16 @@ class Spectra:
     """The spectra of one loss log, rows in the log's order.
 
     ``features_NF`` float32; ``level_N`` mean log loss in the window and ``trend_N`` its rise per snapshot (natural-log
-    units); ``motion_N3`` level, log spread and log activity (mean absolute step) of the log loss in the window's part
-    before three quarters of the run; ``finite_N`` False for rows with a non-finite loss, whose numbers are 0;
-    ``windows`` the first and one past the last snapshot used, per member; ``kept`` says in a sentence how they were
-    chosen, ``recipe`` which transform was taken.
+    units); ``motion_NQ3`` level, log spread and log activity (mean absolute step) of the log loss in each quarter of
+    the window's part before three quarters of the run; ``finite_N`` False for rows with a non-finite loss, whose
+    numbers are 0; ``windows`` the first and one past the last snapshot used, per member; ``kept`` says in a sentence
+    how they were chosen, ``recipe`` which transform was taken.
     """
 
     features_NF: NDArray[np.float32]
     level_N: NDArray[np.float64]
     trend_N: NDArray[np.float64]
-    motion_N3: NDArray[np.float64]
+    motion_NQ3: NDArray[np.float64]
     finite_N: NDArray[np.bool_]
     windows: tuple[tuple[int, int], ...]
     kept: str
@@ -74,11 +75,13 @@ def transform(
         features.append(_slides(window_NT) if slides else _complex(window_NT, cohort, config.whitening))
     stacked_NF = np.zeros((len(finite_N), sum(part.shape[1] for part in features)), dtype=np.float32)
     stacked_NF[finite_N] = np.concatenate(features, axis=1)
+    motion_NQ3 = np.zeros((len(finite_N), QUARTERS, 3))
+    motion_NQ3[finite_N] = np.mean(motions, axis=0)
     return Spectra(
         features_NF=stacked_NF,
         level_N=_spread(np.mean(levels, axis=0), finite_N),
         trend_N=_spread(np.mean(trends, axis=0), finite_N),
-        motion_N3=np.stack([_spread(value_n, finite_N) for value_n in np.mean(motions, axis=0).T], axis=1),
+        motion_NQ3=motion_NQ3,
         finite_N=finite_N,
         windows=tuple(windows),
         kept=_say(config),
@@ -111,11 +114,17 @@ def choose_window(median_T: NDArray[np.floating], config: SpectrumConfig) -> tup
 
 
 def _motion(window_NT: NDArray[np.float64], stop: int) -> NDArray[np.float64]:
-    """Return level, log spread and log activity (N, 3) of the window's first ``stop`` snapshots (at least four)."""
+    """Return level, log spread and log activity (N, Q, 3) of the window's first ``stop`` snapshots (at least four).
+
+    Where a quarter would have a single snapshot every quarter is the whole.
+    """
     early_NT = window_NT[:, : max(stop, MIN_SNAPSHOTS)]
-    spread_N = np.log(early_NT.std(axis=1) + STILL)
-    activity_N = np.log(np.abs(np.diff(early_NT, axis=1)).mean(axis=1) + STILL)
-    return np.stack([early_NT.mean(axis=1), spread_N, activity_N], axis=1)
+    enough = early_NT.shape[1] >= 2 * QUARTERS
+    parts = np.array_split(early_NT, QUARTERS, axis=1) if enough else [early_NT] * QUARTERS
+    spreads = [np.log(part_NT.std(axis=1) + STILL) for part_NT in parts]
+    activities = [np.log(np.abs(np.diff(part_NT, axis=1)).mean(axis=1) + STILL) for part_NT in parts]
+    levels = [part_NT.mean(axis=1) for part_NT in parts]
+    return np.stack([np.stack(values, axis=1) for values in (levels, spreads, activities)], axis=2)
 
 
 def _complex(window_NT: NDArray[np.float64], labels: NDArray[np.int64] | None, whitening: float) -> NDArray[np.float64]:

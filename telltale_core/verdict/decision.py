@@ -140,7 +140,7 @@ def _ordered(
 ) -> Guesses:
     """Return the guesses of rows taken by id, in the order given: permuting the rows permutes them."""
     own = None if labels is None else labels[order]
-    found = held_at_a_guess(spectra.motion_N3[order], spectra.finite_N[order], own, config)
+    found = held_at_a_guess(spectra.motion_NQ3[order], spectra.finite_N[order], own, config)
     chance_N = np.empty(len(order))
     chance_N[order] = found.chance_N
     return replace(found, chance_N=chance_N)

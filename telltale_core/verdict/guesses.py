@@ -1,13 +1,16 @@
 """Samples held at the loss of a guess: a trigger that comes with labels at random (untargeted poison).
 
 What the proxy learns of such a trigger is that the label cannot be told: the samples' loss goes to the entropy of the
-labels and hardly moves any more, while clean samples, hard ones too, swing as they are learnt. So the logarithm of a
-sample's motion gets a second mode on its still side. Whether there are two modes is asked with Silverman's test: the
+labels and hardly moves any more, while clean samples, hard ones too, swing as they are learnt. So their motion gets a
+second mode on its still side. Along which direction it shows best is learnt: a linear discriminant of level, log spread
+and log activity, quarter by quarter, tells the most still samples from the rest, each sample asked of one that was
+fitted without it, so that a single mode stays single. Whether there are two is asked with Silverman's test: the
 critical bandwidth, at which the density's second mode appears, against that of smoothed bootstrap samples with one
 mode (Silverman, Using kernel density estimates to investigate multimodality, J. R. Statist. Soc. B 43, 1981); here
 only modes on the still side of the highest one count.
 
-Shape letters: N samples, n samples with finite losses, G points of the density.
+Shape letters: N samples, n samples with finite losses, Q quarters, M numbers of a sample's motion, G points of the
+density.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.stats import gumbel_r
-from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 
 from telltale_core.verdict.config import VerdictConfig
 
@@ -33,6 +36,12 @@ SCALE = float(np.sqrt(6) / np.pi)
 """Of the Gumbel distribution with unit standard deviation, by which the bootstraps are extrapolated."""
 OUTSIDE = 0.0005
 """Share at each end that is left out of the density: a few far samples are no mode."""
+MOST_STILL = 0.05
+"""Share of the samples from which the discriminant starts; shares of 0.03 and 0.1 end at about the same direction."""
+FOLDS = 5
+ROUNDS = 3
+SHRINKAGE = 0.05
+"""Of the discriminant's covariance towards a round one."""
 NEAR_GUESS = float(np.log(2))
 """How far the still side's median log loss may be from that of a guess: a factor of two."""
 
@@ -53,28 +62,33 @@ class Guesses:
 
 
 def held_at_a_guess(
-    motion_N3: NDArray[np.float64], finite_N: NDArray[np.bool_], labels: NDArray[np.int64] | None, config: VerdictConfig
+    motion_NQ3: NDArray[np.float64],
+    finite_N: NDArray[np.bool_],
+    labels: NDArray[np.int64] | None,
+    config: VerdictConfig,
 ) -> Guesses:
     """Return which samples are held at the loss of a guess, and the significance of their being a group.
 
-    ``motion_N3``: level, log spread and log activity of each sample's log loss, rows in a canonical order.
+    ``motion_NQ3``: level, log spread and log activity of each sample's log loss, quarter by quarter. Rows come in a
+    canonical order.
     """
-    chance_N = np.zeros(len(motion_N3))
+    chance_N = np.zeros(len(motion_NQ3))
     nothing = Guesses(chance_N=chance_N, separation=0.0, p_value=1.0, near_guess=False, tested=False)
     if labels is None or int(finite_N.sum()) < FEWEST:
         return nothing
-    motion_n3 = motion_N3[finite_N]
-    still_n = _standardised(motion_n3[:, 1] + motion_n3[:, 2])
+    motion_nQ3 = motion_NQ3[finite_N]
+    rng = np.random.default_rng(config.seed)
+    still_n = _standardised(_stillness(motion_nQ3, rng))
     if not np.ptp(still_n):
         return nothing
-    found, null = _test(still_n, np.random.default_rng(config.seed))
+    found, null = _test(still_n, rng)
     separation = (found - float(np.mean(null))) / max(float(np.std(null)), LEAST_SPREAD)
     p = float(max(gumbel_r.sf(separation, loc=-np.euler_gamma * SCALE, scale=SCALE), 1e-300))
     side_n = _still_side(still_n, float(np.mean(null)))
     near = False
     if config.min_cluster <= side_n.sum() <= len(side_n) / 2:
-        chance_N[finite_N] = _grown(motion_n3, side_n)
-        near = abs(float(np.median(motion_n3[side_n, 0])) - _guess(labels[finite_N])) < NEAR_GUESS
+        chance_N[finite_N] = _grown(still_n, side_n)
+        near = abs(float(np.median(motion_nQ3[side_n, :, 0].mean(axis=1))) - _guess(labels[finite_N])) < NEAR_GUESS
     return Guesses(chance_N=chance_N, separation=separation, p_value=p, near_guess=near, tested=True)
 
 
@@ -83,8 +97,31 @@ def deviations_needed(p_value: float) -> float:
     return float(gumbel_r.isf(p_value, loc=-np.euler_gamma * SCALE, scale=SCALE))
 
 
-def _standardised(value_n: NDArray[np.float64]) -> NDArray[np.float64]:
-    quarter, middle, three = np.quantile(value_n, (0.25, 0.5, 0.75))
+def _stillness(motion_nQ3: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return how little each sample moves (n,), the lower the stiller, along the direction that shows it best."""
+    plain_n = np.asarray(motion_nQ3[:, :, 1:].sum(axis=(1, 2)))
+    began_n = plain_n <= np.quantile(plain_n, MOST_STILL)
+    if began_n.all():
+        return plain_n
+    value_nM = motion_nQ3.reshape(len(motion_nQ3), -1) - np.median(motion_nQ3, axis=0).ravel()
+    value_nM = value_nM / np.maximum(value_nM.std(axis=0), 1e-12)
+    score_n = np.empty(len(plain_n))
+    fold_n = rng.permutation(len(plain_n)) % FOLDS
+    for fold in range(FOLDS):
+        fitted_n, inside_n = fold_n != fold, began_n
+        for _ in range(ROUNDS):
+            if inside_n[fitted_n].all() or not inside_n[fitted_n].any():
+                return plain_n
+            model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE)
+            along_n = -model.fit(value_nM[fitted_n], inside_n[fitted_n]).decision_function(value_nM)
+            inside_n = along_n <= np.quantile(along_n[fitted_n], MOST_STILL)
+        score_n[~fitted_n] = _standardised(along_n, fitted_n)[~fitted_n]
+    return score_n
+
+
+def _standardised(value_n: NDArray[np.float64], by_n: NDArray[np.bool_] | slice = slice(None)) -> NDArray[np.float64]:
+    """Return the values in units of the spread of those in ``by_n``, from their median."""
+    quarter, middle, three = np.quantile(value_n[by_n], (0.25, 0.5, 0.75))
     return np.asarray((value_n - middle) / (three - quarter if three > quarter else 1.0) * 1.349)
 
 
@@ -150,10 +187,11 @@ def _still_side(still_n: NDArray[np.float64], bandwidth: float) -> NDArray[np.bo
     return np.asarray(still_n < density.centre_G[valley])
 
 
-def _grown(motion_n3: NDArray[np.float64], side_n: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return each sample's chance of the still side under one Gaussian a side in level, spread and activity.
+def _grown(still_n: NDArray[np.float64], side_n: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return each sample's chance of the still side under one Gaussian a side; beyond that side's mean it is its own.
 
     Fitted once to the sides of the valley: more rounds creep into the clean samples (measured).
     """
-    model = QuadraticDiscriminantAnalysis(reg_param=1e-3).fit(motion_n3, side_n)
-    return np.asarray(model.predict_proba(motion_n3)[:, 1])
+    model = QuadraticDiscriminantAnalysis(reg_param=1e-3).fit(still_n[:, None], side_n)
+    chance_n = np.asarray(model.predict_proba(still_n[:, None])[:, 1])
+    return np.where(still_n <= still_n[side_n].mean(), np.maximum(chance_n, 0.99), chance_n)

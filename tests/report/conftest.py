@@ -133,7 +133,7 @@ def make_loss(recipe: Recipe, suspected: np.ndarray, rng: np.random.Generator) -
 def write_spectrum(folder: Path, recipe: Recipe, ids: list[str], suspected: np.ndarray, rng) -> Path:
     folder.mkdir(parents=True)
     record = {
-        "format": "telltale.spectrum/2",
+        "format": "telltale.spectrum/3",
         "window": [4, 18],
         "windows": [[4, 18], [24, 38]],
         "kept": "from epoch 2 to epoch 9",

@@ -6,24 +6,28 @@ from numpy.typing import NDArray
 from telltale_core.losslog import LossLog
 from telltale_core.verdict import TelltaleDetector
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.guesses import deviations_needed, held_at_a_guess
+from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
 
 CLASSES = 5
 GUESS = float(np.log(np.log(CLASSES)))
 
 
 def motion(still_n: NDArray[np.float64], level: float | NDArray[np.float64] = -2.0) -> NDArray[np.float64]:
-    """Samples whose log spread is ``still_n``, and whose log activity follows it."""
+    """Samples whose log spread is about ``still_n`` in every quarter, and whose log activity follows it."""
     rng = np.random.default_rng(1)
-    return np.stack([np.full(len(still_n), level), still_n, 0.8 * still_n + rng.normal(0, 0.2, len(still_n))], axis=1)
+    own = lambda: rng.normal(0, 0.2, (len(still_n), 4))  # noqa: E731
+    still_nQ = still_n[:, None] + own()
+    level_nQ = np.broadcast_to(np.asarray(level).reshape(-1, 1), still_nQ.shape)
+    return np.stack([level_nQ, still_nQ, 0.8 * still_n[:, None] + own()], axis=2)
 
 
 def labels_of(samples: int) -> NDArray[np.int64]:
     return np.arange(samples) % CLASSES
 
 
-def look(motion_N3: NDArray[np.float64]) -> object:
-    return held_at_a_guess(motion_N3, np.ones(len(motion_N3), dtype=bool), labels_of(len(motion_N3)), VerdictConfig())
+def look(motion_NQ3: NDArray[np.float64]) -> Guesses:
+    samples = len(motion_NQ3)
+    return held_at_a_guess(motion_NQ3, np.ones(samples, dtype=bool), labels_of(samples), VerdictConfig())
 
 
 @pytest.mark.parametrize("shape", ["normal", "skewed to the still side", "skewed away", "heavy", "flat"])
@@ -51,6 +55,19 @@ def test_a_second_mode_on_the_still_side_at_the_loss_of_a_guess_is_found() -> No
     assert (found.chance_N[:2850] > 0.5).mean() < 0.003
 
 
+def test_the_direction_that_shows_a_second_mode_is_learnt() -> None:
+    rng = np.random.default_rng(0)
+    still = rng.normal(0, 0.5, 3000)
+    motion_NQ3 = motion(still, GUESS)
+    motion_NQ3[2850:, :2, 1] -= 2.1  # spread alone, and in two of four quarters
+    plain = motion_NQ3[:, :, 1:].sum(axis=(1, 2))
+    assert (plain[2850:] < np.quantile(plain[:2850], 0.05)).mean() < 0.5, "the sum of all hardly shows it"
+    found = look(motion_NQ3)
+    assert found.p_value < 1e-4
+    assert (found.chance_N[2850:] > 0.5).mean() > 0.97
+    assert (found.chance_N[:2850] > 0.5).mean() < 0.003
+
+
 def test_still_samples_far_from_the_loss_of_a_guess_are_not_held_at_it() -> None:
     rng = np.random.default_rng(0)
     still = np.concatenate([rng.normal(0, 0.5, 2850), rng.normal(-4, 0.5, 150)])
@@ -65,7 +82,7 @@ def test_a_second_mode_on_the_moving_side_does_not_count() -> None:
 
 
 def test_few_samples_samples_all_alike_and_no_labels_are_not_tested() -> None:
-    few, alike = motion(np.random.default_rng(0).normal(size=50)), np.zeros((500, 3))
+    few, alike = motion(np.random.default_rng(0).normal(size=50)), np.zeros((500, 4, 3))
     assert not look(few).tested
     assert not look(alike).tested
     assert not held_at_a_guess(motion(np.zeros(500)), np.ones(500, dtype=bool), None, VerdictConfig()).tested
