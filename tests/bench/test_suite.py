@@ -89,6 +89,10 @@ def test_weak_attacks_stand_in_a_table_of_their_own_and_are_not_dropped() -> Non
     strong, weak = text.index("| digits badnets 0.05 |"), text.index("| digits wanet 0.05 |")
     assert text.index("at least 90%") < strong < text.index("Weaker attacks") < weak < text.index("Nothing to find")
     assert "97.00 (95.00 to 99.00)" in text
+    by_seed = text[text.index("By seed:") :]
+    assert "| digits badnets 0.05, 2 (1) | 95.00 | - | 3 of 75 | 0 of 1,425 |" in by_seed
+    assert "| no poison found |" in by_seed[by_seed.index("digits clean") :]
+    assert "1, 1, 2 |" in by_seed
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -130,7 +134,8 @@ def _row(attack: str, success: float | None, seed: int = 1) -> dict[str, Any]:
         "data": "digits", "attack": attack, "rate": 0.05, "params": "{}", "model": "auto", "epochs": 30, "seed": seed,
         "detector": "telltale", "attack_success_before": success, "attack_success_after": None, "tpr": None, "fpr": 0.0,
         "precision": None, "auroc": None, "review": 0, "poison_found": False, "accuracy_before": None,
-        "accuracy_after": None, "train_s": 1.0, "log_s": 1.0,
+        "accuracy_after": None, "train_s": 1.0, "log_s": 1.0, "cluster_s": 2.4, "target": 1, "found": 3, "clean": 1425,
+        "poisoned": 0 if success is None else 75, "wrongly_quarantined": 0, "p_value": 0.5, "second_look": "none",
     }  # fmt: skip
 
 
