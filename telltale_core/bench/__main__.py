@@ -20,7 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--suite", default="digits", choices=sorted(SUITES))
     parser.add_argument("--data", type=Path, help="folder that holds cifar10/ and gtsrb/; digits need none")
     parser.add_argument("--work", type=Path, default=Path("runs/bench"), help="caches and results")
-    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="cases whose name holds all of these")
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="WORD", help="cases whose name holds all of these"
+    )
     parser.add_argument("--detectors", nargs="*", default=[], choices=known_names(), help="the suite's own if left out")
     parser.add_argument("--victims", default="after", choices=["none", "before", "after"])
     parser.add_argument("--jobs", type=int, default=1, help="cases at a time, a process each")

@@ -14,31 +14,38 @@ Row = dict[str, Any]
 
 
 def render_opinions(rows: Sequence[Row]) -> str:
-    """Return a table of detectors by cases (found %, wrongly flagged %, AUROC; means over seeds) and one of costs."""
+    """Return tables of detectors by cases (what they flagged; AUROC), means and spread over seeds, and one of costs."""
     cases, names = _cases(rows), list(dict.fromkeys(row["detector"] for row in rows))
-    heads = [f"{case} ({len(_of(rows, case, names[0]))})" for case in cases]
-    lines = [
-        "Share of the poison flagged / share of the clean samples flagged, in %, and AUROC of the suspicion; mean over "
-        "seeds (their number behind the case). Star: flags a set share of any drop.",
-        "",
-        f"| detector | {' | '.join(heads)} |",
-        "|---" * (len(heads) + 1) + "|",
-    ]
-    for name in names:
-        star = "*" if any(row["budgeted"] for row in rows if row["detector"] == name) else ""
-        cells = [_cell(_of(rows, case, name)) for case in cases]
-        lines.append(f"| {name}{star} | {' | '.join(cells)} |")
+    seeds = {case: max(len(_of(rows, case, name)) for name in names) for case in cases}
+    stars = {row["detector"]: "*" if row["budgeted"] else "" for row in rows}
     success = [_mean(_of(rows, case, names[0]), "attack_success_before") for case in cases]
-    lines += [f"| (attack success %) | {' | '.join('-' if s is None else f'{100 * s:.1f}' for s in success)} |", ""]
-    lines += ["| detector | needs | seconds of processor (least to most) | MB above the evidence | estimate MB |"]
-    lines += ["|---|---|---|---|---|"]
+    head = f"| detector | {' | '.join(f'{case} ({seeds[case]})' for case in cases)} |"
+    rule = "|---" * (len(cases) + 1) + "|"
+    flags = {name: [_cell(_of(rows, case, name), seeds[case]) for case in cases] for name in names}
+    lines = [
+        "Share of the poison flagged (least to most over seeds) / share of the clean samples flagged, in %; the number "
+        "of seeds stands behind the case, and in the cell where it is another. Star: flags a set share of any drop.",
+        "",
+        head,
+        rule,
+        *(_line(name + stars[name], flags[name]) for name in names),
+        _line("(attack success %)", ["-" if s is None else f"{100 * s:.1f}" for s in success]),
+        "",
+        "AUROC of the suspicion:",
+        "",
+        head,
+        rule,
+        *(_line(name, [_ranked(_of(rows, case, name)) for case in cases]) for name in names),
+        "",
+        "| detector | needs | seconds of processor (least to most) | MB above the evidence | estimate MB |",
+        "|---|---|---|---|---|",
+    ]
     for name in names:
         own = [row for row in rows if row["detector"] == name]
         seconds = [row["opinion_cpu_s"] for row in own]
         peak, estimate = max(row["peak_mb"] for row in own), max(row["estimate_mb"] for row in own)
-        lines.append(
-            f"| {name} | {own[0]['needs']} | {min(seconds):.1f} to {max(seconds):.1f} | {peak:.0f} | {estimate:.0f} |"
-        )
+        cost = f"{min(seconds):.1f} to {max(seconds):.1f}"
+        lines.append(_line(name, [own[0]["needs"], cost, f"{peak:.0f}", f"{estimate:.0f}"]))
     return "\n".join(lines) + "\n"
 
 
@@ -85,9 +92,21 @@ def _brief(rows: Sequence[Row]) -> str:
     return f"{'-' if found is None else f'{100 * found:.0f}'} / {100 * (wrong or 0):.1f}"
 
 
-def _cell(rows: Sequence[Row]) -> str:
+def _line(name: str, cells: Sequence[str]) -> str:
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _cell(rows: Sequence[Row], seeds: int) -> str:
     if not rows:
         return "not run"
-    found, wrong, area = (_mean(rows, what) for what in ("tpr", "fpr", "auroc"))
-    shares = f"{'-' if found is None else f'{100 * found:.1f}'} / {100 * (wrong or 0):.2f}"
-    return shares if area is None else f"{shares}, {area:.3f}"
+    found = sorted(100 * row["tpr"] for row in rows if row["tpr"] is not None)
+    share = f"{np.mean(found):.1f}" if found else "-"
+    if found and f"{found[0]:.1f}" != f"{found[-1]:.1f}":
+        share += f" ({found[0]:.1f} to {found[-1]:.1f})"
+    fewer = "" if len(rows) == seeds else f"; {len(rows)} seed{'s' * (len(rows) > 1)}"
+    return f"{share} / {100 * (_mean(rows, 'fpr') or 0):.2f}{fewer}"
+
+
+def _ranked(rows: Sequence[Row]) -> str:
+    area = _mean(rows, "auroc")
+    return "-" if area is None else f"{area:.3f}"

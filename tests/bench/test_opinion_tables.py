@@ -27,13 +27,20 @@ def row(attack: str, detector: str, tpr: float | None, fpr: float | None) -> dic
     }
 
 
-ROWS = [row("badnets", "scan", 0.98, 0.001), row("badnets", "dao", 0.1, 0.1), row("clean", "scan", None, 0.0)]
+ROWS = [
+    row("badnets", "scan", 0.98, 0.001),
+    row("badnets", "scan", 0.5, 0.003),
+    row("badnets", "dao", 0.1, 0.1),
+    row("clean", "scan", None, 0.0),
+]
 
 
-def test_a_case_that_was_not_run_is_no_zero() -> None:
+def test_cells_say_mean_spread_and_fewer_seeds_and_a_case_that_was_not_run_is_no_zero() -> None:
     lines = render_opinions(ROWS).splitlines()
-    assert "| scan | 98.0 / 0.10, 0.900 | - / 0.00 |" in lines
-    assert "| dao* | 10.0 / 10.00, 0.900 | not run |" in lines
+    assert lines[2] == "| detector | badnets 0.05 (2) | clean (1) |"
+    assert "| scan | 74.0 (50.0 to 98.0) / 0.20 | - / 0.00 |" in lines
+    assert "| dao* | 10.0 / 10.00; 1 seed | not run |" in lines
+    assert "| scan | 0.900 | - |" in lines
 
 
 def test_the_picture_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +53,6 @@ def test_the_picture_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Axes, "text", text)
     draw_opinions(ROWS, tmp_path / "results.png")
-    assert said == ["98 / 0.1", "- / 0.0", "10 / 10.0", "not run"]
+    assert said == ["74 / 0.2", "- / 0.0", "10 / 10.0", "not run"]
     with Image.open(tmp_path / "results.png") as picture:
         assert picture.width > 300
