@@ -10,9 +10,11 @@ whose losses are lower by so much; where neither's are and the sizes are alike, 
 together: poison with one target is predicted alike and errs alike, an honest target is noisy. (4) Its samples are
 quarantined, those between the sides go to review. (5) A significant cohort with six tenths of the required separation
 gets a second look (:mod:`telltale_core.verdict.second_look`) and is called where that confirms it; one that it refutes
-and that has less than one and a half times what is required goes to review. So does one that misses what is required by
-a twentieth or less and is not confirmed, and so do samples whose losses are not finite. What a significant
-split leaves of its cohort is split once more and judged by the same rule: a poison may hide behind another cluster.
+and that has less than one and a half times what is required goes to review. Where the larger side of a label is
+suspected, the smaller one is asked about as well, as strictly as what is unlike in scatter: it is suspected instead
+where that confirms it and takes it for more different others. To review goes one that misses what is required by a
+twentieth or less and is not confirmed, and so do samples whose losses are not finite. What a significant split leaves
+of its cohort is split once more and judged by the same rule: a poison may hide behind another cluster.
 (6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
 they are a second mode, at the same corrected significance, at about that loss.
 """
@@ -234,14 +236,15 @@ def _by_scatter(
 ) -> list[_Cohort]:
     """Return labels that fall in two of unlike scatter by far more than the others do, numbered from ``first`` on.
 
-    Only a second look calls them. Those that are called anyway are not among them.
+    Only a second look calls them. Those that are called anyway, or asked about both ways round, are not among them.
     """
     with threadpool_limits(1):
         scatters = [examine_scatter(features_NF[c.rows], config, w) for c, w in zip(cohorts, usual, strict=True)]
     made: list[_Cohort] = []
     for place, (cohort, scatter) in enumerate(zip(cohorts, scatters, strict=True)):
         others = [other.excess for other in (*scatters[:place], *scatters[place + 1 :]) if other is not None]
-        if scatter is None or len(others) < MIN_USUAL or (cohort.separate and cohort.significant(config)):
+        by_motion = cohort.significant(config) and (cohort.separate or cohort.larger)
+        if scatter is None or len(others) < MIN_USUAL or by_motion:
             continue
         required = max(LEAST_EXCESS, SCATTER_RATIO * float(np.quantile(others, USUAL_QUANTILE)))
         if scatter.excess < required or not (scatter.chance_n > 0.5).any():
@@ -285,25 +288,37 @@ def _second_looks(
 ) -> dict[int, Looked] | None:
     """Return by number what a second look says of the doubtful cohorts, and of those that are clear beside them.
 
-    Those that it confirms get their p-value if they had none. None: its training came to nothing.
+    Those that it confirms get their p-value if they had none. None: its training came to nothing. Where the larger side
+    of a significant split is suspected, another look asks about the smaller one: it is suspected instead where that
+    confirms it and its other answers are the more diverse.
     """
     asked = [place for place, cohort in enumerate(cohorts) if cohort.worth_a_look(config)]
-    if not asked:
-        return {}
+    found = _looks([cohorts[place] for place in asked], spectra, labels, look, config)
+    if found is None:
+        return None
+    larger = [place for place in asked if cohorts[place].larger and cohorts[place].significant(config)]
+    turned = [cohorts[place].turned_round() for place in larger]
+    looked = dict(zip(asked, found, strict=True))
+    for place, cohort, seen in zip(larger, turned, _looks(turned, spectra, labels, look, config) or (), strict=False):
+        if seen.confirmed and seen.spread > looked[place].spread:
+            cohorts[place], looked[place] = cohort, seen
+    for place, seen in looked.items():
+        cohorts[place] = cohorts[place].seen(seen, config)
+    return {cohorts[place].number: seen for place, seen in looked.items()}
+
+
+def _looks(
+    cohorts: list[_Cohort], spectra: Spectra, labels: NDArray[np.int64], look: Look, config: VerdictConfig
+) -> list[Looked] | None:
+    """Return what one training without all of these cohorts' suspected sides says of each."""
     sides = []
-    for place in asked:
-        cohort = cohorts[place]
+    for cohort in cohorts:
         inside_n = cohort.chance_n > 0.5
         rows, rest = cohort.rows[inside_n], cohort.rows[~inside_n]
         step, usual = _step(rows, rest, cohort.rows, spectra)
-        strict = cohort.kind == "scatter"
+        strict = cohort.kind == "scatter" or cohort.turned
         sides.append(Side(rows=rows, rest=rest, cohort=int(labels[rows[0]]), harder=step > usual, strict=strict))
-    found = second_look(sides, labels, look, level=config.false_alarm_rate, seed=config.seed)
-    if found is None:
-        return None
-    for place, seen in zip(asked, found, strict=True):
-        cohorts[place] = cohorts[place].seen(seen, config)
-    return {cohorts[place].number: seen for place, seen in zip(asked, found, strict=True)}
+    return second_look(sides, labels, look, level=config.false_alarm_rate, seed=config.seed) if sides else []
 
 
 def _step(
@@ -341,7 +356,10 @@ def _deviation(value_n: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cohort:
-    """What is known of a cohort; ``p`` is corrected for the ``family`` of tests, None: nothing hangs on it so far."""
+    """What is known of a cohort; ``p`` is corrected for the ``family`` of tests, None: nothing hangs on it so far.
+
+    ``turned``: a second look made the other one its suspected side.
+    """
 
     number: int
     label: int | None
@@ -354,6 +372,7 @@ class _Cohort:
     p: float | None
     family: int
     kind: Literal["together", "scatter"] = "together"
+    turned: bool = False
 
     @property
     def share(self) -> float:
@@ -364,6 +383,15 @@ class _Cohort:
     def separate(self) -> bool:
         """Whether it is called if nothing speaks against it."""
         return self.kind == "together" and self.share >= 1
+
+    @property
+    def larger(self) -> bool:
+        """Whether the larger side of a label is suspected: it is easier to learn, as an honest one may be, too."""
+        return self.kind == "together" and self.word == "label" and bool((self.chance_n > 0.5).mean() > 0.5)
+
+    def turned_round(self) -> _Cohort:
+        """Return it with the other side suspected."""
+        return replace(self, chance_n=1 - self.chance_n, turned=True)
 
     def tested(self, config: VerdictConfig) -> _Cohort:
         """Return it with its p-value, which takes a while to find."""
@@ -378,9 +406,10 @@ class _Cohort:
     def unclear(self, config: VerdictConfig) -> bool:
         """Whether it is called by what is required, but not so far beyond that nothing else need be asked.
 
-        What scatters otherwise is called by nothing but a second look.
+        A label's larger side is always asked about. What scatters otherwise is called by nothing but a second look.
         """
-        return self.kind == "scatter" or (self.separate and self.share < CLEAR and self.significant(config))
+        open_to_doubt = self.share < CLEAR or self.larger
+        return self.kind == "scatter" or (self.separate and open_to_doubt and self.significant(config))
 
     def near(self, config: VerdictConfig) -> bool:
         """Whether it is held for review where it is not called."""
@@ -411,19 +440,20 @@ def _rule(
     significant = cohort.significant(config)
     refuted = cohort.separate and cohort.share < CLEAR and looked is not None and looked.refuted
     called = significant and ((cohort.separate and not refuted) or (looked is not None and looked.confirmed))
+    by_look = called and (cohort.turned or not cohort.separate)
     open_n = made["decision"][rows] != "quarantine"  # by its losses' motion some may be already
     where = "the drop" if cohort.label is None else f"{cohort.word} {cohort.name or cohort.label}"
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
     suspicion_n = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
     honest_n = np.zeros(len(rows), dtype=bool)
-    if called and not cohort.separate and looked is not None:
+    if by_look and looked is not None:
         honest_n[inside_n] = looked.honest_n
         suspicion_n[honest_n] *= UNCALLED_CEILING
     made["suspicion"][rows] = np.maximum(made["suspicion"][rows], suspicion_n)
     if called:
         border_n = (chance_n > BORDERLINE) & ~inside_n & open_n
-        because = _because(cohort, where, int(inside_n.sum()), None if cohort.separate else looked)
+        because = _because(cohort, where, int(inside_n.sum()), looked if by_look else None)
         between = f"stands between the suspected cluster of {where} and the rest"
         told = f"stands in the suspected cluster of {where}, but a proxy that learnt without it gives it its own answer"
         _set(made, rows[inside_n & ~honest_n], cohort.number, "quarantine", because)
@@ -449,7 +479,8 @@ def _rule(
         p_value=p,
         tested=found.tested,
         called=called,
-        confirmed=called and not cohort.separate,
+        confirmed=by_look,
+        turned=cohort.turned,
         refuted=significant and refuted,
         own=None if looked is None else looked.own,
         own_usual=None if looked is None else looked.usual,

@@ -30,8 +30,8 @@ class Group:
     side where the split is significant, else 0. A second look leaves the share of them that a proxy which learnt
     without them gives their own label (``own``), the same of samples left out at random (``own_usual``), and how
     diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;
-    ``refuted``: it is held for review for these, and else would be called. ``number`` is its samples' in the column
-    ``cluster``.
+    ``refuted``: it is held for review for these, and else would be called; ``turned``: they made the smaller side the
+    suspected one. ``number`` is its samples' in the column ``cluster``.
     """
 
     label: int | None
@@ -52,6 +52,7 @@ class Group:
     own_usual: float | None = None
     spread: float | None = None
     refuted: bool = False
+    turned: bool = False
     number: int | None = None
 
 
@@ -154,7 +155,7 @@ def caveats(groups: Sequence[Group], non_finite: int, doubtful: int, *, unlooked
             "A second look was called for and could not be taken: a doubtful group was judged by the rule alone. Judge "
             "again where the proxy can be trained (on a GPU, if one trained the first)."
         )
-    if any(group.called and group.kind == "scatter" for group in groups):
+    if any(group.called and (group.kind == "scatter" or group.turned) for group in groups):
         lines.append(SCATTER)
     untested = [group for group in groups if not group.tested]
     if untested:

@@ -20,7 +20,14 @@ class Case:
 
 
 def make_case(
-    *, seed: int = 0, samples: int = 450, labels: int = 3, poison: int = 36, swing: float = 1.5, drop: str = ""
+    *,
+    seed: int = 0,
+    samples: int = 450,
+    labels: int = 3,
+    poison: int = 36,
+    swing: float = 1.5,
+    drop: str = "",
+    easier: float = 1.0,
 ) -> Case:
     rng = np.random.default_rng(seed)
     label_N = rng.integers(0, labels, samples)
@@ -32,7 +39,7 @@ def make_case(
     scale_N = rng.gamma(6, 1 / 6, samples)
     own_NT = np.cumsum(rng.normal(0, 0.25, (samples, SNAPSHOTS)), axis=1) + rng.normal(0, 0.3, (samples, SNAPSHOTS))
     log_loss_NT = 1 - 6 * time_T + own_NT + scale_N[:, None] * label_swing_KT[label_N]
-    log_loss_NT[truth_N] += rng.normal(0, swing, SNAPSHOTS) - 1
+    log_loss_NT[truth_N] += rng.normal(0, swing, SNAPSHOTS) - easier
     ids = np.array([f"s{number:05d}" for number in rng.permutation(samples)])
     log = LossLog.from_array(log_loss_NT.astype(np.float32), sample_ids=ids, drop_digest=drop)
     return Case(log=log, labels=label_N, truth=truth_N)

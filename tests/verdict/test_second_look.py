@@ -230,6 +230,49 @@ def test_what_the_look_refutes_is_held_for_review(unclear: tuple[Case, VerdictCo
     )
 
 
+@pytest.fixture(scope="module")
+def hard() -> Case:
+    """A poisoned log whose poison is learnt later than the honest samples of its label, which are somewhat more."""
+    return make_case(samples=750, labels=5, poison=80, easier=-6.0)
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["one other label", "some others"])
+def test_the_smaller_side_is_asked_about_where_the_larger_one_is_suspected(hard: Case, wide: bool) -> None:
+    """The honest side is taken for what it looks like, one label or some, the poisoned one for what it was before."""
+    assert TelltaleDetector().fit(hard.log, hard.labels).flagged_[hard.truth].mean() < 0.1, "the rule alone is wrong"
+    asked: list[float] = []
+
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        asked.append(float(left_out_N[hard.truth].mean()))
+        looks_like = np.where(np.arange(len(hard.labels)) % 5 < 3 if wide else False, 1, 2)
+        before = np.where(hard.truth, np.arange(len(hard.labels)) % 4, hard.labels)
+        return np.where(left_out_N & ~hard.truth, looks_like, before) if left_out_N.sum() > 150 else before
+
+    found = TelltaleDetector().fit(hard.log, hard.labels, look)
+    assert len(asked) == 2
+    assert asked[0] < 0.3
+    assert asked[1] > 0.9
+    assert found.flagged_[hard.truth].mean() >= 0.9
+    assert found.flagged_[~hard.truth].mean() <= 0.01
+    group = next(group for group in found.groups_ if group.called)
+    assert (group.turned, group.confirmed) == (True, True)
+    assert "a proxy that learnt without that cluster gives" in found.reason_[np.flatnonzero(found.flagged_)[0]]
+    assert any("wrong labels" in line for line in caveats(found.groups_, 0, 0))
+
+
+def test_a_larger_side_that_is_poison_stays_suspected() -> None:
+    """As at high rates: the majority of its label was taken from anywhere, its honest rest looks like one other."""
+    case = make_case(samples=750, labels=5, poison=220, easier=6.0)
+
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.where(case.truth, np.arange(len(case.labels)) % 4, np.where(left_out_N, 1, case.labels))
+
+    found = TelltaleDetector().fit(case.log, case.labels, look)
+    assert found.flagged_[case.truth].mean() >= 0.9
+    assert found.flagged_[~case.truth].mean() <= 0.01
+    assert not any(group.turned for group in found.groups_)
+
+
 def test_permuting_rows_permutes_a_verdict_with_a_second_look(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     order = np.random.default_rng(5).permutation(len(case.labels))
