@@ -91,7 +91,9 @@ _CPU_ROWS = (
 _ADAPTIVE_ROWS = (("cover", 0.05), ("camouflage", 0.05), ("varied_strength", 0.05), ("badnets", 0.002))
 _DIGIT_ROWS = (("badnets", 0.05), ("badnets", 0.02), ("blend", 0.05), ("mislabel", 0.05), (CLEAN, 0.0))
 _CLAIM_ROWS = (("badnets", 0.01), ("blend", 0.01), ("wanet", 0.05), ("issba", 0.05), (CLEAN, 0.0))
-_SCENARIO_ROWS = (("narcissus", 0.005, 2), ("partial", 0.05, -1), (CLEAN, 0.0, -1))  # -1: by the seed
+NARCISSUS_CLASS = 2
+"""Whose trigger array there is; it works for no other class."""
+_SCENARIO_ROWS = (("narcissus", 0.005, NARCISSUS_CLASS), ("partial", 0.05, -1), (CLEAN, 0.0, -1))  # -1: by the seed
 _ALL = (
     "telltale",
     "slides",
@@ -228,7 +230,9 @@ SUITES = {
             about="CIFAR-10, 50,000 images, ResNet-18 and VGG-16, and GTSRB: the claims' table on a GPU",
             cases=_grid("cifar10", _CLAIM_ROWS + _RATE_ROWS, REPORT_SEEDS, model="resnet18")
             + tuple(
-                Case(data="cifar10", attack="narcissus", rate=0.0005, target=seed % 10, seed=seed, model="resnet18")
+                Case(
+                    data="cifar10", attack="narcissus", rate=0.0005, target=NARCISSUS_CLASS, seed=seed, model="resnet18"
+                )
                 for seed in REPORT_SEEDS
             )
             + _grid("cifar10", (("partial", 0.05),), REPORT_SEEDS, model="vgg16")

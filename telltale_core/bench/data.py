@@ -17,10 +17,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
+from telltale_core import stages
 from telltale_core.attacks import ImageSet, Samples, TableSet, TextSet
 from telltale_core.attacks.waves import WaveSet, objects
+from telltale_core.config import to_dict
 from telltale_core.detectors import CleanSet
-from telltale_core.drop import Drop, DropConfig, ingest
+from telltale_core.drop import Drop, DropConfig
 from telltale_core.drop.demo import DIGIT_NAMES, load_digits_images
 from telltale_core.errors import ConfigError
 
@@ -68,9 +70,13 @@ def load(name: str, root: Path | None, work: Path) -> Split:
         parts = [_READERS[name](folder / f"{part}.parquet") for part in ("train", "test")]
         return Split(train=parts[0][0], test=parts[1][0], names=parts[0][1])
     ids = folder / "subset10k_ids.txt" if name == "cifar10-10k" else None
-    train, names = images_of(ingest(str(folder / "train.parquet"), work, DropConfig()), ids)
-    test, _ = images_of(ingest(str(folder / "test.parquet"), work, DropConfig()))
+    train, names = images_of(_read_once(folder / "train.parquet", work), ids)
+    test, _ = images_of(_read_once(folder / "test.parquet", work))
     return Split(train=train, test=test, names=names)
+
+
+def _read_once(path: Path, work: Path) -> Drop:
+    return stages.open_drop(stages.ingest(str(path), str(work), to_dict(DropConfig())), str(work))
 
 
 def clean_set(name: str, root: Path | None, work: Path, split: Split) -> CleanSet:
@@ -81,7 +87,7 @@ def clean_set(name: str, root: Path | None, work: Path, split: Split) -> CleanSe
     """
     if name == "cifar10-10k" and root is not None:
         folder = root / _FOLDERS[name]
-        rest = ingest(str(folder / "train.parquet"), work, DropConfig())
+        rest = _read_once(folder / "train.parquet", work)
         used = set((folder / "subset10k_ids.txt").read_text(encoding="utf-8").split())
         free = np.flatnonzero([sample not in used for sample in rest.sample_ids])
         rows = np.sort(np.random.default_rng(0).choice(free, CLEAN_IMAGES, replace=False))

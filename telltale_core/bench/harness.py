@@ -6,6 +6,7 @@ same loss logs. Truth is read once a verdict stands.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import platform
@@ -20,7 +21,8 @@ import pyarrow.parquet as pq
 import torch
 
 from telltale_core import stages
-from telltale_core.attacks import Attack, Poisoned, Samples, make_attack
+from telltale_core.attacks import Attack, ImageSet, Poisoned, Samples, make_attack
+from telltale_core.attacks.issba_encoder import save_encoder, train_encoder
 from telltale_core.bench.cases import CLEAN, Case, Suite
 from telltale_core.bench.data import Split, clean_set, load
 from telltale_core.bench.misses import write_miss
@@ -35,6 +37,7 @@ from telltale_core.drop.demo import plain_ids
 from telltale_core.errors import ConfigError
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
+from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
 from telltale_core.verdict import VerdictConfig
@@ -77,8 +80,12 @@ class Bench:
         """Return the detectors that are asked: those that were named, else the suite's own."""
         return self.detectors or self.suite.detectors
 
-    def attack(self, case: Case) -> Attack:
-        """Return a case's attack; a trigger file that it needs and does not name is looked for in the data folder."""
+    def attack(self, case: Case, train: Samples) -> Attack:
+        """Return a case's attack on ``train``.
+
+        A trigger file that it needs and does not name is looked for in the data folder; an encoder of triggers is
+        trained on the images, once for a data set, and kept in the work area.
+        """
         params = dict(case.params)
         if case.attack == "narcissus" and not params:
             files = sorted((self.data / "triggers").glob(f"narcissus_*class{case.target}.npy")) if self.data else []
@@ -87,7 +94,23 @@ class Bench:
                     f"{case} needs --data ROOT with triggers/narcissus_<data>_class{case.target}.npy in it"
                 )
             params["trigger_file"] = files[0]
+        if case.attack == "issba" and not params and isinstance(train, ImageSet):
+            params["encoder_file"] = self._encoder(case.data, train)
         return make_attack(case.attack, **params)
+
+    def _encoder(self, data: str, train: ImageSet) -> Path:
+        path = self.work / "triggers" / f"issba_{data}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.is_file():
+                encoder, _ = train_encoder(
+                    train.images, device=resolve_hardware(ProxyConfig(device=self.device)).device
+                )
+                part = path.with_suffix(".part")
+                save_encoder(encoder, part)
+                part.replace(path)
+        return path
 
     def proxy(self, case: Case) -> ProxyConfig:
         """Return the settings of a case's proxy."""
@@ -105,7 +128,7 @@ class Bench:
 def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     """Return one row of results for each detector, as JSON values."""
     split = load(case.data, bench.data, bench.work / "data")
-    made = poison(split.train, case, bench.attack(case) if case.attack != CLEAN else None)
+    made = poison(split.train, case, bench.attack(case, split.train) if case.attack != CLEAN else None)
     ids = plain_ids(len(split.train), case.seed, "sample")
     drop_dir = bench.work / "made" / case.key()
     if not (drop_dir / "drop" / "train.parquet").is_file():
@@ -235,7 +258,7 @@ def _judged(bench: Bench, case: Case, data: Samples, split: Split, drop: Drop) -
     if path.is_file():
         known: dict[str, Any] = json.loads(path.read_bytes())
         return known
-    attack = None if case.attack == CLEAN else bench.attack(case)
+    attack = None if case.attack == CLEAN else bench.attack(case, split.train)
     found = judge_attack(attack, case.target, data=data, test=split.test, config=config, drop=drop, progress=_bar(case))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, found)

@@ -6,11 +6,14 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from telltale_core import stages
+from telltale_core.attacks import ImageSet
+from telltale_core.attacks.issba_encoder import train_encoder
 from telltale_core.bench import harness
 from telltale_core.bench.cases import CLEAN, SUITES, Case, Suite, suite_named
 from telltale_core.bench.data import load
@@ -171,3 +174,32 @@ def test_the_ordinary_model_of_steering_keeps_places() -> None:
     left, right = torch.zeros(2, 1, 3, 24, 96)
     left[..., :10], right[..., -10:] = 1.0, 1.0
     assert float((net(left) - net(right)).abs().detach()) > 1e-4
+
+
+def test_every_suites_attacks_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the GPU's suite, too, which only a GPU runs: trigger files that there are, an encoder trained once."""
+    triggers = tmp_path / "triggers"
+    triggers.mkdir()
+    np.save(triggers / "narcissus_cifar10_class2.npy", np.zeros((1, 3, 32, 32), np.float32))
+    images = ImageSet(
+        images=np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8),
+        labels=np.arange(40, dtype=np.int64) % 10,
+        num_classes=10,
+    )
+    trained: list[int] = []
+
+    def few_steps(of: Any, **options: Any) -> Any:
+        trained.append(len(of))
+        return train_encoder(of, steps=2, batch=4, width=4, **options)
+
+    monkeypatch.setattr(harness, "train_encoder", few_steps)
+    for suite in SUITES.values():
+        bench = Bench(suite=suite, data=tmp_path, work=tmp_path / "work")
+        for case in suite.cases:
+            if case.attack != CLEAN:
+                assert bench.attack(case, images).name == case.attack
+    assert trained == [40]
+    issba = next(case for case in SUITES["gpu"].cases if case.attack == "issba")
+    bench = Bench(suite=SUITES["gpu"], data=tmp_path, work=tmp_path / "work")
+    one, two = (bench.attack(issba, images).trigger(images, 1, seed=0).inputs for _ in range(2))
+    np.testing.assert_array_equal(one, two)
