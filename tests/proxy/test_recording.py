@@ -1,8 +1,6 @@
 """What is recorded beside the losses: on request alone, whole, resumable, and without a trace in the losses."""
 
 import dataclasses
-import os
-import signal
 import time
 
 import numpy as np
@@ -98,7 +96,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_recordings(recorded, d
     process.start()
     while process.is_alive() and not recording_path(out, 0, "logits", 1).exists():
         time.sleep(0.0005)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.join()
     train(drop, out, config)
     names = sorted(path.relative_to(whole).as_posix() for path in (whole / "recordings").rglob("*.parquet"))
