@@ -67,7 +67,7 @@ def test_a_kill_in_any_epoch_leaves_the_same_log(processes, drop, long, whole, t
         file = out / "losslog" / "member-0" / f"epoch-{epoch:04d}.parquet"
         killed += kill_when(processes, file.exists, (drop, out, long), after_s=float(random.uniform(0, 0.05)))
     train(drop, out, long)
-    assert killed >= 4, "too few were killed at work to show anything"
+    assert killed >= 6
     assert log_bytes(out) == log_bytes(whole)
     assert (out / "model-0.safetensors").read_bytes() == (whole / "model-0.safetensors").read_bytes()
 
