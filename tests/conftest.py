@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest_plugins = ["tests.support.fixtures"]
+pytest.register_assert_rewrite("tests.support")
+
 # Before anything imports Prefect: its settings, its database and its results are the tests' own, not the user's.
 _PREFECT_HOME = tempfile.mkdtemp(prefix="telltale-prefect-")
 for _name in [name for name in os.environ if name.startswith(("TELLTALE_", "PREFECT_"))]:

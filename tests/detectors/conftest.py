@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from detector_cases import CLASSES, made
-
 from telltale_core.detectors import Evidence
 from telltale_core.proxy import ProxyConfig, fit
+from tests.support.evidence import CLASSES, made
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from detector_cases import CLASSES, made
 from sklearn.metrics import roc_auc_score
 
 from telltale_core.detectors import CleanSet, Evidence, make_detector
@@ -20,6 +19,7 @@ from telltale_core.detectors.scan import decompose, posterior_mean
 from telltale_core.detectors.spectral_signatures import squared_projection
 from telltale_core.detectors.spectre import fourth_moment, robust_subset, whitened
 from telltale_core.losslog import LossLog
+from tests.support.evidence import CLASSES, made
 
 IDS = np.array([f"s{i:04d}" for i in range(400)])
 

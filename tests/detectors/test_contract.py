@@ -7,11 +7,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from detector_cases import cheap, made, taken
 from scipy.stats import spearmanr
 
 from telltale_core.detectors import DETECTORS, Evidence, Need, make_detector
 from telltale_core.errors import ConfigError, OverBudget
+from tests.support.evidence import cheap, made, taken
 
 NAMES = tuple(DETECTORS)
 TRAINED = {"confusion_training", "asset"}

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import telltale_drop_support as support
 
 from telltale_core.errors import BadInput, ConfigError, NotFound
+from tests.support import drops as support
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import warnings
 
 import numpy as np
 import pytest
-import telltale_drop_support as support
 from PIL import Image
 
 from telltale_core.drop import DropConfig, Limits
 from telltale_core.drop.image import ImageDecoder
 from telltale_core.drop.packing import Packing
 from telltale_core.errors import BadInput
+from tests.support import drops as support
 
 DECODER = ImageDecoder(DropConfig())
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import telltale_drop_support as support
 
 from telltale_core.drop import Drop, DropConfig, ingest, public_source, verify_drop
 from telltale_core.drop.reasons import DROP_REASONS, ROW_REASONS
 from telltale_core.drop.record import FILES
 from telltale_core.errors import Corrupt, NotFound
+from tests.support import drops as support
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-import telltale_drop_support as support
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telltale_core.drop import DropConfig, ingest
 from telltale_core.errors import BadInput
+from tests.support import drops as support
 
 PNGS = [support.make_png(seed) for seed in range(8)]
 

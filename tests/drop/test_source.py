@@ -8,7 +8,6 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-import telltale_drop_support as support
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from telltale_core.drop import DropConfig, Limits, fingerprint, ingest
 from telltale_core.drop.record import FILES
 from telltale_core.drop.source import open_source
 from telltale_core.errors import BadInput, ConfigError, NotFound, StorageError
+from tests.support import drops as support
 
 PNGS = [support.make_png(seed) for seed in range(6)]
 

@@ -5,9 +5,7 @@ A machine is its cache folder: all that a stage leaves for another one goes over
 
 from __future__ import annotations
 
-import importlib.util
 import logging
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 from telltale_core import publish, stages
 from telltale_core.config import from_dict, to_dict
 from telltale_core.proxy import Progress
+from tests.support import storage as support
 
 boto3 = pytest.importorskip("boto3")
 s3fs = pytest.importorskip("s3fs")
@@ -27,26 +26,14 @@ SOURCE, WORK, OUT = "s3://walk-raw/drop", "s3://walk-work/area", "s3://walk-clea
 WALK = ("ingest", "train", "spectrum", "cluster", "report")
 
 
-def _support() -> Any:
-    name = "telltale_storage_support"
-    if name not in sys.modules:
-        file = Path(__file__).parents[1] / "storage" / "support.py"
-        spec = importlib.util.spec_from_file_location(name, file)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture(scope="module")
 def s3(small_drop: Path) -> Iterator[Any]:
     """A client of a server with the small drop in ``s3://walk-raw/drop``, two empty buckets; the environment names it.
 
     The buckets are this module's own: servers of one process share what they hold.
     """
-    with pytest.MonkeyPatch.context() as patch, _support().s3_server() as (host, port):
-        for name, value in _support().CREDENTIALS.items():
+    with pytest.MonkeyPatch.context() as patch, support.s3_server() as (host, port):
+        for name, value in support.CREDENTIALS.items():
             patch.setenv(name, value)
         patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         patch.delenv("AWS_ENDPOINT_URL_S3", raising=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from telltale_core import publish
 from telltale_core.storage.s3 import REQUEST_DEADLINE_S
+from tests.support import storage as support
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,7 +31,6 @@ PROCESS_S = 60  # its start and the stages before on a busy machine
 
 @pytest.fixture
 def lossy(store: tuple[str, int]) -> Iterator[Any]:
-    support = sys.modules["telltale_storage_support"]
     proxy = support.LossyProxy(store)
     yield proxy
     proxy.close()

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import telltale_storage_support as support
 
 from telltale_core.publish import log, publish, read_version, verify
 from telltale_core.publish.failpoint import FAILPOINTS
+from tests.support import storage as support
+from tests.support.publish_once import publish_once
 
-SCRIPT = Path(__file__).with_name("publish_once.py")
 ROOT = Path(__file__).parents[2]
 PARTS = ("files", "quarantine", "rejected", "index", "report", "counts", "drop", "lineage", "verdict", "run_key")
 
 
 def run(job: Path, out: str, failpoint: str = "") -> int:
     environment = {**os.environ, "TELLTALE_FAILPOINT": failpoint, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-W", "error", str(SCRIPT), str(job), out, "run-2"]
+    command = [sys.executable, "-W", "error", "-m", "tests.support.publish_once", str(job), out, "run-2"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode in {0, -9}, done.stderr
     return done.returncode
@@ -30,7 +29,7 @@ def run(job: Path, out: str, failpoint: str = "") -> int:
 
 def again(job: Path, out: str) -> None:
     """Publish as the killed process tried to, in this process (to save time)."""
-    runpy.run_path(str(SCRIPT))["publish_once"](support, job, out, "run-2")
+    publish_once(job, out, "run-2")
 
 
 @pytest.fixture(scope="module")

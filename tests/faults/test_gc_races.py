@@ -8,7 +8,6 @@ import sys
 import uuid
 
 import pytest
-import telltale_storage_simulation as sim
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import Corrupt, Transient
@@ -16,6 +15,7 @@ from telltale_core.publish import gc, log, placing
 from telltale_core.publish.committing import commit
 from telltale_core.publish.placing import MIN_GRACE_S, Placer
 from telltale_core.publish.protocol import entries
+from tests.support import simulation as sim
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "40"))
 CONTENTS = [f"shard {number}".encode() for number in range(4)]

@@ -6,7 +6,6 @@ import os
 import random
 
 import pytest
-import telltale_storage_support as support
 
 from telltale_core.errors import (
     CommitUnknown,
@@ -19,6 +18,7 @@ from telltale_core.errors import (
 )
 from telltale_core.publish import PublishConfig, log, publish, read_version, verify
 from telltale_core.storage import open_store
+from tests.support import storage as support
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "20"))
 reply = support.InjectedReply

@@ -8,10 +8,10 @@ import random
 import threading
 
 import pytest
-import telltale_storage_support as support
 
 from telltale_core.publish import log, publish, verify
 from telltale_core.storage import open_store
+from tests.support import storage as support
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "25"))
 S3_ROUNDS = max(2, ROUNDS // 20)

@@ -10,8 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
-import telltale_storage_simulation as sim
-import telltale_storage_support as support
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -20,6 +18,8 @@ from telltale_core.publish import committing, gc, log, placing, protocol, publis
 from telltale_core.publish.failpoint import FAILPOINTS
 from telltale_core.publish.placing import MIN_GRACE_S
 from telltale_core.publish.tables import read_tables
+from tests.support import simulation as sim
+from tests.support import storage as support
 
 EXAMPLES = int(os.environ.get("FAULT_ROUNDS", "10"))
 

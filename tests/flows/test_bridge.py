@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
-import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +18,7 @@ from flows.webhook import webhook
 from telltale_core.errors import ConfigError, NotFound, Transient
 from telltale_core.storage.notifications import notified
 from telltale_core.storage.queue import Message, open_queue
+from tests.support import storage as support
 
 boto3 = pytest.importorskip("boto3")
 TOKEN = "a-token-of-the-test-0001"
@@ -58,22 +56,11 @@ class Server:
         self.events.append(json)
 
 
-def _support() -> Any:
-    name = "telltale_storage_support"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "storage" / "support.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture(scope="module")
 def store() -> Iterator[Any]:
     """Clients of a real S3 server whose bucket ``raw`` notifies a real queue."""
-    with pytest.MonkeyPatch.context() as patch, _support().s3_server() as (host, port):
-        for name, value in _support().CREDENTIALS.items():
+    with pytest.MonkeyPatch.context() as patch, support.s3_server() as (host, port):
+        for name, value in support.CREDENTIALS.items():
             patch.setenv(name, value)
         patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         patch.delenv("AWS_PROFILE", raising=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -15,6 +15,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from tests.support import storage as support
 
 boto3 = pytest.importorskip("boto3")
 
@@ -30,20 +32,10 @@ OBJECTS = {
 }
 
 
-def _module(name: str, file: Path) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, file)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 def rendered() -> dict[str, str]:
     names = {"INBOX_BUCKET": "raw", "INBOX_PREFIX": "inbox", "CLEAN_BUCKET": "clean", "WORK_BUCKET": "work"}
     given = {**names, "DATASET": "signs", "QUEUE_ARN": QUEUE}
-    made, left_out = _module("telltale_render", RENDER).render(given)
+    made, left_out = runpy.run_path(str(RENDER))["render"](given)
     assert left_out == {"queue-sns.json": ["TOPIC_ARN"], "queue-eventbridge.json": ["RULE_ARN"]}
     policies: dict[str, str] = made
     return policies
@@ -52,7 +44,6 @@ def rendered() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Callable[..., Any]]:
     """A client by role and service, on a server with one object in each bucket and a queue that asks who is calling."""
-    support = _module("telltale_storage_support", ROOT / "tests" / "storage" / "support.py")
     with support.s3_server() as (host, port):
         url = f"http://{host}:{port}"
 

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-import telltale_storage_support as support
 
 from telltale_core.errors import ConfigError, Corrupt
 from telltale_core.publish import PublishConfig, gc, log, publish, verify
 from telltale_core.publish.placing import MIN_GRACE_S
+from tests.support import storage as support
 
 OLD_S = MIN_GRACE_S + 3600
 

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 import s3fs
-import telltale_storage_support as support
 
 from telltale_core.publish import PublishConfig, publish
+from tests.support import storage as support
 
 
 @pytest.fixture

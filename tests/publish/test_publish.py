@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import telltale_storage_support as support
 
 from telltale_core.errors import BadInput, ConfigError, Conflict, Corrupt, NeedsReview, NotFound
 from telltale_core.publish import (
@@ -23,6 +22,7 @@ from telltale_core.publish import (
     verify,
     why,
 )
+from tests.support import storage as support
 
 SMALL = PublishConfig(shard_bytes=2000)
 

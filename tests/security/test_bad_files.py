@@ -19,11 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import telltale_drop_support as support
 
 from telltale_core.drop import DropConfig, Limits, ingest
 from telltale_core.drop.image import ImageDecoder
 from telltale_core.errors import BadInput, TelltaleError
+from tests.support import drops as support
 
 PNGS = [support.make_png(seed) for seed in range(6)]
 LABELS = [0, 1, 2, 0, 1, 2]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-import telltale_drop_support as support
 
 from telltale_core.drop import Limits
 from telltale_core.errors import BadInput
+from tests.support import drops as support
 
 PNGS = [support.make_png(seed) for seed in range(4)]
 

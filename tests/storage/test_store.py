@@ -9,13 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
-import telltale_storage_support as support
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telltale_core.errors import BadInput, ConfigError, Conflict, Corrupt, NotFound, StorageError, TelltaleError
 from telltale_core.storage import RetryPolicy, open_store
 from telltale_core.storage.names import check_key
+from tests.support import storage as support
 
 
 def test_what_was_written_is_read(store):

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from conftest_cases import Case, make_case
-
 from telltale_core.verdict import TelltaleDetector
+from tests.support.loss_logs import Case, make_case
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest_cases import Case, make_case, rearranged
 
 from telltale_core.errors import ConfigError, Corrupt
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
+from tests.support.loss_logs import Case, make_case, rearranged
 
 
 def test_finds_samples_that_move_together(poisoned: Case, fitted: TelltaleDetector) -> None:

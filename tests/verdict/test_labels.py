@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest_cases import Case
 
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
@@ -12,6 +11,7 @@ from telltale_core.verdict import TelltaleDetector, VerdictConfig
 from telltale_core.verdict.labels import REASON, doubtful_labels, reason
 from telltale_core.verdict.record import conclude
 from telltale_core.verdict.statement import Group, caveats, state
+from tests.support.loss_logs import Case
 
 
 @pytest.fixture(scope="module")

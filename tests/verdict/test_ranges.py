@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest_cases import SNAPSHOTS
 
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import VerdictConfig
 from telltale_core.verdict.record import conclude
+from tests.support.loss_logs import SNAPSHOTS
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest_cases import Case, make_case, rearranged
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -17,6 +16,7 @@ from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.scatter import refined, split_by_scatter
 from telltale_core.verdict.second_look import Side, second_look
 from telltale_core.verdict.statement import SCATTER, caveats, least_p_value
+from tests.support.loss_logs import Case, make_case, rearranged
 
 N, D = 900, 8
 

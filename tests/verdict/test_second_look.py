@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest_cases import Case, make_case, rearranged
 from numpy.typing import NDArray
 
 from telltale_core.losslog import LossLog
@@ -16,6 +15,7 @@ from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.record import _broad
 from telltale_core.verdict.second_look import Looked, Side, second_look
 from telltale_core.verdict.statement import caveats
+from tests.support.loss_logs import Case, make_case, rearranged
 
 COHORTS, EACH, INSIDE = 6, 200, 60
 

@@ -1,42 +1,30 @@
-"""Fixtures around :mod:`support` (the file beside this one), which the publish and faults rooms use too."""
+"""Fixtures for every room: fresh stores of each kind, a real S3 server, and a way to ingest into the test's folder."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-
-def _load(name: str, file: str) -> Any:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(file))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-support = _load("telltale_storage_support", "support.py")
-_load("telltale_storage_simulation", "simulation.py")
+from telltale_core.drop import Drop, DropConfig, ingest
+from telltale_core.storage import Store, open_store
+from tests.support import storage
 
 
 @pytest.fixture(scope="session")
 def s3_address() -> Iterator[tuple[str, int]]:
-    with support.s3_server() as address:
+    """Host and port of the real server."""
+    with storage.s3_server() as address:
         yield address
 
 
 @pytest.fixture
 def s3_url(s3_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> str:
     """A fresh bucket on the real server; endpoint and credentials are set in the environment."""
-    for name, value in support.CREDENTIALS.items():
+    for name, value in storage.CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{s3_address[0]}:{s3_address[1]}")
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
@@ -50,9 +38,9 @@ def s3_url(s3_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def lossy(s3_url: str, s3_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def lossy(s3_url: str, s3_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[storage.LossyProxy]:
     """The proxy between us and the real server; set ``lossy.plan`` to lose replies."""
-    proxy = support.LossyProxy(s3_address)
+    proxy = storage.LossyProxy(s3_address)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
     yield proxy
     proxy.close()
@@ -69,8 +57,28 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Any:
+def store(url: str) -> Store:
     """An open store of each kind, whose retries take no time."""
-    from telltale_core.storage import open_store
+    return open_store(url, storage.quick_retry())
 
-    return open_store(url, support.quick_retry())
+
+@pytest.fixture
+def take(tmp_path: Path) -> Callable[..., Drop]:
+    """Ingest a source into this test's own folder of drops."""
+
+    def run(source: Path | str, config: DropConfig | None = None, **settings: object) -> Drop:
+        chosen = config or DropConfig(**settings)  # type: ignore[arg-type]
+        return ingest(str(source), tmp_path / "drops", chosen)
+
+    return run
+
+
+@pytest.fixture
+def reasons() -> Callable[[Drop], dict[str, str]]:
+    """The reason code of each rejected row by its source."""
+
+    def read(drop: Drop) -> dict[str, str]:
+        table = drop.rejected()
+        return dict(zip(table["source"].to_pylist(), table["reason_code"].to_pylist(), strict=True))
+
+    return read
