@@ -20,9 +20,9 @@ PARTS = ("files", "quarantine", "rejected", "index", "report", "counts", "drop",
 
 
 def run(job: Path, out: str, failpoint: str = "") -> int:
-    environment = {**os.environ, "TELLTALE_FAILPOINT": failpoint, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "TELLTALE_FAILPOINT": failpoint}
     command = [sys.executable, "-W", "error", "-m", "tests.support.publish_once", str(job), out, "run-2"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode in {0, -9}, done.stderr
     return done.returncode
 
