@@ -69,6 +69,7 @@ def test_a_killed_worker_fails_the_stage_retryably_and_leaves_none_behind(drop, 
 
 @linux_only
 @pytest.mark.slow
+@pytest.mark.trains
 def test_a_killed_parent_leaves_no_worker(drop, config, tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["telltale_core.proxy", "torch._dynamo", "scipy.stats"])

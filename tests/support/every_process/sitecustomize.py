@@ -1,11 +1,13 @@
 """What Python runs first in every process of the tests, theirs and those that they start: PYTHONPATH leads here.
 
 ``CHIPS_PRECISION`` and ``CHIPS_SEED`` become the defaults of each training's settings, as if another chip or seed had
-been drawn. Each training leaves a note for the test that caused it. With ``CHIPS_FAST`` no process may import Prefect.
+been drawn. Each training leaves a note for the test that caused it. With ``CHIPS_FAST`` no process imports Prefect or
+listens at a port.
 """
 
 import hashlib
 import os
+import socket
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -68,5 +70,13 @@ class Hook:
         return spec
 
 
+def _listen(self, *arguments, listen=socket.socket.listen):
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        raise OSError("the fast tests start no server: give the test that does the mark `server`")
+    return listen(self, *arguments)
+
+
+if os.environ.get("CHIPS_FAST"):
+    socket.socket.listen = _listen
 if Hook.__name__ not in {type(finder).__name__ for finder in sys.meta_path}:
     sys.meta_path.insert(0, Hook())
