@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -118,7 +117,5 @@ def test_a_second_ctrl_c_ends_it_at_once(alone: Telltale, small_drop: Path, tmp_
 
 
 @pytest.mark.parametrize("words", [("demo",), ("compare", "DROP"), ("bench",)], ids=lambda words: words[0])
-def test_ctrl_c_ends_every_other_command_that_trains(
-    words: tuple[str, ...], alone: Telltale, small_drop: Path
-) -> None:
+def test_ctrl_c_ends_every_other_command_that_trains(words: tuple[str, ...], alone: Telltale, small_drop: Path) -> None:
     pytest.skip(str(words))
