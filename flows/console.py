@@ -30,7 +30,7 @@ EXIT_CODES = (
     "Exit codes: 0 ok, 1 error, 2 usage or setting, 3 needs review (nothing was published), "
     "4 conflict or unknown commit (run again), 130 interrupted, 143 terminated."
 )
-OURS = ("telltale_core", "tasks", "flows")
+OURS = ("telltale_core", "tasks", "flows", "deployments")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 

@@ -1,8 +1,8 @@
 """uvicorn's HTTP/1.1 connection with two limits that uvicorn lacks: how long a request takes to come, how many come.
 
 A connection has :data:`REQUEST_S` to send a whole request, head and body, counted from its opening and from each
-answer; how it spreads its bytes over that time does not matter. Of more than :data:`CONNECTIONS` the oldest that has not
-sent a whole request is closed: idle ones cannot keep others out.
+answer; how its bytes are spread over that time does not matter. Of more than :data:`CONNECTIONS` the oldest that has
+not sent a whole request is closed: idle ones cannot keep others out.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ class _Told:
     """What this process was told; one for the process, as signals are."""
 
     by: str = ""
+    waiting: str = ""  # until the end of a block of in_order
     committed: str = ""
 
 
@@ -35,18 +36,18 @@ def tell(by: str) -> None:
 
 def told() -> str:
     """Return what told this process to stop, or an empty text."""
-    return _told.by
+    return _told.by or _told.waiting
 
 
 def forget() -> None:
     """Begin anew: nothing was told, nothing was committed."""
-    _told.by = _told.committed = ""
+    _told.by = _told.waiting = _told.committed = ""
 
 
 def check(stands: str) -> None:
     """Raise :class:`Stopped` if this process was told to stop; ``stands`` says what is kept."""
-    if _told.by:
-        raise Stopped(f"stopped by {_told.by}: {stands}; the same command or run goes on from there")
+    if by := told():
+        raise Stopped(f"stopped by {by}: {stands}; the same command or run goes on from there")
 
 
 def note_commit(sentence: str) -> None:
@@ -70,11 +71,10 @@ def in_order(*numbers: int) -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    earlier = told()
 
     def note(number: int, _frame: FrameType | None) -> None:
         came.append(number)
-        tell(signal.Signals(number).name)
+        _told.waiting = signal.Signals(number).name
 
     before: dict[int, Any] = {number: signal.signal(number, note) for number in numbers or SIGNALS}
     try:
@@ -82,8 +82,7 @@ def in_order(*numbers: int) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        if came and not earlier:
-            _told.by = ""  # whoever is called now tells again what is to end for good
+        _told.waiting = ""  # who is called now tells anew what is to end
         for number in came[:1]:
             if callable(before[number]):
                 before[number](number, None)

@@ -29,9 +29,10 @@ PARENT_GONE = 4
 def main() -> int:
     """Train the one member that the request on standard input names; answer on standard output.
 
-    SIGTERM has it save its state and end. The key that interrupts the parent is the parent's: it decides.
+    SIGTERM has it save its state and end. What a terminal sends, Ctrl-C or its own end, is for the parent to heed.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: stopping.tell("SIGTERM"))
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, args=(sys.stdin,), daemon=True).start()

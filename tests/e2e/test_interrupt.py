@@ -79,43 +79,73 @@ def alone(tmp_path: Path, small_drop: Path, settings_file: Path) -> Iterator[Tel
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("number", list(CODES), ids=[number.name for number in CODES])
-def test_a_signal_in_training_ends_the_command_its_workers_and_its_own_server(
-    number: signal.Signals, alone: Telltale, small_drop: Path, tmp_path: Path
+def test_ctrl_c_ends_the_command_its_workers_and_its_own_server(
+    alone: Telltale, small_drop: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     started = alone("cleanse", small_drop, "--out", out, "--set", "proxy.members=2", "--set", "proxy.workers=2")
-    started.wait_told("epoch 1/100000")
-    assert len(started.left()) == 4  # itself, two workers, the server
-    started.signal(number)
-    told = ends(started, number)
-    assert "interrupted; nothing was published" in told
-    assert "ended by force" not in told or number == signal.SIGTERM  # of which the server dies, too
-    assert versions(out) == 0
-    assert len(list((tmp_path / "work").glob("train/*/checkpoint/member-*.safetensors"))) == 2
-
-
-@pytest.mark.timeout(900)
-def test_ctrl_c_while_the_server_starts_ends_the_command(alone: Telltale, small_drop: Path, tmp_path: Path) -> None:
-    started = alone("cleanse", small_drop, "--out", tmp_path / "out")
     until = time.monotonic() + 240
     while len(started.left()) < 2:
         assert time.monotonic() < until
         time.sleep(0.01)
+    started.signal(signal.SIGINT)  # the server is about to start
+    assert "interrupted; nothing was published" in ends(started, signal.SIGINT)
+
+    started = alone("cleanse", small_drop, "--out", out, "--set", "proxy.members=2", "--set", "proxy.workers=2")
+    started.wait_told("epoch 1/100000")
+    assert len(started.left()) == 4  # itself, two workers, the server
+    started.signal(signal.SIGINT)
+    told = ends(started, signal.SIGINT)
+    assert "interrupted; nothing was published" in told
+    assert "ended by force" not in told
+    assert versions(out) == 0
+    assert len(saved(tmp_path)) == 2
+
+
+def saved(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "work").glob("train/*/checkpoint/member-*.safetensors"))
+
+
+@pytest.mark.parametrize("number", list(CODES), ids=[number.name for number in CODES])
+def test_a_training_in_several_processes_is_saved_whatever_signal_ends_it(
+    number: signal.Signals, alone: Telltale, small_drop: Path, tmp_path: Path
+) -> None:
+    started = alone("train", small_drop, "--set", "proxy.members=2", "--set", "proxy.workers=2")
+    started.wait_told("epoch 1/100000")
+    started.signal(number)
+    told = ends(started, number)
+    assert "interrupted" in told
+    assert "ended by force" not in told
+    assert len(saved(tmp_path)) == 2
+
+
+def test_ctrl_c_ends_a_comparison(alone: Telltale, small_drop: Path, tmp_path: Path) -> None:
+    started = alone("compare", small_drop)
+    started.wait_told("epoch 1/100000")
+    started.signal(signal.SIGINT)
+    assert "ended by force" not in ends(started, signal.SIGINT)
+    assert len(saved(tmp_path)) == 1
+
+
+def test_ctrl_c_ends_the_demo(telltale: Telltale, tmp_path: Path) -> None:
+    started = telltale("demo", "--work", tmp_path / "work", "--set", "proxy.epochs=100000")
+    started.wait_told("epoch 1/100000")
     started.signal(signal.SIGINT)
     assert "interrupted; nothing was published" in ends(started, signal.SIGINT)
 
 
-def test_a_second_ctrl_c_ends_it_at_once(alone: Telltale, small_drop: Path, tmp_path: Path) -> None:
-    """The process holds its breath in between: both signals are there before it can act on the first."""
-    started = alone("train", small_drop)
-    started.wait_told("epoch 1/100000")
-    os.kill(started.process.pid, signal.SIGSTOP)
-    started.signal(signal.SIGINT)
-    os.kill(started.process.pid, signal.SIGCONT)
-    ends(started, signal.SIGINT)
-
-
-@pytest.mark.parametrize("words", [("demo",), ("compare", "DROP"), ("bench",)], ids=lambda words: words[0])
-def test_ctrl_c_ends_every_other_command_that_trains(words: tuple[str, ...], alone: Telltale, small_drop: Path) -> None:
-    pytest.skip(str(words))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_bench_and_its_processes(number: signal.Signals, tmp_path: Path) -> None:
+    words = ["bench", "--suite", "digits", "--work", str(tmp_path / "bench"), "--jobs", "2", "--victims", "none"]
+    started = Started(tmp_path / "process", words, {**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        until = time.monotonic() + 240
+        while len(started.left()) < 4:  # itself, two cases, their resource tracker
+            assert started.process.poll() is None, started.told.read_text()[-3000:]
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        os.kill(started.process.pid, number)  # it alone: the others are its own to end
+        ends(started, number)
+    finally:
+        if started.left():
+            started.kill()
