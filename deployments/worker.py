@@ -1,7 +1,7 @@
 """Prefect's process worker, but it can be told to end: it takes no more runs, waits for its own, has the rest saved.
 
-Prefect's sends its runs SIGTERM on its end and SIGKILL in the same moment: a training dies where it is, and as nobody is
-left to say so, that is noticed only when its heartbeats stay away.
+Prefect's sends its runs SIGTERM on its end and SIGKILL in the same moment: a training dies where it is, and as nobody
+is left to say so, that is noticed only when its heartbeats stay away.
 """
 
 from __future__ import annotations
