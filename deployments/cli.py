@@ -64,8 +64,6 @@ def deploy(
         config=chosen,
     )
     done = register(plan)
-    after = [
-        "start workers: prefect worker start --pool cpu; one for each GPU: prefect worker start --pool gpu --limit 1"
-    ]
+    after = ["start workers: telltale worker --pool cpu --limit 4; one for each GPU: telltale worker --pool gpu"]
     after += ["start the bridge: telltale bridge --queue URL; see what is missing: telltale doctor"]
     return Outcome(data={"registered": done}, heads=("what", "name"), rows=done, after=after)

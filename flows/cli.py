@@ -52,13 +52,14 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "doctor": cli_run.doctor,
     "bench": cli_bench.bench,
 }
+SERVING = ("bridge", "worker")
 # Commands of the room above this one: loaded by name where it is installed, nothing here needs it.
-ABOVE = {"deploy": ("deployments.cli", "deploy")}
+ABOVE = {"deploy": ("deployments.cli", "deploy"), "worker": ("deployments.cli_worker", "worker")}
 for _name, (_module, _attribute) in ABOVE.items():
     if importlib.util.find_spec(_module.split(".")[0]) is not None:
         COMMANDS[_name] = getattr(importlib.import_module(_module), _attribute)
 for _name, _function in COMMANDS.items():
-    app.command(_name, epilog=EXIT_CODES)(command(_function))
+    app.command(_name, epilog=EXIT_CODES)(command(_function, serves=_name in SERVING))
 
 
 @app.callback(invoke_without_command=True)

@@ -49,16 +49,15 @@ def bridge(*, queue: QueueUrl = "", webhook: Webhook = "", wait_s: Wait = 20) ->
     source = open_queue(queue) if queue else None
     server = door(made, webhook, os.environ.get("TELLTALE_WEBHOOK_TOKEN", "")) if webhook else None
     if server is not None:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        log.info("webhook: listens on %s:%d", *server.server_address[:2])
+        server.start()
+        log.info("webhook: listens on port %d of %s", server.port, webhook.rpartition(":")[0])
     if source is None:
         stop.wait()
     else:
         log.info("queue: waits for notifications")
         made.serve(source, stop, wait_s)
     if server is not None:
-        server.shutdown()
-        server.server_close()
+        server.stop()
     counts = dict(made.counts)
     return Outcome(
         data=counts, lines=[f"stopped; {', '.join(f'{n} {what}' for what, n in counts.items()) or 'nothing came'}"]

@@ -138,11 +138,13 @@ def run_flow(
     check_addresses(source, out, work)  # before Prefect stores and shows the run's parameters
     log.info("starting Prefect; without a server of your own this takes half a minute")
     from flows import cleanse as flows_cleanse
+    from flows.local_server import start_local_server
     from tasks.progress import listener
     from telltale_core.proxy import ProgressBar
     from telltale_core.stages import folder_of
 
     quieten()
+    start_local_server()
     token = listener.set(ProgressBar())
     try:
         decided: dict[str, Any] = {"approve": approve, "reviewer": reviewer, "reason": reason, "dry_run": dry_run}

@@ -21,14 +21,16 @@ from typing import Annotated, Any
 
 import typer
 
+from flows import interrupts
+from telltale_core import stopping
 from telltale_core.errors import CommitUnknown, ConfigError, Conflict, TelltaleError
 
-OK, ERROR, USAGE, REVIEW, CONFLICT, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, ERROR, USAGE, REVIEW, CONFLICT = 0, 1, 2, 3, 4
 EXIT_CODES = (
     "Exit codes: 0 ok, 1 error, 2 usage or setting, 3 needs review (nothing was published), "
-    "4 conflict or unknown commit (run again), 130 interrupted."
+    "4 conflict or unknown commit (run again), 130 interrupted, 143 terminated."
 )
-OURS = ("telltale_core", "tasks", "flows")
+OURS = ("telltale_core", "tasks", "flows", "deployments")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -51,21 +53,25 @@ def safe(text: str) -> str:
     )
 
 
-def command(function: Callable[..., Outcome]) -> Callable[..., None]:
-    """Return the function as a typer command: it prints its outcome (``--json``, ``--debug``), exits by its code."""
+def command(function: Callable[..., Outcome], *, serves: bool = False) -> Callable[..., None]:
+    """Return the function as a typer command: it prints its outcome (``--json``, ``--debug``), exits by its code.
+
+    A signal ends it within seconds, unless it ``serves``: then it heeds signals itself.
+    """
 
     @functools.wraps(function)
     def run(*args: Any, as_json: bool, debug: bool, **kwargs: Any) -> None:
         try:
-            with listening(debug=debug):
+            with contextlib.nullcontext() if serves else interrupts.heeding(), listening(debug=debug):
                 outcome = function(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
+        except BaseException as error:  # the one place where errors and signals become exit codes
+            if stopping.told() or isinstance(error, KeyboardInterrupt):  # whatever the signal was turned into
+                raise typer.Exit(_interrupted(as_json=as_json)) from None
+            if not isinstance(error, Exception):
+                raise
             code = exit_code(error)
             _fail(error, code, as_json=as_json, debug=debug)
             raise typer.Exit(code) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted; the same command continues where this one stopped", err=True)
-            raise typer.Exit(INTERRUPTED) from None
         show(outcome, as_json=as_json)
         raise typer.Exit(outcome.code)
 
@@ -88,6 +94,16 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, ConfigError):
         return USAGE
     return CONFLICT if isinstance(error, Conflict | CommitUnknown) else ERROR
+
+
+def _interrupted(*, as_json: bool) -> int:
+    """Say what stands; return the exit code. Nobody may be there to hear: the terminal is closed, perhaps."""
+    code, message = interrupts.exit_code(), f"interrupted; {stopping.committed()}"
+    with contextlib.suppress(OSError):
+        if as_json:
+            typer.echo(json.dumps({"error": {"class": "Stopped", "message": message}, "exit_code": code}))
+        typer.echo(f"{safe(message)}; the same command continues where this one stopped", err=True)
+    return code
 
 
 def _fail(error: Exception, code: int, *, as_json: bool, debug: bool) -> None:

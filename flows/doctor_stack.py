@@ -84,7 +84,7 @@ def _pools(client: SyncPrefectClient) -> Iterator[Check]:
         workers = [
             worker for worker in client.read_workers_for_work_pool(name) if str(worker.status).endswith("ONLINE")
         ]
-        todo = f"prefect worker start --pool {name}{' --limit 1' if name == names.GPU_POOL else ''}"
+        todo = f"telltale worker --pool {name}" if pool.type == "process" else f"prefect worker start --pool {name}"
         yield _check(f"workers of {name}", bool(workers), f"{len(workers)} online", todo)
 
 

@@ -9,71 +9,123 @@ from __future__ import annotations
 
 import hmac
 import logging
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import socket
+import threading
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from flows.bridge import Bridge
+from flows.http_guard import HEAD_BYTES, GuardedProtocol
 from telltale_core.errors import ConfigError
 from telltale_core.inbox.notices import MAX_NOTICE_BYTES
 
 log = logging.getLogger(__name__)
 MAX_SKIPPED_BYTES = 16 << 20
 MIN_TOKEN_CHARS = 16
-IDLE_S = 15
 FAILURES = 5  # in a row; with the pauses between looks at a queue, that is about 15 s
+CLOSING_S = 5
 
 
-def webhook(bridge: Bridge, address: str, token: str) -> ThreadingHTTPServer:
-    """Return the bound server; ``serve_forever`` runs it. ``address`` is ``host:port``, port 0 takes a free one."""
+class Webhook:
+    """A bound server: it answers once it is started, from a thread of its own."""
+
+    def __init__(self, app: Starlette, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family)
+        self.port: int = self._socket.getsockname()[1]
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=GuardedProtocol,
+                h11_max_incomplete_event_size=HEAD_BYTES,
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",  # the bridge tells what came of a notification
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=CLOSING_S,
+            )
+        )
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True, name="webhook")
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the answers in progress, for a few seconds, and close."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.close()
+
+
+def webhook(bridge: Bridge, address: str, token: str) -> Webhook:
+    """Return the bound server. ``address`` is ``host:port``, port 0 takes a free one."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit():
+    if not colon or not host or not (port.isascii() and port.isdigit()):
         raise ConfigError(f"--webhook must be host:port such as 127.0.0.1:8090, got {address!r}")
     if len(token) < MIN_TOKEN_CHARS:
         raise ConfigError(f"TELLTALE_WEBHOOK_TOKEN must be set, to at least {MIN_TOKEN_CHARS} characters")
 
-    class Door(BaseHTTPRequestHandler):
-        timeout = IDLE_S
-        server_version, sys_version = "telltale", ""
+    async def health(_request: Request) -> Response:
+        """Say that the bridge is there, and whether it gets anything done."""
+        return Response(status_code=503 if max(bridge.in_a_row.values()) >= FAILURES else 200)
 
-        def do_GET(self) -> None:
-            """Say that the bridge is there, and whether it gets anything done."""
-            if self.path == "/health":
-                self._answer(503 if max(bridge.in_a_row.values()) >= FAILURES else 200)
-            else:
-                self._answer(404)
+    async def there(_request: Request) -> Response:
+        """MinIO looks whether its webhook is there."""
+        return Response(status_code=200)
 
-        def do_HEAD(self) -> None:
-            """MinIO looks whether its webhook is there."""
-            self._answer(200)
+    async def notify(request: Request) -> Response:
+        """Take one notification."""
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        known = hmac.compare_digest(given, token.encode())
+        try:
+            body = await _read(request, MAX_NOTICE_BYTES if known else 0)
+        except ClientDisconnect:  # nobody is left to hear it
+            return refusal(400, "cut", "the body did not come whole")
+        if not known:
+            return refusal(401, "unauthorized", "send the bridge's token as Authorization: Bearer")
+        if body is None:
+            return refusal(413, "too_large", f"a notification has at most {MAX_NOTICE_BYTES} bytes")
+        return Response(status_code=await run_in_threadpool(_take, bridge, body))
 
-        def do_POST(self) -> None:
-            """Take one notification."""
-            given = self.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-            size = self.headers.get("Content-Length", "")
-            if not hmac.compare_digest(given, token.encode()):
-                self._refuse(401, size)
-            elif not size.isdigit() or int(size) > MAX_NOTICE_BYTES:
-                self._refuse(413, size)
-            else:
-                self._answer(_take(bridge, self.rfile.read(int(size))))
+    routes = [
+        Route("/health", health, methods=["GET"]),
+        Route("/{path:path}", there, methods=["HEAD"]),
+        Route("/{path:path}", notify, methods=["POST"]),
+    ]
+    try:
+        return Webhook(Starlette(routes=routes), host.strip("[]"), int(port))
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"--webhook {address} cannot be opened: {error}; choose another address or port") from error
 
-        def _refuse(self, status: int, size: str) -> None:
-            """Read past the body, or the sender sees a broken pipe in the place of the answer."""
-            left = min(int(size), MAX_SKIPPED_BYTES) if size.isdigit() else 0
-            while left > 0 and (chunk := self.rfile.read(min(left, 1 << 16))):
-                left -= len(chunk)
-            self._answer(status)
 
-        def _answer(self, status: int) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            if status not in {200, 404}:
-                self.send_header("Connection", "close")  # not all of the body was read
-            self.end_headers()
+def refusal(status: int, error: str, message: str) -> Response:
+    """Return an answer that says what was expected; the connection ends with it."""
+    return JSONResponse({"error": error, "message": message}, status, headers={"Connection": "close"})
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Say nothing: the bridge tells what came of it."""
 
-    return ThreadingHTTPServer((host, int(port)), Door)
+async def _read(request: Request, most: int) -> bytes | None:
+    """Return the body, or None where it has more than ``most`` bytes.
+
+    That is read past, to a point: else the sender sees a broken pipe in the place of the answer.
+    """
+    body, seen = bytearray(), 0
+    async for chunk in request.stream():
+        seen += len(chunk)
+        if seen > MAX_SKIPPED_BYTES:
+            break
+        if seen <= most:
+            body += chunk
+    return bytes(body) if seen <= most else None
 
 
 def _take(bridge: Bridge, body: bytes) -> int:

@@ -16,6 +16,7 @@ class                 meaning                                                   
 ``Misaligned``        a loss log's rows do not follow its sample ids              never
 ``NeedsReview``       the verdict asks for a person, and nobody has approved       after approval
 ``OverBudget``        an estimate exceeds the stated memory, disk or time budget  never
+``Stopped``           the process was told to end; what it says it kept stands    by a new run
 ====================  ==========================================================  ===============
 """
 
@@ -76,3 +77,7 @@ class NeedsReview(TelltaleError):
 
 class OverBudget(TelltaleError):
     """An estimate of memory, disk or time exceeds the stated budget; raised before the work starts."""
+
+
+class Stopped(TelltaleError):
+    """The process was told to end and the work stopped in good order; the message says what is kept."""

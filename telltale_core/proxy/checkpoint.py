@@ -1,4 +1,6 @@
-"""A member's state at the end of an epoch, in one safetensors file: tensors, and a JSON record in its header.
+"""A member's state, in one safetensors file: tensors, and a JSON record in its header. Legend: N samples.
+
+It is of an epoch's end, or of the step at which the training was told to stop: then with the epoch's snapshots so far.
 
 One file is one rename: a kill leaves the old state or the new one. Nothing in it can run code when it is read.
 """
@@ -23,7 +25,10 @@ FORMAT = "telltale.checkpoint/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Where a member stands: ``epoch`` whole epochs are done and their loss files, with these sha256, written."""
+    """Where a member stands: ``epoch`` whole epochs are done and their loss files, with these sha256, written.
+
+    ``step`` counts all optimiser steps, those of an epoch in progress too; its snapshots were taken after these steps.
+    """
 
     member: int
     epoch: int
@@ -34,6 +39,8 @@ class Checkpoint:
     log_files: list[str]
     score: float
     timings: dict[str, float]
+    snapshot_steps: list[int]
+    snapshot_scores: list[float]
 
 
 def checkpoint_path(out: Path, member: int) -> Path:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from telltale_core import stopping
 from telltale_core.errors import ConfigError, OverBudget, TrainingDiverged
 from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.data import Resident
@@ -72,6 +73,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.net.to(self.hardware.device)
+        self._random: dict[str, torch.Tensor] | None = None
         self.samples = len(self.data) if self.learnt is None else len(self.learnt)
         self.batch = self.config.batch_for(self.samples)
         self.steps_per_epoch = self.samples // self.batch
@@ -89,16 +91,21 @@ class Trainer:
         )
 
     def run_epoch(self, epoch: int, ticker: Ticker, on_snapshot: Callable[[Snapshot], None] | None = None) -> None:
-        """Train one epoch; with ``on_snapshot``, evaluate all samples at each snapshot and hand the losses over.
+        """Train one epoch, or the rest of it; with ``on_snapshot``, hand every snapshot's losses over.
 
-        Raises :class:`TrainingDiverged` on a non-finite loss and :class:`OverBudget` past the deadline.
+        Raises :class:`TrainingDiverged` on a non-finite loss and, between two steps, :class:`OverBudget` past the
+        deadline and :class:`Stopped` where the process was told to end: :meth:`state` is whole then.
         """
         order_SB, chance_SB = self._draw(epoch)
         marks = snapshot_steps(self.steps_per_epoch, self.config.snapshots_per_epoch) if on_snapshot else frozenset()
+        if self._random is not None:
+            restore_random(self._random, self.hardware)
+            self._random = None
         self.net.train()
         began, check = time.perf_counter(), 1 if self.hardware.kind == "cpu" else CUDA_CHECK_STEPS
         losses: list[torch.Tensor] = []
-        for s in range(self.steps_per_epoch):
+        for s in range(self.step - epoch * self.steps_per_epoch, self.steps_per_epoch):
+            self._may_go_on()
             losses.append(self._update(order_SB[s], chance_SB[s] if chance_SB is not None else None))
             last = s == self.steps_per_epoch - 1
             if last or s in marks or len(losses) >= check or ticker.due():
@@ -150,13 +157,17 @@ class Trainer:
         torch.manual_seed(int(words[1] >> np.uint64(1)))  # for what a registered model draws itself, such as dropout
         return order.to(self.hardware.device), chance
 
-    def _update(self, index_B: torch.Tensor, chance_B: torch.Tensor | None) -> torch.Tensor:
-        """Take one optimiser step and return the batch's loss, still on the device."""
+    def _may_go_on(self) -> None:
+        """Raise where the process was told to end, or past the deadline."""
+        stopping.check(f"the training stands at step {self.step} of {self.steps}")
         if time.monotonic() > self.deadline_at:
             raise OverBudget(
                 f"deadline_s = {self.config.deadline_s:g} passed at step {self.step} of {self.steps}; run again with a "
-                "larger one, a checkpointed training goes on at its last whole epoch"
+                "larger one, a checkpointed training goes on from there"
             )
+
+    def _update(self, index_B: torch.Tensor, chance_B: torch.Tensor | None) -> torch.Tensor:
+        """Take one optimiser step and return the batch's loss, still on the device."""
         for group in self._sgd.param_groups:
             group["lr"] = learning_rate(self.step, self.steps, self.config)
         with self.hardware.autocast():
@@ -184,8 +195,12 @@ class Trainer:
         )
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Return all tensors that the next step depends on: weights, batch statistics, momentum."""
-        tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
+        """Return all tensors that the next step depends on: weights, batch statistics, momentum, random numbers.
+
+        Those of the random numbers matter within an epoch alone: each begins with its own.
+        """
+        tensors = {f"random.{name}": value for name, value in random_state(self.hardware).items()}
+        tensors |= {f"net.{name}": value for name, value in self.net.state_dict().items()}
         for name, parameter in self.net.named_parameters():
             buffer = self._sgd.state.get(parameter, {}).get("momentum_buffer")
             if buffer is not None:
@@ -200,6 +215,23 @@ class Trainer:
                 buffer = torch.empty_like(parameter, requires_grad=False).copy_(tensors[f"momentum.{name}"])
                 self._sgd.state[parameter]["momentum_buffer"] = buffer
         self.step = step
+        if step % self.steps_per_epoch:
+            self._random = {n.removeprefix("random."): v for n, v in tensors.items() if n.startswith("random.")}
+
+
+def random_state(hardware: Hardware) -> dict[str, torch.Tensor]:
+    """Return the state of torch's own random numbers, by device."""
+    state = {"cpu": torch.get_rng_state()}
+    if hardware.kind == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(hardware.device)
+    return state
+
+
+def restore_random(state: dict[str, torch.Tensor], hardware: Hardware) -> None:
+    """Take over a state made by :func:`random_state`; of a device that was not there, its own goes on."""
+    torch.set_rng_state(state["cpu"])
+    if hardware.kind == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], hardware.device)
 
 
 def learning_rate(step: int, steps: int, config: SettledConfig) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from telltale_core.digest import sha256_file
-from telltale_core.errors import BadInput, ConfigError, Corrupt
+from telltale_core.errors import BadInput, ConfigError, Corrupt, OverBudget, Stopped
 from telltale_core.losslog import LogPlan, LossLogWriter
 from telltale_core.losslog.files import write_whole
 from telltale_core.proxy import checkpoint as checkpoints
@@ -80,7 +80,8 @@ def train_member(job: Job, member: int, progress: ProgressCallback | None = None
     """Return the final checkpoint of one member, trained from where it stands.
 
     A kill at any moment costs at most the epoch in progress: an epoch's loss file is written whole, then the
-    checkpoint, and a resumed run writes the same bytes (on a CPU with the same torch and threads).
+    checkpoint, and a resumed run writes the same bytes (on a CPU with the same torch and threads). Told to stop
+    (:mod:`telltale_core.stopping`), or past its deadline, it saves the step it is at and raises: that costs nothing.
     """
     with running(job.hardware):
         trainer = make_trainer(
@@ -96,23 +97,27 @@ def train_member(job: Job, member: int, progress: ProgressCallback | None = None
             deadline_at=job.deadline_at,
         )
         writer = LossLogWriter(job.out / "losslog", job.plan)
-        state = resume(job, member, trainer, writer)
+        state, snapshots = resume(job, member, trainer, writer)
         if "logits" in job.config.record:
             trainer.on_outputs = lambda epoch, outputs_NK: record_logits(
                 outputs_NK, job.out, member, epoch, job.drop.digest
             )
         ticker = make_ticker(trainer, member, job.config.members, progress)
         for epoch in range(state.epoch, job.config.epochs):
-            snapshots: list[Snapshot] = []
-            trainer.run_epoch(epoch, ticker, snapshots.append)
+            try:
+                trainer.run_epoch(epoch, ticker, snapshots.append)
+            except (Stopped, OverBudget):
+                _save(job, trainer, _state(job, member, trainer, state.log_files, snapshots=snapshots), snapshots)
+                raise
             began = time.perf_counter()
             step_S = np.array([snapshot.step for snapshot in snapshots], dtype=np.int32)
             losses_NS = np.stack([snapshot.log_loss for snapshot in snapshots], axis=1)
             digest = writer.write_epoch(member, epoch, step_S, losses_NS)
             trainer.timings.write_s += time.perf_counter() - began
             began = time.perf_counter()
-            state = _state(job, member, trainer, [*state.log_files, digest], snapshots[-1].score)
-            checkpoints.save(checkpoints.checkpoint_path(job.out, member), state, trainer.state())
+            state = _state(job, member, trainer, [*state.log_files, digest], score=snapshots[-1].score)
+            _save(job, trainer, state)
+            snapshots = []
             trainer.timings.write_s += time.perf_counter() - began
         record_final(
             trainer.net,
@@ -127,25 +132,31 @@ def train_member(job: Job, member: int, progress: ProgressCallback | None = None
     return state
 
 
-def resume(job: Job, member: int, trainer: Trainer, writer: LossLogWriter) -> Checkpoint:
-    """Return the state to go on from and put it into the trainer; the beginning, where nothing sound stands.
+def _save(job: Job, trainer: Trainer, state: Checkpoint, snapshots: Sequence[Snapshot] = ()) -> None:
+    tensors = {f"snapshot.{i}": torch.from_numpy(snapshot.log_loss) for i, snapshot in enumerate(snapshots)}
+    checkpoints.save(checkpoints.checkpoint_path(job.out, state.member), state, trainer.state() | tensors)
 
-    Raises :class:`ConfigError` for a checkpoint of another drop or recipe: resuming it would mix two trainings.
+
+def resume(job: Job, member: int, trainer: Trainer, writer: LossLogWriter) -> tuple[Checkpoint, list[Snapshot]]:
+    """Return the state to go on from, put into the trainer, and the snapshots of an epoch that was begun.
+
+    It is the beginning, where nothing sound stands. Raises :class:`ConfigError` for a checkpoint of another drop or
+    recipe: resuming it would mix two trainings.
     """
-    fresh = _state(job, member, trainer, [], math.nan)
+    fresh = _state(job, member, trainer, [])
     path = checkpoints.checkpoint_path(job.out, member)
     if not path.is_file():
-        return fresh
+        return fresh, []
     try:
         state, tensors = checkpoints.load(path)
     except Corrupt as error:
         logger.warning("member %d starts again: %s", member, error)
-        return fresh
+        return fresh, []
     if (state.drop_digest, state.recipe_digest, state.member) != (fresh.drop_digest, fresh.recipe_digest, member):
         raise ConfigError(f"{path} is of another drop or recipe; train into another folder, or remove {job.out}")
     if writer.epochs_standing(member, state.log_files) < state.epoch:
         logger.warning("member %d starts again: its loss files do not all stand as written", member)
-        return fresh
+        return fresh, []
     if state.environment != fresh.environment:
         logger.warning(
             "member %d resumes under %s what ran under %s: its losses go on, not bit for bit as one run would",
@@ -153,11 +164,23 @@ def resume(job: Job, member: int, trainer: Trainer, writer: LossLogWriter) -> Ch
         )  # fmt: skip
     trainer.load_state(tensors, state.step)
     trainer.timings = Timings(**state.timings)
-    logger.info("member %d resumes after epoch %d of %d", member, state.epoch, job.config.epochs)
-    return state
+    logger.info("member %d resumes after epoch %d of %d, step %d", member, state.epoch, job.config.epochs, state.step)
+    taken = zip(state.snapshot_steps, state.snapshot_scores, strict=True)
+    return state, [
+        Snapshot(epoch=state.epoch, step=step, log_loss=tensors[f"snapshot.{i}"].numpy(), score=score)
+        for i, (step, score) in enumerate(taken)
+    ]
 
 
-def _state(job: Job, member: int, trainer: Trainer, log_files: list[str], score: float) -> Checkpoint:
+def _state(
+    job: Job,
+    member: int,
+    trainer: Trainer,
+    log_files: list[str],
+    *,
+    snapshots: Sequence[Snapshot] = (),
+    score: float = math.nan,
+) -> Checkpoint:
     return Checkpoint(
         member=member,
         epoch=len(log_files),
@@ -168,6 +191,8 @@ def _state(job: Job, member: int, trainer: Trainer, log_files: list[str], score:
         log_files=log_files,
         score=score,
         timings=asdict(trainer.timings),
+        snapshot_steps=[snapshot.step for snapshot in snapshots],
+        snapshot_scores=[snapshot.score for snapshot in snapshots],
     )
 
 

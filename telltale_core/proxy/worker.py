@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import os
+import signal
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from telltale_core import stopping
 from telltale_core.config import from_dict
 from telltale_core.drop import Drop
 from telltale_core.errors import TelltaleError
@@ -25,7 +27,13 @@ PARENT_GONE = 4
 
 
 def main() -> int:
-    """Train the one member that the request on standard input names; answer on standard output."""
+    """Train the one member that the request on standard input names; answer on standard output.
+
+    SIGTERM has it save its state and end. What a terminal sends, Ctrl-C or its own end, is for the parent to heed.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: stopping.tell("SIGTERM"))
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, args=(sys.stdin,), daemon=True).start()
     try:

@@ -19,41 +19,59 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from telltale_core import errors
+from telltale_core import errors, stopping
 from telltale_core.config import to_dict
-from telltale_core.errors import BadInput, ConfigError, TelltaleError, Transient
+from telltale_core.errors import BadInput, ConfigError, Stopped, TelltaleError, Transient
 from telltale_core.modality import modality_named
 from telltale_core.proxy.member import Job
 from telltale_core.proxy.models import resolve
 from telltale_core.proxy.progress import Progress, ProgressCallback
 
 Line = tuple[int, str | None]
+LOOK_EVERY_S = 0.2
+SAVING_S = 30.0
+"""How long a worker that was told to stop may take for its step and its state; then it is killed."""
 
 
 def train_in_workers(job: Job, workers: int, progress: ProgressCallback | None) -> None:
     """Train all members of a job, ``workers`` at a time; progress arrives in the calling thread.
 
     Raises what a worker raised, or :class:`Transient` when one was killed (out of memory, a signal): run again, each
-    member resumes at its last whole epoch. No worker is left running.
+    member resumes at its last whole epoch. Told to stop, it has the workers save their states first, and raises
+    :class:`Stopped`. No worker is left running.
     """
     waiting, lines = deque(range(job.config.members)), queue.Queue[Line]()
     running: dict[int, subprocess.Popen[str]] = {}
     tails: dict[int, deque[str]] = {}
     try:
         while waiting or running:
+            stopping.check(f"{len(running) + len(waiting)} of {job.config.members} proxies are not done")
             while waiting and len(running) < workers:
                 member = waiting.popleft()
                 running[member], tails[member] = _start(job, member, lines), deque(maxlen=15)
-            member, line = lines.get()
+            try:
+                member, line = lines.get(timeout=LOOK_EVERY_S)
+            except queue.Empty:
+                continue
             if line is None:
                 _require_success(member, running.pop(member), tails[member])
             elif not _handle(line, progress):
                 tails[member].append(line)
     finally:
-        for process in running.values():
-            process.kill()
-        for process in running.values():
-            _end(process)
+        _end_all(list(running.values()))
+
+
+def _end_all(processes: list[subprocess.Popen[str]]) -> None:
+    """End what is left; where this process was told to stop, each may save its state first."""
+    until = time.monotonic() + (SAVING_S if stopping.told() else 0.0)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, until - time.monotonic()))
+    for process in processes:
+        process.kill()
+        _end(process)
 
 
 def _start(job: Job, member: int, lines: queue.Queue[Line]) -> subprocess.Popen[str]:
@@ -123,7 +141,10 @@ def _handle(line: str, progress: ProgressCallback | None) -> bool:
             progress(Progress(**message["progress"]))
         return True
     if isinstance(message, dict) and "error" in message:
-        raise _revived(message)
+        error = _revived(message)
+        if isinstance(error, Stopped) and not stopping.told():
+            raise Transient(f"a worker alone was told to end: {error}")
+        raise error
     return False
 
 

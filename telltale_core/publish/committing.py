@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from typing import Any
 
+from telltale_core import stopping
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import CommitUnknown, Conflict, Corrupt, NotFound, Transient
 from telltale_core.publish.failpoint import reach
@@ -46,15 +47,29 @@ def commit(placer: Placer, versions: list[Version], draft: dict[str, Any]) -> Ve
             return version
         placer.check_deadline()
         try:
-            store.create(key_of(version.number), to_bytes(version.manifest))
+            with stopping.in_order():
+                _create(store, version)
         except Conflict:
             versions.append(_winner(store, version.number))
             logger.info("version %d of %s was taken, trying the next", version.number, store.location.url)
             continue
-        _confirm(store, version)
         reach("after-commit")
         return version
     raise Conflict(f"{store.location.url}: {MOST_CONFLICTS} other versions were committed meanwhile, run again")
+
+
+def _create(store: Store, version: Version) -> None:
+    """Create the manifest; a signal that comes before it prevents it, one that comes meanwhile finds it standing."""
+    stopping.check("nothing was published")
+    name = f"version {version.number} of {store.location.url}"
+    stopping.note_commit(f"{name} was being committed, the same command finds out whether it stands")
+    try:
+        store.create(key_of(version.number), to_bytes(version.manifest))
+    except Conflict:
+        stopping.note_commit("")
+        raise
+    _confirm(store, version)
+    stopping.note_commit(f"{name} was committed before")
 
 
 def _numbered(

@@ -1,7 +1,8 @@
 """Places where a test can kill the process, to show that a crash anywhere leaves no torn version.
 
 Set ``TELLTALE_FAILPOINT`` to one of :data:`FAILPOINTS` and the process receives SIGKILL when it gets there: no
-exception, no ``finally``, no flushed buffer. Without the variable a failpoint does nothing.
+exception, no ``finally``, no flushed buffer. With a signal's name behind it, as in ``before-commit:SIGINT``, the whole
+process group receives that signal, as from a terminal. Without the variable a failpoint does nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ FAILPOINTS = (
 
 
 def reach(name: str) -> None:
-    """Kill this process if ``TELLTALE_FAILPOINT`` names this point."""
-    if os.environ.get(VARIABLE) == name:
+    """Kill this process, or signal its group, if ``TELLTALE_FAILPOINT`` names this point."""
+    place, _, number = os.environ.get(VARIABLE, "").partition(":")
+    if place != name:
+        return
+    if number:
+        os.killpg(0, signal.Signals[number])
+    else:
         os.kill(os.getpid(), signal.SIGKILL)

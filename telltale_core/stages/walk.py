@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from telltale_core import drop as drops
-from telltale_core import proxy
+from telltale_core import proxy, stopping
 from telltale_core import publish as publication
 from telltale_core import report as reports
 from telltale_core import spectrum as spectra
@@ -15,7 +16,7 @@ from telltale_core import verdict as verdicts
 from telltale_core.config import from_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import DropConfig
-from telltale_core.errors import BadInput, NeedsReview, NotFound
+from telltale_core.errors import BadInput, NeedsReview, NotFound, Stopped
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.publish import PublishConfig
@@ -40,6 +41,8 @@ from telltale_core.stages.record import (
 from telltale_core.stages.second_look import Elsewhere, look_for
 from telltale_core.storage import open_store
 from telltale_core.verdict import VerdictConfig
+
+log = logging.getLogger(__name__)
 
 
 def ingest(source: str, work: str, settings: Settings, *, key: str | None = None) -> Record:
@@ -74,7 +77,10 @@ def train(
     key: str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Record:
-    """Return the record of the proxy training on the drop of ``upstream``; resumes where a killed run stopped."""
+    """Return the record of the proxy training on the drop of ``upstream``; resumes where a killed run stopped.
+
+    A signal that ends the process has the training save its state, here and in a remote work area, first.
+    """
     key = key or key_for("train", upstream, settings)
     with alone("train", key, upstream, settings, work) as (area, done):
         if done:
@@ -92,7 +98,13 @@ def train(
             if progress is not None:
                 progress(seen)
 
-        proxy.train(open_drop(upstream, work), out, from_dict(ProxyConfig, settings, "proxy"), progress=see)
+        with stopping.in_order():
+            try:
+                proxy.train(open_drop(upstream, work), out, from_dict(ProxyConfig, settings, "proxy"), progress=see)
+            except Stopped as stopped:
+                area.push("train", key, STAGES["train"].record)
+                log.warning("train: %s", stopped)
+                raise
         return finish("train", key, upstream, settings, area)
 
 

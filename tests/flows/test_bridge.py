@@ -192,12 +192,9 @@ def test_a_queue_is_named_by_its_url_without_secrets(url: str) -> None:
 @pytest.fixture
 def door(bridge: Bridge) -> Iterator[str]:
     made = webhook(bridge, "127.0.0.1:0", TOKEN)
-    thread = threading.Thread(target=made.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{made.server_port}"
-    made.shutdown()
-    made.server_close()
-    thread.join()
+    made.start()
+    yield f"http://127.0.0.1:{made.port}"
+    made.stop()
 
 
 def post(url: str, body: bytes, token: str | None = TOKEN, **headers: str) -> int:

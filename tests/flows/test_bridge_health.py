@@ -110,14 +110,11 @@ def post(url: str, body: bytes) -> int:
 def opened(made: Bridge) -> Iterator[str]:
     """The address of a bridge's webhook."""
     server = door.webhook(made, "127.0.0.1:0", TOKEN)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+    server.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.port}"
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(20)
+        server.stop()
 
 
 class Prefect:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,29 @@ class Started:
         """Send SIGKILL to the whole group, and wait until it is gone."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(60)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group, as a terminal does."""
+        os.killpg(self.process.pid, number)
+
+    def wait_told(self, words: str, limit_s: float = 240.0) -> None:
+        """Wait until this is told on standard error."""
+        until = time.monotonic() + limit_s
+        while words not in self.told.read_text():
+            assert self.process.poll() is None, self.told.read_text()[-3000:]
+            assert time.monotonic() < until, self.told.read_text()[-3000:]
+            time.sleep(0.01)
+
+    def left(self) -> list[int]:
+        """Return the processes that it, or what it started, has left behind."""
+        found = []
+        for place in Path("/proc").iterdir():
+            if place.name.isdigit():
+                with contextlib.suppress(OSError):
+                    fields = (place / "stat").read_text().rsplit(")", 1)[1].split()
+                    if int(fields[3]) == self.process.pid and fields[0] != "Z":
+                        found.append(int(place.name))
+        return found
 
     def result(self, code: int = 0) -> dict[str, Any]:
         """Wait for the end, expect an exit code, return what was printed as JSON."""

@@ -146,7 +146,7 @@ class Stack:
 
     def start_worker(self, pool: str, name: str = "", limit: int = 1, **more: str) -> Process:
         name = name or f"worker-{pool}"
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", name]
+        command = [sys.executable, "-m", "flows", "worker", "--pool", pool, "--name", name]
         more = {"PREFECT_WORKER_QUERY_SECONDS": "3", **more}
         return self.add(name, [*command, "--limit", str(limit)], self.environment(name, **more))
 

@@ -1,0 +1,99 @@
+"""Ctrl-C, SIGTERM and a closed terminal end a command within seconds: in good order first, then by force.
+
+The first signal tells all work to stop (:mod:`telltale_core.stopping`) and raises in the main thread. A thread
+ends the process where that takes longer than :data:`GRACE_S`, or at once on a second Ctrl-C: nothing holds it up, be it
+what swallowed the exception, a long call into a library or a server that does not answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
+
+from telltale_core import stopping
+
+GRACE_S = 10.0
+SIGNAL_CODE = 128  # a shell's exit code of a process that a signal ended is this and the signal's number
+
+at_force: list[Callable[[], None]] = []
+"""What else is done before the process is ended by force, such as ending a server that it started."""
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP came; like :class:`KeyboardInterrupt`, no handler of ordinary errors catches it."""
+
+
+@contextlib.contextmanager
+def heeding(grace_s: float = GRACE_S) -> Iterator[None]:
+    """Have signals end what the block does; one that was ignored before, as by ``nohup``, stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stopping.forget()
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    for number in stopping.SIGNALS:
+        if before[number] != signal.SIG_IGN:
+            signal.signal(number, _raise)
+    outer = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(heard, grace_s), daemon=True, name="interrupts").start()
+    try:
+        yield
+    finally:
+        if not stopping.told():  # else the thread watches over the process's end, too
+            signal.set_wakeup_fd(outer)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            told.close()
+
+
+def exit_code() -> int:
+    """Return the exit code of a process that was told to stop: 130 after Ctrl-C, 143 after SIGTERM."""
+    return int(SIGNAL_CODE + signal.Signals[stopping.told() or "SIGINT"])
+
+
+def _raise(number: int, _frame: FrameType | None) -> None:
+    stopping.tell(signal.Signals(number).name)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise Terminated(signal.Signals(number).name)
+
+
+def _watch(heard: socket.socket, grace_s: float) -> None:
+    """Read the number of each signal as it comes; end the process when it has had its time."""
+    ends_at, presses = float("inf"), 0
+    with heard:
+        while True:
+            left_s = None if ends_at == float("inf") else max(0.0, ends_at - time.monotonic())
+            if not select.select([heard], [], [], left_s)[0]:
+                _end(f"still at work {grace_s:.0f} s after it was told to stop")
+            numbers = heard.recv(64)
+            if not numbers:  # the block ended by itself
+                return
+            for number in (each for each in numbers if each in stopping.SIGNALS):
+                stopping.tell(signal.Signals(number).name)
+                ends_at = min(ends_at, time.monotonic() + grace_s)
+                presses += number == signal.SIGINT
+            if presses > 1:
+                _end("told twice")
+
+
+def _end(why: str) -> NoReturn:
+    for child in multiprocessing.active_children():
+        child.kill()
+    for act in at_force:
+        with contextlib.suppress(Exception):
+            act()
+    with contextlib.suppress(OSError):
+        os.write(2, f"ended by force, {why}; {stopping.committed()}\n".encode())
+    os._exit(exit_code())

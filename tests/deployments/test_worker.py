@@ -1,0 +1,135 @@
+"""A worker that is told to end, on a real server: what it trains is saved and taken up again, or finished first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from deployments.worker import SAVE_S
+from flows.cli import app
+from telltale_core import stages
+from telltale_core.config import to_dict
+from telltale_core.drop import DropConfig
+from telltale_core.proxy.checkpoint import load_record
+from tests.support.commands import Started
+
+POOL = "told-to-end"
+BUSY_S = 60.0  # a loaded machine may not let processes run for a while
+EPOCHS = 100
+
+
+def wait_for(what: str, there: Callable[[], Any], worker: Started) -> Any:
+    until = time.monotonic() + 300
+    while not (found := there()):
+        assert worker.process.poll() is None, worker.told.read_text()[-3000:]
+        assert time.monotonic() < until, f"{what}: {worker.told.read_text()[-3000:]}"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture
+def client(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from prefect.client.orchestration import get_client
+
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+    with get_client(sync_client=True) as made:
+        yield made
+
+
+@pytest.fixture
+def pool(client: Any) -> Iterator[str]:
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+    yield POOL
+    client.delete_work_pool(POOL)
+
+
+@pytest.fixture
+def worker(pool: str, tmp_path: Path) -> Iterator[Callable[..., Started]]:
+    """Start a worker of the pool; none outlives the test."""
+    started: list[Started] = []
+
+    def start(*words: str) -> Started:
+        variables = {**os.environ, "PREFECT_WORKER_QUERY_SECONDS": "1", "OMP_NUM_THREADS": "1"}
+        arguments = ["worker", "--pool", pool, "--limit", "1", *words]
+        started.append(Started(tmp_path / f"worker-{len(started)}", arguments, variables))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.kill()
+
+
+def test_a_training_is_saved_and_taken_up_again_or_finished_before_its_worker_ends(
+    client: Any, worker: Callable[..., Started], small_drop: Path, small_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    from flows.train_proxy import train_proxy
+
+    work = str(tmp_path / "work")
+    drop = stages.ingest(str(small_drop), work, to_dict(DropConfig()))
+    deployment = client.create_deployment(
+        flow_id=client.create_flow(train_proxy),
+        name="train-proxy",
+        entrypoint="flows.train_proxy.train_proxy",
+        work_pool_name=POOL,
+        job_variables={"stream_output": False},
+        pull_steps=[],
+    )
+    given = {"upstream": drop, "work": work, "settings": {**small_settings["proxy"], "epochs": EPOCHS}}
+
+    def make() -> Any:
+        return client.create_flow_run_from_deployment(deployment, parameters=given).id
+
+    def state(run: Any) -> Any:
+        return client.read_flow_run(run).state
+
+    def epochs() -> dict[str, int]:
+        files = Path(work).glob("train/*/losslog/member-0/epoch-*.parquet")
+        return {file.name: file.stat().st_mtime_ns for file in files}
+
+    first, ending = make(), worker("--finish-s", "0")
+    wait_for("two epochs", lambda: len(epochs()) >= 2, ending)
+    ending.process.send_signal(signal.SIGTERM)
+    assert ending.process.wait(SAVE_S + BUSY_S) == 0, ending.told.read_text()[-3000:]
+    assert "did not end and are killed" not in ending.told.read_text()
+    assert state(first).is_crashed()  # reported by the run itself, so it is known at once
+    done = epochs()
+    [saved] = Path(work).glob("train/*/checkpoint/member-0.safetensors")
+    stands = load_record(saved)
+    assert len(done) == stands.epoch < EPOCHS
+    steps = 600 // 16
+    assert stands.epoch * steps <= stands.step < (stands.epoch + 1) * steps
+
+    second, finishing = make(), worker("--finish-s", "600")
+    wait_for("it goes on", lambda: len(epochs()) > len(done), finishing)
+    finishing.process.send_signal(signal.SIGTERM)
+    wait_for("it takes no more", lambda: "takes no more runs" in finishing.told.read_text(), finishing)
+    third = make()
+    assert finishing.process.wait(600) == 0, finishing.told.read_text()[-3000:]
+    assert state(second).is_completed()
+    assert state(third).is_scheduled()
+    after = epochs()
+    assert len(after) == EPOCHS
+    assert {name: after[name] for name in done} == done  # none was trained twice
+
+
+def test_a_pool_whose_runs_are_elsewhere_is_refused(client: Any) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    client.create_work_pool(WorkPoolCreate(name="of-containers", type="docker"))
+    told = CliRunner().invoke(app, ["worker", "--pool", "of-containers"])
+    client.delete_work_pool("of-containers")
+    assert told.exit_code == 2
+    assert "outlive their worker" in told.stderr
+    told = CliRunner().invoke(app, ["worker", "--pool", "of-nobody"])
+    assert told.exit_code == 2
+    assert "telltale deploy" in told.stderr

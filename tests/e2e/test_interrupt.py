@@ -1,0 +1,151 @@
+"""Ctrl-C, SIGTERM or a closed terminal at any stage: the command ends soon, nothing comes after it, nothing is lost.
+
+The signal goes to the whole process group, as a terminal sends it: to the temporary Prefect server and to workers, too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.interrupts import GRACE_S
+from telltale_core import publish
+from telltale_core.errors import NotFound
+from tests.support.commands import Started
+
+Telltale = Callable[..., Started]
+BUSY_S = 20.0  # on top of what is promised: a loaded machine may not let the process run for a while
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+def versions(out: Path) -> int:
+    try:
+        return len(publish.log(out))
+    except NotFound:
+        return 0
+
+
+def ends(started: Started, number: signal.Signals) -> str:
+    """Wait for the end that a signal brings; return what was told."""
+    began = time.monotonic()
+    assert started.process.wait(GRACE_S + BUSY_S + 60) == CODES[number], started.told.read_text()[-3000:]
+    assert time.monotonic() - began < GRACE_S + BUSY_S
+    assert started.left() == []
+    return started.told.read_text()
+
+
+def test_ctrl_c_at_each_stage_publishes_nothing_and_the_same_command_completes(
+    telltale: Telltale, small_drop: Path, tmp_path: Path
+) -> None:
+    work, out = tmp_path / "work", tmp_path / "out"
+    command = ("cleanse", small_drop, "--out", out, "--work", work, "--json")
+    for stage in ("ingest", "train", "spectrum", "cluster", "report"):
+        started = telltale(*command)
+        started.wait_told(f"{stage}: started")
+        started.signal(signal.SIGINT)
+        assert "interrupted; nothing was published" in ends(started, signal.SIGINT)
+    assert versions(out) == 0
+    before = telltale(*command, TELLTALE_FAILPOINT="before-commit:SIGINT")
+    assert "interrupted; nothing was published" in ends(before, signal.SIGINT)
+    assert versions(out) == 0
+    after = telltale(*command, TELLTALE_FAILPOINT="after-commit:SIGINT")
+    assert "was committed before" in ends(after, signal.SIGINT)
+    assert versions(out) == 1
+    assert telltale(*command).result()["version"] == 1
+    assert publish.verify(out).ok
+
+
+@pytest.fixture
+def alone(tmp_path: Path, small_drop: Path, settings_file: Path) -> Iterator[Telltale]:
+    """Start a command without a Prefect server: it starts its own. Its training lasts until it is told to end."""
+    started: list[Started] = []
+
+    def start(*words: object, **environment: str) -> Started:
+        known = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+        known |= {"PREFECT_HOME": str(tmp_path / "prefect"), "OMP_NUM_THREADS": "1", **environment}
+        common = ["--config", settings_file, "--work", tmp_path / "work", "--set", "proxy.epochs=100000"]
+        started.append(Started(tmp_path / f"alone-{len(started)}", [*map(str, [*words, *common])], known))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None or one.left():
+            one.kill()
+
+
+@pytest.mark.timeout(900)
+def test_ctrl_c_ends_the_command_its_workers_and_its_own_server(
+    alone: Telltale, small_drop: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    started = alone("cleanse", small_drop, "--out", out, "--set", "proxy.members=2", "--set", "proxy.workers=2")
+    until = time.monotonic() + 240
+    while len(started.left()) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    started.signal(signal.SIGINT)  # the server is about to start
+    assert "interrupted; nothing was published" in ends(started, signal.SIGINT)
+
+    started = alone("cleanse", small_drop, "--out", out, "--set", "proxy.members=2", "--set", "proxy.workers=2")
+    started.wait_told("epoch 1/100000")
+    assert len(started.left()) == 4  # itself, two workers, the server
+    started.signal(signal.SIGINT)
+    told = ends(started, signal.SIGINT)
+    assert "interrupted; nothing was published" in told
+    assert "ended by force" not in told
+    assert versions(out) == 0
+    assert len(saved(tmp_path)) == 2
+
+
+def saved(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "work").glob("train/*/checkpoint/member-*.safetensors"))
+
+
+@pytest.mark.parametrize("number", list(CODES), ids=[number.name for number in CODES])
+def test_a_training_in_several_processes_is_saved_whatever_signal_ends_it(
+    number: signal.Signals, alone: Telltale, small_drop: Path, tmp_path: Path
+) -> None:
+    started = alone("train", small_drop, "--set", "proxy.members=2", "--set", "proxy.workers=2")
+    started.wait_told("epoch 1/100000")
+    started.signal(number)
+    told = ends(started, number)
+    assert "interrupted" in told
+    assert "ended by force" not in told
+    assert len(saved(tmp_path)) == 2
+
+
+def test_ctrl_c_ends_a_comparison(alone: Telltale, small_drop: Path, tmp_path: Path) -> None:
+    started = alone("compare", small_drop)
+    started.wait_told("epoch 1/100000")
+    started.signal(signal.SIGINT)
+    assert "ended by force" not in ends(started, signal.SIGINT)
+    assert len(saved(tmp_path)) == 1
+
+
+def test_ctrl_c_ends_the_demo(telltale: Telltale, tmp_path: Path) -> None:
+    started = telltale("demo", "--work", tmp_path / "work", "--set", "proxy.epochs=100000")
+    started.wait_told("epoch 1/100000")
+    started.signal(signal.SIGINT)
+    assert "interrupted; nothing was published" in ends(started, signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_bench_and_its_processes(number: signal.Signals, tmp_path: Path) -> None:
+    words = ["bench", "--suite", "digits", "--work", str(tmp_path / "bench"), "--jobs", "2", "--victims", "none"]
+    started = Started(tmp_path / "process", words, {**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        until = time.monotonic() + 240
+        while len(started.left()) < 4:  # itself, two cases, their resource tracker
+            assert started.process.poll() is None, started.told.read_text()[-3000:]
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        os.kill(started.process.pid, number)  # it alone: the others are its own to end
+        ends(started, number)
+    finally:
+        if started.left():
+            started.kill()

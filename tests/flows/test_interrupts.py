@@ -1,0 +1,70 @@
+"""A command that does not heed what it is told is ended: at once by a second Ctrl-C, by force after its grace."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+STUBBORN = """
+import time
+from flows import interrupts
+with interrupts.heeding({grace_s}):
+    while True:
+        try:
+            print("ready", flush=True)
+            time.sleep(600)
+        except BaseException as error:
+            print("swallowed", type(error).__name__, flush=True)
+"""
+
+
+def start(grace_s: float) -> subprocess.Popen[str]:
+    program = [sys.executable, "-c", STUBBORN.format(grace_s=grace_s)]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert line(process) == "ready"
+    return process
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_second_ctrl_c_ends_a_command_at_once() -> None:
+    process = start(600.0)
+    process.send_signal(signal.SIGINT)
+    assert [line(process), line(process)] == ["swallowed KeyboardInterrupt", "ready"]
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "ended by force, told twice; nothing was published" in told
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["INT", "TERM", "HUP"]
+)
+def test_what_swallows_a_signal_is_ended_when_its_time_is_over(number: signal.Signals, code: int) -> None:
+    process = start(1.0)
+    began = time.monotonic()
+    process.send_signal(number)
+    assert line(process).startswith("swallowed")
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "still at work 1 s after it was told to stop" in told
+    assert time.monotonic() - began >= 0.9
+
+
+def test_a_signal_that_was_ignored_before_stays_so() -> None:
+    ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + STUBBORN.format(grace_s=1.0)
+    process = subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE, text=True)
+    assert line(process) == "ready"
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(3)
+    process.kill()
+    process.communicate()
