@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from flows.interrupts import GRACE_S
+from flows.interrupts import GRACE_S, VARIABLE
 from telltale_core import publish
 from telltale_core.errors import NotFound
 from tests.support.commands import Started
 
 Telltale = Callable[..., Started]
-BUSY_S = 20.0  # on top of what is promised: a loaded machine may not let the process run for a while
+BUSY_S = 60.0  # on top of what is promised: a loaded machine may not let the process run for a while
+PATIENT = {VARIABLE: "120"}  # where it is tested what is done in order, however long that takes on a loaded machine
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
@@ -32,9 +33,9 @@ def versions(out: Path) -> int:
 
 def ends(started: Started, number: signal.Signals) -> str:
     """Wait for the end that a signal brings; return what was told."""
-    began = time.monotonic()
-    assert started.process.wait(GRACE_S + BUSY_S + 60) == CODES[number], started.told.read_text()[-3000:]
-    assert time.monotonic() - began < GRACE_S + BUSY_S
+    assert started.process.wait(float(started.environment.get(VARIABLE, GRACE_S)) + BUSY_S) == CODES[number], (
+        started.told.read_text()[-3000:]
+    )
     assert started.left() == []
     return started.told.read_text()
 
@@ -48,10 +49,10 @@ def test_ctrl_c_at_each_stage_publishes_nothing_and_the_same_command_completes(
         started = telltale(*command)
         started.wait_told(f"{stage}: started")
         started.signal(signal.SIGINT)
-        assert "interrupted; nothing was published" in ends(started, signal.SIGINT)
+        assert "nothing was published" in ends(started, signal.SIGINT)
     assert versions(out) == 0
     before = telltale(*command, TELLTALE_FAILPOINT="before-commit:SIGINT")
-    assert "interrupted; nothing was published" in ends(before, signal.SIGINT)
+    assert "nothing was published" in ends(before, signal.SIGINT)
     assert versions(out) == 0
     after = telltale(*command, TELLTALE_FAILPOINT="after-commit:SIGINT")
     assert "was committed before" in ends(after, signal.SIGINT)
@@ -67,7 +68,7 @@ def alone(tmp_path: Path, small_drop: Path, settings_file: Path) -> Iterator[Tel
 
     def start(*words: object, **environment: str) -> Started:
         known = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-        known |= {"PREFECT_HOME": str(tmp_path / "prefect"), "OMP_NUM_THREADS": "1", **environment}
+        known |= {"PREFECT_HOME": str(tmp_path / "prefect"), "OMP_NUM_THREADS": "1", **PATIENT, **environment}
         common = ["--config", settings_file, "--work", tmp_path / "work", "--set", "proxy.epochs=100000"]
         started.append(Started(tmp_path / f"alone-{len(started)}", [*map(str, [*words, *common])], known))
         return started[-1]
@@ -89,14 +90,14 @@ def test_ctrl_c_ends_the_command_its_workers_and_its_own_server(
         assert time.monotonic() < until
         time.sleep(0.01)
     started.signal(signal.SIGINT)  # the server is about to start
-    assert "interrupted; nothing was published" in ends(started, signal.SIGINT)
+    assert "nothing was published" in ends(started, signal.SIGINT)
 
     started = alone("cleanse", small_drop, "--out", out, "--set", "proxy.members=2", "--set", "proxy.workers=2")
     started.wait_told("epoch 1/100000")
     assert len(started.left()) == 4  # itself, two workers, the server
     started.signal(signal.SIGINT)
     told = ends(started, signal.SIGINT)
-    assert "interrupted; nothing was published" in told
+    assert "nothing was published" in told
     assert "ended by force" not in told
     assert versions(out) == 0
     assert len(saved(tmp_path)) == 2
@@ -131,7 +132,7 @@ def test_ctrl_c_ends_the_demo(telltale: Telltale, tmp_path: Path) -> None:
     started = telltale("demo", "--work", tmp_path / "work", "--set", "proxy.epochs=100000")
     started.wait_told("epoch 1/100000")
     started.signal(signal.SIGINT)
-    assert "interrupted; nothing was published" in ends(started, signal.SIGINT)
+    assert "nothing was published" in ends(started, signal.SIGINT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
