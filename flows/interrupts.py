@@ -1,8 +1,8 @@
 """Ctrl-C, SIGTERM and a closed terminal end a command within seconds: in good order first, then by force.
 
 The first signal tells all work to stop (:mod:`telltale_core.stopping`) and raises in the main thread. A thread
-ends the process where that takes longer than its grace (:data:`GRACE_S`), or at once on a second Ctrl-C: nothing holds it up, be it
-what swallowed the exception, a long call into a library or a server that does not answer.
+ends the process where that takes longer than its grace (:data:`GRACE_S`), or at once on a second Ctrl-C: nothing
+holds it up, be it what swallowed the exception, a long call into a library or a server that does not answer.
 """
 
 from __future__ import annotations
