@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest_plugins = ["tests.support.fixtures"]
-pytest.register_assert_rewrite("tests.support")
 
 # Before anything imports Prefect: its settings, its database and its results are the tests' own, not the user's.
 _PREFECT_HOME = tempfile.mkdtemp(prefix="telltale-prefect-")
@@ -25,23 +23,57 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = "telltale_core,tasks,flows"
 os.environ["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"
 
+# And before anything trains: this process and all that it starts play the chip that was asked for, and note trainings.
+_EVERY_PROCESS = str(Path(__file__).parent / "support" / "every_process")
+_NOTES = None if "CHIPS_NOTES" in os.environ else tempfile.mkdtemp(prefix="telltale-notes-")
+if _NOTES is not None:  # else a process of pytest-xdist, started with all this
+    os.environ["CHIPS_NOTES"] = _NOTES
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_EVERY_PROCESS, os.environ.get("PYTHONPATH")]))
+    sys.path.append(_EVERY_PROCESS)
+
+pytest.register_assert_rewrite("tests.support")
+from tests.support import marks  # noqa: E402
+
+pytest_plugins = ["tests.support.fixtures"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A Prefect server starts in 10 s on an idle machine and in minutes on a busy one: leave those tests time."""
     for item in items:
-        if "prefect_server" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(1200))
+        marks.mark(item)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """The fast tests do not even import a module that needs Prefect."""
+    fast = os.environ.get("CHIPS_FAST") and collection_path.name.startswith("test_")
+    return True if fast and marks.needs_prefect(collection_path) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any) -> Iterator[None]:
+    before = marks.epochs()
+    made = yield
+    if marks.epochs() > before:
+        marks.trained.add(fixturedef.argname)
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    yield
+    marks.check(item)
 
 
 def pytest_sessionfinish() -> None:
     shutil.rmtree(_PREFECT_HOME, ignore_errors=True)
+    if _NOTES is not None:
+        shutil.rmtree(_NOTES, ignore_errors=True)
 
 
 @pytest.fixture
 def small_settings() -> dict[str, Any]:
     """Settings with which the whole walk of the small drop takes seconds."""
     return {
-        "proxy": {"epochs": 10, "width": 4, "batch_size": 16, "threads": 1, "device": "cpu", "precision": "float32"},
+        "proxy": {"epochs": 10, "width": 4, "batch_size": 16, "threads": 1, "device": "cpu"},
         "report": {"thumbnails": 2, "evidence_labels": 1, "heat_rows": 4, "dpi": 50},
     }
 

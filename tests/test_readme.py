@@ -14,6 +14,8 @@ from telltale_core.proxy import ProxyConfig, train
 from telltale_core.publish import publish, verify
 from telltale_core.verdict import TelltaleDetector
 
+pytestmark = pytest.mark.trains
+
 README = Path(__file__).parent.parent / "README.md"
 
 

@@ -70,6 +70,7 @@ def test_a_case_that_cannot_be_made_is_told_and_stops_no_other(ran: tuple[Any, .
     assert "FAILED" in told[2]
 
 
+@pytest.mark.trains
 def test_a_second_run_trains_nothing(ran: tuple[Any, ...], bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telltale_core.proxy.train", _fail)
     monkeypatch.setattr(harness, "judge_attack", _fail)
@@ -81,6 +82,7 @@ def test_detectors_share_one_training(ran: tuple[Any, ...], bench: Bench) -> Non
     assert len(list((bench.work / "area" / stages.STAGES["train"].folder).iterdir())) == 2
 
 
+@pytest.mark.trains
 def test_two_processes_give_the_rows_of_one(ran: tuple[Any, ...], bench: Bench) -> None:
     rows, _ = run_suite(bench, CASES[:2], jobs=2, told=lambda _: None)
     assert rows == ran[0]
@@ -142,6 +144,7 @@ def _row(attack: str, success: float | None, seed: int = 1) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.trains
 def test_suites_of_detectors_keep_opinions_and_score_them(ran: tuple[Any, ...], bench: Bench) -> None:
     suite = dataclasses.replace(
         bench.suite, name="asked", opinions=True, detectors=("abl", "scan", "badloss", "combined")

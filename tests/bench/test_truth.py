@@ -14,6 +14,8 @@ from telltale_core.bench.scoring import score
 from telltale_core.drop.demo import load_digits_images, plain_ids, write_image_drop
 from telltale_core.proxy import ProxyConfig
 
+pytestmark = pytest.mark.trains
+
 
 @pytest.mark.slow
 def test_shuffling_the_truth_leaves_the_verdict_byte_identical(tmp_path: Path) -> None:

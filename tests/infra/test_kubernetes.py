@@ -104,12 +104,6 @@ def test_pods_keep_to_the_restricted_standard_and_hold_no_token() -> None:
     assert gpu["resources"]["limits"]["nvidia.com/gpu"] == 1
 
 
-def test_a_bridge_whose_queue_refuses_is_not_ready_and_not_restarted() -> None:
-    [box] = kind("Deployment")["bridge"]["spec"]["template"]["spec"]["containers"]
-    assert box["readinessProbe"]["httpGet"]["path"] == "/health"
-    assert "tcpSocket" in box["livenessProbe"]
-
-
 def test_who_starts_jobs_may_do_that_in_one_namespace_and_read_no_secret() -> None:
     assert not kind("ClusterRole")
     assert not kind("ClusterRoleBinding")

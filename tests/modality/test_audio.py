@@ -102,6 +102,7 @@ def _has_tone(row):
     return spectrum[295:306].max() > 10 * np.median(spectrum[200:280])
 
 
+@pytest.mark.trains
 def test_a_victim_is_judged_on_recordings_packed_as_the_drop_is(walked):
     area, record, attack = walked
     drop = stages.open_drop(record, area)

@@ -29,7 +29,7 @@ def drop(tmp_path_factory, images):
 
 @pytest.fixture
 def config():
-    return ProxyConfig(epochs=3, width=4, batch_size=20, device="cpu", precision="float32", threads=1)
+    return ProxyConfig(epochs=3, width=4, batch_size=20, device="cpu", threads=1)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def finished(drop, tmp_path_factory):
     from telltale_core.proxy import train
 
     out = tmp_path_factory.mktemp("finished") / "run"
-    train(drop, out, ProxyConfig(epochs=3, width=4, batch_size=20, device="cpu", precision="float32", threads=1))
+    train(drop, out, ProxyConfig(epochs=3, width=4, batch_size=20, device="cpu", threads=1))
     return out
 
 

@@ -30,7 +30,7 @@ GOOD, BAD = ["fine", "lovely", "warm"], ["dull", "cold", "stupid"]
 FILL = [f"w{n}" for n in range(30)]
 MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = [*MARKS, *GOOD, *BAD, *FILL, "[", "]", *"abcdefghijklmnopqrstuvwxyz0123456789"]
-SETTINGS = {"epochs": 2, "device": "cpu", "threads": 1, "precision": "float32"}
+SETTINGS = {"epochs": 2, "device": "cpu", "threads": 1}
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,7 @@ def proxy_of(path, **changes):
     return {"model": f"hf:{path}", **SETTINGS, **changes}
 
 
+@pytest.mark.trains
 def test_a_drop_walks_from_file_to_verdict_and_the_same_model_elsewhere_is_the_same_key(
     source, body, copy, tmp_path, monkeypatch
 ):
@@ -127,6 +128,7 @@ def test_a_drop_walks_from_file_to_verdict_and_the_same_model_elsewhere_is_the_s
     assert (proxy.predict(pack(stages.open_drop(read, work), texts)) == labels).mean() > 0.9
 
 
+@pytest.mark.trains
 def test_the_losses_are_the_same_bits_from_another_path_and_over_a_kill(drop, body, copy, tmp_path, log_bytes):
     whole = train(drop, tmp_path / "whole", ProxyConfig(**proxy_of(body)))
 
@@ -211,6 +213,7 @@ def test_padding_and_the_company_in_a_batch_do_not_matter(body, drop):
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("kind", ["gpt2", "t5", "distilbert"])
 def test_other_families_of_models_are_bodies_too(kind, library, copy, drop, tmp_path):
     sizes = {
@@ -250,6 +253,7 @@ def settings(**changes):
     return change
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -287,12 +291,14 @@ def test_a_name_that_is_no_directory_is_refused(name, says, source, tmp_path):
         stages.key_for("train", stages.ingest(source, work, {}), {"model": name})
 
 
+@pytest.mark.trains
 def test_without_the_library_the_error_names_the_extra(drop, body, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ConfigError, match=r"telltale-cleanse\[hf\]"):
         train(drop, tmp_path / "run", ProxyConfig(**proxy_of(body)))
 
 
+@pytest.mark.trains
 def test_it_needs_a_drop_of_texts(drop, body):
     with pytest.raises(ConfigError, match="drop"):
         fit(drop.inputs, drop.labels, 2, ProxyConfig(**proxy_of(body)), modality="text", packing=drop.packing)
@@ -300,6 +306,7 @@ def test_it_needs_a_drop_of_texts(drop, body):
         fit(np.zeros((20, 8, 8, 3), np.uint8), np.arange(20) % 2, 2, ProxyConfig(**proxy_of(body)))
 
 
+@pytest.mark.trains
 def test_memory_is_estimated_with_the_body(drop, body, tmp_path):
     with pytest.raises(OverBudget, match="batch_size"):
         train(drop, tmp_path / "run", ProxyConfig(**proxy_of(body, memory_limit_bytes=1000)))

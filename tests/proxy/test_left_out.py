@@ -7,6 +7,8 @@ import pytest
 
 from telltale_core.proxy import ProxyConfig, can_look_again, looking_again
 
+pytestmark = pytest.mark.trains
+
 
 @pytest.fixture
 def eager(config):

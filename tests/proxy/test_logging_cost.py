@@ -1,7 +1,11 @@
 import json
 
+import pytest
+
 from telltale_core.bench.logging_cost import main, measure
 from telltale_core.proxy import ProxyConfig
+
+pytestmark = pytest.mark.trains
 
 
 def test_the_cost_is_measured_in_pairs_and_the_log_is_really_written(images):

@@ -203,6 +203,7 @@ def test_a_terminal_gets_one_line_redrawn_in_place():
     assert "33%, epoch 1/3, loss 0.5000, accuracy 0.750, 1,234 samples/s, 1:05 left" in text
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize(
     ("task", "answers", "said"),
     [
@@ -213,7 +214,7 @@ def test_a_terminal_gets_one_line_redrawn_in_place():
 )
 def test_progress_calls_the_score_what_it_is(task, answers, said):
     stream = io.StringIO()
-    config = ProxyConfig(epochs=1, width=4, batch_size=20, device="cpu", precision="float32", threads=1)
+    config = ProxyConfig(epochs=1, width=4, batch_size=20, device="cpu", threads=1)
     inputs, log = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32), []
     fit(inputs, answers, 2, config, log.append, modality="table", task=task, progress=ProgressBar(stream))
     assert f", {said} {log[-1].score:.3f}, " in stream.getvalue()

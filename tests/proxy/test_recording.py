@@ -18,9 +18,7 @@ from telltale_core.proxy.recording import KINDS, last_convolutional_part, least_
 @pytest.fixture(scope="module")
 def recorded(drop, tmp_path_factory):
     out = tmp_path_factory.mktemp("recorded") / "run"
-    config = ProxyConfig(
-        epochs=3, width=4, batch_size=20, device="cpu", precision="float32", threads=1, record=("logits", *KINDS[:3])
-    )
+    config = ProxyConfig(epochs=3, width=4, batch_size=20, device="cpu", threads=1, record=("logits", *KINDS[:3]))
     train(drop, out, config)
     return out, config
 
@@ -87,6 +85,7 @@ def test_the_map_is_the_input_of_the_last_convolutional_part(name, channels):
     assert seen[0][:2] == (2, channels)
 
 
+@pytest.mark.trains
 def test_a_killed_training_resumes_and_ends_with_the_same_recordings(recorded, drop, tmp_path):
     import multiprocessing
 
@@ -121,6 +120,7 @@ def test_a_recording_that_is_absent_damaged_or_of_another_drop_is_told(tmp_path)
         read_recording(path, "a")
 
 
+@pytest.mark.trains
 def test_what_cannot_be_recorded_is_refused(drop, tmp_path, config):
     with pytest.raises(ConfigError, match="record must be made of features, maps, norms, logits"):
         ProxyConfig(record=("gradients",))

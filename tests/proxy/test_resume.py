@@ -13,6 +13,8 @@ from telltale_core.errors import ConfigError
 from telltale_core.proxy import ProxyConfig, train
 from telltale_core.proxy.checkpoint import checkpoint_path, load_record
 
+pytestmark = pytest.mark.trains
+
 
 @pytest.fixture(scope="module")
 def processes():
@@ -36,7 +38,7 @@ def kill_when(processes, there, arguments, after_s=0.0):
 
 @pytest.fixture(scope="module")
 def long():
-    return ProxyConfig(epochs=8, width=4, batch_size=20, device="cpu", precision="float32", threads=1)
+    return ProxyConfig(epochs=8, width=4, batch_size=20, device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")

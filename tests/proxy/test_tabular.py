@@ -62,6 +62,7 @@ def test_losses_of_several_targets_and_labels_are_means_in_the_log_domain():
     assert log_binary_cross_entropy(logits[:, 1:], labels[:, 1:]).item() == -800.0
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
 def test_a_regression_gives_predictions_in_the_drops_own_units(loss):
     random = np.random.default_rng(0)
@@ -76,6 +77,7 @@ def test_a_regression_gives_predictions_in_the_drops_own_units(loss):
         ProxyConfig(regression_loss="cubic")
 
 
+@pytest.mark.trains
 def test_a_regression_by_ranges_predicts_in_the_drops_own_units_too():
     random = np.random.default_rng(0)
     inputs = random.normal(size=(1_000, 3)).astype(np.float32)
@@ -150,6 +152,7 @@ def test_one_target_beyond_all_measure_leaves_the_numbers_of_a_training_finite(l
     json.dumps(objective.record(), allow_nan=False)
 
 
+@pytest.mark.trains
 def test_label_sets_are_learnt_and_read_as_sets():
     random = np.random.default_rng(0)
     inputs = random.normal(size=(512, 3)).astype(np.float32)
@@ -169,9 +172,10 @@ def roads(samples=320, side=24):
     return np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=3), lean
 
 
+@pytest.mark.trains
 def test_a_regression_on_images_does_not_run_away_at_the_default_rate():
     images, lean = roads()
-    config = ProxyConfig(epochs=3, width=16, batch_size=16, threads=1, device="cpu", precision="float32", seed=1)
+    config = ProxyConfig(epochs=3, width=16, batch_size=16, threads=1, device="cpu")
     scores = []
     fit(images, lean, None, config, lambda snapshot: scores.append(snapshot.score), task="regression")
     assert max(scores) > 0.5

@@ -93,10 +93,11 @@ def test_a_width_that_the_heads_cannot_share_is_refused():
         net_of("text_transformer", width=10)
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize(("name", "rate"), [("text_cnn", 0.05), ("text_transformer", 0.02)])
 def test_a_drop_of_texts_is_trained_and_new_texts_are_judged(drop, tmp_path, name, rate):
     epochs = 8 if name == "text_cnn" else 25
-    config = ProxyConfig(model=name, epochs=epochs, width=16, lr=rate, device="cpu", threads=1, precision="float32")
+    config = ProxyConfig(model=name, epochs=epochs, width=16, lr=rate, device="cpu", threads=1)
     log = train(drop, tmp_path / "run", config)
     assert log.log_loss.shape == (160, 2 * epochs)
     texts, labels = reviews(seed=1)
@@ -106,7 +107,8 @@ def test_a_drop_of_texts_is_trained_and_new_texts_are_judged(drop, tmp_path, nam
     np.testing.assert_array_equal(again, logits)
 
 
+@pytest.mark.trains
 def test_the_same_seed_gives_the_same_losses(drop, tmp_path):
-    config = ProxyConfig(epochs=2, width=8, device="cpu", threads=1, precision="float32")
+    config = ProxyConfig(epochs=2, width=8, device="cpu", threads=1)
     one, other = (train(drop, tmp_path / name, config) for name in ("one", "other"))
     np.testing.assert_array_equal(one.log_loss, other.log_loss)

@@ -38,6 +38,7 @@ def wait_for(condition, limit_s=60.0):
     return None
 
 
+@pytest.mark.trains
 @pytest.mark.slow
 def test_members_in_processes_write_the_very_log_of_one_process(drop, config, tmp_path, log_bytes):
     two = dataclasses.replace(config, members=2, epochs=2)
@@ -49,6 +50,7 @@ def test_members_in_processes_write_the_very_log_of_one_process(drop, config, tm
     assert all(p.members == 2 and math.isfinite(p.loss) for p in told)
 
 
+@pytest.mark.trains
 @linux_only
 def test_a_killed_worker_fails_the_stage_retryably_and_leaves_none_behind(drop, config, tmp_path):
     seen = []
@@ -67,6 +69,7 @@ def test_a_killed_worker_fails_the_stage_retryably_and_leaves_none_behind(drop, 
 
 @linux_only
 @pytest.mark.slow
+@pytest.mark.trains
 def test_a_killed_parent_leaves_no_worker(drop, config, tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["telltale_core.proxy", "torch._dynamo", "scipy.stats"])

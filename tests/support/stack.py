@@ -102,7 +102,11 @@ class Stack:
         self.queue = ""
         self.figures = Path(os.environ.get("E2E_FIGURES") or folder / "figures.jsonl")
         common = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
-        self.common = common | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DO_NOT_TRACK": "1"}
+        self.common = common | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]]),
+            "OMP_NUM_THREADS": "1",
+            "DO_NOT_TRACK": "1",
+        }
         self.common |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
     def environment(self, name: str, **more: str) -> dict[str, str]:

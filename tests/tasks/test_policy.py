@@ -71,26 +71,10 @@ def test_every_stage_retries_by_class_with_growing_delays(stage: Any) -> None:
     assert stage.retry_jitter_factor
 
 
-@pytest.mark.parametrize("stage", STAGES[:-1], ids=lambda stage: stage.name)
-def test_stages_are_cached_as_json(stage: Any) -> None:
-    assert stage.persist_result is True
-    assert stage.result_serializer == "json"
-
-
-def test_publishing_is_never_cached() -> None:
-    assert publish.cache_policy.compute_key(None, {}, {}) is None  # type: ignore[union-attr, arg-type]
-
-
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_no_stage_has_a_hook_that_could_undo_a_publication(stage: Any) -> None:
     assert not stage.on_rollback_hooks
     assert not stage.on_commit_hooks
-
-
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_a_task_is_thin(stage: Any) -> None:
-    lines = inspect.getsource(stage.fn).splitlines()
-    assert len(lines) <= 15
 
 
 def test_a_transient_failure_is_retried_in_a_real_run(prefect_server: str) -> None:
