@@ -1,13 +1,14 @@
 """Ctrl-C, SIGTERM and a closed terminal end a command within seconds: in good order first, then by force.
 
 The first signal tells all work to stop (:mod:`telltale_core.stopping`) and raises in the main thread. A thread
-ends the process where that takes longer than :data:`GRACE_S`, or at once on a second Ctrl-C: nothing holds it up, be it
-what swallowed the exception, a long call into a library or a server that does not answer.
+ends the process where that takes longer than its grace (:data:`GRACE_S`), or at once on a second Ctrl-C: nothing
+holds it up, be it what swallowed the exception, a long call into a library or a server that does not answer.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import select
@@ -20,8 +21,10 @@ from types import FrameType
 from typing import NoReturn
 
 from telltale_core import stopping
+from telltale_core.errors import ConfigError
 
 GRACE_S = 10.0
+VARIABLE = "TELLTALE_GRACE_S"  # another grace, for states that a slow disk takes longer for
 SIGNAL_CODE = 128  # a shell's exit code of a process that a signal ended is this and the signal's number
 
 at_force: list[Callable[[], None]] = []
@@ -33,8 +36,9 @@ class Terminated(BaseException):
 
 
 @contextlib.contextmanager
-def heeding(grace_s: float = GRACE_S) -> Iterator[None]:
+def heeding() -> Iterator[None]:
     """Have signals end what the block does; one that was ignored before, as by ``nohup``, stays so."""
+    grace_s = _grace_s()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -55,6 +59,17 @@ def heeding(grace_s: float = GRACE_S) -> Iterator[None]:
             for number, handler in before.items():
                 signal.signal(number, handler)
             told.close()
+
+
+def _grace_s() -> float:
+    given = os.environ.get(VARIABLE, "")
+    try:
+        grace_s = float(given or GRACE_S)
+    except ValueError:
+        grace_s = math.nan
+    if not 0 < grace_s < threading.TIMEOUT_MAX:
+        raise ConfigError(f"{VARIABLE} must be a number of seconds > 0, got {given!r}")
+    return grace_s
 
 
 def exit_code() -> int:

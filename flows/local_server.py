@@ -11,7 +11,7 @@ import signal
 import threading
 
 from flows.interrupts import at_force
-from telltale_core.errors import ConfigError
+from telltale_core.errors import Transient
 
 UNHEARD = (signal.SIGINT, signal.SIGHUP)  # by SIGTERM it is stopped
 
@@ -48,4 +48,8 @@ def start_local_server() -> None:
             server.stop()
         raise
     if failed:
-        raise ConfigError(f"the temporary Prefect server did not start: {failed[0]}") from failed[0]
+        raise Transient(
+            f"the temporary Prefect server did not start: {failed[0]} Run again, with a larger "
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS, or keep a server (prefect server start) and set "
+            "PREFECT_API_URL"
+        ) from failed[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from telltale_core import stopping
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
 from telltale_core.errors import ConfigError
@@ -43,8 +44,8 @@ def train(
 
     A folder that is complete is read, not trained again. Raises :class:`ConfigError` when ``out`` holds the training of
     another drop or recipe, :class:`OverBudget` before the start when memory or disk will not do and during it when the
-    deadline passes, :class:`TrainingDiverged`, and :class:`Misaligned` when the finished log's rows do not follow their
-    ids.
+    deadline passes, :class:`Stopped` when a signal ends it (the signal is handed on then), :class:`TrainingDiverged`,
+    and :class:`Misaligned` when the finished log's rows do not follow their ids.
     """
     config = (config or ProxyConfig()).settled(drop.modality)
     if (out / "train.json").is_file():
@@ -61,11 +62,12 @@ def train(
     )
     workers = _prepare(job)
     writer = LossLogWriter.create(out / "losslog", job.plan, drop.sample_ids)
-    if workers > 1:
-        train_in_workers(job, workers, progress)
-    else:
-        for member in range(config.members):
-            train_member(job, member, progress)
+    with stopping.in_order():
+        if workers > 1:
+            train_in_workers(job, workers, progress)
+        else:
+            for member in range(config.members):
+                train_member(job, member, progress)
     if config.recipe_digest() != recipe:
         raise ConfigError(f"{config.model} changed while the proxy was trained; train again, into another folder")
     writer.finish()

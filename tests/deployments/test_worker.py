@@ -22,7 +22,7 @@ from tests.support.commands import Started
 
 POOL = "told-to-end"
 BUSY_S = 60.0  # a loaded machine may not let processes run for a while
-EPOCHS = 100
+EPOCHS = 60
 
 
 def wait_for(what: str, there: Callable[[], Any], worker: Started) -> Any:

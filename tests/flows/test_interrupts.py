@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,10 +10,13 @@ import time
 
 import pytest
 
+from flows import interrupts
+from telltale_core.errors import ConfigError
+
 STUBBORN = """
 import time
 from flows import interrupts
-with interrupts.heeding({grace_s}):
+with interrupts.heeding():
     while True:
         try:
             print("ready", flush=True)
@@ -23,8 +27,9 @@ with interrupts.heeding({grace_s}):
 
 
 def start(grace_s: float) -> subprocess.Popen[str]:
-    program = [sys.executable, "-c", STUBBORN.format(grace_s=grace_s)]
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    variables = {**os.environ, interrupts.VARIABLE: str(grace_s)}
+    program = [sys.executable, "-c", STUBBORN]
+    process = subprocess.Popen(program, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert line(process) == "ready"
     return process
 
@@ -60,7 +65,7 @@ def test_what_swallows_a_signal_is_ended_when_its_time_is_over(number: signal.Si
 
 
 def test_a_signal_that_was_ignored_before_stays_so() -> None:
-    ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + STUBBORN.format(grace_s=1.0)
+    ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + STUBBORN
     process = subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE, text=True)
     assert line(process) == "ready"
     process.send_signal(signal.SIGHUP)
@@ -68,3 +73,10 @@ def test_a_signal_that_was_ignored_before_stays_so() -> None:
         process.wait(3)
     process.kill()
     process.communicate()
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "inf"])
+def test_a_grace_that_is_no_time_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(interrupts.VARIABLE, given)
+    with pytest.raises(ConfigError, match="TELLTALE_GRACE_S must be"), interrupts.heeding():
+        pass

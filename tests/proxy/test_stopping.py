@@ -50,11 +50,10 @@ def texts(tmp_path_factory):
     return ingest(str(file), tmp_path_factory.mktemp("drops"), DropConfig())
 
 
-SETTINGS = ProxyConfig(
-    epochs=3, width=4, batch_size=20, snapshots_per_epoch=2, device="cpu", precision="float32", threads=1
-)
+SETTINGS = ProxyConfig(epochs=3, width=4, batch_size=20, snapshots_per_epoch=2, device="cpu", threads=1)
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("kind", ["images", "texts"])
 def test_stopped_at_any_step_it_loses_none(kind, drop, texts, tmp_path, log_bytes, after_steps):
     """10 or 8 steps an epoch, two snapshots: stopped before the first, between, right after one, at an epoch's end."""
@@ -77,6 +76,7 @@ def test_stopped_at_any_step_it_loses_none(kind, drop, texts, tmp_path, log_byte
     ).read_bytes()
 
 
+@pytest.mark.trains
 def test_a_deadline_saves_the_step_as_well(drop, tmp_path):
     with pytest.raises(OverBudget, match="deadline_s"):
         train(drop, tmp_path, dataclasses.replace(SETTINGS, epochs=100000, deadline_s=0.5))

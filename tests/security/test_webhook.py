@@ -14,6 +14,7 @@ from flows import http_guard
 from flows.bridge import Bridge
 from flows.webhook import webhook
 
+pytestmark = pytest.mark.server
 TOKEN = "a-token-of-the-test-0001"
 HEAD = f"POST / HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {TOKEN}\r\n"
 

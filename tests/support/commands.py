@@ -20,6 +20,7 @@ class Started:
 
     def __init__(self, folder: Path, arguments: list[str], environment: dict[str, str]) -> None:
         folder.mkdir()
+        self.environment = environment
         self.printed, self.told = folder / "stdout.txt", folder / "stderr.txt"
         with self.printed.open("w") as out, self.told.open("w") as err:
             command = [sys.executable, "-m", "flows.cli", *arguments]
