@@ -312,6 +312,6 @@ def test_nothing_published_is_an_empty_log(store):
 
 
 def test_run_key_depends_on_each_part():
-    base = ["d", "c", "v", "s3://x/y"]
-    keys = {make_run_key(*base)} | {make_run_key(*base[:i], "other", *base[i + 1 :]) for i in range(4)}
-    assert len(keys) == 5
+    base = ["d", "c", "v"]
+    keys = {make_run_key(*base)} | {make_run_key(*base[:i], "other", *base[i + 1 :]) for i in range(3)}
+    assert len(keys) == 4
