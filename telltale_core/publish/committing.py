@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import logging
 from typing import Any
@@ -46,7 +45,7 @@ def commit(placer: Placer, versions: list[Version], draft: dict[str, Any], *, fo
             return standing
         version = _numbered(store, versions, draft, placer.write_id)
         if placer.dry_run:
-            return dataclasses.replace(version, committed=False)
+            return Version(store=store, manifest=version.manifest, data=version.data, committed=False)
         placer.check_deadline()
         try:
             store.create(key_of(version.number), version.data)

@@ -162,7 +162,7 @@ def parse(store: Store, number: int, data: bytes, folder: str = FOLDER) -> Versi
         manifest = json.loads(data)
     except (ValueError, RecursionError):
         raise Corrupt(f"{where} is not JSON: the manifest is damaged, {CURE}") from None
-    if not isinstance(manifest, dict) or manifest.get("format") not in {FORMAT, UNPROVED_FORMAT}:
+    if not isinstance(manifest, dict) or manifest.get("format") not in (FORMAT, UNPROVED_FORMAT):
         raise Corrupt(f"{where} is not a manifest of format {FORMAT!r}")
     if (manifest["format"] == FORMAT or PROOF in manifest) and not _proves_itself(manifest, data):
         raise Corrupt(f"{where} does not have the sha256 that it states of itself: it is damaged, {CURE}")
