@@ -98,7 +98,10 @@ class LocalTransport:
             return
         if self.root in folder.parents or not (stands or folder.parent.is_dir()):
             self._settle(folder.parent)
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder)) from None
         with contextlib.suppress(*[PermissionError] if stands else []):  # the root may lie in a folder of others
             _sync_folder(folder.parent)
         self._settled.add(folder)

@@ -27,7 +27,7 @@ class Disk:
 
         def fsync(handle: int) -> None:
             real["fsync"](handle)
-            self.calls.append(("fsync", Path(os.readlink(f"/proc/self/fd/{handle}"))))
+            self.calls.append(("fsync", Path(f"/proc/self/fd/{handle}").readlink()))
 
         def link(source: Any, target: Any, **more: Any) -> None:
             assert ("fsync", Path(source)) in self.calls, f"{target} gets its name before its bytes are on disk"
@@ -42,7 +42,7 @@ class Disk:
             monkeypatch.setattr(os, name, function)
 
     def kept(self, calls: int, top: Path) -> set[Path]:
-        """Return which names below ``top`` are sure to be on disk after so many calls: their folder was synced since."""
+        """Return which names below ``top`` are sure to be on disk after so many calls, with all folders above them."""
         synced: set[Path] = set()
         waiting: set[Path] = set()
         for kind, path in self.calls[:calls]:
