@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.console import ERROR, Outcome
-from flows.options import Dataset, Number
+from flows.options import Dataset, Number, Over, Repair, Work
 
 
 def log(dataset: Dataset) -> Outcome:
@@ -29,6 +29,7 @@ def log(dataset: Dataset) -> Outcome:
             "drop": version.manifest["drop"],
             "counts": version.counts,
             "run_key": version.run_key,
+            "proved": version.proved,
             "statement": version.manifest["verdict"].get("statement"),
         }
         for version in versions
@@ -39,6 +40,10 @@ def log(dataset: Dataset) -> Outcome:
     ]
     heads = ("version", "created", "drop", *names) if versions else ()
     lines = [] if versions else [f"{dataset} holds no published version"]
+    if versions and not versions[-1].proved:
+        lines = [
+            f"version {versions[-1].number} is unproved: its manifest, of an older format, holds no digest of itself"
+        ]
     return Outcome(data={"dataset": dataset, "versions": listed}, lines=lines, heads=heads, rows=rows)
 
 
@@ -59,38 +64,56 @@ def why(
     return Outcome(data=dataclasses.asdict(found), lines=[found.sentence(), f"its row: {found.file}, row {found.row}"])
 
 
-def verify(dataset: Dataset, number: Number = None) -> Outcome:
+def verify(dataset: Dataset, number: Number = None, repair: Repair = False, work: Work = "runs") -> Outcome:
     """Read a version back, all of it, and hold it against its own record; exit code 1 where something is wrong.
 
-    \b
-    Example: telltale verify s3://clean/signs --version 3
-    """
-    from telltale_core import publish
+    With --repair, what is lost or damaged is written again first: manifests from their mirror, objects from what the
+    run left in the work area. Only bytes with the digest that the version states are written.
 
+    \b
+    Examples: telltale verify s3://clean/signs --version 3
+              telltale verify ./clean --repair --work runs
+    """
+    from telltale_core import publish, stages
+
+    data: dict[str, object] = {}
+    lines: list[str] = []
+    left: tuple[str, ...] = ()
+    if repair:
+        mended = stages.repair(dataset, work, number)
+        left = mended.left
+        data["repair"] = {"written": mended.written, "left": left}
+        lines += [*(f"written again: {url}" for url in mended.written), *(f"left as it is: {why}" for why in left)]
     found = publish.verify(dataset, number)
-    data = {**dataclasses.asdict(found), "ok": found.ok}
+    data |= {**dataclasses.asdict(found), "ok": found.ok}
     size = f"{found.blobs} objects, {found.bytes:,} bytes, {found.rows:,} rows"
     if found.ok:
-        return Outcome(data=data, lines=[f"version {found.number} is whole: {size}"])
-    lines = [f"version {found.number} is damaged ({size}):", *(f"- {problem}" for problem in found.problems)]
-    return Outcome(data=data, lines=lines, code=ERROR)
+        lines += [f"version {found.number} is whole: {size}", *found.notes]
+    else:
+        lines += [f"version {found.number} is damaged ({size}):", *(f"- {problem}" for problem in found.problems)]
+    return Outcome(data=data, lines=lines, code=0 if found.ok and not left else ERROR)
 
 
 def restore(
     dataset: Dataset,
     sample_ids: Annotated[list[str], typer.Argument(metavar="SAMPLE_ID...", help="Quarantined or review samples.")],
+    *,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the new version's lineage.")],
     by: Annotated[str | None, typer.Option("--by", help="Who; your user name by default.")] = None,
     number: Number = None,
+    over: Over = None,
 ) -> Outcome:
     """Bring samples back from quarantine, as a new version; the old one stays as it is.
+
+    Restores of one version at a time all hold. Where another run was published meanwhile, nothing is done (exit code
+    4): the restored version would take its place.
 
     \b
     Example: telltale restore ./clean digit-000042 digit-000107 --reason "looked at them, they are fine"
     """
     from telltale_core import publish
 
-    made = publish.restore(dataset, sample_ids, reason=reason, by=by or getpass.getuser(), number=number)
+    made = publish.restore(dataset, sample_ids, reason=reason, by=by or getpass.getuser(), number=number, over=over)
     data = {"version": made.number, "counts": made.counts, "restored": sorted(set(sample_ids))}
     line = f"version {made.number} has {len(set(sample_ids))} samples back; it publishes {made.counts['published']:,}"
     return Outcome(data=data, lines=[line])

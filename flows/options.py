@@ -33,6 +33,14 @@ Approve = Annotated[bool, typer.Option("--approve", help="Publish although the v
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write to DST.")]
 Number = Annotated[int | None, typer.Option("--version", metavar="N", help="A version number; the newest by default.")]
 
+Repair = Annotated[
+    bool, typer.Option("--repair", help="Write what is lost or damaged again: manifests, and objects from --work.")
+]
+Over = Annotated[
+    int | None,
+    typer.Option("--over", metavar="N", help="The newest version, of another run, that the new one may supersede."),
+]
+
 # Of the demo alone.
 Data = Annotated[
     str | None,

@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 
 from telltale_core.digest import sha256_bytes
+from telltale_core.storage.names import parse_url
 
 log = logging.getLogger(__name__)
 LEASE_S = 60.0  # a killed holder frees its place after this
@@ -19,7 +20,8 @@ PATIENCE_S = float(os.environ.get("TELLTALE_PUBLICATION_WAIT_S", "120"))
 
 
 def name_of(dataset: str) -> str:
-    """Return the limit's name for a dataset, such as ``publish-signs-3fa94c1b``."""
+    """Return the limit's name for a dataset, such as ``publish-signs-3fa94c1b``, however its address is spelled."""
+    dataset = parse_url(dataset).url
     last = "".join(char if char.isalnum() or char in "-_" else "-" for char in dataset.rstrip("/").rsplit("/", 1)[-1])
     return f"publish-{last[:40]}-{sha256_bytes(dataset.encode())[:8]}"
 

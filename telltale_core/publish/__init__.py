@@ -9,6 +9,7 @@ from telltale_core.publish.history import log, read_version
 from telltale_core.publish.manifest import Version, make_run_key
 from telltale_core.publish.plan import PublishConfig
 from telltale_core.publish.protocol import publish
+from telltale_core.publish.repairing import Repair, Sources, repair
 from telltale_core.publish.restoring import restore
 from telltale_core.publish.verifying import VerifyReport, verify
 
@@ -16,6 +17,8 @@ __all__ = [
     "Explanation",
     "GcReport",
     "PublishConfig",
+    "Repair",
+    "Sources",
     "VerifyReport",
     "Version",
     "gc",
@@ -23,6 +26,7 @@ __all__ = [
     "make_run_key",
     "publish",
     "read_version",
+    "repair",
     "restore",
     "verify",
     "why",

@@ -7,11 +7,10 @@ import logging
 from typing import Any
 
 from telltale_core import stopping
-from telltale_core.digest import sha256_bytes
-from telltale_core.errors import CommitUnknown, Conflict, Corrupt, NotFound, Transient
+from telltale_core.errors import CommitUnknown, Conflict, Corrupt, NotFound, StorageError, Transient
 from telltale_core.publish.failpoint import reach
-from telltale_core.publish.history import read_numbered
-from telltale_core.publish.manifest import FORMAT, Version, count_problem, key_of, library_versions, to_bytes
+from telltale_core.publish.history import mirror, read_numbered
+from telltale_core.publish.manifest import FORMAT, Version, key_of, library_versions, parse, seal
 from telltale_core.publish.placing import Placer
 from telltale_core.storage import Store
 
@@ -29,31 +28,37 @@ def find_run(versions: list[Version], run_key: str, drop_digest: str) -> Version
     return None
 
 
-def commit(placer: Placer, versions: list[Version], draft: dict[str, Any]) -> Version:
-    """Return the version made of ``draft``, committed under the next free number, or what this run published before.
+class ParentMoved(Conflict):
+    """Another version was committed after the one that was to be the parent."""
+
+
+def commit(placer: Placer, versions: list[Version], draft: dict[str, Any], *, follow: bool = True) -> Version:
+    """Return the version made of ``draft``, committed after the last of ``versions``, or what this run has published.
 
     ``draft`` lacks only format, number, parent, write id and time. Whoever loses a race for a number reads the winner,
-    and takes the next number unless the winner is the same run. Raises :class:`Corrupt` if the counts do not add up,
+    and takes the next number unless the winner is the same run; without ``follow`` it raises :class:`ParentMoved`
+    instead, as the draft was made of its parent. Raises :class:`Corrupt` if the counts do not add up,
     :class:`CommitUnknown` if the manifest may or may not stand (run again: the run key decides).
     """
     store, versions = placer.store, list(versions)
     for _ in range(MOST_CONFLICTS):
         if standing := find_run(versions, draft["run_key"], draft["drop"]["digest"]):
             return standing
-        version = _numbered(store, versions, draft, placer.write_id, committed=not placer.dry_run)
-        if problem := count_problem(version):
-            raise Corrupt(f"refused to publish: {problem}")
+        version = _numbered(store, versions, draft, placer.write_id)
         if placer.dry_run:
-            return version
+            return Version(store=store, manifest=version.manifest, data=version.data, committed=False)
         placer.check_deadline()
         try:
             with stopping.in_order():
                 _create(store, version)
         except Conflict:
             versions.append(_winner(store, version.number))
-            logger.info("version %d of %s was taken, trying the next", version.number, store.location.url)
+            logger.info("version %d of %s was taken", version.number, store.location.url)
+            if not follow and versions[-1].run_key != draft["run_key"]:
+                raise ParentMoved(f"{store.location.url}: version {version.number} was committed meanwhile") from None
             continue
         reach("after-commit")
+        settle(store, [version])
         return version
     raise Conflict(f"{store.location.url}: {MOST_CONFLICTS} other versions were committed meanwhile, run again")
 
@@ -64,7 +69,7 @@ def _create(store: Store, version: Version) -> None:
     name = f"version {version.number} of {store.location.url}"
     stopping.note_commit(f"{name} was being committed, the same command finds out whether it stands")
     try:
-        store.create(key_of(version.number), to_bytes(version.manifest))
+        store.create(key_of(version.number), version.data)
     except Conflict:
         stopping.note_commit("")
         raise
@@ -72,20 +77,34 @@ def _create(store: Store, version: Version) -> None:
     stopping.note_commit(f"{name} was committed before")
 
 
-def _numbered(
-    store: Store, versions: list[Version], draft: dict[str, Any], write_id: str, *, committed: bool
-) -> Version:
+def settle(store: Store, versions: list[Version]) -> None:
+    """See that committed manifests stay: on disk, and in the mirror. What fails may pass, and is left to the next run.
+
+    Raises :class:`Corrupt` where the mirror shows that another version of the same number was lost.
+    """
+    try:
+        store.persist(key_of(versions[-1].number))  # a killed publisher may have left it unsynced
+        mirror(store, versions)
+    except Conflict as error:
+        raise Corrupt(f"a manifest was lost and its number given to another version: {error}") from None
+    except StorageError as error:
+        logger.warning("the mirror of the manifests is not complete, the next publication completes it: %s", error)
+
+
+def _numbered(store: Store, versions: list[Version], draft: dict[str, Any], write_id: str) -> Version:
+    """Return the version as its readers will see it; raises :class:`Corrupt` if they would refuse it."""
     parent = versions[-1] if versions else None
+    number = parent.number + 1 if parent else 1
     manifest = {
         **draft,
         "format": FORMAT,
-        "number": parent.number + 1 if parent else 1,
+        "number": number,
         "parent": {"number": parent.number, "sha256": parent.sha256} if parent else None,
         "write_id": write_id,
         "created_at": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         "libraries": library_versions(),
     }
-    return Version(store=store, manifest=manifest, sha256=sha256_bytes(to_bytes(manifest)), committed=committed)
+    return parse(store, number, seal(manifest))
 
 
 def _winner(store: Store, number: int) -> Version:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from telltale_core.errors import Corrupt, NotFound
-from telltale_core.publish.manifest import FOLDER, Version, key_of, number_of, parse
+from telltale_core.publish.manifest import CURE, FOLDER, MIRROR, Version, key_of, number_of, parse
 from telltale_core.storage import Store, open_store
 
 Dataset = str | os.PathLike[str] | Store
@@ -18,32 +20,76 @@ def as_store(dataset: Dataset) -> Store:
     return dataset if isinstance(dataset, Store) else open_store(dataset)
 
 
+def numbers(store: Store) -> range:
+    """Return the numbers of all versions that ever were: from 1 to the highest of the manifests and their mirrors."""
+    mirrored = _standing(store, MIRROR)  # listed first: whatever stands there was committed before
+    return range(1, max(mirrored | _standing(store, FOLDER), default=0) + 1)
+
+
+def _standing(store: Store, folder: str) -> set[int]:
+    return {number for key in store.list(folder) if (number := number_of(key, folder)) is not None}
+
+
 def read_numbered(store: Store, number: int) -> Version:
     """Return one version by number; raises :class:`NotFound` or :class:`Corrupt`."""
     return parse(store, number, store.read(key_of(number)))
 
 
+def _read_known(store: Store, number: int) -> Version:
+    """Return a version of which is known that it was published."""
+    try:
+        return read_numbered(store, number)
+    except NotFound:
+        raise Corrupt(f"{store.url(key_of(number))} is missing, but it was published: {CURE}") from None
+
+
 def log(dataset: Dataset) -> list[Version]:
     """Return all versions, oldest (number 1) first; an empty list where nothing is published.
 
-    Raises :class:`Corrupt` if a manifest is damaged or a number is missing in between.
+    Raises :class:`Corrupt` if a manifest is damaged or missing, or not the one that the version after it names.
     """
     store = as_store(dataset)
-    numbers = sorted(number for key in store.list(FOLDER) if (number := number_of(key)) is not None)
-    if gap := next((wanted for wanted, number in enumerate(numbers, 1) if wanted != number), None):
-        raise Corrupt(f"{store.url(key_of(gap))} is missing, but later versions stand: restore it from a backup")
-    if len(numbers) < 3:
-        return [read_numbered(store, number) for number in numbers]
-    with ThreadPoolExecutor(PARALLEL_READS) as pool:
-        return list(pool.map(lambda number: read_numbered(store, number), numbers))
+    known = numbers(store)
+    if len(known) < 3:
+        versions = [_read_known(store, number) for number in known]
+    else:
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            versions = list(pool.map(lambda number: _read_known(store, number), known))
+    for parent, version in itertools.pairwise([None, *versions]):
+        if version is not None and (problem := chain_problem(parent, version)):
+            raise Corrupt(f"{store.location.url}: {problem}: {CURE}")
+    return versions
+
+
+def chain_problem(parent: Version | None, version: Version) -> str | None:
+    """Return how a version contradicts the one before it (None for version 1), or None if it names that as parent."""
+    stated = version.manifest.get("parent")
+    if parent is None:
+        return None if stated is None else "version 1 names a parent"
+    if stated == {"number": parent.number, "sha256": parent.sha256}:
+        return None
+    return f"version {version.number} names another parent than version {parent.number} as it stands"
+
+
+def mirror(store: Store, versions: Iterable[Version]) -> None:
+    """See that each version's manifest stands once more in the mirror, so that its loss is noticed and mended.
+
+    Raises :class:`Conflict` if another version of this number stood once, which means that a manifest was lost.
+    """
+    standing = _standing(store, MIRROR)
+    for version in versions:
+        if version.number not in standing:
+            store.create(key_of(version.number, MIRROR), version.data)
 
 
 def read_version(dataset: Dataset, number: int | None = None) -> Version:
-    """Return version ``number``, or the newest; raises :class:`NotFound` if there is none."""
+    """Return version ``number``, or the newest.
+
+    Raises :class:`NotFound` if there is none, :class:`Corrupt` if its manifest is damaged or lost.
+    """
     store = as_store(dataset)
     if number is not None:
         return read_numbered(store, number)
-    numbers = [found for key in store.list(FOLDER) if (found := number_of(key)) is not None]
-    if not numbers:
+    if not (known := numbers(store)):
         raise NotFound(f"{store.location.url} holds no published version")
-    return read_numbered(store, max(numbers))
+    return _read_known(store, known[-1])

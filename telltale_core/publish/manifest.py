@@ -1,4 +1,8 @@
-"""The record of one version: ``_versions/<number>.json``, created once, whose creation is the only commit."""
+"""The record of one version: ``_versions/<number>.json``, created once, whose creation is the only commit.
+
+A manifest proves itself: it holds the digest of its own canonical bytes without that digest, and is refused unless it
+is written in just those bytes. Manifests of the format before had no such digest; they are read, and called unproved.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from telltale_core.digest import digest_of, sha256_bytes
-from telltale_core.errors import Corrupt, TelltaleError
+from telltale_core.errors import ConfigError, Corrupt, TelltaleError
 from telltale_core.storage import Store
 from telltale_core.storage.names import check_key
 
-FORMAT = "telltale.version/1"
+FORMAT = "telltale.version/2"
+UNPROVED_FORMAT = "telltale.version/1"  # without a digest of itself
+PROOF = "self_sha256"
 FOLDER = "_versions"
+MIRROR = "_mirror"  # holds each manifest once more: what is lost from one folder stands in the other
+CURE = "run `telltale verify DATASET --repair`, or restore it from a backup"
 LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "scipy", "torch", "torchvision", "telltale-cleanse")
 _FIELDS = {
     "number": int,
@@ -52,13 +60,30 @@ class Version:
 
     store: Store
     manifest: dict[str, Any]
-    sha256: str
+    data: bytes  # the manifest's own, of which ``sha256`` is the digest
     committed: bool = True
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of the manifest's bytes, by which the version after this one names it."""
+        return sha256_bytes(self.data)
 
     @property
     def number(self) -> int:
         """Return the version's number; the first is 1 and there are no gaps."""
         return int(self.manifest["number"])
+
+    @property
+    def proved(self) -> bool:
+        """Return whether the manifest holds a digest of itself, which was checked when it was read."""
+        return bool(self.manifest["format"] == FORMAT)
+
+    @property
+    def restored_from(self) -> int | None:
+        """Return the number of the version of which this one is a restore, or None if a run published it."""
+        lineage = self.manifest["lineage"]
+        number = lineage.get("restored_from") if "restore" in lineage else None
+        return number if type(number) is int else None
 
     @property
     def run_key(self) -> str:
@@ -85,20 +110,23 @@ class Version:
         return [self.store.url(blob.path) for blob in self.blobs("quarantine")]
 
 
-def make_run_key(drop_digest: str, config_digest: str, code_version: str, dataset: str) -> str:
-    """Return the name of a run, 64 hex digits: publishing twice under it gives one version."""
-    return digest_of({"code": code_version, "config": config_digest, "dataset": dataset, "drop": drop_digest})
+def make_run_key(drop_digest: str, config_digest: str, code_version: str) -> str:
+    """Return the name of a run, 64 hex digits: publishing twice under it in one dataset gives one version.
+
+    The dataset's address is no part of it: a folder has many (relative, through links, on other hosts), and may move.
+    """
+    return digest_of({"code": code_version, "config": config_digest, "drop": drop_digest})
 
 
-def key_of(number: int) -> str:
-    """Return the key of a version's manifest."""
-    return f"{FOLDER}/{number:08d}.json"
+def key_of(number: int, folder: str = FOLDER) -> str:
+    """Return the key of a version's manifest, or with :data:`MIRROR` that of its mirror."""
+    return f"{folder}/{number:08d}.json"
 
 
-def number_of(key: str) -> int | None:
+def number_of(key: str, folder: str = FOLDER) -> int | None:
     """Return the version number that a key names, or None for a key of another shape."""
-    name = key.removeprefix(f"{FOLDER}/").removesuffix(".json")
-    return int(name) if name.isascii() and name.isdigit() and key == key_of(int(name)) else None
+    name = key.removeprefix(f"{folder}/").removesuffix(".json")
+    return int(name) if name.isascii() and name.isdigit() and key == key_of(int(name), folder) else None
 
 
 def library_versions() -> dict[str, str]:
@@ -117,29 +145,48 @@ def to_bytes(manifest: dict[str, Any]) -> bytes:
     return (json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def parse(store: Store, number: int, data: bytes) -> Version:
+def seal(manifest: dict[str, Any]) -> bytes:
+    """Return the bytes of a manifest with its proof; raises :class:`ConfigError` if it holds what JSON cannot."""
+    try:
+        plain = json.loads(to_bytes({name: value for name, value in manifest.items() if name != PROOF}))
+        return to_bytes({**plain, PROOF: sha256_bytes(to_bytes(plain))})
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"lineage, verdict and drop must hold JSON values only ({type(error).__name__}): {error}"
+        raise ConfigError(message) from None
+
+
+def parse(store: Store, number: int, data: bytes, folder: str = FOLDER) -> Version:
     """Return the version that a manifest's bytes describe; raises :class:`Corrupt` unless it is one, whole."""
-    where = store.url(key_of(number))
+    where = store.url(key_of(number, folder))
     try:
         manifest = json.loads(data)
     except (ValueError, RecursionError):
-        raise Corrupt(f"{where} is not JSON: the manifest is damaged, restore it from a backup") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise Corrupt(f"{where} is not JSON: the manifest is damaged, {CURE}") from None
+    if not isinstance(manifest, dict) or manifest.get("format") not in (FORMAT, UNPROVED_FORMAT):
         raise Corrupt(f"{where} is not a manifest of format {FORMAT!r}")
+    if (manifest["format"] == FORMAT or PROOF in manifest) and not _proves_itself(manifest, data):
+        raise Corrupt(f"{where} does not have the sha256 that it states of itself: it is damaged, {CURE}")
     for name, kind in _FIELDS.items():
         if not isinstance(manifest.get(name), kind):
             raise Corrupt(f"{where} should hold {name!r} as a {kind.__name__}")
     if manifest["number"] != number:
-        raise Corrupt(f"{where} says that it is version {manifest['number']}")
+        raise Corrupt(f"{where} says that it is version {manifest['number']}: {CURE}")
     for name in _FILE_LISTS:
         for entry in manifest[name]:
             _check_entry(entry, f"{where}, {name}")
     if not all(type(count) is int and count >= 0 for count in manifest["counts"].values()):
         raise Corrupt(f"{where} holds a count that is not a whole number")
-    version = Version(store=store, manifest=manifest, sha256=sha256_bytes(data))
+    version = Version(store=store, manifest=manifest, data=data)
     if problem := count_problem(version):
         raise Corrupt(f"{where}: {problem}")
     return version
+
+
+def _proves_itself(manifest: dict[str, Any], data: bytes) -> bool:
+    try:
+        return seal(manifest) == data
+    except ConfigError:  # such as NaN, which Python reads as JSON
+        return False
 
 
 def _check_entry(entry: Any, where: str) -> None:

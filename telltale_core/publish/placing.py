@@ -93,6 +93,7 @@ class Placer:
             age_s = time.time() - found.modified_s
             if found.bytes != blob.bytes or abs(age_s) > REUSE_S or not self._kept(blob):
                 return False
+            self.store.persist(blob.path)  # its creator may have been killed before it was on disk
             born = [now - max(0.0, age_s) for now in asked]
             self._oldest = min(self._oldest[0], born[0]), min(self._oldest[1], born[1])
         return not self.store.exists(tombstone(blob.path))

@@ -6,13 +6,13 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from telltale_core.errors import BadInput, ConfigError, Corrupt, NeedsReview
-from telltale_core.publish.committing import commit, find_run
+from telltale_core.publish.committing import commit, find_run, settle
 from telltale_core.publish.failpoint import reach
 from telltale_core.publish.history import Dataset, as_store, log
 from telltale_core.publish.manifest import Blob, Version, make_run_key
@@ -28,8 +28,19 @@ from telltale_core.publish.plan import (
     remark_names,
     with_remarks,
 )
+from telltale_core.publish.verifying import still_whole
 
 logger = logging.getLogger(__name__)
+
+
+class Placing(Protocol):
+    """What holds blobs: of a new version (:class:`Placer`), or of one that is repaired."""
+
+    def place(self, data: bytes, suffix: str, rows: int | None) -> Blob:
+        """Return the blob that holds ``data``."""
+        ...
+
+
 TABLE = ".parquet"
 LINEAGE = ("config_digest", "code_version", "seed")
 
@@ -47,35 +58,37 @@ def publish(
 ) -> Version:
     """Return the version that holds the drop's kept rows; the same ``run_key`` always gives the same version.
 
-    ``run_key`` is made of the drop, the lineage and the dataset unless it is given.
+    ``run_key`` is made of the drop and the lineage unless it is given.
 
     ``dataset`` is a folder, ``memory://`` or ``s3://`` URL. ``lineage`` holds at least ``config_digest``,
     ``code_version`` and ``seed``, JSON values only. With ``dry_run`` nothing is written and the version that would have
     been is returned. Raises :class:`NeedsReview` where the verdict asks for a person, unless ``lineage["approved"]``.
-    Readers see the whole version or none of it. Raises :class:`Corrupt` for a damaged input or a
-    store that loses bytes, :class:`CommitUnknown` when the commit's outcome is unknown (run again),
-    :class:`Transient` when the store kept refusing.
+    Readers see the whole version or none of it. Raises :class:`Corrupt` for a damaged input, a store that loses bytes,
+    or where the version that this run published before is not whole any more; :class:`CommitUnknown` when the commit's
+    outcome is unknown (run again), :class:`Transient` when the store kept refusing.
     """
     config = config or PublishConfig()
     if missing := [name for name in LINEAGE if name not in lineage]:
         raise ConfigError(f"lineage lacks {', '.join(missing)}")
     store = as_store(dataset)
     config_digest, code_version, _ = (str(lineage[name]) for name in LINEAGE)
-    run_key = run_key or make_run_key(drop.digest, config_digest, code_version, store.location.url)
+    run_key = run_key or make_run_key(drop.digest, config_digest, code_version)
     judged = read_verdict(verdict_dir, drop)
     versions = log(store)
     if standing := find_run(versions, run_key, drop.digest):
         logger.info("run %s is version %d of %s already", run_key[:12], standing.number, store.location.url)
-        return standing
+        return standing if dry_run else still_whole(standing, versions)
     if judged.record.get("needs_review") and not lineage.get("approved"):
         raise NeedsReview(
             f"{judged.record.get('statement', 'the verdict needs a look')} Look at the report first, then "
             "publish with approval (--approve, or lineage['approved'] = True). Nothing was published."
         )
+    if versions and not dry_run:
+        settle(store, versions)
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)
     draft = _describe(drop, judged, store.location.url, run_key, lineage)
     reach("publish-begin")
-    draft.update(_place_all(placer, drop, judged, config, report))
+    draft.update(place_all(placer, drop, judged, config, report))
     draft["counts"] = _counts(drop, judged, draft)
     reach("before-commit")
     version = commit(placer, versions, draft)
@@ -97,8 +110,8 @@ def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: M
     }
 
 
-def _place_all(
-    placer: Placer, drop: DropLike, judged: Judged, config: PublishConfig, report: Path | None
+def place_all(
+    placer: Placing, drop: DropLike, judged: Judged, config: PublishConfig, report: Path | None
 ) -> dict[str, Any]:
     """Place every blob of the version and return the manifest's entries for them."""
     payload = check_payload(drop)

@@ -11,14 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from telltale_core.digest import digest_of
-from telltale_core.errors import BadInput, ConfigError, NotFound
-from telltale_core.publish.committing import commit
-from telltale_core.publish.history import Dataset, as_store, log, read_version
+from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
+from telltale_core.publish.committing import MOST_CONFLICTS, ParentMoved, commit, settle
+from telltale_core.publish.history import Dataset, as_store, log
 from telltale_core.publish.manifest import Blob, Version
 from telltale_core.publish.placing import Placer
 from telltale_core.publish.plan import REMARKS, PublishConfig, encode
-from telltale_core.publish.protocol import TABLE, entries, split
+from telltale_core.publish.protocol import TABLE, Placing, entries, split
 from telltale_core.publish.tables import read_table, read_tables
+from telltale_core.publish.verifying import still_whole
+from telltale_core.storage import Store
 
 
 def restore(
@@ -28,27 +30,72 @@ def restore(
     reason: str,
     by: str,
     number: int | None = None,
+    over: int | None = None,
     config: PublishConfig | None = None,
 ) -> Version:
     """Return a new version that is version ``number`` (default: the newest) with these samples published.
 
     The restored rows follow the others, in a shard of their own; they leave this version's quarantine, and index and
-    lineage say who brought them back and why. Asking for the same again returns the version that was made. Raises
-    :class:`NotFound` for an unknown sample and :class:`BadInput` for one that is not in quarantine or review.
+    lineage say who brought them back and why. Asking for the same again returns the version that was made.
+
+    A compare-and-swap: the new version's parent is the version that was read. Where other restores of the same version
+    came in between, it is made again of the newest, so that all of them hold. Where another run was published, it would
+    take that run's place: :class:`Conflict`, unless ``over`` names the newest version as the one to be superseded.
+    Raises :class:`NotFound` for an unknown sample and :class:`BadInput` for one that is not in quarantine or review.
     """
     wanted = sorted(set(sample_ids))
     if not wanted or not reason.strip() or not by.strip():
         raise ConfigError("restore needs at least one sample id, a reason and a name (by)")
     store = as_store(dataset)
-    base = read_version(store, number)
     request = {"sample_ids": wanted, "reason": reason, "by": by}
-    if base.manifest["lineage"].get("restore") == request:
-        return base
+    for _ in range(MOST_CONFLICTS):
+        versions = log(store)
+        asked = _numbered(store, versions, number)
+        number = asked.number  # what was read first stays what is asked for, whatever is committed meanwhile
+        line = _line(versions, asked)
+        if done := next((version for version in line if version.manifest["lineage"].get("restore") == request), None):
+            return still_whole(done, versions)
+        newest = versions[-1]
+        if line[-1] is not newest and over != newest.number:
+            raise Conflict(
+                f"version {newest.number} of {store.location.url} holds another run than version {asked.number}: a "
+                f"restore of the older one would take its place. Restore from version {newest.number} (the default), "
+                f"or say that it is to be superseded: --over {newest.number}"
+            )
+        try:
+            return _restored(store, versions, line[-1], request, config or PublishConfig())
+        except ParentMoved:
+            continue
+    raise Conflict(f"{store.location.url}: {MOST_CONFLICTS} other versions were committed meanwhile, run again")
+
+
+def _numbered(store: Store, versions: list[Version], number: int | None) -> Version:
+    if not versions or (number is not None and not 1 <= number <= len(versions)):
+        raise NotFound(
+            f"{store.location.url} holds no {'published version' if number is None else f'version {number}'}"
+        )
+    return versions[-1 if number is None else number - 1]
+
+
+def _line(versions: list[Version], asked: Version) -> list[Version]:
+    """Return the versions that hold the same run: back from ``asked`` to what was published, and on to its restores."""
+    line = [asked]
+    while (before := line[0].restored_from) is not None and 0 < before < line[0].number:
+        line.insert(0, versions[before - 1])
+    for version in versions[asked.number :]:
+        if version.restored_from == line[-1].number:
+            line.append(version)
+    return line
+
+
+def _restored(
+    store: Store, versions: list[Version], base: Version, request: dict[str, Any], config: PublishConfig
+) -> Version:
     index = read_tables(base, "index")
     if index is None:
-        raise NotFound(f"version {base.number} of {store.location.url} holds no sample {wanted[0]!r}")
-    _check(index, wanted, base)
-    versions = log(store)
+        raise NotFound(f"version {base.number} of {store.location.url} holds no sample {request['sample_ids'][0]!r}")
+    _check(index, request["sample_ids"], base)
+    settle(store, versions)
     draft: dict[str, Any] = {
         **{name: base.manifest[name] for name in ("dataset", "drop", "verdict", "rejected", "report")},
         **{name: base.manifest[name] for name in ("schema", "remark_columns") if name in base.manifest},
@@ -56,8 +103,8 @@ def restore(
         "lineage": {**base.manifest["lineage"], "restore": request, "restored_from": base.number},
     }
     placer = Placer(store, versions, uuid.uuid4().hex)
-    draft.update(_moved(placer, base, index, request=request, config=config or PublishConfig()))
-    return commit(placer, versions, draft)
+    draft.update(moved(placer, base, index, request=request, config=config))
+    return commit(placer, versions, draft, follow=False)
 
 
 def _check(index: pa.Table, wanted: list[str], base: Version) -> None:
@@ -69,8 +116,8 @@ def _check(index: pa.Table, wanted: list[str], base: Version) -> None:
         raise BadInput("not_in_quarantine", f"{where} has published {kept[0]!r} (of {len(kept)}): nothing to restore")
 
 
-def _moved(
-    placer: Placer, base: Version, index: pa.Table, *, request: dict[str, Any], config: PublishConfig
+def moved(
+    placer: Placing, base: Version, index: pa.Table, *, request: dict[str, Any], config: PublishConfig
 ) -> dict[str, Any]:
     """Return files, quarantine, index and counts of the new version; shards that lose no row are used as they are."""
     id_column = base.manifest.get("remark_columns", {}).get("sample_id", "sample_id")
@@ -112,10 +159,10 @@ def _moved(
 
 def _recounted(base: Version, index: pa.Table, wanted: list[str]) -> dict[str, int]:
     counts = base.counts
-    moved = index.filter(pc.is_in(index["sample_id"], pa.array(wanted, pa.string())))["decision"].to_pylist()
-    counts["published"] += len(moved)
-    counts["quarantined"] -= moved.count("quarantine")
-    counts["review"] -= moved.count("review")
+    back = index.filter(pc.is_in(index["sample_id"], pa.array(wanted, pa.string())))["decision"].to_pylist()
+    counts["published"] += len(back)
+    counts["quarantined"] -= back.count("quarantine")
+    counts["review"] -= back.count("review")
     return counts
 
 

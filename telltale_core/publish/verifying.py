@@ -8,20 +8,25 @@ from collections import Counter
 import pyarrow as pa
 
 from telltale_core.errors import Corrupt, NotFound
-from telltale_core.publish.history import Dataset, as_store, read_numbered, read_version
-from telltale_core.publish.manifest import Blob, Version
+from telltale_core.publish.committing import settle
+from telltale_core.publish.history import Dataset, as_store, chain_problem, read_numbered, read_version
+from telltale_core.publish.manifest import CURE, MIRROR, Blob, Version, key_of
 from telltale_core.publish.tables import read_table
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """What verification found: ``problems`` are sentences that name the object; none means that all is as published."""
+    """What verification found: ``problems`` are sentences that name the object; none means that all is as published.
+
+    ``notes`` say what could not be proved, without being damage.
+    """
 
     number: int
     blobs: int
     bytes: int
     rows: int
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -52,18 +57,41 @@ def verify(dataset: Dataset, number: int | None = None) -> VerifyReport:
                 held[name] += table.num_rows
                 if name != "rejected" and places and places.get(blob.path, 0) != table.num_rows:
                     problems.append(f"the index places {places.get(blob.path, 0)} samples in {blob.path}")
-    for blob in version.blobs("report"):
-        try:
-            store.read_verified(blob.path, blob.sha256)
-        except (Corrupt, NotFound) as error:
-            problems.append(str(error))
+    problems += damage(version, "report").values()
     if repeated := [name for name, count in ids.items() if count > 1]:
         problems.append(f"{len(repeated)} samples stand more than once in the index, the first is {repeated[0]!r}")
-    problems += _ancestry(version)
+    chain, notes = _ancestry(version)
+    problems += chain
     total = sum(blob.bytes for blob in checked)
     return VerifyReport(
-        number=version.number, blobs=len(checked), bytes=total, rows=sum(held.values()), problems=tuple(problems)
+        number=version.number,
+        blobs=len(checked),
+        bytes=total,
+        rows=sum(held.values()),
+        problems=tuple(problems),
+        notes=tuple(notes),
     )
+
+
+def damage(version: Version, *lists: str) -> dict[str, str]:
+    """Return what is wrong with the version's objects (of the named lists, or all), by key: nothing for whole ones."""
+    found = {}
+    for blob in version.blobs(*lists):
+        try:
+            version.store.read_verified(blob.path, blob.sha256)
+        except (Corrupt, NotFound) as error:
+            found[blob.path] = str(error)
+    return found
+
+
+def still_whole(version: Version, versions: list[Version]) -> Version:
+    """Return a version that a run published before, once it is shown to be whole and to stay; else :class:`Corrupt`."""
+    settle(version.store, versions)
+    if found := list(damage(version).values()):
+        raise Corrupt(
+            f"version {version.number}, which this run published, is damaged: {found[0]} ({len(found)}); {CURE}"
+        )
+    return version
 
 
 def _table(version: Version, blob: Blob, problems: list[str]) -> pa.Table | None:
@@ -74,15 +102,29 @@ def _table(version: Version, blob: Blob, problems: list[str]) -> pa.Table | None
         return None
 
 
-def _ancestry(version: Version) -> list[str]:
-    """Return what is wrong with the chain of parents down to version 1: each names the digest of the one before."""
-    while version.number > 1:
-        parent = version.manifest.get("parent")
+def _ancestry(version: Version) -> tuple[list[str], list[str]]:
+    """Return problems and notes of the chain of parents down to version 1, and of the manifests' mirrors."""
+    problems, notes = [], []
+    if not version.proved:
+        notes.append(
+            f"version {version.number} is unproved: its manifest, of an older format, holds no digest of itself. "
+            "The next version vouches for it"
+        )
+    while True:
         try:
-            before = read_numbered(version.store, version.number - 1)
-        except (NotFound, Corrupt) as error:
-            return [f"ancestor {version.number - 1}: {error}"]
-        if parent != {"number": before.number, "sha256": before.sha256}:
-            return [f"version {version.number} names another parent than version {before.number} as it stands"]
+            if version.store.read(key_of(version.number, MIRROR)) != version.data:
+                problems.append(f"the mirror of version {version.number} is not its manifest: one of them is damaged")
+        except NotFound:
+            notes.append(f"the manifest of version {version.number} has no mirror yet; the next publication makes it")
+        if version.number == 1:
+            before = None
+        else:
+            try:
+                before = read_numbered(version.store, version.number - 1)
+            except (NotFound, Corrupt) as error:
+                return [*problems, f"ancestor {version.number - 1}: {error}"], notes
+        if problem := chain_problem(before, version):
+            return [*problems, problem], notes
+        if before is None:
+            return problems, notes
         version = before
-    return [] if version.manifest.get("parent") is None else ["version 1 names a parent"]

@@ -21,6 +21,7 @@ from telltale_core.stages.record import (
     read_record,
     standing,
 )
+from telltale_core.stages.repairing import repair
 from telltale_core.stages.second_look import answered, learn_without
 from telltale_core.stages.walk import cluster, ingest, publish, report, spectrum, train
 
@@ -39,6 +40,7 @@ __all__ = [
     "open_losslog",
     "publish",
     "read_record",
+    "repair",
     "report",
     "spectrum",
     "standing",

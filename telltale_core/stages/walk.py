@@ -192,7 +192,7 @@ def publish(
     decided = {name: values for name, values in upstream["settings"].items() if name != "report"}
     config = digest_of({**decided, "publish": dict(settings)})
     code = code_version(DECIDING)
-    run_key = publication.make_run_key(drop.digest, config, code, url)
+    run_key = publication.make_run_key(drop.digest, config, code)
     told = {"format": "telltale.published/1", "statement": verdict["statement"], "dataset": url, "run_key": run_key}
     lineage = {
         "config_digest": config,

@@ -1,18 +1,28 @@
-"""Files below one folder. Creation is ``link()`` of a finished, synced temporary file: atomic, and never overwrites."""
+"""Files below one folder. Creation is ``link()`` of a finished, synced temporary file: atomic, and never overwrites.
+
+What a power cut may take: nothing that was reported. A file's bytes are synced before it gets its name, the folder that
+holds the name after that, and the name of each folder, up to the root's own, before anything is created in it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import logging
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from telltale_core.storage.names import SCRATCH
 from telltale_core.storage.transport import Entry, Failure, Kind
 
+logger = logging.getLogger(__name__)
+LEFT_OVER_S = 3600.0
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 _PASSING = {errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE}
@@ -25,6 +35,8 @@ class LocalTransport:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._settled: set[Path] = set()  # folders whose names are on disk
+        self._swept = False
 
     def explain(self, error: Exception) -> Failure:
         """Return what an ``OSError`` means, by its number."""
@@ -57,29 +69,42 @@ class LocalTransport:
     @contextlib.contextmanager
     def _finished(self, data: bytes | Path) -> Iterator[Path]:
         """Give a temporary file that holds ``data`` and is on disk; it is removed afterwards, whatever happens."""
-        scratch = self.root / SCRATCH
-        scratch.mkdir(parents=True, exist_ok=True)
-        temp = scratch / uuid.uuid4().hex
-        try:
-            with temp.open("xb") as file:
-                if isinstance(data, Path):
-                    with data.open("rb") as source:
-                        shutil.copyfileobj(source, file, 1 << 20)
-                else:
-                    file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+        with _locked_file(self._scratch()) as (temp, file):
+            if isinstance(data, Path):
+                with data.open("rb") as source:
+                    shutil.copyfileobj(source, file, 1 << 20)
+            else:
+                file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
             yield temp
-        finally:
-            temp.unlink(missing_ok=True)
 
-    @staticmethod
-    def _sync_folder(folder: Path) -> None:
-        handle = os.open(folder, os.O_RDONLY)
+    def _scratch(self) -> Path:
+        """Return the folder of unfinished files; the first call takes away what killed processes left there."""
+        scratch = self.root / SCRATCH
+        self._settle(self.root)
+        scratch.mkdir(exist_ok=True)
+        if not self._swept:
+            self._swept = True
+            for path in scratch.iterdir():
+                with contextlib.suppress(OSError):
+                    _sweep(path)
+        return scratch
+
+    def _settle(self, folder: Path) -> None:
+        """Make the folder, and see that its name and those of the folders above it, up to the root's, are on disk."""
+        stands = folder.is_dir()
+        if stands and folder in self._settled:
+            return
+        if self.root in folder.parents or not (stands or folder.parent.is_dir()):
+            self._settle(folder.parent)
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            folder.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder)) from None
+        with contextlib.suppress(*[PermissionError] if stands else []):  # the root may lie in a folder of others
+            _sync_folder(folder.parent)
+        self._settled.add(folder)
 
     def get(self, key: str) -> bytes:
         """Return the file's bytes."""
@@ -88,10 +113,18 @@ class LocalTransport:
     def create(self, key: str, data: bytes) -> None:
         """Link a finished file to its name; fails with ``FileExistsError`` if the name stands."""
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         with self._finished(data) as temp:
-            os.link(temp, path)
-            self._sync_folder(path.parent)
+            self._settle(path.parent)
+            try:
+                os.link(temp, path)
+            finally:  # also where the name stands: its creator may have been killed before it was on disk
+                _sync_folder(path.parent)
+
+    def persist(self, key: str) -> None:
+        """See that the file's name is on disk; its bytes were before it had one."""
+        folder = self._path(key).parent
+        self._settle(folder)
+        _sync_folder(folder)
 
     def put(self, key: str, data: bytes) -> None:
         """Replace the file by a finished one (private work areas only)."""
@@ -103,10 +136,10 @@ class LocalTransport:
 
     def _replace(self, key: str, data: bytes | Path) -> None:
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         with self._finished(data) as temp:
+            self._settle(path.parent)
             temp.replace(path)
-            self._sync_folder(path.parent)
+            _sync_folder(path.parent)
 
     def download(self, key: str, path: Path) -> None:
         """Write the file's content to ``path``."""
@@ -136,3 +169,36 @@ class LocalTransport:
     def delete(self, key: str) -> None:
         """Remove the file, if it is there."""
         self._path(key).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked_file(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """Give a new file, locked for as long as this process works on it; afterwards it is removed."""
+    while True:
+        temp = folder / uuid.uuid4().hex
+        with temp.open("xb") as file:
+            try:
+                with contextlib.suppress(OSError):  # a file system without locks: age alone tells what is left over
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                if os.fstat(file.fileno()).st_nlink:
+                    yield temp, file
+                    return
+            finally:
+                temp.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove an unfinished file if no process holds it and nothing was written to it for an hour."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if time.time() - os.fstat(file.fileno()).st_mtime > LEFT_OVER_S:
+            path.unlink()
+            logger.info("removed %s, left by a process that was killed", path)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -16,6 +16,7 @@ MAX_KEY_BYTES = 1024
 SCRATCH = ".tmp"  # where the local store keeps unfinished files; never a key
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_SHORT_FILE = re.compile(r"^file:/(?!/)", re.IGNORECASE)  # RFC 8089 allows file:/path, too
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -35,15 +36,17 @@ class Location:
 def parse_url(url: str | os.PathLike[str]) -> Location:
     """Return where ``url`` points; a text without ``://`` is a local path.
 
-    Raises :class:`ConfigError` for another scheme than :data:`SCHEMES`, for credentials or a query in the URL, and for
-    a bucket that is not a bucket name. The refused URL is never repeated in the message: it may hold a secret.
+    Spellings of one place give one location: relative paths, links, ``..``, outer slashes and a scheme in capitals
+    are resolved. Raises :class:`ConfigError` for another scheme than :data:`SCHEMES`, for credentials or a query in the
+    URL, and for a bucket that is not a bucket name. The refused URL is never repeated in the message: it may hold a
+    secret.
     """
-    text = os.fspath(url)
+    text = _SHORT_FILE.sub("file:///", os.fspath(url))
     match = _SCHEME.match(text)
     if "\0" in text or not text:
         raise ConfigError("a storage URL must be a non-empty text without NUL")
     if match is None:
-        return Location(scheme="file", path=str(Path(text).expanduser().absolute()))
+        return Location(scheme="file", path=os.path.realpath(Path(text).expanduser()))
     scheme, rest = match[1].lower(), text[match.end() :]
     if scheme not in SCHEMES:
         raise ConfigError(
@@ -51,9 +54,10 @@ def parse_url(url: str | os.PathLike[str]) -> Location:
             "because their conditional create has not been tested here (many of them also speak s3)"
         )
     if scheme == "file":
-        if not rest.startswith("/"):
+        host, _, path = rest.partition("/")
+        if host.lower() not in {"", "localhost"} or host == rest:
             raise ConfigError("a file URL must be file:///absolute/path, without a host")
-        return Location(scheme="file", path=str(Path(rest)))
+        return Location(scheme="file", path=os.path.realpath(f"/{path}"))
     if "@" in rest.split("/")[0] or ":" in rest.split("/")[0]:
         raise ConfigError(f"a {scheme} URL must not hold credentials or a port: set them in the environment")
     if "?" in rest or "#" in rest:

@@ -131,6 +131,9 @@ class S3Transport:
                 self._call("abort_multipart_upload", **upload)
             raise
 
+    def persist(self, key: str) -> None:
+        """Do nothing: the store answered a request once its effect was durable."""
+
     def stat(self, key: str) -> Entry:
         """Return size and time of one object."""
         reply = self._call("head_object", Key=self._key(key))

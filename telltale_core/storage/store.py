@@ -152,6 +152,11 @@ class Store:
             missing = self.transport.explain(error).kind is Kind.MISSING
             return _Seen.NOTHING if missing else _Seen.UNREADABLE
 
+    def persist(self, key: str) -> None:
+        """Return once the object, whoever created it, stays through a power cut."""
+        where = self.url(key)
+        self._run("persist", where, lambda: self.transport.persist(key))
+
     def stat(self, key: str) -> Entry:
         """Return size (bytes) and time of the last write (seconds since 1970, the store's clock)."""
         where = self.url(key)

@@ -66,6 +66,10 @@ class Transport(Protocol):
         """Write the object whole if, and only if, the key does not exist; atomic against other creators."""
         ...
 
+    def persist(self, key: str) -> None:
+        """Return once the object, whoever created it, stays through a power cut."""
+        ...
+
     def stat(self, key: str) -> Entry:
         """Return size and time of one object."""
         ...

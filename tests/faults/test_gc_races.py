@@ -67,6 +67,7 @@ def play(seed: int, monkeypatch) -> tuple[int, int, int]:
     for data in rng.sample(CONTENTS, 2):  # left by crashes long ago
         sha256 = sha256_bytes(data)
         transport.objects[f"blobs/sha256/{sha256[:2]}/{sha256}.parquet"] = (data, clock.now - 60 * sim.HOUR_S)
+    commit(Placer(store, [], "first"), [], draft_of("first", []))
     transport.lose = lambda _operation: rng.random() < 0.2
     deletes: list[str] = []
     alarms: list[str] = []

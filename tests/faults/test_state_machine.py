@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from telltale_core.errors import BadInput, Conflict
 from telltale_core.publish import committing, gc, log, placing, protocol, publish, restore, verify
 from telltale_core.publish.failpoint import FAILPOINTS
 from telltale_core.publish.placing import MIN_GRACE_S
@@ -65,16 +66,23 @@ class Publishing(RuleBasedStateMachine):
             pass
 
     @precondition(lambda self: self.manifests)
-    @rule(number=st.integers(1, 9), row=st.integers(0, 6), kill_at=st.sampled_from(["", "after-commit"]))
-    def restore(self, number: int, row: int, kill_at: str) -> None:
+    @rule(
+        number=st.integers(1, 9),
+        row=st.integers(0, 6),
+        kill_at=st.sampled_from(["", "after-commit"]),
+        supersede=st.booleans(),
+    )
+    def restore(self, number: int, row: int, kill_at: str, *, supersede: bool) -> None:
         base = log(self.store)[(number - 1) % len(self.manifests)]
         index = read_tables(base, "index").to_pylist()
         if index[row]["decision"] == "keep":
             return
         self.kill_at, self.unchecked = kill_at, True
-        with contextlib.suppress(Killed):
-            restore(self.store, [index[row]["sample_id"]], reason="fine", by="ann", number=base.number)
+        sample, over = index[row]["sample_id"], len(self.manifests) if supersede else None
+        with contextlib.suppress(Killed, BadInput, *([] if supersede else [Conflict])):
+            restore(self.store, [sample], reason="fine", by="ann", number=base.number, over=over)
 
+    @precondition(lambda self: self.manifests)
     @rule()
     def collect(self) -> None:
         self.unchecked = True

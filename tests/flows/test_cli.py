@@ -16,6 +16,7 @@ from flows.cli import COMMANDS, app
 from flows.console import safe
 from telltale_core import publish
 from telltale_core.proxy.hardware import available_bytes
+from telltale_core.publish.manifest import seal
 
 Cli = Callable[..., Result]
 
@@ -141,6 +142,42 @@ def test_a_damaged_version_is_reported_with_exit_code_1(cli: Cli, published: Pat
     assert "is damaged" in shown.stdout
 
 
+def test_a_damaged_version_is_written_again_from_the_work_area(
+    cli: Cli, published: Path, small_drop: Path, small_work: Path
+) -> None:
+    for url in (publish.read_version(published).urls()[0], *publish.read_version(published).quarantine_urls()):
+        Path(url).write_bytes(b"?")
+    (published / "_versions" / "00000001.json").unlink()
+    assert cli("verify", published).exit_code == 1
+    retried = cli("publish", small_drop, "--out", published, walk=True)
+    assert (retried.exit_code, "verify DATASET --repair" in retried.stderr) == (1, True)
+    shown = cli("verify", published, "--repair", "--work", small_work)
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.count("written again") == 3
+    assert "version 1 is whole" in shown.stdout
+    assert cli("publish", small_drop, "--out", published, walk=True).exit_code == 0
+
+
+def test_what_cannot_be_written_again_is_named(cli: Cli, published: Path, tmp_path: Path) -> None:
+    Path(publish.read_version(published).urls()[0]).unlink()
+    shown = cli("verify", published, "--repair", "--work", tmp_path / "empty", "--json")
+    assert shown.exit_code == 1
+    told = json.loads(shown.stdout)
+    assert told["repair"]["written"] == []
+    assert "does not exist: run the stage" in told["repair"]["left"][0]
+
+
+def test_a_restore_behind_another_run_exits_with_4(cli: Cli, published: Path, small_drop: Path) -> None:
+    other = cli("publish", small_drop, "--out", published, "--set", "publish.compression_level=4", walk=True)
+    assert other.exit_code == 0, other.output
+    sample = ids(publish.read_version(published, 1))[0]
+    behind = ("restore", published, sample, "--reason", "looked at it", "--by", "curator", "--version", 1)
+    refused = cli(*behind)
+    assert (refused.exit_code, "--over 2" in refused.stderr) == (4, True)
+    assert cli(*behind, "--over", 2).exit_code == 0
+    assert publish.read_version(published).restored_from == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -182,8 +219,7 @@ def test_a_conflict_exits_with_4(cli: Cli, published: Path, small_drop: Path, mo
     manifest = published / "_versions" / "00000001.json"
     record = json.loads(manifest.read_text())
     record["drop"]["digest"] = "0" * 64  # the same run key, but of another drop
-    manifest.chmod(0o644)
-    manifest.write_text(json.dumps(record))
+    manifest.write_bytes(seal(record))
     shown = cli("publish", small_drop, "--out", published, walk=True)
     assert shown.exit_code == 4
     assert shown.stderr.splitlines()[-1].startswith("error: ")

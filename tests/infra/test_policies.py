@@ -98,7 +98,7 @@ def delete(s3: Any, bucket: str, key: str) -> None:
     s3.delete_object(Bucket=bucket, Key=key)
 
 
-VERSION = "signs/_versions/00000001.json"
+VERSION, MIRRORED = "signs/_versions/00000001.json", "signs/_mirror/00000001.json"
 WORK, CLEAN = OBJECTS["work"], OBJECTS["clean"]
 MAY: list[tuple[str, Any, str, str]] = [
     ("contributor", put, "raw", "inbox/signs/two/train.parquet"),
@@ -113,6 +113,7 @@ MAY: list[tuple[str, Any, str, str]] = [
     ("publisher", put, "work", "area/results/x"),
     ("publisher", put, "clean", "signs/blobs/sha256/cd/cd.parquet"),
     ("publisher", put, "clean", VERSION),
+    ("publisher", put, "clean", MIRRORED),
     ("publisher", get, "clean", CLEAN),
     ("publisher", listing, "clean", ""),
     ("bridge", listing, "raw", ""),
@@ -120,6 +121,7 @@ MAY: list[tuple[str, Any, str, str]] = [
     ("reader", get, "clean", CLEAN),
     ("reader", listing, "clean", ""),
     ("janitor", delete, "clean", "signs/blobs/sha256/ef/ef.parquet"),
+    ("janitor", put, "clean", MIRRORED),
 ]
 MAY_NOT: list[tuple[str, Any, str, str]] = [
     ("contributor", get, "raw", DROP),
@@ -133,6 +135,7 @@ MAY_NOT: list[tuple[str, Any, str, str]] = [
     *(("worker", act, "raw", DROP) for act in (get, put, listing, delete)),
     ("publisher", delete, "clean", CLEAN),
     ("publisher", delete, "clean", VERSION),
+    ("publisher", delete, "clean", MIRRORED),
     ("publisher", put, "clean", "signs/_gc/sha256/ab/ab.parquet"),
     ("publisher", put, "clean", "signs/elsewhere.txt"),
     ("publisher", put, "raw", DROP),
@@ -143,6 +146,7 @@ MAY_NOT: list[tuple[str, Any, str, str]] = [
     ("reader", delete, "clean", CLEAN),
     *(("reader", act, bucket, OBJECTS[bucket]) for act in (get, put, listing) for bucket in ("raw", "work")),
     ("janitor", delete, "clean", VERSION),
+    ("janitor", delete, "clean", MIRRORED),
     ("janitor", put, "clean", VERSION),
     ("janitor", get, "raw", DROP),
 ]
@@ -169,23 +173,33 @@ def test_a_role_can_do_nothing_else(client: Callable[..., Any], case: tuple[str,
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
-def test_the_janitor_removes_what_no_version_names(client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_janitor_removes_what_no_version_names(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The line of the runbook, a week later."""
-    from telltale_core.publish import gc
+    from telltale_core.publish import gc, publish
 
     publisher, janitor = client("publisher"), client("janitor")
+
+    def become(role: Any) -> None:
+        key = role._request_signer._credentials  # as the environment of the runbook's line has them
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret_key)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", role.meta.endpoint_url)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+    become(publisher)
+    named = {
+        blob.path for blob in publish(*support.make_job(tmp_path), "s3://clean/unused", lineage=support.CODE).blobs()
+    }
     blob = "unused/blobs/sha256/ab/ab.parquet"
     put(publisher, "clean", blob)
-    key = janitor._request_signer._credentials  # as the environment of the runbook's line has them
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret_key)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", janitor.meta.endpoint_url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    become(janitor)
     assert gc("s3://clean/unused", dry_run=True).young == 1
     module, now = sys.modules["telltale_core.publish.gc"], time.time()
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now + 8 * 24 * 3600))
     assert gc("s3://clean/unused", dry_run=False).removed == (blob.removeprefix("unused/"),)
-    assert publisher.list_objects_v2(Bucket="clean", Prefix="unused/blobs/")["KeyCount"] == 0
+    assert publisher.list_objects_v2(Bucket="clean", Prefix="unused/blobs/")["KeyCount"] == len(named)
 
 
 def test_nobody_without_a_name_gets_in(client: Callable[..., Any]) -> None:

@@ -46,9 +46,11 @@ def test_gc_removes_only_old_blobs_that_no_version_names(job, tmp_path):
     assert verify(out).ok
 
 
-def test_gc_removes_nothing_unless_told_to(tmp_path):
-    old = orphan(tmp_path, old=True)
-    assert len(gc(tmp_path, older_than_s=MIN_GRACE_S).removed) == 1
+def test_gc_removes_nothing_unless_told_to(job, tmp_path):
+    out = tmp_path / "out"
+    publish(*job, out, run_key="r", lineage=support.CODE)
+    old = orphan(out, old=True)
+    assert len(gc(out, older_than_s=MIN_GRACE_S).removed) == 1
     assert old.exists()
 
 

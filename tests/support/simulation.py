@@ -68,6 +68,9 @@ class SimTransport:
         data, then = self._found(key)
         return Entry(key=key, bytes=len(data), modified_s=then)
 
+    def persist(self, key: str) -> None:
+        self._found(key)
+
     def scan(self, folder: str) -> list[Entry]:
         self.turn("scan", folder)
         found = [(key, *value) for key, value in self.objects.items() if key.startswith(f"{folder}/")]

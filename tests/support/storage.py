@@ -207,6 +207,9 @@ class FaultyTransport:
     def stat(self, key: str) -> Any:
         return self._do("stat", key)
 
+    def persist(self, key: str) -> None:
+        self._do("persist", key)
+
     def scan(self, folder: str) -> Any:
         return self._do("scan", folder)
 
