@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ FORMAT = "telltale.drop/1"
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
 NAMED_BY = ("format", "modality", "task", "columns", "label_names", "num_classes", "input", "counts", "files")
 # What one ingest knows about where its rows came from. Not part of the name: two ingests of the same rows may differ.
-ORIGIN = ("name", "source", "inferred", "config", "ignored_files")
+ORIGIN = ("name", "source", "inferred", "config", "ignored_files", "metadata_left_out")
 
 SAMPLES = pa.schema(
     [
@@ -50,7 +50,9 @@ REJECTED = pa.schema(
         pa.field("sample_id", pa.string()),
         pa.field("reason_code", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
-        pa.field("raw", pa.binary()),
+        pa.field("columns", pa.string()),  # JSON: what the row held besides its media
+        pa.field("raw", pa.binary()),  # only in the first row with these bytes
+        pa.field("raw_sha256", pa.string()),
     ]
 )
 
@@ -206,8 +208,14 @@ class Drop:
         return _read(self.path / "payload.parquet")
 
     def rejected(self) -> pa.Table:
-        """Return ``source, row, sample_id, reason_code, reason, raw`` of the rejected rows."""
+        """Return the rejected rows whole (see ``REJECTED``), evidence and all: for notebooks and tests."""
         return _read(self.path / "rejected.parquet")
+
+    def rejected_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the rejected rows some at a time, of some columns or of all."""
+        with pq.ParquetFile(self.path / "rejected.parquet", page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=columns, use_threads=False)
 
 
 def _read(path: Path) -> pa.Table:
