@@ -207,6 +207,18 @@ class Drop:
         """Return the original columns of the kept rows, in the order of ``samples``."""
         return _read(self.path / "payload.parquet")
 
+    def payload_rows(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield some rows of the payload (numbers, ascending), reading only the row groups that hold them."""
+        with pq.ParquetFile(self.path / "payload.parquet", page_checksum_verification=True) as file:
+            begin = 0
+            for group in range(file.num_row_groups):
+                end = begin + file.metadata.row_group(group).num_rows
+                low, high = np.searchsorted(rows, (begin, end))
+                if low < high:
+                    table = file.read_row_group(group, columns=columns, use_threads=False)
+                    yield table.take(pa.array(rows[low:high] - begin)).select(columns or table.column_names)
+                begin = end
+
     def rejected(self) -> pa.Table:
         """Return the rejected rows whole (see ``REJECTED``), evidence and all: for notebooks and tests."""
         return _read(self.path / "rejected.parquet")
