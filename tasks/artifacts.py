@@ -15,7 +15,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from tasks.inert import block, code, markdown
 from telltale_core import stages
 from telltale_core.publish.manifest import key_of as manifest_key
-from telltale_core.report import read_run
+from telltale_core.report import read_outline
 from telltale_core.report.text import clean
 
 log = logging.getLogger(__name__)
@@ -109,12 +109,7 @@ def _show_verdict(verdict: dict[str, Any], record: stages.Record) -> None:
 def _show_picture(record: stages.Record, work: str) -> None:
     from telltale_core.report.pictures import verdict_png  # here: matplotlib takes seconds to import
 
-    run = read_run(
-        stages.open_drop(record, work),
-        stages.open_losslog(record, work),
-        stages.folder_of(record, "spectrum", work),
-        stages.folder_of(record, "cluster", work),
-    )
+    run = read_outline(stages.open_drop(record, work), stages.folder_of(record, "cluster", work))
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
         told = f"Counts and the statistic of each {markdown(run.word)}"

@@ -133,27 +133,35 @@ class Drop:
 
     @functools.cached_property
     def _table(self) -> pa.Table:
-        table = _read(self.path / "samples.parquet")
-        if table.num_rows != len(self):
-            raise Corrupt(f"{self.path}/samples.parquet has {table.num_rows} rows, the manifest {len(self)}")
-        return table
+        return self._samples(None)
+
+    def _samples(self, columns: list[str] | None) -> pa.Table:
+        with pq.ParquetFile(self.path / "samples.parquet", page_checksum_verification=True) as file:
+            if file.metadata.num_rows != len(self):
+                raise Corrupt(
+                    f"{self.path}/samples.parquet has {file.metadata.num_rows} rows, the manifest {len(self)}"
+                )
+            return file.read(columns, use_threads=False)
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return self._samples([name]).column(name)
 
     @functools.cached_property
     def sample_ids(self) -> np.ndarray:
         """Unique ids, (N,) of text, in source order."""
-        return np.array(self._table.column("sample_id").to_pylist(), dtype=np.str_)
+        return np.array(self._column("sample_id").to_pylist(), dtype=np.str_)
 
     @functools.cached_property
     def labels(self) -> np.ndarray | None:
         """Labels in 0..K-1, (N,) int64; None for other tasks."""
-        return self._table.column("label").to_numpy() if self.task == "classification" else None
+        return self._column("label").to_numpy() if self.task == "classification" else None
 
     @functools.cached_property
     def targets(self) -> np.ndarray | None:
         """Targets, (N,) finite float64, or (N, M) for several a sample; None for other tasks."""
         if self.task != "regression":
             return None
-        column = self._table.column("target")
+        column = self._column("target")
         if not pa.types.is_list(column.type):
             return np.asarray(column.to_numpy())
         return np.asarray(column.combine_chunks().flatten().to_numpy()).reshape(len(self), -1)
@@ -163,7 +171,7 @@ class Drop:
         """Label sets, (N, K) int64 of 0 and 1; None unless the task is multi-label."""
         if self.task != "multilabel":
             return None
-        column = self._table.column("label").combine_chunks()
+        column = self._column("label").combine_chunks()
         found = np.zeros((len(self), self.num_classes or 0), dtype=np.int64)
         found[pc.list_parent_indices(column).to_numpy(), column.flatten().to_numpy()] = 1
         return found
