@@ -31,8 +31,10 @@ WAITING = "telltale: tell about runs that wait for a person"
 EXPIRED = "telltale: a review that nobody makes ends as NeedsReview"
 REVIEW_DAYS = 7.0
 NOBODY = "Nobody decided in time, nothing was published. `telltale approve RUN` still publishes it, from a new run."
-_SUBJECT = "{{ flow_run.name }}: {{ flow_run.state.name }}"
-_BODY = "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+_QUOTED = "replace('<', '\u2039') | replace('>', '\u203a') | replace('`', '\u2019')"
+"""Chats read ``<address|text>`` as a link; within a block of code they read nothing else."""
+_SUBJECT = f"{{{{ flow_run.name | {_QUOTED} }}}}: {{{{ flow_run.state.name }}}}"
+_BODY = f"```\n{{{{ flow_run.state.message | default('', true) | {_QUOTED} }}}}\n```\n{{{{ flow_run|ui_url }}}}"
 
 
 def automations(block: UUID | None, review: timedelta = timedelta(days=REVIEW_DAYS)) -> list[AutomationCore]:

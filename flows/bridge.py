@@ -16,13 +16,14 @@ from collections.abc import Callable
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
-from flows.starting import Feed, read_feed, start
+from flows.starting import Feed, read_feed, refuse, start
 from telltale_core.errors import BadInput, TelltaleError
 from telltale_core.inbox import Notice, read_notice
 from telltale_core.storage.queue import WAIT_S, Message, Queue
 
 log = logging.getLogger(__name__)
 FEED_FOR_S = 60.0
+MOST_REFUSED = 10_000  # folders remembered of which was said that they are not taken
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
@@ -38,6 +39,7 @@ class Bridge:
         self.counts: Counter[str] = Counter()
         self.in_a_row = dict.fromkeys(("queue", "webhook"), 0)
         self._feed: tuple[float, Feed] | None = None
+        self._refused: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._counting = threading.Lock()
 
@@ -55,13 +57,26 @@ class Bridge:
                 self.counts[self._drop(client, feed, place, by)] += 1
 
     def _drop(self, client: SyncPrefectClient, feed: Feed, place: tuple[str, str], by: str) -> str:
-        arrival = feed.open().arrival(*place)
+        inbox = feed.open()
+        if why := inbox.refusal(*place):  # it would be refused the next time, too
+            self._refuse(client, feed, place, why)
+            return "refused"
+        arrival = inbox.arrival(*place)
         if arrival is None:
             return "gone"
         if not arrival.complete:
             log.info("%s/%s: waits: %s", arrival.dataset, arrival.name, arrival.why)
             return "incomplete"
         return "started" if start(client, feed, arrival, by) else "known"
+
+    def _refuse(self, client: SyncPrefectClient, feed: Feed, place: tuple[str, str], why: str) -> None:
+        """Say once that a folder's name is not taken."""
+        if place not in self._refused:
+            log.warning("an upload is not taken: %s", why)
+            refuse(client, feed, place, why)
+            if len(self._refused) >= MOST_REFUSED:
+                self._refused.clear()
+            self._refused.add(place)
 
     def _read_feed(self, client: SyncPrefectClient) -> Feed:
         if self._feed is None or time.monotonic() - self._feed[0] > FEED_FOR_S:

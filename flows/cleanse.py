@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from tasks import artifacts, history, policy, redaction, review
+from tasks import artifacts, history, inert, policy, redaction, review
 from tasks.cluster import cluster
 from tasks.ingest import ingest
 from tasks.publish import publish
@@ -87,4 +87,6 @@ def cleanse(
     artifacts.show_outcome(told, page, work)
     if told["state"] == "published":
         history.show_history(told["dataset"])
-    return Completed(name=STATES[told["state"]], message=told["statement"], data={**told, "keys": page["keys"]})
+    return Completed(
+        name=STATES[told["state"]], message=inert.line(told["statement"]), data={**told, "keys": page["keys"]}
+    )

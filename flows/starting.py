@@ -17,6 +17,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempoten
 from prefect.client.schemas.responses import DeploymentResponse
 
 from flows import names
+from tasks import inert
+from telltale_core.digest import sha256_bytes
 from telltale_core.errors import ConfigError
 from telltale_core.inbox import Arrival, Inbox
 from telltale_core.storage.names import parse_url
@@ -106,10 +108,27 @@ def tell(client: SyncPrefectClient, arrival: Arrival, run: str, by: str) -> None
         "related": [{"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"}],
         "payload": {"url": arrival.url, "files": arrival.files, "bytes": arrival.bytes, "why": arrival.why, "by": by},
     }
+    _post(client, event, arrival.url)
+
+
+def refuse(client: SyncPrefectClient, feed: Feed, place: tuple[str, str], why: str) -> None:
+    """Post the event ``telltale.drop.refused`` of folders whose names are not taken; the server keeps it once."""
+    key = f"refused:{feed.inbox}/{place[0]}/{place[1]}"
+    event = {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
+        "event": names.REFUSED_EVENT,
+        "occurred": _now(),
+        "resource": {"prefect.resource.id": f"telltale.upload.{sha256_bytes(key.encode())[:16]}"},
+        "payload": {"dataset": inert.name(place[0]), "name": inert.name(place[1]), "why": inert.line(why)},
+    }
+    _post(client, event, inert.name(place[0]))
+
+
+def _post(client: SyncPrefectClient, event: dict[str, Any], what: str) -> None:
     try:
         client.request("POST", "/events", json=[event])
-    except Exception as error:  # noqa: BLE001 - the run stands, and is what counts
-        log.warning("the event of %s was not stored: %s", arrival.url, type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - it is only news
+        log.warning("the event of %s was not stored: %s", what, type(error).__name__)
 
 
 def _now() -> str:

@@ -6,14 +6,21 @@ import logging
 
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
 
-from flows.starting import Feed, known, start
-from tasks import redaction
+from flows.starting import Feed, known, refuse, start
+from tasks import artifacts, policy, redaction
 
 log = logging.getLogger(__name__)
+SAID = 20  # refused uploads told of one by one
 
 
-@flow(name="sweep", flow_run_name="sweep {inbox}", retries=2, retry_delay_seconds=20)
+def run_name() -> str:
+    """Return what the UI calls a run, such as ``sweep inbox``."""
+    return f"sweep {policy.stem(flow_run.parameters['inbox'])}"
+
+
+@flow(name="sweep", flow_run_name=run_name, retries=2, retry_delay_seconds=20)
 @redaction.withholding
 def sweep(inbox: str, clean: str, quiet_s: float = 900.0) -> dict[str, int]:
     """Start every complete drop below the inbox that has no run yet; return how many stand in which state.
@@ -27,9 +34,19 @@ def sweep(inbox: str, clean: str, quiet_s: float = 900.0) -> dict[str, int]:
     feed = Feed(inbox=inbox, clean=clean, quiet_s=quiet_s)
     found = feed.open().arrivals()
     ready = [arrival for arrival in found if arrival.complete]
+    refused = [arrival for arrival in found if arrival.refused]
     with get_client(sync_client=True) as client:
         there = known(client, [arrival.key for arrival in ready])
         started = [a for a in ready if a.key not in there and start(client, feed, a, "sweep")]
-    told = {"drops": len(found), "incomplete": len(found) - len(ready), "started": len(started)}
-    log.info("%d drops, %d incomplete, %d started now", *told.values())
+        for arrival in refused[:SAID]:
+            log.warning("an upload is not taken: %s", arrival.refused)
+            refuse(client, feed, (arrival.dataset, arrival.name), arrival.refused)
+    artifacts.show_refused([arrival.refused for arrival in refused])
+    told = {
+        "drops": len(found),
+        "incomplete": len(found) - len(ready) - len(refused),
+        "started": len(started),
+        "refused": len(refused),
+    }
+    log.info("%d drops, %d incomplete, %d started now, %d refused for their names", *told.values())
     return told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import logging
 import os
 from collections.abc import Callable
@@ -13,14 +12,15 @@ from urllib.parse import quote
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from tasks.inert import block, code, markdown
 from telltale_core import stages
 from telltale_core.publish.manifest import key_of as manifest_key
-from telltale_core.report import read_run
+from telltale_core.report import read_outline
 from telltale_core.report.text import clean
 
 log = logging.getLogger(__name__)
 PICTURE_BYTES = 300_000  # a data URI travels with every page that lists the artifact
-_ESCAPES = {ord(mark): f"&#{ord(mark)};" for mark in "&\\`*_[]<>|#!"}
+REFUSED = 100  # uploads listed that are not taken
 LINKS = 5  # shards named one by one; the manifest names all
 
 
@@ -33,15 +33,23 @@ def show_verdict(record: stages.Record, work: str) -> None:
 def show_outcome(told: dict[str, Any], page: stages.Record, work: str) -> None:
     """Attach what was published and where it lies, or why nothing was, to the current run."""
     brief = f"{told['state']}, version {told['version']}" if "version" in told else told["state"]
-    text = cell(f"{brief}: {told['dataset']}")
+    text = markdown(f"{brief}: {told['dataset']}")
     kindly(lambda: create_markdown_artifact(_outcome(told, page, work), key="outcome", description=text))
+
+
+def show_refused(reasons: list[str]) -> None:
+    """Attach why uploads are not taken, and the cure, to the current run; nothing where there are none."""
+    if reasons:
+        lines = "\n".join(f"- {markdown(reason, 600)}" for reason in reasons[:REFUSED])
+        text = f"# {len(reasons):,} uploads are not taken\n\n{lines}\n"
+        kindly(lambda: create_markdown_artifact(text, key="refused-uploads", description="Uploads to be renamed"))
 
 
 def question(told: dict[str, Any], page: stages.Record, work: str) -> str:
     """Return what a reviewer has to know, as Markdown, to stand above the form."""
     counts = ", ".join(f"{name} {count:,}" for name, count in told["counts"].items())
     return (
-        f"**{cell(told['statement'])}**\n\n{cell(counts)}; for the dataset {link(told['dataset'])}.\n\n"
+        f"**{markdown(told['statement'])}**\n\n{markdown(counts)}; for the dataset {link(told['dataset'])}.\n\n"
         f"Nothing is published yet. Read the report first:\n\n{_block(report_address(page, work))}"
     )
 
@@ -61,21 +69,21 @@ def link(address: str) -> str:
     if address.startswith("s3://") and template.startswith(("https://", "http://")):
         bucket, _, key = address.removeprefix("s3://").partition("/")
         url = template.replace("{bucket}", quote(bucket, safe="")).replace("{key}", quote(key))
-        return f"[{cell(address)}](<{url}>)"
-    return f"<code>{html.escape(clean(address, 1000))}</code>"
+        return f"[{markdown(address)}](<{url}>)"
+    return code(address)
 
 
 def _block(address: str) -> str:
     """Return an address on lines of its own: the form cuts a long word off, but lets a block be scrolled."""
     shown = link(address)
-    return shown if shown.startswith("[") else f"```\n{clean(address, 1000).replace('`', '')}\n```\n"
+    return shown if shown.startswith("[") else block(address)
 
 
 def _outcome(told: dict[str, Any], page: stages.Record, work: str) -> str:
-    lines = [f"- {name}: {cell(told[name])}" for name in ("dataset", "version", "run_key") if name in told]
+    lines = [f"- {name}: {markdown(told[name])}" for name in ("dataset", "version", "run_key") if name in told]
     if by := told.get("review"):
         decided = "rejected" if told["state"] == "rejected" else "approved"
-        lines.append(f"- {decided} by {cell(by['by'])}: {cell(by['reason'])}")
+        lines.append(f"- {decided} by {markdown(by['by'])}: {markdown(by['reason'])}")
     if told["state"] == "needs-review":
         lines.append("- a person decides: `telltale approve RUN --reason WHY` or `telltale reject RUN --reason WHY`")
     places = [("report", report_address(page, work))]
@@ -83,43 +91,34 @@ def _outcome(told: dict[str, Any], page: stages.Record, work: str) -> str:
         places.append(("manifest", f"{told['dataset'].rstrip('/')}/{manifest_key(told['version'])}"))
     places += [(name, file) for name in ("quarantine", "files") for file in told.get(name, [])[:LINKS]]
     shown = "\n".join(f"{name}\n\n{_block(address)}" for name, address in places)
-    return f"# {cell(told['state'])}\n\n" + "\n".join(lines) + f"\n\n{shown}\n"
+    return f"# {markdown(told['state'])}\n\n" + "\n".join(lines) + f"\n\n{shown}\n"
 
 
 def _show_verdict(verdict: dict[str, Any], record: stages.Record) -> None:
-    caveats = "\n".join(f"- {cell(caveat)}" for caveat in verdict.get("caveats", []))
+    caveats = "\n".join(f"- {markdown(caveat)}" for caveat in verdict.get("caveats", []))
     known = f"Drop `{record['keys']['ingest'][:12]}`, verdict `{record['keys']['cluster'][:12]}`."
-    text = f"# {cell(verdict['statement'])}\n\n{known}\n\n{caveats}\n"
-    create_markdown_artifact(text, key="verdict", description=cell(verdict["statement"]))
-    create_table_artifact([verdict["counts"]], key="counts", description="Where the drop's samples went")
+    text = f"# {markdown(verdict['statement'])}\n\n{known}\n\n{caveats}\n"
+    create_markdown_artifact(text, key="verdict", description=markdown(verdict["statement"]))
+    counts = {markdown(name): int(count) for name, count in verdict["counts"].items()}
+    create_table_artifact([counts], key="counts", description="Where the drop's samples went")
     if verdict["groups"]:
-        rows = [{name: cell(value) for name, value in group.items()} for group in verdict["groups"][:50]]
+        rows = [{markdown(name): markdown(value) for name, value in group.items()} for group in verdict["groups"][:50]]
         create_table_artifact(rows, key="groups", description="Groups of samples whose losses move together")
 
 
 def _show_picture(record: stages.Record, work: str) -> None:
     from telltale_core.report.pictures import verdict_png  # here: matplotlib takes seconds to import
 
-    run = read_run(
-        stages.open_drop(record, work),
-        stages.open_losslog(record, work),
-        stages.folder_of(record, "spectrum", work),
-        stages.folder_of(record, "cluster", work),
-    )
+    run = read_outline(stages.open_drop(record, work), stages.folder_of(record, "cluster", work))
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
-        told = f"Counts and the statistic of each {run.word}"
+        told = f"Counts and the statistic of each {markdown(run.word)}"
         create_markdown_artifact(f"![{told}]({as_uri(picture)})", key="verdict-picture", description=told)
 
 
 def as_uri(picture: bytes) -> str:
     """Return a PNG as an address that holds it whole: the UI's browser can fetch nothing of ours."""
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-
-
-def cell(value: object) -> str:
-    """Return a value as text that Markdown takes for text: labels are the contributor's words."""
-    return clean(str(value), 300).translate(_ESCAPES)
 
 
 def kindly(show: Callable[[], object]) -> None:

@@ -7,7 +7,8 @@ import re
 
 from prefect.artifacts import create_markdown_artifact
 
-from tasks.artifacts import PICTURE_BYTES, as_uri, cell, kindly
+from tasks import inert
+from tasks.artifacts import PICTURE_BYTES, as_uri, kindly
 from telltale_core import publish
 from telltale_core.report.history import Entry, entries_of, history_png, sentence
 
@@ -30,7 +31,7 @@ def key_of(dataset: str) -> str:
 def _show(dataset: str) -> None:
     entries = entries_of(version.manifest for version in publish.log(dataset))
     text = sentence(entries)
-    create_markdown_artifact(markdown(dataset, entries), key=key_of(dataset), description=cell(text))
+    create_markdown_artifact(markdown(dataset, entries), key=key_of(dataset), description=inert.markdown(text))
 
 
 def markdown(dataset: str, entries: list[Entry]) -> str:
@@ -41,11 +42,18 @@ def markdown(dataset: str, entries: list[Entry]) -> str:
         *(f"| {' | '.join(HEADS)} |", f"|{' --- |' * len(HEADS)}"),
         *(_row(entry) for entry in reversed(entries[-SHOWN:])),
     ]
-    return f"# {cell(dataset)}\n\n{sentence(entries)}\n\n{shown}\n\n" + "\n".join(rows) + "\n"
+    return f"# {inert.markdown(dataset)}\n\n{inert.markdown(sentence(entries))}\n\n{shown}\n\n" + "\n".join(rows) + "\n"
 
 
 def _row(entry: Entry) -> str:
     numbers = (f"{entry.judged:,}", f"{entry.set_aside:,}", f"{entry.share:.2%}", f"{entry.rejected:,}")
     kind = "" if entry.kind == "drop" else entry.kind
-    cells = (str(entry.number), entry.created_at[:16], cell(entry.drop), *numbers, kind, cell(entry.by))
+    cells = (
+        str(entry.number),
+        inert.markdown(entry.created_at[:16]),
+        inert.markdown(entry.drop),
+        *numbers,
+        inert.markdown(kind),
+        inert.markdown(entry.by),
+    )
     return f"| {' | '.join(cells)} |"

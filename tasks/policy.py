@@ -16,6 +16,7 @@ from prefect.exceptions import CrashedRun
 from prefect.runtime import task_run
 from prefect.tasks import exponential_backoff
 
+from tasks import inert
 from telltale_core import stages
 from telltale_core.errors import Transient
 
@@ -50,8 +51,8 @@ def run_name() -> str:
 
 
 def stem(source: str) -> str:
-    """Return the last part of a path or URL: what a person calls a drop."""
-    return source.rstrip("/").rsplit("/", 1)[-1] or source
+    """Return the last part of a path or URL, fit for a run's name: what a person calls a drop."""
+    return inert.name(source.rstrip("/").rsplit("/", 1)[-1] or source)
 
 
 RETRY: dict[str, Any] = {

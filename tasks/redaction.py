@@ -1,14 +1,17 @@
-"""Keeps credentials out of what a run logs and of the messages of its states: Prefect knows only its own API key."""
+"""Keeps credentials, and characters that nobody sees, out of what a run logs and of the messages of its states."""
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from tasks import inert
 from telltale_core.errors import TelltaleError
 from telltale_core.redact import redact
+from telltale_core.report.text import visible
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,8 +25,13 @@ class Redacting(logging.Formatter):
         self.inner = inner or logging.Formatter()
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line as the inner formatter makes it, without credentials."""
-        return redact(self.inner.format(record))
+        """Return the line as the inner formatter makes it, without credentials; what a message holds forges no line."""
+        record.message = record.getMessage()
+        shown = copy.copy(record)
+        shown.msg, shown.args = inert.line(record.message), ()
+        if record.exc_info and not record.exc_text:
+            shown.exc_text = visible(self.inner.formatException(record.exc_info))
+        return redact(self.inner.format(shown))
 
 
 def install() -> int:
@@ -50,15 +58,19 @@ def withholding(body: Callable[P, R]) -> Callable[P, R]:
             return body(*args, **kwargs)
         except Exception as error:
             _clean(error)
-            if (text := redact(str(error))) != str(error):  # it makes its text of what it holds elsewhere
+            if (text := _fit(str(error))) != str(error):  # it makes its text of what it holds elsewhere
                 raise TelltaleError(f"{type(error).__name__}: {text}") from None
             raise
 
     return run
 
 
+def _fit(text: str) -> str:
+    return visible(redact(text))
+
+
 def _clean(error: BaseException) -> None:
-    """Take credentials out of an error and of what led to it, in place."""
+    """Take credentials and what cannot be seen out of an error and of what led to it, in place."""
     seen: set[int] = set()
     queue: list[BaseException | None] = [error]
     while queue:
@@ -66,9 +78,9 @@ def _clean(error: BaseException) -> None:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        one.args = tuple(redact(part) if isinstance(part, str) else part for part in one.args)
+        one.args = tuple(_fit(part) if isinstance(part, str) else part for part in one.args)
         if isinstance(one, OSError):  # these say what they hold beside their arguments
             for name in ("strerror", "filename", "filename2"):
                 if isinstance(said := getattr(one, name, None), str):
-                    setattr(one, name, redact(said))
+                    setattr(one, name, _fit(said))
         queue += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]

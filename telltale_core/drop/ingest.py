@@ -173,6 +173,7 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
         "input": {"file": "inputs.npy", "shape": [tally.kept, *packing.shape], "dtype": packing.dtype},
         "packing": {"shape": list(packing.shape), "rule": packing.rule, **packing.settings},
         "ignored_files": source.ignored_files,
+        "metadata_left_out": dict(job.reader.left_out),
         "absent_classes": [label for label in range(task.num_classes or 0) if label not in tally.values],
         "inferred": {
             "format": job.reader.format,

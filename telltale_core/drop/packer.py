@@ -10,6 +10,7 @@ import numpy as np
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.evidence import Evidence
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.reasons import bad, sentence
@@ -108,6 +109,7 @@ class Packer:
         self._task, self._packing = plan.task, plan.packing
         self._has_ids = job.reader.roles.id is not None
         self._identities = Identities(job.config, given=self._has_ids)
+        self._evidence = Evidence(job.config.limits.max_rejected_raw_bytes)
         self._value = "target" if plan.task.name == "regression" else "label"
         self.tally = Tally()
 
@@ -120,7 +122,7 @@ class Packer:
             try:
                 kept = self._keep(row)
             except BadInput as error:
-                rejected.append(self._reject(row, error))
+                rejected.append(self._reject(batch, position, error))
                 continue
             positions.append(position)
             records.append(kept.record)
@@ -162,7 +164,8 @@ class Packer:
             return repr(number)
         return " ".join(names[label] for label in _labels(number))
 
-    def _reject(self, row: Row, error: BadInput) -> dict[str, Any]:
+    def _reject(self, batch: Batch, position: int, error: BadInput) -> dict[str, Any]:
+        row = batch.rows[position]
         given: str | None = None
         if self._has_ids and isinstance(row.id, int | str):
             try:
@@ -175,7 +178,7 @@ class Packer:
             "sample_id": given,
             "reason_code": error.code,
             "reason": sentence(error),
-            "raw": row.raw(self._config.limits.max_rejected_raw_bytes),
+            **self._evidence.of(self._reader.cells(batch, position), row.media),
         }
         self.tally.rejected += 1
         self.tally.by_reason[error.code] += 1

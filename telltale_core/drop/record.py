@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ FORMAT = "telltale.drop/1"
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
 NAMED_BY = ("format", "modality", "task", "columns", "label_names", "num_classes", "input", "counts", "files")
 # What one ingest knows about where its rows came from. Not part of the name: two ingests of the same rows may differ.
-ORIGIN = ("name", "source", "inferred", "config", "ignored_files")
+ORIGIN = ("name", "source", "inferred", "config", "ignored_files", "metadata_left_out")
 
 SAMPLES = pa.schema(
     [
@@ -50,7 +50,9 @@ REJECTED = pa.schema(
         pa.field("sample_id", pa.string()),
         pa.field("reason_code", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
-        pa.field("raw", pa.binary()),
+        pa.field("columns", pa.string()),  # JSON: what the row held besides its media
+        pa.field("raw", pa.binary()),  # only in the first row with these bytes
+        pa.field("raw_sha256", pa.string()),
     ]
 )
 
@@ -131,27 +133,35 @@ class Drop:
 
     @functools.cached_property
     def _table(self) -> pa.Table:
-        table = _read(self.path / "samples.parquet")
-        if table.num_rows != len(self):
-            raise Corrupt(f"{self.path}/samples.parquet has {table.num_rows} rows, the manifest {len(self)}")
-        return table
+        return self._samples(None)
+
+    def _samples(self, columns: list[str] | None) -> pa.Table:
+        with pq.ParquetFile(self.path / "samples.parquet", page_checksum_verification=True) as file:
+            if file.metadata.num_rows != len(self):
+                raise Corrupt(
+                    f"{self.path}/samples.parquet has {file.metadata.num_rows} rows, the manifest {len(self)}"
+                )
+            return file.read(columns, use_threads=False)
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return self._samples([name]).column(name)
 
     @functools.cached_property
     def sample_ids(self) -> np.ndarray:
         """Unique ids, (N,) of text, in source order."""
-        return np.array(self._table.column("sample_id").to_pylist(), dtype=np.str_)
+        return np.array(self._column("sample_id").to_pylist(), dtype=np.str_)
 
     @functools.cached_property
     def labels(self) -> np.ndarray | None:
         """Labels in 0..K-1, (N,) int64; None for other tasks."""
-        return self._table.column("label").to_numpy() if self.task == "classification" else None
+        return self._column("label").to_numpy() if self.task == "classification" else None
 
     @functools.cached_property
     def targets(self) -> np.ndarray | None:
         """Targets, (N,) finite float64, or (N, M) for several a sample; None for other tasks."""
         if self.task != "regression":
             return None
-        column = self._table.column("target")
+        column = self._column("target")
         if not pa.types.is_list(column.type):
             return np.asarray(column.to_numpy())
         return np.asarray(column.combine_chunks().flatten().to_numpy()).reshape(len(self), -1)
@@ -161,7 +171,7 @@ class Drop:
         """Label sets, (N, K) int64 of 0 and 1; None unless the task is multi-label."""
         if self.task != "multilabel":
             return None
-        column = self._table.column("label").combine_chunks()
+        column = self._column("label").combine_chunks()
         found = np.zeros((len(self), self.num_classes or 0), dtype=np.int64)
         found[pc.list_parent_indices(column).to_numpy(), column.flatten().to_numpy()] = 1
         return found
@@ -205,9 +215,27 @@ class Drop:
         """Return the original columns of the kept rows, in the order of ``samples``."""
         return _read(self.path / "payload.parquet")
 
+    def payload_rows(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield some rows of the payload (numbers, ascending), reading only the row groups that hold them."""
+        with pq.ParquetFile(self.path / "payload.parquet", page_checksum_verification=True) as file:
+            begin = 0
+            for group in range(file.num_row_groups):
+                end = begin + file.metadata.row_group(group).num_rows
+                low, high = np.searchsorted(rows, (begin, end))
+                if low < high:
+                    table = file.read_row_group(group, columns=columns, use_threads=False)
+                    yield table.take(pa.array(rows[low:high] - begin)).select(columns or table.column_names)
+                begin = end
+
     def rejected(self) -> pa.Table:
-        """Return ``source, row, sample_id, reason_code, reason, raw`` of the rejected rows."""
+        """Return the rejected rows whole (see ``REJECTED``), evidence and all: for notebooks and tests."""
         return _read(self.path / "rejected.parquet")
+
+    def rejected_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the rejected rows some at a time, of some columns or of all."""
+        with pq.ParquetFile(self.path / "rejected.parquet", page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=columns, use_threads=False)
 
 
 def _read(path: Path) -> pa.Table:

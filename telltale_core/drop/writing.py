@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,43 +14,39 @@ import pyarrow.parquet as pq
 
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.record import REJECTED
+from telltale_core.row_sizes import Gathering
 
 GROUP_ROWS = 4096
 GROUP_BYTES = 32 << 20
 
 
 class ParquetStream:
-    """A Parquet file written in row groups of up to ``GROUP_ROWS`` rows or about ``GROUP_BYTES`` bytes."""
+    """A Parquet file written in row groups of up to ``GROUP_ROWS`` rows and ``GROUP_BYTES`` bytes, decoded.
+
+    So whoever reads it group by group holds no more. A value that repeats within a group is stored once.
+    """
 
     def __init__(self, path: Path, schema: pa.Schema | None = None) -> None:
         self._path, self._schema = path, schema
         self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows = self._waiting_bytes = 0
+        self._waiting = Gathering(GROUP_BYTES, GROUP_ROWS)
 
     def add(self, table: pa.Table) -> None:
         """Append rows; the first table decides the schema if none was given."""
         self._schema = self._schema or table.schema
-        self._waiting.append(table)
-        self._waiting_rows += table.num_rows
-        self._waiting_bytes += table.get_total_buffer_size()
-        if self._waiting_rows >= GROUP_ROWS or self._waiting_bytes >= GROUP_BYTES:
-            self._flush()
+        self._write(self._waiting.add(table))
 
-    def _flush(self) -> None:
+    def _write(self, groups: Iterable[pa.Table]) -> None:
         if self._schema is None:
             raise ValueError(f"{self._path} was given neither rows nor a schema")
         if self._writer is None:
-            self._writer = pq.ParquetWriter(
-                self._path, self._schema, compression="zstd", use_dictionary=False, write_page_checksum=True
-            )
-        if self._waiting:
-            self._writer.write_table(pa.concat_tables(self._waiting).combine_chunks())
-        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+            self._writer = pq.ParquetWriter(self._path, self._schema, compression="zstd", write_page_checksum=True)
+        for group in groups:
+            self._writer.write_table(group)
 
     def close(self) -> None:
         """Write what waits and the footer."""
-        self._flush()
+        self._write(self._waiting.rest())
         if self._writer is not None:
             self._writer.close()
 

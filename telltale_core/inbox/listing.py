@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from telltale_core.digest import digest_of
+from telltale_core.drop.reasons import shown
 from telltale_core.drop.source import check_url, remote_errors
 from telltale_core.errors import BadInput, ConfigError
 
 MARKER, MANIFEST = "_SUCCESS", "_MANIFEST.json"
 MAX_MANIFEST_BYTES = 16 << 20
 QUIET_S = 900.0
+MAX_NAME_CHARS = 100
+_DATASET = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_NAME_CHARS}}}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,7 @@ class Arrival:
     newest_s: float  # seconds since 1970, the store's clock
     complete: bool
     why: str
+    refused: str = ""  # why no run can be made of it, and the cure
 
     @property
     def key(self) -> str:
@@ -67,7 +72,10 @@ class Inbox:
             raise ConfigError(f"quiet_s must be > 0, got {self.quiet_s}")
 
     def place_of(self, bucket: str, key: str) -> tuple[str, str] | None:
-        """Return dataset and drop to which an object belongs; None where it lies outside the inbox's drops."""
+        """Return dataset and drop to which an object belongs; None where it lies outside the inbox's drops.
+
+        Hidden folders, whose names begin with ``.`` or ``_``, are none.
+        """
         scheme, _, rest = self.url.partition("://")
         if not rest or scheme == "file":
             return None
@@ -76,16 +84,32 @@ class Inbox:
         if bucket != home or (prefix and not key.startswith(f"{prefix}/")):
             return None
         parts = inside.split("/")
-        return (parts[0], parts[1]) if len(parts) >= 3 and all(map(_fine, parts[:2])) else None
+        return (parts[0], parts[1]) if len(parts) >= 3 and not any(map(_hidden, parts[:2])) else None
 
     def arrivals(self) -> list[Arrival]:
         """Return all drops of the inbox, by dataset and name."""
         found: dict[tuple[str, str], list[_File]] = {}
         for file in self._files(self.url):
             parts = file.key.split("/", 2)
-            if len(parts) == 3 and all(map(_fine, parts[:2])):
+            if len(parts) == 3 and not any(map(_hidden, parts[:2])):
                 found.setdefault((parts[0], parts[1]), []).append(dataclasses.replace(file, key=parts[2]))
         return [self._arrival(dataset, name, files) for (dataset, name), files in sorted(found.items())]
+
+    def refusal(self, dataset: str, name: str) -> str:
+        """Return why drops below folders of these names are not taken, with the cure; empty where they are.
+
+        A dataset's folder names the dataset: ASCII letters, digits, ``.``, ``_`` and ``-``, at most ``MAX_NAME_CHARS``.
+        """
+        if _hidden(dataset) or not _DATASET.fullmatch(dataset):
+            return (
+                f"the folder {shown(dataset)} names no dataset: a dataset's name has 1 to {MAX_NAME_CHARS} of "
+                "A-Z a-z 0-9 . _ - and begins with no . or _; rename the folder and upload again"
+            )
+        try:
+            check_url(self._url(dataset, name))
+        except BadInput as error:
+            return f"the drop {shown(name)} of {dataset} cannot be read ({error}); rename its folder and upload again"
+        return ""
 
     def arrival(self, dataset: str, name: str) -> Arrival | None:
         """Return one drop, or None where no file of it stands."""
@@ -98,7 +122,8 @@ class Inbox:
     def _arrival(self, dataset: str, name: str, files: list[_File]) -> Arrival:
         data = [file for file in files if not _aside(file.key)]
         newest = max(file.modified_s for file in files)
-        complete, why = self._complete(files, data, newest)
+        refused = self.refusal(dataset, name)
+        complete, why = (False, refused) if refused else self._complete(files, data, newest)
         return Arrival(
             dataset=dataset,
             name=name,
@@ -109,6 +134,7 @@ class Inbox:
             newest_s=newest,
             complete=complete,
             why=why,
+            refused=refused,
         )
 
     def _complete(self, files: list[_File], data: list[_File], newest_s: float) -> tuple[bool, str]:
@@ -180,8 +206,8 @@ def _seconds(info: dict[str, Any]) -> float:
     return when.timestamp() if isinstance(when, datetime) else float(when)
 
 
-def _fine(name: str) -> bool:
-    return bool(name) and name not in {".", ".."} and not name.startswith((".", "_")) and name.isprintable()
+def _hidden(name: str) -> bool:
+    return not name or name.startswith((".", "_"))
 
 
 def _aside(key: str) -> bool:

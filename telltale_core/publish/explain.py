@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from telltale_core.errors import NotFound
 from telltale_core.publish.history import Dataset, as_store, log, read_numbered
 from telltale_core.publish.manifest import Version
-from telltale_core.publish.tables import read_table
+from telltale_core.publish.tables import read_groups
 
 STATES = {"keep": "published", "quarantine": "quarantined", "review": "review"}
 
@@ -53,36 +54,40 @@ def why(dataset: Dataset, sample_id: str, number: int | None = None) -> Explanat
 
 def _among_judged(version: Version, sample_id: str) -> Explanation | None:
     for blob in version.blobs("index"):
-        table = read_table(version, blob)
-        for row in table.filter(pc.equal(table["sample_id"], sample_id)).to_pylist():
-            return Explanation(
-                sample_id=sample_id,
-                state=STATES[row["decision"]],
-                reason=row["reason"],
-                version=version.number,
-                file=version.store.url(row["file"]),
-                row=row["row"],
-                suspicion=row["suspicion"],
-                cluster=row["cluster"],
-            )
+        for table in read_groups(version, blob):
+            for row in table.filter(pc.equal(table["sample_id"], sample_id)).to_pylist():
+                return Explanation(
+                    sample_id=sample_id,
+                    state=STATES[row["decision"]],
+                    reason=row["reason"],
+                    version=version.number,
+                    file=version.store.url(row["file"]),
+                    row=row["row"],
+                    suspicion=row["suspicion"],
+                    cluster=row["cluster"],
+                )
     return None
 
 
 def _among_rejected(version: Version, sample_id: str) -> Explanation | None:
     for blob in version.blobs("rejected"):
-        table = read_table(version, blob)
-        named = [pc.equal(table[name], sample_id) for name in ("sample_id", "source") if name in table.column_names]
-        matches = pc.fill_null(named[0], False)
-        for other in named[1:]:
-            matches = pc.or_(matches, pc.fill_null(other, False))
-        for row in pc.indices_nonzero(matches).to_pylist():
-            found = table.slice(row, 1).to_pylist()[0]
-            return Explanation(
-                sample_id=found.get("sample_id") or sample_id,
-                state="rejected",
-                reason=f"{found['reason']} [{found['reason_code']}]",
-                version=version.number,
-                file=version.store.url(blob.path),
-                row=row,
-            )
+        before = 0
+        for table in read_groups(version, blob, ("source", "sample_id", "reason_code", "reason")):
+            for row in pc.indices_nonzero(_named(table, sample_id)).to_pylist():
+                found = table.slice(row, 1).to_pylist()[0]
+                return Explanation(
+                    sample_id=found.get("sample_id") or sample_id,
+                    state="rejected",
+                    reason=f"{found['reason']} [{found['reason_code']}]",
+                    version=version.number,
+                    file=version.store.url(blob.path),
+                    row=before + row,
+                )
+            before += table.num_rows
     return None
+
+
+def _named(table: pa.Table, sample_id: str) -> pa.ChunkedArray:
+    """Return which rejected rows have this id, or this source."""
+    matches = pc.fill_null(pc.equal(table["source"], sample_id), False)
+    return pc.or_(matches, pc.fill_null(pc.equal(table["sample_id"], sample_id), False))

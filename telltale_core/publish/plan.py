@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from telltale_core.digest import sha256_file
 from telltale_core.errors import ConfigError, Corrupt
+from telltale_core.row_sizes import regrouped, row_bytes
 
 DECISIONS = ("keep", "quarantine", "review")
 REMARKS: dict[str, pa.DataType] = {
@@ -25,7 +26,6 @@ REMARKS: dict[str, pa.DataType] = {
 }
 # The same types as Hugging Face datasets calls them.
 _FEATURES = {name: {"double": "float64"}.get(str(kind), str(kind)) for name, kind in REMARKS.items()}
-BATCH_ROWS = 1024
 MAX_GROUP_ROWS = 65536
 
 
@@ -33,8 +33,8 @@ MAX_GROUP_ROWS = 65536
 class PublishConfig:
     """How shards are cut and packed. All values change the published bytes, so they belong into the run key."""
 
-    shard_bytes: int = 128 << 20  # size that a shard aims at
-    row_group_bytes: int = 16 << 20  # size that a row group aims at: what a reader must hold at once
+    shard_bytes: int = 128 << 20  # most that a shard's rows take, decoded
+    row_group_bytes: int = 16 << 20  # most that a row group's rows take, decoded: what a reader must hold at once
     compression_level: int = 3  # zstd
 
     def __post_init__(self) -> None:
@@ -66,10 +66,6 @@ class DropLike(Protocol):
     @property
     def sample_ids(self) -> np.ndarray[Any, Any]:
         """Return the ids of the kept rows, in order."""
-        ...
-
-    def rejected(self) -> Any:
-        """Return the table of rejected rows."""
         ...
 
 
@@ -114,56 +110,109 @@ def read_verdict(folder: Path, drop: DropLike) -> Judged:
 
 def check_payload(drop: DropLike) -> pq.ParquetFile:
     """Return the drop's opened payload; raises :class:`Corrupt` if it is damaged or not aligned with the samples."""
-    path = drop.path / "payload.parquet"
-    try:
-        stated = drop.manifest.get("files", {}).get(path.name)
-        if stated is not None and sha256_file(path) != stated:
-            raise Corrupt(f"{path} does not have the digest that the drop's manifest states: ingest the drop again")
-        payload = pq.ParquetFile(path, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
-        raise Corrupt(f"{path} cannot be read ({type(error).__name__}): ingest the drop again") from error
+    payload = _opened(drop, "payload.parquet")
     if payload.metadata.num_rows != len(drop.sample_ids):
-        raise Corrupt(f"{path} has {payload.metadata.num_rows} rows for {len(drop.sample_ids)} samples")
+        raise Corrupt(
+            f"{drop.path}/payload.parquet has {payload.metadata.num_rows} rows for {len(drop.sample_ids)} samples"
+        )
     return payload
 
 
-def cut(payload: pq.ParquetFile, rows: np.ndarray[Any, Any], rows_per_shard: int) -> Iterator[pa.Table]:
-    """Yield the given rows (ascending) in order, ``rows_per_shard`` at a time, reading the file once, in batches."""
-    metadata, waiting, held, begin = payload.schema_arrow.metadata, [], 0, 0
-    for batch in payload.iter_batches(batch_size=BATCH_ROWS):
-        low, high = np.searchsorted(rows, (begin, begin + len(batch)))
-        picked = pa.Table.from_batches([batch]).take(pa.array(rows[low:high] - begin))
-        begin += len(batch)
-        while picked.num_rows:
-            part = picked.slice(0, rows_per_shard - held)
-            picked = picked.slice(part.num_rows)
-            waiting.append(part)
-            held += part.num_rows
-            if held == rows_per_shard:
-                yield pa.concat_tables(waiting).replace_schema_metadata(metadata)
-                waiting, held = [], 0
-    if waiting:
-        yield pa.concat_tables(waiting).replace_schema_metadata(metadata)
+def _opened(drop: DropLike, name: str) -> pq.ParquetFile:
+    path = drop.path / name
+    try:
+        stated = drop.manifest.get("files", {}).get(name)
+        if stated is not None and sha256_file(path) != stated:
+            raise Corrupt(f"{path} does not have the digest that the drop's manifest states: ingest the drop again")
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise Corrupt(f"{path} cannot be read ({type(error).__name__}): ingest the drop again") from error
+
+
+def rejected_rows(drop: DropLike) -> Iterator[pa.Table]:
+    """Yield the rejected rows with their evidence, a row group at a time; :class:`Corrupt` if the file is damaged."""
+    with _opened(drop, "rejected.parquet") as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, use_threads=False)
+
+
+def picked(payload: pq.ParquetFile, rows: np.ndarray[Any, Any], remarks: pa.Table | None = None) -> Iterator[pa.Table]:
+    """Yield the given rows (ascending) in order, a row group at a time, followed by their remarks if there are any."""
+    begin = 0
+    for group in range(payload.num_row_groups):
+        count = payload.metadata.row_group(group).num_rows
+        low, high = np.searchsorted(rows, (begin, begin + count))
+        if low < high:
+            table = payload.read_row_group(group, use_threads=False)
+            if high - low < count:
+                table = table.take(pa.array(rows[low:high] - begin))
+            yield table if remarks is None else with_remarks(table, remarks.take(pa.array(rows[low:high])))
+        begin += count
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A Parquet file's bytes and how many rows it holds."""
+
+    data: bytes
+    rows: int
+
+
+def pack(tables: Iterable[pa.Table], config: PublishConfig) -> Iterator[Shard]:
+    """Yield the rows as Parquet files; equal rows give equal bytes for one version of pyarrow.
+
+    A file has at most ``shard_bytes`` and a row group at most ``row_group_bytes``, decoded, unless a single row is
+    larger. Memory holds one row group and one encoded file.
+    """
+    open_shard: _Open | None = None
+    for group in regrouped(tables, min(config.row_group_bytes, config.shard_bytes), MAX_GROUP_ROWS):
+        size = int(row_bytes(group).sum())
+        if open_shard is not None and open_shard.bytes + size > config.shard_bytes:
+            yield open_shard.closed()
+            open_shard = None
+        open_shard = open_shard or _Open(group.schema, config)
+        open_shard.add(group, size)
+    if open_shard is not None:
+        yield open_shard.closed()
+
+
+class _Open:
+    """A Parquet file in memory that takes row groups; ``bytes`` counts them decoded."""
+
+    def __init__(self, schema: pa.Schema, config: PublishConfig) -> None:
+        self._sink = pa.BufferOutputStream()
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            schema,
+            version="2.6",
+            data_page_version="1.0",
+            compression="zstd",
+            compression_level=config.compression_level,
+            use_dictionary=True,
+            write_statistics=True,
+            write_page_checksum=True,
+            store_schema=True,
+        )
+        self.rows = self.bytes = 0
+
+    def add(self, group: pa.Table, size: int) -> None:
+        """Append one row group."""
+        self._writer.write_table(group)
+        self.rows += group.num_rows
+        self.bytes += size
+
+    def closed(self) -> Shard:
+        """Return the file, complete."""
+        self._writer.close()
+        return Shard(data=self._sink.getvalue().to_pybytes(), rows=self.rows)
 
 
 def encode(table: pa.Table, config: PublishConfig) -> bytes:
-    """Return the table as Parquet; equal tables give equal bytes for one version of pyarrow."""
-    sink = pa.BufferOutputStream()
-    mean_bytes = max(1, table.nbytes // max(1, table.num_rows))
-    pq.write_table(
-        table.combine_chunks(),
-        sink,
-        row_group_size=max(1, min(MAX_GROUP_ROWS, config.row_group_bytes // mean_bytes)),
-        version="2.6",
-        data_page_version="1.0",
-        compression="zstd",
-        compression_level=config.compression_level,
-        use_dictionary=False,
-        write_statistics=True,
-        write_page_checksum=True,
-        store_schema=True,
-    )
-    return bytes(sink.getvalue())
+    """Return a whole table as one Parquet file, whatever its size."""
+    made = _Open(table.schema, config)
+    for group in regrouped([table], config.row_group_bytes, MAX_GROUP_ROWS):
+        made.add(group, 0)
+    return made.closed().data
 
 
 def remark_names(schema: pa.Schema) -> dict[str, str]:

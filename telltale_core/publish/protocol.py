@@ -21,14 +21,17 @@ from telltale_core.publish.plan import (
     DropLike,
     Judged,
     PublishConfig,
+    Shard,
     check_payload,
-    cut,
     encode,
+    pack,
+    picked,
     read_verdict,
+    rejected_rows,
     remark_names,
-    with_remarks,
 )
 from telltale_core.publish.verifying import still_whole
+from telltale_core.row_sizes import regrouped
 
 logger = logging.getLogger(__name__)
 
@@ -117,31 +120,28 @@ def place_all(
     payload = check_payload(drop)
     schema = payload.schema_arrow
     kept, aside = judged.rows("keep"), judged.rows("quarantine", "review")
-    mean_bytes = (drop.path / "payload.parquet").stat().st_size / max(1, payload.metadata.num_rows)
-    per_shard = max(1, int(config.shard_bytes / max(1.0, mean_bytes)))
     places: list[tuple[np.ndarray[Any, Any], Blob]] = []
 
-    def place(table: pa.Table) -> Blob:
-        blob = placer.place(encode(table, config), TABLE, table.num_rows)
+    def place(shard: Shard) -> Blob:
+        blob = placer.place(shard.data, TABLE, shard.rows)
         reach("first-blob")
         return blob
 
-    def shards(rows: np.ndarray[Any, Any], *, remarked: bool) -> list[Blob]:
+    def shards(rows: np.ndarray[Any, Any], remarks: pa.Table | None = None) -> list[Blob]:
         blobs, begin = [], 0
-        for table in cut(payload, rows, per_shard):
-            mine = rows[begin : begin + table.num_rows]
-            begin += table.num_rows
-            blobs.append(place(with_remarks(table, judged.remarks.take(pa.array(mine))) if remarked else table))
-            places.append((mine, blobs[-1]))
+        for shard in pack(picked(payload, rows, remarks), config):
+            blobs.append(place(shard))
+            places.append((rows[begin : begin + shard.rows], blobs[-1]))
+            begin += shard.rows
         return blobs
 
-    files = shards(kept, remarked=False) or [place(schema.empty_table())]
+    files = shards(kept) or [place(Shard(data=encode(schema.empty_table(), config), rows=0))]
     reach("published-blobs")
-    quarantine = shards(aside, remarked=True)
+    quarantine = shards(aside, judged.remarks)
     reach("quarantine-blobs")
-    rejected = [place(part) for part in split(drop.rejected(), config)]
+    rejected = [place(shard) for shard in pack(rejected_rows(drop), config)]
     reach("rejected-blob")
-    index = [place(part) for part in split(make_index(judged.remarks, places), config)]
+    index = [place(shard) for shard in pack([make_index(judged.remarks, places)], config)]
     page = [] if report is None else [placer.place(_read(report), report.suffix or ".html", None)]
     reach("report-blob")
     return {
@@ -178,11 +178,8 @@ def make_index(remarks: pa.Table, places: Iterable[tuple[np.ndarray[Any, Any], B
 
 
 def split(table: pa.Table, config: PublishConfig) -> list[pa.Table]:
-    """Return the table cut into parts of about ``shard_bytes``; no part for a table without rows."""
-    if table.num_rows == 0:
-        return []
-    per_part = max(1, config.shard_bytes * table.num_rows // max(1, table.nbytes))
-    return [table.slice(begin, per_part) for begin in range(0, table.num_rows, per_part)]
+    """Return the table cut into parts of at most ``shard_bytes``, decoded; no part for a table without rows."""
+    return list(regrouped([table], config.shard_bytes, max(1, table.num_rows)))
 
 
 def entries(blobs: Iterable[Blob]) -> list[dict[str, Any]]:

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 from telltale_core.on_demand import on_demand
 from telltale_core.report.config import ReportConfig
-from telltale_core.report.run import Counts, Run, read_run
+from telltale_core.report.run import Counts, Outline, Run, read_outline, read_run
 
 if TYPE_CHECKING:
     from telltale_core.report.page import write_report
 
-__all__ = ["Counts", "ReportConfig", "Run", "read_run", "write_report"]
+__all__ = ["Counts", "Outline", "ReportConfig", "Run", "read_outline", "read_run", "write_report"]
 
 __getattr__ = on_demand(
     __name__,

@@ -22,7 +22,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import Curves, Floats, Focus, Heat, focuses, trajectories
-from telltale_core.report.run import NEAR_MISS, Run
+from telltale_core.report.run import NEAR_MISS, Outline, Run
 from telltale_core.report.text import for_picture
 
 SUSPECT, KEPT, REVIEW, INK, SOFT, GRID = "#C2410C", "#0072B2", "#E69F00", "#1B2430", "#5B6675", "#E4E8EE"
@@ -189,7 +189,7 @@ def panels_png(panels: Sequence[tuple[str, npt.NDArray[Any], Mapping[str, Any]]]
     return out.getvalue()
 
 
-def verdict_png(run: Run, dpi: int = 140, most: int = 12) -> bytes:
+def verdict_png(run: Outline, dpi: int = 140, most: int = 12) -> bytes:
     """Return the verdict as one picture: status, counts, and how far each label stands out from its threshold."""
     out = io.BytesIO()
     groups = run.groups()[:most]

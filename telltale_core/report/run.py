@@ -68,27 +68,12 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run:
-    """The records of one run in the drop's row order; arrays are not to be written to."""
+class Outline:
+    """What a run says as a whole: its verdict and where its rows went, without a record of each sample."""
 
     drop: Drop
     counts: Counts
     verdict: dict[str, Any]
-    spectrum: dict[str, Any]
-    decision_N: npt.NDArray[np.str_]
-    suspicion_N: npt.NDArray[np.float64]
-    cluster_N: npt.NDArray[np.int64]
-    reason_N: npt.NDArray[np.object_]
-    log_loss_NT: npt.NDArray[np.float32]
-    member_T: npt.NDArray[np.int64]
-    epoch_T: npt.NDArray[np.int64]
-    step_T: npt.NDArray[np.int64]
-    features_ND: npt.NDArray[np.float32] | None
-
-    @property
-    def labels_N(self) -> npt.NDArray[np.int64] | None:  # noqa: N802
-        """Labels of all samples, else the numbers of their ranges of targets; None where there are none."""
-        return None if self.drop.cohorts is None else self.drop.cohorts.number
 
     @property
     def word(self) -> str:
@@ -141,10 +126,39 @@ class Run:
                 made.append(group)
         return sorted(made, key=lambda group: (not group.over, group.threshold - group.statistic))
 
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run(Outline):
+    """The records of one run in the drop's row order; arrays are not to be written to."""
+
+    spectrum: dict[str, Any]
+    decision_N: npt.NDArray[np.str_]
+    suspicion_N: npt.NDArray[np.float64]
+    cluster_N: npt.NDArray[np.int64]
+    reason_N: npt.NDArray[np.object_]
+    log_loss_NT: npt.NDArray[np.float32]
+    member_T: npt.NDArray[np.int64]
+    epoch_T: npt.NDArray[np.int64]
+    step_T: npt.NDArray[np.int64]
+    features_ND: npt.NDArray[np.float32] | None
+
+    @property
+    def labels_N(self) -> npt.NDArray[np.int64] | None:  # noqa: N802
+        """Labels of all samples, else the numbers of their ranges of targets; None where there are none."""
+        return None if self.drop.cohorts is None else self.drop.cohorts.number
+
     def worst_first(self, decision: str | None = None) -> npt.NDArray[np.int64]:
         """Return row numbers by falling suspicion, ties by row, of one decision or of all."""
         rows = np.arange(len(self.suspicion_N)) if decision is None else np.flatnonzero(self.decision_N == decision)
         return rows[np.argsort(-self.suspicion_N[rows], kind="stable")]
+
+
+def read_outline(drop: Drop, verdict_dir: Path) -> Outline:
+    """Return a run's verdict and counts; raises as :func:`read_run` does. Memory holds one column."""
+    verdict = _json(verdict_dir / "verdict.json")
+    _check_drop("verdict", verdict.get("drop_digest"), drop)
+    decided = pq.read_table(verdict_dir / "verdict.parquet", columns=["decision"])["decision"].to_pylist()
+    return Outline(drop=drop, verdict=verdict, counts=_counts(drop, verdict, _decisions(decided)))
 
 
 def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path) -> Run:
@@ -156,17 +170,10 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
     verdict = _json(verdict_dir / "verdict.json")
     ids = [str(name) for name in drop.sample_ids]
     for what, digest in (("verdict", verdict.get("drop_digest")), ("loss log", losslog.drop_digest)):
-        if digest is not None and digest != drop.digest:
-            raise Corrupt(
-                f"the {what} belongs to drop {str(digest)[:12]}, not to {drop.digest[:12]}; run its stage again"
-            )
+        _check_drop(what, digest, drop)
     table = pq.read_table(verdict_dir / "verdict.parquet")
     order = _order(ids, table["sample_id"].to_pylist(), "verdict")
-    decided = table["decision"].to_pylist()
-    strange = set(decided) - set(DECISIONS)
-    if strange:
-        raise Corrupt(f"verdict.parquet holds decision {str(strange.pop())[:40]!r}; known: {', '.join(DECISIONS)}")
-    decision = np.asarray(decided, dtype="U10")[order]
+    decision = _decisions(table["decision"].to_pylist())[order]
     loss_order = _order(ids, [str(name) for name in losslog.sample_ids], "loss log")
     loss = losslog.log_loss
     in_order = bool(np.array_equal(loss_order, np.arange(len(ids))))
@@ -185,6 +192,18 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
         step_T=np.asarray(losslog.step_T, dtype=np.int64),
         features_ND=_features(spectrum_dir / "spectrum.parquet", ids),
     )
+
+
+def _check_drop(what: str, digest: object, drop: Drop) -> None:
+    if digest is not None and digest != drop.digest:
+        raise Corrupt(f"the {what} belongs to drop {str(digest)[:12]}, not to {drop.digest[:12]}; run its stage again")
+
+
+def _decisions(decided: list[object]) -> npt.NDArray[np.str_]:
+    strange = set(decided) - set(DECISIONS)
+    if strange:
+        raise Corrupt(f"verdict.parquet holds decision {str(strange.pop())[:40]!r}; known: {', '.join(DECISIONS)}")
+    return np.asarray(decided, dtype="U10")
 
 
 def number(value: Any) -> float | None:

@@ -45,6 +45,15 @@ def clean(text: str, limit: int = 400) -> str:
     return "".join(out) + (f"… ({len(text):,} characters)" if cut else "")
 
 
+def visible(text: str) -> str:
+    """Return ``text`` with every character that cannot be seen, but for line ends and tabs, as ``[U+001B]``."""
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(
+        char if char in "\n\t" or unicodedata.category(char) not in _UNSEEN else f"[U+{ord(char):04X}]" for char in text
+    )
+
+
 def scrubbed(text: str) -> str:
     """Return ``text`` without credentials and query strings of URLs."""
     text = _USERINFO.sub(r"\1", text)

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 from markupsafe import Markup, escape
 
 from telltale_core.modality import Viewer
@@ -75,18 +73,23 @@ class TextViewer(Viewer):
             return []
         if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
             return []
-        suspected, kept = ([self._text(int(n)) for n in _some(rows)] for rows in (focus.suspected_S, focus.kept_K))
+        suspected, kept = (self._texts(np.sort(_some(rows))) for rows in (focus.suspected_S, focus.kept_K))
         return enriched(suspected, kept)
 
-    @functools.cached_property
-    def _columns(self) -> list[pa.ChunkedArray]:
-        named = self._drop.manifest["columns"]["input"]
-        names = [named] if isinstance(named, str) else list(named)
-        table = pq.read_table(self._drop.path / "payload.parquet", columns=names)
-        return [table.column(name) for name in names]
+    def _texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Return the texts of some rows (ascending); of the payload only the row groups that hold them are read."""
+        texts: list[str] = []
+        for table in self._drop.payload_rows(rows, self._names):
+            texts += (JOIN.join(map(_as_text, row.values())) for row in table.to_pylist())
+        return texts
 
     def _text(self, row: int) -> str:
-        return JOIN.join(_as_text(column[row].as_py()) for column in self._columns)
+        return self._texts(np.asarray([row], dtype=np.int64))[0]
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        named = self._drop.manifest["columns"]["input"]
+        return [named] if isinstance(named, str) else list(named)
 
 
 def marked(text: str, phrases: Sequence[Enriched]) -> Markup:

@@ -293,16 +293,16 @@ def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
     """Return rejected rows by reason, most frequent first, and examples taken in turn from every reason."""
     if not run.counts.rejected:
         return {"reasons": [], "examples": []}
-    table = run.drop.rejected()
-    names = ("source", "row", "reason_code", "reason")
-    rows = list(zip(*(table[name].to_pylist() for name in names), strict=True))
-    count = Counter(str(code) for _, _, code, _ in rows)
-    seen: Counter[str] = Counter()
-    ranked = []
-    for source, place, code, reason in rows:
-        seen[str(code)] += 1
-        shown = "–" if place is None else f"{place:,}"
-        ranked.append((seen[str(code)], {"source": str(source), "row": shown, "reason": str(reason)}))
+    count: Counter[str] = Counter()
+    ranked: list[tuple[int, dict[str, str]]] = []
+    for table in run.drop.rejected_batches(("source", "row", "reason_code", "reason")):
+        for row in table.to_pylist():
+            code = str(row["reason_code"])
+            count[code] += 1
+            if count[code] <= config.rejected_examples:
+                place = "–" if row["row"] is None else f"{row['row']:,}"
+                shown = {"source": str(row["source"]), "row": place, "reason": str(row["reason"])}
+                ranked.append((count[code], shown))
     ranked.sort(key=lambda pair: pair[0])
     reasons = [(code, f"{n:,}") for code, n in sorted(count.items(), key=lambda pair: (-pair[1], pair[0]))][:100]
     return {"reasons": reasons, "examples": [row for _, row in ranked[: config.rejected_examples]]}

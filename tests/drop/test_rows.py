@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from telltale_core.digest import sha256_bytes
 from telltale_core.drop import DropConfig, ingest
 from telltale_core.errors import BadInput
 from tests.support import drops as support
@@ -53,7 +54,9 @@ def test_a_rejected_row_carries_its_evidence(tmp_path, take):
             "sample_id": "d",
             "reason_code": "media_unsupported",
             "reason": "the media is not a PNG or JPEG image but of kind unknown",
+            "columns": '{"id": "d", "image": {"path": null}, "label": 0}',
             "raw": b"not an image",
+            "raw_sha256": sha256_bytes(b"not an image"),
         }
     ]
 
@@ -253,4 +256,4 @@ def test_a_csv_row_with_a_field_too_many_keeps_its_id_among_the_rejected(tmp_pat
     (rejected,) = drop.rejected().to_pylist()
     assert rejected["reason_code"] == "row_unreadable"
     assert "4 fields, the header 3" in rejected["reason"]
-    assert "r40" in (rejected["sample_id"] or "") + str(rejected["raw"])
+    assert json.loads(rejected["columns"]) == {"id": "r40", "text": "one", "label": "two"}

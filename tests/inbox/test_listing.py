@@ -96,7 +96,7 @@ def test_files_beside_the_drops_are_no_drops(tmp_path: Path) -> None:
         ("raw", "inbox/signs/a.png", None),
         ("raw", "inbox/../monday/a.png", None),
         ("raw", "inbox//monday/a.png", None),
-        ("raw", "inbox/si\x1bgns/monday/a.png", None),
+        ("raw", "inbox/si\x1bgns/monday/a.png", ("si\x1bgns", "monday")),  # a place, to be refused and said
     ],
 )
 def test_an_objects_place_is_told_by_its_key(bucket: str, key: str, place: tuple[str, str] | None) -> None:

@@ -57,7 +57,7 @@ def test_a_text_of_ten_megabytes_rejects_its_row_only(tmp_path, take, reasons, k
         path = write_jsonl(tmp_path / "d.jsonl", [GOOD[0], GOOD[1] | {"note": long}, *GOOD[2:]])
     drop = take(path)
     assert reasons(drop) == {f"d.{kind}#1": "field_too_long"}
-    assert len(drop.rejected()["raw"][0].as_py()) <= Limits().max_rejected_raw_bytes
+    assert len(drop.rejected()["columns"][0].as_py()) <= Limits().max_rejected_raw_bytes
     assert len(drop) == 3
 
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import abc
-import base64
 import dataclasses
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from telltale_core.drop.layout import Column, Roles
-from telltale_core.drop.reasons import shown
 from telltale_core.drop.values import Answer
 from telltale_core.errors import BadInput
 from telltale_core.modality import Modality, modality_named
+from telltale_core.row_sizes import Sizes
 
 Media = bytes | np.ndarray | list[Any] | str | float | dict[str, Any]
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Row:
-    """One raw row: where it stands, its id and value as found, its media, or the fault that the reader met."""
+    """One raw row: where it stands, its id and value as found, its media, or the fault that the reader met.
+
+    ``cells``: all of its columns as they were read, where the format has columns and they are not in the batch's table.
+    """
 
     source: str
     id: object = None
@@ -31,28 +33,8 @@ class Row:
     media: Media | None = None
     path: str | None = None
     extra: dict[str, Any] | None = None
+    cells: dict[str, Any] | None = None
     fault: BadInput | None = None
-
-    def raw(self, max_bytes: int) -> bytes:
-        """Return the row as evidence for a reviewer, at most ``max_bytes``: its media, else its values as JSON."""
-        if isinstance(self.media, bytes):
-            return self.media[:max_bytes]
-        if isinstance(self.media, np.ndarray) and self.media.dtype != object:
-            return self.media.tobytes()[:max_bytes]
-        if isinstance(self.media, str):
-            return self.media.encode("utf-8", "replace")[:max_bytes]
-        inline = self.media if isinstance(self.media, dict) else {}
-        values = {"id": self.id, "value": self.value, **inline, **(self.extra or {})}
-        short = {name: _short(value, max_bytes) for name, value in values.items()}
-        return json.dumps(short, ensure_ascii=True).encode()[:max_bytes]
-
-
-def _short(value: object, max_chars: int) -> object:
-    if isinstance(value, str):
-        return value[:max_chars]
-    if isinstance(value, bytes):
-        return base64.b64encode(value[:max_chars]).decode()
-    return value if value is None or isinstance(value, bool | int | float) else shown(value, 1000)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -61,6 +43,7 @@ class Batch:
 
     rows: list[Row]
     table: pa.RecordBatch | None = None
+    sizes: dict[str, Sizes] = dataclasses.field(default_factory=dict)  # of the table's values, once somebody asked
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +56,14 @@ class Values:
 
 
 class Reader(abc.ABC):
-    """A format. ``batches`` may be called twice: for the survey and for the packing, with equal rows both times."""
+    """A format. ``batches`` may be called twice: for the survey and for the packing, with equal rows both times.
+
+    ``left_out``: keys of the schema's metadata that are not passed on, and why.
+    """
 
     format: str
     roles: Roles
+    left_out: Mapping[str, str] = MappingProxyType({})
 
     @property
     def modality(self) -> Modality:
@@ -94,6 +81,14 @@ class Reader(abc.ABC):
     @abc.abstractmethod
     def batches(self) -> Iterator[Batch]:
         """Yield the rows in order; raises :class:`BadInput` when a whole file cannot be read."""
+
+    def cells(self, batch: Batch, position: int) -> dict[str, Any]:
+        """Return all columns of a row as they came, without the media's bytes; for a row that is rejected."""
+        row = batch.rows[position]
+        if row.cells is not None:
+            return row.cells
+        found = {} if self.roles.id is None else {self.roles.id: row.id}
+        return found | ({} if row.path is None else {self.roles.input: row.path}) | {self.roles.value: row.value}
 
     @abc.abstractmethod
     def payload_columns(self) -> dict[str, Any]:

@@ -16,10 +16,13 @@ from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
+from telltale_core.row_sizes import value_bytes
 
 BATCH_ROWS = 1024
 BATCH_BYTES = 64 << 20  # Arrow takes about three times this while it unpacks a dictionary
 MAX_FOOTER_BYTES = 16 << 20
+MAX_METADATA_BYTES = 4 << 20  # of the schema's metadata, which stands in each published file
+MOST_LEFT_OUT = 100
 MAX_FOOTER_ITEMS = 20_000  # schema elements, row groups, columns of a row group
 
 
@@ -30,6 +33,7 @@ class ParquetReader(Reader):
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._files, self._limits = source, files, config.limits
+        self.left_out: dict[str, str] = {}
         self._schema = self._check_files()
 
     @contextlib.contextmanager
@@ -71,13 +75,32 @@ class ParquetReader(Reader):
             elif not schema.equals(first[1]):
                 pairs = f"{shown(first[0].key)} and {shown(file.key)}"
                 raise bad("schema_mismatch", f"{pairs} have different columns: {_difference(first[1], schema)}")
+            else:
+                self._note_differences(first[1].metadata or {}, schema.metadata or {})
         if first is None:
             raise bad("drop_empty", "the drop holds no Parquet file")
         schema = first[1]
         if len(set(schema.names)) != len(schema.names) or len(schema.names) > self._limits.max_columns:
             raise bad("columns_unclear", f"column names must be unique and at most {self._limits.max_columns}")
-        kept = {key: value for key, value in (schema.metadata or {}).items() if key == b"huggingface"}
-        return schema.with_metadata(kept or None)
+        return schema.with_metadata(self._fitting(schema.metadata or {}) or None)
+
+    def _note_differences(self, first: dict[bytes, bytes], other: dict[bytes, bytes]) -> None:
+        """Note which keys of a later file are not passed on: the first file speaks for all."""
+        for key, value in other.items():
+            if first.get(key) != value and len(self.left_out) < MOST_LEFT_OUT:
+                known = "differs from the first file's, which is kept" if key in first else "not in the first file"
+                self.left_out[shown(key)] = known
+
+    def _fitting(self, metadata: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        """Return the schema's metadata, Hugging Face's first, as far as it fits ``MAX_METADATA_BYTES``."""
+        left, kept = MAX_METADATA_BYTES, set()
+        for key in sorted(metadata, key=lambda key: (key != b"huggingface", len(metadata[key]))):
+            if len(key) + len(metadata[key]) <= left:
+                left -= len(key) + len(metadata[key])
+                kept.add(key)
+            elif len(self.left_out) < MOST_LEFT_OUT:
+                self.left_out[shown(key)] = f"{len(metadata[key])} bytes, all metadata may have {MAX_METADATA_BYTES}"
+        return {key: value for key, value in metadata.items() if key in kept}
 
     def _check_row_groups(self, metadata: pq.FileMetaData, file: SourceFile) -> None:
         for group in range(metadata.num_row_groups):
@@ -162,6 +185,24 @@ class ParquetReader(Reader):
             limit = self._limits.max_field_bytes
             rows[index].fault = bad("field_too_long", f"the field {shown(name)} has more than {limit} bytes")
 
+    def cells(self, batch: Batch, position: int) -> dict[str, Any]:
+        """Return all columns of a row, but for media whose bytes the row has: of those only the path."""
+        table, row = batch.table, batch.rows[position]
+        if table is None:
+            raise ValueError("a Parquet batch carries its table")
+        found: dict[str, Any] = {}
+        for name, column in zip(table.schema.names, table.columns, strict=True):
+            if self.roles.inputs == (name,) and isinstance(row.media, bytes):
+                if not pa.types.is_struct(column.type) or column.type.get_field_index("path") < 0:
+                    continue
+                found[name] = {"path": _value(column.field("path")[position])}
+            else:
+                if name not in batch.sizes:
+                    batch.sizes[name] = value_bytes(column)
+                size = int(batch.sizes[name][position])
+                found[name] = _value(column[position], size, self._limits.max_rejected_raw_bytes)
+        return found
+
     def payload_columns(self) -> dict[str, Any]:
         """Return the roles' own columns: nothing is renamed."""
         return {"id": self.roles.id, "input": self.roles.named, "value": self.roles.values_named}
@@ -178,6 +219,21 @@ def _batch_rows(group: pq.RowGroupMetaData) -> int:
     chunks = [group.column(index) for index in range(group.num_columns)]
     worst = int(sum(chunk.total_uncompressed_size for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"))
     return max(1, min(BATCH_ROWS, BATCH_BYTES // max(worst, 1)))
+
+
+def _value(scalar: pa.Scalar, size: int = 0, most: int = 0) -> object:
+    """Return a value as Python has it; of text or bytes of more than ``most`` bytes the beginning, else its size."""
+    if isinstance(scalar, pa.DictionaryScalar):
+        scalar = scalar.value
+    if size > most:
+        if scalar.is_valid and arrow_kind(scalar.type) in {"bytes", "text"}:
+            begin = scalar.as_buffer().slice(0, most).to_pybytes()
+            return {"telltale_cut": size, "begin": begin.decode(errors="replace")}
+        return {"telltale_cut": size}
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError, pa.ArrowException) as error:  # not UTF-8, a date beyond all calendars
+        return {"telltale_unreadable": type(error).__name__}
 
 
 def _difference(first: pa.Schema, other: pa.Schema) -> str:

@@ -85,6 +85,7 @@ class TableReader(Reader):
 
     def _row(self, row: Row, values: dict[str, object] | None, table: SourceFile) -> tuple[Row, SourceFile | None]:
         """Return the row with what its line says, and the file that holds its media, if it names one."""
+        row.cells = values or {}
         if values is None:
             return row, None
         row.id = values.get(self.roles.id) if self.roles.id is not None else None

@@ -1,0 +1,92 @@
+"""What is kept of a rejected row: its columns as JSON and its media's bytes, within a size, equal bytes once.
+
+A value that does not fit stands as ``{"telltale_cut": <its size>, "begin": <its first part>}``; the row's ``source``
+says where the whole of it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from telltale_core.digest import sha256_bytes
+from telltale_core.drop.readers.base import Media
+
+MOST_KNOWN = 1 << 20  # digests remembered; bytes that come again after so many others are stored again
+MARGIN_BYTES = 64  # of a cut value for its size and marks
+NAME_CHARS = 256
+
+
+class Evidence:
+    """Keeps at most ``max_bytes`` of a row's columns, and as much of its media."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._known: set[str] = set()
+
+    def of(self, cells: Mapping[str, object], media: Media | None) -> dict[str, str | bytes | None]:
+        """Return ``columns``, ``raw`` and ``raw_sha256`` of a row; ``raw`` only for bytes that no earlier row has."""
+        raw = _bytes_of(media, self._max_bytes)
+        digest = None if raw is None else sha256_bytes(raw)
+        first = digest not in self._known
+        if digest is not None and len(self._known) < MOST_KNOWN:
+            self._known.add(digest)
+        return {"columns": as_json(cells, self._max_bytes), "raw": raw if first else None, "raw_sha256": digest}
+
+
+def _bytes_of(media: Media | None, most: int) -> bytes | None:
+    if isinstance(media, np.ndarray) and media.dtype != object:
+        return media.reshape(-1)[: most // media.itemsize + 1].tobytes()[:most]
+    return media[:most] if isinstance(media, bytes) else None
+
+
+def as_json(cells: Mapping[str, object], max_bytes: int) -> str:
+    """Return the cells as a JSON object of about ``max_bytes`` at most; the largest values are cut first."""
+    texts = {name[:NAME_CHARS]: _dumped(value) for name, value in cells.items()}
+    left, parts = max_bytes, {}
+    for rank, (name, text) in enumerate(sorted(texts.items(), key=lambda item: len(item[1]))):
+        key = _dumped(name)
+        share = left // (len(texts) - rank) - len(key) - 4
+        parts[name] = f"{key}: {text if len(text.encode()) <= share else _cut(text, share)}"
+        left -= len(parts[name].encode()) + 2
+        if left < 0:
+            del parts[name]
+            break
+    return "{" + ", ".join(parts[name] for name in texts if name in parts) + "}"
+
+
+def _cut(text: str, most: int) -> str:
+    size = len(text.encode())
+    begin = text.encode()[: max(0, most - MARGIN_BYTES) // 2].decode(errors="ignore")  # quoting can double it
+    return _dumped({"telltale_cut": size, "begin": begin})
+
+
+def _dumped(value: object) -> str:
+    """Return a value as JSON in valid UTF-8, whatever it is."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+    except (ValueError, TypeError, RecursionError):
+        text = json.dumps(_strict(value, 0), ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(value: object) -> object:
+    return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
+
+
+def _strict(value: Any, depth: int) -> object:
+    """Return a value that JSON takes: numbers that are none as text, no names but text, nothing nested without end."""
+    if depth > 50:
+        return "..."
+    if isinstance(value, dict):
+        return {str(name): _strict(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(inner, depth + 1) for inner in value]
+    if isinstance(value, bytes):
+        return _plain(value)
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
