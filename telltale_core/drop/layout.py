@@ -86,10 +86,16 @@ def arrow_kind(kind: pa.DataType) -> str:
     """Return the kind of an Arrow type, in the words of :class:`Column`."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
+    if kind == pa.uuid():
+        return "text"
+    if isinstance(kind, pa.BaseExtensionType):
+        return arrow_kind(kind.storage_type)
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         return "media"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         return "bytes"
+    if kind in {pa.string_view(), pa.binary_view()}:
+        return "text" if kind == pa.string_view() else "bytes"
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return "text"
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
