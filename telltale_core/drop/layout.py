@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -122,6 +122,26 @@ def huggingface_features(metadata: dict[bytes, bytes] | None) -> dict[str, tuple
         texts = tuple(names) if isinstance(names, list) and _are_names(names) else None
         result[name] = (kind if isinstance(kind, str) else None, texts if kind == "ClassLabel" else None)
     return result
+
+
+def class_names_of(metadata: dict[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
+    """Return the lists of class names anywhere in a schema's Hugging Face features, by their place."""
+    try:
+        features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        return dict(_names_in(features, ""))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def _names_in(feature: object, place: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+        names = feature.get("names")
+        if isinstance(names, list) and _are_names(names):
+            yield place.lstrip("."), tuple(names)
+        return
+    inner = feature.items() if isinstance(feature, dict) else enumerate(feature) if isinstance(feature, list) else ()
+    for key, one in inner:
+        yield from _names_in(one, f"{place}.{key}")
 
 
 def _are_names(names: list[Any]) -> bool:

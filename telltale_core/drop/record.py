@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -205,14 +205,23 @@ class Drop:
         """Return the original columns of the kept rows, in the order of ``samples``."""
         return _read(self.path / "payload.parquet")
 
-    def rejected(self) -> pa.Table:
-        """Return ``source, row, sample_id, reason_code, reason, raw`` of the rejected rows."""
-        return _read(self.path / "rejected.parquet")
+    def rejected(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return ``source, row, sample_id, reason_code, reason, raw`` of the rejected rows, or some of these.
+
+        All of ``raw`` may be more than memory holds: see :meth:`rejected_batches`.
+        """
+        return _read(self.path / "rejected.parquet", columns)
+
+    def rejected_batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rejected rows in order, about 32 MiB at a time."""
+        with pq.ParquetFile(self.path / "rejected.parquet", page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                yield from file.read_row_group(group, use_threads=False).to_batches()
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        return file.read(use_threads=False)
+        return file.read(columns=None if columns is None else list(columns), use_threads=False)
 
 
 def verify_drop(path: Path | str) -> Drop:

@@ -293,8 +293,8 @@ def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
     """Return rejected rows by reason, most frequent first, and examples taken in turn from every reason."""
     if not run.counts.rejected:
         return {"reasons": [], "examples": []}
-    table = run.drop.rejected()
     names = ("source", "row", "reason_code", "reason")
+    table = run.drop.rejected(names)
     rows = list(zip(*(table[name].to_pylist() for name in names), strict=True))
     count = Counter(str(code) for _, _, code, _ in rows)
     seen: Counter[str] = Counter()

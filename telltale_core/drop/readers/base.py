@@ -18,7 +18,7 @@ from telltale_core.drop.values import Answer
 from telltale_core.errors import BadInput
 from telltale_core.modality import Modality, modality_named
 
-BATCH_BYTES = 64 << 20
+BATCH_BYTES = 32 << 20
 """What the rows of a batch decode to together; a larger row is a batch of its own."""
 BATCH_ROWS = 64
 """Rows of a batch at most, where they are read one by one."""

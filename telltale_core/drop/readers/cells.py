@@ -31,20 +31,27 @@ def plain_type(kind: pa.DataType, *, top: bool = True) -> pa.DataType:
         return pa.dictionary(pa.int32(), values, ordered=kind.ordered) if top else values
     if pa.types.is_struct(kind):
         return pa.struct([plain_field(field) for field in kind])
-    if pa.types.is_map(kind):
+    if pa.types.is_map(kind) and not _has_view(kind):
         return pa.map_(plain_field(kind.key_field), plain_field(kind.item_field), keys_sorted=kind.keys_sorted)
-    if pa.types.is_fixed_size_list(kind):
+    if pa.types.is_fixed_size_list(kind) and not _has_view(kind):
         return pa.list_(plain_field(kind.value_field), kind.list_size)
-    if pa.types.is_list(kind) or pa.types.is_list_view(kind):
-        return pa.list_(plain_field(kind.value_field))
     if pa.types.is_large_list(kind) or pa.types.is_large_list_view(kind):
         return pa.large_list(plain_field(kind.value_field))
+    if pa.types.is_nested(kind):
+        return pa.list_(plain_field(kind.field(0)))
     return _WITHOUT_VIEW.get(kind, kind)
 
 
 def plain_field(field: pa.Field, *, top: bool = False) -> pa.Field:
     """Return a field with its plain type."""
     return field.with_type(plain_type(field.type, top=top))
+
+
+def _has_view(kind: pa.DataType) -> bool:
+    """Return whether a list inside is a view of one: Arrow casts neither these nor what holds them."""
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return True
+    return pa.types.is_nested(kind) and any(_has_view(kind.field(place).type) for place in range(kind.num_fields))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -64,7 +71,16 @@ def as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return pa.ExtensionArray.from_storage(kind, as_type(column, kind.storage_type))
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
-    return column.cast(kind)
+    if not _has_view(column.type):
+        return column.cast(kind)
+    if pa.types.is_struct(kind):
+        parts = [as_type(column.field(place), field.type) for place, field in enumerate(kind)]
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=column.is_null())
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate(([0], lengths.cumsum()))
+    array, width = (pa.LargeListArray, pa.int64()) if pa.types.is_large_list(kind) else (pa.ListArray, pa.int32())
+    values = as_type(column.flatten(), kind.value_type)
+    return array.from_arrays(pa.array(offsets, width), values, type=kind, mask=column.is_null())
 
 
 def sizes(column: pa.Array) -> np.ndarray:
@@ -75,10 +91,13 @@ def sizes(column: pa.Array) -> np.ndarray:
     if pa.types.is_dictionary(kind):
         places = pc.fill_null(column.indices, 0).to_numpy(zero_copy_only=False).astype(np.int64)
         known = sizes(column.dictionary)
-        return known[places] if len(known) else np.zeros(len(column), dtype=np.int64)
+        return np.asarray(known[places]) if len(known) else np.zeros(len(column), dtype=np.int64)
     if pa.types.is_struct(kind):
         parts = [sizes(column.field(place)) for place in range(kind.num_fields)]
-        return np.sum(parts, axis=0, dtype=np.int64) if parts else np.ones(len(column), dtype=np.int64)
+        return np.asarray(np.sum(parts, axis=0, dtype=np.int64)) if parts else np.ones(len(column), dtype=np.int64)
+    width = _width(kind)
+    if width is not None:
+        return np.full(len(column), width, dtype=np.int64)
     if pa.types.is_fixed_size_list(kind):
         first, count = column.offset * kind.list_size, len(column) * kind.list_size
         inner = sizes(column.values.slice(first, count))
@@ -87,19 +106,32 @@ def sizes(column: pa.Array) -> np.ndarray:
         return _list_sizes(column)
     if _is_text(kind):
         return np.asarray(pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
-    if kind in _WITHOUT_VIEW:
-        return sizes(column.cast(_WITHOUT_VIEW[kind]))
-    width = 1 if pa.types.is_null(kind) else max(1, kind.bit_width // 8)
-    return np.full(len(column), width, dtype=np.int64)
+    return sizes(column.cast(_WITHOUT_VIEW[kind]))
+
+
+def _width(kind: pa.DataType) -> int | None:
+    """Return the bytes of every cell of a type, None where cells differ."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _width(kind.storage_type)
+    if pa.types.is_fixed_size_list(kind):
+        inner = _width(kind.value_type)
+        return None if inner is None else inner * kind.list_size
+    if pa.types.is_null(kind) or pa.types.is_primitive(kind) or pa.types.is_decimal(kind):
+        return 1 if pa.types.is_null(kind) else max(1, kind.bit_width // 8)
+    return kind.byte_width if pa.types.is_fixed_size_binary(kind) else None
 
 
 def _list_sizes(column: pa.Array) -> np.ndarray:
-    before = np.concatenate(([0], sizes(column.values).cumsum()))
-    offsets = column.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
+    begins = column.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
     if pa.types.is_list_view(column.type) or pa.types.is_large_list_view(column.type):
-        ends = offsets + column.sizes.to_numpy(zero_copy_only=False)
-        return np.asarray(before[ends] - before[offsets])
-    return np.asarray(before[offsets[1:]] - before[offsets[:-1]])
+        ends = begins + column.sizes.to_numpy(zero_copy_only=False)
+    else:
+        begins, ends = begins[:-1], begins[1:]
+    width = _width(column.values.type)
+    if width is not None:
+        return np.asarray((ends - begins) * width)
+    before = np.concatenate(([0], sizes(column.values).cumsum()))
+    return np.asarray(before[ends] - before[begins])
 
 
 def without(column: pa.Array, rows: np.ndarray) -> pa.Array:

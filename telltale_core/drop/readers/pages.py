@@ -95,10 +95,11 @@ def read_chunk(handle: BinaryIO, meta: pq.ColumnChunkMetaData, column: pq.Column
             raise _corrupt("a page header without sizes, or too many pages")
         if kind in {DATA, DATA_V2}:
             page = header.get(5 if kind == DATA else 8)
-            count = page.get(1) if isinstance(page, dict) else None
+            page = page if isinstance(page, dict) else {}
+            count, encoding = page.get(1), page.get(2 if kind == DATA else 4)
             if not isinstance(count, int) or count < 0:
                 raise _corrupt("a data page without a number of values")
-            delta |= page.get(2 if kind == DATA else 4) == DELTA_BYTE_ARRAY
+            delta = delta or encoding == DELTA_BYTE_ARRAY
             values.append(count)
             sizes.append(size)
             seen += count

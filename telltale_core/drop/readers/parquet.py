@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import Column, arrow_kind, huggingface_features
+from telltale_core.drop.layout import Column, arrow_kind, class_names_of, huggingface_features
 from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Reader, Row, Values
 from telltale_core.drop.readers.cells import Unreadable, as_type, plain_field, sizes, value_of, without
 from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
@@ -167,16 +167,17 @@ class ParquetReader(Reader):
         rows = [Row(source=f"{file.key}#{first + index}") for index in range(table.num_rows)]
         columns, size_N = self._within_limits(table, rows)
         begin = 0
-        while begin < len(rows):
-            fitting = int(np.searchsorted(size_N[begin:].cumsum(), BATCH_BYTES, side="right"))
-            end = begin + max(1, fitting)
-            part = pa.RecordBatch.from_arrays(
-                [as_type(column.slice(begin, end - begin), field.type) for column, field in zip(columns, self._schema)],
-                names=self._schema.names,
-            )
-            self._fill(rows[begin:end], part)
-            yield Batch(rows=rows[begin:end], table=part), int(size_N[begin:end].sum())
-            begin = end
+        while rows:
+            count = max(1, int(np.searchsorted(size_N[begin:].cumsum(), BATCH_BYTES, side="right")))
+            parts = [
+                as_type(column.slice(begin, count), field.type)
+                for column, field in zip(columns, self._schema, strict=True)
+            ]
+            part = pa.RecordBatch.from_arrays(parts, names=self._schema.names)
+            mine, rows = rows[:count], rows[count:]  # whoever is done with a batch frees its media
+            self._fill(mine, part)
+            yield Batch(rows=mine, table=part), int(size_N[begin : begin + count].sum())
+            begin += count
 
     def _within_limits(self, table: pa.RecordBatch, rows: list[Row]) -> tuple[list[pa.Array], np.ndarray]:
         """Return the columns without the cells that are over a limit, and each row's bytes; notes the rows' faults."""
@@ -276,7 +277,7 @@ class ParquetReader(Reader):
         """Return the kept rows' columns as they came, with the input's own schema."""
         if batch.table is None or len(kept) != len(values.numbers):
             raise ValueError("a Parquet batch carries its table, and a value for each kept row")
-        return pa.Table.from_batches([batch.table.take(pa.array(kept, pa.int64()))]).cast(self._schema)
+        return pa.Table.from_arrays(batch.table.take(pa.array(kept, pa.int64())).columns, schema=self._schema)
 
 
 @contextlib.contextmanager
@@ -314,10 +315,7 @@ def _values(column: pa.Array, rows: list[Row]) -> list[Any]:
 
 def _check_class_names(first: SourceFile, ours: pa.Schema, other: SourceFile, theirs: pa.Schema) -> None:
     """Raise where two files give one label column other class names: label 0 would mean two things."""
-    mine, yours = (
-        {name: names for name, (_, names) in huggingface_features(schema.metadata).items() if names is not None}
-        for schema in (ours, theirs)
-    )
+    mine, yours = class_names_of(ours.metadata), class_names_of(theirs.metadata)
     for name in sorted(mine.keys() & yours.keys()):
         if mine[name] != yours[name]:
             raise bad(
