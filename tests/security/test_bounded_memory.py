@@ -295,15 +295,15 @@ def test_a_sample_or_drop_that_takes_too_long_is_refused_by_name(tmp_path, monke
 @needs_proc
 def test_rejected_rows_are_written_as_they_come(tmp_path):
     noise = np.random.default_rng(0).bytes(256 << 10)
-    images = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array([noise], pa.binary()))
-    pq.write_table(pa.table({"image": images, "label": [0, 1] * 1000}), tmp_path / "bad.parquet")
+    images = pa.DictionaryArray.from_arrays(pa.array([0] * 4000, pa.int32()), pa.array([noise], pa.binary()))
+    pq.write_table(pa.table({"image": images, "label": [0, 1] * 2000}), tmp_path / "bad.parquet")
     (tmp_path / "d").mkdir()
     (tmp_path / "bad.parquet").rename(tmp_path / "d" / "bad.parquet")
     images = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), pa.array(PNGS[:2], pa.binary()))
     pq.write_table(pa.table({"image": images, "label": [0, 1]}), tmp_path / "d" / "good.parquet")
     growth, reasons = measured(tmp_path / "d", tmp_path)
-    assert growth < 350
-    assert reasons == {"media_unsupported": 2000}
+    assert growth < 700  # 1,000 MB of evidence
+    assert reasons == {"media_unsupported": 4000}
 
 
 def test_rejected_rows_can_be_read_back_in_parts(tmp_path, take):
