@@ -111,6 +111,12 @@ class AudioDecoder(Decoder):
             raise bad(
                 "audio_too_long", f"the header states {frames / rate:.0f} s, more than max_audio_s={limits.max_audio_s}"
             )
+        if frames * channels > limits.max_audio_values:
+            raise bad(
+                "audio_too_long",
+                f"the header states {frames * channels} values in {channels} channels, more than max_audio_values="
+                f"{limits.max_audio_values}",
+            )
 
     def plan(self, probes: Counter[Probe]) -> Packing:
         """Return the packing: the usual rate, and a length that 99 of 100 recordings fit whole, within limits."""
@@ -119,8 +125,11 @@ class AudioDecoder(Decoder):
             rates[rate] += count
         usual = rates.most_common(1)[0][0]
         rate = self._rate or min(usual, USUAL_RATE)
-        lengths = np.array(sorted({length for _, length in probes}))
-        counts = np.array([sum(n for (_, length), n in probes.items() if length == one) for one in lengths]).cumsum()
+        by_length: Counter[int] = Counter()
+        for (_, length), count in probes.items():
+            by_length[length] += count
+        lengths = np.array(sorted(by_length))
+        counts = np.array([by_length[int(length)] for length in lengths]).cumsum()
         fitting = int(lengths[np.searchsorted(counts, WHOLE_SHARE * counts[-1])]) / 100
         seconds = self._most_s or min(fitting, USUAL_MOST_S)
         seconds = min(seconds, int(lengths[-1]) / 100)
@@ -139,13 +148,24 @@ class AudioDecoder(Decoder):
         if isinstance(media, bytes):
             with self._opened(media) as file:
                 own = file.samplerate
-                wave = self._read(file, math.ceil(length * own / rate) + own // 10)
+                wave = self._read(file, self._wanted(length, own, rate))
         else:
             own, wave = self._given_rate(), self._values(media)
         packed = np.zeros(length, dtype=np.int16)
         found = _to_int16(_resampled(wave, own, rate)[:length])
         packed[: len(found)] = found
         return packed
+
+    def _wanted(self, length: int, own: int, rate: int) -> int:
+        """Return how many frames make a packed sample; ``audio_too_long`` if they would not fit a row's memory."""
+        wanted, limit = math.ceil(length * own / rate) + own // 10, self._limits.max_decoded_row_bytes
+        if wanted * 8 > limit:
+            raise bad(
+                "audio_too_long",
+                f"the first {length / rate:g} s at {own} Hz take {wanted * 8} bytes, more than max_decoded_row_bytes="
+                f"{limit}: lower max_seconds",
+            )
+        return wanted
 
     def _read(self, file: Any, wanted: int) -> np.ndarray:
         """Return the first ``wanted`` frames in one channel; all are decoded, so that a truncated file is found out."""

@@ -22,7 +22,12 @@ MAX_TOML_BYTES = 1 << 16
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds that hold before anything is decoded or loaded; units are in the names."""
+    """Bounds that hold before anything is decoded or loaded; units are in the names.
+
+    ``max_decoded_row_bytes`` is of one row in memory: what its cells unpack to, or the objects that a line becomes.
+    ``max_sample_bytes`` is of one packed sample. The two ``cpu_s`` are processor time, so that a busy machine loses
+    nothing; they only end what the other limits let through.
+    """
 
     max_files: int = 2_000_000
     max_drop_bytes: int = 256 << 30
@@ -30,10 +35,13 @@ class Limits:
     max_columns: int = 1_000
     max_classes: int = 10_000
     max_pixels: int = 25_000_000
+    max_side: int = 65_535
     max_media_bytes: int = 20 << 20
     max_text_chars: int = 100_000
     max_word_chars: int = 10_000
     max_row_bytes: int = 32 << 20
+    max_decoded_row_bytes: int = 128 << 20
+    max_sample_bytes: int = 32 << 20
     max_field_bytes: int = 128 << 10
     max_id_chars: int = 256
     max_row_group_bytes: int = 1 << 30
@@ -41,6 +49,9 @@ class Limits:
     max_audio_s: int = 600
     max_channels: int = 8
     max_sample_rate: int = 384_000
+    max_audio_values: int = 120_000_000
+    max_sample_cpu_s: int = 60
+    max_drop_cpu_s: int = 86_400
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

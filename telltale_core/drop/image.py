@@ -21,6 +21,8 @@ from telltale_core.modality.contract import Decoder
 FORMATS = ["PNG", "JPEG"]
 KEPT_PIXELS = 64 * 64  # drops of one size up to this area are packed as they are
 MAX_SCANS = 100  # a progressive JPEG has about ten; thousands only serve to burn time
+USUAL_SCANS = 10  # as many as of the largest image that is allowed; a smaller one may have more
+MAX_PARTS = 20_000  # chunks of a PNG, segments of a JPEG: each costs the decoder a step, whatever it holds
 Probe = tuple[int, int, bool]  # height, width, whether values are fractions in 0..1
 
 MAGIC = {
@@ -73,11 +75,14 @@ class ImageDecoder(Decoder):
         kind = next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
         if kind not in FORMATS:
             raise bad("media_unsupported", f"the media is not a PNG or JPEG image but of kind {kind}")
-        if kind == "JPEG" and media.count(b"\xff\xda") > MAX_SCANS:
+        scans = media.count(b"\xff\xda") if kind == "JPEG" else 1
+        if scans > MAX_SCANS:
             raise bad("too_many_scans", f"the JPEG has more than {MAX_SCANS} scans")
+        (_check_png_chunks if kind == "PNG" else _check_jpeg_segments)(media)
         try:
             with Image.open(io.BytesIO(media), formats=FORMATS) as image:
                 self._check_pixels(image.width, image.height)
+                self._check_scans(scans, image.width * image.height)
                 yield image
         except BadInput:
             raise
@@ -86,9 +91,16 @@ class ImageDecoder(Decoder):
         except Exception as error:  # whatever a decoder raises on hostile bytes is that row's fault
             raise bad("media_unreadable", f"the image is damaged or truncated ({type(error).__name__})") from error
 
+    def _check_scans(self, scans: int, pixels: int) -> None:
+        if scans * pixels > USUAL_SCANS * self._limits.max_pixels:
+            raise bad("too_many_scans", f"the JPEG of {pixels} pixels has {scans} scans: encode it as baseline")
+
     def _check_pixels(self, width: int, height: int) -> None:
         if width < 1 or height < 1:
             raise bad("media_unreadable", f"the image is {width} x {height} pixels")
+        if max(width, height) > self._limits.max_side:
+            limit = self._limits.max_side
+            raise bad("too_many_pixels", f"the header states {width} x {height} pixels, a side over max_side={limit}")
         if width * height > self._limits.max_pixels:
             limit = self._limits.max_pixels
             raise bad("too_many_pixels", f"the header states {width} x {height} pixels, more than max_pixels={limit}")
@@ -172,6 +184,25 @@ class ImageDecoder(Decoder):
         return np.ascontiguousarray(pixels[:, :, :3])
 
 
+def _check_png_chunks(media: bytes) -> None:
+    place = 8
+    for _ in range(MAX_PARTS):
+        if place + 8 > len(media) or media[place + 4 : place + 8] == b"IEND":
+            return
+        place += 12 + int.from_bytes(media[place : place + 4], "big")
+    raise bad("too_many_parts", f"the PNG has more than {MAX_PARTS} chunks: encode it again")
+
+
+def _check_jpeg_segments(media: bytes) -> None:
+    """Raise for a JPEG of very many segments before its first scan; what is no segment is the decoder's to judge."""
+    place = 2
+    for _ in range(MAX_PARTS):
+        if place + 4 > len(media) or media[place] != 0xFF or media[place + 1] == 0xDA:
+            return
+        place += 1 if media[place + 1] == 0xFF else 2 + int.from_bytes(media[place + 2 : place + 4], "big")
+    raise bad("too_many_parts", f"the JPEG has more than {MAX_PARTS} segments: encode it again")
+
+
 def _square(flat: np.ndarray) -> np.ndarray:
     for channels in (1, 3):
         side = round((flat.size / channels) ** 0.5)
@@ -182,6 +213,6 @@ def _square(flat: np.ndarray) -> np.ndarray:
 
 def _rgb(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it
-        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+        grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))

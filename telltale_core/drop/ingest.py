@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import logging
+import math
 import re
 import secrets
 import shutil
@@ -15,18 +16,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
-from telltale_core.drop.config import DropConfig, check_settings, combined, declared_by_toml
+from telltale_core.drop.budget import FULL, Clock, Space, explained, require_memory, unusable
+from telltale_core.drop.config import Declared, DropConfig, check_settings, combined, declared_by_toml
 from telltale_core.drop.formats import open_reader
 from telltale_core.drop.layout import find_roles
 from telltale_core.drop.packer import Job, Packer, Plan, Tally
-from telltale_core.drop.reasons import bad
+from telltale_core.drop.readers.base import Reader
+from telltale_core.drop.readers.parquet import difference_of_names
+from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.record import FILES, FORMAT, Drop, check_counts, drop_digest, samples_schema, verify_drop
 from telltale_core.drop.source import Source, open_source, public_source
 from telltale_core.drop.values import ValueSurvey, decide_task
 from telltale_core.drop.writing import DropWriter
-from telltale_core.errors import BadInput, TelltaleError
+from telltale_core.errors import BadInput, OverBudget, TelltaleError
 
 log = logging.getLogger(__name__)
 DEFAULTS = DropConfig()
@@ -41,24 +47,29 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
     the name, source and settings of this call. Raises :class:`BadInput` when the drop as a whole cannot be accepted;
     single bad rows are rejected and recorded instead.
     """
-    with _workspace(drops_dir) as space:
-        opened = open_source(source, config.limits, scratch=space / "source")
+    with _workspace(drops_dir) as space, explained(space, public_source(source)):
+        opened = open_source(source, config.limits, scratch=space.path / "source")
         toml = opened.toml()
-        if toml is not None:
-            config = combined(config, declared_by_toml(toml))
+        stated, settled = declared_by_toml(toml or b""), config.label_names is not None
+        config = combined(config, stated)
         reader = open_reader(opened, config)
         reader.assign(find_roles(reader.columns(), config))
         check_settings(config, reader.roles.modality)
-        job = Job(reader=reader, decoder=reader.modality.decoder(config), config=config)
+        if not settled:
+            _check_class_names(reader, stated)
+        clock = Clock(config.limits)
+        job = Job(reader=reader, decoder=reader.modality.decoder(config), config=config, clock=clock)
+        folder = space.path / "drop"
         with job.decoder.session():
             plan = _survey(job)
-            tally = _pack(job, plan, space / "drop")
+            _check_packing(plan, space, config)
+            tally = _pack(job, plan, folder)
         for name, data in plan.packing.files.items():
-            (space / "drop" / name).write_bytes(data)
+            (folder / name).write_bytes(data)
         manifest = _manifest(opened, job, plan, tally)
-        manifest["files"] = {name: sha256_file(space / "drop" / name) for name in (*FILES, *plan.packing.files)}
+        manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *plan.packing.files)}
         manifest["digest"] = drop_digest(manifest)
-        drop = _move_into_place(space / "drop", drops_dir / manifest["digest"], manifest)
+        drop = _move_into_place(folder, drops_dir / manifest["digest"], manifest)
     counts = manifest["counts"]
     log.info(
         "ingest %s: %d rows = %d kept + %d rejected", drop.name, counts["seen"], counts["kept"], counts["rejected"]
@@ -72,17 +83,48 @@ def fingerprint(source: str, config: DropConfig = DEFAULTS) -> str:
 
 
 @contextlib.contextmanager
-def _workspace(drops_dir: Path) -> Iterator[Path]:
-    """Give a folder for one ingest's unfinished work, which is gone afterwards; sweeps what killed ingests left."""
-    _sweep(drops_dir)
-    space = drops_dir / f".tmp-{secrets.token_hex(8)}"
-    (space / "drop").mkdir(parents=True)
-    try:
-        with (space / "lock").open("w") as lock:
+def _workspace(drops_dir: Path) -> Iterator[Space]:
+    """Give a folder for one ingest's unfinished work, which is gone afterwards; sweeps what killed ingests left.
+
+    Raises :class:`StorageError` before anything is read where the work area cannot be written.
+    """
+    space = Space(drops_dir / f".tmp-{secrets.token_hex(8)}", drops_dir)
+    with contextlib.ExitStack() as stack:
+        try:
+            _sweep(drops_dir)
+            (space.path / "drop").mkdir(parents=True)
+            stack.callback(shutil.rmtree, space.path, ignore_errors=True)
+            lock = stack.enter_context((space.path / "lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)  # the system frees it when the process dies
-            yield space
-    finally:
-        shutil.rmtree(space, ignore_errors=True)
+        except OSError as error:
+            raise (space.full(error) if error.errno in FULL else unusable(drops_dir, error)) from error
+        yield space
+
+
+def _check_class_names(reader: Reader, declared: Declared) -> None:
+    """Raise where ``drop.toml`` calls the classes otherwise than the drop's metadata: label 0 would mean two things.
+
+    A setting of the caller wins over both. Names of folders have no order that means anything.
+    """
+    stated, given = reader.roles.class_names, declared.label_names
+    if reader.format == "parquet" and stated is not None and given is not None and stated != given:
+        raise bad(
+            "schema_mismatch",
+            f"drop.toml and the metadata of the column {shown(reader.roles.value)} call a class "
+            f"{difference_of_names(given, stated)}: correct one of them, or give label_names as a setting",
+        )
+
+
+def _check_packing(plan: Plan, space: Space, config: DropConfig) -> None:
+    """Raise :class:`OverBudget` where one packed sample, or all of them, would be too large, before any is made."""
+    packing, limit = plan.packing, config.limits.max_sample_bytes
+    row_bytes = math.prod(packing.shape) * np.dtype(packing.dtype).itemsize
+    if row_bytes > limit:
+        raise OverBudget(
+            f"one packed sample takes {row_bytes:,} bytes ({packing.rule}), more than limits.max_sample_bytes={limit:,}"
+            ": pack smaller ones (image_size, sample_rate, max_seconds, max_tokens), or raise the limit"
+        )
+    space.require(plan.fitting, row_bytes)
 
 
 def _sweep(drops_dir: Path) -> None:
@@ -110,13 +152,17 @@ def _survey(job: Job) -> Plan:
     seen = 0
     for batch in job.reader.batches():
         seen += len(batch.rows)
+        job.clock.check_drop(seen)
         for row in batch.rows:
+            started = job.clock.now_s()
             try:
                 if row.fault is not None:
                     raise row.fault
                 if row.media is None:
                     raise bad("media_missing", "the row has no media")
-                probes[job.decoder.probe(row.media)] += 1
+                probe = job.decoder.probe(row.media)
+                job.clock.check_sample(started)
+                probes[probe] += 1
                 values.add(row.value)
             except BadInput as error:
                 reasons[error.code] += 1
@@ -125,7 +171,7 @@ def _survey(job: Job) -> Plan:
     if not probes:
         raise _none_kept(seen, reasons)
     task = decide_task(values, job.reader.roles, job.config)
-    return Plan(seen=seen, task=task, packing=job.decoder.plan(probes))
+    return Plan(seen=seen, fitting=probes.total(), task=task, packing=job.decoder.plan(probes))
 
 
 def _none_kept(seen: int, reasons: Counter[str]) -> BadInput:
@@ -145,6 +191,11 @@ def _pack(job: Job, plan: Plan, folder: Path) -> Tally:
         if len(tally.different) < 2:
             only = next(iter(tally.different))
             raise bad("nothing_to_learn", f"all {tally.kept} kept rows have the same label or target, {only!r}")
+    require_memory(
+        f"{tally.kept:,} ids of up to {tally.longest_id} characters",
+        4 * tally.kept * tally.longest_id,
+        "lower limits.max_id_chars, which rejects rows with longer ids, or split the drop",
+    )
     check_counts(plan.seen, tally.kept, tally.rejected)
     return tally
 

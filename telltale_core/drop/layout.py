@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -86,10 +86,16 @@ def arrow_kind(kind: pa.DataType) -> str:
     """Return the kind of an Arrow type, in the words of :class:`Column`."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
+    if kind == pa.uuid():
+        return "text"
+    if isinstance(kind, pa.BaseExtensionType):
+        return arrow_kind(kind.storage_type)
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         return "media"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         return "bytes"
+    if kind in {pa.string_view(), pa.binary_view()}:
+        return "text" if kind == pa.string_view() else "bytes"
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return "text"
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
@@ -116,6 +122,26 @@ def huggingface_features(metadata: dict[bytes, bytes] | None) -> dict[str, tuple
         texts = tuple(names) if isinstance(names, list) and _are_names(names) else None
         result[name] = (kind if isinstance(kind, str) else None, texts if kind == "ClassLabel" else None)
     return result
+
+
+def class_names_of(metadata: dict[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
+    """Return the lists of class names anywhere in a schema's Hugging Face features, by their place."""
+    try:
+        features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        return dict(_names_in(features, ""))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def _names_in(feature: object, place: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+        names = feature.get("names")
+        if isinstance(names, list) and _are_names(names):
+            yield place.lstrip("."), tuple(names)
+        return
+    inner = feature.items() if isinstance(feature, dict) else enumerate(feature) if isinstance(feature, list) else ()
+    for key, one in inner:
+        yield from _names_in(one, f"{place}.{key}")
 
 
 def _are_names(names: list[Any]) -> bool:

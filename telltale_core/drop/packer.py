@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections import Counter
 from typing import Any
 
 import numpy as np
 
 from telltale_core.digest import sha256_bytes
+from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.evidence import Evidence
 from telltale_core.drop.packing import Packing
@@ -28,13 +30,18 @@ class Job:
     reader: Reader
     decoder: Decoder
     config: DropConfig
+    clock: Clock
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the first pass found out: everything that the second pass does by."""
+    """What the first pass found out: everything that the second pass does by.
+
+    ``fitting`` of the ``seen`` rows have an input that can be decoded as far as its header shows.
+    """
 
     seen: int
+    fitting: int
     task: Task
     packing: Packing
 
@@ -46,6 +53,7 @@ class Tally:
     kept: int = 0
     rejected: int = 0
     same_content: int = 0
+    longest_id: int = 0
     by_reason: Counter[str] = dataclasses.field(default_factory=Counter)
     values: set[int] = dataclasses.field(default_factory=set)
     different: set[Answer] = dataclasses.field(default_factory=set)
@@ -106,6 +114,7 @@ class Packer:
 
     def __init__(self, job: Job, plan: Plan, writer: DropWriter) -> None:
         self._reader, self._decoder, self._config, self._writer = job.reader, job.decoder, job.config, writer
+        self._clock = job.clock
         self._task, self._packing = plan.task, plan.packing
         self._has_ids = job.reader.roles.id is not None
         self._identities = Identities(job.config, given=self._has_ids)
@@ -115,6 +124,7 @@ class Packer:
 
     def add(self, batch: Batch) -> None:
         """Decode, validate and write the rows of a batch."""
+        self._clock.check_drop(self.tally.seen)
         positions: list[int] = []
         records: list[dict[str, Any]] = []
         rejected: list[dict[str, Any]] = []
@@ -142,8 +152,10 @@ class Packer:
         if row.media is None:
             raise bad("media_missing", "the row has no media")
         number = self._task.number(row.value)
+        started = self._clock.now_s()
         sample = self._decoder.decode(row.media, self._packing)
         media = row.media if isinstance(row.media, bytes) else self._decoder.portable(row.media, sample)
+        self._clock.check_sample(started)
         content = sha256_bytes(media)
         name = self._named(number)
         signature = sha256_bytes(f"{content} {name}".encode())
@@ -151,6 +163,7 @@ class Packer:
         repeated = self._identities.admit(sample_id, signature)
         self.tally.same_content += repeated
         self.tally.kept += 1
+        self.tally.longest_id = max(self.tally.longest_id, len(sample_id))
         if self._value == "label":
             self.tally.values.update(_labels(number))
         if len(self.tally.different) < 2:
@@ -167,7 +180,7 @@ class Packer:
     def _reject(self, batch: Batch, position: int, error: BadInput) -> dict[str, Any]:
         row = batch.rows[position]
         given: str | None = None
-        if self._has_ids and isinstance(row.id, int | str):
+        if self._has_ids and isinstance(row.id, int | str | uuid.UUID):
             try:
                 given = clean_id(row.id, self._config.limits.max_id_chars)
             except BadInput:

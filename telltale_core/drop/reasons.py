@@ -23,8 +23,9 @@ ROW_REASONS: dict[str, str] = {
     "media_unreadable": "the media is truncated or damaged",
     "media_unsupported": "the media is not of a kind that is read (images: PNG, JPEG; audio: WAV, FLAC, OGG)",
     "path_outside_drop": "the path is absolute, a URL, climbs with `..`, or is a link that leaves the drop",
-    "row_too_long": "the row has more bytes than `max_row_bytes`",
+    "row_too_long": "the row has more bytes than `max_row_bytes`, or unpacks to more than `max_decoded_row_bytes`",
     "row_unreadable": "the line cannot be parsed, or has another number of fields than the header",
+    "sample_too_slow": "the sample took more processor time than `max_sample_cpu_s`",
     "sample_rate_refused": "the header states a sampling rate below 1,000 Hz or above `max_sample_rate`",
     "target_invalid": "the target is not a number",
     "target_missing": "the target is empty or null",
@@ -34,7 +35,8 @@ ROW_REASONS: dict[str, str] = {
     "text_invalid": "the text is not UTF-8, holds NUL or another control character, or is no text",
     "text_too_long": "the text has more characters than `max_text_chars`",
     "token_too_long": "more characters without a blank than `max_word_chars`",
-    "too_many_pixels": "the header states more pixels than `max_pixels`; refused before decoding",
+    "too_many_parts": "the file consists of more pieces than any camera or program writes",
+    "too_many_pixels": "the header states more pixels than `max_pixels`, or a side over `max_side`",
     "too_many_scans": "the JPEG has more scans than any photograph needs",
     "values_invalid": "values are out of range, not finite, not of the kind of their column, or form no sample",
 }
@@ -45,7 +47,7 @@ DROP_REASONS: dict[str, str] = {
     "column_unclear": "a column of a table holds free text or nothing: leave it out by `input_columns`",
     "column_missing": "no column can be read as input, label or target: name it",
     "drop_empty": "the drop holds no row",
-    "drop_too_large": "the drop has more files or bytes than `max_files`, `max_drop_bytes`",
+    "drop_too_large": "the drop has more files or bytes, packed or unpacked, than `max_files`, `max_drop_bytes`",
     "drop_toml_invalid": "`drop.toml` has an unknown field or a wrong value",
     "file_corrupt": "a Parquet or .npy file is damaged or its header contradicts its content",
     "format_unclear": "the drop holds no known format, or several: give `format`",
@@ -75,5 +77,8 @@ def sentence(error: BadInput) -> str:
 
 def shown(value: object, max_chars: int = 60) -> str:
     """Return a value as a short, printable, quoted text for a message: attacker text never reaches a terminal raw."""
-    text = ascii(value[: max_chars * 2] if isinstance(value, str | bytes) else value)
+    try:
+        text = ascii(value[: max_chars * 2] if isinstance(value, str | bytes | list | tuple) else value)
+    except RecursionError:
+        text = f"a {type(value).__name__} that is nested too deeply"
     return text if len(text) <= max_chars else text[: max_chars - 3] + "..."

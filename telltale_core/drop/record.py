@@ -227,9 +227,12 @@ class Drop:
                     yield table.take(pa.array(rows[low:high] - begin)).select(columns or table.column_names)
                 begin = end
 
-    def rejected(self) -> pa.Table:
-        """Return the rejected rows whole (see ``REJECTED``), evidence and all: for notebooks and tests."""
-        return _read(self.path / "rejected.parquet")
+    def rejected(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the rejected rows (see ``REJECTED``), or some of their columns: for notebooks and tests.
+
+        All of their evidence may be more than memory holds: see :meth:`rejected_batches`.
+        """
+        return _read(self.path / "rejected.parquet", columns)
 
     def rejected_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the rejected rows some at a time, of some columns or of all."""
@@ -238,9 +241,9 @@ class Drop:
                 yield file.read_row_group(group, columns=columns, use_threads=False)
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        return file.read(use_threads=False)
+        return file.read(columns=None if columns is None else list(columns), use_threads=False)
 
 
 def verify_drop(path: Path | str) -> Drop:

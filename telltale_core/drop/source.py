@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
+import hashlib
 import os
 import re
 import shutil
@@ -19,7 +21,7 @@ from typing import Any, BinaryIO
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.drop.config import MAX_TOML_BYTES, Limits
 from telltale_core.drop.reasons import bad, shown
-from telltale_core.errors import ConfigError, NotFound, TelltaleError, Transient
+from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError, Transient
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "memory")
 IGNORED_NAMES = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata", "Thumbs.db", "desktop.ini"}
@@ -81,9 +83,13 @@ class Source:
         missing = [file for file in group if not self._copy_of(file).exists()]
         if not missing:
             return
-        free = shutil.disk_usage(self._copy_of(missing[0]).parent).free
-        if sum(file.size_bytes for file in missing) > free:
-            raise ConfigError(f"{self.url}: the scratch disk has {free} bytes free, which the drop exceeds")
+        folder = self._copy_of(missing[0]).parent
+        free, needed = shutil.disk_usage(folder).free, sum(file.size_bytes for file in missing)
+        if needed > free:
+            raise OverBudget(
+                f"copying {self.url} needs {needed:,} bytes in {folder}, {free:,} are free: make room or choose "
+                "another work area"
+            )
         with remote_errors(self.url):
             if len(missing) == 1:
                 partial = self._copy_of(missing[0]).with_suffix(".part")
@@ -146,8 +152,8 @@ class Source:
         if file.identity is not None:
             return file.identity
         if self._root is None:
-            with remote_errors(self.url):
-                return sha256_bytes(self._fs.cat_file(file.path))
+            with remote_errors(self.url), self._fs.open(file.path, "rb") as handle:
+                return hashlib.file_digest(handle, "sha256").hexdigest()
         try:
             path = self.local_path(file)
             return sha256_file(path) if path.is_file() else "not a file"
@@ -269,10 +275,20 @@ def remote_errors(url: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise NotFound(f"{url}: no such bucket, object or prefix") from error
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise OverBudget(
+                f"{url}: no room for its copy ({os.strerror(error.errno)}): make room, then run again"
+            ) from error
+        raise _failure(url, error) from error
     except ImportError as error:
         raise ConfigError(f"{url}: the driver is not installed; for S3: pip install 'telltale-cleanse[s3]'") from error
     except Exception as error:
-        kind = type(error).__name__
-        if kind in DENIED:
-            raise ConfigError(f"{url}: access denied ({kind}); credentials come from the environment") from error
-        raise Transient(f"{url}: the store failed ({kind})") from error
+        raise _failure(url, error) from error
+
+
+def _failure(url: str, error: Exception) -> TelltaleError:
+    kind = type(error).__name__
+    if kind in DENIED:
+        return ConfigError(f"{url}: access denied ({kind}); credentials come from the environment")
+    return Transient(f"{url}: the store failed ({kind})")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import decimal
+import hashlib
 import json
 import math
 from collections import Counter
@@ -29,6 +30,7 @@ NUMBER_SHARE = 0.95
 MAX_CATEGORIES = 256
 """The most frequent texts of a column get a number of their own, the rest share one."""
 MAX_COUNTED = 50_000
+MAX_COUNTED_OF_ALL = 500_000
 MAX_CATEGORY_CHARS = 200
 FREE_TEXT_SHARE = 0.5
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -36,9 +38,17 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclasses.dataclass(slots=True)
+class Room:
+    """How many different texts may still be held, of all columns together."""
+
+    left: int = MAX_COUNTED_OF_ALL
+
+
+@dataclasses.dataclass(slots=True)
 class ColumnSurvey:
     """What a column of the whole drop holds."""
 
+    room: Room
     numbers: int = 0
     missing: int = 0
     texts: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -50,10 +60,20 @@ class ColumnSurvey:
             self.missing += 1
         elif isinstance(value, float):
             self.numbers += 1
-        elif isinstance(value, str) and (value in self.texts or len(self.texts) < MAX_COUNTED):
-            self.texts[value] += 1
+        elif isinstance(value, str):
+            value = value if len(value) <= MAX_CATEGORY_CHARS else _stand_in(value)
+            if value in self.texts or (len(self.texts) < MAX_COUNTED and self.room.left):
+                self.room.left -= value not in self.texts
+                self.texts[value] += 1
+            else:
+                self.other_texts += 1
         else:
             self.other_texts += 1
+
+
+def _stand_in(text: str) -> str:
+    """Return a short text that stands for a long one, which is too long for a category; it is none itself."""
+    return "\0" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class TableDecoder(Decoder):
@@ -62,19 +82,20 @@ class TableDecoder(Decoder):
     def __init__(self, config: DropConfig) -> None:
         self._max_columns = config.limits.max_columns
         self._columns: dict[str, ColumnSurvey] = {}
+        self._room = Room()
 
     def probe(self, media: Media) -> int | str:
         """Return the length of a list, or ``"row"``; notes what the columns hold."""
         values = named(media)
         if isinstance(media, dict):
             for name, value in values.items():
-                self._columns.setdefault(name, ColumnSurvey()).add(_number_or_text(value, name))
+                self._columns.setdefault(name, ColumnSurvey(self._room)).add(_number_or_text(value, name))
             return "row"
         if isinstance(media, list | np.ndarray):
             if len(media) > self._max_columns:
                 raise bad("values_invalid", f"the row has {len(media)} values, more than {self._max_columns}")
             return len(media)
-        self._columns.setdefault("value", ColumnSurvey()).add(_number_or_text(media, "value"))
+        self._columns.setdefault("value", ColumnSurvey(self._room)).add(_number_or_text(media, "value"))
         return "value"
 
     def plan(self, probes: Counter[Any]) -> Packing:

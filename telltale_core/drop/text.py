@@ -26,6 +26,8 @@ FITTING = 0.995
 """Share of the texts that are to be packed whole."""
 ROUNDING = 8
 LEARNT_BYTES = 64 << 20
+LEARNT_SAMPLES = 1_000_000
+TRIMMED_AT = 1.25
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -76,7 +78,9 @@ class TextDecoder(Decoder):
     def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002 - a decoder
         """Return the text in UTF-8; of several columns, their JSON."""
         if isinstance(media, dict):
-            return json.dumps(media, sort_keys=True, ensure_ascii=False).encode()
+            read = zip(media.items(), self._parts(media), strict=True)
+            texts = {name: None if value is None else part for (name, value), part in read}
+            return json.dumps(texts, sort_keys=True, ensure_ascii=False).encode()
         return self._parts(media)[0].encode()
 
     def _parts(self, media: Media) -> tuple[str, ...]:
@@ -127,7 +131,7 @@ class _Learnt:
         digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=16).digest()
         self._held.append((digest, parts))
         self._bytes += sum(map(len, parts))
-        if self._bytes > 2 * self._max_bytes:
+        if self._bytes > TRIMMED_AT * self._max_bytes or len(self._held) > TRIMMED_AT * LEARNT_SAMPLES:
             self._trim()
 
     def samples(self) -> list[tuple[str, ...]]:
@@ -140,7 +144,7 @@ class _Learnt:
         total = 0
         for place, (_, parts) in enumerate(self._held):
             total += sum(map(len, parts))
-            if total > self._max_bytes and place:
+            if (total > self._max_bytes and place) or place == LEARNT_SAMPLES:
                 del self._held[place:]
                 total -= sum(map(len, parts))
                 break

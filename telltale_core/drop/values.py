@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import uuid
 from collections import Counter
 
 from telltale_core.drop.config import DropConfig
@@ -224,6 +225,7 @@ def clean_id(value: object, max_chars: int) -> str:
     """Return a row's id as text, or raise why it cannot name a sample. Emoji and markup are legal: reports escape."""
     if value is None or value == "":
         raise bad("id_missing", "the id is empty")
+    value = str(value) if isinstance(value, uuid.UUID) else value
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise bad("id_invalid", f"the id is a {type(value).__name__}, not text or a whole number")
     text = str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -49,11 +50,14 @@ class ParquetStream:
         self._write(self._waiting.rest())
         if self._writer is not None:
             self._writer.close()
+            self._writer = None
 
     def abandon(self) -> None:
-        """Close the file without caring for its content."""
+        """Close the file if it is open still, without caring for its content: the disk may be full."""
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self._writer.close()
+            self._writer = None
 
 
 class NpyStream:
@@ -89,8 +93,9 @@ class NpyStream:
         self._file.close()
 
     def abandon(self) -> None:
-        """Close the file without caring for its content."""
-        self._file.close()
+        """Close the file if it is open still, without caring for its content: the disk may be full."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 class DropWriter:
@@ -108,10 +113,13 @@ class DropWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for stream in (self.samples, self.rejected, self.payload, self.inputs):
+        streams = (self.samples, self.rejected, self.payload, self.inputs)
+        try:
             if kind is None:
-                stream.close()
-            else:
+                for stream in streams:
+                    stream.close()
+        finally:
+            for stream in streams:
                 stream.abandon()
 
 

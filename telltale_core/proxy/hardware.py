@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from telltale_core import memory
 from telltale_core.errors import ConfigError
 from telltale_core.proxy.config import ProxyConfig
 
@@ -113,23 +114,7 @@ def available_bytes(device: str) -> int | None:
     """Return the memory that can still be taken, host or GPU; None where the system does not tell."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    limits = [limit for limit in (_meminfo(), _cgroup()) if limit is not None]
-    return min(limits) if limits else None
-
-
-def _meminfo() -> int | None:
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
-    return None
-
-
-def _cgroup() -> int | None:
-    root = Path("/sys/fs/cgroup")
-    with contextlib.suppress(OSError, ValueError):  # "max", or no cgroup v2: no limit there
-        limit = int((root / "memory.max").read_text(encoding="ascii"))
-        return max(0, limit - int((root / "memory.current").read_text(encoding="ascii")))
-    return None
+    return memory.available_bytes()
 
 
 def _processor() -> str:

@@ -108,10 +108,10 @@ def test_the_folder_of_an_ingest_that_runs_for_days_stays(tmp_path, source):
     stage = importlib.import_module("telltale_core.drop.ingest")
     with stage._workspace(tmp_path / "drops") as space:
         at = time.time() - 72 * 3600
-        os.utime(space, (at, at))
+        os.utime(space.path, (at, at))
         ingest(str(source), tmp_path / "drops")
-        assert (space / "drop").is_dir()
-    assert not space.exists()
+        assert (space.path / "drop").is_dir()
+    assert not space.path.exists()
 
 
 def test_a_link_in_the_place_of_a_left_over_folder_is_not_followed(tmp_path, source):

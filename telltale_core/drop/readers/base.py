@@ -17,6 +17,10 @@ from telltale_core.errors import BadInput
 from telltale_core.modality import Modality, modality_named
 from telltale_core.row_sizes import Sizes
 
+BATCH_BYTES = 32 << 20
+"""What the rows of a batch decode to together; a larger row is a batch of its own."""
+BATCH_ROWS = 64
+"""Rows of a batch at most, where they are read one by one."""
 Media = bytes | np.ndarray | list[Any] | str | float | dict[str, Any]
 
 

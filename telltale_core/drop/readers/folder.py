@@ -9,14 +9,12 @@ import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Column, of_endings
-from telltale_core.drop.readers.base import Batch, Reader, Row, Values
+from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Reader, Row, Values
 from telltale_core.drop.readers.made import made_payload, made_schema
 from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 from telltale_core.modality import modality_named
-
-BATCH_ROWS = 64
 
 
 class FolderReader(Reader):
@@ -45,10 +43,18 @@ class FolderReader(Reader):
         ]
 
     def batches(self) -> Iterator[Batch]:
-        """Yield files as rows."""
+        """Yield files as rows, so many at a time as memory may hold."""
         self._source.prefetch(file for file in self._files if file.size_bytes <= self._limits.max_media_bytes)
-        for first in range(0, len(self._files), BATCH_ROWS):
-            yield Batch(rows=[self._row(file) for file in self._files[first : first + BATCH_ROWS]])
+        rows: list[Row] = []
+        held = 0
+        for file in self._files:
+            rows.append(self._row(file))
+            held += file.size_bytes if rows[-1].media is not None else 0
+            if len(rows) == BATCH_ROWS or held >= BATCH_BYTES:
+                yield Batch(rows=rows)
+                rows, held = [], 0
+        if rows:
+            yield Batch(rows=rows)
 
     def _row(self, file: SourceFile) -> Row:
         row = Row(source=file.key, path=file.key, value=file.key.split("/")[0] if "/" in file.key else None)

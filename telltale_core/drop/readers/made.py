@@ -7,9 +7,13 @@ import json
 import pyarrow as pa
 
 from telltale_core.drop.readers.base import Row, Values
+from telltale_core.drop.reasons import bad, shown
 
 MEDIA_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 EXTRA_TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "text": pa.string()}
+EXACT = 1 << 53
+"""Up to this every whole number is a float, too."""
+MAX_DEPTH = 32
 FEATURE_DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "text": "string"}
 
 
@@ -64,12 +68,24 @@ def _as_kind(value: object, kind: str) -> object:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=True)
 
 
+def check_depth(value: object, name: str, depth: int = 0) -> None:
+    """Raise ``row_unreadable`` for lists in lists in lists, deeper than what writes them as text could follow."""
+    if depth > MAX_DEPTH:
+        raise bad("row_unreadable", f"the column {shown(name)} holds lists within lists, over {MAX_DEPTH} deep")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(inner, list | dict):
+            check_depth(inner, name, depth + 1)
+
+
 def extra_kind(value: object) -> str | None:
-    """Return the payload kind of a JSON value: int, float, bool, or text for everything else; None for null."""
+    """Return the payload kind of a JSON value: int, float, bool, or text for everything else; None for null.
+
+    A whole number that no float holds to its last digit is a ``large int``; one beyond 64 bit is text.
+    """
     if value is None:
         return None
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
-        return "int" if value.bit_length() < 64 else "text"
+        return "text" if value.bit_length() > 63 else "large int" if abs(value) > EXACT else "int"
     return "float" if isinstance(value, float) else "text"

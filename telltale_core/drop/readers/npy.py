@@ -73,8 +73,11 @@ class NpyReader(Reader):
                 raise bad(
                     "schema_mismatch", f"{shown(array.file.key)} has shape {array.shape} beside {self._count} inputs"
                 )
-        if self._arrays["input"].row_bytes > self._limits.max_row_bytes:
-            raise bad("drop_too_large", f"one input has more than max_row_bytes={self._limits.max_row_bytes} bytes")
+            if array.row_bytes > self._limits.max_row_bytes:
+                limit = self._limits.max_row_bytes
+                raise bad(
+                    "drop_too_large", f"a row of {shown(array.file.key)} has more than max_row_bytes={limit} bytes"
+                )
 
     def _checked(self, file: SourceFile) -> _Array:
         """Return the array behind a header that agrees with the size of the file; ``pickle_refused`` for objects."""

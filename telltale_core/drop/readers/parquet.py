@@ -3,53 +3,60 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import Column, arrow_kind, huggingface_features
-from telltale_core.drop.readers.base import Batch, Reader, Row, Values
+from telltale_core.drop.layout import Column, arrow_kind, class_names_of, huggingface_features
+from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Reader, Row, Values
+from telltale_core.drop.readers.cells import Unreadable, as_type, plain_field, sizes, value_of, without
+from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
 from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 from telltale_core.row_sizes import value_bytes
 
-BATCH_ROWS = 1024
-BATCH_BYTES = 64 << 20  # Arrow takes about three times this while it unpacks a dictionary
 MAX_FOOTER_BYTES = 16 << 20
 MAX_METADATA_BYTES = 4 << 20  # of the schema's metadata, which stands in each published file
 MOST_LEFT_OUT = 100
 MAX_FOOTER_ITEMS = 20_000  # schema elements, row groups, columns of a row group
+READ_BYTES = 1 << 20  # of a column chunk at a time; without it Arrow loads all of it
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Group:
+    """How one row group is read: so many rows at a time, these Parquet columns as dictionaries."""
+
+    rows: int
+    dictionaries: tuple[int, ...]
 
 
 class ParquetReader(Reader):
-    """Reads record batches whose worst case fits in memory: sizes stated by a footer are bounds, not facts."""
+    """Reads record batches whose worst case fits in memory: sizes stated by a footer are bounds, not facts.
+
+    Texts that a file holds once and shows often stay so until it is known what each cell decodes to; a row over the
+    limits is rejected without being unpacked.
+    """
 
     format = "parquet"
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._files, self._limits = source, files, config.limits
         self.left_out: dict[str, str] = {}
+        self._groups: dict[tuple[str, int], _Group] = {}
         self._schema = self._check_files()
 
     @contextlib.contextmanager
-    def _open(self, file: SourceFile) -> Iterator[pq.ParquetFile]:
-        handle = self._source.open(file)
+    def _open(self, file: SourceFile) -> Iterator[BinaryIO]:
         try:
-            with (
-                handle,
-                pq.ParquetFile(
-                    handle,
-                    page_checksum_verification=True,
-                    thrift_string_size_limit=MAX_FOOTER_BYTES,
-                    thrift_container_size_limit=MAX_FOOTER_ITEMS,
-                ) as parquet,
-            ):
-                yield parquet
+            with self._source.open(file) as handle:
+                yield handle
         except BadInput:
             raise
         except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError) as error:
@@ -62,26 +69,26 @@ class ParquetReader(Reader):
         first: tuple[SourceFile, pa.Schema] | None = None
         rows = 0
         for file in self._files:
-            with self._open(file) as parquet:
+            with self._open(file) as handle, _parquet(handle) as parquet:
                 rows += parquet.metadata.num_rows
                 if rows > self._limits.max_rows:
                     raise bad(
                         "too_many_rows", f"{rows} rows up to {shown(file.key)}, more than {self._limits.max_rows}"
                     )
-                self._check_row_groups(parquet.metadata, file)
+                self._check_footer(parquet.metadata, file)
                 schema = parquet.schema_arrow
-            if first is None:
-                first = (file, schema)
-            elif not schema.equals(first[1]):
+            if len(set(schema.names)) != len(schema.names) or len(schema.names) > self._limits.max_columns:
+                raise bad("columns_unclear", f"column names must be unique and at most {self._limits.max_columns}")
+            schema = pa.schema([plain_field(field, top=True) for field in schema], schema.metadata)
+            first = first or (file, schema)
+            if not schema.equals(first[1]):
                 pairs = f"{shown(first[0].key)} and {shown(file.key)}"
                 raise bad("schema_mismatch", f"{pairs} have different columns: {_difference(first[1], schema)}")
-            else:
-                self._note_differences(first[1].metadata or {}, schema.metadata or {})
+            _check_class_names(*first, file, schema)
+            self._note_differences(first[1].metadata or {}, schema.metadata or {})
         if first is None:
             raise bad("drop_empty", "the drop holds no Parquet file")
         schema = first[1]
-        if len(set(schema.names)) != len(schema.names) or len(schema.names) > self._limits.max_columns:
-            raise bad("columns_unclear", f"column names must be unique and at most {self._limits.max_columns}")
         return schema.with_metadata(self._fitting(schema.metadata or {}) or None)
 
     def _note_differences(self, first: dict[bytes, bytes], other: dict[bytes, bytes]) -> None:
@@ -102,15 +109,43 @@ class ParquetReader(Reader):
                 self.left_out[shown(key)] = f"{len(metadata[key])} bytes, all metadata may have {MAX_METADATA_BYTES}"
         return {key: value for key, value in metadata.items() if key in kept}
 
-    def _check_row_groups(self, metadata: pq.FileMetaData, file: SourceFile) -> None:
+    def _check_footer(self, metadata: pq.FileMetaData, file: SourceFile) -> None:
         for group in range(metadata.num_row_groups):
             chunks = [metadata.row_group(group).column(index) for index in range(metadata.num_columns)]
             stated = sum(max(chunk.total_uncompressed_size, chunk.num_values * 4) for chunk in chunks)
-            if stated > self._limits.max_row_group_bytes:
-                limit = self._limits.max_row_group_bytes
-                raise bad(
-                    "file_corrupt", f"{shown(file.key)}: row group {group} unpacks to {stated} bytes, over {limit}"
-                )
+            self._check_group(stated, group, file)
+
+    def _check_group(self, unpacked: int, group: int, file: SourceFile) -> None:
+        limit = self._limits.max_row_group_bytes
+        if unpacked > limit:
+            raise bad(
+                "file_corrupt",
+                f"{shown(file.key)}: row group {group} unpacks to {unpacked} bytes, over max_row_group_bytes={limit}: "
+                "write it in smaller row groups, or raise the limit",
+            )
+
+    def _group(self, handle: BinaryIO, parquet: pq.ParquetFile, group: int, file: SourceFile) -> _Group:
+        """Return how a row group is to be read, from the headers of its pages, which are read once."""
+        known = self._groups.get((file.key, group))
+        if known is not None:
+            return known
+        meta = parquet.metadata.row_group(group)
+        chunks = [
+            read_chunk(handle, meta.column(index), parquet.schema.column(index)) for index in range(meta.num_columns)
+        ]
+        as_dictionaries = [i for i, one in enumerate(chunks) if one.text and one.dictionary_bytes and not one.delta]
+        with _parquet(handle, parquet.metadata, as_dictionaries) as tried:
+            plain = [materialises(field.type) for field in tried.schema_arrow for _ in range(leaves(field.type))]
+        kept = tuple(index for index in as_dictionaries if not plain[index])
+        chunks = [
+            dataclasses.replace(
+                chunk, expands=chunk.text and (chunk.delta or (chunk.dictionary_bytes > 0 and index not in kept))
+            )
+            for index, chunk in enumerate(chunks)
+        ]
+        self._check_group(sum(chunk.total_bytes() for chunk in chunks), group, file)
+        found = self._groups[file.key, group] = _Group(batch_rows(chunks, meta.num_rows, BATCH_BYTES), kept)
+        return found
 
     def columns(self) -> list[Column]:
         """Return the schema's columns with their Hugging Face features."""
@@ -126,64 +161,135 @@ class ParquetReader(Reader):
         ]
 
     def batches(self) -> Iterator[Batch]:
-        """Yield record batches, file by file and row group by row group."""
+        """Yield rows file by file and row group by row group, so many at a time as decode to ``BATCH_BYTES``."""
+        unpacked = 0
         for file in self._files:
-            with self._open(file) as parquet:
+            with self._open(file) as handle, _parquet(handle) as parquet:
                 number = 0
                 for group in range(parquet.metadata.num_row_groups):
-                    size = _batch_rows(parquet.metadata.row_group(group))
-                    for table in parquet.iter_batches(size, row_groups=[group], use_threads=False):
-                        yield Batch(rows=self._rows(table, file, number), table=table)
-                        number += table.num_rows
+                    plan = self._group(handle, parquet, group, file)
+                    with _parquet(handle, parquet.metadata, plan.dictionaries) as reading:
+                        for table in reading.iter_batches(plan.rows, row_groups=[group], use_threads=False):
+                            for batch, size in self._decoded(table, file, number):
+                                unpacked += size
+                                self._check_total(unpacked)
+                                yield batch
+                            number += table.num_rows
                 if number != parquet.metadata.num_rows:
                     stated = parquet.metadata.num_rows
                     raise bad("file_corrupt", f"{shown(file.key)} states {stated} rows and holds {number}")
 
-    def _rows(self, table: pa.RecordBatch, file: SourceFile, first: int) -> list[Row]:
+    def _check_total(self, unpacked: int) -> None:
+        limit = self._limits.max_drop_bytes
+        if unpacked > limit:
+            raise bad("drop_too_large", f"the rows unpack to more than max_drop_bytes={limit}: split the drop")
+
+    def _decoded(self, table: pa.RecordBatch, file: SourceFile, first: int) -> Iterator[tuple[Batch, int]]:
+        """Yield batches of unpacked rows with their sizes in bytes; of rows over the limits nothing is unpacked."""
         rows = [Row(source=f"{file.key}#{first + index}") for index in range(table.num_rows)]
-        for name in table.schema.names:
-            if name not in self.roles.inputs:
-                self._check_lengths(table.column(name), name, rows)
+        columns, size_N = self._within_limits(table, rows)
+        begin = 0
+        while rows:
+            count = max(1, int(np.searchsorted(size_N[begin:].cumsum(), BATCH_BYTES, side="right")))
+            parts = [
+                as_type(column.slice(begin, count), field.type)
+                for column, field in zip(columns, self._schema, strict=True)
+            ]
+            part = pa.RecordBatch.from_arrays(parts, names=self._schema.names)
+            mine, rows = rows[:count], rows[count:]  # whoever is done with a batch frees its media
+            self._fill(mine, part)
+            yield Batch(rows=mine, table=part), int(size_N[begin : begin + count].sum())
+            begin += count
+
+    def _within_limits(self, table: pa.RecordBatch, rows: list[Row]) -> tuple[list[pa.Array], np.ndarray]:
+        """Return the columns without the cells that are over a limit, and each row's bytes; notes the rows' faults."""
+        limit, total_N = self._limits.max_decoded_row_bytes, np.zeros(len(rows), dtype=np.int64)
+        columns = []
+        for name, column in zip(table.schema.names, table.columns, strict=True):
+            size_N = sizes(column)
+            over = self._too_long(name, column, size_N, rows)
+            if len(over):
+                column = without(column, over)  # noqa: PLW2901
+                size_N[over] = 0
+            columns.append(column)
+            total_N += size_N
+        over = np.flatnonzero(total_N > limit)
+        for index in over:
+            rows[index].fault = rows[index].fault or bad(
+                "row_too_long", f"the row unpacks to {total_N[index]} bytes, more than max_decoded_row_bytes={limit}"
+            )
+        if len(over):
+            small = {self.roles.id, *self.roles.values}
+            named = zip(self._schema.names, columns, strict=True)
+            columns = [column if name in small else without(column, over) for name, column in named]
+            total_N[over] = 0
+        return columns, total_N
+
+    def _too_long(self, name: str, column: pa.Array, size_N: np.ndarray, rows: list[Row]) -> np.ndarray:
+        """Return the rows whose cell of this column is over its own limit, having noted the fault."""
+        limits, kind = self._limits, arrow_kind(column.type)
+        is_input = name in self.roles.inputs
+        if is_input and kind in {"bytes", "media", "text"}:
+            over = np.flatnonzero(size_N > limits.max_media_bytes + (limits.max_field_bytes if kind == "media" else 0))
+            for index in over:
+                rows[index].fault = rows[index].fault or bad(
+                    "media_too_large",
+                    f"the media has {size_N[index]} bytes, more than max_media_bytes={limits.max_media_bytes}",
+                )
+            return over
+        made_objects = name == self.roles.id or name in self.roles.values or (is_input and len(self.roles.inputs) > 1)
+        if not made_objects and kind not in {"bytes", "text"}:
+            return np.zeros(0, dtype=np.int64)
+        over = np.flatnonzero(size_N > limits.max_field_bytes)
+        for index in over:
+            found, limit = size_N[index], limits.max_field_bytes
+            rows[index].fault = bad(
+                "field_too_long", f"the field {shown(name)} has {found} bytes, more than max_field_bytes={limit}"
+            )
+        return over
+
+    def _fill(self, rows: list[Row], table: pa.RecordBatch) -> None:
+        """Give the rows their ids, values and media."""
         if self.roles.id is not None:
-            for row, value in zip(rows, table.column(self.roles.id).to_pylist(), strict=True):
-                row.id = value
-        answers = [table.column(name).to_pylist() for name in self.roles.values]
-        for row, found in zip(rows, zip(*answers, strict=True), strict=True):
-            row.value = found[0] if len(found) == 1 else list(found)
+            for row, found in zip(rows, _values(table.column(self.roles.id), rows), strict=True):
+                row.id = found
+        answers = [_values(table.column(name), rows) for name in self.roles.values]
+        for row, several in zip(rows, zip(*answers, strict=True), strict=True):
+            row.value = several[0] if len(several) == 1 else list(several)
         if len(self.roles.inputs) > 1:
-            for row, values in zip(rows, table.select(list(self.roles.inputs)).to_pylist(), strict=True):
-                row.media = values
-            return rows
+            parts = [_values(table.column(name), rows) for name in self.roles.inputs]
+            for row, values in zip(rows, zip(*parts, strict=True), strict=True):
+                row.media = dict(zip(self.roles.inputs, values, strict=True)) if row.fault is None else None
+            return
         media = table.column(self.roles.input)
-        if pa.types.is_struct(media.type):
+        if isinstance(media, pa.ExtensionArray):
+            media = media.storage
+        if pa.types.is_dictionary(media.type):
+            media = media.dictionary_decode()
+        if pa.types.is_struct(media.type) and media.type.get_field_index("bytes") >= 0:
             media = pc.struct_field(media, "bytes")
         if arrow_kind(media.type) in {"bytes", "text"}:
             media = media.cast(pa.large_binary())
         for index, row in enumerate(rows):
             self._take_media(row, media[index])
-        return rows
 
     def _take_media(self, row: Row, scalar: pa.Scalar) -> None:
         if row.fault is None and isinstance(scalar, pa.LargeBinaryScalar) and scalar.is_valid:
             buffer = scalar.as_buffer()
             if buffer.size > self._limits.max_media_bytes:
-                row.fault = bad("media_too_large", f"the media has {buffer.size} bytes")
+                limit = self._limits.max_media_bytes
+                row.fault = bad("media_too_large", f"the media has {buffer.size} bytes, more than {limit}")
             else:
                 row.media = buffer.to_pybytes()
                 if not row.media and not self.modality.inline:
                     row.media = None
         elif row.fault is None:
-            row.media = scalar.as_py()
+            try:
+                row.media = value_of(scalar)
+            except Unreadable as error:
+                row.fault = bad("values_invalid", f"the input is {error}")
         if row.fault is None and row.media is None:
             row.fault = bad("media_missing", "the row embeds no media bytes")
-
-    def _check_lengths(self, column: pa.Array, name: str, rows: list[Row]) -> None:
-        if arrow_kind(column.type) not in {"bytes", "text"} or pa.types.is_dictionary(column.type):
-            return
-        too_long = pc.fill_null(pc.greater(pc.binary_length(column), self._limits.max_field_bytes), False)
-        for index in pc.indices_nonzero(too_long).to_pylist():
-            limit = self._limits.max_field_bytes
-            rows[index].fault = bad("field_too_long", f"the field {shown(name)} has more than {limit} bytes")
 
     def cells(self, batch: Batch, position: int) -> dict[str, Any]:
         """Return all columns of a row, but for media whose bytes the row has: of those only the path."""
@@ -211,14 +317,60 @@ class ParquetReader(Reader):
         """Return the kept rows' columns as they came, with the input's own schema."""
         if batch.table is None or len(kept) != len(values.numbers):
             raise ValueError("a Parquet batch carries its table, and a value for each kept row")
-        return pa.Table.from_batches([batch.table.take(pa.array(kept, pa.int64()))]).cast(self._schema)
+        return pa.Table.from_arrays(batch.table.take(pa.array(kept, pa.int64())).columns, schema=self._schema)
 
 
-def _batch_rows(group: pq.RowGroupMetaData) -> int:
-    """Return how many rows fit the memory budget if every variable-length value were as large as its whole chunk."""
-    chunks = [group.column(index) for index in range(group.num_columns)]
-    worst = int(sum(chunk.total_uncompressed_size for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"))
-    return max(1, min(BATCH_ROWS, BATCH_BYTES // max(worst, 1)))
+@contextlib.contextmanager
+def _parquet(
+    handle: BinaryIO, metadata: pq.FileMetaData | None = None, dictionaries: tuple[int, ...] | list[int] = ()
+) -> Iterator[pq.ParquetFile]:
+    """Give the file opened for reading, some columns as dictionaries; the handle stays open."""
+    with pq.ParquetFile(
+        handle,
+        metadata=metadata,
+        read_dictionary=list(dictionaries),
+        buffer_size=READ_BYTES,
+        page_checksum_verification=True,
+        thrift_string_size_limit=MAX_FOOTER_BYTES,
+        thrift_container_size_limit=MAX_FOOTER_ITEMS,
+    ) as parquet:
+        yield parquet
+
+
+def _values(column: pa.Array, rows: list[Row]) -> list[Any]:
+    """Return the cells as Python objects; a row whose cell has none gets a fault."""
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError, TypeError, pa.ArrowException):
+        pass
+    found: list[Any] = []
+    for row, scalar in zip(rows, column, strict=True):
+        try:
+            found.append(value_of(scalar))
+        except Unreadable as error:
+            found.append(None)
+            row.fault = row.fault or bad("values_invalid", f"the row holds {error}")
+    return found
+
+
+def _check_class_names(first: SourceFile, ours: pa.Schema, other: SourceFile, theirs: pa.Schema) -> None:
+    """Raise where two files give one label column other class names: label 0 would mean two things."""
+    mine, yours = class_names_of(ours.metadata), class_names_of(theirs.metadata)
+    for name in sorted(mine.keys() & yours.keys()):
+        if mine[name] != yours[name]:
+            raise bad(
+                "schema_mismatch",
+                f"the classes of {shown(name)} are called {difference_of_names(mine[name], yours[name])} in "
+                f"{shown(first.key)} and {shown(other.key)}: write the files with one list of names",
+            )
+
+
+def difference_of_names(ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:
+    """Return the first class that two lists call differently, with both spellings."""
+    for label, (one, other) in enumerate(zip(ours, theirs, strict=False)):
+        if one != other:
+            return f"{shown(one)} and {shown(other)} (label {label})"
+    return f"{len(ours)} and {len(theirs)} names"
 
 
 def _value(scalar: pa.Scalar, size: int = 0, most: int = 0) -> object:

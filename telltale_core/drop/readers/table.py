@@ -12,14 +12,13 @@ import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Column
-from telltale_core.drop.readers.base import Batch, Media, Reader, Row, Values
+from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Media, Reader, Row, Values
 from telltale_core.drop.readers.lines import Parsed, csv_header, csv_rows, json_rows
-from telltale_core.drop.readers.made import extra_kind, made_payload, made_schema
+from telltale_core.drop.readers.made import check_depth, extra_kind, made_payload, made_schema
 from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 
-BATCH_ROWS = 64
 SAMPLED_ROWS = 100  # roles are told from the first rows: JSON lines have no header, CSV has no types
 NUMBERS = re.compile(r"\s*\[?\s*[0-9][0-9eE+.-]*[\s,]+[0-9eE+.,\s-]*\]?\s*")
 
@@ -50,7 +49,7 @@ class TableReader(Reader):
                 if names and header != names:
                     raise bad("schema_mismatch", f"{shown(first.key)} and {shown(file.key)} have different headers")
                 names = header
-        sampled = [values or {} for _, (values, _) in zip(range(SAMPLED_ROWS), self._parsed(first), strict=False)]
+        sampled = self._sample(first)
         examples = {
             name: tuple(row[name] for row in sampled if row.get(name) is not None) for row in sampled for name in row
         }
@@ -62,24 +61,38 @@ class TableReader(Reader):
                 kind = (
                     "numbers"
                     if isinstance(value, list)
-                    else {"int": "whole", "float": "real"}.get(extra_kind(value) or "", "text")
+                    else {"int": "whole", "large int": "whole", "float": "real"}.get(extra_kind(value) or "", "text")
                 )
                 kinds[name] = "real" if {kind, kinds.get(name)} == {"real", "whole"} else kind
         return [Column(name=name, kind=kind, examples=examples[name]) for name, kind in kinds.items()]
+
+    def _sample(self, file: SourceFile) -> list[dict[str, Any]]:
+        """Return the first rows of a file, as many as memory may hold."""
+        found: list[dict[str, Any]] = []
+        held = 0
+        for parsed in self._parsed(file):
+            found.append(parsed.values or {})
+            held += parsed.size_bytes
+            if len(found) == SAMPLED_ROWS or held >= BATCH_BYTES:
+                break
+        return found
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of files and lines; row numbers count records after the header."""
         count = 0
         for file in self._files:
             rows: list[tuple[Row, SourceFile | None]] = []
-            for number, (values, fault) in enumerate(self._parsed(file)):
+            held = 0
+            for number, parsed in enumerate(self._parsed(file)):
                 count += 1
                 if count > self._limits.max_rows:
                     raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
-                rows.append(self._row(Row(source=f"{file.key}#{number}", fault=fault), values, file))
-                if len(rows) == BATCH_ROWS:
+                row, named = self._row(Row(source=f"{file.key}#{number}", fault=parsed.fault), parsed.values, file)
+                rows.append((row, named))
+                held += parsed.size_bytes + (named.size_bytes if named is not None else 0)
+                if len(rows) == BATCH_ROWS or held >= BATCH_BYTES:
                     yield self._complete(rows)
-                    rows = []
+                    rows, held = [], 0
             if rows:
                 yield self._complete(rows)
 
@@ -112,6 +125,8 @@ class TableReader(Reader):
             if name not in self._kinds and len(self._kinds) >= self._limits.max_columns:
                 raise bad("row_unreadable", "the rows have too many different columns")
             kind = extra_kind(value)
+            if kind == "text" and not isinstance(value, str):
+                check_depth(value, name)
             self._kinds.setdefault(name, set()).update({kind} if kind else set())
 
     def _inline(self, values: dict[str, Any]) -> Media | None:
@@ -173,9 +188,10 @@ class TableReader(Reader):
 
 
 def _common(kinds: set[str]) -> str:
+    """Return the one kind that holds all values to the last digit: beside fractions only whole numbers up to 2**53."""
     if len(kinds) == 1:
-        return next(iter(kinds))
-    return "float" if kinds == {"int", "float"} else "text"
+        return "int" if kinds == {"large int"} else next(iter(kinds))
+    return {frozenset({"int", "float"}): "float", frozenset({"int", "large int"}): "int"}.get(frozenset(kinds), "text")
 
 
 def _numbers(text: str) -> np.ndarray:
