@@ -49,7 +49,8 @@ def cleanse(
     """Find the poison in the drop at ``source``, quarantine it, publish the rest in ``destination``.
 
     Every stage is reused where its input, settings and code are unchanged. The final state is called ``NeedsReview``
-    where the verdict asks for a person and ``approve`` is off; nothing is published then. A run of a deployment waits
+    where a question is open (of the drop, its columns, the verdict, or what changed since the dataset's last version)
+    and ``approve`` is off; nothing is published then. A run of a deployment waits
     for that person first, suspended, and ends ``Completed`` or ``Rejected``. ``reviewer`` and ``reason`` go with
     ``approve``. Addresses must hold no credentials: parameters are stored and shown.
 
@@ -58,7 +59,7 @@ def cleanse(
         destination: The dataset whose next version is published.
         work: The work area; it must be shared by all machines that take part.
         config: Settings by stage, such as {"proxy": {"epochs": 20}}; what is not set has its default.
-        approve: Publish although the verdict asks for a person: you are it.
+        approve: Publish although a person must decide: you are it.
         reviewer: Who approves.
         reason: Why.
         dry_run: Do everything but publish.
@@ -87,4 +88,7 @@ def cleanse(
     artifacts.show_outcome(told, page, work)
     if told["state"] == "published":
         history.show_history(told["dataset"])
-    return Completed(name=STATES[told["state"]], message=told["statement"], data={**told, "keys": page["keys"]})
+    message = told["statement"]
+    if told["state"] == "needs-review":
+        message += f" A person must decide: {', '.join(question['code'] for question in told['questions'])}."
+    return Completed(name=STATES[told["state"]], message=message, data={**told, "keys": page["keys"]})

@@ -29,7 +29,7 @@ Set = Annotated[
         help="One setting; over --config.",
     ),
 ]
-Approve = Annotated[bool, typer.Option("--approve", help="Publish although the verdict asks for a person: you are it.")]
+Approve = Annotated[bool, typer.Option("--approve", help="Publish although a person must decide: you are it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write to DST.")]
 Number = Annotated[int | None, typer.Option("--version", metavar="N", help="A version number; the newest by default.")]
 

@@ -29,19 +29,14 @@ _WORD, _SIGN = r"(?:^|\s)\pL{2,}", r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\
 _NUMBERS = r"^\s*\[?(\s*-?[0-9][0-9eE+.-]*[\s,]+){7}"
 _SHARE = 0.1  # of a column's values, from which on it is what they are
 _WORDS, _SIGNS, _LONG = 5, 6, 256
-LIKE = {
-    "media": "media files that were not read",
-    "numbers": "lists of numbers, as pictures or features are",
-    "text": "free text",
-    "long": "long values, as encoded media are",
-    "nested": "lists or nested values",
-    "label": "what looks like another label",
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A column that the proxy did not see. ``like``: what a model could take it for, a key of ``LIKE``, or ``""``.
+    """A column that the proxy did not see.
+
+    ``like`` says what a model could take it for: ``media``, ``numbers`` (lists of them, or many columns), ``text``,
+    ``long`` (as encoded media are), ``nested``, ``label``; ``""`` for a passenger such as an id, a source, a score.
 
     ``asks``: a person is asked about it, unless the dataset's setting ``publish.unread`` decides.
     """
@@ -65,7 +60,7 @@ class _Facts:
     pairs: set[tuple[object, object]] | None = dataclasses.field(default_factory=set)
 
     def like(self, name: str, feature: str | None) -> str:
-        """Return a key of ``LIKE``, or ``""`` for a passenger: an id, a source, a score."""
+        """Return what a model could take the column for; ``""`` for a passenger."""
         if self.filled == 0 or len(self.values) < 2:
             return ""  # the same in all rows: nothing can be learnt from it
         if self.paths:

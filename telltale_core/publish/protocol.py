@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from telltale_core.errors import BadInput, ConfigError, Corrupt, NeedsReview
+from telltale_core.errors import BadInput, ConfigError, Corrupt
 from telltale_core.publish.committing import commit, find_run
 from telltale_core.publish.failpoint import reach
+from telltale_core.publish.gate import pass_gate
 from telltale_core.publish.history import Dataset, as_store, log
 from telltale_core.publish.manifest import Blob, Version, make_run_key
 from telltale_core.publish.placing import Placer
@@ -28,6 +29,7 @@ from telltale_core.publish.plan import (
     remark_names,
     with_remarks,
 )
+from telltale_core.publish.reading import Columns, reading_of
 
 logger = logging.getLogger(__name__)
 TABLE = ".parquet"
@@ -51,7 +53,7 @@ def publish(
 
     ``dataset`` is a folder, ``memory://`` or ``s3://`` URL. ``lineage`` holds at least ``config_digest``,
     ``code_version`` and ``seed``, JSON values only. With ``dry_run`` nothing is written and the version that would have
-    been is returned. Raises :class:`NeedsReview` where the verdict asks for a person, unless ``lineage["approved"]``.
+    been is returned. Raises :class:`NeedsReview` where a question is open, unless ``lineage["approved"]``.
     Readers see the whole version or none of it. Raises :class:`Corrupt` for a damaged input or a
     store that loses bytes, :class:`CommitUnknown` when the commit's outcome is unknown (run again),
     :class:`Transient` when the store kept refusing.
@@ -67,15 +69,16 @@ def publish(
     if standing := find_run(versions, run_key, drop.digest):
         logger.info("run %s is version %d of %s already", run_key[:12], standing.number, store.location.url)
         return standing
-    if judged.record.get("needs_review") and not lineage.get("approved"):
-        raise NeedsReview(
-            f"{judged.record.get('statement', 'the verdict needs a look')} Look at the report first, then "
-            "publish with approval (--approve, or lineage['approved'] = True). Nothing was published."
-        )
+    payload = check_payload(drop)
+    columns = Columns.of(drop.manifest, payload.schema_arrow, config.unread)
+    shown = columns.described(payload.schema_arrow), columns.unread
+    lineage = pass_gate(drop, judged, versions, shown, lineage, unread=config.unread)
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)
     draft = _describe(drop, judged, store.location.url, run_key, lineage)
     reach("publish-begin")
-    draft.update(_place_all(placer, drop, judged, config, report))
+    draft.update(_place_all(placer, drop, judged, config, columns))
+    draft["report"] = entries([] if report is None else [placer.place(_read(report), report.suffix or ".html", None)])
+    reach("report-blob")
     draft["counts"] = _counts(drop, judged, draft)
     reach("before-commit")
     version = commit(placer, versions, draft)
@@ -91,14 +94,19 @@ def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: M
     return {
         "run_key": run_key,
         "dataset": shown(url),
-        "drop": {"digest": drop.digest, "name": manifest.get("name"), "source": shown(manifest.get("source"))},
+        "drop": {
+            "digest": drop.digest,
+            "name": manifest.get("name"),
+            "source": shown(manifest.get("source")),
+            "reading": reading_of(manifest),
+        },
         "lineage": dict(lineage),
         "verdict": judged.record,
     }
 
 
 def _place_all(
-    placer: Placer, drop: DropLike, judged: Judged, config: PublishConfig, report: Path | None
+    placer: Placer, drop: DropLike, judged: Judged, config: PublishConfig, columns: Columns
 ) -> dict[str, Any]:
     """Place every blob of the version and return the manifest's entries for them."""
     payload = check_payload(drop)
@@ -118,26 +126,26 @@ def _place_all(
         for table in cut(payload, rows, per_shard):
             mine = rows[begin : begin + table.num_rows]
             begin += table.num_rows
-            blobs.append(place(with_remarks(table, judged.remarks.take(pa.array(mine))) if remarked else table))
+            remarks = judged.remarks.take(pa.array(mine))
+            blobs.append(place(with_remarks(table, remarks) if remarked else columns.select(table)))
             places.append((mine, blobs[-1]))
         return blobs
 
-    files = shards(kept, remarked=False) or [place(schema.empty_table())]
+    files = shards(kept, remarked=False) or [place(columns.select(schema.empty_table()))]
     reach("published-blobs")
     quarantine = shards(aside, remarked=True)
     reach("quarantine-blobs")
     rejected = [place(part) for part in split(drop.rejected(), config)]
     reach("rejected-blob")
     index = [place(part) for part in split(make_index(judged.remarks, places), config)]
-    page = [] if report is None else [placer.place(_read(report), report.suffix or ".html", None)]
-    reach("report-blob")
     return {
         "files": entries(files),
         "quarantine": entries(quarantine),
         "rejected": entries(rejected),
         "index": entries(index),
-        "report": entries(page),
-        "schema": [{"name": field.name, "type": str(field.type)} for field in schema],
+        "schema": columns.described(schema),
+        "unread": columns.unread,
+        "left_out": columns.left_out,
         "remark_columns": remark_names(schema),
     }
 
