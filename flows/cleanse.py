@@ -18,9 +18,9 @@ from tasks.report import report
 from tasks.spectrum import spectrum
 from tasks.train import train
 from tasks.train_elsewhere import deployed, train_elsewhere
-from telltale_core.config import from_dict, to_dict
+from telltale_core.config import to_dict
 from telltale_core.proxy.local_model import by_content
-from telltale_core.stages import CleanseConfig, check_addresses
+from telltale_core.stages import check_addresses, settings_of
 
 log = logging.getLogger(__name__)
 STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview", "rejected": "Rejected"}
@@ -58,7 +58,8 @@ def cleanse(
         source: The drop: a folder or an address such as s3://raw/inbox/signs/2026-11-22.
         destination: The dataset whose next version is published.
         work: The work area; it must be shared by all machines that take part.
-        config: Settings by stage, such as {"proxy": {"epochs": 20}}; what is not set has its default.
+        config: Settings by stage, such as {"proxy": {"epochs": 20}}; what is not set has its default. "datasets" holds
+            those of one dataset, by the last part of its destination: {"datasets": {"signs": {"drop": {...}}}}.
         approve: Publish although a person must decide: you are it.
         reviewer: Who approves.
         reason: Why.
@@ -67,7 +68,7 @@ def cleanse(
 
     """
     check_addresses(source, destination, work)
-    settings = to_dict(from_dict(CleanseConfig, config or {}))
+    settings = to_dict(settings_of(config or {}, destination))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
     drop = policy.run(ingest, source, work, settings["drop"])
     trainer = train_on if deployed(train_on) else ""

@@ -119,7 +119,7 @@ def publish(
     from telltale_core import stages
     from telltale_core.config import to_dict
 
-    chosen = read_settings(config, settings)
+    chosen = read_settings(config, settings, destination=out)
     record = _walk("report", source, work, chosen)
     options: dict[str, Any] = {"approve": approve, "review": by_user() if approve else None, "dry_run": dry_run}
     told = stages.publish(record, out, work, to_dict(chosen.publish), **options)

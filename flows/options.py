@@ -18,7 +18,10 @@ Work = Annotated[
     str,
     typer.Option("--work", envvar="TELLTALE_WORK", help="Work area: finished stages are kept here and used again."),
 ]
-Config = Annotated[Path | None, typer.Option("--config", metavar="TOML", help="Settings, a table for each stage.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="TOML", help="Settings: a table a stage; [datasets.NAME.STAGE] for one dataset."),
+]
 Set = Annotated[
     list[str],
     typer.Option(

@@ -9,7 +9,7 @@ machine paths; ``keys`` and ``settings`` are those of this stage and of all that
 run calls the drop and where it found it (the same rows may have been found elsewhere before).
 """
 
-from telltale_core.stages.config import CleanseConfig
+from telltale_core.stages.config import CleanseConfig, dataset_of, settings_of
 from telltale_core.stages.record import (
     STAGES,
     Record,
@@ -31,6 +31,7 @@ __all__ = [
     "answered",
     "check_addresses",
     "cluster",
+    "dataset_of",
     "folder_of",
     "ingest",
     "key_for",
@@ -40,6 +41,7 @@ __all__ = [
     "publish",
     "read_record",
     "report",
+    "settings_of",
     "spectrum",
     "standing",
     "train",
