@@ -29,9 +29,9 @@ def read_settings(
     from telltale_core.stages import CleanseConfig, dataset_of, settings_of
 
     values = merged(base or {}, _read(file))
+    chosen = to_dict(settings_of(values, destination))
     if destination and values.get("datasets") and dataset_of(destination) not in values["datasets"]:
         log.info("the settings have no table [datasets.%s]: the general ones hold", dataset_of(destination))
-    chosen = to_dict(settings_of(values, destination))
     for override in overrides:
         _set(chosen, override)
     return from_dict(CleanseConfig, chosen, "settings")
