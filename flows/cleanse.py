@@ -18,6 +18,7 @@ from tasks.report import report
 from tasks.spectrum import spectrum
 from tasks.train import train
 from tasks.train_elsewhere import deployed, train_elsewhere
+from telltale_core import stages
 from telltale_core.config import to_dict
 from telltale_core.proxy.local_model import by_content
 from telltale_core.stages import check_addresses, settings_of
@@ -70,14 +71,7 @@ def cleanse(
     check_addresses(source, destination, work)
     settings = to_dict(settings_of(config or {}, destination))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
-    drop = policy.run(ingest, source, work, settings["drop"])
-    trainer = train_on if deployed(train_on) else ""
-    if trainer:
-        losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=trainer)
-    else:
-        losses = policy.run(train, drop, work, settings["proxy"])
-    spectra = policy.run(spectrum, losses, work, settings["spectrum"])
-    verdict = policy.run(cluster, spectra, work, settings["verdict"], deployment=trainer)
+    verdict = judged(source, work, settings, train_on if deployed(train_on) else "")
     artifacts.show_verdict(verdict, work)
     page = policy.run(report, verdict, work, settings["report"])
     place = (page, destination, work, settings["publish"])
@@ -93,3 +87,17 @@ def cleanse(
     if told["state"] == "needs-review":
         message += f" A person must decide: {', '.join(question['code'] for question in told['questions'])}."
     return Completed(name=STATES[told["state"]], message=message, data={**told, "keys": page["keys"]})
+
+
+def judged(source: str, work: str, settings: dict[str, Any], trainer: str) -> stages.Record:
+    """Return the record of the verdict on a drop: of its reading, or of several joined, where the settings say so."""
+    verdicts = []
+    for reading in stages.readings(settings["drop"]):
+        drop = policy.run(ingest, source, work, reading)
+        if trainer:
+            losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=trainer)
+        else:
+            losses = policy.run(train, drop, work, settings["proxy"])
+        spectra = policy.run(spectrum, losses, work, settings["spectrum"])
+        verdicts.append(policy.run(cluster, spectra, work, settings["verdict"], deployment=trainer))
+    return policy.patiently(lambda: stages.together(verdicts, work, settings["drop"]))

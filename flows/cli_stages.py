@@ -177,14 +177,24 @@ def _counted(counts: dict[str, Any]) -> str:
 
 
 def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
-    """Return the record of stage ``last``, having run what was missing up to it."""
+    """Return the record of stage ``last``, having run what was missing up to it, by all readings if it is a verdict."""
     from telltale_core import stages
     from telltale_core.config import to_dict
-    from telltale_core.proxy import ProgressBar
 
     settings = to_dict(config)
-    upstream: Any = source
-    for name in ORDER[: ORDER.index(last) + 1]:
+    readings = stages.readings(settings["drop"])
+    if ORDER.index(last) < ORDER.index("cluster"):
+        return _through(ORDER[: ORDER.index(last) + 1], source, work, {**settings, "drop": readings[0]})
+    judged = [_through(ORDER[:-1], source, work, {**settings, "drop": reading}) for reading in readings]
+    verdict = stages.together(judged, work, settings["drop"])
+    return verdict if last == "cluster" else _through(("report",), verdict, work, settings)
+
+
+def _through(names: tuple[str, ...], upstream: Any, work: str, settings: dict[str, Any]) -> Record:
+    from telltale_core import stages
+    from telltale_core.proxy import ProgressBar
+
+    for name in names:
         options: dict[str, Any] = {"progress": ProgressBar()} if name in ("train", "cluster") else {}
         upstream = getattr(stages, name)(upstream, work, settings[stages.STAGES[name].settings], **options)
     record: Record = upstream

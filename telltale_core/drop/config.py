@@ -125,16 +125,23 @@ class DropConfig(Declared):
     """Settings of the ingest stage: what is declared about the drop, limits, and the rule for duplicates.
 
     ``duplicates``: rows with the same bytes and value under two ids are legal and kept (``"keep"``), or the later ones
-    are rejected (``"reject"``). A repeated *id* is always rejected.
+    are rejected (``"reject"``). A repeated *id* is always rejected. ``also_inputs`` and ``also_labels``: further
+    columns that are judged, too, each input with each label, by a reading and a proxy of its own.
     """
 
     duplicates: Literal["keep", "reject"] = "keep"
+    also_inputs: tuple[str, ...] = ()
+    also_labels: tuple[str, ...] = ()
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         Declared.__post_init__(self)
         if self.duplicates not in {"keep", "reject"}:
             raise ConfigError(f'duplicates must be "keep" or "reject", got {self.duplicates!r}')
+        for name, own in (("also_inputs", self.input_column), ("also_labels", self.label_column)):
+            columns = getattr(self, name)
+            if len(set(columns)) != len(columns) or own in columns:
+                raise ConfigError(f"{name} must name different columns, and not the one that is read, got {columns!r}")
 
 
 def declared_by_toml(text: bytes | None) -> Declared:

@@ -70,7 +70,8 @@ def publish(
         logger.info("run %s is version %d of %s already", run_key[:12], standing.number, store.location.url)
         return standing
     payload = check_payload(drop)
-    columns = Columns.of(drop.manifest, payload.schema_arrow, config.unread)
+    also = judged.record.get("also_judged", ())
+    columns = Columns.of(drop.manifest, payload.schema_arrow, config.unread, also)
     shown = columns.described(payload.schema_arrow), columns.unread
     lineage = pass_gate(drop, judged, versions, shown, lineage, unread=config.unread)
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -57,10 +57,11 @@ def unread_questions(unread: Iterable[Mapping[str, Any]]) -> list[Question]:
             code="two_labels" if kind == "label" else f"unread_{kind}",
             text=f"{_named(names)}, {UNREAD.get(kind, kind)}, would be published unjudged: the proxy did not see "
             f"{'it' if len(names) == 1 else 'them'}",
-            cure=f"{'drop.label_column' if kind == 'label' else 'drop.input_column'} to say which is read, or "
+            cure=f"drop.{role}_column to say which is read, drop.also_{role}s to have it judged, too, or "
             'publish.unread = "keep" or "drop"',
         )
         for kind, names in by_kind.items()
+        for role in ["label" if kind == "label" else "input"]
     ]
 
 
@@ -79,9 +80,12 @@ class Columns:
     unread: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any], schema: pa.Schema, policy: str) -> Columns:
-        """Return what of a drop's columns is published: with the policy ``"drop"`` only what was judged, and the id."""
-        unread = unread_of(manifest, schema)
+    def of(cls, manifest: Mapping[str, Any], schema: pa.Schema, policy: str, also: Collection[str] = ()) -> Columns:
+        """Return what of a drop's columns is published: with the policy ``"drop"`` only what was judged, and the id.
+
+        ``also`` are columns that were judged by further readings of the drop.
+        """
+        unread = [entry for entry in unread_of(manifest, schema) if entry["column"] not in also]
         id_column = (manifest.get("columns") or {}).get("id")
         out = {str(entry["column"]) for entry in unread} - {id_column} if policy == "drop" else set()
         published = [name for name in schema.names if name not in out]

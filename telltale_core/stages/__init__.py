@@ -22,6 +22,7 @@ from telltale_core.stages.record import (
     standing,
 )
 from telltale_core.stages.second_look import answered, learn_without
+from telltale_core.stages.several import readings, together
 from telltale_core.stages.walk import cluster, ingest, publish, report, spectrum, train
 
 __all__ = [
@@ -40,9 +41,11 @@ __all__ = [
     "open_losslog",
     "publish",
     "read_record",
+    "readings",
     "report",
     "settings_of",
     "spectrum",
     "standing",
+    "together",
     "train",
 ]
