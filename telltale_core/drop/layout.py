@@ -154,7 +154,7 @@ def _list(columns: list[Column]) -> str:
 
 
 def _first(columns: list[Column], names: tuple[str, ...]) -> Column | None:
-    by_name = {column.name.lower(): column for column in reversed(columns)}
+    by_name = {column.name.lower(): column for column in reversed(columns)} | {one.name: one for one in columns}
     return next((by_name[name] for name in names if name in by_name), None)
 
 

@@ -84,7 +84,7 @@ def find_task_named(
         plain = decide_task(survey, roles, config)
         if plain.label_names == names:
             return plain, []
-        if _same_classes(plain, roles, names):
+        if config.num_classes in {None, len(names)} and _same_classes(plain, roles, names):
             return decide_task(survey, roles, dataclasses.replace(config, label_names=names, num_classes=None)), []
     except BadInput:
         if plain is not None:

@@ -17,7 +17,7 @@ from telltale_core.drop.config import INPUT_SETTINGS, VALUE_SETTINGS, DropConfig
 from telltale_core.drop.layout import arrow_kind, huggingface_features
 from telltale_core.modality import modalities
 
-BATCH_ROWS = 4096
+BATCH_ROWS = 1024
 MOST_VALUES = 10_000  # more different values than this are no classes
 PATHS_TRIED = 16  # of a batch
 MANY_NUMBERS = 16  # columns of single numbers that are an input together, such as pixels
@@ -29,6 +29,7 @@ _WORD, _SIGN = r"(?:^|\s)\pL{2,}", r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\
 _NUMBERS = r"^\s*\[?(\s*-?[0-9][0-9eE+.-]*[\s,]+){7}"
 _SHARE = 0.1  # of a column's values, from which on it is what they are
 _WORDS, _SIGNS, _LONG = 5, 6, 256
+_DIGEST = 64  # bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,8 @@ def find_unread(
         kinds = {field.name: _by_type(field, features.get(field.name)) for field in left}
         plain = [field.name for field in left if kinds[field.name] is None]
         answer = [name for role in ("label", "target") for name in _as_list(columns.get(role))]
-        facts = _survey(file, plain, answer[0] if len(answer) == 1 else None, _with_folders(media_files))
+        media = _with_folders(media_files) if plain else frozenset[str]()
+        facts = _survey(file, plain, answer[0] if len(answer) == 1 else None, media)
     like = {name: kind or "" for name, kind in kinds.items()}
     for name in plain:
         like[name] = facts[name].like(name, features.get(name))
@@ -129,13 +131,16 @@ def _by_type(field: pa.Field, feature: str | None) -> str | None:
     """Return what a column is by its type alone; None where its values have to be looked at."""
     if feature is not None and feature in {kind.feature for kind in modalities()} | {"Video", "Pdf"}:
         return "media"
-    kind = arrow_kind(field.type)
-    if kind in {"media", "bytes"}:
+    type_ = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
+    kind = arrow_kind(type_)
+    if pa.types.is_fixed_size_binary(type_) and type_.byte_width <= _DIGEST:
+        return None  # a UUID, a hash
+    if kind in {"media", "bytes"} or pa.types.is_binary_view(type_):
         return "media"
     if kind == "numbers":
-        inner = arrow_kind(field.type.value_type)
+        inner = arrow_kind(type_.value_type)
         return "numbers" if inner in {"whole", "real", "numbers"} else "nested"
-    return "nested" if pa.types.is_nested(field.type) else None
+    return "nested" if pa.types.is_nested(type_) else None
 
 
 def _with_folders(files: Collection[str]) -> frozenset[str]:
@@ -159,8 +164,12 @@ def _survey(
 
 
 def _count(facts: _Facts, column: pa.Array, answers: pa.Array | None, media: Collection[str]) -> None:
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.large_string())
     facts.filled += len(column) - column.null_count
     if arrow_kind(column.type) == "text":
         _count_texts(facts, column.cast(pa.large_string()), media)
@@ -172,6 +181,8 @@ def _count(facts: _Facts, column: pa.Array, answers: pa.Array | None, media: Col
     if facts.pairs is not None and answers is not None:
         table = pa.table({"value": column, "answer": answers}).group_by(["value", "answer"]).aggregate([]).to_pydict()
         facts.pairs.update(zip(_short(table["value"]), table["answer"], strict=True))
+        if len(facts.pairs) > MOST_VALUES:
+            facts.pairs = None
 
 
 def _count_texts(facts: _Facts, texts: pa.Array, media: Collection[str]) -> None:

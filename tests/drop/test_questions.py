@@ -140,6 +140,8 @@ def test_class_names_may_name_what_has_none(tmp_path, take):
     assert take(table(tmp_path / "d", rows, "jsonl", 'label_names = ["p", "q", "r"]')).label_names == ("p", "q", "r")
     few = take(table(tmp_path / "e", rows, "jsonl", 'label_names = ["p", "q"]'))
     assert (codes(few), few.label_names) == (["drop_toml_names"], None)
+    more = take(tmp_path / "d", num_classes=4)  # the operator says how many there are
+    assert (codes(more), more.num_classes) == (["drop_toml_names"], 4)
     odd = take(table(tmp_path / "f", {**rows, "label": [0.5, 1.5, 2.25] * 4}, "jsonl", 'label_names = ["p", "q", "r"]'))
     assert (codes(odd), odd.task) == (["drop_toml_names"], "regression")
 
@@ -188,6 +190,33 @@ def test_an_unread_column_that_could_be_trained_on_is_asked(tmp_path, take, name
     drop = take(parquet(tmp_path / "d", **{name: values}))
     assert (drop.manifest["columns"]["input"], asks(drop)) == ("image", {name: like})
     assert asks(take(parquet(tmp_path / "d2", **{name: values}), input_column="image")) == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "like"),
+    [
+        (pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes([i] * 16) for i in range(6)], pa.binary(16))), ""),
+        (pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(24, dtype=np.float32).reshape(6, 2, 2)), "numbers"),
+        (pa.array([[("a", 1)]] * 6, pa.map_(pa.string(), pa.int64())), "nested"),
+        (pa.array(PNGS).dictionary_encode(), "media"),
+        (pa.array(["a dog on the green grass outside", "a cat"] * 3).dictionary_encode(), "text"),
+        (pa.array([1, 2, 3, 4, 5, 6], pa.timestamp("s")), ""),
+        (pa.array(range(6), pa.int64()).cast(pa.decimal128(30, 2)), ""),
+        (pa.nulls(6), ""),
+    ],
+)
+def test_unread_columns_of_rarer_types_are_told_apart(tmp_path, take, values, like):
+    [one] = take(parquet(tmp_path / "d", other=values)).manifest["unread"]
+    assert (one["like"], one["asks"]) == (like, bool(like))
+
+
+def test_the_exact_name_wins_over_another_spelling(tmp_path, take):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    media = pa.array([{"bytes": data, "path": None} for data in PNGS], support.MEDIA)
+    pq.write_table(pa.table({"LABEL": [0, 0, 1] * 2, "image": media, "label": LABELS}), folder / "a.parquet")
+    drop = take(folder)
+    assert (drop.manifest["columns"]["label"], asks(drop)) == ("label", {"LABEL": "label"})
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
