@@ -9,7 +9,7 @@ import typer
 
 from flows.console import Outcome
 from flows.options import Config, Set
-from flows.settings import only_changed, read_settings
+from flows.settings import standing_settings
 from telltale_core.errors import ConfigError
 
 Inbox = Annotated[str, typer.Option("--inbox", metavar="URL", help="Where drops arrive: URL/<dataset>/<drop>/<files>.")]
@@ -51,7 +51,7 @@ def deploy(
 
     if not os.environ.get("PREFECT_API_URL"):
         raise ConfigError("telltale deploy needs a server of your own: start one and set PREFECT_API_URL")
-    chosen = only_changed(read_settings(config, settings)) if config is not None or settings else None
+    chosen = standing_settings(config, settings) if config is not None or settings else None
     plan = Plan(
         feed=Feed(inbox=inbox, clean=clean, quiet_s=quiet_s),
         work=work,

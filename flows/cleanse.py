@@ -18,9 +18,10 @@ from tasks.report import report
 from tasks.spectrum import spectrum
 from tasks.train import train
 from tasks.train_elsewhere import deployed, train_elsewhere
-from telltale_core.config import from_dict, to_dict
+from telltale_core import stages
+from telltale_core.config import to_dict
 from telltale_core.proxy.local_model import by_content
-from telltale_core.stages import CleanseConfig, check_addresses
+from telltale_core.stages import check_addresses, settings_of
 
 log = logging.getLogger(__name__)
 STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview", "rejected": "Rejected"}
@@ -49,7 +50,8 @@ def cleanse(
     """Find the poison in the drop at ``source``, quarantine it, publish the rest in ``destination``.
 
     Every stage is reused where its input, settings and code are unchanged. The final state is called ``NeedsReview``
-    where the verdict asks for a person and ``approve`` is off; nothing is published then. A run of a deployment waits
+    where a question is open (of the drop, its columns, the verdict, or what changed since the dataset's last version)
+    and ``approve`` is off; nothing is published then. A run of a deployment waits
     for that person first, suspended, and ends ``Completed`` or ``Rejected``. ``reviewer`` and ``reason`` go with
     ``approve``. Addresses must hold no credentials: parameters are stored and shown.
 
@@ -57,8 +59,9 @@ def cleanse(
         source: The drop: a folder or an address such as s3://raw/inbox/signs/2026-11-22.
         destination: The dataset whose next version is published.
         work: The work area; it must be shared by all machines that take part.
-        config: Settings by stage, such as {"proxy": {"epochs": 20}}; what is not set has its default.
-        approve: Publish although the verdict asks for a person: you are it.
+        config: Settings by stage, such as {"proxy": {"epochs": 20}}; what is not set has its default. "datasets" holds
+            those of one dataset, by the last part of its destination: {"datasets": {"signs": {"drop": {...}}}}.
+        approve: Publish although a person must decide: you are it.
         reviewer: Who approves.
         reason: Why.
         dry_run: Do everything but publish.
@@ -66,16 +69,9 @@ def cleanse(
 
     """
     check_addresses(source, destination, work)
-    settings = to_dict(from_dict(CleanseConfig, config or {}))
+    settings = to_dict(settings_of(config or {}, destination))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
-    drop = policy.run(ingest, source, work, settings["drop"])
-    trainer = train_on if deployed(train_on) else ""
-    if trainer:
-        losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=trainer)
-    else:
-        losses = policy.run(train, drop, work, settings["proxy"])
-    spectra = policy.run(spectrum, losses, work, settings["spectrum"])
-    verdict = policy.run(cluster, spectra, work, settings["verdict"], deployment=trainer)
+    verdict = judged(source, work, settings, train_on if deployed(train_on) else "")
     artifacts.show_verdict(verdict, work)
     page = policy.run(report, verdict, work, settings["report"])
     place = (page, destination, work, settings["publish"])
@@ -87,6 +83,21 @@ def cleanse(
     artifacts.show_outcome(told, page, work)
     if told["state"] == "published":
         history.show_history(told["dataset"])
-    return Completed(
-        name=STATES[told["state"]], message=inert.line(told["statement"]), data={**told, "keys": page["keys"]}
-    )
+    message = told["statement"]
+    if told["state"] == "needs-review":
+        message += f" A person must decide: {', '.join(question['code'] for question in told['questions'])}."
+    return Completed(name=STATES[told["state"]], message=inert.line(message), data={**told, "keys": page["keys"]})
+
+
+def judged(source: str, work: str, settings: dict[str, Any], trainer: str) -> stages.Record:
+    """Return the record of the verdict on a drop: of its reading, or of several joined, where the settings say so."""
+    verdicts = []
+    for reading in stages.readings(settings["drop"]):
+        drop = policy.run(ingest, source, work, reading)
+        if trainer:
+            losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=trainer)
+        else:
+            losses = policy.run(train, drop, work, settings["proxy"])
+        spectra = policy.run(spectrum, losses, work, settings["spectrum"])
+        verdicts.append(policy.run(cluster, spectra, work, settings["verdict"], deployment=trainer))
+    return policy.patiently(lambda: stages.together(verdicts, work, settings["drop"]))

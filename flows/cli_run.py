@@ -116,8 +116,10 @@ def cleanse(
     """
     from telltale_core.config import to_dict
 
-    chosen = to_dict(read_settings(config, settings))
-    told, report = run_flow(source, out, work, chosen, approve=approve, dry_run=dry_run)
+    chosen = to_dict(read_settings(config, settings, destination=out))
+    known = cli_stages.by_user() if approve else {"by": "", "reason": ""}
+    decided: dict[str, Any] = {"approve": approve, "reviewer": known["by"], "reason": known["reason"]}
+    told, report = run_flow(source, out, work, chosen, **decided, dry_run=dry_run)
     return cli_stages.published(told, report)
 
 

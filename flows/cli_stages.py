@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from flows.settings import read_settings
 if TYPE_CHECKING:
     from telltale_core.stages import CleanseConfig, Record
 
+SHOWN = ("name", "modality", "task", "columns", "num_classes", "counts", "unread", "questions")
 ORDER = ("ingest", "train", "spectrum", "cluster", "report")
 
 
@@ -31,10 +34,13 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
         f"{manifest['name']}: {manifest['modality']}, {manifest['task']}",
         f"{counts['kept']:,} of {counts['seen']:,} rows kept, {counts['rejected']:,} rejected",
         f"columns: {', '.join(f'{role} = {name}' for role, name in manifest['columns'].items() if name)}",
+        *_unread(manifest["unread"]),
+        *asked(manifest["questions"]),
     ]
     reasons = sorted(counts["by_reason"].items())
-    shown = {name: manifest[name] for name in ("name", "modality", "task", "columns", "num_classes", "counts")}
-    return _outcome(record, work, lines, shown, heads=("rejected because", "rows") if reasons else (), rows=reasons)
+    shown = {name: manifest[name] for name in SHOWN}
+    heads, code = ("rejected because", "rows") if reasons else (), REVIEW if manifest["questions"] else 0
+    return _outcome(record, work, lines, shown, heads=heads, rows=reasons, code=code)
 
 
 def train(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
@@ -113,9 +119,10 @@ def publish(
     from telltale_core import stages
     from telltale_core.config import to_dict
 
-    chosen = read_settings(config, settings)
+    chosen = read_settings(config, settings, destination=out)
     record = _walk("report", source, work, chosen)
-    told = stages.publish(record, out, work, to_dict(chosen.publish), approve=approve, dry_run=dry_run)
+    options: dict[str, Any] = {"approve": approve, "review": by_user() if approve else None, "dry_run": dry_run}
+    told = stages.publish(record, out, work, to_dict(chosen.publish), **options)
     return published(told, report_file(record, work))
 
 
@@ -125,10 +132,37 @@ def published(told: dict[str, Any], report: Path, lines: tuple[str, ...] = ()) -
     data = {**told, "report": str(report)}
     if told["state"] == "needs-review":
         say = "nothing was published: read the report, then run the same command with --approve"
-        return Outcome(data=data, lines=[*head, say, counts], code=REVIEW)
+        return Outcome(data=data, lines=[*head, *asked(told["questions"]), say, counts], code=REVIEW)
+    head += [f"not judged, the proxy did not see it: {', '.join(told['unjudged'])}"] if told["unjudged"] else []
+    head += [f"left out, the proxy did not see it: {', '.join(told['left_out'])}"] if told["left_out"] else []
     done = "would be published as" if told["state"] == "dry-run" else "is"
     where = f"this run {done} version {told['version']} of {told['dataset']}"
     return Outcome(data=data, lines=[*head, where, counts])
+
+
+def by_user() -> dict[str, str]:
+    """Return who approves by ``--approve``, and why, as the lineage keeps it."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container whose user has no name
+        name = f"user {os.getuid()}"
+    return {"by": name, "reason": "--approve on the command line"}
+
+
+def asked(questions: list[dict[str, str]]) -> list[str]:
+    """Return what a person must decide, a line each with the setting that answers it for all drops of the dataset."""
+    lines = []
+    for question in questions:
+        cure = f" (for all drops: {question['cure']})" if question.get("cure") else ""
+        lines.append(f"a person must decide [{question['code']}]: {question['text']}{cure}")
+    return lines
+
+
+def _unread(unread: list[dict[str, Any]]) -> list[str]:
+    doubtful = [one["column"] for one in unread if one["asks"]]
+    lines = [f"not read, so not judged: {', '.join(one['column'] for one in unread)}"] if unread else []
+    note = 'publication asks a person about them unless publish.unread is "keep" or "drop"'
+    return [*lines, *([f"could be trained on: {', '.join(doubtful)}; {note}"] if doubtful else [])]
 
 
 def report_file(record: Record, work: str) -> Path:
@@ -143,14 +177,24 @@ def _counted(counts: dict[str, Any]) -> str:
 
 
 def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
-    """Return the record of stage ``last``, having run what was missing up to it."""
+    """Return the record of stage ``last``, having run what was missing up to it, by all readings if it is a verdict."""
     from telltale_core import stages
     from telltale_core.config import to_dict
-    from telltale_core.proxy import ProgressBar
 
     settings = to_dict(config)
-    upstream: Any = source
-    for name in ORDER[: ORDER.index(last) + 1]:
+    readings = stages.readings(settings["drop"])
+    if ORDER.index(last) < ORDER.index("cluster"):
+        return _through(ORDER[: ORDER.index(last) + 1], source, work, {**settings, "drop": readings[0]})
+    judged = [_through(ORDER[:-1], source, work, {**settings, "drop": reading}) for reading in readings]
+    verdict = stages.together(judged, work, settings["drop"])
+    return verdict if last == "cluster" else _through(("report",), verdict, work, settings)
+
+
+def _through(names: tuple[str, ...], upstream: Any, work: str, settings: dict[str, Any]) -> Record:
+    from telltale_core import stages
+    from telltale_core.proxy import ProgressBar
+
+    for name in names:
         options: dict[str, Any] = {"progress": ProgressBar()} if name in ("train", "cluster") else {}
         upstream = getattr(stages, name)(upstream, work, settings[stages.STAGES[name].settings], **options)
     record: Record = upstream

@@ -18,7 +18,10 @@ Work = Annotated[
     str,
     typer.Option("--work", envvar="TELLTALE_WORK", help="Work area: finished stages are kept here and used again."),
 ]
-Config = Annotated[Path | None, typer.Option("--config", metavar="TOML", help="Settings, a table for each stage.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="TOML", help="Settings: a table a stage; [datasets.NAME.STAGE] for one dataset."),
+]
 Set = Annotated[
     list[str],
     typer.Option(
@@ -29,7 +32,7 @@ Set = Annotated[
         help="One setting; over --config.",
     ),
 ]
-Approve = Annotated[bool, typer.Option("--approve", help="Publish although the verdict asks for a person: you are it.")]
+Approve = Annotated[bool, typer.Option("--approve", help="Publish although a person must decide: you are it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write to DST.")]
 Number = Annotated[int | None, typer.Option("--version", metavar="N", help="A version number; the newest by default.")]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
+import logging
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,27 +14,49 @@ from telltale_core.errors import ConfigError
 if TYPE_CHECKING:
     from telltale_core.stages import CleanseConfig
 
+log = logging.getLogger(__name__)
 
-def read_settings(file: Path | None, overrides: list[str], base: dict[str, Any] | None = None) -> CleanseConfig:
-    """Return the run's settings: ``base``, then the file, then ``--set stage.name=value``; the later one wins.
 
+def read_settings(
+    file: Path | None, overrides: list[str], base: dict[str, Any] | None = None, *, destination: str = ""
+) -> CleanseConfig:
+    """Return the run's settings: ``base``, the file, its table of the dataset, then ``--set stage.name=value``.
+
+    The later one wins. ``[datasets.NAME.STAGE]`` of the file holds for the dataset whose ``destination`` ends in NAME.
     A value is read as TOML (``20``, ``0.5``, ``true``, ``[1, 2]``), else it is taken as text.
     """
-    from telltale_core.config import from_dict
-    from telltale_core.stages import CleanseConfig
+    from telltale_core.config import from_dict, merged, to_dict
+    from telltale_core.stages import CleanseConfig, dataset_of, settings_of
 
-    values: dict[str, Any] = {}
-    _merge(values, base or {})
-    if file is not None:
-        try:
-            _merge(values, tomllib.loads(file.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise ConfigError(f"--config {file}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    values = merged(base or {}, _read(file))
+    chosen = to_dict(settings_of(values, destination))
+    if destination and values.get("datasets") and dataset_of(destination) not in values["datasets"]:
+        log.info("the settings have no table [datasets.%s]: the general ones hold", dataset_of(destination))
+    for override in overrides:
+        _set(chosen, override)
+    return from_dict(CleanseConfig, chosen, "settings")
+
+
+def standing_settings(file: Path | None, overrides: list[str]) -> dict[str, Any]:
+    """Return what a deployment keeps for all its runs: settings that are not the default, and each dataset's tables."""
+    from telltale_core.stages import settings_of
+
+    values = _read(file)
     for override in overrides:
         _set(values, override)
-    return from_dict(CleanseConfig, values, "settings")
+    settings = only_changed(settings_of(values))
+    return {**settings, **({"datasets": values["datasets"]} if values.get("datasets") else {})}
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
 
 
 def as_options(values: Mapping[str, Any]) -> list[str]:
@@ -66,14 +88,6 @@ def _changed(values: Mapping[str, Any], defaults: Mapping[str, Any], above: str 
             yield from _changed(value, defaults[name], f"{above}{name}.")
         elif value != defaults[name]:
             yield f"{above}{name}", value
-
-
-def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        if isinstance(value, dict) and isinstance(into.get(name), dict):
-            _merge(into[name], value)
-        else:
-            into[name] = copy.deepcopy(value)
 
 
 def _set(values: dict[str, Any], override: str) -> None:

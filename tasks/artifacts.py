@@ -21,6 +21,7 @@ from telltale_core.report.text import clean
 log = logging.getLogger(__name__)
 PICTURE_BYTES = 300_000  # a data URI travels with every page that lists the artifact
 REFUSED = 100  # uploads listed that are not taken
+MOST_QUESTIONS = 30
 LINKS = 5  # shards named one by one; the manifest names all
 
 
@@ -48,10 +49,17 @@ def show_refused(reasons: list[str]) -> None:
 def question(told: dict[str, Any], page: stages.Record, work: str) -> str:
     """Return what a reviewer has to know, as Markdown, to stand above the form."""
     counts = ", ".join(f"{name} {count:,}" for name, count in told["counts"].items())
+    asked = "\n".join(f"- {_asked(question)}" for question in told["questions"][:MOST_QUESTIONS])
     return (
-        f"**{markdown(told['statement'])}**\n\n{markdown(counts)}; for the dataset {link(told['dataset'])}.\n\n"
+        f"**{markdown(told['statement'])}**\n\nA person must decide:\n\n{asked}\n\n"
+        f"{markdown(counts)}; for the dataset {link(told['dataset'])}.\n\n"
         f"Nothing is published yet. Read the report first:\n\n{_block(report_address(page, work))}"
     )
+
+
+def _asked(question: dict[str, str]) -> str:
+    cure = f" (for all drops of the dataset: {markdown(question['cure'])})" if question.get("cure") else ""
+    return f"{markdown(question['text'])} ({markdown(question['code'])}){cure}"
 
 
 def report_address(page: stages.Record, work: str) -> str:
@@ -84,6 +92,13 @@ def _outcome(told: dict[str, Any], page: stages.Record, work: str) -> str:
     if by := told.get("review"):
         decided = "rejected" if told["state"] == "rejected" else "approved"
         lines.append(f"- {decided} by {markdown(by['by'])}: {markdown(by['reason'])}")
+    lines += [
+        f"- {name.replace('_', ' ')}, the proxy did not see it: {markdown(', '.join(told[name]))}"
+        for name in ("unjudged", "left_out")
+        if told.get(name)
+    ]
+    word = "decided" if told["state"] == "published" else "to decide"
+    lines += [f"- {word}: {_asked(question)}" for question in told.get("questions", [])[:MOST_QUESTIONS]]
     if told["state"] == "needs-review":
         lines.append("- a person decides: `telltale approve RUN --reason WHY` or `telltale reject RUN --reason WHY`")
     places = [("report", report_address(page, work))]

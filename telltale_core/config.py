@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import types
 import typing
@@ -24,6 +25,15 @@ def to_dict(config: Any) -> dict[str, Any]:
         else:
             plain[field.name] = list(value) if isinstance(value, tuple) else value
     return plain
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables of ``first`` with those of ``second`` over them; neither is changed."""
+    result = copy.deepcopy(dict(first))
+    for name, value in second.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
+        result[name] = merged(result[name], value) if both else copy.deepcopy(value)
+    return result
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "config") -> T:

@@ -14,13 +14,19 @@ class                 meaning                                                   
 ``Corrupt``           bytes do not match their digest                             never
 ``TrainingDiverged``  the proxy produced non-finite losses                        never
 ``Misaligned``        a loss log's rows do not follow its sample ids              never
-``NeedsReview``       the verdict asks for a person, and nobody has approved       after approval
+``NeedsReview``       a question is open, and nobody has approved                 after approval
 ``OverBudget``        an estimate exceeds the stated memory, disk or time budget  never
 ``Stopped``           the process was told to end; what it says it kept stands    by a new run
 ====================  ==========================================================  ===============
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telltale_core.questions import Question
 
 
 class TelltaleError(Exception):
@@ -72,7 +78,11 @@ class Misaligned(TelltaleError):
 
 
 class NeedsReview(TelltaleError):
-    """The verdict asks for a person's approval and nobody has approved: nothing was published."""
+    """Something must be decided by a person (``questions``) and nobody has approved: nothing was published."""
+
+    def __init__(self, message: str, questions: Sequence[Question] = ()) -> None:
+        super().__init__(message)
+        self.questions = tuple(questions)
 
 
 class OverBudget(TelltaleError):

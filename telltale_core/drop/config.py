@@ -1,10 +1,10 @@
-"""What a caller may set about reading a drop, and the part of it that a contributor's ``drop.toml`` may state."""
+"""What an operator may set about reading a drop, and the part of it that a contributor may name in ``drop.toml``."""
 
 from __future__ import annotations
 
 import dataclasses
 import tomllib
-from typing import Literal
+from typing import Any, Literal
 
 from telltale_core.config import from_dict
 from telltale_core.drop.reasons import bad
@@ -17,7 +17,11 @@ MAX_SECONDS = 600
 MOST_TOKENS = 4096
 VOCABULARIES = (512, 65_536)
 VALUE_SETTINGS = ("label_column", "target_column", "label_columns", "target_columns")
+INPUT_SETTINGS = ("input_column", "input_columns")
+NAMES = ("name", "description", "id_column", "label_names")
+"""What a contributor may say of a drop: it names what is there and changes nothing about how it is read."""
 MAX_TOML_BYTES = 1 << 16
+MAX_DESCRIPTION = 2_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class Declared:
     """
 
     name: str | None = None
+    description: str | None = None
     format: Format | None = None
     files: str | None = None
     modality: str | None = None
@@ -111,6 +116,8 @@ class Declared:
             raise ConfigError(f"num_classes is {self.num_classes}, but label_names has {len(names)} names")
         if self.name is not None and (not self.name.isprintable() or not 1 <= len(self.name) <= 200):
             raise ConfigError("name must be 1..200 printable characters")
+        if self.description is not None and len(self.description) > MAX_DESCRIPTION:
+            raise ConfigError(f"description must have at most {MAX_DESCRIPTION} characters")
         if self.modality is not None:
             modality_named(self.modality)
         if self.input_column is not None and self.input_columns is not None:
@@ -129,41 +136,42 @@ class DropConfig(Declared):
     """Settings of the ingest stage: what is declared about the drop, limits, and the rule for duplicates.
 
     ``duplicates``: rows with the same bytes and value under two ids are legal and kept (``"keep"``), or the later ones
-    are rejected (``"reject"``). A repeated *id* is always rejected.
+    are rejected (``"reject"``). A repeated *id* is always rejected. ``also_inputs`` and ``also_labels``: further
+    columns that are judged, too, each input with each label, by a reading and a proxy of its own.
     """
 
     duplicates: Literal["keep", "reject"] = "keep"
+    also_inputs: tuple[str, ...] = ()
+    also_labels: tuple[str, ...] = ()
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         Declared.__post_init__(self)
         if self.duplicates not in {"keep", "reject"}:
             raise ConfigError(f'duplicates must be "keep" or "reject", got {self.duplicates!r}')
+        for name, own in (("also_inputs", self.input_column), ("also_labels", self.label_column)):
+            columns = getattr(self, name)
+            if len(set(columns)) != len(columns) or own in columns:
+                raise ConfigError(f"{name} must name different columns, and not the one that is read, got {columns!r}")
 
 
-def declared_by_toml(text: bytes) -> Declared:
-    """Return what a drop's own ``drop.toml`` states. It is a contributor's file: limits and policies cannot be set."""
+def declared_by_toml(text: bytes | None) -> Declared:
+    """Return what a drop's own ``drop.toml`` says, a contributor's words; limits and policies cannot stand there.
+
+    What it says beyond :data:`NAMES` is not obeyed: :mod:`telltale_core.drop.stated` makes a question of it.
+    """
     try:
-        return from_dict(Declared, tomllib.loads(text.decode("utf-8")), "drop.toml")
+        return from_dict(Declared, tomllib.loads((text or b"").decode("utf-8")), "drop.toml")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad("drop_toml_invalid", f"drop.toml is not valid TOML: {error}") from error
     except (ConfigError, TypeError) as error:
         raise bad("drop_toml_invalid", f"drop.toml: {error}") from error
 
 
-def combined(config: DropConfig, stated: Declared) -> DropConfig:
-    """Return ``config`` with its gaps filled from ``stated``: explicit settings win over the contributor's file."""
-    gaps = {
-        field.name: getattr(stated, field.name)
-        for field in dataclasses.fields(Declared)
-        if getattr(config, field.name) is None and getattr(stated, field.name) is not None
-    }
-    if any(getattr(config, name) is not None for name in VALUE_SETTINGS):
-        gaps = {name: value for name, value in gaps.items() if name not in VALUE_SETTINGS}
-    try:
-        return dataclasses.replace(config, **gaps)
-    except ConfigError as error:
-        raise ConfigError(f"settings contradict drop.toml: {error}") from error
+def said(declared: Declared) -> dict[str, Any]:
+    """Return the fields of :class:`Declared` that are set, and nothing else."""
+    found = {field.name: getattr(declared, field.name) for field in dataclasses.fields(Declared)}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def check_settings(config: Declared, modality: str) -> None:

@@ -56,6 +56,12 @@ def open_reader(source: Source, config: DropConfig) -> Reader:
     return READERS[chosen](source, files, config)
 
 
+def data_files(source: Source, format_: str) -> list[str]:
+    """Return the keys of the files that hold a drop of this format, whatever ``files`` selects among them."""
+    known = SUFFIXES.get(format_)
+    return [file.key for file in source.files.values() if known is None or file.suffix in known]
+
+
 def _beside(file: SourceFile) -> bool:
     """Return whether a file at the top of an image folder is about the drop, not of it."""
     return "/" not in file.key and (file.suffix in DOCUMENTS or file.key.upper() in {"README", "LICENSE"})

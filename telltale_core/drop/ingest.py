@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import logging
@@ -21,18 +22,19 @@ import numpy as np
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
 from telltale_core.drop.budget import FULL, Clock, Space, explained, require_memory, unusable
-from telltale_core.drop.config import Declared, DropConfig, check_settings, combined, declared_by_toml
-from telltale_core.drop.formats import open_reader
-from telltale_core.drop.layout import find_roles
+from telltale_core.drop.config import Declared, DropConfig, check_settings, declared_by_toml, said
+from telltale_core.drop.doubts import doubts
+from telltale_core.drop.formats import data_files, open_reader
 from telltale_core.drop.packer import Job, Packer, Plan, Tally
-from telltale_core.drop.readers.base import Reader
-from telltale_core.drop.readers.parquet import difference_of_names
-from telltale_core.drop.reasons import bad, shown
+from telltale_core.drop.reasons import bad
 from telltale_core.drop.record import FILES, FORMAT, Drop, check_counts, drop_digest, samples_schema, verify_drop
 from telltale_core.drop.source import Source, open_source, public_source
-from telltale_core.drop.values import ValueSurvey, decide_task
+from telltale_core.drop.stated import Reading, asked, beyond, find_roles_named, find_task_named, followed, obeying
+from telltale_core.drop.unread import find_unread
+from telltale_core.drop.values import ValueSurvey
 from telltale_core.drop.writing import DropWriter
 from telltale_core.errors import BadInput, OverBudget, TelltaleError
+from telltale_core.questions import as_record
 
 log = logging.getLogger(__name__)
 DEFAULTS = DropConfig()
@@ -45,28 +47,19 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
     The source is read twice: a survey of values and media headers, then one decoding pass. The same rows always give
     the same digest and the same data files; a folder that stands already is reused, and the returned drop still has
     the name, source and settings of this call. Raises :class:`BadInput` when the drop as a whole cannot be accepted;
-    single bad rows are rejected and recorded instead.
+    single bad rows are rejected and recorded instead. What a person must decide is in the manifest's ``questions``.
     """
     with _workspace(drops_dir) as space, explained(space, public_source(source)):
-        opened = open_source(source, config.limits, scratch=space.path / "source")
-        toml = opened.toml()
-        stated, settled = declared_by_toml(toml or b""), config.label_names is not None
-        config = combined(config, stated)
-        reader = open_reader(opened, config)
-        reader.assign(find_roles(reader.columns(), config))
-        check_settings(config, reader.roles.modality)
-        if not settled:
-            _check_class_names(reader, stated)
-        clock = Clock(config.limits)
-        job = Job(reader=reader, decoder=reader.modality.decoder(config), config=config, clock=clock)
-        folder = space.path / "drop"
+        opened, folder = open_source(source, config.limits, scratch=space.path / "source"), space.path / "drop"
+        stated = declared_by_toml(opened.toml())
+        job, plan = _read(opened, config, stated)
         with job.decoder.session():
-            plan = _survey(job)
             _check_packing(plan, space, config)
             tally = _pack(job, plan, folder)
         for name, data in plan.packing.files.items():
             (folder / name).write_bytes(data)
         manifest = _manifest(opened, job, plan, tally)
+        manifest |= _told(folder, opened, manifest["columns"], plan, config=config, stated=stated)
         manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *plan.packing.files)}
         manifest["digest"] = drop_digest(manifest)
         drop = _move_into_place(folder, drops_dir / manifest["digest"], manifest)
@@ -101,20 +94,6 @@ def _workspace(drops_dir: Path) -> Iterator[Space]:
         yield space
 
 
-def _check_class_names(reader: Reader, declared: Declared) -> None:
-    """Raise where ``drop.toml`` calls the classes otherwise than the drop's metadata: label 0 would mean two things.
-
-    A setting of the caller wins over both. Names of folders have no order that means anything.
-    """
-    stated, given = reader.roles.class_names, declared.label_names
-    if reader.format == "parquet" and stated is not None and given is not None and stated != given:
-        raise bad(
-            "schema_mismatch",
-            f"drop.toml and the metadata of the column {shown(reader.roles.value)} call a class "
-            f"{difference_of_names(given, stated)}: correct one of them, or give label_names as a setting",
-        )
-
-
 def _check_packing(plan: Plan, space: Space, config: DropConfig) -> None:
     """Raise :class:`OverBudget` where one packed sample, or all of them, would be too large, before any is made."""
     packing, limit = plan.packing, config.limits.max_sample_bytes
@@ -144,7 +123,43 @@ def _sweep(drops_dir: Path) -> None:
                 log.info("removed %s, the unfinished copy of an ingest that was killed", space)
 
 
-def _survey(job: Job) -> Plan:
+def _read(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
+    """Return how the drop is read: by the operator's settings and what is inferred, the contributor naming things.
+
+    Where it cannot be read like that, it is read as ``drop.toml`` asks, and the plan holds a question for each setting.
+    """
+    try:
+        return _look(source, config, stated)
+    except BadInput as error:
+        if not beyond(stated, config):
+            raise
+        log.info("not readable without what drop.toml says beyond names: %s", error)
+        job, plan = _look(source, obeying(config, stated), Declared())
+        questions = [*followed(stated, config, error), *plan.questions]
+        return job, dataclasses.replace(plan, questions=tuple(questions))
+
+
+def _look(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
+    reader = open_reader(source, config)
+    columns = reader.columns()
+    roles, questions = find_roles_named(columns, config, stated)
+    reader.assign(roles)
+    check_settings(config, roles.modality)
+    job = Job(reader=reader, decoder=reader.modality.decoder(config), config=config, clock=Clock(config.limits))
+    with job.decoder.session():
+        plan = _survey(job, stated)
+    questions += [*plan.questions, *doubts(columns, roles, config)]
+    reading = Reading(
+        format=reader.format,
+        files=data_files(source, reader.format),
+        roles=roles,
+        task=plan.task,
+        packing=plan.packing,
+    )
+    return job, dataclasses.replace(plan, questions=(*questions, *asked(stated, config, reading)))
+
+
+def _survey(job: Job, stated: Declared) -> Plan:
     """Return the plan after a pass over all rows that decodes nothing."""
     values = ValueSurvey(job.config.limits.max_classes)
     probes: Counter[Any] = Counter()
@@ -170,8 +185,9 @@ def _survey(job: Job) -> Plan:
         raise bad("drop_empty", "the drop holds no rows")
     if not probes:
         raise _none_kept(seen, reasons)
-    task = decide_task(values, job.reader.roles, job.config)
-    return Plan(seen=seen, fitting=probes.total(), task=task, packing=job.decoder.plan(probes))
+    task, questions = find_task_named(values, job.reader.roles, job.config, stated)
+    packing = job.decoder.plan(probes)
+    return Plan(seen=seen, fitting=probes.total(), task=task, packing=packing, questions=tuple(questions))
 
 
 def _none_kept(seen: int, reasons: Counter[str]) -> BadInput:
@@ -240,6 +256,26 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
     given = {key for key, setting in manifest["config"].items() if setting is not None}
     manifest["inferred"] = {key: found for key, found in manifest["inferred"].items() if key not in given}
     return manifest
+
+
+def _told(
+    folder: Path, source: Source, columns: dict[str, Any], plan: Plan, *, config: DropConfig, stated: Declared
+) -> dict[str, Any]:
+    """Return what the manifest says besides: the contributor's words, unread columns, what a person must decide.
+
+    ``config`` are the operator's settings alone: who names a column there has decided about its rivals.
+    """
+    words = said(stated)
+    own = {name: value for name, value in words.items() if name in {"name", "description"}}
+    return {
+        "description": config.description or own.get("description"),
+        "stated": {name: list(value) if isinstance(value, tuple) else value for name, value in words.items()},
+        "unread": [
+            dataclasses.asdict(one) for one in find_unread(folder / "payload.parquet", columns, config, source.files)
+        ],
+        "questions": as_record(plan.questions),
+        **({} if config.name or "name" not in own else {"name": own["name"]}),
+    }
 
 
 def _move_into_place(folder: Path, final: Path, manifest: dict[str, Any]) -> Drop:

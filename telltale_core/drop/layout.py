@@ -180,7 +180,7 @@ def _list(columns: list[Column]) -> str:
 
 
 def _first(columns: list[Column], names: tuple[str, ...]) -> Column | None:
-    by_name = {column.name.lower(): column for column in reversed(columns)}
+    by_name = {column.name.lower(): column for column in reversed(columns)} | {one.name: one for one in columns}
     return next((by_name[name] for name in names if name in by_name), None)
 
 
@@ -200,12 +200,10 @@ def _inputs(given: list[Column], left: list[Column], declared: Declared) -> tupl
     """Return the input columns and the modality: as given, else the only media, else what a modality calls its own."""
     kinds = modalities() if declared.modality is None else (modality_named(declared.modality),)
     features = {kind.feature for kind in kinds if kind.feature}
-    media = [column for column in left if column.feature in features]
+    media = [column for column in left if column.feature in features or (features and _plain_media(column))]
     if not media and features:
         media = [column for column in left if column.kind == "media"]
-    if not given and len(media) > 1:
-        raise bad("column_missing", f"several columns hold media, give input_column: {_list(media)}")
-    chosen = given or media
+    chosen = given or _most_telling(media, kinds)
     if chosen:
         return chosen, (declared.modality or _modality(chosen[0]))
     for kind in kinds:
@@ -214,6 +212,18 @@ def _inputs(given: list[Column], left: list[Column], declared: Declared) -> tupl
             by_ending = None if declared.modality else of_endings(chosen[0].examples)
             return chosen, (by_ending or kind).name
     raise bad("column_missing", f"no column looks like an input, give input_column; there is {_list(left)}")
+
+
+def _plain_media(column: Column) -> bool:
+    """Return whether a column holds embedded files of which no metadata says what they are."""
+    return column.kind == "media" and column.feature is None
+
+
+def _most_telling(media: list[Column], kinds: Sequence[Modality]) -> list[Column]:
+    """Return the one of several media columns that is read: by its name, else the first; the others are unread."""
+    names = [name for kind in kinds for name in kind.column_names]
+    rank = {name: place for place, name in reversed(list(enumerate(names)))}
+    return sorted(media, key=lambda column: rank.get(column.name.lower(), len(rank)))[:1]
 
 
 def of_endings(values: Sequence[object]) -> Modality | None:
@@ -228,11 +238,10 @@ def _value(columns: list[Column], declared: Declared) -> tuple[Column, str]:
     if declared.target_column is not None:
         return _named(columns, declared.target_column, "target"), "target"
     classes = [column for column in columns if column.feature == "ClassLabel"]
-    if len(classes) == 1 and declared.task != "regression":
-        return classes[0], "label"
-    order = [("label", LABEL_NAMES), ("target", TARGET_NAMES)]
-    for hint, names in reversed(order) if declared.task == "regression" else order:
-        found = _first(columns, names)
+    labels = _first(columns, LABEL_NAMES[:2]) or _first(classes, LABEL_NAMES) or next(iter(classes), None)
+    labels, targets = labels or _first(columns, LABEL_NAMES), _first(columns, TARGET_NAMES)
+    order = [(labels, "label"), (targets, "target")]
+    for found, hint in reversed(order) if declared.task == "regression" else order:
         if found is not None:
             return found, hint
     raise bad(

@@ -21,6 +21,7 @@ from telltale_core.drop.values import Answer, Task, clean_id
 from telltale_core.drop.writing import DropWriter, table_of
 from telltale_core.errors import BadInput
 from telltale_core.modality.contract import Decoder
+from telltale_core.questions import Question
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the first pass found out: everything that the second pass does by.
+    """What the first pass found out: everything that the second pass does by, and what a person must decide of it.
 
     ``fitting`` of the ``seen`` rows have an input that can be decoded as far as its header shows.
     """
@@ -44,6 +45,7 @@ class Plan:
     fitting: int
     task: Task
     packing: Packing
+    questions: tuple[Question, ...] = ()
 
 
 @dataclasses.dataclass(slots=True)

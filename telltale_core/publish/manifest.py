@@ -95,6 +95,19 @@ class Version:
         """Return the row counts: ingested = published + quarantined + review + rejected."""
         return dict(self.manifest["counts"])
 
+    @property
+    def judged(self) -> list[str] | None:
+        """Return the published columns that the proxy saw, for readers that take columns; None of an older version."""
+        columns = self.manifest.get("schema", [])
+        return (
+            [column["name"] for column in columns if column["judged"]] if columns and "judged" in columns[0] else None
+        )
+
+    @property
+    def unjudged(self) -> list[str]:
+        """Return the published columns that the proxy did not see; an older version does not know and names none."""
+        return [column["name"] for column in self.manifest.get("schema", []) if not column.get("judged", True)]
+
     def blobs(self, *lists: str) -> Iterator[Blob]:
         """Yield the version's objects of the named lists (default: all of them)."""
         for name in lists or _FILE_LISTS:

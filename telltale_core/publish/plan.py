@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -31,11 +31,16 @@ MAX_GROUP_ROWS = 65536
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PublishConfig:
-    """How shards are cut and packed. All values change the published bytes, so they belong into the run key."""
+    """How shards are cut and packed, and what becomes of columns that nobody judged. All belongs into the run key.
+
+    ``unread``: ``"review"`` asks a person about those that a model could be trained on and keeps the others, marked as
+    not judged; ``"keep"`` keeps all, marked; ``"drop"`` leaves all but the id out of what is published.
+    """
 
     shard_bytes: int = 128 << 20  # most that a shard's rows take, decoded
     row_group_bytes: int = 16 << 20  # most that a row group's rows take, decoded: what a reader must hold at once
     compression_level: int = 3  # zstd
+    unread: Literal["keep", "drop", "review"] = "review"  # columns that the proxy did not see
 
     def __post_init__(self) -> None:
         for name in ("shard_bytes", "row_group_bytes"):
@@ -43,6 +48,8 @@ class PublishConfig:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         if not 1 <= self.compression_level <= 22:
             raise ConfigError(f"compression_level must be in 1..22, got {self.compression_level}")
+        if self.unread not in {"keep", "drop", "review"}:
+            raise ConfigError(f'unread must be "keep", "drop" or "review", got {self.unread!r}')
 
 
 class DropLike(Protocol):

@@ -10,10 +10,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from telltale_core.errors import BadInput, ConfigError, Corrupt, NeedsReview
+from telltale_core.errors import BadInput, ConfigError, Corrupt
 from telltale_core.publish.committing import commit, find_run, settle
 from telltale_core.publish.failpoint import reach
+from telltale_core.publish.gate import pass_gate
 from telltale_core.publish.history import Dataset, as_store, log
 from telltale_core.publish.manifest import Blob, Version, make_run_key
 from telltale_core.publish.placing import Placer
@@ -30,6 +32,7 @@ from telltale_core.publish.plan import (
     rejected_rows,
     remark_names,
 )
+from telltale_core.publish.reading import Columns, reading_of
 from telltale_core.publish.verifying import still_whole
 from telltale_core.row_sizes import regrouped
 
@@ -65,7 +68,7 @@ def publish(
 
     ``dataset`` is a folder, ``memory://`` or ``s3://`` URL. ``lineage`` holds at least ``config_digest``,
     ``code_version`` and ``seed``, JSON values only. With ``dry_run`` nothing is written and the version that would have
-    been is returned. Raises :class:`NeedsReview` where the verdict asks for a person, unless ``lineage["approved"]``.
+    been is returned. Raises :class:`NeedsReview` where a question is open, unless ``lineage["approved"]``.
     Readers see the whole version or none of it. Raises :class:`Corrupt` for a damaged input, a store that loses bytes,
     or where the version that this run published before is not whole any more; :class:`CommitUnknown` when the commit's
     outcome is unknown (run again), :class:`Transient` when the store kept refusing.
@@ -81,17 +84,16 @@ def publish(
     if standing := find_run(versions, run_key, drop.digest):
         logger.info("run %s is version %d of %s already", run_key[:12], standing.number, store.location.url)
         return standing if dry_run else still_whole(standing, versions)
-    if judged.record.get("needs_review") and not lineage.get("approved"):
-        raise NeedsReview(
-            f"{judged.record.get('statement', 'the verdict needs a look')} Look at the report first, then "
-            "publish with approval (--approve, or lineage['approved'] = True). Nothing was published."
-        )
+    payload = check_payload(drop)
+    columns = columns_of(drop, judged, payload, config)
+    shown = columns.described(payload.schema_arrow), columns.unread
+    lineage = pass_gate(drop, judged, versions, shown, lineage, unread=config.unread)
     if versions and not dry_run:
         settle(store, versions)
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)
     draft = _describe(drop, judged, store.location.url, run_key, lineage)
     reach("publish-begin")
-    draft.update(place_all(placer, drop, judged, config, report))
+    draft.update(place_all(placer, drop, judged, config, report=report, payload=payload))
     draft["counts"] = _counts(drop, judged, draft)
     reach("before-commit")
     version = commit(placer, versions, draft)
@@ -107,18 +109,34 @@ def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: M
     return {
         "run_key": run_key,
         "dataset": shown(url),
-        "drop": {"digest": drop.digest, "name": manifest.get("name"), "source": shown(manifest.get("source"))},
+        "drop": {
+            "digest": drop.digest,
+            "name": manifest.get("name"),
+            "source": shown(manifest.get("source")),
+            "reading": reading_of(manifest),
+        },
         "lineage": dict(lineage),
         "verdict": judged.record,
     }
 
 
+def columns_of(drop: DropLike, judged: Judged, payload: pq.ParquetFile, config: PublishConfig) -> Columns:
+    """Return which of the drop's columns are published, and which of them the proxy did not see."""
+    also = judged.record.get("also_judged", ())
+    return Columns.of(drop.manifest, payload.schema_arrow, config.unread, also)
+
+
 def place_all(
-    placer: Placing, drop: DropLike, judged: Judged, config: PublishConfig, report: Path | None
+    placer: Placing,
+    drop: DropLike,
+    judged: Judged,
+    config: PublishConfig,
+    *,
+    report: Path | None,
+    payload: pq.ParquetFile,
 ) -> dict[str, Any]:
     """Place every blob of the version and return the manifest's entries for them."""
-    payload = check_payload(drop)
-    schema = payload.schema_arrow
+    schema, columns = payload.schema_arrow, columns_of(drop, judged, payload, config)
     kept, aside = judged.rows("keep"), judged.rows("quarantine", "review")
     places: list[tuple[np.ndarray[Any, Any], Blob]] = []
 
@@ -129,13 +147,14 @@ def place_all(
 
     def shards(rows: np.ndarray[Any, Any], remarks: pa.Table | None = None) -> list[Blob]:
         blobs, begin = [], 0
-        for shard in pack(picked(payload, rows, remarks), config):
+        tables = picked(payload, rows, remarks)
+        for shard in pack(tables if remarks is not None else map(columns.select, tables), config):
             blobs.append(place(shard))
             places.append((rows[begin : begin + shard.rows], blobs[-1]))
             begin += shard.rows
         return blobs
 
-    files = shards(kept) or [place(Shard(data=encode(schema.empty_table(), config), rows=0))]
+    files = shards(kept) or [place(Shard(data=encode(columns.select(schema.empty_table()), config), rows=0))]
     reach("published-blobs")
     quarantine = shards(aside, judged.remarks)
     reach("quarantine-blobs")
@@ -150,7 +169,9 @@ def place_all(
         "rejected": entries(rejected),
         "index": entries(index),
         "report": entries(page),
-        "schema": [{"name": field.name, "type": str(field.type)} for field in schema],
+        "schema": columns.described(schema),
+        "unread": columns.unread,
+        "left_out": columns.left_out,
         "remark_columns": remark_names(schema),
     }
 

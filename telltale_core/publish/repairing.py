@@ -14,7 +14,7 @@ from telltale_core.digest import sha256_bytes
 from telltale_core.errors import Corrupt, NotFound, StorageError, TelltaleError
 from telltale_core.publish.history import Dataset, as_store, numbers, read_numbered, read_version
 from telltale_core.publish.manifest import FOLDER, MIRROR, Blob, Version, key_of, library_versions, parse
-from telltale_core.publish.plan import DropLike, PublishConfig, read_verdict
+from telltale_core.publish.plan import DropLike, PublishConfig, check_payload, read_verdict
 from telltale_core.publish.protocol import place_all
 from telltale_core.publish.restoring import moved
 from telltale_core.publish.tables import read_tables
@@ -137,7 +137,8 @@ def _remake(mender: _Mender, version: Version, find: Callable[[Version], Sources
     if version.restored_from is None:
         sources = find(version)
         judged = read_verdict(sources.verdict_dir, sources.drop)
-        place_all(mender, sources.drop, judged, sources.config, sources.report)
+        payload = check_payload(sources.drop)
+        place_all(mender, sources.drop, judged, sources.config, report=sources.report, payload=payload)
         return
     base = read_numbered(version.store, version.restored_from)
     _mend_blobs(mender.work, base, find)

@@ -16,7 +16,7 @@ from telltale_core.publish.committing import MOST_CONFLICTS, ParentMoved, commit
 from telltale_core.publish.history import Dataset, as_store, log
 from telltale_core.publish.manifest import Blob, Version
 from telltale_core.publish.placing import Placer
-from telltale_core.publish.plan import REMARKS, PublishConfig, encode
+from telltale_core.publish.plan import PublishConfig, encode
 from telltale_core.publish.protocol import TABLE, Placing, entries, split
 from telltale_core.publish.tables import read_table, read_tables
 from telltale_core.publish.verifying import still_whole
@@ -98,7 +98,11 @@ def _restored(
     settle(store, versions)
     draft: dict[str, Any] = {
         **{name: base.manifest[name] for name in ("dataset", "drop", "verdict", "rejected", "report")},
-        **{name: base.manifest[name] for name in ("schema", "remark_columns") if name in base.manifest},
+        **{
+            name: base.manifest[name]
+            for name in ("schema", "remark_columns", "unread", "left_out")
+            if name in base.manifest
+        },
         "run_key": digest_of({"of": base.sha256, "restore": request}),
         "lineage": {**base.manifest["lineage"], "restore": request, "restored_from": base.number},
     }
@@ -147,7 +151,7 @@ def moved(
     schema = read_table(base, next(base.blobs("files"))).schema
     files = list(base.blobs("files"))
     for part in split(returned, config):
-        plain = part.drop_columns(part.column_names[-len(REMARKS) :]).replace_schema_metadata(schema.metadata)
+        plain = part.select(schema.names).replace_schema_metadata(schema.metadata)
         files.append(settle(plain, part[id_column].to_pylist()))
     return {
         "files": entries(files),

@@ -111,6 +111,8 @@ def _page(
         statement=str(run.verdict.get("statement") or "The verdict states no sentence."),
         status=views.status(run),
         significance=views.significance(run),
+        decisions=views.decisions(run),
+        columns=views.columns(run),
         parts=views.parts(run),
         stack=views.stack(run),
         labelled=run.labels_N is not None,

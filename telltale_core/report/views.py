@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from telltale_core.modality import modality_named
+from telltale_core.questions import questions_of
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.run import NEAR_MISS, Group, Run, number
 from telltale_core.report.text import clean, middle
@@ -95,6 +96,23 @@ def status(run: Run) -> dict[str, str]:
         held = f" {run.counts.review:,} samples are held back for review all the same; their reasons stand beside them."
         return shown | {"next": shown["next"] + held}
     return shown
+
+
+def decisions(run: Run) -> list[dict[str, str]]:
+    """Return what a person must decide: the questions of drop and verdict. Publication may ask more of the dataset."""
+    asked = [*questions_of(run.drop.manifest), *questions_of(run.verdict)]
+    return [{"code": question.code, "text": question.text, "cure": question.cure} for question in asked[:30]]
+
+
+def columns(run: Run) -> dict[str, str]:
+    """Return which columns were judged and which are published unjudged, as sentences; empty where all were."""
+    unread = [one for one in run.drop.manifest.get("unread", []) if isinstance(one, dict)]
+    if not unread:
+        return {}
+    names = ", ".join(str(one.get("column")) for one in unread[:50])
+    more = f" and {len(unread) - 50} more" if len(unread) > 50 else ""
+    doubtful = ", ".join(f"{one.get('column')} ({one.get('like')})" for one in unread if one.get("asks"))
+    return {"unread": names + more, "doubtful": doubtful}
 
 
 def about(run: Run) -> str:

@@ -9,7 +9,7 @@ machine paths; ``keys`` and ``settings`` are those of this stage and of all that
 run calls the drop and where it found it (the same rows may have been found elsewhere before).
 """
 
-from telltale_core.stages.config import CleanseConfig
+from telltale_core.stages.config import CleanseConfig, dataset_of, settings_of
 from telltale_core.stages.record import (
     STAGES,
     Record,
@@ -23,6 +23,7 @@ from telltale_core.stages.record import (
 )
 from telltale_core.stages.repairing import repair
 from telltale_core.stages.second_look import answered, learn_without
+from telltale_core.stages.several import readings, together
 from telltale_core.stages.walk import cluster, ingest, publish, report, spectrum, train
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "answered",
     "check_addresses",
     "cluster",
+    "dataset_of",
     "folder_of",
     "ingest",
     "key_for",
@@ -40,9 +42,12 @@ __all__ = [
     "open_losslog",
     "publish",
     "read_record",
+    "readings",
     "repair",
     "report",
+    "settings_of",
     "spectrum",
     "standing",
+    "together",
     "train",
 ]

@@ -20,6 +20,7 @@ from telltale_core.errors import BadInput, NeedsReview, NotFound, Stopped
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.publish import PublishConfig
+from telltale_core.questions import as_record
 from telltale_core.report import ReportConfig
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages.record import (
@@ -184,8 +185,9 @@ def publish(
 ) -> dict[str, Any]:
     """Return what became of the run whose report is ``upstream``, as JSON values; publishing again changes nothing.
 
-    ``state`` is ``published``, ``dry-run``, or ``needs-review``: the verdict asks for a person and nobody has approved,
-    so nothing was written. ``review`` (who approved, and why) is kept in the lineage where a person was needed.
+    ``state`` is ``published``, ``dry-run``, or ``needs-review``: a question is open and nobody has approved, so nothing
+    was written. ``questions`` are those that were asked; with ``review`` (who approved, and why) they are kept in the
+    lineage where a person was needed. ``unjudged`` are published columns that the proxy did not see.
     """
     verdict, drop = read_record(upstream, "cluster", work), open_drop(upstream, work)
     url = open_store(destination).location.url
@@ -202,7 +204,7 @@ def publish(
         "settings": {**upstream["settings"], "publish": dict(settings)},
         "approved": approve,
     }
-    if approve and review and verdict["needs_review"]:
+    if approve and review:
         lineage["review"] = dict(review)
     try:
         version = publication.publish(
@@ -215,8 +217,11 @@ def publish(
             report=folder_of(upstream, "report", work) / "report.html",
             dry_run=dry_run,
         )
-    except NeedsReview:
-        return {**told, "state": "needs-review", "counts": verdict["counts"]}
+    except NeedsReview as error:
+        asked = as_record(error.questions)
+        return {**told, "state": "needs-review", "counts": verdict["counts"], "questions": asked}
+    told |= {"questions": version.manifest["lineage"].get("questions", []), "unjudged": version.unjudged}
+    told |= {"left_out": version.manifest.get("left_out", [])}
     told |= {"state": "dry-run" if dry_run else "published", "version": version.number, "counts": version.counts}
     if by := version.manifest["lineage"].get("review"):
         told["review"] = by

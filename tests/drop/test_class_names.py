@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import telltale_drop_support as support
 
 from telltale_core.errors import BadInput
+from tests.support import drops as support
 
 PNGS = [support.make_png(seed) for seed in range(4)]
 
@@ -36,10 +36,10 @@ def test_files_with_the_same_class_names_are_one_drop(tmp_path, take):
     assert take(tmp_path / "d").label_names == ("cat", "dog")
 
 
-def test_drop_toml_may_not_call_a_class_otherwise_than_the_metadata_but_a_setting_may(tmp_path, take):
+def test_where_drop_toml_calls_a_class_otherwise_than_the_metadata_a_person_decides_or_a_setting(tmp_path, take):
     shard(tmp_path / "d" / "a.parquet", ["cat", "dog"])
     (tmp_path / "d" / "drop.toml").write_text('label_names = ["dog", "cat"]')
-    with pytest.raises(BadInput, match=r"drop\.toml and the metadata .* 'dog' and 'cat' \(label 0\)") as error:
-        take(tmp_path / "d")
-    assert error.value.code == "schema_mismatch"
+    drop = take(tmp_path / "d")
+    assert drop.label_names == ("cat", "dog")
+    assert [question["code"] for question in drop.manifest["questions"]] == ["drop_toml_names"]
     assert take(tmp_path / "d", label_names=("x", "y")).label_names == ("x", "y")

@@ -188,17 +188,17 @@ def test_real_targets_make_a_regression(tmp_path, take, pngs):
     assert drop.manifest["columns"]["target"] == "target"
 
 
-def test_drop_toml_fills_gaps_and_explicit_settings_win(tmp_path, take, pngs):
-    support.write_parquet(tmp_path / "d" / "a.parquet", pngs, LABELS, kind=[1, 0, 1, 0, 1, 0])
-    (tmp_path / "d" / "drop.toml").write_text('name = "pets"\nlabel_column = "kind"\n')
+def test_drop_toml_names_a_drop_and_explicit_settings_win(tmp_path, take, pngs):
+    support.write_parquet(tmp_path / "d" / "a.parquet", pngs, LABELS, number=[3, 4, 5, 6, 7, 8])
+    words = 'name = "pets"\ndescription = "photos of 2026"\nid_column = "number"\n'
+    (tmp_path / "d" / "drop.toml").write_text(words)
     stated = take(tmp_path / "d")
-    assert stated.name == "pets"
-    assert stated.labels is not None
-    assert stated.labels.tolist() == [1, 0, 1, 0, 1, 0]
-    explicit = take(tmp_path / "d", label_column="label", name="mine")
+    assert (stated.name, stated.manifest["description"]) == ("pets", "photos of 2026")
+    assert stated.sample_ids.tolist() == ["3", "4", "5", "6", "7", "8"]
+    assert stated.manifest["questions"] == []
+    explicit = take(tmp_path / "d", id_column="", name="mine")
     assert explicit.name == "mine"
-    assert explicit.labels is not None
-    assert explicit.labels.tolist() == LABELS
+    assert explicit.manifest["columns"]["id"] is None
 
 
 @pytest.mark.parametrize(

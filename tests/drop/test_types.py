@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import telltale_drop_support as support
 from hypothesis import HealthCheck, given, settings
 
 from telltale_core.drop import Drop, DropConfig, Limits, ingest
 from telltale_core.errors import BadInput, TelltaleError
+from tests.support import drops as support
 
 PNGS = [support.make_png(seed) for seed in range(4)]
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import telltale_drop_support as support
 
 from telltale_core.drop import ingest
 from telltale_core.drop import writing as files
 from telltale_core.errors import OverBudget, StorageError
+from tests.support import drops as support
 
 PNGS = [support.make_png(seed, (40, 40)) for seed in range(6)]
 ROOT = Path(__file__).parents[2]

@@ -40,7 +40,7 @@ def job(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory):
-    return support.make_job(tmp_path_factory.mktemp("earlier"), n=8, seed=3, images=False)
+    return support.make_job(tmp_path_factory.mktemp("earlier"), n=8, seed=3)
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ import threading
 from pathlib import Path
 
 import pytest
-import telltale_storage_simulation as sim
-import telltale_storage_support as support
 
 from telltale_core.errors import Conflict
 from telltale_core.publish import log, publish, restore, restoring, verify
 from telltale_core.publish.tables import read_tables
 from telltale_core.storage import open_store
+from tests.support import simulation as sim
+from tests.support import storage as support
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "15"))
 ROOT = Path(__file__).parents[2]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from flows.cli import COMMANDS, app
+from flows.cli_stages import by_user
 from flows.console import safe
 from telltale_core import publish
 from telltale_core.proxy.hardware import available_bytes
@@ -109,6 +111,29 @@ def test_needs_review_exits_with_3_and_approve_publishes(cli: Cli, small_drop: P
     assert "--approve" in waiting.stdout
     assert cli(*careful, "--approve", walk=True).exit_code == 0
     assert len(publish.log(tmp_path / "out")) == 1
+
+
+def test_an_open_question_of_the_drop_exits_with_3_and_an_approval_is_signed(
+    cli: Cli, small_drop: Path, tmp_path: Path
+) -> None:
+    drop = Path(shutil.copytree(small_drop, tmp_path / "drop"))
+    (drop / "drop.toml").write_text("image_size = 1\n")
+    read = cli("ingest", drop, walk=True)
+    assert (read.exit_code, "drop_toml_asks" in read.stdout) == (3, True)
+    waiting = cli("publish", drop, "--out", tmp_path / "out", walk=True)
+    assert waiting.exit_code == 3
+    assert "a person must decide [drop_toml_asks]: drop.toml asks for image_size = 1" in waiting.stdout
+    assert "(for all drops: drop.image_size = 1" in waiting.stdout
+    assert publish.log(tmp_path / "out") == []
+    assert cli("publish", drop, "--out", tmp_path / "out", "--approve", walk=True).exit_code == 0
+    lineage = publish.read_version(tmp_path / "out").manifest["lineage"]
+    assert lineage["review"] == by_user()
+    assert [question["code"] for question in lineage["questions"]] == ["drop_toml_asks"]
+
+
+def test_columns_that_nobody_judged_are_told(cli: Cli, small_drop: Path, tmp_path: Path) -> None:
+    shown = cli("publish", small_drop, "--out", tmp_path / "out", walk=True)
+    assert (shown.exit_code, "not judged, the proxy did not see it: id" in shown.stdout) == (0, True)
 
 
 def test_log_why_verify_and_restore_of_a_published_dataset(cli: Cli, published: Path) -> None:

@@ -108,6 +108,7 @@ def check_form(run: Deployed) -> None:
     with get_client(sync_client=True) as client:
         text = client.read_flow_run_input(run.id, keys["description"])
         assert "report.html" in text
+        assert "A person must decide" in text
         assert "quarantine 100" in text
         bad = [{}, {"decision": "approve"}, {"decision": "maybe", "reviewer": "Ann", "reason": "why"}]
         bad += [{"decision": "approve", "reviewer": "  ", "reason": "why"}]

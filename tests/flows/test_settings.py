@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.settings import as_options, read_settings
+from flows.settings import as_options, read_settings, standing_settings
 from telltale_core.config import to_dict
 from telltale_core.errors import ConfigError
+from telltale_core.stages import settings_of
 
 
 def test_settings_written_as_options_are_read_back_as_the_same_settings(tmp_path: Path) -> None:
@@ -35,3 +36,64 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=r"telltale\.toml is not valid TOML"):
         read_settings(file, [])
+
+
+DATASETS = """
+[drop]
+image_size = 32
+[publish]
+unread = "drop"
+[datasets.signs.drop]
+label_column = "label"
+[datasets.signs.publish]
+unread = "keep"
+[datasets.birds.drop]
+image_size = 64
+"""
+
+
+def test_a_dataset_has_settings_of_its_own_over_the_general_ones(tmp_path: Path) -> None:
+    file = tmp_path / "telltale.toml"
+    file.write_text(DATASETS)
+    signs = read_settings(file, [], destination="s3://clean/signs/")
+    assert (signs.drop.image_size, signs.drop.label_column, signs.publish.unread) == (32, "label", "keep")
+    birds = read_settings(file, ["publish.unread=review"], destination=str(tmp_path / "birds"))
+    assert (birds.drop.image_size, birds.drop.label_column, birds.publish.unread) == (64, None, "review")
+    other = read_settings(file, [], destination="s3://clean/cars")
+    assert (other.drop.image_size, other.publish.unread) == (32, "drop")
+    assert read_settings(file, []) == other
+
+
+def test_a_deployment_keeps_the_tables_of_all_datasets_and_a_run_takes_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "telltale.toml"
+    file.write_text(DATASETS)
+    kept = standing_settings(file, ["proxy.epochs=7", "datasets.cars.drop.image_size=16"])
+    assert kept == {
+        "drop": {"image_size": 32},
+        "publish": {"unread": "drop"},
+        "proxy": {"epochs": 7},
+        "datasets": {
+            "signs": {"drop": {"label_column": "label"}, "publish": {"unread": "keep"}},
+            "birds": {"drop": {"image_size": 64}},
+            "cars": {"drop": {"image_size": 16}},
+        },
+    }
+    run = settings_of(kept, "s3://clean/signs")
+    assert (run.drop.label_column, run.proxy.epochs) == ("label", 7)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("[datasets.signs.drop]\nlabel_colum = 'x'\n", r"datasets\.signs\.drop\.label_colum is not a setting"),
+        ("[datasets]\nsigns = 3\n", r"\[datasets\.signs\.drop\]"),
+        ("datasets = 3\n", r"\[datasets\.signs\.drop\]"),
+    ],
+)
+def test_a_wrong_table_of_any_dataset_is_named_whichever_runs(tmp_path: Path, content: str, named: str) -> None:
+    file = tmp_path / "telltale.toml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=named):
+        read_settings(file, [], destination="s3://clean/birds")
+    with pytest.raises(ConfigError, match=named):
+        standing_settings(file, [])

@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import telltale_storage_support as support
 
 from tasks.limits import name_of
 from telltale_core.errors import ConfigError, NotFound
 from telltale_core.publish import log, publish
 from telltale_core.storage import WorkArea, open_store
+from tests.support import storage as support
 
 
 @pytest.fixture

@@ -35,6 +35,16 @@ def test_published_shards_load_with_images_and_class_names(offline, version, tmp
     assert [row["label"] for row in loaded] == [row % 3 for row in range(7, 40)]
 
 
+def test_the_judged_columns_alone_load(offline, tmp_path):
+    drop, verdict = support.make_job(tmp_path / "job")
+    drop.manifest["unread"] = [{"column": "label", "type": "int64", "like": "", "asks": False}]
+    version = publish(drop, verdict, tmp_path / "out", run_key="r", lineage=support.CODE)
+    assert (version.judged, version.unjudged) == (["image"], ["label"])
+    options = {"data_files": version.urls(), "columns": version.judged, "cache_dir": str(tmp_path / "hf")}
+    loaded = offline.load_dataset("parquet", **options)["train"]
+    assert (loaded.column_names, loaded[0]["image"].size) == (["image"], (6, 6))
+
+
 def test_quarantine_shards_load_with_their_remarks(offline, version, tmp_path):
     urls = version.quarantine_urls()
     loaded = offline.load_dataset("parquet", data_files=urls, cache_dir=str(tmp_path / "hf"))["train"]

@@ -7,12 +7,12 @@ import os
 import random
 
 import pytest
-import telltale_storage_support as support
 
 from telltale_core.errors import ConfigError, Corrupt
 from telltale_core.publish import gc, log, publish, read_version, restore, verify, why
 from telltale_core.publish.manifest import MIRROR, PROOF, UNPROVED_FORMAT, key_of, parse, seal, to_bytes
 from telltale_core.storage import open_store
+from tests.support import storage as support
 
 EVERY_BYTE = "FAULT_ROUNDS" in os.environ
 

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-import telltale_storage_support as support
 
 from telltale_core.errors import Corrupt, NotFound
 from telltale_core.publish import (
@@ -25,6 +24,7 @@ from telltale_core.publish import (
 )
 from telltale_core.publish.manifest import MIRROR, key_of
 from telltale_core.publish.placing import MIN_GRACE_S
+from tests.support import storage as support
 
 SMALL = PublishConfig(shard_bytes=2000)
 

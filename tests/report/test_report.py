@@ -125,6 +125,24 @@ def test_samples_held_back_in_a_clean_drop_are_mentioned(made):
     assert "3 samples are held back for review" in shown["next"]
 
 
+def test_open_questions_and_columns_that_nobody_judged_stand_on_the_page(made, tmp_path):
+    run = made()
+    asked = {"code": "drop_toml_asks", "text": "drop.toml asks for <b>less</b>", "cure": "drop.image_size = 8"}
+    unread = [
+        {"column": "<i>thumb", "type": "binary", "like": "media", "asks": True},
+        {"column": "source", "type": "string", "like": "", "asks": False},
+    ]
+    told = dataclasses.replace(run, drop=run.drop.with_origin({"questions": [asked], "unread": unread}))
+    page = wrote(told, tmp_path / "out").read_text("utf-8")
+    shown = Page(page).text
+    assert "A person must decide before anything is published" in shown
+    assert "drop.toml asks for <b>less</b>" in shown
+    assert "drop.image_size = 8" in shown
+    assert "<i>thumb, source" in shown
+    assert "trained on <i>thumb (media)" in shown
+    assert "<i>thumb" not in page
+
+
 def test_samples_are_called_quarantined_never_poison(poisoned):
     cards = poisoned.split('class="cards"')[1]
     assert ">quarantined</span>" in cards

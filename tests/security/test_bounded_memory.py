@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import telltale_drop_support as support
 from PIL import Image
 
 from telltale_core.drop import DropConfig, Limits, ingest
@@ -21,6 +20,7 @@ from telltale_core.drop.config import DropConfig as Config
 from telltale_core.drop.image import ImageDecoder
 from telltale_core.drop.tabular import ColumnSurvey, TableDecoder
 from telltale_core.errors import BadInput, OverBudget
+from tests.support import drops as support
 
 PNGS = [support.make_png(seed) for seed in range(6)]
 LABELS = [0, 1, 2, 0, 1, 2]

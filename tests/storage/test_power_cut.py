@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import telltale_storage_support as support
 
 from telltale_core.publish import log, publish, verify
 from telltale_core.storage import open_store
 from telltale_core.storage.local import LEFT_OVER_S
+from tests.support import storage as support
 
 Call = tuple[str, Path]
 

@@ -1,0 +1,54 @@
+"""What is doubtful about columns although they are read: an answer among the inputs, an input beside a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from telltale_core.drop.config import INPUT_SETTINGS, VALUE_SETTINGS, DropConfig
+from telltale_core.drop.layout import ID_NAMES, Column, Roles
+from telltale_core.drop.reasons import shown
+from telltale_core.drop.unread import EXACT
+from telltale_core.modality import modality_named
+from telltale_core.modality.table import NOT_INPUTS
+from telltale_core.questions import Question
+
+
+def doubts(columns: Sequence[Column], roles: Roles, config: DropConfig) -> list[Question]:
+    """Return the questions about roles that names and types leave open, unless the operator's settings name them."""
+    if not modality_named(roles.modality).inline or any(getattr(config, name) is not None for name in INPUT_SETTINGS):
+        return []
+    named = any(getattr(config, name) is not None for name in VALUE_SETTINGS)
+    return [*([] if named else _second_answers(columns, roles)), *_beside_a_list(columns, roles)]
+
+
+def _second_answers(columns: Sequence[Column], roles: Roles) -> list[Question]:
+    """Return a question for each input that is called or marked as an answer: it may be the one to be learnt."""
+    return [
+        Question(
+            code="two_labels",
+            text=f"{shown(column.name)} looks like a label or target and was read as an input; the answer was read "
+            f"from {shown(roles.values[0])}",
+            cure=f"drop.label_column or drop.target_column; drop.input_columns without {shown(column.name)}",
+        )
+        for column in columns
+        if column.name in roles.inputs and (column.feature == "ClassLabel" or EXACT.fullmatch(column.name))
+    ]
+
+
+def _beside_a_list(columns: Sequence[Column], roles: Roles) -> list[Question]:
+    """Return a question where a row's values stand in a list and beside it: only the list is read."""
+    by_name = {column.name: column for column in columns}
+    if len(roles.inputs) != 1 or by_name[roles.inputs[0]].kind != "numbers":
+        return []
+    known = {*roles.inputs, *roles.values, roles.id}
+    left = [
+        column.name
+        for column in columns
+        if column.name not in known
+        and column.name.lower() not in {*NOT_INPUTS, *ID_NAMES}
+        and (column.kind in {"whole", "real"} or column.plain_numbers)
+    ]
+    if not left:
+        return []
+    text = f"the input was read from the list {shown(roles.inputs[0])}; the numbers in {shown(left, 160)} were not read"
+    return [Question(code="two_inputs", text=text, cure="drop.input_columns")]
