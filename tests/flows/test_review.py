@@ -143,6 +143,24 @@ def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_al
     assert "<script>" not in outcome
 
 
+def test_the_form_of_a_run_between_hostile_folders_shows_their_names_and_does_nothing(
+    start: Callable[..., Deployed], tmp_path: Path, small_drop: Path
+) -> None:
+    from markdown_it import MarkdownIt
+    from prefect.client.orchestration import get_client
+
+    folder = "![report](https:evil.example)"
+    (tmp_path / folder).symlink_to(small_drop)
+    run = start(source=str(tmp_path / folder), destination=str(tmp_path / "sets" / folder))
+    waits = run.read()
+    assert waits.name == "cleanse __report_(https_evil.example) into __report_(https_evil.example)"
+    with get_client(sync_client=True) as client:
+        text = client.read_flow_run_input(run.id, waits.state.state_details.run_input_keyset["description"])
+    found = [child for token in MarkdownIt("commonmark").parse(text) for child in token.children or []]
+    assert not {"image", "link_open"} & {token.type for token in found}
+    assert folder in "".join(token.content for token in found)
+
+
 def test_a_rejection_publishes_nothing_and_says_who_and_why(start: Callable[..., Deployed], tmp_path: Path) -> None:
     run = start()
     assert decide(run.id, approve=False, reason="a trigger in class a")["state"] == "resumed"
