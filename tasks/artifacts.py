@@ -17,10 +17,12 @@ from telltale_core import stages
 from telltale_core.publish.manifest import key_of as manifest_key
 from telltale_core.report import read_run
 from telltale_core.report.text import clean
+from telltale_core.wording import counted, in_words
 
 log = logging.getLogger(__name__)
 PICTURE_BYTES = 300_000  # a data URI travels with every page that lists the artifact
 _ESCAPES = {ord(mark): f"&#{ord(mark)};" for mark in "&\\`*_[]<>|#!"}
+STATEMENT = 2000  # characters: what a person must decide stands at its end
 LINKS = 5  # shards named one by one; the manifest names all
 
 
@@ -39,9 +41,9 @@ def show_outcome(told: dict[str, Any], page: stages.Record, work: str) -> None:
 
 def question(told: dict[str, Any], page: stages.Record, work: str) -> str:
     """Return what a reviewer has to know, as Markdown, to stand above the form."""
-    counts = ", ".join(f"{name} {count:,}" for name, count in told["counts"].items())
+    counts = counted(told["counts"])
     return (
-        f"**{cell(told['statement'])}**\n\n{cell(counts)}; for the dataset {link(told['dataset'])}.\n\n"
+        f"**{cell(told['statement'], STATEMENT)}**\n\n{cell(counts)}; for the dataset {link(told['dataset'])}.\n\n"
         f"Nothing is published yet. Read the report first:\n\n{_block(report_address(page, work))}"
     )
 
@@ -89,11 +91,11 @@ def _outcome(told: dict[str, Any], page: stages.Record, work: str) -> str:
 def _show_verdict(verdict: dict[str, Any], record: stages.Record) -> None:
     caveats = "\n".join(f"- {cell(caveat)}" for caveat in verdict.get("caveats", []))
     known = f"Drop `{record['keys']['ingest'][:12]}`, verdict `{record['keys']['cluster'][:12]}`."
-    text = f"# {cell(verdict['statement'])}\n\n{known}\n\n{caveats}\n"
+    text = f"# {cell(verdict['statement'], STATEMENT)}\n\n{known}\n\n{caveats}\n"
     create_markdown_artifact(text, key="verdict", description=cell(verdict["statement"]))
-    create_table_artifact([verdict["counts"]], key="counts", description="Where the drop's samples went")
+    create_table_artifact([in_words(verdict["counts"])], key="counts", description="Where the drop's samples went")
     if verdict["groups"]:
-        rows = [{name: cell(value) for name, value in group.items()} for group in verdict["groups"][:50]]
+        rows = [{name: cell(value) for name, value in in_words(group).items()} for group in verdict["groups"][:50]]
         create_table_artifact(rows, key="groups", description="Groups of samples whose losses move together")
 
 
@@ -117,9 +119,9 @@ def as_uri(picture: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
-def cell(value: object) -> str:
+def cell(value: object, most: int = 300) -> str:
     """Return a value as text that Markdown takes for text: labels are the contributor's words."""
-    return clean(str(value), 300).translate(_ESCAPES)
+    return clean(str(value), most).translate(_ESCAPES)
 
 
 def kindly(show: Callable[[], object]) -> None:

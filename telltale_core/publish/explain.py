@@ -11,12 +11,12 @@ from telltale_core.publish.history import Dataset, as_store, log, read_numbered
 from telltale_core.publish.manifest import Version
 from telltale_core.publish.tables import read_table
 
-STATES = {"keep": "published", "quarantine": "quarantined", "review": "review"}
+STATES = {"keep": "published", "quarantine": "quarantined", "review": "set aside"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Where a sample went and why. ``state`` is published, quarantined, review or rejected; ``file`` holds its row.
+    """Where a sample went and why. ``state`` is published, quarantined, set aside or rejected; ``file`` holds its row.
 
     ``suspicion`` is in [0, 1], higher is worse, and None for a rejected row, which was never judged; so is ``cluster``.
     """
@@ -37,7 +37,7 @@ class Explanation:
 
 
 def why(dataset: Dataset, sample_id: str, number: int | None = None) -> Explanation:
-    """Return why a sample is published, quarantined, in review or rejected.
+    """Return why a sample is published, quarantined, set aside or rejected.
 
     Looks in version ``number``, or else in the newest version that knows the sample. A rejected row is also found by
     its source (such as ``"train.parquet#17"``). Raises :class:`NotFound` if no version looked at knows it.

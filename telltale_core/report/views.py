@@ -12,6 +12,7 @@ from telltale_core.modality import modality_named
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.run import NEAR_MISS, Group, Run, number
 from telltale_core.report.text import clean, middle
+from telltale_core.wording import WORDS
 
 if TYPE_CHECKING:
     from telltale_core.modality.contract import Viewer
@@ -30,8 +31,7 @@ STATUS = {
         "css": "review-state",
         "ink": "#9a6700",
         "icon": "M22 4 A18 18 0 1 1 21.9 4 M22 13 L22 24 M22 31 L22 31.4",
-        "next": "The signal is too weak, or too broad, to act on alone: a person has to look at the samples marked "
-        "review and decide. Until then they are held back from the published dataset.",
+        "next": "A person has to decide; until then nothing of this drop is published.",
     },
     "untested": {
         "title": "No verdict",
@@ -51,7 +51,6 @@ STATUS = {
 }
 SPREAD = dict.fromkeys(("target range", "group"), "targets moved by some amount instead of to one value")
 """What else is hard where there are no labels."""
-WORDS = {"keep": "kept", "quarantine": "quarantined", "review": "review"}
 GENERAL = (
     "Quarantined means suspicious enough to hold back, not proven poison. When poison is rare, most quarantined "
     "samples can be harmless even though few harmless samples are quarantined.",
@@ -84,17 +83,23 @@ def share(part: int, whole: int) -> str:
 
 def status(run: Run) -> dict[str, str]:
     """Return how to present the verdict; poison found *and* a person needed says both."""
-    if run.status == "poison" and run.verdict.get("needs_review"):
-        also = " A person also has to decide on what is marked review, or on the size of what was flagged."
+    if run.status == "poison" and (run.questions or run.verdict.get("needs_review")):
         poison = STATUS["poison"]
-        return poison | {"title": "Poison found, needs review", "next": poison["next"] + also}
+        also = STATUS["review"]["next"]
+        return poison | {"title": "Poison found, needs review", "next": f"{poison['next']} {also}"}
     shown = STATUS[run.status]
     if run.near_miss:
         shown = STATUS["review"] | {"title": NEAR_MISS, "next": shown["next"]}
     if run.status in ("clean", "untested") and run.counts.review:
-        held = f" {run.counts.review:,} samples are held back for review all the same; their reasons stand beside them."
+        held = f" {run.counts.review:,} samples are set aside all the same; their reasons stand beside them."
         return shown | {"next": shown["next"] + held}
     return shown
+
+
+def questions(run: Run) -> list[str]:
+    """Return what a person must decide, each with the setting that answers it for all drops."""
+    found = [(clean(question.text, 600), question.cure) for question in run.questions]
+    return [f"{text[:1].upper()}{text[1:]}." + (f" For all drops: {cure}." if cure else "") for text, cure in found]
 
 
 def about(run: Run) -> str:
@@ -134,7 +139,7 @@ def parts(run: Run) -> list[dict[str, str]]:
             counts.quarantined,
             "held back with reason and suspicion; can be restored",
         ),
-        ("review", "review", counts.review, "held back until a person decides"),
+        ("review", "set aside", counts.review, "not called, but not cleared either: not published; can be restored"),
         (
             "rejected",
             "rejected",
@@ -209,8 +214,8 @@ def evidence_lead(run: Run, items: list[Any]) -> str:
     """Return what the reader is about to see."""
     if run.near_miss:
         return (
-            "Nothing was called poison, but a group came near: the pictures show its samples, which are held for "
-            f"review, against the others{_of_their(run)}."
+            "Nothing was called poison, but a group came near: the pictures show its samples, which are set "
+            f"aside, against the others{_of_their(run)}."
         )
     if run.status in ("clean", "untested"):
         return (
@@ -244,7 +249,7 @@ def blocks(run: Run, viewer: Viewer, config: ReportConfig) -> list[dict[str, Any
     half = max(1, most // 2)
     plan = [
         ("Most suspicious", "Quarantined, the highest suspicion first.", quarantined[:most]),
-        ("Under review", "Borderline: for a person to decide, the highest suspicion first.", review[:half]),
+        ("Set aside", "Borderline or not tested, the highest suspicion first.", review[:half]),
     ]
     if len(quarantined):
         edge = quarantined[most:][-half:]

@@ -6,6 +6,8 @@ Here the radius is the knee of the samples' distances to their tenth neighbour, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
@@ -44,7 +46,7 @@ def decide_by_slides(sample_ids: NDArray[np.str_], spectra: Spectra, config: Ver
     suspicion = np.zeros(len(sample_ids))
     rank_n = distance_n.argsort().argsort() / max(len(rows), 1)
     suspicion[rows] = np.where(odd_n, 1.0, 0.49 * rank_n)
-    made = {"suspicion": suspicion, "cluster": cluster, "decision": decision, "reason": reason}
+    made: dict[str, NDArray[Any]] = {"suspicion": suspicion, "cluster": cluster, "decision": decision, "reason": reason}
     untested_N = ~spectra.finite_N
     decide_untested(made, np.flatnonzero(untested_N), NOT_FINITE, config)
     if not tested:
