@@ -17,9 +17,10 @@ STATES = {"keep": "published", "quarantine": "quarantined", "review": "review"}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Where a sample went and why. ``state`` is published, quarantined, review (set aside) or rejected; ``file`` holds its row.
+    """Where a sample went and why: ``state`` is published, quarantined, review (set aside) or rejected.
 
-    ``suspicion`` is in [0, 1], higher is worse, and None for a rejected row, which was never judged; so is ``cluster``.
+    ``file`` holds its row. ``suspicion`` is in [0, 1], higher is worse, and None for a rejected row, which was never
+    judged; so is ``cluster``.
     """
 
     sample_id: str
