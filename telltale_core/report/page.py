@@ -110,7 +110,6 @@ def _page(
         digest=run.drop.digest,
         statement=str(run.verdict.get("statement") or "The verdict states no sentence."),
         status=views.status(run),
-        questions=views.questions(run),
         significance=views.significance(run),
         parts=views.parts(run),
         stack=views.stack(run),

@@ -96,12 +96,6 @@ def status(run: Run) -> dict[str, str]:
     return shown
 
 
-def questions(run: Run) -> list[str]:
-    """Return what a person must decide, each with the setting that answers it for all drops."""
-    found = [(clean(question.text, 600), question.cure) for question in run.questions]
-    return [f"{text[:1].upper()}{text[1:]}." + (f" For all drops: {cure}." if cure else "") for text, cure in found]
-
-
 def about(run: Run) -> str:
     """Return the drop in one line."""
     drop = run.drop

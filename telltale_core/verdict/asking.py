@@ -27,7 +27,11 @@ def questions_on(made: Decisions, config: VerdictConfig) -> list[Question]:
             "judge again where the proxy can be trained (on a GPU, if one trained the first)"
         )
         asked.append(Question(code="second_look_not_taken", text=text, cure="verdict.second_look"))
-    return [*asked, *_broad(made, config)]
+    asked += _broad(made, config)
+    if not (made.decision == "keep").any():
+        text = "nothing of the drop is kept: approval publishes a version without rows"
+        asked.append(Question(code="nothing_kept", text=text))
+    return asked
 
 
 def statement_on(made: Decisions, config: VerdictConfig) -> str:
@@ -50,8 +54,6 @@ def untested(made: Decisions, config: VerdictConfig) -> list[tuple[str, str]]:
         count = made.non_finite
         text = f"{_samples(count)} had a loss that was not a finite number and {_be(count)} {end}"
         found.append(("loss_not_finite", text))
-    if not found and not any(group.tested for group in made.groups):
-        found.append(("untested", "the drop has no sample that could be tested"))
     return found
 
 

@@ -97,13 +97,11 @@ def test_weak_signal_is_presented_as_needing_review(written):
     assert "Set aside</h3>" in page
 
 
-def test_what_a_person_must_decide_is_listed_with_the_setting_that_answers_it(made):
-    run = made(quarantined=0, review=9)
+def test_an_open_question_is_presented_as_needing_review(made):
+    run = made(quarantined=0, review=0)
     question = {"code": "untested", "text": "9 samples of label b are held", "cure": "verdict.untested"}
-    edit(run.verdict_dir / "verdict.json", questions=[question], needs_review=True)
-    read = read_run(*run.args)
-    assert views.status(read)["title"] == "Needs review"
-    assert views.questions(read) == ["9 samples of label b are held. For all drops: verdict.untested."]
+    edit(run.verdict_dir / "verdict.json", questions=[question])
+    assert views.status(read_run(*run.args))["title"] == "Needs review"
 
 
 def test_a_page_that_asks_nobody_speaks_of_no_persons_decision(written):

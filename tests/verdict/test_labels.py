@@ -49,6 +49,11 @@ def test_the_number_is_told_beside_the_verdict() -> None:
     assert state([], 10, VerdictConfig()).startswith("No verdict")
 
 
+def test_sets_of_labels_that_were_judged_together_are_told() -> None:
+    assert any("30 samples have a set of labels that few others have" in line for line in caveats([], 0, 30))
+    assert not any("judged together" in line for line in caveats([], 0, 0))
+
+
 @pytest.mark.parametrize("review", [0, 494])
 def test_a_near_miss_is_part_of_the_statement(review: int) -> None:
     group = Group(
