@@ -85,7 +85,7 @@ def cleanse(
         history.show_history(told["dataset"])
     message = told["statement"]
     if told["state"] == "needs-review":
-        message += f" A person must decide: {', '.join(question['code'] for question in told['questions'])}."
+        message += f" Open: {', '.join(question['code'] for question in told['questions'])}."
     return Completed(name=STATES[told["state"]], message=inert.line(message), data={**told, "keys": page["keys"]})
 
 

@@ -1,4 +1,4 @@
-"""Runs over the review threshold: list them, approve or reject one. The UI's form decides the same."""
+"""Runs that wait for a person: list them, approve or reject one. The UI's form decides the same."""
 
 from __future__ import annotations
 

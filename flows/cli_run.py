@@ -77,7 +77,7 @@ def demo(
         f"{made.target!r}; the truth, in {made.truth}, was read only now)",
         f"found: {found['found']} of {found['poisoned']} poisoned samples ({found['tpr']:.1%})",
         f"wrongly quarantined: {found['wrongly_quarantined']} of {found['clean']:,} clean samples ({found['fpr']:.2%})",
-        f"left for review: {found['review']}",
+        f"set aside: {found['review']}",
         f"time: {time.monotonic() - began:.0f} s",
     ]
     shown = cli_stages.published(told, report)

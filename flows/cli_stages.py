@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flows.console import REVIEW, Outcome
 from flows.options import Approve, Config, DryRun, Out, Set, Src, Work
 from flows.settings import read_settings
+from telltale_core.wording import counted
 
 if TYPE_CHECKING:
     from telltale_core.stages import CleanseConfig, Record
@@ -84,7 +85,7 @@ def cluster(source: Src, *, work: Work = "runs", config: Config = None, settings
     from telltale_core import stages
 
     verdict = stages.read_record(record, "cluster", work)
-    lines = [verdict["statement"], _counted(verdict["counts"]), *verdict["caveats"]]
+    lines = [verdict["statement"], counted(verdict["counts"]), *verdict["caveats"]]
     code = REVIEW if verdict["needs_review"] else 0
     return _outcome(record, work, lines, {"verdict": verdict}, code=code)
 
@@ -128,7 +129,7 @@ def publish(
 
 def published(told: dict[str, Any], report: Path, lines: tuple[str, ...] = ()) -> Outcome:
     """Return the outcome of a publication, or of one that waits for a person."""
-    head, counts = [told["statement"], *lines], f"{_counted(told['counts'])}; report: {report}"
+    head, counts = [told["statement"], *lines], f"{counted(told['counts'])}; report: {report}"
     data = {**told, "report": str(report)}
     if told["state"] == "needs-review":
         say = "nothing was published: read the report, then run the same command with --approve"
@@ -170,10 +171,6 @@ def report_file(record: Record, work: str) -> Path:
     from telltale_core import stages
 
     return stages.folder_of(record, "report", work) / "report.html"
-
-
-def _counted(counts: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:

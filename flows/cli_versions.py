@@ -10,6 +10,7 @@ import typer
 
 from flows.console import ERROR, Outcome
 from flows.options import Dataset, Number, Over, Repair, Work
+from telltale_core.wording import WORDS
 
 
 def log(dataset: Dataset) -> Outcome:
@@ -38,7 +39,7 @@ def log(dataset: Dataset) -> Outcome:
         [v.number, v.manifest["created_at"], v.manifest["drop"].get("name"), *(v.counts[n] for n in names)]
         for v in versions
     ]
-    heads = ("version", "created", "drop", *names) if versions else ()
+    heads = ("version", "created", "drop", *(WORDS.get(name, name) for name in names)) if versions else ()
     lines = [] if versions else [f"{dataset} holds no published version"]
     if versions and not versions[-1].proved:
         lines = [
@@ -96,7 +97,7 @@ def verify(dataset: Dataset, number: Number = None, repair: Repair = False, work
 
 def restore(
     dataset: Dataset,
-    sample_ids: Annotated[list[str], typer.Argument(metavar="SAMPLE_ID...", help="Quarantined or review samples.")],
+    sample_ids: Annotated[list[str], typer.Argument(metavar="SAMPLE_ID...", help="Samples that are held back.")],
     *,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the new version's lineage.")],
     by: Annotated[str | None, typer.Option("--by", help="Who; your user name by default.")] = None,

@@ -17,11 +17,13 @@ from telltale_core import stages
 from telltale_core.publish.manifest import key_of as manifest_key
 from telltale_core.report import read_outline
 from telltale_core.report.text import clean
+from telltale_core.wording import counted, in_words
 
 log = logging.getLogger(__name__)
 PICTURE_BYTES = 300_000  # a data URI travels with every page that lists the artifact
 REFUSED = 100  # uploads listed that are not taken
 MOST_QUESTIONS = 30
+STATEMENT = 2000  # characters: what a person must decide stands at its end
 LINKS = 5  # shards named one by one; the manifest names all
 
 
@@ -48,11 +50,10 @@ def show_refused(reasons: list[str]) -> None:
 
 def question(told: dict[str, Any], page: stages.Record, work: str) -> str:
     """Return what a reviewer has to know, as Markdown, to stand above the form."""
-    counts = ", ".join(f"{name} {count:,}" for name, count in told["counts"].items())
     asked = "\n".join(f"- {_asked(question)}" for question in told["questions"][:MOST_QUESTIONS])
     return (
-        f"**{markdown(told['statement'])}**\n\nA person must decide:\n\n{asked}\n\n"
-        f"{markdown(counts)}; for the dataset {link(told['dataset'])}.\n\n"
+        f"**{markdown(told['statement'], STATEMENT)}**\n\nA person must decide:\n\n{asked}\n\n"
+        f"{markdown(counted(told['counts']))}; for the dataset {link(told['dataset'])}.\n\n"
         f"Nothing is published yet. Read the report first:\n\n{_block(report_address(page, work))}"
     )
 
@@ -112,12 +113,13 @@ def _outcome(told: dict[str, Any], page: stages.Record, work: str) -> str:
 def _show_verdict(verdict: dict[str, Any], record: stages.Record) -> None:
     caveats = "\n".join(f"- {markdown(caveat)}" for caveat in verdict.get("caveats", []))
     known = f"Drop `{record['keys']['ingest'][:12]}`, verdict `{record['keys']['cluster'][:12]}`."
-    text = f"# {markdown(verdict['statement'])}\n\n{known}\n\n{caveats}\n"
+    text = f"# {markdown(verdict['statement'], STATEMENT)}\n\n{known}\n\n{caveats}\n"
     create_markdown_artifact(text, key="verdict", description=markdown(verdict["statement"]))
-    counts = {markdown(name): int(count) for name, count in verdict["counts"].items()}
+    counts = {markdown(name): int(count) for name, count in in_words(verdict["counts"]).items()}
     create_table_artifact([counts], key="counts", description="Where the drop's samples went")
     if verdict["groups"]:
-        rows = [{markdown(name): markdown(value) for name, value in group.items()} for group in verdict["groups"][:50]]
+        shown = [in_words(group) for group in verdict["groups"][:50]]
+        rows = [{markdown(name): markdown(value) for name, value in group.items()} for group in shown]
         create_table_artifact(rows, key="groups", description="Groups of samples whose losses move together")
 
 

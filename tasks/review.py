@@ -20,7 +20,7 @@ class Review(RunInput):
     """The form: approve (publish what the verdict kept) or reject (publish nothing), by whom, and why."""
 
     decision: Literal["approve", "reject"] = Field(
-        description="approve: publish what was kept, the rest stays in quarantine. reject: publish nothing."
+        description="approve: publish what was kept, without what is quarantined or set aside. reject: publish nothing."
     )
     reviewer: str = Field(min_length=1, max_length=200, pattern=_SAID, description="Your name, kept with the decision.")
     reason: str = Field(

@@ -10,8 +10,9 @@ from telltale_core.detectors.evidence import the
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict.asking import statement_on
 from telltale_core.verdict.record import conclude_on
-from telltale_core.verdict.statement import least_p_value, state
+from telltale_core.verdict.statement import least_p_value
 
 
 @dataclass(kw_only=True)
@@ -92,7 +93,7 @@ def _verdict(evidence: Evidence, spectrum: SpectrumConfig, verdict: VerdictConfi
         suspicion=made.suspicion,
         flagged=made.decision == "quarantine",
         reason=made.reason,
-        statement=state(made.groups, len(made.decision), verdict),
+        statement=statement_on(made, verdict),
         details={
             "review": int((made.decision == "review").sum()),
             "p_value": least_p_value(made.groups),

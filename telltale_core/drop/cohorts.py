@@ -21,11 +21,15 @@ FURTHEST = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cohorts:
-    """``number`` (N,) int64 in the order of ``names``; ``word``: what a cohort is, a label, target range, label set."""
+    """``number`` (N,) int64 in the order of ``names``; ``word``: what a cohort is, a label, target range, label set.
+
+    ``pooled`` samples have answers that are too rare for a cohort of their own and are in one together.
+    """
 
     number: NDArray[np.int64]
     names: tuple[str, ...] | None
     word: str = "label"
+    pooled: int = 0
 
 
 def ranges_of_targets(targets: NDArray[np.float64]) -> Cohorts | None:
@@ -61,7 +65,8 @@ def common_label_sets(sets_NK: NDArray[np.int64], names: tuple[str, ...] | None)
         return None
     said = names or tuple(str(label) for label in range(sets_NK.shape[1]))
     listed = [" + ".join(said[label] for label in np.flatnonzero(found_GK[row])) or "no label" for row in frequent]
-    return Cohorts(number=place[number], names=_distinct((*listed, "other sets")), word="label set")
+    number, names = place[number], _distinct((*listed, "other sets"))
+    return Cohorts(number=number, names=names, word="label set", pooled=int((number == len(frequent)).sum()))
 
 
 def _joined(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -11,15 +11,17 @@ from telltale_core.errors import NotFound
 from telltale_core.publish.history import Dataset, as_store, log, read_numbered
 from telltale_core.publish.manifest import Version
 from telltale_core.publish.tables import read_groups
+from telltale_core.wording import WORDS
 
 STATES = {"keep": "published", "quarantine": "quarantined", "review": "review"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Where a sample went and why. ``state`` is published, quarantined, review or rejected; ``file`` holds its row.
+    """Where a sample went and why: ``state`` is published, quarantined, review (set aside) or rejected.
 
-    ``suspicion`` is in [0, 1], higher is worse, and None for a rejected row, which was never judged; so is ``cluster``.
+    ``file`` holds its row. ``suspicion`` is in [0, 1], higher is worse, and None for a rejected row, which was never
+    judged; so is ``cluster``.
     """
 
     sample_id: str
@@ -34,11 +36,13 @@ class Explanation:
     def sentence(self) -> str:
         """Return the explanation as one line."""
         score = "" if self.suspicion is None else f", suspicion {self.suspicion:.3f}"
-        return f"{self.sample_id} is {self.state} in version {self.version}{score}: {self.reason}"
+        return (
+            f"{self.sample_id} is {WORDS.get(self.state, self.state)} in version {self.version}{score}: {self.reason}"
+        )
 
 
 def why(dataset: Dataset, sample_id: str, number: int | None = None) -> Explanation:
-    """Return why a sample is published, quarantined, in review or rejected.
+    """Return why a sample is published, quarantined, set aside or rejected.
 
     Looks in version ``number``, or else in the newest version that knows the sample. A rejected row is also found by
     its source (such as ``"train.parquet#17"``). Raises :class:`NotFound` if no version looked at knows it.

@@ -60,13 +60,13 @@ class Heat:
 
 
 def focuses(run: Run, config: ReportConfig) -> list[Focus]:
-    """Return what to show evidence for: labels with most quarantined samples, else review, else the most outstanding.
+    """Return what to show evidence for: labels with most samples quarantined, else set aside, else the outstanding one.
 
     In a clean run without a near miss this is one label, with its most suspicious kept samples in the place of
     suspected ones.
     """
-    for decision, word in (("quarantine", "quarantined"), ("review", "under review")):
-        rows = run.worst_first(decision)
+    for decision, word in (("quarantine", "quarantined"), ("review", "set aside")):
+        rows = _beside_kept(run, run.worst_first(decision))
         if len(rows) and (run.status in ("poison", "review") or run.near_miss):
             return [_focus(run, label, rows, word) for label in _busiest(run, rows, config.evidence_labels)]
     rows = run.worst_first()
@@ -76,6 +76,14 @@ def focuses(run: Run, config: ReportConfig) -> list[Focus]:
     inside = rows if label is None or run.labels_N is None else rows[run.labels_N[rows] == label]
     top = inside[: min(config.heat_rows, max(1, len(inside) // 4))]
     return [_focus(run, label, top, MOST_SUSPICIOUS)]
+
+
+def _beside_kept(run: Run, rows: Rows) -> Rows:
+    """Return those of the rows whose label has kept samples, too: without them there is nothing to compare."""
+    kept_N = run.decision_N == "keep"
+    if run.labels_N is None:
+        return rows if kept_N.any() else rows[:0]
+    return rows[np.isin(run.labels_N[rows], run.labels_N[kept_N])]
 
 
 def _busiest(run: Run, rows: Rows, most: int) -> list[int | None]:

@@ -24,10 +24,10 @@ from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import Curves, Floats, Focus, Heat, focuses, trajectories
 from telltale_core.report.run import NEAR_MISS, Outline, Run
 from telltale_core.report.text import for_picture
+from telltale_core.wording import WORDS
 
 SUSPECT, KEPT, REVIEW, INK, SOFT, GRID = "#C2410C", "#0072B2", "#E69F00", "#1B2430", "#5B6675", "#E4E8EE"
 COLOURS = {"keep": KEPT, "review": REVIEW, "quarantine": SUSPECT}
-WORDS = {"keep": "kept", "review": "review", "quarantine": "quarantined"}
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -206,7 +206,7 @@ def verdict_png(run: Outline, dpi: int = 140, most: int = 12) -> bytes:
         figure.suptitle(title, x=0.01, ha="left", fontsize=14, fontweight="bold", color=colour)
         axes.set_title(
             f"{counts.ingested:,} ingested = {counts.published:,} published + {counts.quarantined:,} quarantined + "
-            f"{counts.review:,} review + {counts.rejected:,} rejected",
+            f"{counts.review:,} set aside + {counts.rejected:,} rejected",
             fontsize=8.5,
             color=SOFT,
         )

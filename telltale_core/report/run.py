@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from telltale_core.errors import Corrupt, NotFound
+from telltale_core.questions import Question, questions_of
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
@@ -28,7 +29,10 @@ NEAR_MISS = "No poison found, but a near miss"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Where every ingested row went; ``ingested = published + quarantined + review + rejected`` holds or it raises."""
+    """Where every ingested row went: ``ingested = published + quarantined + review + rejected``, or it raises.
+
+    ``review`` counts what is set aside without being quarantined.
+    """
 
     ingested: int
     published: int
@@ -41,7 +45,7 @@ class Counts:
         if self.ingested != parts:
             raise Corrupt(
                 f"counts do not add up: {self.ingested} ingested, but {self.published} published + {self.quarantined} "
-                f"quarantined + {self.review} review + {self.rejected} rejected = {parts}; run the verdict stage again"
+                f"quarantined + {self.review} set aside + {self.rejected} rejected = {parts}; run its stage again"
             )
 
 
@@ -85,15 +89,20 @@ class Outline:
         """``poison``, ``review``, ``untested`` or ``clean``: what the verdict says of the drop as a whole."""
         if self.verdict.get("poison_found"):
             return "poison"
-        if self.verdict.get("needs_review"):
+        if self.questions or self.verdict.get("needs_review"):
             return "review"
         tested = [bool(group.get("tested", True)) for group in self.verdict.get("groups") or []]
         return "untested" if tested and not any(tested) else "clean"
 
     @property
+    def questions(self) -> list[Question]:
+        """What a person must decide before anything is published: on the drop, then on the verdict."""
+        return [*questions_of(self.drop.manifest), *questions_of(self.verdict)]
+
+    @property
     def near_miss(self) -> bool:
-        """Whether nothing was called, but a group came near enough to be held for review."""
-        return self.status == "clean" and any(group.review for group in self.groups())
+        """Whether nothing was called, but a group came near enough to be set aside."""
+        return self.status == "clean" and any(group.review for group in self.groups() if group.tested)
 
     def label_name(self, label: int | None) -> str:
         """Return what to call a label; the whole drop where there is none."""

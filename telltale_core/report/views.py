@@ -13,6 +13,7 @@ from telltale_core.questions import questions_of
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.run import NEAR_MISS, Group, Run, number
 from telltale_core.report.text import clean, middle
+from telltale_core.wording import WORDS
 
 if TYPE_CHECKING:
     from telltale_core.modality.contract import Viewer
@@ -31,8 +32,7 @@ STATUS = {
         "css": "review-state",
         "ink": "#9a6700",
         "icon": "M22 4 A18 18 0 1 1 21.9 4 M22 13 L22 24 M22 31 L22 31.4",
-        "next": "The signal is too weak, or too broad, to act on alone: a person has to look at the samples marked "
-        "review and decide. Until then they are held back from the published dataset.",
+        "next": "A person has to decide; until then nothing of this drop is published.",
     },
     "untested": {
         "title": "No verdict",
@@ -52,7 +52,6 @@ STATUS = {
 }
 SPREAD = dict.fromkeys(("target range", "group"), "targets moved by some amount instead of to one value")
 """What else is hard where there are no labels."""
-WORDS = {"keep": "kept", "quarantine": "quarantined", "review": "review"}
 GENERAL = (
     "Quarantined means suspicious enough to hold back, not proven poison. When poison is rare, most quarantined "
     "samples can be harmless even though few harmless samples are quarantined.",
@@ -85,15 +84,15 @@ def share(part: int, whole: int) -> str:
 
 def status(run: Run) -> dict[str, str]:
     """Return how to present the verdict; poison found *and* a person needed says both."""
-    if run.status == "poison" and run.verdict.get("needs_review"):
-        also = " A person also has to decide on what is marked review, or on the size of what was flagged."
+    if run.status == "poison" and (run.questions or run.verdict.get("needs_review")):
         poison = STATUS["poison"]
-        return poison | {"title": "Poison found, needs review", "next": poison["next"] + also}
+        also = STATUS["review"]["next"]
+        return poison | {"title": "Poison found, needs review", "next": f"{poison['next']} {also}"}
     shown = STATUS[run.status]
     if run.near_miss:
         shown = STATUS["review"] | {"title": NEAR_MISS, "next": shown["next"]}
     if run.status in ("clean", "untested") and run.counts.review:
-        held = f" {run.counts.review:,} samples are held back for review all the same; their reasons stand beside them."
+        held = f" {run.counts.review:,} samples are set aside all the same; their reasons stand beside them."
         return shown | {"next": shown["next"] + held}
     return shown
 
@@ -152,7 +151,7 @@ def parts(run: Run) -> list[dict[str, str]]:
             counts.quarantined,
             "held back with reason and suspicion; can be restored",
         ),
-        ("review", "review", counts.review, "held back until a person decides"),
+        ("review", "set aside", counts.review, "not called, but not cleared either: not published; can be restored"),
         (
             "rejected",
             "rejected",
@@ -227,8 +226,8 @@ def evidence_lead(run: Run, items: list[Any]) -> str:
     """Return what the reader is about to see."""
     if run.near_miss:
         return (
-            "Nothing was called poison, but a group came near: the pictures show its samples, which are held for "
-            f"review, against the others{_of_their(run)}."
+            "Nothing was called poison, but a group came near: the pictures show its samples, which are set "
+            f"aside, against the others{_of_their(run)}."
         )
     if run.status in ("clean", "untested"):
         return (
@@ -262,7 +261,7 @@ def blocks(run: Run, viewer: Viewer, config: ReportConfig) -> list[dict[str, Any
     half = max(1, most // 2)
     plan = [
         ("Most suspicious", "Quarantined, the highest suspicion first.", quarantined[:most]),
-        ("Under review", "Borderline: for a person to decide, the highest suspicion first.", review[:half]),
+        ("Set aside", "Borderline or not tested, the highest suspicion first.", review[:half]),
     ]
     if len(quarantined):
         edge = quarantined[most:][-half:]

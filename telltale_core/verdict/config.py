@@ -33,9 +33,12 @@ class VerdictConfig:
     dimensions: tuple[int, ...] = (4, 6, 8, 12)
     """Numbers of principal components with which a split is sought; each needs 45 samples a component."""
     review_share: float = 0.2
-    """A drop of which more than this share would be quarantined needs a person's approval, in (0, 1].
+    """A drop of which more than this share would be set aside needs a person's approval, in (0, 1]."""
+    untested: Literal["review", "aside", "keep"] = "review"
+    """What becomes of samples that no test could judge (cohorts too small or all alike, losses that are not finite).
 
-    So does a drop of which no cohort could be tested."""
+    ``review``: held, and nothing is published until a person approves; ``aside``: set aside, the rest is published;
+    ``keep``: published like the others. The statement says which."""
     second_look: bool = True
     """Train once more, without the doubtful clusters, where that can decide (four cohorts and more)."""
     seed: int = 0

@@ -8,15 +8,16 @@ cohort's two sides the suspected one is the smaller; where they are of like size
 lower by more than the spread of the other cohorts' levels. Of ranges of targets it is, whatever the sizes, the one
 whose losses are lower by so much; where neither's are and the sizes are alike, the one whose levels lie closer
 together: poison with one target is predicted alike and errs alike, an honest target is noisy. (4) Its samples are
-quarantined, those between the sides go to review. (5) A significant cohort with six tenths of the required separation
+quarantined, those between the sides are set aside. (5) A significant cohort with six tenths of the required separation
 gets a second look (:mod:`telltale_core.verdict.second_look`) and is called where that confirms it; one that it refutes
-and that has less than one and a half times what is required goes to review. Where the larger side of a label is
+and that has less than one and a half times what is required is set aside. Where the larger side of a label is
 suspected, the smaller one is asked about as well, as strictly as what is unlike in scatter: it is suspected instead
-where that confirms it and takes it for more different others. To review goes one that misses what is required by a
-twentieth or less and is not confirmed, and so do samples whose losses are not finite. What a significant split leaves
+where that confirms it and takes it for more different others. Set aside is one that misses what is required by a
+twentieth or less and is not confirmed. What a significant split leaves
 of its cohort is split once more and judged by the same rule: a poison may hide behind another cluster.
 (6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
-they are a second mode, at the same corrected significance, at about that loss.
+they are a second mode, at the same corrected significance, at about that loss. (7) What no test could judge is held
+for a person's review (:mod:`telltale_core.verdict.untested`).
 """
 
 from __future__ import annotations
@@ -29,20 +30,21 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from telltale_core.spectrum import Spectra
-from telltale_core.verdict.cohort import MIN_TESTED_SEPARATION, Findings, examine, examine_scatter
+from telltale_core.verdict.cohort import MIN_COHORT, MIN_TESTED_SEPARATION, Findings, examine, examine_scatter
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
-from telltale_core.verdict.labels import answer, doubtful_labels, reason
+from telltale_core.verdict.labels import doubtful_labels, reason
 from telltale_core.verdict.reference import whiteners
 from telltale_core.verdict.second_look import CLEAR, CONSIDERED, LEAST_OTHERS, Look, Looked, Side, second_look
 from telltale_core.verdict.significance import LEAST_NULL
 from telltale_core.verdict.statement import Group, without
+from telltale_core.verdict.untested import NOT_FINITE, decide_untested
 
 BORDERLINE = 0.1
-"""A sample of a called cohort whose chance of belonging to the suspected side is between this and one half: review."""
+"""A sample of a called cohort whose chance of the suspected side is between this and one half is set aside."""
 UNCALLED_CEILING = 0.49
 NEARLY = 0.95
-"""A significant split at least this share of the required separation apart goes to review."""
+"""A significant split at least this share of the required separation apart is set aside."""
 USUAL_QUANTILE = 0.75
 """Up to a quarter of the other cohorts may be attacked, too, before that raises what is required."""
 MIN_USUAL = 3
@@ -63,6 +65,7 @@ class Decisions:
 
     ``groups`` has one entry a cohort, in the order of the labels, then one a second cluster; a group's ``number`` is
     that in ``cluster``. ``doubtful``: kept, but the label looks wrong. ``unlooked``: no second look where one was due.
+    ``untested``: no test could judge it; of these ``non_finite`` have a loss that is not a finite number.
     """
 
     suspicion: NDArray[np.float64]
@@ -71,6 +74,8 @@ class Decisions:
     reason: NDArray[np.object_]
     groups: tuple[Group, ...]
     doubtful: NDArray[np.bool_]
+    untested: NDArray[np.bool_]
+    non_finite: int
     unlooked: bool = False
 
 
@@ -104,7 +109,7 @@ def decide(
         required = [_required([other for other in findings if other is not found], config) for found in findings]
         p_values = _p_values(findings, required, config)
     tested = max(1, sum(found.tested for found in findings) + guesses.tested)
-    made = _blank(len(sample_ids), spectra.finite_N, said)
+    made = _blank(len(sample_ids))
     judged = [
         _Cohort(
             number=number,
@@ -131,10 +136,19 @@ def decide(
     groups = [_rule(made, cohort, (looked or {}).get(cohort.number), config) for cohort in judged]
     if guesses.tested:
         groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config))
+    untested_N = _untested(made, judged[: len(cohorts)], spectra.finite_N, config)
     groups = [_counted(group, made) for group in groups]
     doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts]) & (made["decision"] == "keep")
+    doubtful_N &= ~untested_N
     made["reason"][doubtful_N] = reason(said)
-    return Decisions(groups=tuple(groups), doubtful=doubtful_N, unlooked=doubted and looked is None, **made)
+    return Decisions(
+        groups=tuple(groups),
+        doubtful=doubtful_N,
+        untested=untested_N,
+        non_finite=int((~spectra.finite_N).sum()),
+        unlooked=doubted and looked is None,
+        **made,
+    )
 
 
 def _ordered(
@@ -159,14 +173,12 @@ def _cohorts(rows: NDArray[np.int64], labels: NDArray[np.int64] | None) -> list[
     return [(int(label), rows[labels[rows] == label]) for label in np.unique(labels[rows])]
 
 
-def _blank(samples: int, finite_N: NDArray[np.bool_], word: str) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    because = np.full(samples, "moves with the other samples of its cohort", dtype=object)
-    because[~finite_N] = f"its loss was not a finite number at some snapshot: look at the sample and its {answer(word)}"
+def _blank(samples: int) -> dict[str, NDArray]:  # type: ignore[type-arg]
     return {
-        "suspicion": np.where(finite_N, 0.0, 0.5),
+        "suspicion": np.zeros(samples),
         "cluster": np.full(samples, -1, dtype=np.int32),
-        "decision": np.where(finite_N, "keep", "review").astype("U10"),
-        "reason": because,
+        "decision": np.full(samples, "keep", dtype="U10"),
+        "reason": np.full(samples, "moves with the other samples of its cohort", dtype=object),
     }
 
 
@@ -182,7 +194,7 @@ def _p_values(findings: list[Findings], required: list[float], config: VerdictCo
     """Return each cohort's p-value before correction, None where nothing hangs on it.
 
     Simulated are the cohort that comes nearest to what is required of it, which the statement names, and all that come
-    near enough to be called or held for review.
+    near enough to be called or set aside.
     """
     share = [found.separation / need for found, need in zip(findings, required, strict=True)]
     return [
@@ -375,6 +387,11 @@ class _Cohort:
     turned: bool = False
 
     @property
+    def where(self) -> str:
+        """What it is called in a sentence."""
+        return "the drop" if self.label is None else f"{self.word} {self.name or self.label}"
+
+    @property
     def share(self) -> float:
         """How far it stands out, as a share of what is required."""
         return self.found.separation / self.required
@@ -412,7 +429,7 @@ class _Cohort:
         return self.kind == "scatter" or (self.separate and open_to_doubt and self.significant(config))
 
     def near(self, config: VerdictConfig) -> bool:
-        """Whether it is held for review where it is not called."""
+        """Whether it is set aside where it is not called."""
         return self.kind == "together" and self.share >= NEARLY and self.significant(config)
 
     def worth_a_look(self, config: VerdictConfig) -> bool:
@@ -442,7 +459,7 @@ def _rule(
     called = significant and ((cohort.separate and not refuted) or (looked is not None and looked.confirmed))
     by_look = called and (cohort.turned or not cohort.separate)
     open_n = made["decision"][rows] != "quarantine"  # by its losses' motion some may be already
-    where = "the drop" if cohort.label is None else f"{cohort.word} {cohort.name or cohort.label}"
+    where = cohort.where
     inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
     suspicion_n = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
@@ -524,8 +541,29 @@ def _rule_on_guesses(
     )
 
 
+def _untested(
+    made: dict[str, NDArray],  # type: ignore[type-arg]
+    cohorts: list[_Cohort],
+    finite_N: NDArray[np.bool_],
+    config: VerdictConfig,
+) -> NDArray[np.bool_]:
+    """Return which samples (N,) no test could judge, having written into ``made`` what becomes of them."""
+    untested_N = ~finite_N
+    decide_untested(made, np.flatnonzero(untested_N), NOT_FINITE, config)
+    for cohort in cohorts:
+        if cohort.found.tested:
+            continue
+        rows = cohort.rows[made["decision"][cohort.rows] == "keep"]  # others were found by a test over all labels
+        count = len(cohort.rows)
+        few = f"{cohort.where} has {count} {'sample' if count == 1 else 'samples'} with losses, {MIN_COHORT} are needed"
+        because = few if count < MIN_COHORT else f"the losses of all samples of {cohort.where} are alike"
+        decide_untested(made, rows, because, config, cluster=cohort.number)
+        untested_N[rows] = True
+    return untested_N
+
+
 def _counted(group: Group, made: dict[str, NDArray]) -> Group:  # type: ignore[type-arg]
-    """Return a group with how many samples of its cluster are quarantined and held for review, once all is decided."""
+    """Return a group with how many samples of its cluster are quarantined and set aside, once all is decided."""
     decision_n = made["decision"][made["cluster"] == group.number]
     quarantined, review = (int((decision_n == name).sum()) for name in ("quarantine", "review"))
     return replace(group, quarantined=quarantined, review=review)

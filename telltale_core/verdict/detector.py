@@ -15,10 +15,10 @@ from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import Corrupt
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
+from telltale_core.verdict.asking import statement_on
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.record import conclude_on, write_verdict
 from telltale_core.verdict.second_look import Look
-from telltale_core.verdict.statement import state
 
 
 class TelltaleDetector:
@@ -46,15 +46,15 @@ class TelltaleDetector:
         spectrum, verdict = self.spectrum or SpectrumConfig(), self.verdict or VerdictConfig()
         cohorts = labels if isinstance(labels, Cohorts) or labels is None else Cohorts(number=labels, names=None)
         number = None if cohorts is None else np.asarray(cohorts.number, dtype=np.int64)
-        self._spectra = transform(losslog.log_loss, losslog.member_T, number, spectrum)
-        self._made = made = conclude_on(losslog.sample_ids, self._spectra, cohorts, verdict, look)
+        spectra = transform(losslog.log_loss, losslog.member_T, number, spectrum)
+        self._made = made = conclude_on(losslog.sample_ids, spectra, cohorts, verdict, look)
         self._drop_digest = losslog.drop_digest
         self.suspicion_ = made.suspicion
         self.flagged_ = made.decision == "quarantine"
         self.decision_ = made.decision
         self.reason_ = made.reason
         self.groups_ = made.groups
-        self.statement_ = state(made.groups, len(made.decision), verdict)
+        self.statement_ = statement_on(made, verdict)
         labelled = None if number is None else sha256_bytes(number.tobytes())
         decided = sha256_bytes("".join(made.decision.tolist()).encode())  # with a second look, or without
         rests_on = [labelled, to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes()), decided]
@@ -72,5 +72,5 @@ class TelltaleDetector:
         """
         if self._drop_digest != drop.digest:
             raise Corrupt(f"the fitted log is of drop {self._drop_digest[:12] or 'unknown'}, not {drop.digest[:12]}")
-        write_verdict(self._made, drop, self._spectra, Path(folder), self.verdict or VerdictConfig())
+        write_verdict(self._made, drop, Path(folder), self.verdict or VerdictConfig())
         return Path(folder)

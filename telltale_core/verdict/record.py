@@ -5,8 +5,8 @@ column          type     meaning
 ==============  =======  ===========================================================================
 ``sample_id``   string   the drop's id
 ``suspicion``   double   in [0, 1], higher is worse; above one half only in a called cohort
-``cluster``     int32    number of the cohort whose suspected side the sample is on or near, -1: none
-``decision``    string   ``keep``, ``quarantine`` or ``review``
+``cluster``     int32    number of the cohort that it is set aside with, or on whose suspected side, -1: none
+``decision``    string   ``keep``, ``quarantine`` or ``review``: set aside, or held for a person
 ``reason``      string   one sentence
 ==============  =======  ===========================================================================
 """
@@ -29,16 +29,16 @@ from telltale_core.drop import Drop
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import ConfigError, Corrupt, NotFound
 from telltale_core.losslog.files import write_json
+from telltale_core.questions import as_record
 from telltale_core.spectrum import Spectra, Spectrum
+from telltale_core.verdict.asking import questions_on, statement_on
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.second_look import Look
 from telltale_core.verdict.slides import decide_by_slides
-from telltale_core.verdict.statement import caveats, least_p_value, state
+from telltale_core.verdict.statement import caveats, least_p_value
 
 FORMAT = "telltale.verdict/1"
-MOST_OF_COHORT = 0.75
-"""A drop of which a cohort would lose more than this share needs a person's approval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def conclude(
             "set both to 'slides', or neither"
         )
     if config.method == "slides":
-        return decide_by_slides(sample_ids, spectra)
+        return decide_by_slides(sample_ids, spectra, config)
     return decide(sample_ids, spectra, labels, label_names, config, word=word, look=look)
 
 
@@ -108,12 +108,12 @@ def judge(
     if spectrum.drop_digest != drop.digest or not np.array_equal(spectrum.sample_ids, drop.sample_ids):
         raise Corrupt(f"the spectra in {spectrum_dir} are of drop {spectrum.drop_digest[:12]}, not {drop.digest[:12]}")
     made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, look)
-    return write_verdict(made, drop, spectrum.spectra, out, config)
+    return write_verdict(made, drop, out, config)
 
 
-def write_verdict(made: Decisions, drop: Drop, spectra: Spectra, out: Path, config: VerdictConfig) -> Verdict:
+def write_verdict(made: Decisions, drop: Drop, out: Path, config: VerdictConfig) -> Verdict:
     """Return the verdict made of decisions in the drop's row order, and write it to the folder ``out``, record last."""
-    verdict = Verdict(record=_record(made, drop.digest, spectra, config), table=_table(drop.sample_ids, made))
+    verdict = Verdict(record=_record(made, drop, config), table=_table(drop.sample_ids, made))
     out.mkdir(parents=True, exist_ok=True)
     pq.write_table(verdict.table, out / "verdict.parquet", compression="zstd")
     write_json(out / "verdict.json", verdict.record)
@@ -132,36 +132,23 @@ def _table(sample_ids: NDArray[np.str_], made: Decisions) -> pa.Table:
     )
 
 
-def _broad(made: Decisions, most: float) -> bool:
-    """Return whether more is held back than a person should leave to a rule: of the drop, or of one cohort."""
-    lost: dict[int | None, int] = {}
-    sizes: dict[int | None, int] = {}
-    for group in made.groups:
-        if group.kind != "guess":  # a label and what else is found in it are one
-            lost[group.label] = lost.get(group.label, 0) + group.quarantined
-            sizes[group.label] = max(sizes.get(group.label, 0), group.samples)
-    whole = any(lost[label] > MOST_OF_COHORT * sizes[label] for label in lost)
-    return whole or int((made.decision != "keep").sum()) > most * len(made.decision)
-
-
-def _record(made: Decisions, drop_digest: str, spectra: Spectra, config: VerdictConfig) -> dict[str, Any]:
-    samples = len(made.decision)
+def _record(made: Decisions, drop: Drop, config: VerdictConfig) -> dict[str, Any]:
     counts = {name: int((made.decision == name).sum()) for name in ("keep", "quarantine", "review")}
-    called, untested = any(group.called for group in made.groups), not any(group.tested for group in made.groups)
+    questions, doubtful = questions_on(made, config), int(made.doubtful.sum())
     return {
         "format": FORMAT,
-        "drop_digest": drop_digest,
+        "drop_digest": drop.digest,
         "detector": config.method,
-        "statement": state(made.groups, samples, config),
-        "poison_found": called,
-        "needs_review": untested or _broad(made, config.review_share),
+        "statement": statement_on(made, config),
+        "poison_found": any(group.called for group in made.groups),
+        "questions": as_record(questions),
+        "needs_review": bool(questions),
         "p_value": least_p_value(made.groups),
         "false_alarm_rate": config.false_alarm_rate,
-        "counts": {"samples": samples, **counts},
+        "counts": {"samples": len(made.decision), **counts},
         "groups": [dataclasses.asdict(group) for group in made.groups],
-        "doubtful_labels": int(made.doubtful.sum()),
-        "caveats": caveats(
-            made.groups, int((~spectra.finite_N).sum()), int(made.doubtful.sum()), unlooked=made.unlooked
-        ),
+        "untested": int(made.untested.sum()),
+        "doubtful_labels": doubtful,
+        "caveats": caveats(made.groups, doubtful, 0 if drop.cohorts is None else drop.cohorts.pooled),
         "config": to_dict(config),
     }

@@ -6,6 +6,8 @@ Here the radius is the knee of the samples' distances to their tenth neighbour, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
@@ -14,29 +16,42 @@ from sklearn.neighbors import NearestNeighbors
 from telltale_core.errors import OverBudget
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.clusters import NEIGHBOURS
+from telltale_core.verdict.cohort import MIN_COHORT
+from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.decision import Decisions
 from telltale_core.verdict.statement import Group
+from telltale_core.verdict.untested import NOT_FINITE, decide_untested
 
 MAX_NEIGHBOUR_BYTES = 4 << 30
 
 
-def decide_by_slides(sample_ids: NDArray[np.str_], spectra: Spectra) -> Decisions:
-    """Return the published recipe's decision on every sample; :class:`OverBudget` where DBSCAN would not fit."""
+def decide_by_slides(sample_ids: NDArray[np.str_], spectra: Spectra, config: VerdictConfig) -> Decisions:
+    """Return the published recipe's decision on every sample; :class:`OverBudget` where DBSCAN would not fit.
+
+    The recipe has no rule for few samples: like the other method it judges no fewer than ``MIN_COHORT``.
+    """
     order = np.argsort(sample_ids, kind="stable")
     rows = order[spectra.finite_N[order]]
-    cluster_n, distance_n = _cluster(spectra.features_NF[rows])
+    tested = len(rows) >= MIN_COHORT
+    judged = _cluster(spectra.features_NF[rows]) if tested else (np.zeros(len(rows), np.int64), np.zeros(len(rows)))
+    cluster_n, distance_n = judged
     sizes = np.bincount(cluster_n[cluster_n >= 0], minlength=1)
     odd_n = (cluster_n >= 0) & (cluster_n != sizes.argmax())
-    decision = np.where(spectra.finite_N, "keep", "review").astype("U10")
+    decision = np.full(len(sample_ids), "keep", dtype="U10")
     decision[rows[odd_n]] = "quarantine"
     reason = np.full(len(sample_ids), "in the largest cluster of magnitude spectra, or in none", dtype=object)
     reason[rows[odd_n]] = "in a cluster of magnitude spectra that is not the largest"
-    reason[~spectra.finite_N] = "its loss was not a finite number at some snapshot"
     cluster = np.full(len(sample_ids), -1, dtype=np.int32)
     cluster[rows] = cluster_n
-    suspicion = np.full(len(sample_ids), 0.5)
+    suspicion = np.zeros(len(sample_ids))
     rank_n = distance_n.argsort().argsort() / max(len(rows), 1)
     suspicion[rows] = np.where(odd_n, 1.0, 0.49 * rank_n)
+    made: dict[str, NDArray[Any]] = {"suspicion": suspicion, "cluster": cluster, "decision": decision, "reason": reason}
+    untested_N = ~spectra.finite_N
+    decide_untested(made, np.flatnonzero(untested_N), NOT_FINITE, config)
+    if not tested:
+        decide_untested(made, rows, f"the drop has {len(rows)} samples with losses, {MIN_COHORT} are needed", config)
+        untested_N[rows] = True
     odd = int(odd_n.sum())
     group = Group(
         label=None,
@@ -46,14 +61,21 @@ def decide_by_slides(sample_ids: NDArray[np.str_], spectra: Spectra) -> Decision
         statistic=float(np.count_nonzero(sizes)),
         threshold=1.0,
         p_value=1.0,
-        tested=True,
+        tested=tested,
         called=odd > 0,
         quarantined=odd,
-        review=0,
+        review=0 if tested else int((decision[rows] == "review").sum()),
     )
     doubtful = np.zeros(len(sample_ids), dtype=bool)  # the recipe has no word for wrong labels
     return Decisions(
-        suspicion=suspicion, cluster=cluster, decision=decision, reason=reason, groups=(group,), doubtful=doubtful
+        suspicion=suspicion,
+        cluster=cluster,
+        decision=decision,
+        reason=reason,
+        groups=(group,),
+        doubtful=doubtful,
+        untested=untested_N,
+        non_finite=int((~spectra.finite_N).sum()),
     )
 
 

@@ -30,7 +30,7 @@ class Group:
     side where the split is significant, else 0. A second look leaves the share of them that a proxy which learnt
     without them gives their own label (``own``), the same of samples left out at random (``own_usual``), and how
     diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;
-    ``refuted``: it is held for review for these, and else would be called; ``turned``: they made the smaller side the
+    ``refuted``: it is set aside for these, and else would be called; ``turned``: they made the smaller side the
     suspected one. ``number`` is its samples' in the column ``cluster``.
     """
 
@@ -66,11 +66,14 @@ def least_p_value(groups: Sequence[Group]) -> float:
 
 
 def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
-    """Return the verdict in one sentence."""
+    """Return what was found in one sentence; what of it a person must decide is not said here."""
+    tested = [group for group in groups if group.tested and group.kind == "together"]
+    called = [group for group in groups if group.called]
+    if not tested and not called:
+        return "No verdict: no group of samples is large enough to be tested."
     if config.method == "slides":
         odd = sum(group.quarantined for group in groups)
         return f"The published recipe quarantines {odd:,} of {samples:,} samples; it states no significance."
-    called = [group for group in groups if group.called]
     if called:
         flagged = sum(group.quarantined for group in called)
         found = " and ".join(_found(kind, [group for group in called if group.kind == kind]) for kind in _kinds(called))
@@ -78,9 +81,6 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
             "Poison, or wrong labels that all went to one, found" if _kinds(called) == ["scatter"] else "Poison found"
         )
         return f"{what}: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {found}."
-    tested = [group for group in groups if group.tested and group.kind == "together"]
-    if not tested:
-        return "No verdict: no group of samples is large enough to be tested, so a person must decide."
     cohorts = len({group.label for group in tested})
     what = f"{cohorts} {tested[0].word}s tested" if cohorts > 1 else "all samples tested together"
     top = max(
@@ -101,7 +101,7 @@ def _kinds(groups: Sequence[Group]) -> list[str]:
 def _found(kind: str, groups: Sequence[Group]) -> str:
     count, p = sum(group.quarantined for group in groups), least_p_value(groups)
     labels = [group for group in groups if group.label is not None]
-    where = f" of {_names(labels)}" if labels else ""
+    where = f" of {names(labels)}" if labels else ""
     if kind == "guess":
         return (
             f"{count:,} of any label keep the loss of a guess, a feature that comes with labels at random (p = {p:.1e})"
@@ -125,7 +125,7 @@ def _confirmed(groups: Sequence[Group]) -> str:
     if not by:
         return ""
     least = min(by, key=lambda group: (group.own or 0.0) - (group.own_usual or 0.0))
-    which = f"of {_names([least])}, " if len(groups) > 1 else ""
+    which = f"of {names([least])}, " if len(groups) > 1 else ""
     return f"; {which}{without(least.own or 0.0, least.own_usual or 0.0)}"
 
 
@@ -142,31 +142,29 @@ def _not_confirmed(groups: Sequence[Group], config: VerdictConfig) -> str:
 def _near_miss(groups: Sequence[Group]) -> str:
     near = [group for group in groups if group.review]
     labels = [group for group in near if group.label is not None]
-    where = f" of {_names(labels)}" if labels else ""
-    held = sum(group.review for group in near)
-    return f" A near miss: {held:,} samples{where} are held for a person's review." if near else ""
+    where = f" of {names(labels)}" if labels else ""
+    aside = sum(group.review for group in near)
+    return f" A near miss: {aside:,} samples{where} are set aside." if near else ""
 
 
-def caveats(groups: Sequence[Group], non_finite: int, doubtful: int, *, unlooked: bool = False) -> list[str]:
-    """Return what a reader must know before relying on the verdict, the particular before the general."""
+def caveats(groups: Sequence[Group], doubtful: int, pooled: int = 0) -> list[str]:
+    """Return what a reader must know before relying on the verdict, the particular before the general.
+
+    ``pooled`` samples have answers that are too rare to be compared by themselves.
+    """
     lines = []
-    if unlooked:
-        lines.append(
-            "A second look was called for and could not be taken: a doubtful group was judged by the rule alone. Judge "
-            "again where the proxy can be trained (on a GPU, if one trained the first)."
-        )
     if any(group.called and (group.kind == "scatter" or group.turned) for group in groups):
         lines.append(SCATTER)
-    untested = [group for group in groups if not group.tested]
-    if untested:
-        lines.append(f"Not tested, for they have too few samples or all alike: {_names(untested)}.")
-    if non_finite:
-        lines.append(f"{non_finite:,} samples had a loss that was not a finite number and are in review.")
+    if pooled:
+        lines.append(
+            f"{pooled:,} samples have a set of labels that few others have: they were judged together as one group, "
+            "not each set by itself."
+        )
     if doubtful:
         others = _others(groups[0].word if groups else "label")
         lines.append(
             f"{doubtful:,} kept samples are much harder to learn than {others} may be wrong. "
-            "That is no sign of a trigger, so they are published; the verdict names them in their reason."
+            "That is no sign of a trigger, so they are kept; the verdict names them in their reason."
         )
     return [*lines, *GENERAL_CAVEATS]
 
@@ -178,9 +176,10 @@ def _others(word: str) -> str:
     return "others of their target range; their targets" if word == "target range" else "others; their answers"
 
 
-def _names(groups: Sequence[Group], most: int = 5) -> str:
+def names(groups: Sequence[Group], most: int = 5) -> str:
+    """Return what the groups are called in a sentence, such as ``labels cat, dog``, at most so many by name."""
     if groups[0].label is None and groups[0].label_name is None:
         return "the drop"
-    names = [str(group.label_name or group.label) for group in groups]
-    shown = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-    return f"{groups[0].word}{'s' if len(names) > 1 else ''} {shown}"
+    called = [str(group.label_name or group.label) for group in groups]
+    shown = ", ".join(called[:most]) + (f" and {len(called) - most} more" if len(called) > most else "")
+    return f"{groups[0].word}{'s' if len(called) > 1 else ''} {shown}"

@@ -49,10 +49,10 @@ def test_trajectories_picture_is_none_without_samples_to_compare(made):
     assert trajectories_of(read_run(*made(n=1, quarantined=0, review=0).args)) is None
 
 
-def test_the_focus_of_a_near_miss_is_what_is_under_review(made):
+def test_the_focus_of_a_near_miss_is_what_is_set_aside(made):
     run = read_run(*made(quarantined=0, review=12).args)
     assert run.near_miss
-    assert focuses(run, ReportConfig())[0].word == "under review"
+    assert focuses(run, ReportConfig())[0].word == "set aside"
     assert "came near" in views.evidence_lead(run, [])
 
 

@@ -67,7 +67,7 @@ def clean(make, tmp_path_factory):
 def test_poisoned_run_states_verdict_counts_evidence_and_samples(poisoned):
     assert "Poison found" in poisoned
     assert "One label stands out: 20 of its samples move together." in poisoned
-    for part in ("245</b><span>ingested", "214</b><span>published", "20</b><span>quarantined", "6</b><span>review"):
+    for part in ("245</b><span>ingested", "214</b><span>published", "20</b><span>quarantined", "6</b><span>set aside"):
         assert part in poisoned
     assert "5</b><span>rejected" in poisoned
     for title in ("Loss over training", "Do they move together?", "Spectra of the losses", "Clusters", "in common"):
@@ -94,7 +94,21 @@ def test_clean_run_says_so_and_suspects_nothing(clean):
 def test_weak_signal_is_presented_as_needing_review(written):
     page = written(quarantined=0, review=9, review_needed=True)
     assert '<p class="status">Needs review</p>' in page
-    assert "Under review" in page
+    assert "Set aside</h3>" in page
+
+
+def test_an_open_question_is_presented_as_needing_review(made):
+    run = made(quarantined=0, review=0)
+    question = {"code": "untested", "text": "9 samples of label b are held", "cure": "verdict.untested"}
+    edit(run.verdict_dir / "verdict.json", questions=[question])
+    assert views.status(read_run(*run.args))["title"] == "Needs review"
+
+
+def test_a_page_that_asks_nobody_speaks_of_no_persons_decision(written):
+    page = written(quarantined=0, review=9)
+    assert "near miss" in page
+    assert "9 samples are set aside" in page
+    assert not re.search(r"a person (has to|must|needs to)|person decides|held for review|under review", page, re.I)
 
 
 def test_poison_that_also_needs_a_person_says_both(made):
@@ -122,7 +136,7 @@ def test_samples_held_back_in_a_clean_drop_are_mentioned(made):
     shown = views.status(read_run(*made(quarantined=0, review=3).args))
     assert shown["title"] == "No poison found, but a near miss"
     assert shown["css"] == views.STATUS["review"]["css"]
-    assert "3 samples are held back for review" in shown["next"]
+    assert "3 samples are set aside" in shown["next"]
 
 
 def test_open_questions_and_columns_that_nobody_judged_stand_on_the_page(made, tmp_path):

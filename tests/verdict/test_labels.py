@@ -44,9 +44,14 @@ def test_levels_that_are_all_alike_name_nobody() -> None:
 
 
 def test_the_number_is_told_beside_the_verdict() -> None:
-    assert any("12 kept samples" in line for line in caveats([], 0, 12))
-    assert not any("kept samples" in line for line in caveats([], 0, 0))
+    assert any("12 kept samples" in line for line in caveats([], 12))
+    assert not any("kept samples" in line for line in caveats([], 0))
     assert state([], 10, VerdictConfig()).startswith("No verdict")
+
+
+def test_sets_of_labels_that_were_judged_together_are_told() -> None:
+    assert any("30 samples have a set of labels that few others have" in line for line in caveats([], 0, 30))
+    assert not any("judged together" in line for line in caveats([], 0, 0))
 
 
 @pytest.mark.parametrize("review", [0, 494])
@@ -57,14 +62,14 @@ def test_a_near_miss_is_part_of_the_statement(review: int) -> None:
     )  # fmt: skip
     told = state([group], 10_000, VerdictConfig())
     assert told.startswith("No poison found")
-    assert ("494 samples of label automobile are held for a person's review" in told) == bool(review)
+    assert ("494 samples of label automobile are set aside" in told) == bool(review)
 
 
 def test_of_labels_it_is_said_as_ever() -> None:
     assert (
         reason("label") == "much harder to learn than the other samples of its label: look whether the label is right"
     )
-    assert "others of their label, which may be wrong. That is no sign" in " ".join(caveats([], 0, 12))
+    assert "others of their label, which may be wrong. That is no sign" in " ".join(caveats([], 12))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +94,8 @@ def test_of_other_answers_it_is_said_in_their_words(
     named = made.reason[made.doubtful]
     assert len(named)
     assert all(whole in line for line in named)
-    assert made.reason[rows[0]].endswith("its target" if word == "target range" else "its labels")
-    assert any(wrong in line for line in caveats(made.groups, 0, 12))
-    said = " ".join([*made.reason, state(made.groups, len(rows), VerdictConfig()), *caveats(made.groups, 1, 12)])
+    assert any(wrong in line for line in caveats(made.groups, 12))
+    said = " ".join([*made.reason, state(made.groups, len(rows), VerdictConfig()), *caveats(made.groups, 12)])
     assert word == "label set" or " label" not in said
 
 

@@ -119,7 +119,7 @@ def test_a_statement_says_how_they_were_found(scattered: Case) -> None:
     found = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.0))
     assert found.statement_.startswith("Poison, or wrong labels that all went to one, found: ")
     assert "swing otherwise than their like" in found.statement_
-    assert SCATTER in caveats(found.groups_, 0, 0)
+    assert SCATTER in caveats(found.groups_, 0)
     assert "a proxy that learnt without" in found.statement_
     kept = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.9))
     assert kept.statement_.startswith("No poison found")

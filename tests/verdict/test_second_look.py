@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
+from telltale_core.verdict.asking import questions_on
 from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.record import _broad
 from telltale_core.verdict.second_look import Looked, Side, second_look
 from telltale_core.verdict.statement import caveats
 from tests.support.loss_logs import Case, make_case, rearranged
@@ -151,7 +151,9 @@ def test_a_look_that_was_called_for_and_not_taken_is_told(doubtful: tuple[Case, 
     assert decided(case, config, lambda _: None).unlooked
     assert not decided(case, config, as_it_was(case)).unlooked
     assert not decided(case, dataclasses.replace(config, second_look=False), None).unlooked
-    assert "could not be taken" in caveats((), 0, 0, unlooked=True)[0]
+    asked = questions_on(decided(case, config, None), config)
+    assert [question.code for question in asked] == ["second_look_not_taken"]
+    assert not questions_on(decided(case, config, as_it_was(case)), config)
 
 
 def test_a_groups_counts_are_those_of_its_cluster(doubtful: tuple[Case, VerdictConfig]) -> None:
@@ -170,8 +172,9 @@ def test_two_clusters_that_take_a_label_away_need_a_person() -> None:
     first = dataclasses.replace(made.groups[0], samples=200, quarantined=120)
     second = dataclasses.replace(first, samples=80, quarantined=40, label_name="0 (second cluster)")
     alone = dataclasses.replace(second, label=1)
-    assert _broad(dataclasses.replace(made, groups=(first, second)), 1.0)
-    assert not _broad(dataclasses.replace(made, groups=(first, alone)), 1.0)
+    asked = questions_on(dataclasses.replace(made, groups=(first, second)), VerdictConfig())
+    assert [question.code for question in asked] == ["label_set_aside"]
+    assert not questions_on(dataclasses.replace(made, groups=(first, alone)), VerdictConfig())
 
 
 def test_of_a_doubtful_cluster_of_both_the_honest_go_to_review(doubtful: tuple[Case, VerdictConfig]) -> None:
@@ -257,7 +260,7 @@ def test_the_smaller_side_is_asked_about_where_the_larger_one_is_suspected(hard:
     group = next(group for group in found.groups_ if group.called)
     assert (group.turned, group.confirmed) == (True, True)
     assert "a proxy that learnt without that cluster gives" in found.reason_[np.flatnonzero(found.flagged_)[0]]
-    assert any("wrong labels" in line for line in caveats(found.groups_, 0, 0))
+    assert any("wrong labels" in line for line in caveats(found.groups_, 0))
 
 
 def test_a_larger_side_that_is_poison_stays_suspected() -> None:
