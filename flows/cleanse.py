@@ -13,6 +13,7 @@ from prefect.states import Completed
 from tasks import artifacts, history, policy, redaction, review
 from tasks.cluster import cluster
 from tasks.ingest import ingest
+from tasks.join import join
 from tasks.publish import publish
 from tasks.report import report
 from tasks.spectrum import spectrum
@@ -20,7 +21,7 @@ from tasks.train import train
 from tasks.train_elsewhere import deployed, train_elsewhere
 from telltale_core.config import from_dict, to_dict
 from telltale_core.proxy.local_model import by_content
-from telltale_core.stages import CleanseConfig, check_addresses
+from telltale_core.stages import CleanseConfig, check_addresses, earlier_versions
 
 log = logging.getLogger(__name__)
 STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview", "rejected": "Rejected"}
@@ -69,6 +70,8 @@ def cleanse(
     settings = to_dict(from_dict(CleanseConfig, config or {}))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
     drop = policy.run(ingest, source, work, settings["drop"])
+    if versions := policy.patiently(lambda: earlier_versions(drop, destination, settings["verdict"]["with_history"])):
+        drop = policy.run(join, drop, work, {"versions": versions}, destination=destination)
     trainer = train_on if deployed(train_on) else ""
     if trainer:
         losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=trainer)

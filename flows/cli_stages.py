@@ -12,6 +12,7 @@ from flows.settings import read_settings
 if TYPE_CHECKING:
     from telltale_core.stages import CleanseConfig, Record
 
+log = logging.getLogger(__name__)
 ORDER = ("ingest", "train", "spectrum", "cluster", "report")
 
 
@@ -149,6 +150,8 @@ def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
     from telltale_core.proxy import ProgressBar
 
     settings = to_dict(config)
+    if config.verdict.with_history:
+        log.warning("verdict.with_history has no effect here: only `telltale cleanse` knows the dataset")
     upstream: Any = source
     for name in ORDER[: ORDER.index(last) + 1]:
         options: dict[str, Any] = {"progress": ProgressBar()} if name in ("train", "cluster") else {}

@@ -101,10 +101,10 @@ def _show_picture(record: stages.Record, work: str) -> None:
     from telltale_core.report.pictures import verdict_png  # here: matplotlib takes seconds to import
 
     run = read_run(
-        stages.open_drop(record, work),
+        stages.learnt_drop(record, work),
         stages.open_losslog(record, work),
         stages.folder_of(record, "spectrum", work),
-        stages.folder_of(record, "cluster", work),
+        stages.judged_folder(record, work),
     )
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
