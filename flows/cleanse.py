@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -13,6 +14,7 @@ from prefect.states import Completed
 from tasks import artifacts, history, inert, policy, redaction, review
 from tasks.cluster import cluster
 from tasks.ingest import ingest
+from tasks.join import join
 from tasks.publish import publish
 from tasks.report import report
 from tasks.spectrum import spectrum
@@ -21,7 +23,7 @@ from tasks.train_elsewhere import deployed, train_elsewhere
 from telltale_core import stages
 from telltale_core.config import to_dict
 from telltale_core.proxy.local_model import by_content
-from telltale_core.stages import check_addresses, settings_of
+from telltale_core.stages import check_addresses, earlier_versions, settings_of
 
 log = logging.getLogger(__name__)
 STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview", "rejected": "Rejected"}
@@ -71,7 +73,7 @@ def cleanse(
     check_addresses(source, destination, work)
     settings = to_dict(settings_of(config or {}, destination))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
-    verdict = judged(source, work, settings, train_on if deployed(train_on) else "")
+    verdict = judged(source, destination, work, settings, train_on if deployed(train_on) else "")
     artifacts.show_verdict(verdict, work)
     page = policy.run(report, verdict, work, settings["report"])
     place = (page, destination, work, settings["publish"])
@@ -89,11 +91,13 @@ def cleanse(
     return Completed(name=STATES[told["state"]], message=inert.line(message), data={**told, "keys": page["keys"]})
 
 
-def judged(source: str, work: str, settings: dict[str, Any], trainer: str) -> stages.Record:
+def judged(source: str, destination: str, work: str, settings: dict[str, Any], trainer: str) -> stages.Record:
     """Return the record of the verdict on a drop: of its reading, or of several joined, where the settings say so."""
-    verdicts = []
+    verdicts, most = [], settings["verdict"]["with_history"]
     for reading in stages.readings(settings["drop"]):
         drop = policy.run(ingest, source, work, reading)
+        if versions := policy.patiently(partial(earlier_versions, drop, destination, most)):
+            drop = policy.run(join, drop, work, {"versions": versions}, destination=destination)
         if trainer:
             losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=trainer)
         else:

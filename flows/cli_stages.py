@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from telltale_core.wording import counted
 if TYPE_CHECKING:
     from telltale_core.stages import CleanseConfig, Record
 
+log = logging.getLogger(__name__)
 SHOWN = ("name", "modality", "task", "columns", "num_classes", "counts", "unread", "questions")
 ORDER = ("ingest", "train", "spectrum", "cluster", "report")
 
@@ -179,6 +181,8 @@ def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
     from telltale_core.config import to_dict
 
     settings = to_dict(config)
+    if config.verdict.with_history:
+        log.warning("verdict.with_history has no effect here: only `telltale cleanse` knows the dataset")
     readings = stages.readings(settings["drop"])
     if ORDER.index(last) < ORDER.index("cluster"):
         return _through(ORDER[: ORDER.index(last) + 1], source, work, {**settings, "drop": readings[0]})

@@ -10,12 +10,15 @@ run calls the drop and where it found it (the same rows may have been found else
 """
 
 from telltale_core.stages.config import CleanseConfig, dataset_of, settings_of
+from telltale_core.stages.history import earlier_versions, join
 from telltale_core.stages.record import (
     STAGES,
     Record,
     check_addresses,
     folder_of,
+    judged_folder,
     key_for,
+    learnt_drop,
     open_drop,
     open_losslog,
     read_record,
@@ -34,10 +37,14 @@ __all__ = [
     "check_addresses",
     "cluster",
     "dataset_of",
+    "earlier_versions",
     "folder_of",
     "ingest",
+    "join",
+    "judged_folder",
     "key_for",
     "learn_without",
+    "learnt_drop",
     "open_drop",
     "open_losslog",
     "publish",

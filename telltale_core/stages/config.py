@@ -27,6 +27,13 @@ class CleanseConfig:
     report: ReportConfig = field(default_factory=ReportConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
 
+    def __post_init__(self) -> None:
+        if self.verdict.with_history and (self.drop.also_inputs or self.drop.also_labels):
+            raise ConfigError(
+                "verdict.with_history joins one reading of a drop with published versions: "
+                "leave out drop.also_inputs and drop.also_labels, or set verdict.with_history = 0"
+            )
+
 
 DATASETS = "datasets"
 

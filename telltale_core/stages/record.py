@@ -40,6 +40,7 @@ STAGES = {
     stage.name: stage
     for stage in (
         Stage(name="ingest", settings="drop", folder="drops", record="manifest.json", rooms=("drop", "modality")),
+        Stage(name="join", settings="history", folder="joined", record="manifest.json", rooms=("drop", "modality")),
         Stage(
             name="train", settings="proxy", folder="train", record="train.json", rooms=("proxy", "losslog", "modality")
         ),
@@ -58,6 +59,9 @@ STAGES = {
 DECIDING = ("drop", "modality", "proxy", "losslog", "spectrum", "verdict", "publish")
 # Which source led to which drop: drops are named by their content, which is only known once they were read.
 SOURCES = Stage(name="ingest", settings="drop", folder="ingest", record="ingest.json", rooms=("drop", "modality"))
+
+JOINED = "joined"
+"""In a verdict's folder, the verdict on a drop together with published versions; beside it that on the drop alone."""
 
 
 def check_addresses(source: str, destination: str, work: str) -> None:
@@ -116,6 +120,19 @@ def folder_of(record: Record, stage: str, work: str) -> Path:
 def open_drop(record: Record, work: str) -> Drop:
     """Return the drop that a stage record rests on, with the name and source that this run gave it."""
     return Drop.open(folder_of(record, "ingest", work)).with_origin(record["origin"])
+
+
+def learnt_drop(record: Record, work: str) -> Drop:
+    """Return the drop that the proxy learns and the verdict compares: joined with published versions, if it is."""
+    if "join" not in record["keys"]:
+        return open_drop(record, work)
+    return Drop.open(folder_of(record, "join", work))
+
+
+def judged_folder(record: Record, work: str) -> Path:
+    """Return the folder of the verdict on all that the proxy learnt: the rows of :func:`learnt_drop`."""
+    folder = folder_of(record, "cluster", work)
+    return folder / JOINED if "join" in record["keys"] else folder
 
 
 def open_losslog(record: Record, work: str) -> LossLog:

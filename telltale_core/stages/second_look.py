@@ -21,7 +21,7 @@ from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, Corrupt, TrainingDiverged
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
-from telltale_core.stages.record import Record, open_drop, read_record
+from telltale_core.stages.record import Record, learnt_drop, read_record
 from telltale_core.storage import WorkArea
 from telltale_core.verdict import Look
 
@@ -74,7 +74,7 @@ def learn_without(
     upstream: Record, work: str, key: str, progress: Callable[[Progress], None] | None = None
 ) -> dict[str, Any]:
     """Train the second proxy that was asked for under ``key``, and return what is known of it, as JSON values."""
-    area, drop = WorkArea(work), open_drop(upstream, work)
+    area, drop = WorkArea(work), learnt_drop(upstream, work)
     folder = area.fetch(FOLDER, key, RECORD)
     left_out = json.loads((folder / ASKED).read_bytes())["left_out"]
     left_out_N = np.isin(drop.sample_ids, left_out)

@@ -25,6 +25,7 @@ from telltale_core.report import ReportConfig
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages.record import (
     DECIDING,
+    JOINED,
     SOURCES,
     STAGES,
     Record,
@@ -32,7 +33,9 @@ from telltale_core.stages.record import (
     alone,
     finish,
     folder_of,
+    judged_folder,
     key_for,
+    learnt_drop,
     open_drop,
     open_losslog,
     read_in,
@@ -101,7 +104,7 @@ def train(
 
         with stopping.in_order():
             try:
-                proxy.train(open_drop(upstream, work), out, from_dict(ProxyConfig, settings, "proxy"), progress=see)
+                proxy.train(learnt_drop(upstream, work), out, from_dict(ProxyConfig, settings, "proxy"), progress=see)
             except Stopped as stopped:
                 area.push("train", key, STAGES["train"].record)
                 log.warning("train: %s", stopped)
@@ -116,7 +119,7 @@ def spectrum(upstream: Record, work: str, settings: Settings, *, key: str | None
         if done:
             return done
         config = from_dict(SpectrumConfig, settings, "spectrum")
-        cohorts = open_drop(upstream, work).cohorts
+        cohorts = learnt_drop(upstream, work).cohorts
         labels = None if cohorts is None else cohorts.number
         spectra.compute_spectrum(open_losslog(upstream, work), labels, area.path("spectrum", key), config)
         return finish("spectrum", key, upstream, settings, area)
@@ -139,14 +142,17 @@ def cluster(
     with alone("cluster", key, upstream, settings, work) as (area, done):
         if done:
             return done
-        drop = open_drop(upstream, work)
-        verdicts.judge(
+        drop, folder = learnt_drop(upstream, work), area.path(STAGES["cluster"].folder, key)
+        joined = "join" in upstream["keys"]
+        verdict = verdicts.judge(
             folder_of(upstream, "spectrum", work),
             drop,
-            area.path(STAGES["cluster"].folder, key),
+            folder / JOINED if joined else folder,
             from_dict(VerdictConfig, settings, "verdict"),
             look=look_for(upstream, work, drop, progress, elsewhere),
         )
+        if joined:
+            verdicts.write_restricted(verdict, open_drop(upstream, work), folder)
         return finish("cluster", key, upstream, settings, area)
 
 
@@ -157,10 +163,10 @@ def report(upstream: Record, work: str, settings: Settings, *, key: str | None =
         if done:
             return done
         reports.write_report(
-            open_drop(upstream, work),
+            learnt_drop(upstream, work),
             open_losslog(upstream, work),
             folder_of(upstream, "spectrum", work),
-            folder_of(upstream, "cluster", work),
+            judged_folder(upstream, work),
             area.path("report", key),
             lineage={
                 "code_version": {name: code_version(STAGES[name].rooms) for name in upstream["keys"]},

@@ -8,6 +8,8 @@ from typing import Literal
 
 from telltale_core.errors import ConfigError
 
+MOST_VERSIONS = 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictConfig:
@@ -41,11 +43,17 @@ class VerdictConfig:
     ``keep``: published like the others. The statement says which."""
     second_look: bool = True
     """Train once more, without the doubtful clusters, where that can decide (four cohorts and more)."""
+    with_history: int = 0
+    """Judge a drop together with so many of the last versions of its dataset: poison may drip over many drops.
+
+    Training and verdict cost as much more as there are more rows. 0: the drop alone."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ConfigError(f"verdict.seed must be >= 0, got {self.seed}")
+        if not 0 <= self.with_history <= MOST_VERSIONS:
+            raise ConfigError(f"verdict.with_history must be in 0..{MOST_VERSIONS} versions, got {self.with_history}")
         if not 0 < self.false_alarm_rate <= 0.5:
             raise ConfigError(f"verdict.false_alarm_rate must be in (0, 0.5], got {self.false_alarm_rate}")
         if not (math.isfinite(self.min_separation) and self.min_separation > 0):

@@ -1,0 +1,97 @@
+"""The verdict on a drop alone, taken from the one on the drop together with published versions of its dataset."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from telltale_core.drop import Drop
+from telltale_core.errors import Corrupt
+from telltale_core.losslog.files import write_json
+from telltale_core.questions import Question, as_record, questions_of
+from telltale_core.verdict.record import Verdict
+
+NEW = "new/"
+"""How the ids of the drop's own rows begin in the joined drop; those of version 3 begin with ``v3/``."""
+_OF_VERSION = re.compile(r"v(\d+)/(.*)", re.DOTALL)
+SUSPECTS = "history.parquet"
+
+
+def write_restricted(joined: Verdict, drop: Drop, folder: Path) -> Verdict:
+    """Return the verdict on ``drop`` and write it to ``folder``, its record last.
+
+    Decisions are those of the joined verdict. ``history.parquet`` names the published rows that it would not keep
+    (``version``, ``sample_id``, ``decision``, ``suspicion``, ``reason``); where there are any, a person is asked.
+    """
+    verdict, suspects = restricted(joined, drop)
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(suspects, folder / SUSPECTS, compression="zstd")
+    pq.write_table(verdict.table, folder / "verdict.parquet", compression="zstd")
+    write_json(folder / "verdict.json", verdict.record)
+    return verdict
+
+
+def restricted(joined: Verdict, drop: Drop) -> tuple[Verdict, pa.Table]:
+    """Return the verdict on ``drop`` alone, in its row order, and the published rows that the joined one suspects."""
+    ids = joined.table["sample_id"].to_pylist()
+    place = {name.removeprefix(NEW): row for row, name in enumerate(ids) if name.startswith(NEW)}
+    wanted = [str(name) for name in drop.sample_ids]
+    if len(place) != len(wanted) or any(name not in place for name in wanted):
+        raise Corrupt(f"the joined verdict does not hold the {len(wanted)} samples of drop {drop.digest[:12]} once")
+    table = joined.table.take(pa.array([place[name] for name in wanted], pa.int64()))
+    table = table.set_column(0, "sample_id", pa.array(wanted, pa.string())).combine_chunks()
+    suspects = _suspects(joined.table)
+    return Verdict(record=_record(joined.record, table, suspects, ids, drop), table=table), suspects
+
+
+def _suspects(table: pa.Table) -> pa.Table:
+    table = table.filter(pc.not_equal(table["decision"], "keep"))
+    parts = [_OF_VERSION.fullmatch(name) for name in table["sample_id"].to_pylist()]
+    table = table.filter(pa.array([part is not None for part in parts], pa.bool_()))
+    known = [part for part in parts if part is not None]
+    return pa.table(
+        {
+            "version": pa.array([int(part[1]) for part in known], pa.int64()),
+            "sample_id": pa.array([part[2] for part in known], pa.string()),
+            **{name: table[name] for name in ("decision", "suspicion", "reason")},
+        }
+    )
+
+
+def _record(joined: dict[str, Any], table: pa.Table, suspects: pa.Table, ids: list[str], drop: Drop) -> dict[str, Any]:
+    decision_n = np.asarray(table["decision"].to_pylist(), dtype=object)
+    counts = {name: int((decision_n == name).sum()) for name in ("keep", "quarantine", "review")}
+    versions = sorted({int(part[1]) for name in ids if (part := _OF_VERSION.fullmatch(name))})
+    before, called = len(ids) - len(decision_n), suspects.filter(pc.equal(suspects["decision"], "quarantine"))
+    said = _numbers(versions)
+    statement = f"{joined['statement']} It was judged together with {before:,} published samples of {said}."
+    questions = questions_of(joined)
+    if joined["poison_found"]:
+        statement += f" Of the quarantined, {counts['quarantine']:,} are of this drop and "
+        statement += f"{called.num_rows:,} were published before."
+    if called.num_rows:
+        text = f"{called.num_rows:,} samples that {said} published stand in the same groups as this drop's suspects: "
+        questions.append(
+            Question(code="history_suspected", text=text + "look at them and at what was trained on them.")
+        )
+    return {
+        **joined,
+        "drop_digest": drop.digest,
+        "statement": statement,
+        "counts": {"samples": len(decision_n), **counts},
+        "questions": as_record(questions),
+        "needs_review": bool(joined["needs_review"] or questions),
+        "history": {"versions": versions, "samples": before, "suspected": called.num_rows},
+    }
+
+
+def _numbers(versions: list[int]) -> str:
+    if len(versions) == 1:
+        return f"version {versions[0]}"
+    return f"versions {', '.join(map(str, versions[:-1]))} and {versions[-1]}"
