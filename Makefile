@@ -18,11 +18,11 @@ demo: $(READY) ## Poison a small real dataset, find the poison, publish the rest
 test: $(READY) ## Run the whole test suite, the import-layer check included
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --durations=10
 
-test-fast: $(READY) ## Run what trains nothing and needs no server and no Prefect (under 3 minutes on two cores)
+test-fast: $(READY) ## Run what trains nothing and needs no server and no Prefect
 	CHIPS_FAST=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not trains and not server and not slow" -n auto --maxprocesses 4
 
 # Every combination runs, whatever the others did; one that fails fails the target.
-test-chips: $(READY) ## Run every test that trains in float32 and bfloat16 with three seeds each (about an hour)
+test-chips: $(READY) ## Run every test that trains in float32 and bfloat16 with three seeds each
 	@failed=; for precision in float32 bfloat16; do for seed in 0 1 2; do echo "== $$precision, seed $$seed"; \
 	  CHIPS_PRECISION=$$precision CHIPS_SEED=$$seed OMP_NUM_THREADS=1 $(BIN)/pytest -q -m trains -n auto --maxprocesses 4 \
 	    --dist loadfile || failed="$$failed $$precision/$$seed"; done; done; \

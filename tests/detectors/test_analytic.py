@@ -55,6 +55,7 @@ def test_activation_clustering_calls_the_class_with_two_modes_and_flags_the_smal
         assert [k for k, found in detector.details_["classes"].items() if found["called"]] == ["0"]
 
 
+@pytest.mark.trains
 def test_exclusionary_reclassification_asks_a_model_that_never_saw_the_cluster() -> None:
     evidence, truth = made(each=80, poison=40)
     labels, images = evidence.labels.copy(), evidence.inputs.copy()

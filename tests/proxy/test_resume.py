@@ -24,9 +24,15 @@ def processes():
     return context
 
 
+def linger(progress):
+    """Keep a training that is to be killed at the end of each epoch, however late the kill comes on a busy machine."""
+    if progress.step % 10 == 0:
+        time.sleep(5)
+
+
 def kill_when(processes, there, arguments, after_s=0.0):
     """Train in a process of its own and kill it ``after_s`` after ``there()``; return whether it was still at work."""
-    process = processes.Process(target=train, args=arguments)
+    process = processes.Process(target=train, args=(*arguments, linger))
     process.start()
     while process.is_alive() and not there():
         time.sleep(0.0005)

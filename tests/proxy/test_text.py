@@ -94,7 +94,7 @@ def test_a_width_that_the_heads_cannot_share_is_refused():
 
 
 @pytest.mark.trains
-@pytest.mark.parametrize(("name", "rate"), [("text_cnn", 0.05), ("text_transformer", 0.02)])
+@pytest.mark.parametrize(("name", "rate"), [("text_cnn", 0.05), ("text_transformer", 0.005)])
 def test_a_drop_of_texts_is_trained_and_new_texts_are_judged(drop, tmp_path, name, rate):
     epochs = 8 if name == "text_cnn" else 25
     config = ProxyConfig(model=name, epochs=epochs, width=16, lr=rate, device="cpu", threads=1)
