@@ -27,7 +27,7 @@ def changes(
     if not versions:
         return []
     last = versions[-1]
-    before: Mapping[str, Any] = last.manifest["drop"].get("reading") or {}
+    before: Mapping[str, Any] = last.manifest.get("reading") or {}
     found = [
         *_kinds(before, reading),
         *_columns(last.manifest.get("schema") or [], columns),

@@ -109,12 +109,8 @@ def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: M
     return {
         "run_key": run_key,
         "dataset": shown(url),
-        "drop": {
-            "digest": drop.digest,
-            "name": manifest.get("name"),
-            "source": shown(manifest.get("source")),
-            "reading": reading_of(manifest),
-        },
+        "drop": {"digest": drop.digest, "name": manifest.get("name"), "source": shown(manifest.get("source"))},
+        "reading": reading_of(manifest),
         "lineage": dict(lineage),
         "verdict": judged.record,
     }

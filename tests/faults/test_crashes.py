@@ -80,4 +80,4 @@ def test_f11_publishing_creates_reads_and_lists_and_neither_overwrites_nor_delet
     for run_key in ("run-1", "run-1"):
         publish(*earlier, store, run_key=run_key, lineage=support.CODE)
     assert verify(store).ok
-    assert {operation for operation, _ in transport.calls} == {"create", "get", "stat", "scan"}
+    assert {operation for operation, _ in transport.calls} == {"create", "persist", "get", "stat", "scan"}
