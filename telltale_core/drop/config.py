@@ -118,16 +118,21 @@ class DropConfig(Declared):
     """Settings of the ingest stage: what is declared about the drop, limits, and the rule for duplicates.
 
     ``duplicates``: rows with the same bytes and value under two ids are legal and kept (``"keep"``), or the later ones
-    are rejected (``"reject"``). A repeated *id* is always rejected.
+    are rejected (``"reject"``). A repeated *id* is always rejected. ``fold_classes``: spellings of a class that differ
+    in normal form, invisible characters or blanks are one class, and what else looks alike is asked about (``"safe"``);
+    all that look alike are one class (``"all"``); every spelling is a class of its own (``"exact"``).
     """
 
     duplicates: Literal["keep", "reject"] = "keep"
+    fold_classes: Literal["exact", "safe", "all"] = "safe"
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         Declared.__post_init__(self)
         if self.duplicates not in {"keep", "reject"}:
             raise ConfigError(f'duplicates must be "keep" or "reject", got {self.duplicates!r}')
+        if self.fold_classes not in {"exact", "safe", "all"}:
+            raise ConfigError(f'fold_classes must be "exact", "safe" or "all", got {self.fold_classes!r}')
 
 
 def declared_by_toml(text: bytes) -> Declared:

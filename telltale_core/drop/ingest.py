@@ -27,6 +27,7 @@ from telltale_core.drop.source import Source, open_source, public_source
 from telltale_core.drop.values import ValueSurvey, decide_task
 from telltale_core.drop.writing import DropWriter
 from telltale_core.errors import BadInput, TelltaleError
+from telltale_core.questions import as_record
 
 log = logging.getLogger(__name__)
 DEFAULTS = DropConfig()
@@ -183,6 +184,8 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
             f"{value}_column": roles.values_named,
             "num_classes": task.num_classes,
         },
+        "spellings": list(task.classes.folded),
+        "questions": as_record(task.classes.questions()),
         "config": to_dict(config),
     }
     given = {key for key, setting in manifest["config"].items() if setting is not None}

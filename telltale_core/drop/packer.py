@@ -128,7 +128,9 @@ class Packer:
             row.media = kept.media
         if records:
             numbers = [record[self._value] for record in records]
-            values = Values(numbers=numbers, label_names=self._task.label_names, task=self._task.name)
+            task = self._task
+            respelt = None if self._value == "target" or task.flags else task.classes.published
+            values = Values(numbers=numbers, label_names=task.label_names, task=task.name, published=respelt)
             self._writer.samples.add(table_of(samples_schema(several=self._task.several), records))
             self._writer.payload.add(self._reader.payload(batch, positions, values))
         if rejected:

@@ -22,7 +22,7 @@ FORMAT = "telltale.drop/1"
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
 NAMED_BY = ("format", "modality", "task", "columns", "label_names", "num_classes", "input", "counts", "files")
 # What one ingest knows about where its rows came from. Not part of the name: two ingests of the same rows may differ.
-ORIGIN = ("name", "source", "inferred", "config", "ignored_files")
+ORIGIN = ("name", "source", "inferred", "config", "ignored_files", "questions")
 
 SAMPLES = pa.schema(
     [

@@ -6,7 +6,7 @@ import abc
 import base64
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,11 +65,15 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """What the kept rows of a batch were validated to: their labels or targets, and the class names if known."""
+    """What the kept rows of a batch were validated to: their labels or targets, and the class names if known.
+
+    ``published`` takes a label as it stands to how it is published: what is judged as one class is one there, too.
+    """
 
     numbers: Sequence[Answer]
     label_names: tuple[str, ...] | None
     task: str
+    published: Callable[[object], object] | None = None
 
 
 class Reader(abc.ABC):
