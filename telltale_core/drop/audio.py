@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.losses import Loss
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Media
 from telltale_core.drop.reasons import bad
@@ -27,6 +28,9 @@ USUAL_MOST_S = 10.0
 WHOLE_SHARE = 0.99  # of the recordings fit the packed length whole
 BLOCK_FRAMES = 1 << 16
 FULL = 32768.0
+APART = 0.01  # of the power: what the channels of a recording do not share and their mean loses
+ABOVE = 0.002  # of the power: what is lost above the packed rate, filters' edges aside
+COARSE = {"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "VORBIS", "OPUS"}  # hold no more than 16 bits
 Probe = tuple[int, int]  # rate in Hz, length in hundredths of a second, rounded up
 
 UNSTATED = 1 << 62
@@ -135,33 +139,56 @@ class AudioDecoder(Decoder):
 
     def decode(self, media: Media, packing: Packing) -> np.ndarray:
         """Return the recording as (length,) int16, followed by silence where it is shorter."""
+        return self.examined(media, packing)[0]
+
+    def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
+        """Return what :meth:`decode` does, and what of the recording it does not hold."""
         rate, length = int(packing.settings["rate"]), packing.shape[0]
+        lost = Loss.NONE
         if isinstance(media, bytes):
             with self._opened(media) as file:
-                own = file.samplerate
-                wave = self._read(file, math.ceil(length * own / rate) + own // 10)
+                own, frames = file.samplerate, file.frames
+                wave, apart = self._read(file, math.ceil(length * own / rate) + own // 10)
+                if apart > APART:
+                    lost |= Loss.CHANNELS
+                if file.subtype not in COARSE and (np.rint(wave * FULL) != wave * FULL).any() and file.channels == 1:
+                    lost |= Loss.BITS
         else:
             own, wave = self._given_rate(), self._values(media)
+            frames = len(wave)
+        if frames * rate > length * own + rate:  # a frame more or less is rounding
+            lost |= Loss.LENGTH
         packed = np.zeros(length, dtype=np.int16)
-        found = _to_int16(_resampled(wave, own, rate)[:length])
+        resampled = _resampled(wave, own, rate)
+        if own > rate and np.square(wave).mean() > (1 + ABOVE) * np.square(resampled).mean():
+            lost |= Loss.RATE
+        found = _to_int16(resampled[:length])
         packed[: len(found)] = found
-        return packed
+        return packed, lost
 
-    def _read(self, file: Any, wanted: int) -> np.ndarray:
-        """Return the first ``wanted`` frames in one channel; all are decoded, so that a truncated file is found out."""
+    def _read(self, file: Any, wanted: int) -> tuple[np.ndarray, float]:
+        """Return the first ``wanted`` frames in one channel, and which share of the power its channels have apart.
+
+        All frames are decoded, so that a truncated file is found out.
+        """
         kept: list[np.ndarray] = []
+        power = apart = 0.0
         seen, stated = 0, file.frames
         while len(block := file.read(BLOCK_FRAMES, dtype="float64", always_2d=True)):
             if not np.isfinite(block).all():
                 raise bad("values_invalid", "the recording holds values that are NaN or infinite")
+            mean = block.mean(axis=1)
             if seen < wanted:
-                kept.append(block.mean(axis=1)[: wanted - seen])
+                kept.append(mean[: wanted - seen])
+            if block.shape[1] > 1:
+                power += float(np.square(block).sum())
+                apart += float(np.square(block - mean[:, None]).sum())
             seen += len(block)
             if seen > stated:
                 break
         if seen != stated:
             raise bad("media_unreadable", f"the header states {stated} frames, {seen} can be decoded")
-        return np.concatenate(kept)
+        return np.concatenate(kept), apart / power if power else 0.0
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002
         """Return inline values as a WAV file of 16 bits at the rate that was given."""

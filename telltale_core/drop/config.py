@@ -7,6 +7,7 @@ import tomllib
 from typing import Literal
 
 from telltale_core.config import from_dict
+from telltale_core.drop.losses import WORDS
 from telltale_core.drop.reasons import bad
 from telltale_core.errors import ConfigError
 from telltale_core.modality import modalities, modality_named
@@ -120,9 +121,11 @@ class DropConfig(Declared):
     ``duplicates``: rows with the same bytes and value under two ids are legal and kept (``"keep"``), or the later ones
     are rejected (``"reject"``). A repeated *id* is always rejected. ``fold_classes``: spellings of a class that differ
     in normal form, invisible characters or blanks are one class, and what else looks alike is asked about (``"safe"``);
-    all that look alike are one class (``"all"``); every spelling is a class of its own (``"exact"``).
+    all that look alike are one class (``"all"``); every spelling is a class of its own (``"exact"``). ``accept_loss``
+    names losses of information that need no person (:mod:`telltale_core.drop.losses`).
     """
 
+    accept_loss: tuple[str, ...] | None = None
     duplicates: Literal["keep", "reject"] = "keep"
     fold_classes: Literal["exact", "safe", "all"] = "safe"
     limits: Limits = Limits()
@@ -131,6 +134,9 @@ class DropConfig(Declared):
         Declared.__post_init__(self)
         if self.duplicates not in {"keep", "reject"}:
             raise ConfigError(f'duplicates must be "keep" or "reject", got {self.duplicates!r}')
+        for word in self.accept_loss or ():
+            if word not in WORDS:
+                raise ConfigError(f"accept_loss may hold {', '.join(WORDS)}; got {word!r}")
         if self.fold_classes not in {"exact", "safe", "all"}:
             raise ConfigError(f'fold_classes must be "exact", "safe" or "all", got {self.fold_classes!r}')
 

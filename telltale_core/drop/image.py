@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.losses import Loss, lost_of_image
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Media
 from telltale_core.drop.reasons import bad
@@ -120,17 +121,26 @@ class ImageDecoder(Decoder):
 
     def decode(self, media: Media, packing: Packing) -> np.ndarray:
         """Return the image as H x W x 3 uint8 in the packed size."""
+        return self.examined(media, packing)[0]
+
+    def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
+        """Return what :meth:`decode` does, and what of the image it does not hold."""
         if isinstance(media, bytes):
             with self._opened(media) as image:
                 image.load()
-                pixels = _rgb(image)
+                pixels, lost = _rgb(image), lost_of_image(image, media)
         else:
-            pixels = self._to_bytes(self._pixels(media), packing.settings["scale"])
+            found = self._pixels(media)
+            pixels, lost = self._to_bytes(found, packing.settings["scale"]), Loss.NONE
+            if found.ndim == 3 and found.shape[2] == 4 and found[..., 3].min() < found[..., 3].max():
+                lost |= Loss.ALPHA
         height, width = packing.shape[:2]
+        if pixels.shape[0] > height or pixels.shape[1] > width:
+            lost |= Loss.RESIZED
         if pixels.shape[:2] != (height, width):
             resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
             pixels = np.asarray(resized)
-        return pixels
+        return pixels, lost
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:
         """Return inline values as a PNG: at their own size where they are bytes, else as packed."""

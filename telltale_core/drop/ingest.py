@@ -15,14 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
 from telltale_core.drop.config import DropConfig, check_settings, combined, declared_by_toml
 from telltale_core.drop.formats import open_reader
 from telltale_core.drop.layout import find_roles
+from telltale_core.drop.notes import take_notes
 from telltale_core.drop.packer import Job, Packer, Plan, Tally
 from telltale_core.drop.reasons import bad
-from telltale_core.drop.record import FILES, FORMAT, Drop, check_counts, drop_digest, samples_schema, verify_drop
+from telltale_core.drop.record import FILES, FORMAT, NOTES, Drop, check_counts, drop_digest, samples_schema, verify_drop
 from telltale_core.drop.source import Source, open_source, public_source
 from telltale_core.drop.values import ValueSurvey, decide_task
 from telltale_core.drop.writing import DropWriter
@@ -57,7 +60,11 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
         for name, data in plan.packing.files.items():
             (space / "drop" / name).write_bytes(data)
         manifest = _manifest(opened, job, plan, tally)
-        manifest["files"] = {name: sha256_file(space / "drop" / name) for name in (*FILES, *plan.packing.files)}
+        noted = take_notes(Drop(path=space / "drop", manifest=manifest), np.array(tally.lost, dtype=np.int32), config)
+        manifest |= {"lost": noted.lost, "repeats": noted.repeats}
+        manifest["questions"] += as_record(noted.questions)
+        notes = [NOTES] if (space / "drop" / NOTES).exists() else []
+        manifest["files"] = {name: sha256_file(space / "drop" / name) for name in (*FILES, *notes, *plan.packing.files)}
         manifest["digest"] = drop_digest(manifest)
         drop = _move_into_place(space / "drop", drops_dir / manifest["digest"], manifest)
     counts = manifest["counts"]

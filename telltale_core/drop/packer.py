@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections import Counter
 from typing import Any
 
@@ -40,7 +41,10 @@ class Plan:
 
 @dataclasses.dataclass(slots=True)
 class Tally:
-    """What became of the rows; ``values`` are the labels that occur, ``different`` up to two answers."""
+    """What became of the rows; ``values`` are the labels that occur, ``different`` up to two answers.
+
+    ``lost`` holds of every kept row, in order, what its packed sample does not hold (:class:`Loss`).
+    """
 
     kept: int = 0
     rejected: int = 0
@@ -48,6 +52,7 @@ class Tally:
     by_reason: Counter[str] = dataclasses.field(default_factory=Counter)
     values: set[int] = dataclasses.field(default_factory=set)
     different: set[Answer] = dataclasses.field(default_factory=set)
+    lost: array[int] = dataclasses.field(default_factory=lambda: array("i"))
 
     @property
     def seen(self) -> int:
@@ -142,7 +147,7 @@ class Packer:
         if row.media is None:
             raise bad("media_missing", "the row has no media")
         number = self._task.number(row.value)
-        sample = self._decoder.decode(row.media, self._packing)
+        sample, lost = self._decoder.examined(row.media, self._packing)
         media = row.media if isinstance(row.media, bytes) else self._decoder.portable(row.media, sample)
         content = sha256_bytes(media)
         name = self._named(number)
@@ -151,6 +156,7 @@ class Packer:
         repeated = self._identities.admit(sample_id, signature)
         self.tally.same_content += repeated
         self.tally.kept += 1
+        self.tally.lost.append(int(lost))
         if self._value == "label":
             self.tally.values.update(_labels(number))
         if len(self.tally.different) < 2:

@@ -12,6 +12,7 @@ from collections.abc import Hashable
 import numpy as np
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.losses import Loss
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Media
 from telltale_core.drop.reasons import bad, shown
@@ -65,13 +66,18 @@ class TextDecoder(Decoder):
 
     def decode(self, media: Media, packing: Packing) -> np.ndarray:
         """Return the ids, padded with 0; of a text that is too long the first and the last half of the length."""
+        return self.examined(media, packing)[0]
+
+    def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
+        """Return what :meth:`decode` does, and whether the text is longer than that."""
         (length,) = packing.shape
         ids = ids_of(open_tokenizer(packing.files[TOKENIZER]), self._parts(media))
-        if len(ids) > length:
+        lost = Loss.LENGTH if len(ids) > length else Loss.NONE
+        if lost:
             ids = ids[: length - length // 2] + ids[len(ids) - length // 2 :]
         packed = np.full(length, PAD, dtype=packing.dtype)
         packed[: len(ids)] = ids
-        return packed
+        return packed, lost
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002 - a decoder
         """Return the text in UTF-8; of several columns, their JSON."""

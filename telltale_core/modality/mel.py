@@ -6,6 +6,7 @@ triangular bands, each of height 1.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ class MelPlan:
     hop: int
     frames: int
 
+    @functools.lru_cache(maxsize=8)  # noqa: B019 - a plan is five numbers
     def matrix(self) -> npt.NDArray[np.float64]:
         """Return the weights of the bands by frequency, (window // 2 + 1, BANDS), each in [0, 1]."""
         top = 2595.0 * np.log10(1.0 + self.rate / 2 / 700.0)
