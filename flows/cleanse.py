@@ -20,7 +20,7 @@ from tasks.train import train
 from tasks.train_elsewhere import deployed, train_elsewhere
 from telltale_core.config import from_dict, to_dict
 from telltale_core.proxy.local_model import by_content
-from telltale_core.stages import CleanseConfig, check_addresses
+from telltale_core.stages import CleanseConfig, check_addresses, drop_settings
 
 log = logging.getLogger(__name__)
 STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview", "rejected": "Rejected"}
@@ -68,8 +68,9 @@ def cleanse(
     check_addresses(source, destination, work)
     settings = to_dict(from_dict(CleanseConfig, config or {}))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
-    drop = policy.run(ingest, source, work, settings["drop"])
     trainer = train_on if deployed(train_on) else ""
+    settings["drop"] = drop_settings(settings, elsewhere=bool(trainer))
+    drop = policy.run(ingest, source, work, settings["drop"])
     if trainer:
         losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=trainer)
     else:

@@ -24,6 +24,8 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
     """
     record = _walk("ingest", source, work, read_settings(config, settings))
     from telltale_core import stages
+    from telltale_core.drop.said import noted_lines
+    from telltale_core.questions import questions_of
 
     manifest = stages.read_record(record, "ingest", work)
     counts = manifest["counts"]
@@ -32,8 +34,11 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
         f"{counts['kept']:,} of {counts['seen']:,} rows kept, {counts['rejected']:,} rejected",
         f"columns: {', '.join(f'{role} = {name}' for role, name in manifest['columns'].items() if name)}",
     ]
+    lines += noted_lines(manifest)
+    lines += [f"a person must decide: {question.text}; {question.cure}" for question in questions_of(manifest)]
     reasons = sorted(counts["by_reason"].items())
-    shown = {name: manifest[name] for name in ("name", "modality", "task", "columns", "num_classes", "counts")}
+    told = ("name", "modality", "task", "columns", "num_classes", "counts", "spellings", "lost", "repeats", "questions")
+    shown = {name: manifest[name] for name in told}
     return _outcome(record, work, lines, shown, heads=("rejected because", "rows") if reasons else (), rows=reasons)
 
 
@@ -149,6 +154,7 @@ def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
     from telltale_core.proxy import ProgressBar
 
     settings = to_dict(config)
+    settings["drop"] = stages.drop_settings(settings)
     upstream: Any = source
     for name in ORDER[: ORDER.index(last) + 1]:
         options: dict[str, Any] = {"progress": ProgressBar()} if name in ("train", "cluster") else {}

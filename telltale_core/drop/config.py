@@ -122,10 +122,12 @@ class DropConfig(Declared):
     are rejected (``"reject"``). A repeated *id* is always rejected. ``fold_classes``: spellings of a class that differ
     in normal form, invisible characters or blanks are one class, and what else looks alike is asked about (``"safe"``);
     all that look alike are one class (``"all"``); every spelling is a class of its own (``"exact"``). ``accept_loss``
-    names losses of information that need no person (:mod:`telltale_core.drop.losses`).
+    names losses of information that need no person (:mod:`telltale_core.drop.losses`). ``largest_image`` is the side up
+    to which images keep their size where ``image_size`` is not given, 64 for ``None``.
     """
 
     accept_loss: tuple[str, ...] | None = None
+    largest_image: int | None = None
     duplicates: Literal["keep", "reject"] = "keep"
     fold_classes: Literal["exact", "safe", "all"] = "safe"
     limits: Limits = Limits()
@@ -134,6 +136,8 @@ class DropConfig(Declared):
         Declared.__post_init__(self)
         if self.duplicates not in {"keep", "reject"}:
             raise ConfigError(f'duplicates must be "keep" or "reject", got {self.duplicates!r}')
+        if self.largest_image is not None and not 32 <= self.largest_image <= MAX_SIDE:
+            raise ConfigError(f"largest_image must be in 32..{MAX_SIDE}, got {self.largest_image}")
         for word in self.accept_loss or ():
             if word not in WORDS:
                 raise ConfigError(f"accept_loss may hold {', '.join(WORDS)}; got {word!r}")

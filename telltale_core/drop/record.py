@@ -188,13 +188,21 @@ class Drop:
     @functools.cached_property
     def notes(self) -> pa.Table | None:
         """``sample_id, lost, repeat_of, repeats`` in the order of the samples; None where there is nothing to note."""
-        return _read(self.path / NOTES) if NOTES in self.manifest["files"] else None
+        return _read(self.path / NOTES) if NOTES in self.manifest.get("files", {}) else None
 
     @property
     def repeats(self) -> np.ndarray:
         """Size of each sample's group of near-duplicates, (N,) int64, 1 for a sample that nothing is near to."""
         notes = self.notes
         return np.ones(len(self), dtype=np.int64) if notes is None else notes.column("repeats").to_numpy()
+
+    @property
+    def leaders(self) -> np.ndarray:
+        """Id of the sample that each near-duplicate is near to, its group's name, (N,) of text; its own for others."""
+        if self.notes is None:
+            return self.sample_ids
+        near = self.notes.column("repeat_of").to_pylist()
+        return np.array([own if one is None else one for own, one in zip(self.sample_ids, near, strict=True)])
 
     @property
     def weights(self) -> np.ndarray:

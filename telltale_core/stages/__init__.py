@@ -10,6 +10,7 @@ run calls the drop and where it found it (the same rows may have been found else
 """
 
 from telltale_core.stages.config import CleanseConfig
+from telltale_core.stages.picture_size import drop_settings
 from telltale_core.stages.record import (
     STAGES,
     Record,
@@ -31,6 +32,7 @@ __all__ = [
     "answered",
     "check_addresses",
     "cluster",
+    "drop_settings",
     "folder_of",
     "ingest",
     "key_for",
