@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 BANDS = 40
-MOST_FRAMES = 256
+MANY_FRAMES = 256
 FLOOR = 1e-7
 """Power that is added before the logarithm: a silent frame stands about 70 dB below a full-scale tone's."""
 
@@ -43,12 +43,13 @@ class MelPlan:
 
 
 def plan_for(rate: int, length: int) -> MelPlan:
-    """Return windows of 45 to 90 ms at hops of half of that, longer where ``length`` samples make too many frames.
+    """Return windows of 45 to 90 ms at hops of half of that, up to all of it where ``length`` samples make many frames.
 
-    Recognisers of speech take about half of that; the longer ones cost a net half as much.
+    Recognisers of speech take about half of that; the longer ones cost a net half as much. No sound lies between two
+    windows, however long the recording.
     """
     window = 1 << max(5, round(np.log2(rate * 0.064)))
-    hop = max(window // 2, -(-length // MOST_FRAMES))
+    hop = max(window // 2, min(window, -(-length // MANY_FRAMES)))
     return MelPlan(rate=rate, window=window, hop=hop, frames=length // hop + 1)
 
 
