@@ -16,16 +16,16 @@ def noted_lines(manifest: Mapping[str, Any]) -> list[str]:
     kind = modality_named(str(manifest["modality"])).plural
     lines = []
     for folded in manifest.get("spellings", ())[:MOST]:
-        ways = ", ".join(f"{shown(text)} ({rows:,} rows)" for text, rows in list(folded["spellings"].items())[:MOST])
-        lines.append(f"The class {shown(folded['class'])} is written {ways}: published in one spelling.")
+        ways = ", ".join(f"{shown(text)} ({rows:,})" for text, rows in list(folded["spellings"].items())[:MOST])
+        lines.append(f"The class {shown(folded['class'])} is written in several ways and published in one: {ways}.")
     lost = manifest.get("lost", {})
     for word, count in lost.get("by_cause", {}).items():
-        lines.append(f"{count:,} {kind} {lost['said'][word]} ({word}).")
+        lines.append(f"Lost ({word}): {count:,} of the {kind} {lost['said'][word]}.")
     repeats = manifest.get("repeats", {})
     if repeats.get("groups"):
         largest = repeats["largest"][0]
         lines.append(
-            f"{repeats['samples']:,} {kind} are near-duplicates, in {repeats['groups']:,} groups; the largest has "
+            f"Near-duplicates: {repeats['samples']:,} of the {kind}, groups: {repeats['groups']:,}, the largest of "
             f"{largest['size']:,} ({shown(largest['sample_id'])}).{_mixed(repeats['under_two_labels'])}"
         )
     return lines
@@ -36,4 +36,4 @@ def _mixed(mixed: Mapping[str, Any]) -> str:
         return ""
     first = mixed["largest"][0]
     labels = ", ".join(f"{shown(name)} ({count:,})" for name, count in list(first["labels"].items())[:MOST])
-    return f" In {mixed['groups']:,} groups the answers differ, such as {shown(first['sample_id'])}: {labels}."
+    return f" Groups with different answers: {mixed['groups']:,}, such as {shown(first['sample_id'])}: {labels}."
