@@ -23,7 +23,7 @@ from tasks.train_elsewhere import deployed, train_elsewhere
 from telltale_core import stages
 from telltale_core.config import to_dict
 from telltale_core.proxy.local_model import by_content
-from telltale_core.stages import check_addresses, earlier_versions, settings_of
+from telltale_core.stages import check_addresses, drop_settings, earlier_versions, settings_of
 
 log = logging.getLogger(__name__)
 STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview", "rejected": "Rejected"}
@@ -73,7 +73,9 @@ def cleanse(
     check_addresses(source, destination, work)
     settings = to_dict(settings_of(config or {}, destination))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
-    verdict = judged(source, destination, work, settings, train_on if deployed(train_on) else "")
+    trainer = train_on if deployed(train_on) else ""
+    settings["drop"] = drop_settings(settings, elsewhere=bool(trainer))
+    verdict = judged(source, destination, work, settings, trainer)
     artifacts.show_verdict(verdict, work)
     page = policy.run(report, verdict, work, settings["report"])
     place = (page, destination, work, settings["publish"])

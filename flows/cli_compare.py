@@ -77,6 +77,7 @@ def compare(
         raise ConfigError("compare keeps its opinions beside the training: --work must be a local folder")
     check_url(source)
     chosen = to_dict(read_settings(config, settings))
+    chosen["drop"] = stages.drop_settings(chosen)
     ingested = stages.ingest(source, work, chosen["drop"])
     trained = stages.train(ingested, work, chosen["proxy"], progress=ProgressBar())
     drop = stages.open_drop(trained, work)

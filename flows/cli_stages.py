@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from telltale_core.stages import CleanseConfig, Record
 
 log = logging.getLogger(__name__)
-SHOWN = ("name", "modality", "task", "columns", "num_classes", "counts", "unread", "questions")
+SHOWN = (
+    "name", "modality", "task", "columns", "num_classes", "counts", "spellings", "lost", "repeats", "unread",
+    "questions",
+)  # fmt: skip
 ORDER = ("ingest", "train", "spectrum", "cluster", "report")
 
 
@@ -30,6 +33,7 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
     """
     record = _walk("ingest", source, work, read_settings(config, settings))
     from telltale_core import stages
+    from telltale_core.drop.said import noted_lines
 
     manifest = stages.read_record(record, "ingest", work)
     counts = manifest["counts"]
@@ -38,6 +42,7 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
         f"{counts['kept']:,} of {counts['seen']:,} rows kept, {counts['rejected']:,} rejected",
         f"columns: {', '.join(f'{role} = {name}' for role, name in manifest['columns'].items() if name)}",
         *_unread(manifest["unread"]),
+        *noted_lines(manifest),
         *asked(manifest["questions"]),
     ]
     reasons = sorted(counts["by_reason"].items())
@@ -181,6 +186,7 @@ def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
     from telltale_core.config import to_dict
 
     settings = to_dict(config)
+    settings["drop"] = stages.drop_settings(settings)
     if config.verdict.with_history:
         log.warning("verdict.with_history has no effect here: only `telltale cleanse` knows the dataset")
     readings = stages.readings(settings["drop"])

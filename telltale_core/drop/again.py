@@ -10,7 +10,7 @@ from telltale_core.config import from_dict
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Media
-from telltale_core.drop.record import FILES, Drop
+from telltale_core.drop.record import FILES, NOTES, Drop
 from telltale_core.modality import modality_named
 
 
@@ -25,7 +25,7 @@ def pack(drop: Drop, media: Iterable[Media]) -> np.ndarray:
         dtype=drop.manifest["input"]["dtype"],
         rule=str(settings.pop("rule", "")),
         settings={name: value for name, value in settings.items() if name != "shape"},
-        files={name: drop.file_bytes(name) for name in drop.manifest["files"] if name not in FILES},
+        files={name: drop.file_bytes(name) for name in drop.manifest["files"] if name not in (*FILES, NOTES)},
     )
     decoder = modality_named(drop.modality).decoder(from_dict(DropConfig, drop.manifest["config"], "drop"))
     with decoder.session():

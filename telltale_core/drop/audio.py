@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.losses import Loss
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Media
 from telltale_core.drop.reasons import bad
@@ -23,10 +25,16 @@ from telltale_core.modality.contract import Decoder
 FORMATS = {"WAV", "WAVEX", "FLAC", "OGG"}
 LOWEST_RATE = 1_000
 USUAL_RATE = 16_000  # Hz: drops of higher rates are packed at this one
-USUAL_MOST_S = 10.0
+USUAL_MOST_S = 30.0
+SHORT_S = 10.0  # recordings are packed whole up to that, however many they are
+PACKED_BYTES = 8 << 30  # so much may all recordings take where they are packed longer than that
+CROPS = 4  # of a recording that is longer than what is packed, from its beginning to its end
 WHOLE_SHARE = 0.99  # of the recordings fit the packed length whole
 BLOCK_FRAMES = 1 << 16
 FULL = 32768.0
+APART = 0.01  # of the power: what the channels of a recording do not share and their mean loses
+ABOVE = 0.005  # of the power: what is lost above half of the packed rate
+COARSE = {"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "VORBIS", "OPUS"}  # hold no more than 16 bits
 Probe = tuple[int, int]  # rate in Hz, length in hundredths of a second, rounded up
 
 UNSTATED = 1 << 62
@@ -45,6 +53,15 @@ MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"PK\x03\x04": "zip",
 }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Crop:
+    """The frames of a recording from ``start`` to ``stop``, of which ``size`` samples are packed."""
+
+    start: int
+    stop: int
+    size: int
 
 
 class AudioDecoder(Decoder):
@@ -131,7 +148,8 @@ class AudioDecoder(Decoder):
         lengths = np.array(sorted(by_length))
         counts = np.array([by_length[int(length)] for length in lengths]).cumsum()
         fitting = int(lengths[np.searchsorted(counts, WHOLE_SHARE * counts[-1])]) / 100
-        seconds = self._most_s or min(fitting, USUAL_MOST_S)
+        room = PACKED_BYTES / (2 * rate * int(counts[-1]))
+        seconds = self._most_s or min(fitting, max(SHORT_S, min(USUAL_MOST_S, room)))
         seconds = min(seconds, int(lengths[-1]) / 100)
         whole = int(counts[np.searchsorted(lengths, round(100 * seconds), side="right") - 1]) if len(lengths) else 0
         return Packing(
@@ -139,49 +157,74 @@ class AudioDecoder(Decoder):
             dtype="int16",
             settings={"rate": rate, "seconds": seconds, "channels": "averaged", "resampling": "polyphase"},
             rule=f"{rate} Hz ({'as given' if self._rate else f'most have {usual} Hz'}), {seconds:g} s: "
-            f"{whole} of {counts[-1]} recordings fit whole, longer ones keep their beginning",
+            f"{whole} of {counts[-1]} recordings fit whole, of longer ones {CROPS} crops",
         )
 
     def decode(self, media: Media, packing: Packing) -> np.ndarray:
         """Return the recording as (length,) int16, followed by silence where it is shorter."""
+        return self.examined(media, packing)[0]
+
+    def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
+        """Return what :meth:`decode` does, and what of the recording it does not hold."""
         rate, length = int(packing.settings["rate"]), packing.shape[0]
+        lost = Loss.NONE
         if isinstance(media, bytes):
             with self._opened(media) as file:
                 own = file.samplerate
-                wave = self._read(file, self._wanted(length, own, rate))
+                crops = _crops(file.frames, own, rate, length)
+                self._check_room(crops, own)
+                waves, apart = self._read(file, crops)
+                if apart > APART:
+                    lost |= Loss.CHANNELS
+                if file.subtype not in COARSE and file.channels == 1 and any(_finer(wave) for wave in waves):
+                    lost |= Loss.BITS
         else:
             own, wave = self._given_rate(), self._values(media)
+            crops = _crops(len(wave), own, rate, length)
+            waves = [wave[crop.start : crop.stop] for crop in crops]
+        if len(crops) > 1:
+            lost |= Loss.LENGTH
+        resampled = [_resampled(wave, own, rate) for wave in waves]
+        if own > rate and any(_above(wave, own, rate) > ABOVE for wave in waves):
+            lost |= Loss.RATE
         packed = np.zeros(length, dtype=np.int16)
-        found = _to_int16(_resampled(wave, own, rate)[:length])
+        found = np.concatenate([_to_int16(wave[: crop.size]) for wave, crop in zip(resampled, crops, strict=True)])
         packed[: len(found)] = found
-        return packed
+        return packed, lost
 
-    def _wanted(self, length: int, own: int, rate: int) -> int:
-        """Return how many frames make a packed sample; ``audio_too_long`` if they would not fit a row's memory."""
-        wanted, limit = math.ceil(length * own / rate) + own // 10, self._limits.max_decoded_row_bytes
+    def _check_room(self, crops: Sequence[_Crop], own: int) -> None:
+        """Raise ``audio_too_long`` where the frames that make a packed sample would not fit a row's memory."""
+        wanted, limit = sum(crop.stop - crop.start for crop in crops), self._limits.max_decoded_row_bytes
         if wanted * 8 > limit:
             raise bad(
                 "audio_too_long",
-                f"the first {length / rate:g} s at {own} Hz take {wanted * 8} bytes, more than max_decoded_row_bytes="
-                f"{limit}: lower max_seconds",
+                f"the {wanted / own:g} s that are packed of it, at {own} Hz, take {wanted * 8} bytes, more than "
+                f"max_decoded_row_bytes={limit}: lower max_seconds",
             )
-        return wanted
 
-    def _read(self, file: Any, wanted: int) -> np.ndarray:
-        """Return the first ``wanted`` frames in one channel; all are decoded, so that a truncated file is found out."""
-        kept: list[np.ndarray] = []
+    def _read(self, file: Any, crops: Sequence[_Crop]) -> tuple[list[np.ndarray], float]:
+        """Return the frames of the crops in one channel, and which share of the power its channels have apart.
+
+        All frames are decoded, so that a truncated file is found out.
+        """
+        kept: list[list[np.ndarray]] = [[] for _ in crops]
+        power = apart = 0.0
         seen, stated = 0, file.frames
         while len(block := file.read(BLOCK_FRAMES, dtype="float64", always_2d=True)):
             if not np.isfinite(block).all():
                 raise bad("values_invalid", "the recording holds values that are NaN or infinite")
-            if seen < wanted:
-                kept.append(block.mean(axis=1)[: wanted - seen])
+            mean = block.mean(axis=1)
+            for parts, crop in zip(kept, crops, strict=True):
+                parts.append(mean[max(0, crop.start - seen) : max(0, crop.stop - seen)])
+            if block.shape[1] > 1:
+                power += float(np.square(block).sum())
+                apart += float(np.square(block - mean[:, None]).sum())
             seen += len(block)
             if seen > stated:
                 break
         if seen != stated:
             raise bad("media_unreadable", f"the header states {stated} frames, {seen} can be decoded")
-        return np.concatenate(kept)
+        return [np.concatenate(parts) for parts in kept], apart / power if power else 0.0
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002
         """Return inline values as a WAV file of 16 bits at the rate that was given."""
@@ -205,6 +248,29 @@ class AudioDecoder(Decoder):
         if len(wave) > self._given_rate() * self._limits.max_audio_s:
             raise bad("audio_too_long", f"{len(wave)} values, more than max_audio_s={self._limits.max_audio_s}")
         return wave / FULL if wave.dtype.kind in "iu" else wave.astype(np.float64)
+
+
+def _crops(frames: int, own: int, rate: int, length: int) -> list[_Crop]:
+    """Return which frames make the packed sample: all, or crops at like distances of a recording that is longer."""
+    beyond = own // 10  # for the filter's sake
+    if frames * rate <= length * own + rate:  # a frame more or less is rounding
+        return [_Crop(0, math.ceil(length * own / rate) + beyond, length)]
+    sizes = np.diff(np.linspace(0, length, min(CROPS, length) + 1).round().astype(int)).tolist()
+    last = frames - math.ceil(sizes[-1] * own / rate)
+    starts = np.linspace(0, last, len(sizes)).round().astype(int).tolist() if len(sizes) > 1 else [0]
+    crops = zip(starts, sizes, strict=True)
+    return [_Crop(start, start + math.ceil(size * own / rate) + beyond, size) for start, size in crops]
+
+
+def _above(wave: np.ndarray, own: int, rate: int) -> float:
+    """Return which share of a wave's power lies above half of another rate."""
+    power = np.square(np.abs(np.fft.rfft(wave)))
+    return float(power[math.ceil(len(wave) * rate / 2 / own) :].sum() / max(power.sum(), 1e-12))
+
+
+def _finer(wave: np.ndarray) -> bool:
+    """Return whether a wave holds values between those of 16 bits."""
+    return bool((np.rint(wave * FULL) != wave * FULL).any())
 
 
 def _check_wave_chunks(media: bytes) -> None:

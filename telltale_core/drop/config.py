@@ -7,6 +7,7 @@ import tomllib
 from typing import Any, Literal
 
 from telltale_core.config import from_dict
+from telltale_core.drop.losses import WORDS
 from telltale_core.drop.reasons import bad
 from telltale_core.errors import ConfigError
 from telltale_core.modality import modalities, modality_named
@@ -137,12 +138,20 @@ class DropConfig(Declared):
 
     ``duplicates``: rows with the same bytes and value under two ids are legal and kept (``"keep"``), or the later ones
     are rejected (``"reject"``). A repeated *id* is always rejected. ``also_inputs`` and ``also_labels``: further
-    columns that are judged, too, each input with each label, by a reading and a proxy of its own.
+    columns that are judged, too, each input with each label, by a reading and a proxy of its own. ``fold_classes``:
+    spellings of a class that differ in normal form, invisible characters or blanks are one class, and what else looks
+    alike is asked about (``"safe"``); all that look alike are one class (``"all"``); every spelling is a class of its
+    own (``"exact"``). ``accept_loss`` names losses of information that need no person
+    (:mod:`telltale_core.drop.losses`). ``largest_image`` is the side up to which images keep their size where
+    ``image_size`` is not given, 64 for ``None``.
     """
 
+    accept_loss: tuple[str, ...] | None = None
+    largest_image: int | None = None
     duplicates: Literal["keep", "reject"] = "keep"
     also_inputs: tuple[str, ...] = ()
     also_labels: tuple[str, ...] = ()
+    fold_classes: Literal["exact", "safe", "all"] = "safe"
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -153,6 +162,13 @@ class DropConfig(Declared):
             columns = getattr(self, name)
             if len(set(columns)) != len(columns) or own in columns:
                 raise ConfigError(f"{name} must name different columns, and not the one that is read, got {columns!r}")
+        if self.largest_image is not None and not 32 <= self.largest_image <= MAX_SIDE:
+            raise ConfigError(f"largest_image must be in 32..{MAX_SIDE}, got {self.largest_image}")
+        for word in self.accept_loss or ():
+            if word not in WORDS:
+                raise ConfigError(f"accept_loss may hold {', '.join(WORDS)}; got {word!r}")
+        if self.fold_classes not in {"exact", "safe", "all"}:
+            raise ConfigError(f'fold_classes must be "exact", "safe" or "all", got {self.fold_classes!r}')
 
 
 def declared_by_toml(text: bytes | None) -> Declared:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.losses import Loss, lost_of_image
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Media
 from telltale_core.drop.reasons import bad
@@ -19,7 +21,9 @@ from telltale_core.errors import BadInput
 from telltale_core.modality.contract import Decoder
 
 FORMATS = ["PNG", "JPEG"]
-KEPT_PIXELS = 64 * 64  # drops of one size up to this area are packed as they are
+USUAL_LARGEST = 64  # side; drops of one size up to the area of its square are packed as they are
+STEP = 32
+PACKED_BYTES = 8 << 30  # so much may images larger than that take in all
 MAX_SCANS = 100  # a progressive JPEG has about ten; thousands only serve to burn time
 USUAL_SCANS = 10  # as many as of the largest image that is allowed; a smaller one may have more
 MAX_PARTS = 20_000  # chunks of a PNG, segments of a JPEG: each costs the decoder a step, whatever it holds
@@ -48,7 +52,7 @@ class ImageDecoder(Decoder):
 
     def __init__(self, config: DropConfig) -> None:
         self._limits = config.limits
-        self._size = config.image_size
+        self._size, self._largest = config.image_size, config.largest_image or USUAL_LARGEST
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
@@ -106,7 +110,7 @@ class ImageDecoder(Decoder):
             raise bad("too_many_pixels", f"the header states {width} x {height} pixels, more than max_pixels={limit}")
 
     def plan(self, probes: Counter[Probe]) -> Packing:
-        """Return the packing: the drop's own size if it has one and that is small, else a square of 32 or 64."""
+        """Return the packing: the drop's own size if it has one and that is small, else a square of steps of 32."""
         sizes: Counter[tuple[int, int]] = Counter()
         fractions = 0
         for (height, width, fraction), count in probes.items():
@@ -124,25 +128,40 @@ class ImageDecoder(Decoder):
             return (self._size, self._size), "image_size as given"
         if len(sizes) == 1:
             (height, width) = next(iter(sizes))
-            if height * width <= KEPT_PIXELS and max(height, width) <= 256:
+            small = height * width <= self._most_pixels(sizes.total()) and max(height, width) <= 4 * self._largest
+            if small:
                 return (height, width), "all images have this size: packed unchanged"
-        longer = np.repeat([max(size) for size in sizes], list(sizes.values()))
-        side = 32 if float(np.median(longer)) <= 48 else 64
-        return (side, side), f"sizes differ or are large, median longer side {np.median(longer):g}: {side} x {side}"
+        longer = float(np.median(np.repeat([max(size) for size in sizes], list(sizes.values()))))
+        most = min(self._largest, math.isqrt(self._most_pixels(sizes.total())))
+        side = max(STEP, min(most // STEP, math.ceil((longer - STEP / 2) / STEP)) * STEP)
+        return (side, side), f"sizes differ or are large, median longer side {longer:g}: {side} x {side}"
+
+    def _most_pixels(self, count: int) -> int:
+        """Return how many pixels so many images may have: what the setting allows and memory holds."""
+        return max(min(self._largest**2, PACKED_BYTES // (3 * count)), min(self._largest, USUAL_LARGEST) ** 2)
 
     def decode(self, media: Media, packing: Packing) -> np.ndarray:
         """Return the image as H x W x 3 uint8 in the packed size."""
+        return self.examined(media, packing)[0]
+
+    def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
+        """Return what :meth:`decode` does, and what of the image it does not hold."""
         if isinstance(media, bytes):
             with self._opened(media) as image:
                 image.load()
-                pixels = _rgb(image)
+                pixels, lost = _rgb(image), lost_of_image(image, media)
         else:
-            pixels = self._to_bytes(self._pixels(media), packing.settings["scale"])
+            found = self._pixels(media)
+            pixels, lost = self._to_bytes(found, packing.settings["scale"]), Loss.NONE
+            if found.ndim == 3 and found.shape[2] == 4 and found[..., 3].min() < found[..., 3].max():
+                lost |= Loss.ALPHA
         height, width = packing.shape[:2]
+        if pixels.shape[0] > height or pixels.shape[1] > width:
+            lost |= Loss.RESIZED
         if pixels.shape[:2] != (height, width):
             resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
             pixels = np.asarray(resized)
-        return pixels
+        return pixels, lost
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:
         """Return inline values as a PNG: at their own size where they are bytes, else as packed."""

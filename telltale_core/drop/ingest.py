@@ -25,9 +25,10 @@ from telltale_core.drop.budget import FULL, Clock, Space, explained, require_mem
 from telltale_core.drop.config import Declared, DropConfig, check_settings, declared_by_toml, said
 from telltale_core.drop.doubts import doubts
 from telltale_core.drop.formats import data_files, open_reader
+from telltale_core.drop.notes import take_notes
 from telltale_core.drop.packer import Job, Packer, Plan, Tally
 from telltale_core.drop.reasons import bad
-from telltale_core.drop.record import FILES, FORMAT, Drop, check_counts, drop_digest, samples_schema, verify_drop
+from telltale_core.drop.record import FILES, FORMAT, NOTES, Drop, check_counts, drop_digest, samples_schema, verify_drop
 from telltale_core.drop.source import Source, open_source, public_source
 from telltale_core.drop.stated import Reading, asked, beyond, find_roles_named, find_task_named, followed, obeying
 from telltale_core.drop.unread import find_unread
@@ -60,7 +61,11 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
             (folder / name).write_bytes(data)
         manifest = _manifest(opened, job, plan, tally)
         manifest |= _told(folder, opened, manifest["columns"], plan, config=config, stated=stated)
-        manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *plan.packing.files)}
+        noted = take_notes(Drop(path=folder, manifest=manifest), np.array(tally.lost, dtype=np.int32), config)
+        manifest |= {"lost": noted.lost, "repeats": noted.repeats}
+        manifest["questions"] += as_record(noted.questions)
+        notes = [NOTES] if (folder / NOTES).exists() else []
+        manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *notes, *plan.packing.files)}
         manifest["digest"] = drop_digest(manifest)
         drop = _move_into_place(folder, drops_dir / manifest["digest"], manifest)
     counts = manifest["counts"]
@@ -251,6 +256,7 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
             f"{value}_column": roles.values_named,
             "num_classes": task.num_classes,
         },
+        "spellings": list(task.classes.folded),
         "config": to_dict(config),
     }
     given = {key for key, setting in manifest["config"].items() if setting is not None}
@@ -273,7 +279,7 @@ def _told(
         "unread": [
             dataclasses.asdict(one) for one in find_unread(folder / "payload.parquet", columns, config, source.files)
         ],
-        "questions": as_record(plan.questions),
+        "questions": as_record([*plan.questions, *plan.task.classes.questions()]),
         **({} if config.name or "name" not in own else {"name": own["name"]}),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from array import array
 from collections import Counter
 from typing import Any
 
@@ -50,7 +51,10 @@ class Plan:
 
 @dataclasses.dataclass(slots=True)
 class Tally:
-    """What became of the rows; ``values`` are the labels that occur, ``different`` up to two answers."""
+    """What became of the rows; ``values`` are the labels that occur, ``different`` up to two answers.
+
+    ``lost`` holds of every kept row, in order, what its packed sample does not hold (:class:`Loss`).
+    """
 
     kept: int = 0
     rejected: int = 0
@@ -59,6 +63,7 @@ class Tally:
     by_reason: Counter[str] = dataclasses.field(default_factory=Counter)
     values: set[int] = dataclasses.field(default_factory=set)
     different: set[Answer] = dataclasses.field(default_factory=set)
+    lost: array[int] = dataclasses.field(default_factory=lambda: array("i"))
 
     @property
     def seen(self) -> int:
@@ -142,7 +147,9 @@ class Packer:
             row.media = kept.media
         if records:
             numbers = [record[self._value] for record in records]
-            values = Values(numbers=numbers, label_names=self._task.label_names, task=self._task.name)
+            task = self._task
+            respelt = None if self._value == "target" or task.flags else task.classes.published
+            values = Values(numbers=numbers, label_names=task.label_names, task=task.name, published=respelt)
             self._writer.samples.add(table_of(samples_schema(several=self._task.several), records))
             self._writer.payload.add(self._reader.payload(batch, positions, values))
         if rejected:
@@ -155,7 +162,7 @@ class Packer:
             raise bad("media_missing", "the row has no media")
         number = self._task.number(row.value)
         started = self._clock.now_s()
-        sample = self._decoder.decode(row.media, self._packing)
+        sample, lost = self._decoder.examined(row.media, self._packing)
         media = row.media if isinstance(row.media, bytes) else self._decoder.portable(row.media, sample)
         self._clock.check_sample(started)
         content = sha256_bytes(media)
@@ -166,6 +173,7 @@ class Packer:
         self.tally.same_content += repeated
         self.tally.kept += 1
         self.tally.longest_id = max(self.tally.longest_id, len(sample_id))
+        self.tally.lost.append(int(lost))
         if self._value == "label":
             self.tally.values.update(_labels(number))
         if len(self.tally.different) < 2:

@@ -20,6 +20,8 @@ from telltale_core.errors import BadInput, Corrupt, NotFound
 
 FORMAT = "telltale.drop/1"
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
+NOTES = "notes.parquet"
+"""What samples lost and whom they repeat; there only where one did."""
 NAMED_BY = ("format", "modality", "task", "columns", "label_names", "num_classes", "input", "counts", "files")
 # What one ingest knows about where its rows came from. Not part of the name: two ingests of the same rows may differ.
 ORIGIN = (
@@ -195,6 +197,30 @@ class Drop:
         if list(array.shape) != self.manifest["input"]["shape"] or len(array) != len(self):
             raise Corrupt(f"{self.path}/inputs.npy has shape {array.shape}, the manifest another")
         return array
+
+    @functools.cached_property
+    def notes(self) -> pa.Table | None:
+        """``sample_id, lost, repeat_of, repeats`` in the order of the samples; None where there is nothing to note."""
+        return _read(self.path / NOTES) if NOTES in self.manifest.get("files", {}) else None
+
+    @property
+    def repeats(self) -> np.ndarray:
+        """Size of each sample's group of near-duplicates, (N,) int64, 1 for a sample that nothing is near to."""
+        notes = self.notes
+        return np.ones(len(self), dtype=np.int64) if notes is None else notes.column("repeats").to_numpy()
+
+    @property
+    def leaders(self) -> np.ndarray:
+        """Id of the sample that each near-duplicate is near to, its group's name, (N,) of text; its own for others."""
+        if self.notes is None:
+            return self.sample_ids
+        near = self.notes.column("repeat_of").to_pylist()
+        return np.array([own if one is None else one for own, one in zip(self.sample_ids, near, strict=True)])
+
+    @property
+    def weights(self) -> np.ndarray:
+        """What each sample weighs as evidence, (N,) float64: a group of near-duplicates weighs 1 in all."""
+        return np.asarray(1.0 / self.repeats)
 
     @property
     def packing(self) -> dict[str, Any]:

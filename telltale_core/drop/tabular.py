@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.losses import Loss
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Media
 from telltale_core.drop.reasons import bad, shown
@@ -111,6 +112,10 @@ class TableDecoder(Decoder):
 
     def decode(self, media: Media, packing: Packing) -> NDArray[Any]:
         """Return the row, (D,) float32 with NaN for what is missing; ``values_invalid`` names the column at fault."""
+        return self.examined(media, packing)[0]
+
+    def examined(self, media: Media, packing: Packing) -> tuple[NDArray[Any], Loss]:
+        """Return what :meth:`decode` does, and whether the row holds a category that is one of "the rest"."""
         columns, values = packing.settings["columns"], named(media)
         if not isinstance(media, dict) and len(values) != len(columns):
             raise bad("values_invalid", f"the row has {len(values)} values, most rows have {len(columns)}")
@@ -121,7 +126,8 @@ class TableDecoder(Decoder):
                 row_D[place] = _packed(value, column)
         if np.isnan(row_D).all():
             raise bad("media_missing", "all input columns of the row are empty")
-        return row_D
+        rest_D = [len(column.get("categories", ())) if column["kind"] == "category" else -1 for column in columns]
+        return row_D, Loss.CATEGORIES if (row_D == rest_D).any() else Loss.NONE
 
     def portable(self, media: Media, sample: NDArray[Any]) -> bytes:  # noqa: ARG002
         """Return the row as JSON, by which it is identified."""

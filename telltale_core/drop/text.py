@@ -12,6 +12,7 @@ from collections.abc import Hashable
 import numpy as np
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.losses import Loss
 from telltale_core.drop.packing import Packing
 from telltale_core.drop.readers.base import Media
 from telltale_core.drop.reasons import bad, shown
@@ -20,10 +21,15 @@ from telltale_core.modality.contract import Decoder
 
 TOKENIZER = "tokenizer.json"
 VOCABULARY = 4096
-MAX_TOKENS = 256
+MAX_TOKENS = 1024
 """Texts are packed at no more than this, where ``max_tokens`` is not given."""
 FITTING = 0.995
-"""Share of the texts that are to be packed whole."""
+"""Share of the texts that are packed whole, up to ``SHORT`` ids, however many they are."""
+SHORT = 256
+PACKED_BYTES = 4 << 30
+"""So much may all texts take where they are packed longer than that."""
+WINDOW = 128
+"""Ids of one of the windows that a text is read in which is longer than what is packed."""
 ROUNDING = 8
 LEARNT_BYTES = 64 << 20
 LEARNT_SAMPLES = 1_000_000
@@ -53,27 +59,34 @@ class TextDecoder(Decoder):
         tokenizer = open_tokenizer(file)
         length_S = np.sort([len(ids_of(tokenizer, parts)) for parts in samples])
         fitting = int(length_S[math.ceil(FITTING * len(length_S)) - 1])
-        length = min(self._max_tokens, math.ceil(fitting / ROUNDING) * ROUNDING)
         size = size_of(tokenizer)
+        dtype = "int16" if size <= np.iinfo(np.int16).max else "int32"
+        room = PACKED_BYTES // (probes.total() * np.dtype(dtype).itemsize)
+        wanted = max(min(int(length_S[-1]), room), min(fitting, SHORT))
+        length = min(self._max_tokens, math.ceil(wanted / ROUNDING) * ROUNDING)
         settings = {
             "vocabulary": size,
             "columns": max(probes),
             "longest": int(length_S[-1]),
             "cut_share": round(float((length_S > length).mean()), 4),
         }
-        rule = "given" if length == self._max_tokens else f"fits {FITTING:.1%} of the texts"
-        dtype = "int16" if size <= np.iinfo(np.int16).max else "int32"
+        rule = f"fits {(length_S <= length).mean():.1%} of the texts, longer ones are read in windows"
         return Packing(shape=(length,), dtype=dtype, settings=settings, rule=rule, files={TOKENIZER: file})
 
     def decode(self, media: Media, packing: Packing) -> np.ndarray:
-        """Return the ids, padded with 0; of a text that is too long the first and the last half of the length."""
+        """Return the ids, padded with 0; of a text that is too long windows from its beginning to its end."""
+        return self.examined(media, packing)[0]
+
+    def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
+        """Return what :meth:`decode` does, and whether the text is longer than that."""
         (length,) = packing.shape
         ids = ids_of(open_tokenizer(packing.files[TOKENIZER]), self._parts(media))
-        if len(ids) > length:
-            ids = ids[: length - length // 2] + ids[len(ids) - length // 2 :]
+        lost = Loss.LENGTH if len(ids) > length else Loss.NONE
+        if lost:
+            ids = _windows(ids, length)
         packed = np.full(length, PAD, dtype=packing.dtype)
         packed[: len(ids)] = ids
-        return packed
+        return packed, lost
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002 - a decoder
         """Return the text in UTF-8; of several columns, their JSON."""
@@ -113,6 +126,15 @@ class TextDecoder(Decoder):
             limit = self._limits.max_word_chars
             raise bad("token_too_long", f"{longest} characters without a blank, more than max_word_chars={limit}")
         return value
+
+
+def _windows(ids: list[int], length: int) -> list[int]:
+    """Return ``length`` of more ids: windows of like size and distance, from the beginning to the end."""
+    count = max(2, length // WINDOW)
+    edges = np.linspace(0, length, count + 1).round().astype(int)
+    sizes = np.sort(np.diff(edges))[::-1]
+    starts = np.linspace(0, len(ids) - sizes[-1], count).round().astype(int)
+    return [one for start, size in zip(starts, sizes, strict=True) for one in ids[start : start + size]]
 
 
 class _Learnt:

@@ -10,8 +10,10 @@ from collections import Counter
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Roles
+from telltale_core.drop.lookalikes import Classes, look_alikes, numbers_written, sort_out
 from telltale_core.drop.reasons import bad, shown
 
+NUMBERED = Classes()
 Answer = int | float | tuple[int, ...] | tuple[float, ...]
 MAX_ANSWERS = 1000
 """Targets or labels of one sample."""
@@ -97,18 +99,19 @@ class Task:
     """What is to be learnt: classification with ``num_classes`` and maybe names, or regression (both None).
 
     ``multilabel``: a set of the ``num_classes`` labels. ``answers``: targets a sample, None for a single one.
-    ``flags``: a label set is given as one 0 or 1 a label.
+    ``flags``: a label set is given as one 0 or 1 a label. ``classes``: how rows spell the classes.
     """
 
     name: str
     num_classes: int | None = None
-    label_names: tuple[str, ...] | None = None
     answers: int | None = None
     flags: bool = False
-    _index: dict[str, int] = dataclasses.field(init=False, repr=False, default_factory=dict)
+    classes: Classes = NUMBERED
 
-    def __post_init__(self) -> None:
-        self._index.update({name: label for label, name in enumerate(self.label_names or ())})
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """The classes' names in the order of the labels, if known."""
+        return self.classes.names
 
     @property
     def several(self) -> bool:
@@ -147,8 +150,9 @@ class Task:
         return tuple(place for place, item in enumerate(value) if plain_number(item) == 1)
 
     def _label(self, value: object) -> int:
-        if isinstance(value, str) and value.strip() in self._index:
-            return self._index[value.strip()]
+        known = self.classes.label_of
+        if isinstance(value, str) and (value in known or value.strip() in known):
+            return known[value if value in known else value.strip()]
         if is_missing(value):
             raise bad("label_missing", "the label is empty")
         number = plain_number(value)
@@ -160,7 +164,7 @@ class Task:
             raise bad("label_not_whole", f"the label {number!r} is not a whole number")
         if not 0 <= number < (self.num_classes or 0):
             raise bad("label_out_of_range", f"the label must be in 0..{(self.num_classes or 0) - 1}, got {number!r}")
-        return int(number)
+        return self.classes.same.get(int(number), int(number))
 
     def _target(self, value: object) -> float:
         number = plain_number(value)
@@ -179,16 +183,27 @@ def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
     if name == "regression":
         return Task(name=name, answers=_answers(survey, roles))
     if config.label_columns is not None:
-        return Task(name="multilabel", num_classes=len(roles.values), label_names=roles.values, flags=True)
+        alike = look_alikes(dict.fromkeys(roles.values, 0)) if config.fold_classes != "exact" else ()
+        flags = Classes(names=roles.values, alike=alike)  # columns are never folded
+        return Task(name="multilabel", num_classes=len(roles.values), classes=flags, flags=True)
     names = config.label_names or (
         roles.class_names if config.num_classes in {None, len(roles.class_names or ())} else None
     )
     if names is None and config.num_classes is None and survey.text > survey.whole:
         names = tuple(sorted(text for text in survey.texts if not UNFIT.search(text)))
-    count = len(names) if names is not None else config.num_classes or _class_count(survey)
+    classes = _classes(survey, names, config)
+    count = len(classes.names) if classes.names is not None else config.num_classes or _class_count(survey)
     if count > config.limits.max_classes:
         raise bad("too_many_classes", f"{count} or more classes, more than max_classes={config.limits.max_classes}")
-    return Task(name=name, num_classes=count, label_names=names)
+    return Task(name=name, num_classes=count, classes=classes)
+
+
+def _classes(survey: ValueSurvey, names: tuple[str, ...] | None, config: DropConfig) -> Classes:
+    """Return the classes of these names, or numbered ones where there are none, as the rows spell them."""
+    texts = {text: count for text, count in survey.texts.items() if not UNFIT.search(text)}
+    if names is None:
+        return numbers_written(texts, plain_number)
+    return sort_out(names, texts, config.fold_classes, numbered=survey.whole > 0)
 
 
 def _answers(survey: ValueSurvey, roles: Roles) -> int | None:

@@ -11,6 +11,7 @@ from telltale_core.modality.contract import Decoder, Front, Modality, Viewer
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop, DropConfig
+    from telltale_core.drop.sketches import Sketch
     from telltale_core.modality.contract import Builder
     from telltale_core.report.config import ReportConfig
     from telltale_core.report.evidence import Focus
@@ -50,6 +51,12 @@ class AudioModality(Modality):
         from telltale_core.proxy.audio import SpectrogramFront
 
         return SpectrogramFront(shape, statistics, device)
+
+    def sketch(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> tuple[Sketch, int]:
+        """See :meth:`Modality.sketch`: coarse spectrograms at an angle of about 8 degrees, whatever the loudness."""
+        from telltale_core.drop.sketches import of_recordings
+
+        return of_recordings(inputs_N, int(packing["rate"])), 12
 
     def viewer(self, drop: Drop, focuses: Sequence[Focus], config: ReportConfig) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from telltale_core.drop.layout import Column
     from telltale_core.drop.packing import Packing
     from telltale_core.drop.readers.base import Media
+    from telltale_core.drop.sketches import Sketch
     from telltale_core.proxy.config import ProxyConfig
     from telltale_core.proxy.data import TrainingSet
     from telltale_core.report.config import ReportConfig
@@ -54,6 +55,10 @@ class Decoder(ABC):
     @abstractmethod
     def decode(self, media: Media, packing: Packing) -> NDArray[Any]:
         """Return one sample in the packing's shape and dtype; raises :class:`BadInput`."""
+
+    def examined(self, media: Media, packing: Packing) -> tuple[NDArray[Any], int]:
+        """Return what :meth:`decode` does, and the :class:`telltale_core.drop.losses.Loss`: what it does not hold."""
+        return self.decode(media, packing), 0
 
     def portable(self, media: Media, sample: NDArray[Any]) -> bytes:  # noqa: ARG002
         """Return values that stand in the row as bytes: a media file that other tools read, or a text of them."""
@@ -169,6 +174,15 @@ class Modality(ABC):
     def augments(self, inputs_N: NDArray[Any], config: ProxyConfig) -> bool:  # noqa: ARG002
         """Return whether training samples are to be varied by the front."""
         return False
+
+    def sketch(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> tuple[Sketch, int]:  # noqa: ARG002
+        """Return what makes 256-bit sketches of packed samples, and in how many bits near-duplicates differ at most.
+
+        This one knows equal samples only.
+        """
+        from telltale_core.drop.sketches import exact
+
+        return exact, 0
 
     def viewer(self, drop: Drop, focuses: Sequence[Focus], config: ReportConfig) -> Viewer:  # noqa: ARG002
         """Return who shows this drop's samples; ``focuses`` are the labels that the page shows evidence for.

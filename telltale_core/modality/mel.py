@@ -6,13 +6,14 @@ triangular bands, each of height 1.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 BANDS = 40
-MOST_FRAMES = 256
+MANY_FRAMES = 256
 FLOOR = 1e-7
 """Power that is added before the logarithm: a silent frame stands about 70 dB below a full-scale tone's."""
 
@@ -26,6 +27,7 @@ class MelPlan:
     hop: int
     frames: int
 
+    @functools.lru_cache(maxsize=8)  # noqa: B019 - a plan is five numbers
     def matrix(self) -> npt.NDArray[np.float64]:
         """Return the weights of the bands by frequency, (window // 2 + 1, BANDS), each in [0, 1]."""
         top = 2595.0 * np.log10(1.0 + self.rate / 2 / 700.0)
@@ -41,12 +43,13 @@ class MelPlan:
 
 
 def plan_for(rate: int, length: int) -> MelPlan:
-    """Return windows of 45 to 90 ms at hops of half of that, longer where ``length`` samples make too many frames.
+    """Return windows of 45 to 90 ms at hops of half of that, up to all of it where ``length`` samples make many frames.
 
-    Recognisers of speech take about half of that; the longer ones cost a net half as much.
+    Recognisers of speech take about half of that; the longer ones cost a net half as much. No sound lies between two
+    windows, however long the recording.
     """
     window = 1 << max(5, round(np.log2(rate * 0.064)))
-    hop = max(window // 2, -(-length // MOST_FRAMES))
+    hop = max(window // 2, min(window, -(-length // MANY_FRAMES)))
     return MelPlan(rate=rate, window=window, hop=hop, frames=length // hop + 1)
 
 

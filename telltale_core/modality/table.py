@@ -12,6 +12,7 @@ from telltale_core.modality.contract import Decoder, Front, Modality, Viewer
 if TYPE_CHECKING:
     from telltale_core.drop import Drop, DropConfig
     from telltale_core.drop.layout import Column
+    from telltale_core.drop.sketches import Sketch
     from telltale_core.modality.contract import Builder
     from telltale_core.report.config import ReportConfig
     from telltale_core.report.evidence import Focus
@@ -69,6 +70,12 @@ class TableModality(Modality):
         from telltale_core.proxy.tabular import TableFront
 
         return TableFront(statistics, device)
+
+    def sketch(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> tuple[Sketch, int]:  # noqa: ARG002
+        """See :meth:`Modality.sketch`: rows that are equal in four significant digits."""
+        from telltale_core.drop.sketches import rounded
+
+        return rounded, 0
 
     def viewer(self, drop: Drop, focuses: Sequence[Focus], config: ReportConfig) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""

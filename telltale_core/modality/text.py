@@ -12,6 +12,7 @@ from telltale_core.modality.contract import Decoder, Front, Modality, Viewer
 if TYPE_CHECKING:
     from telltale_core.drop import Drop, DropConfig
     from telltale_core.drop.layout import Column
+    from telltale_core.drop.sketches import Sketch
     from telltale_core.modality.contract import Builder
     from telltale_core.proxy.data import TrainingSet
     from telltale_core.report.config import ReportConfig
@@ -104,6 +105,12 @@ class TextModality(Modality):
         from telltale_core.proxy.text import TextFront
 
         return TextFront(shape, statistics)
+
+    def sketch(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> tuple[Sketch, int]:  # noqa: ARG002
+        """See :meth:`Modality.sketch`: texts that share about 80 of 100 runs of three subwords."""
+        from telltale_core.drop.sketches import of_texts
+
+        return of_texts, 26
 
     def viewer(self, drop: Drop, focuses: Sequence[Focus], config: ReportConfig) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""

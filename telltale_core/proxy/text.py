@@ -20,6 +20,8 @@ EMBEDDING_STD = 0.1
 DROPOUT = 0.5
 LOWEST = -1e4  # of answers to padding; bfloat16 holds it
 HEADS = 4
+WINDOW = 256
+"""Ids that a transformer attends to at once."""
 LAYERS = 2
 
 
@@ -59,12 +61,15 @@ class TextCnn(nn.Module):
 
 
 class TextTransformer(nn.Module):
-    """Embedded ids with learnt places, two layers of attention, the mean over the text."""
+    """Embedded ids with learnt places, two layers of attention, the mean over the text.
+
+    A long text is read in windows: attention within each, one mean over all.
+    """
 
     def __init__(self, length: int, vocabulary: int, width: int) -> None:
         super().__init__()
         self.embedding = _embedding(vocabulary, width)
-        self.place = nn.Parameter(torch.randn(length, width) * EMBEDDING_STD)
+        self.place = nn.Parameter(torch.randn(min(length, WINDOW), width) * EMBEDDING_STD)
         layer = nn.TransformerEncoderLayer(
             width, HEADS, 2 * width, dropout=0.1, batch_first=True, norm_first=True, activation="gelu"
         )
@@ -72,12 +77,17 @@ class TextTransformer(nn.Module):
 
     def forward(self, ids_BL: torch.Tensor) -> torch.Tensor:
         """Return (B, width) features."""
+        batch, longest = ids_BL.shape
+        if longest > WINDOW:
+            ids_BL = functional.pad(ids_BL, (0, -longest % WINDOW), value=PAD).reshape(-1, WINDOW)
         absent_BL = ids_BL == PAD
-        absent_BL[:, 0] = False  # attention over nothing at all is not a number
+        first_BL = absent_BL.clone()
+        first_BL[:, 0] = False  # attention over nothing at all is not a number
         inputs = self.embedding(ids_BL) + self.place[: ids_BL.shape[1]]
-        outputs = self.layers(inputs, src_key_padding_mask=absent_BL)
-        seen_BL1 = (~absent_BL).to(outputs.dtype).unsqueeze(2)
-        features: torch.Tensor = (outputs * seen_BL1).sum(dim=1) / seen_BL1.sum(dim=1)
+        outputs = self.layers(inputs, src_key_padding_mask=first_BL)
+        seen_BL1 = (first_BL if longest <= WINDOW else absent_BL).logical_not().to(outputs.dtype).unsqueeze(2)
+        total_BD = (outputs * seen_BL1).reshape(batch, -1, outputs.shape[2]).sum(dim=1)
+        features: torch.Tensor = total_BD / seen_BL1.reshape(batch, -1, 1).sum(dim=1).clamp(min=1)
         return features
 
 

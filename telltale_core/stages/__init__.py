@@ -11,6 +11,7 @@ run calls the drop and where it found it (the same rows may have been found else
 
 from telltale_core.stages.config import CleanseConfig, dataset_of, settings_of
 from telltale_core.stages.history import earlier_versions, join
+from telltale_core.stages.picture_size import drop_settings
 from telltale_core.stages.record import (
     STAGES,
     Record,
@@ -37,6 +38,7 @@ __all__ = [
     "check_addresses",
     "cluster",
     "dataset_of",
+    "drop_settings",
     "earlier_versions",
     "folder_of",
     "ingest",

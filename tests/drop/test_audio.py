@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -227,3 +228,27 @@ def test_new_recordings_are_packed_as_the_drop_is(tmp_path, take):
 def test_settings_out_of_range_are_errors(settings):
     with pytest.raises(ConfigError, match="must be in"):
         DropConfig(**settings)
+
+
+def pitches(rows, rate):
+    """The loudest frequency of each quarter of a packed recording, in Hz."""
+    quarters = np.array_split(rows.astype(float), 4)
+    return [round(np.abs(np.fft.rfft(part)).argmax() * rate / len(part), -1) for part in quarters]
+
+
+def test_a_longer_recording_is_packed_in_crops_from_its_beginning_to_its_end(tmp_path, take):
+    long = np.concatenate([wave(1.0, hertz=hertz) for hertz in (200, 500, 900, 1400, 2000, 2700, 3300)])
+    other = np.concatenate([wave(1.0, rate=44_100, hertz=hertz) for hertz in (300, 3000)])
+    drop = take(drop_of(tmp_path / "d", [encoded(long), encoded(other, 44_100)]), max_seconds=0.5)
+    assert pitches(drop.inputs[0], RATE) == [200, 900, 2000, 3300]
+    assert pitches(drop.inputs[1], RATE) == [300, 300, 3000, 3000]
+    assert drop.manifest["lost"]["by_cause"] == {"length": 2}
+    np.testing.assert_array_equal(pack(drop, [encoded(long)])[0], drop.inputs[0])
+
+
+def test_half_a_minute_is_packed_whole_where_there_is_room(monkeypatch):
+    probes = {(RATE, 2000): 98, (RATE, 2900): 5}
+    decoder = AudioDecoder(DropConfig())
+    assert decoder.plan(Counter(probes)).shape == (29 * RATE,)
+    monkeypatch.setattr("telltale_core.drop.audio.PACKED_BYTES", 1 << 20)
+    assert decoder.plan(Counter(probes)).shape == (10 * RATE,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -197,3 +198,26 @@ def test_one_bright_row_does_not_darken_a_drop_of_fractions(tmp_path, take, reas
     drop = take(tmp_path / "d")
     assert drop.inputs.mean() > 60
     assert reasons(drop) == {"x.npy#4": "values_invalid"}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "largest", "side"),
+    [
+        ({(500, 400): 10, (300, 300): 5}, None, 64),
+        ({(500, 400): 10, (300, 300): 5}, 224, 224),
+        ({(500, 400): 2_000_000}, 224, 64),
+        ({(100, 90): 10, (80, 100): 5}, 224, 96),
+        ({(40, 30): 10, (20, 20): 9}, 224, 32),
+        ({(500, 400): 100_000}, 224, 160),
+    ],
+)
+def test_the_size_of_pictures_follows_the_data_what_is_allowed_and_the_memory_there_is(sizes, largest, side):
+    decoder = ImageDecoder(DropConfig(largest_image=largest))
+    plan = decoder.plan(Counter({(*size, False): count for size, count in sizes.items()}))
+    assert plan.shape == (side, side, 3)
+
+
+def test_pictures_of_one_size_that_the_machine_holds_are_packed_unchanged():
+    probes = Counter({(96, 120, False): 50})
+    assert ImageDecoder(DropConfig(largest_image=128)).plan(probes).shape == (96, 120, 3)
+    assert ImageDecoder(DropConfig()).plan(probes).shape == (64, 64, 3)

@@ -110,14 +110,31 @@ def test_columns_can_be_given(take, tmp_path):
     assert take(path, input_column="remark").manifest["columns"]["input"] == "remark"
 
 
-def test_the_length_fits_nearly_all_texts_and_a_longer_one_keeps_its_two_ends(take, tmp_path):
+def test_a_long_text_is_packed_whole_and_a_very_long_one_in_windows_from_its_beginning_to_its_end(take, tmp_path):
+    whole = "start " + "middle " * 400 + "end"
+    drop = take(write(tmp_path / "whole.parquet", [*sentences(399), whole]))
+    assert (drop.inputs.shape[1] % 8, drop.packing["cut_share"]) == (0, 0)
+    assert text_of(drop, 399).split() == whole.split()
+    assert not drop.manifest["lost"]["samples"]
+    long = " ".join(f"p{place // 100}" for place in range(4000))
+    drop = take(write(tmp_path / "long.parquet", [*sentences(399), long]))
+    assert (drop.inputs.shape[1], drop.packing["cut_share"]) == (1024, 0.0025)
+    found = {word for word in text_of(drop, 399).split() if word.startswith("p")}
+    assert {"p0", "p39"} <= found
+    assert len(found) >= 8
+    assert drop.manifest["lost"]["by_cause"] == {"length": 1}
+
+
+def test_a_text_beyond_a_given_length_keeps_its_two_ends(take, tmp_path):
     long = "start " + "middle " * 400 + "end"
-    drop = take(write(tmp_path / "drop.parquet", [*sentences(399), long]))
-    assert drop.inputs.shape[1] % 8 == 0
-    assert drop.inputs.shape[1] < 40
-    assert drop.packing["cut_share"] == 0.0025
-    said = text_of(drop, 399).split()
+    said = text_of(take(write(tmp_path / "drop.parquet", [*sentences(399), long]), max_tokens=24), 399).split()
     assert (said[0], said[-1]) == ("start", "end")
+
+
+def test_texts_take_no_more_memory_than_they_may(take, tmp_path, monkeypatch):
+    monkeypatch.setattr("telltale_core.drop.text.PACKED_BYTES", 400 * 64 * 2)
+    drop = take(write(tmp_path / "drop.parquet", [*sentences(399), "start " + "middle " * 400 + "end"]))
+    assert drop.inputs.shape[1] == 64
 
 
 def test_max_tokens_and_vocabulary_bound_what_is_packed(take, tmp_path):

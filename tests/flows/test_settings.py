@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from flows.settings import as_options, read_settings, standing_settings
-from telltale_core.config import to_dict
+from telltale_core.config import from_dict, to_dict
 from telltale_core.errors import ConfigError
-from telltale_core.stages import settings_of
+from telltale_core.stages import CleanseConfig, picture_size, settings_of
 
 
 def test_settings_written_as_options_are_read_back_as_the_same_settings(tmp_path: Path) -> None:
@@ -97,3 +97,17 @@ def test_a_wrong_table_of_any_dataset_is_named_whichever_runs(tmp_path: Path, co
         read_settings(file, [], destination="s3://clean/birds")
     with pytest.raises(ConfigError, match=named):
         standing_settings(file, [])
+
+
+def test_pictures_are_larger_where_a_gpu_trains_and_as_ever_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def size(*, elsewhere: bool = False, **changed: object) -> object:
+        settings = to_dict(from_dict(CleanseConfig, changed))
+        return picture_size.drop_settings(settings, elsewhere=elsewhere)["largest_image"]
+
+    assert size(proxy={"device": "cpu"}) is None
+    assert size(elsewhere=True) == 224
+    assert size(elsewhere=True, drop={"largest_image": 96}) == 96
+    assert size(elsewhere=True, drop={"image_size": 48}) is None
+    for gigabytes, side in ((4, None), (24, 224)):
+        monkeypatch.setattr(picture_size, "_gpu_bytes", lambda _device, held=gigabytes: held * 10**9)
+        assert size() == side

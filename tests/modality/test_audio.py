@@ -18,7 +18,7 @@ from telltale_core.bench.data import load
 from telltale_core.bench.victim import judge_attack
 from telltale_core.bench.writing import packed, write_drop
 from telltale_core.errors import ConfigError
-from telltale_core.modality.mel import BANDS, MOST_FRAMES, log_mel, plan_for
+from telltale_core.modality.mel import BANDS, MANY_FRAMES, log_mel, plan_for
 from telltale_core.proxy import ProxyConfig, load_proxy
 from telltale_core.proxy.audio import SpectrogramFront, band_scaling
 from telltale_core.proxy.models import build
@@ -124,8 +124,12 @@ def test_the_proxys_spectrogram_is_the_reports():
         np.testing.assert_allclose(seen[:, 0], drawn, atol=2e-3)
 
 
-def test_long_recordings_make_no_endless_pictures():
-    assert plan_for(16_000, 16_000 * 60).frames <= MOST_FRAMES + 1
+def test_long_recordings_make_no_endless_pictures_and_no_sound_lies_between_their_windows():
+    assert plan_for(16_000, 16_000 * 8).frames <= MANY_FRAMES + 1
+    assert plan_for(16_000, 16_000 * 30).frames <= 2 * MANY_FRAMES
+    for rate, seconds in ((8000, 600), (16_000, 60), (44_100, 30)):
+        plan = plan_for(rate, rate * seconds)
+        assert plan.hop <= plan.window
 
 
 def test_every_mel_band_hears_something_at_any_rate():

@@ -11,7 +11,7 @@ from telltale_core.drop.tokens import PAD
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import ProxyConfig, load_proxy, predict_logits, train
 from telltale_core.proxy.models import build
-from telltale_core.proxy.text import TextFront
+from telltale_core.proxy.text import WINDOW, TextFront, text_transformer
 
 NETS = ("text_cnn", "text_transformer")
 GOOD = ["fine", "lovely", "warm", "clever"]
@@ -112,3 +112,23 @@ def test_the_same_seed_gives_the_same_losses(drop, tmp_path):
     config = ProxyConfig(epochs=2, width=8, device="cpu", threads=1)
     one, other = (train(drop, tmp_path / name, config) for name in ("one", "other"))
     np.testing.assert_array_equal(one.log_loss, other.log_loss)
+
+
+def test_a_transformer_reads_a_long_text_in_windows_and_a_short_one_as_before():
+    torch.manual_seed(0)
+    long, _ = text_transformer((1000, 50), 8)
+    torch.manual_seed(0)
+    short, _ = text_transformer((WINDOW, 50), 8)
+    short.load_state_dict(long.state_dict())
+    long.eval()
+    short.eval()
+    ids = torch.randint(2, 50, (3, 700))
+    ids[1, 300:], ids[2] = 0, 0
+    with torch.inference_mode():
+        windows = [short(ids[:1, start : start + WINDOW]) for start in (0, 256, 512)]
+        weight = torch.tensor([256.0, 256.0, 188.0])
+        expected = sum(w * one for w, one in zip(weight, windows, strict=True)) / 700
+        torch.testing.assert_close(long(ids)[:1], expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(long(ids[1:2]), long(ids[1:2, :300]), rtol=1e-4, atol=1e-5)
+        assert long(ids).isfinite().all()
+        torch.testing.assert_close(long(ids[:, :200]), short(ids[:, :200]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -52,11 +52,15 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """What the kept rows of a batch were validated to: their labels or targets, and the class names if known."""
+    """What the kept rows of a batch were validated to: their labels or targets, and the class names if known.
+
+    ``published`` takes a label as it stands to how it is published: what is judged as one class is one there, too.
+    """
 
     numbers: Sequence[Answer]
     label_names: tuple[str, ...] | None
     task: str
+    published: Callable[[object], object] | None = None
 
 
 class Reader(abc.ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -314,10 +314,21 @@ class ParquetReader(Reader):
         return {"id": self.roles.id, "input": self.roles.named, "value": self.roles.values_named}
 
     def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
-        """Return the kept rows' columns as they came, with the input's own schema."""
+        """Return the kept rows' columns as they came, with the input's own schema; labels as they are published."""
         if batch.table is None or len(kept) != len(values.numbers):
             raise ValueError("a Parquet batch carries its table, and a value for each kept row")
-        return pa.Table.from_arrays(batch.table.take(pa.array(kept, pa.int64())).columns, schema=self._schema)
+        table = pa.Table.from_arrays(batch.table.take(pa.array(kept, pa.int64())).columns, schema=self._schema)
+        if values.published is None:
+            return table
+        place = table.column_names.index(self.roles.value)
+        return _respelt(table, place, values.published)
+
+
+def _respelt(table: pa.Table, place: int, published: Callable[[object], object]) -> pa.Table:
+    """Return the table with the labels of a column, single ones or lists of them, as they are to be published."""
+    field, found = table.schema.field(place), table.column(place).to_pylist()
+    wanted = [[published(one) for one in value] if isinstance(value, list) else published(value) for value in found]
+    return table if wanted == found else table.set_column(place, field, pa.array(wanted, field.type))
 
 
 @contextlib.contextmanager

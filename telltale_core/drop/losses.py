@@ -1,0 +1,160 @@
+"""What of a sample the packed one does not hold, by cause, and which of it a person must decide about.
+
+A sample *loses* something where the proxy sees less than a reader of the published file may see. Two sorts: what is
+seen more coarsely (smaller, fewer bits, a lower rate), and what is not seen at all. An attacker hides a trigger where
+nobody looks, so a question is asked where much is not seen at all, and where a label loses far more than the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from telltale_core.drop.cohorts import Cohorts
+from telltale_core.drop.reasons import shown
+from telltale_core.questions import Question
+
+MUCH = 0.1
+"""More than this share of the samples with parts that nobody saw needs a person."""
+LEVEL = 1e-3
+"""That of the one-sided Fisher test of a label against the others, over all labels and causes of a drop together."""
+LEAST_ROWS = 10
+LEAST_SHARE = 0.01
+TIMES = 3.0
+"""A label is named that loses so many times the share of the others, and at least so many rows and share of its own."""
+ORIENTATION = 0x0112  # of EXIF
+
+
+class Loss(enum.IntFlag):
+    """Why a packed sample holds less than its file; the values stand in ``notes.parquet``."""
+
+    NONE = 0
+    RESIZED = 1
+    ALPHA = 2
+    ORIENTATION = 4
+    FRAMES = 8
+    BITS = 16
+    RATE = 32
+    LENGTH = 64
+    CHANNELS = 128
+    CATEGORIES = 256
+
+    @property
+    def word(self) -> str:
+        """The cause as settings and manifests call it."""
+        return str(self.name).lower()
+
+
+SAID: Mapping[Loss, str] = {
+    Loss.RESIZED: "are larger than they are packed",
+    Loss.ALPHA: "are partly transparent, and transparency is not read",
+    Loss.ORIENTATION: "are turned by EXIF, which is not read",
+    Loss.FRAMES: "have further frames, of which the first is read",
+    Loss.BITS: "have more than the 8 bits (sound: 16) that are read",
+    Loss.RATE: "have sound above what the packed rate holds",
+    Loss.LENGTH: "are longer than what is packed of them",
+    Loss.CHANNELS: "have channels that differ, and their mean is read",
+    Loss.CATEGORIES: "hold rare categories, which are read as one",
+}
+UNSEEN = Loss.ALPHA | Loss.FRAMES | Loss.LENGTH
+"""Whole parts that nobody saw; more of them than ``MUCH`` is asked about."""
+CAUSES = tuple(cause for cause in Loss if cause)
+WORDS = tuple(cause.word for cause in CAUSES)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Excess:
+    """A cohort that loses far more than the others: its rows and those that lose, the others' share, the p-value."""
+
+    name: str
+    rows: int
+    lost: int
+    others: float
+    p_value: float
+
+
+def count_losses(lost_N: NDArray[np.integer]) -> dict[str, int]:
+    """Return how many samples lose something, by cause, without those that none does."""
+    counts = {cause.word: int(np.count_nonzero(lost_N & cause.value)) for cause in CAUSES}
+    return {word: count for word, count in counts.items() if count}
+
+
+def loss_questions(
+    lost_N: NDArray[np.integer], cohorts: Cohorts | None, plural: str, accepted: Sequence[str]
+) -> list[Question]:
+    """Return what a person must decide of the losses; ``accepted`` are causes that the operator takes as they are."""
+    asked = []
+    for cause in CAUSES:
+        lost = (lost_N & cause.value) != 0
+        if cause.word in accepted or cause == Loss.RESIZED or not lost.any():
+            continue
+        cure = f'drop.accept_loss = ["{cause.word}"] takes it as it is'
+        found = most_unequal(lost, cohorts)
+        if found is not None and cohorts is not None:
+            where = f"{found.lost:,} of {found.rows:,} {plural} of the {cohorts.word} {shown(found.name)}"
+            others = f"but {found.others:.1%} of all others (p = {found.p_value:.1g})"
+            text = f"{where} {SAID[cause]}, {others}: a trigger there is not seen"
+            asked.append(Question(code=f"lost_{cause.word}_in_one", text=text, cure=cure))
+        elif cause & UNSEEN and lost.mean() > MUCH:
+            much = f"{lost.sum():,} of {len(lost):,} {plural} ({lost.mean():.0%})"
+            text = f"{much} {SAID[cause]}: that part is not judged"
+            asked.append(Question(code=f"lost_{cause.word}", text=text, cure=cure))
+    return asked
+
+
+def most_unequal(lost_N: NDArray[np.bool_], cohorts: Cohorts | None) -> Excess | None:
+    """Return the cohort that loses most beyond chance and beyond what is usual in the others; None if none does."""
+    from scipy.stats import hypergeom
+
+    if cohorts is None:
+        return None
+    size_C = np.bincount(cohorts.number)
+    lost_C = np.bincount(cohorts.number[lost_N], minlength=len(size_C))
+    others_C = (lost_N.sum() - lost_C) / np.maximum(len(lost_N) - size_C, 1)
+    share_C = lost_C / np.maximum(size_C, 1)
+    p_C = hypergeom.sf(lost_C - 1, len(lost_N), int(lost_N.sum()), size_C) * np.count_nonzero(size_C) * len(CAUSES)
+    called_C = (p_C <= LEVEL) & (lost_C >= LEAST_ROWS) & (share_C >= LEAST_SHARE) & (share_C >= TIMES * others_C)
+    called_C &= size_C < len(lost_N)
+    if not called_C.any():
+        return None
+    place = int(np.flatnonzero(called_C)[p_C[called_C].argmin()])
+    name = cohorts.names[place] if cohorts.names is not None else str(place)
+    return Excess(
+        name=name,
+        rows=int(size_C[place]),
+        lost=int(lost_C[place]),
+        others=float(others_C[place]),
+        p_value=float(p_C[place]),
+    )
+
+
+def lost_of_image(image: Image.Image, media: bytes) -> Loss:
+    """Return what is lost of a decoded image but its size: found in the pixels where they tell, else in the header."""
+    lost = Loss.NONE
+    with contextlib.suppress(Exception):  # EXIF is a stranger's: one that cannot be read turns nothing
+        if image.getexif().get(ORIENTATION, 1) in range(2, 9):
+            lost |= Loss.ORIENTATION
+    if getattr(image, "n_frames", 1) > 1:
+        lost |= Loss.FRAMES
+    if any(np.asarray(plane).min() < 255 for plane in _alpha(image)):
+        lost |= Loss.ALPHA
+    if image.mode.startswith("I"):
+        grey = np.asarray(image).astype(np.int64)
+        low = grey & 255
+        lost |= Loss.BITS if ((low != 0) & (low != grey >> 8)).any() else Loss.NONE
+    elif media.startswith(b"\x89PNG") and media[24:25] == b"\x10":  # Pillow gives 8 of 16 bits of a colour
+        lost |= Loss.BITS
+    return lost
+
+
+def _alpha(image: Image.Image) -> Iterator[Image.Image]:
+    if "A" in image.getbands():
+        yield image.getchannel("A")
+    elif "transparency" in image.info:
+        yield image.convert("RGBA").getchannel("A")
