@@ -149,7 +149,8 @@ class ImageDecoder(Decoder):
         if isinstance(media, bytes):
             with self._opened(media) as image:
                 image.load()
-                pixels, lost = _rgb(image), lost_of_image(image, media)
+                lost = lost_of_image(image, media)
+                pixels = _rgb(image)
         else:
             found = self._pixels(media)
             pixels, lost = self._to_bytes(found, packing.settings["scale"]), Loss.NONE

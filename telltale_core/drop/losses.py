@@ -28,6 +28,7 @@ LEAST_ROWS = 10
 LEAST_SHARE = 0.01
 TIMES = 3.0
 """A label is named that loses so many times the share of the others, and at least so many rows and share of its own."""
+ROWS = 256
 ORIENTATION = 0x0112  # of EXIF
 
 
@@ -145,9 +146,9 @@ def lost_of_image(image: Image.Image, media: bytes) -> Loss:
     if any(np.asarray(plane).min() < 255 for plane in _alpha(image)):
         lost |= Loss.ALPHA
     if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.int64)
-        low = grey & 255
-        lost |= Loss.BITS if ((low != 0) & (low != grey >> 8)).any() else Loss.NONE
+        grey = np.asarray(image)
+        parts = (grey[begin : begin + ROWS] for begin in range(0, len(grey), ROWS))  # not all at once: it may be large
+        lost |= Loss.BITS if any((((part & 255) != 0) & ((part & 255) != part >> 8)).any() for part in parts) else lost
     elif media.startswith(b"\x89PNG") and media[24:25] == b"\x10":  # Pillow gives 8 of 16 bits of a colour
         lost |= Loss.BITS
     return lost

@@ -170,6 +170,8 @@ def _count(facts: _Facts, column: pa.Array, answers: pa.Array | None, media: Col
         column = column.dictionary_decode()
     if pa.types.is_string_view(column.type):
         column = column.cast(pa.large_string())
+    if pa.types.is_temporal(column.type) and column.type.bit_width in {32, 64}:  # Python knows no date beyond year 9999
+        column = column.view(pa.int64() if column.type.bit_width == 64 else pa.int32())
     facts.filled += len(column) - column.null_count
     if arrow_kind(column.type) == "text":
         _count_texts(facts, column.cast(pa.large_string()), media)

@@ -29,7 +29,7 @@ from telltale_core.publish.history import read_numbered
 from telltale_core.publish.manifest import Version
 from telltale_core.stages.record import STAGES, Record, Settings, alone, finish, key_for, open_drop
 from telltale_core.storage import open_store
-from telltale_core.verdict.history import NEW
+from telltale_core.verdict.config import NEW
 
 log = logging.getLogger(__name__)
 ID = "telltale_id"

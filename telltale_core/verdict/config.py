@@ -9,6 +9,8 @@ from typing import Literal
 from telltale_core.errors import ConfigError
 
 MOST_VERSIONS = 1000
+NEW = "new/"
+"""How the ids of a drop's own rows begin where it is joined with versions; those of version 3 begin with ``v3/``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,9 @@ from telltale_core.drop import Drop
 from telltale_core.errors import Corrupt
 from telltale_core.losslog.files import write_json
 from telltale_core.questions import Question, as_record, questions_of
+from telltale_core.verdict.config import NEW
 from telltale_core.verdict.record import Verdict
 
-NEW = "new/"
-"""How the ids of the drop's own rows begin in the joined drop; those of version 3 begin with ``v3/``."""
 _OF_VERSION = re.compile(r"v(\d+)/(.*)", re.DOTALL)
 SUSPECTS = "history.parquet"
 

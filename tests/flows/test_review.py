@@ -109,7 +109,7 @@ def check_form(run: Deployed) -> None:
         text = client.read_flow_run_input(run.id, keys["description"])
         assert "report.html" in text
         assert "A person must decide" in text
-        assert "quarantine 100" in text
+        assert "quarantined 100" in text
         bad = [{}, {"decision": "approve"}, {"decision": "maybe", "reviewer": "Ann", "reason": "why"}]
         bad += [{"decision": "approve", "reviewer": "  ", "reason": "why"}]
         for answer in bad:

@@ -16,6 +16,8 @@ from telltale_core.publish import PublishConfig, log, why
 from telltale_core.report import ReportConfig
 from telltale_core.spectrum import SpectrumConfig
 
+pytestmark = pytest.mark.trains
+
 PROXY = {"epochs": 4, "width": 4, "batch_size": 64, "threads": 1, "device": "cpu", "precision": "float32"}
 REPORT = {**to_dict(ReportConfig()), "thumbnails": 2, "evidence_labels": 1, "heat_rows": 4, "dpi": 50}
 

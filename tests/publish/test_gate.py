@@ -16,7 +16,7 @@ from PIL import Image
 from telltale_core.drop import Drop, DropConfig, ingest
 from telltale_core.errors import ConfigError, NeedsReview
 from telltale_core.publish import PublishConfig, log, publish, read_version, restore, verify
-from telltale_core.publish.manifest import to_bytes
+from telltale_core.publish.manifest import PROOF, UNPROVED_FORMAT, to_bytes
 from tests.support import storage as support
 
 MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -204,9 +204,11 @@ def test_a_version_of_an_earlier_release_is_compared_by_what_it_holds(make: Make
     go(make(), tmp_path / "out")
     file = tmp_path / "out" / "_versions" / "00000001.json"
     manifest = json.loads(file.read_bytes())
-    del manifest["reading"], manifest["unread"], manifest["left_out"]
+    manifest["format"] = UNPROVED_FORMAT
+    del manifest["reading"], manifest["unread"], manifest["left_out"], manifest[PROOF]
     manifest["schema"] = [{"name": one["name"], "type": one["type"]} for one in manifest["schema"]]
     file.write_bytes(to_bytes(manifest))
+    (tmp_path / "out" / "_mirror" / file.name).unlink()  # earlier releases had none
     assert read_version(tmp_path / "out").judged is None
     assert list(asked(make(rows=120, extra=["a"] * 120), tmp_path / "out")) == ["columns_changed", "rows_changed"]
     assert go(make(names=["cat", "dog", "fox"]), tmp_path / "out").number == 2

@@ -24,6 +24,8 @@ from telltale_core.config import to_dict
 from telltale_core.errors import NeedsReview
 from telltale_core.publish.gate import of_verdict
 
+pytestmark = pytest.mark.trains
+
 N = 48
 FINE, COARSE = [row % 4 for row in range(N)], [row % 4 // 2 for row in range(N)]
 NAMES = ["bus", "car", "cat", "dog"]

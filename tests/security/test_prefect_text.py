@@ -114,17 +114,20 @@ def test_any_text_is_plain_in_the_name_of_a_run(text: str) -> None:
 
 @given(TEXTS)
 def test_the_form_for_a_hostile_drop_does_nothing(text: str) -> None:
-    told = {"statement": text, "counts": {"keep": 1, text: 2}, "dataset": f"s3://clean/{text}"}
+    told: dict[str, Any] = {"statement": text, "counts": {"keep": 1, text: 2}, "dataset": f"s3://clean/{text}"}
+    told["questions"] = [{"code": text, "text": text, "cure": text}]
     shown = artifacts.question(told, PAGE, f"s3://work/{text.replace('/', '')}")
     mine = {"strong_open", "strong_close", "html_inline", "fence"}
+    mine |= {f"{name}_{side}" for name in ("bullet_list", "list_item") for side in ("open", "close")}
     assert {token.type for token in tokens(shown)} <= INERT | mine
+    assert [token.type for token in tokens(shown)].count("list_item_open") == 1
     assert {token.content for token in tokens(shown) if token.type == "html_inline"} == {"<code>", "</code>"}
     assert not bare(shown.split("```")[0])
 
 
 def test_the_form_of_the_folder_that_was_a_picture_shows_its_name() -> None:
     folder = "![report](https:evil.example)"
-    told = {"statement": "Look at it.", "counts": {"keep": 1}, "dataset": f"/srv/out/{folder}"}
+    told = {"statement": "Look at it.", "counts": {"keep": 1}, "dataset": f"/srv/out/{folder}", "questions": []}
     shown = artifacts.question(told, PAGE, f"/srv/{folder}")
     assert not {"image", "link_open"} & {token.type for token in tokens(shown)}
     assert folder in text_of(shown)

@@ -18,6 +18,8 @@ from telltale_core.publish import log
 from telltale_core.report import ReportConfig
 from telltale_core.spectrum import SpectrumConfig
 
+pytestmark = pytest.mark.trains
+
 SAMPLES = 150
 PROXY = {"epochs": 4, "width": 4, "batch_size": 16, "threads": 1, "device": "cpu", "precision": "float32"}
 LIGHT = {"thumbnails": 2, "evidence_labels": 1, "heat_rows": 4, "dpi": 50}

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from conftest_cases import make_case
 
 from telltale_core.drop import Drop, ingest
 from telltale_core.drop.demo import write_image_drop
@@ -22,6 +21,7 @@ from telltale_core.verdict import Decisions, Group, TelltaleDetector, VerdictCon
 from telltale_core.verdict.asking import questions_on, statement_on
 from telltale_core.verdict.record import Verdict, write_verdict
 from telltale_core.verdict.untested import decide_untested
+from tests.support.loss_logs import make_case
 
 N, SMALL = 200, 20
 PERSON = re.compile(r"\bperson|\breview", re.IGNORECASE)
