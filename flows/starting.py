@@ -61,7 +61,7 @@ def read_feed(client: SyncPrefectClient) -> Feed:
         return Feed(**chosen, quiet_s=float(given["quiet_s"]))
     except KeyError as error:
         raise ConfigError(
-            f"the deployment {names.SWEEP} has no {error}: run telltale deploy --inbox ... again"
+            f"the deployment {names.SWEEP} has no {error}: run telltale deploy --config FILE ... again"
         ) from None
 
 
