@@ -187,6 +187,24 @@ def test_a_deployment_of_before_the_table_takes_nothing_and_says_how_to_deploy(c
     assert place.runs() == {}
 
 
+@pytest.mark.parametrize(
+    ("datasets", "status", "told"),
+    [
+        (TABLE, "ok", "3 feed 2 datasets"),
+        (None, "note", "any folder feeds the dataset of its name"),
+        ({}, "problem", "no table says"),
+    ],
+)
+def test_the_doctor_says_whether_a_table_decides_who_may_write_what(
+    deployed: Any, client: Any, datasets: Any, status: str, told: str
+) -> None:
+    from flows.doctor_stack import _fed
+
+    deployed(datasets)
+    [check] = _fed(client)
+    assert (check.name, check.status, told in check.found) == ("inbox folders", status, True)
+
+
 def test_a_run_that_the_bridge_starts_has_the_settings_of_its_dataset(
     deployed: Any, client: Any, small_drop: Path, small_work: Path, small_settings: dict[str, Any], tmp_path: Path
 ) -> None:
