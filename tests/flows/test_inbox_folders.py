@@ -112,6 +112,21 @@ def test_the_bridge_starts_what_the_table_names_and_says_once_what_it_does_not(
     assert place.refused(1) == [elsewhere]
 
 
+def test_the_bridge_refuses_a_drop_whose_names_climb_into_anothers_folder(
+    deployed: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    from flows.bridge import Bridge
+
+    place, bridge = deployed(), Bridge()
+    notice = place.put("team-b/monday")
+    store = fsspec.filesystem("memory").store
+    home = f"/{place.bucket}/inbox/team-b/monday"
+    store[f"{home}/../../team-a/cars/monday/b.parquet"] = store[f"{home}/train.parquet"]
+    for _ in range(2):
+        bridge.take(notice)
+    assert (dict(bridge.counts), told(caplog), place.runs()) == ({"refused": 2}, 1, {})
+
+
 def test_the_sweep_starts_what_the_table_names_and_refuses_the_rest(deployed: Any, tmp_path: Path, client: Any) -> None:
     from flows.sweep import sweep
 
