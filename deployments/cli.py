@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from flows.console import Outcome
 from flows.options import Config, Set
-from flows.settings import standing_settings
+from flows.settings import inbox_folders, standing_settings
 from telltale_core.errors import ConfigError
 
-Inbox = Annotated[str, typer.Option("--inbox", metavar="URL", help="Where drops arrive: URL/<dataset>/<drop>/<files>.")]
+Inbox = Annotated[str, typer.Option("--inbox", metavar="URL", help="Where drops arrive: URL/<folder>/<drop>/<files>.")]
 Clean = Annotated[str, typer.Option("--clean", metavar="URL", help="Where datasets are published: URL/<dataset>.")]
 Work = Annotated[str, typer.Option("--work", metavar="URL", help="Work area that all workers share.")]
 Results = Annotated[str, typer.Option("--results", metavar="URL", help="Task results; WORK/results by default.")]
@@ -22,6 +23,10 @@ GpuType = Annotated[str, typer.Option("--gpu-type", help="Type of the pool gpu."
 Gpus = Annotated[int, typer.Option("--gpus", help="Trainings at a time: one for each GPU of the pool gpu.")]
 CpuRuns = Annotated[
     int | None, typer.Option("--cpu-runs", help="Runs at a time on the pool cpu; by default what stands.")
+]
+AnyDataset = Annotated[
+    bool,
+    typer.Option("--any-dataset", help="No table of folders: who may write to the inbox may write to every dataset."),
 ]
 Image = Annotated[str, typer.Option("--image", help="Container image of docker, kubernetes and ecs pools.")]
 
@@ -38,13 +43,17 @@ def deploy(
     gpus: Gpus = 1,
     cpu_runs: CpuRuns = None,
     image: Image = "",
+    any_dataset: AnyDataset = False,
     config: Config = None,
     settings: Set,
 ) -> Outcome:
     """Register work pools, deployments, schedules and automations on the Prefect server; a second time changes nothing.
 
+    The file of --config says which folders of the inbox feed which dataset: [datasets.signs] inbox = ["team-a/signs"].
+    What lies elsewhere in the inbox is refused.
+
     \b
-    Example: telltale deploy --inbox s3://raw/inbox --clean s3://clean --work s3://work/area --gpus 2
+    Example: telltale deploy --inbox s3://raw/inbox --clean s3://clean --work s3://work/area --config telltale.toml
     """
     from deployments.register import Plan, register
     from flows.starting import Feed
@@ -53,7 +62,7 @@ def deploy(
         raise ConfigError("telltale deploy needs a server of your own: start one and set PREFECT_API_URL")
     chosen = standing_settings(config, settings) if config is not None or settings else None
     plan = Plan(
-        feed=Feed(inbox=inbox, clean=clean, quiet_s=quiet_s),
+        feed=Feed(inbox=inbox, clean=clean, quiet_s=quiet_s, datasets=_folders(config, settings, any_dataset)),
         work=work,
         results=results or f"{work.rstrip('/')}/results",
         cpu_type=cpu_type,  # type: ignore[arg-type]  # checked by pools.template
@@ -67,3 +76,21 @@ def deploy(
     after = ["start workers: telltale worker --pool cpu --limit 4; one for each GPU: telltale worker --pool gpu"]
     after += ["start the bridge: telltale bridge --queue URL; see what is missing: telltale doctor"]
     return Outcome(data={"registered": done}, heads=("what", "name"), rows=done, after=after)
+
+
+def _folders(config: Path | None, settings: list[str], any_dataset: bool) -> dict[str, Any] | None:
+    """Return which folders feed which dataset: as given, and where no file is given, as it stands."""
+    from deployments.register import standing_folders
+    from telltale_core.inbox.allowed import EXAMPLE
+
+    given = inbox_folders(config, settings)
+    if given and any_dataset:
+        raise ConfigError("--any-dataset is for an inbox without a table: leave it out, or the lists inbox of the file")
+    if given or any_dataset:
+        return given or None
+    if config is not None:
+        raise ConfigError(
+            f"{config} does not say which folders of the inbox feed which dataset: add them, as in {EXAMPLE}, or give "
+            "--any-dataset, and whoever may write to the inbox may write to every dataset"
+        )
+    return standing_folders()

@@ -23,6 +23,7 @@ from flows.settings import read_settings
 from flows.starting import Feed
 from telltale_core.drop.source import check_url
 from telltale_core.errors import ConfigError, StorageError
+from telltale_core.inbox import allow_list
 from telltale_core.storage.names import parse_url
 
 HERE = Path(__file__).parent
@@ -137,6 +138,18 @@ def _standing_config(client: SyncPrefectClient) -> dict[str, Any]:
     return dict(standing)
 
 
+def standing_folders() -> dict[str, Any] | None:
+    """Return which folders feed which dataset as it stands, None where any does; :class:`ConfigError` if never said."""
+    with get_client(sync_client=True) as client:
+        try:
+            given = client.read_deployment_by_name(names.SWEEP).parameters
+        except ObjectNotFound:
+            given = {}
+    folders = given.get("datasets", {})
+    allow_list(folders)
+    return None if folders is None else dict(folders)
+
+
 def results_block(url: str) -> str:
     """Return how runs name the result storage."""
     return f"{'local' if parse_url(url).scheme == 'file' else 'remote'}-file-system/{names.RESULTS_BLOCK}"
@@ -149,7 +162,7 @@ def _written(plan: Plan, config: Mapping[str, Any]) -> str:
     """
     values: dict[str, dict[str, Any]] = {
         names.CLEANSE: {"config": dict(config)},
-        names.SWEEP: {"quiet_s": plan.feed.quiet_s},
+        names.SWEEP: {"quiet_s": plan.feed.quiet_s, "datasets": plan.feed.datasets},
         names.RECONCILE: {"pending_s": plan.pending_s},
     }
     given = {name.split("/")[1]: parameters for name, parameters in values.items()}

@@ -23,7 +23,7 @@ from telltale_core.storage.queue import WAIT_S, Message, Queue
 
 log = logging.getLogger(__name__)
 FEED_FOR_S = 60.0
-MOST_REFUSED = 10_000  # folders remembered of which was said that they are not taken
+MOST_REFUSED = 10_000  # places remembered of which was said that they are not taken
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
@@ -58,21 +58,21 @@ class Bridge:
 
     def _drop(self, client: SyncPrefectClient, feed: Feed, place: tuple[str, str], by: str) -> str:
         inbox = feed.open()
-        if why := inbox.refusal(*place):  # it would be refused the next time, too
+        why = inbox.refusal(*place)
+        arrival = None if why else inbox.arrival(*place)
+        if why := why or (arrival.refused if arrival else ""):  # it would be refused the next time, too
             self._refuse(client, feed, place, why)
             return "refused"
-        arrival = inbox.arrival(*place)
         if arrival is None:
             return "gone"
         if not arrival.complete:
-            log.info("%s/%s: waits: %s", arrival.dataset, arrival.name, arrival.why)
+            log.info("%s/%s: waits: %s", arrival.folder, arrival.name, arrival.why)
             return "incomplete"
         return "started" if start(client, feed, arrival, by) else "known"
 
     def _refuse(self, client: SyncPrefectClient, feed: Feed, place: tuple[str, str], why: str) -> None:
-        """Say once that a folder's name is not taken."""
+        """Say once that what lies at a place is not taken."""
         if place not in self._refused:
-            log.warning("an upload is not taken: %s", why)
             refuse(client, feed, place, why)
             if len(self._refused) >= MOST_REFUSED:
                 self._refused.clear()

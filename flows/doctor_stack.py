@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from flows.doctor import Check
 
-DEPLOY = "telltale deploy --inbox URL --clean URL --work URL"
+DEPLOY = "telltale deploy --inbox URL --clean URL --work URL --config FILE"
 
 
 def examine_server() -> Iterator[Check]:
@@ -38,6 +38,7 @@ def examine_server() -> Iterator[Check]:
                 _pools(client),
                 _results(client),
                 _automations(client),
+                _fed(client),
                 _notified(client),
             ):
                 yield from look
@@ -108,6 +109,24 @@ def _automations(client: SyncPrefectClient) -> Iterator[Check]:
     missing = sorted(set(names.AUTOMATIONS) - working)
     told = f"missing or switched off: {'; '.join(missing)}" if missing else f"all {len(working)}"
     yield _check("automations", not missing, told, f"run {DEPLOY} again, or switch them on")
+
+
+def _fed(client: SyncPrefectClient) -> Iterator[Check]:
+    """Say whether a table decides who may write which dataset; drops wait while a deployment has none."""
+    from flows.doctor import Check
+    from flows.starting import read_feed
+
+    try:
+        folders = read_feed(client).open().allowed.folders
+    except TelltaleError as error:
+        yield _check("inbox folders", fine=False, found=str(error), todo=f"run {DEPLOY} again")
+        return
+    if folders is None:
+        todo = "to say which folder of the inbox feeds which dataset: [datasets.NAME] inbox = [...] and deploy again"
+        yield Check(name="inbox folders", status="note", found="any folder feeds the dataset of its name", todo=todo)
+        return
+    told = f"{len(folders)} feed {len(set(folders.values()))} datasets; what lies elsewhere is refused"
+    yield _check("inbox folders", fine=True, found=told, todo="")
 
 
 def _notified(client: SyncPrefectClient) -> Iterator[Check]:

@@ -18,7 +18,7 @@ LANDED_DROPS = "telltale: a landed drop is cleansed"
 AUTOMATIONS = (LOST_RUNS, CRASHED_RUNS, LANDED_DROPS)
 
 STARTED_EVENT = "telltale.drop.started"  # told by us once a drop's run stands
-REFUSED_EVENT = "telltale.drop.refused"  # told once of a folder of the inbox whose name is not taken, with the cure
+REFUSED_EVENT = "telltale.drop.refused"  # told once of what lies in the inbox and is not taken, with the cure
 LANDED_EVENT = "telltale.drop.landed"  # told by others: payload {"dataset": ..., "name": ...}; starts the drop, once
 
 HEARTBEAT_S = 30  # the least that Prefect allows

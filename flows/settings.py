@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ def read_settings(
     from telltale_core.config import from_dict, merged, to_dict
     from telltale_core.stages import CleanseConfig, dataset_of, settings_of
 
-    values = merged(base or {}, _read(file))
+    values = merged(base or {}, _split(_read(file))[0])
     chosen = to_dict(settings_of(values, destination))
     if destination and values.get("datasets") and dataset_of(destination) not in values["datasets"]:
         log.info("the settings have no table [datasets.%s]: the general ones hold", dataset_of(destination))
@@ -41,16 +41,41 @@ def standing_settings(file: Path | None, overrides: list[str]) -> dict[str, Any]
     """Return what a deployment keeps for all its runs: settings that are not the default, and each dataset's tables."""
     from telltale_core.stages import settings_of
 
-    values = _read(file)
+    values, _ = _split(_read(file, overrides))
+    settings = only_changed(settings_of(values))
+    tables = {name: table for name, table in values.get("datasets", {}).items() if table}
+    return {**settings, **({"datasets": tables} if tables else {})}
+
+
+def inbox_folders(file: Path | None, overrides: list[str]) -> dict[str, Any]:
+    """Return the folders of the inbox that feed each dataset, as ``[datasets.NAME] inbox = [...]`` says: checked."""
+    return _split(_read(file, overrides))[1]
+
+
+def _split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings of runs, and the folders of the inbox by dataset: bridge and sweep go by those, no run does.
+
+    Runs started by hand read the same file.
+    """
+    from telltale_core.inbox import allow_list
+
+    folders: dict[str, Any] = {}
+    tables = values.get("datasets")
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        if isinstance(table, dict) and "inbox" in table:
+            folders[name] = table.pop("inbox")
+    allow_list(folders or None)
+    return values, folders
+
+
+def _read(file: Path | None, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    values = {} if file is None else _parsed(file)
     for override in overrides:
         _set(values, override)
-    settings = only_changed(settings_of(values))
-    return {**settings, **({"datasets": values["datasets"]} if values.get("datasets") else {})}
+    return values
 
 
-def _read(file: Path | None) -> dict[str, Any]:
-    if file is None:
-        return {}
+def _parsed(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

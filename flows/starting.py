@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -20,7 +20,7 @@ from flows import names
 from tasks import inert
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import ConfigError
-from telltale_core.inbox import Arrival, Inbox
+from telltale_core.inbox import Arrival, Inbox, allow_list
 from telltale_core.storage.names import parse_url
 
 log = logging.getLogger(__name__)
@@ -31,20 +31,22 @@ ASK_AT_ONCE = 100
 class Feed:
     """From where drops are taken and to where they are published; said once, by ``telltale deploy``.
 
-    The drop ``<inbox>/<dataset>/<drop>/`` becomes a version of ``<clean>/<dataset>``.
+    The drop ``<inbox>/<folder>/<drop>/`` becomes a version of ``<clean>/<dataset>``. ``datasets`` holds the folders of
+    each dataset (:func:`telltale_core.inbox.allow_list`); None: folders are called as their datasets.
     """
 
     inbox: str
     clean: str
     quiet_s: float
+    datasets: Mapping[str, Sequence[str]] | None
 
     def __post_init__(self) -> None:
         parse_url(self.clean)
-        Inbox(url=self.inbox, quiet_s=self.quiet_s)
+        self.open()
 
     def open(self) -> Inbox:
         """Return the inbox."""
-        return Inbox(url=self.inbox, quiet_s=self.quiet_s)
+        return Inbox(url=self.inbox, quiet_s=self.quiet_s, allowed=allow_list(self.datasets))
 
     def parameters(self, arrival: Arrival) -> dict[str, Any]:
         """Return what the run of a drop is given."""
@@ -55,10 +57,11 @@ def read_feed(client: SyncPrefectClient) -> Feed:
     """Return the feed that the sweep is deployed with: bridge and sweep cannot differ. :class:`ConfigError` if none."""
     given = find_deployment(client, names.SWEEP).parameters
     try:
-        return Feed(inbox=given["inbox"], clean=given["clean"], quiet_s=float(given["quiet_s"]))
+        chosen = {name: given[name] for name in ("inbox", "clean", "datasets")}
+        return Feed(**chosen, quiet_s=float(given["quiet_s"]))
     except KeyError as error:
         raise ConfigError(
-            f"the deployment {names.SWEEP} has no {error}: run telltale deploy --inbox ... again"
+            f"the deployment {names.SWEEP} has no {error}: run telltale deploy --config FILE ... again"
         ) from None
 
 
@@ -93,7 +96,7 @@ def start(client: SyncPrefectClient, feed: Feed, arrival: Arrival, by: str) -> b
         idempotency_key=arrival.key,
         tags=[f"dataset:{arrival.dataset}", f"started-by:{by}"],
     )
-    log.info("%s/%s: %s; %d files: run %s", arrival.dataset, arrival.name, arrival.why, arrival.files, run.name)
+    log.info("%s/%s: %s; %d files: run %s", arrival.folder, arrival.name, arrival.why, arrival.files, run.name)
     tell(client, arrival, str(run.id), by)
     return True
 
@@ -112,14 +115,15 @@ def tell(client: SyncPrefectClient, arrival: Arrival, run: str, by: str) -> None
 
 
 def refuse(client: SyncPrefectClient, feed: Feed, place: tuple[str, str], why: str) -> None:
-    """Post the event ``telltale.drop.refused`` of folders whose names are not taken; the server keeps it once."""
+    """Say that what lies at a place is not taken; the server keeps the event ``telltale.drop.refused`` of it once."""
+    log.warning("an upload is not taken: %s", why)
     key = f"refused:{feed.inbox}/{place[0]}/{place[1]}"
     event = {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
         "event": names.REFUSED_EVENT,
         "occurred": _now(),
         "resource": {"prefect.resource.id": f"telltale.upload.{sha256_bytes(key.encode())[:16]}"},
-        "payload": {"dataset": inert.name(place[0]), "name": inert.name(place[1]), "why": inert.line(why)},
+        "payload": {"folder": inert.name(place[0]), "name": inert.name(place[1]), "why": inert.line(why)},
     }
     _post(client, event, inert.name(place[0]))
 

@@ -13,6 +13,7 @@ from tasks import artifacts, policy, redaction
 
 log = logging.getLogger(__name__)
 SAID = 20  # refused uploads told of one by one
+UNSAID: dict[str, list[str]] = {}  # a deployment of before the table: it takes nothing, and says how to deploy
 
 
 def run_name() -> str:
@@ -22,16 +23,20 @@ def run_name() -> str:
 
 @flow(name="sweep", flow_run_name=run_name, retries=2, retry_delay_seconds=20)
 @redaction.withholding
-def sweep(inbox: str, clean: str, quiet_s: float = 900.0) -> dict[str, int]:
+def sweep(
+    inbox: str, clean: str, quiet_s: float = 900.0, datasets: dict[str, list[str]] | None = UNSAID
+) -> dict[str, int]:
     """Start every complete drop below the inbox that has no run yet; return how many stand in which state.
 
     Args:
-        inbox: Where drops arrive, as <inbox>/<dataset>/<drop>/<files>.
+        inbox: Where drops arrive, as <inbox>/<folder>/<drop>/<files>.
         clean: Where datasets are published, as <clean>/<dataset>.
         quiet_s: Seconds without a new file after which a drop without _SUCCESS or _MANIFEST.json counts as complete.
+        datasets: The folders of the inbox that feed each dataset, such as {"signs": ["team-a/signs"]}; what lies
+            elsewhere is refused. null: each folder of the inbox is called as the dataset that it feeds.
 
     """
-    feed = Feed(inbox=inbox, clean=clean, quiet_s=quiet_s)
+    feed = Feed(inbox=inbox, clean=clean, quiet_s=quiet_s, datasets=datasets)
     found = feed.open().arrivals()
     ready = [arrival for arrival in found if arrival.complete]
     refused = [arrival for arrival in found if arrival.refused]
@@ -39,8 +44,7 @@ def sweep(inbox: str, clean: str, quiet_s: float = 900.0) -> dict[str, int]:
         there = known(client, [arrival.key for arrival in ready])
         started = [a for a in ready if a.key not in there and start(client, feed, a, "sweep")]
         for arrival in refused[:SAID]:
-            log.warning("an upload is not taken: %s", arrival.refused)
-            refuse(client, feed, (arrival.dataset, arrival.name), arrival.refused)
+            refuse(client, feed, arrival.place, arrival.refused)
     artifacts.show_refused([arrival.refused for arrival in refused])
     told = {
         "drops": len(found),
@@ -48,5 +52,5 @@ def sweep(inbox: str, clean: str, quiet_s: float = 900.0) -> dict[str, int]:
         "started": len(started),
         "refused": len(refused),
     }
-    log.info("%d drops, %d incomplete, %d started now, %d refused for their names", *told.values())
+    log.info("%d drops, %d incomplete, %d started now, %d refused", *told.values())
     return told

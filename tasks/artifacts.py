@@ -45,7 +45,7 @@ def show_refused(reasons: list[str]) -> None:
     if reasons:
         lines = "\n".join(f"- {markdown(reason, 600)}" for reason in reasons[:REFUSED])
         text = f"# {len(reasons):,} uploads are not taken\n\n{lines}\n"
-        kindly(lambda: create_markdown_artifact(text, key="refused-uploads", description="Uploads to be renamed"))
+        kindly(lambda: create_markdown_artifact(text, key="refused-uploads", description="Uploads that are not taken"))
 
 
 def question(told: dict[str, Any], page: stages.Record, work: str) -> str:

@@ -40,7 +40,11 @@ def main() -> None:
     for name in ("inbox", "clean", "work"):
         parser.add_argument(f"--{name}", required=True, metavar="BUCKET")
     parser.add_argument("--inbox-prefix", default="inbox")
-    parser.add_argument("--dataset", default="*", help="what this contributor may add to; * is every dataset")
+    parser.add_argument(
+        "--dataset",
+        default="*",
+        help="the folder of the inbox this contributor may add to, as in the list inbox of its dataset; * is every one",
+    )
     parser.add_argument("--queue-arn", metavar="ARN", help="the queue that the bridge reads")
     parser.add_argument("--topic-arn", metavar="ARN", help="the SNS topic, where the bucket notifies the queue by one")
     parser.add_argument("--rule-arn", metavar="ARN", help="the EventBridge rule, where one notifies the queue")

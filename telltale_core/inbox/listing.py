@@ -1,4 +1,4 @@
-"""The drops below an inbox, each with a digest of its files and the answer whether its upload is complete.
+"""The drops below an inbox, each with its dataset, a digest of its files, and whether its upload is complete.
 
 A drop is complete by the first of these rules that applies:
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import time
 from datetime import datetime
 from pathlib import Path
@@ -21,20 +20,21 @@ from telltale_core.digest import digest_of
 from telltale_core.drop.reasons import shown
 from telltale_core.drop.source import check_url, remote_errors
 from telltale_core.errors import BadInput, ConfigError
+from telltale_core.inbox.allowed import ANY, AllowList
+from telltale_core.inbox.refused import climbs, linked, not_fed
 
 MARKER, MANIFEST = "_SUCCESS", "_MANIFEST.json"
 MAX_MANIFEST_BYTES = 16 << 20
 QUIET_S = 900.0
-MAX_NAME_CHARS = 100
-_DATASET = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_NAME_CHARS}}}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """A drop as it lies in the inbox. ``digest`` (64 hex digits) changes with any file's name, size or content."""
 
-    dataset: str
-    name: str
+    dataset: str  # that its folder feeds; empty where it feeds none
+    folder: str  # below the inbox
+    name: str  # of the drop's own folder in it
     url: str
     digest: str
     files: int
@@ -49,6 +49,11 @@ class Arrival:
         """The drop's identity: the same objects at the same address, told by whoever looks, whenever."""
         return f"cleanse:{self.url}:{self.digest[:32]}"
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it lies: the folder below the inbox, and its name."""
+        return self.folder, self.name
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
@@ -57,14 +62,20 @@ class _File:
     bytes: int
     tag: str
     modified_s: float
+    link: bool  # of a local inbox; never followed
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
-    """Where contributors put drops: ``<url>/<dataset>/<drop>/<files>``; ``quiet_s`` is the third rule's quiet time."""
+    """Where contributors put drops: ``<url>/<folder>/<drop>/<files>``; ``quiet_s`` is the third rule's quiet time.
+
+    ``allowed`` says which folder feeds which dataset. A *place* is a folder and a drop's name in it; what lies where
+    nothing is fed from has the first folder that leads there, and no name.
+    """
 
     url: str
     quiet_s: float = QUIET_S
+    allowed: AllowList = ANY
 
     def __post_init__(self) -> None:
         check_url(self.url)
@@ -72,62 +83,80 @@ class Inbox:
             raise ConfigError(f"quiet_s must be > 0, got {self.quiet_s}")
 
     def place_of(self, bucket: str, key: str) -> tuple[str, str] | None:
-        """Return dataset and drop to which an object belongs; None where it lies outside the inbox's drops.
+        """Return the place to which an object belongs; None where it lies outside the inbox's drops.
 
-        Hidden folders, whose names begin with ``.`` or ``_``, are none.
+        Hidden folders, whose names begin with ``.`` or ``_``, are none; ``..`` is a place, to be refused and said.
         """
         scheme, _, rest = self.url.partition("://")
         if not rest or scheme == "file":
             return None
         home, _, prefix = rest.strip("/").partition("/")
-        inside = key[len(prefix) :].lstrip("/") if prefix else key
         if bucket != home or (prefix and not key.startswith(f"{prefix}/")):
             return None
-        parts = inside.split("/")
-        return (parts[0], parts[1]) if len(parts) >= 3 and not any(map(_hidden, parts[:2])) else None
+        return self._place(key[len(prefix) + 1 :] if prefix else key)
+
+    def _place(self, key: str, *, link: bool = False) -> tuple[str, str] | None:
+        """Return the place of a file below the inbox; a link counts as a folder: nobody knows what is behind it."""
+        parts = key.split("/")
+        folders = parts if link else parts[:-1]
+        depth = self.allowed.split(parts)
+        folder = "/".join(parts[:depth])
+        taken = self.allowed.folders is None or folder in self.allowed.folders
+        wanted = depth + 1 if taken and not link else depth
+        if len(folders) < wanted or any(part != ".." and _hidden(part) for part in parts[: depth + taken]):
+            return None
+        return folder, parts[depth] if taken and len(folders) > depth else ""
 
     def arrivals(self) -> list[Arrival]:
-        """Return all drops of the inbox, by dataset and name."""
+        """Return all drops of the inbox, by folder and name, and one for each folder that feeds nothing."""
         found: dict[tuple[str, str], list[_File]] = {}
         for file in self._files(self.url):
-            parts = file.key.split("/", 2)
-            if len(parts) == 3 and not any(map(_hidden, parts[:2])):
-                found.setdefault((parts[0], parts[1]), []).append(dataclasses.replace(file, key=parts[2]))
-        return [self._arrival(dataset, name, files) for (dataset, name), files in sorted(found.items())]
+            place = self._place(file.key, link=file.link)
+            if place is not None:
+                inside = file.key[len("/".join(place)) + 1 :] if place[1] else file.key
+                found.setdefault(place, []).append(dataclasses.replace(file, key=inside))
+        return [self._arrival(place, files) for place, files in sorted(found.items())]
 
-    def refusal(self, dataset: str, name: str) -> str:
-        """Return why drops below folders of these names are not taken, with the cure; empty where they are.
-
-        A dataset's folder names the dataset: ASCII letters, digits, ``.``, ``_`` and ``-``, at most ``MAX_NAME_CHARS``.
-        """
-        if _hidden(dataset) or not _DATASET.fullmatch(dataset):
-            return (
-                f"the folder {shown(dataset)} names no dataset: a dataset's name has 1 to {MAX_NAME_CHARS} of "
-                "A-Z a-z 0-9 . _ - and begins with no . or _; rename the folder and upload again"
-            )
+    def refusal(self, folder: str, name: str) -> str:
+        """Return why what lies at a place is not taken, with the cure; empty where it is."""
+        if why := not_fed(self.allowed, folder):
+            return why
+        if _hidden(name) or "/" in name:
+            return f"{shown(name)} in {shown(folder)} is no drop: a drop is one folder, and not hidden; rename it"
         try:
-            check_url(self._url(dataset, name))
+            check_url(self._url(folder, name))
         except BadInput as error:
-            return f"the drop {shown(name)} of {dataset} cannot be read ({error}); rename its folder and upload again"
+            return f"the drop {shown(name)} of {folder} cannot be read ({error}); rename its folder and upload again"
         return ""
 
-    def arrival(self, dataset: str, name: str) -> Arrival | None:
+    def _strays(self, place: tuple[str, str], files: list[_File]) -> str:
+        """Return why a drop's files are not its own, with the cure; empty where they are."""
+        drop = "/".join(filter(None, place))
+        if why := climbs(drop, (file.key for file in files)):
+            return why
+        if "://" in self.url.removeprefix("file://"):
+            return ""
+        return linked(self._fs()[1], drop, [file.path for file in files if file.link and not _aside(file.key)])
+
+    def arrival(self, folder: str, name: str) -> Arrival | None:
         """Return one drop, or None where no file of it stands."""
-        files = self._files(self._url(dataset, name))
-        return self._arrival(dataset, name, files) if files else None
+        files = self._files(self._url(folder, name))
+        return self._arrival((folder, name), files) if files else None
 
-    def _url(self, dataset: str, name: str) -> str:
-        return f"{self.url.rstrip('/')}/{dataset}/{name}"
+    def _url(self, folder: str, name: str) -> str:
+        return "/".join([self.url.rstrip("/"), folder, *filter(None, [name])])
 
-    def _arrival(self, dataset: str, name: str, files: list[_File]) -> Arrival:
+    def _arrival(self, place: tuple[str, str], listed: list[_File]) -> Arrival:
+        files = [file for file in listed if not file.link]
         data = [file for file in files if not _aside(file.key)]
-        newest = max(file.modified_s for file in files)
-        refused = self.refusal(dataset, name)
+        newest = max(file.modified_s for file in listed)
+        refused = not_fed(self.allowed, place[0]) or self._strays(place, listed) or self.refusal(*place)
         complete, why = (False, refused) if refused else self._complete(files, data, newest)
         return Arrival(
-            dataset=dataset,
-            name=name,
-            url=self._url(dataset, name),
+            dataset=self.allowed.dataset(place[0]) or "",
+            folder=place[0],
+            name=place[1],
+            url=self._url(*place),
             digest=digest_of(sorted([file.key, file.bytes, file.tag] for file in data)),
             files=len(data),
             bytes=sum(file.bytes for file in data),
@@ -188,12 +217,15 @@ class Inbox:
             found: dict[str, dict[str, Any]] = fs.find(path, detail=True)
         files = []
         for where, info in found.items():
-            key = where[len(path) :].lstrip("/")
-            if info.get("type") != "file" or not key or not where.startswith(f"{path}/"):
+            link = bool(info.get("islink"))
+            if not where.startswith(f"{path}/") or not (key := where[len(path) + 1 :]):
+                continue
+            if info.get("type") != "file" and not link:
                 continue
             modified = _seconds(info)
             tag = str(info.get("ETag") or info.get("etag") or info.get("md5Hash") or modified)
-            files.append(_File(key=key, path=where, bytes=int(info.get("size") or 0), tag=tag, modified_s=modified))
+            size = int(info.get("size") or 0)
+            files.append(_File(key=key, path=where, bytes=size, tag=tag, modified_s=modified, link=link))
         return files
 
 

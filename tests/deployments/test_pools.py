@@ -64,7 +64,7 @@ def test_what_an_operator_set_on_a_pool_outlives_the_next_registration() -> None
 
 
 def test_a_run_is_not_lost_while_a_node_may_still_come_up_for_it() -> None:
-    feed = Feed(inbox="s3://raw/inbox", clean="s3://clean/sets", quiet_s=60)
+    feed = Feed(inbox="s3://raw/inbox", clean="s3://clean/sets", quiet_s=60, datasets=None)
     here = Plan(feed=feed, work="s3://work/area", results="s3://work/results")
     there = Plan(feed=feed, work="s3://work/area", results="s3://work/results", gpu_type="kubernetes")
     assert here.pending_s == 600

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from deployments.register import Plan, register
+from deployments.register import Plan, register, standing_folders
 from flows import names
 from flows.cli import app
-from flows.starting import Feed
+from flows.starting import Feed, read_feed
 from telltale_core.errors import ConfigError
 
 CONFIG = {"proxy": {"epochs": 20, "model": "auto"}, "verdict": {"review_share": 0.05}}
@@ -35,7 +38,8 @@ def client(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
 def test_what_an_operator_set_stands_until_a_registration_says_otherwise(client: Any, tmp_path: Path) -> None:
     from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolUpdate
 
-    feed = Feed(inbox=f"{tmp_path}/inbox", clean=f"{tmp_path}/clean", quiet_s=60.0)
+    table = {"signs": ["team-a/signs", "team-b"]}
+    feed = Feed(inbox=f"{tmp_path}/inbox", clean=f"{tmp_path}/clean", quiet_s=60.0, datasets=table)
     where: dict[str, Any] = {"feed": feed, "work": f"{tmp_path}/work", "results": f"{tmp_path}/results"}
 
     def stands() -> tuple[Any, Any]:
@@ -47,7 +51,8 @@ def test_what_an_operator_set_stands_until_a_registration_says_otherwise(client:
     told = dict(register(Plan(**where)))
     assert stands() == (None, {})
     assert told["work pool"] == "gpu (process, 1 at a time)"
-    assert parameters(names.SWEEP) == {"inbox": feed.inbox, "clean": feed.clean, "quiet_s": 60.0}
+    assert parameters(names.SWEEP) == {"inbox": feed.inbox, "clean": feed.clean, "quiet_s": 60.0, "datasets": table}
+    assert (standing_folders(), read_feed(client)) == (table, feed)
     assert parameters(names.RECONCILE) == {"pending_s": 600.0}
 
     client.update_work_pool(names.CPU_POOL, WorkPoolUpdate(concurrency_limit=7))  # as the UI does
@@ -59,8 +64,9 @@ def test_what_an_operator_set_stands_until_a_registration_says_otherwise(client:
     assert parameters(names.CLEANSE) == changed
     assert ("work pool", "cpu (process, 7 at a time)") in done
 
-    register(Plan(**where, cpu_runs=3, config={}))
+    register(Plan(**{**where, "feed": replace(feed, datasets=None)}, cpu_runs=3, config={}))
     assert stands() == (3, {})
+    assert (parameters(names.SWEEP)["datasets"], standing_folders()) == (None, None)
 
     client.update_deployment(cleanse.id, DeploymentUpdate(parameters={**changed, "config": {"proxy": {"epoch": 2}}}))
     with pytest.raises(ConfigError, match="standing defaults of cleanse/cleanse"):
@@ -81,6 +87,63 @@ def test_the_form_is_given_defaults_only_where_the_command_line_names_some(
     (tmp_path / "EMPTY").touch()
     words = [str(tmp_path / "EMPTY") if word == "EMPTY" else word for word in given]
     places = ["--inbox", "s3://raw/inbox", "--clean", "s3://clean", "--work", "s3://work/area"]
-    done = CliRunner().invoke(app, ["deploy", *places, *words])
+    done = CliRunner().invoke(app, ["deploy", *places, "--any-dataset", *words])
     assert done.exit_code == 0, re.sub(r"\s+", " ", done.output)
     assert [(plan.config, plan.cpu_runs) for plan in plans] == [(config, None)]
+
+
+PLACES = ["--inbox", "s3://raw/inbox", "--clean", "s3://clean", "--work", "s3://work/area"]
+TABLE = '[drop]\nimage_size = 32\n[datasets.signs]\ninbox = ["team-a/signs"]\n[datasets.signs.drop]\nimage_size = 8\n'
+
+
+@pytest.fixture
+def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, list[Plan]]]:
+    """Run the command with a settings file of this text, up to the registration; on the server stands what is said."""
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+
+    def run(text: str | None, *words: str, stands: Any = None) -> tuple[int, str, list[Plan]]:
+        plans: list[Plan] = []
+        server = SimpleNamespace(read_deployment_by_name=lambda _name: SimpleNamespace(parameters=stands or {}))
+        monkeypatch.setattr("deployments.register.register", lambda plan: plans.append(plan) or [])  # type: ignore[func-returns-value]
+        monkeypatch.setattr("deployments.register.get_client", lambda **_: contextlib.nullcontext(server))
+        (tmp_path / "telltale.toml").write_text(text or "")
+        given = [] if text is None else ["--config", str(tmp_path / "telltale.toml")]
+        done = CliRunner().invoke(app, ["deploy", *PLACES, *given, *words])
+        return done.exit_code, re.sub(r"\s+", " ", done.output), plans
+
+    return run
+
+
+def test_a_deployment_takes_the_table_of_folders_from_the_file_and_no_run_gets_it(deploy: Any) -> None:
+    code, told, [plan] = deploy(TABLE)
+    assert code == 0, told
+    assert plan.feed.datasets == {"signs": ["team-a/signs"]}
+    assert plan.config == {"drop": {"image_size": 32}, "datasets": {"signs": {"drop": {"image_size": 8}}}}
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "told"),
+    [
+        (None, [], "no table says which folder"),
+        ("", [], "does not say which folders of the inbox"),
+        ("[datasets.signs.drop]\nimage_size = 8\n", [], "--any-dataset"),
+        (TABLE, ["--any-dataset"], "leave it out"),
+        (TABLE, ["--set", 'datasets.cars.inbox=["team-a"]'], "give each a folder of its own"),
+    ],
+)
+def test_a_deployment_without_a_clear_table_is_refused_with_the_cure(
+    deploy: Any, text: str | None, words: list[str], told: str
+) -> None:
+    code, said, plans = deploy(text, *words)
+    assert (code, plans, told in said) == (2, [], True), said
+
+
+@pytest.mark.parametrize("stands", [{"signs": ["team-a/signs"]}, None])
+def test_the_table_that_stands_is_kept_where_no_file_is_given(deploy: Any, stands: Any) -> None:
+    code, told, [plan] = deploy(None, "--set", "proxy.epochs=3", stands={"datasets": stands})
+    assert (code, plan.feed.datasets) == (0, stands), told
+
+
+def test_any_dataset_is_taken_where_the_operator_says_so(deploy: Any) -> None:
+    code, told, [plan] = deploy("", "--any-dataset", stands={"datasets": {"signs": ["team-a/signs"]}})
+    assert (code, plan.feed.datasets) == (0, None), told

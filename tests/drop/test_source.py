@@ -110,6 +110,7 @@ def test_a_dead_endpoint_is_an_error_of_the_store_without_secrets(tmp_path, s3, 
     assert "testing-secret" not in str(error.value)
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     "url",
     [

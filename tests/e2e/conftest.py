@@ -83,6 +83,7 @@ def running(store: tuple[str, int], small_drop: Path, tmp_path_factory: pytest.T
         stack.inbox = Inbox(stack, small_drop)
         stack.start_server()
         words = ["deploy", "--inbox", stacks.INBOX, "--clean", stacks.CLEAN, "--work", stacks.WORK, "--gpus", "1"]
+        words += ["--any-dataset"]  # the tests make datasets as they go
         for setting in ("epochs=10", "width=4", "batch_size=16", "threads=1", 'device="cpu"'):
             words += ["--set", f"proxy.{setting}"]
         for setting in ("thumbnails=2", "evidence_labels=1", "heat_rows=4", "dpi=50"):

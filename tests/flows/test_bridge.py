@@ -28,7 +28,7 @@ class Server:
     """What the bridge asks of a Prefect server: a deployment, runs by idempotency key, events."""
 
     def __init__(self, inbox: str) -> None:
-        self.parameters = {"inbox": inbox, "clean": "s3://clean/sets", "quiet_s": 900.0}
+        self.parameters = {"inbox": inbox, "clean": "s3://clean/sets", "quiet_s": 900.0, "datasets": None}
         self.runs: dict[str, dict[str, Any]] = {}
         self.events: list[Any] = []
         self.away = False

@@ -131,7 +131,7 @@ class Prefect:
         pass
 
     def read_deployment_by_name(self, name: str) -> Any:
-        given = {"inbox": "s3://raw/inbox", "clean": "s3://clean/sets", "quiet_s": 900.0}
+        given = {"inbox": "s3://raw/inbox", "clean": "s3://clean/sets", "quiet_s": 900.0, "datasets": None}
         return SimpleNamespace(id=name, parameters=given)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.settings import as_options, read_settings, standing_settings
+from flows.settings import as_options, inbox_folders, read_settings, standing_settings
 from telltale_core.config import from_dict, to_dict
 from telltale_core.errors import ConfigError
 from telltale_core.stages import CleanseConfig, picture_size, settings_of
@@ -111,3 +111,15 @@ def test_pictures_are_larger_where_a_gpu_trains_and_as_ever_on_a_cpu(monkeypatch
     for gigabytes, side in ((4, None), (24, 224)):
         monkeypatch.setattr(picture_size, "_gpu_bytes", lambda _device, held=gigabytes: held * 10**9)
         assert size() == side
+
+
+def test_the_folders_of_the_inbox_are_no_settings_of_a_run_and_are_checked_with_them(tmp_path: Path) -> None:
+    file = tmp_path / "telltale.toml"
+    file.write_text(DATASETS + '[datasets.cars]\ninbox = ["team-a/cars"]\n[datasets.signs]\ninbox = ["signs"]\n')
+    assert inbox_folders(file, []) == {"cars": ["team-a/cars"], "signs": ["signs"]}
+    assert set(standing_settings(file, [])["datasets"]) == {"signs", "birds"}
+    assert read_settings(file, [], destination="s3://clean/signs").drop.label_column == "label"
+    file.write_text(DATASETS + '[datasets.cars]\ninbox = ["../signs"]\n')
+    for read in (read_settings, standing_settings, inbox_folders):
+        with pytest.raises(ConfigError, match=r"datasets\.cars\.inbox: '\.\./signs' is no folder below the inbox"):
+            read(file, [])

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from telltale_core.errors import BadInput, ConfigError
@@ -94,13 +95,24 @@ def test_files_beside_the_drops_are_no_drops(tmp_path: Path) -> None:
         ("other", "inbox/signs/monday/a.png", None),
         ("raw", "inboxes/signs/monday/a.png", None),
         ("raw", "inbox/signs/a.png", None),
-        ("raw", "inbox/../monday/a.png", None),
+        ("raw", "inbox/../monday/a.png", ("..", "monday")),  # a place, to be refused and said
         ("raw", "inbox//monday/a.png", None),
-        ("raw", "inbox/si\x1bgns/monday/a.png", ("si\x1bgns", "monday")),  # a place, to be refused and said
+        ("raw", "inbox//signs/monday/a.png", None),
+        ("raw", "inbox/si\x1bgns/monday/a.png", ("si\x1bgns", "monday")),  # the same
     ],
 )
 def test_an_objects_place_is_told_by_its_key(bucket: str, key: str, place: tuple[str, str] | None) -> None:
     assert Inbox(url="s3://raw/inbox").place_of(bucket, key) == place
+
+
+def test_a_key_with_an_empty_folder_is_not_taken_for_the_one_without() -> None:
+    store = fsspec.filesystem("memory")
+    store.pipe({"/empty/inbox/signs/monday/a.png": b"x"})
+    inbox = Inbox(url="memory://empty/inbox")
+    before = inbox.arrivals()
+    store.store["/empty/inbox//signs/monday/b.png"] = store.store["/empty/inbox/signs/monday/a.png"]
+    assert inbox.arrivals() == before
+    assert [arrival.place for arrival in before] == [("signs", "monday")]
 
 
 def test_an_inbox_must_be_an_address_without_secrets() -> None:

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.settings import inbox_folders
+
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
@@ -70,6 +72,15 @@ def test_secrets_come_from_files_and_stand_in_no_environment() -> None:
             assert (secret if isinstance(secret, str) else secret["source"]) in COMPOSE["secrets"]
     server = COMPOSE["services"]["server"]["secrets"]
     assert "PREFECT_SERVER_API_AUTH_STRING" in server  # the API refuses whoever does not know it
+
+
+def test_register_is_given_an_allow_list_that_the_command_takes() -> None:
+    register = COMPOSE["services"]["register"]
+    assert "--config /etc/telltale/settings.toml" in register["command"][-1]
+    assert register["configs"] == [{"source": "settings", "target": "/etc/telltale/settings.toml"}]
+    shipped = COMPOSE["configs"]["settings"]["file"]
+    assert shipped == "${TELLTALE_SETTINGS:-./settings.toml}"
+    assert inbox_folders(INFRA / "settings.toml", []) == {"signs": ["signs"]}
 
 
 def test_the_dockerfile_passes_hadolint() -> None:

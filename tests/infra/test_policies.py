@@ -20,6 +20,7 @@ from tests.support import storage as support
 
 boto3 = pytest.importorskip("boto3")
 
+pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[2]
 RENDER = ROOT / "infra" / "policies" / "render.py"
 ROLES = ("contributor", "worker", "publisher", "bridge", "reader", "janitor")

@@ -237,6 +237,7 @@ def test_archives_are_refused_and_write_nothing(tmp_path, name):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     "path",
     [

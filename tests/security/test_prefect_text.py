@@ -204,7 +204,8 @@ def test_the_bridge_says_once_that_a_folder_is_refused_and_goes_on(caplog: pytes
             pass
 
         def read_deployment_by_name(self, _name: str) -> Any:
-            return SimpleNamespace(parameters={"inbox": "memory://raw", "clean": "s3://clean", "quiet_s": 9.0})
+            given = {"inbox": "memory://raw", "clean": "s3://clean", "quiet_s": 9.0, "datasets": None}
+            return SimpleNamespace(parameters=given)
 
         def request(self, _method: str, _path: str, json: list[Any]) -> None:
             posted.extend(json)

@@ -22,7 +22,7 @@ TRAINING_FIXTURES = {
     "ran",
     "walked",
 }
-SERVERS = {"prefect_server", "s3_address", "lossy"}
+SERVERS = {"prefect_server", "s3_address", "lossy", "s3", "places"}
 NEEDS_PREFECT = {"flows", "tasks", "deployments", "prefect"}
 trained: set[str] = set()
 """Fixtures that were seen to train."""
@@ -37,7 +37,7 @@ def mark(item: pytest.Item) -> None:
     if (
         fixtures & SERVERS
         or "e2e" in item.path.parts
-        or (parameters is not None and parameters.params.get("url") == "s3")
+        or (parameters is not None and "s3" in [str(value) for value in parameters.params.values()])
     ):
         item.add_marker(pytest.mark.server)
     if "prefect_server" in fixtures:
