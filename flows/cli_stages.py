@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from telltale_core.stages import CleanseConfig, Record
 
 log = logging.getLogger(__name__)
-SHOWN = ("name", "modality", "task", "columns", "num_classes", "counts", "unread", "questions")
+SHOWN = ("name", "modality", "task", "columns", "num_classes", "counts", "accounting", "unread", "questions")
 ORDER = ("ingest", "train", "spectrum", "cluster", "report")
 
 
@@ -30,6 +30,7 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
     """
     record = _walk("ingest", source, work, read_settings(config, settings))
     from telltale_core import stages
+    from telltale_core.drop.accounting import accounted_lines
 
     manifest = stages.read_record(record, "ingest", work)
     counts = manifest["counts"]
@@ -37,6 +38,7 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
         f"{manifest['name']}: {manifest['modality']}, {manifest['task']}",
         f"{counts['kept']:,} of {counts['seen']:,} rows kept, {counts['rejected']:,} rejected",
         f"columns: {', '.join(f'{role} = {name}' for role, name in manifest['columns'].items() if name)}",
+        *accounted_lines(manifest),
         *_unread(manifest["unread"]),
         *asked(manifest["questions"]),
     ]

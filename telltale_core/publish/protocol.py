@@ -117,6 +117,7 @@ def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: M
         },
         "lineage": dict(lineage),
         "verdict": judged.record,
+        "accounting": manifest.get("accounting"),
     }
 
 
