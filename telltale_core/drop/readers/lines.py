@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 from telltale_core.drop.config import Limits
 from telltale_core.drop.readers.quoting import (
@@ -93,7 +93,7 @@ class Dialect(NamedTuple):
 
     def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
         """Return the records of lines, whatever is wrong with their quotes."""
-        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
         return csv.reader(lines, delimiter=self.delimiter, quoting=quoting)
 
 

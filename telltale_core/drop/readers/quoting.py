@@ -67,7 +67,7 @@ class Columns:
                 if known is not None:
                     known.add(hash(cell))
                     values[place] = known if len(known) <= MOST_VALUES else None
-        few = [frozenset(v) if v is not None and REPEATED * len(v) <= seen else None for v in values]
+        few = [frozenset(v) if v is not None and 0 < REPEATED * len(v) <= seen else None for v in values]
         pairs = zip(numbers, filled, strict=True)
         return cls(few, [of >= FEWEST_RECORDS and found >= NUMBERS * of for found, of in pairs])
 
@@ -140,7 +140,7 @@ def swallowed(place: str, lines: int) -> BadInput:
     """Return the error for a record that holds other rows."""
     return bad(
         "rows_swallowed",
-        f"{place}: a quote opens here and holds {lines} lines that look like rows of their own: write a quote inside "
+        f"{place}: a quote opens here and spans {lines} lines that look like rows of their own: write a quote inside "
         'a text twice ("") and put the text in quotes, as csv writers do, or save the table as TSV (where a quote is '
         "a letter), JSON lines or Parquet",
     )
