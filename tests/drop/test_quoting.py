@@ -89,7 +89,15 @@ def test_texts_over_several_lines_are_read_as_written(tmp_path, take, names, lab
     assert lines_of(drop)["quoted"] == sum(text.count("\n") for text in texts) > 40
 
 
-def test_a_drop_of_texts_over_two_lines_only_is_read(tmp_path, take):
+def test_doubled_quotes_before_a_line_break_are_no_stray_ones(tmp_path, take):
+    texts = [f'He said, "nice"\nand left {row}' for row in range(40)]
+    with (tmp_path / "d.csv").open("w", newline="") as file:
+        rows = ((text, ["pos", "neg"][row % 2]) for row, text in enumerate(texts))
+        csv.writer(file).writerows([("text", "label"), *rows])
+    assert take(tmp_path / "d.csv").payload()["text"].to_pylist() == texts
+
+
+def test_a_drop_of_texts_over_three_lines_only_is_read(tmp_path, take):
     texts = [f"first, {row}\nsecond, {row}\nthird, {row}" for row in range(40)]
     with (tmp_path / "d.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *((text, row % 2) for row, text in enumerate(texts))])
@@ -146,17 +154,15 @@ cells = st.text(st.sampled_from(list('ab ,"\n\r\t')), max_size=6)
 @SLOW
 @given(rows=st.lists(cells, min_size=2, max_size=12), sep=st.sampled_from([",", "\t"]), quoting=st.sampled_from([0, 1]))
 def test_what_a_csv_writer_wrote_is_seen_as_a_csv_reader_sees_it(tmp_path, rows, sep, quoting):
-    file = tmp_path / ("d.tsv" if sep == "\t" else "d.csv")
-    buffer = io.StringIO(newline="")
+    file, buffer = tmp_path / ("d.tsv" if sep == "\t" else "d.csv"), io.StringIO(newline="")
+    texts = [f"{text}x" for text in [*rows, *WORDS]]
     writer = csv.writer(buffer, delimiter=sep, quoting=quoting)  # type: ignore[arg-type]
-    writer.writerows([("id", "text", "label"), *((f"r{n}", f"x{text}", n % 2) for n, text in enumerate(rows))])
+    writer.writerows([("id", "text", "label"), *((n, text, n % 2) for n, text in enumerate(texts))])
     file.write_text(buffer.getvalue(), newline="")
-    expected = [row[1] for row in csv.reader(io.StringIO(buffer.getvalue(), newline=""), delimiter=sep)][1:]
     drop = ingest(str(file), tmp_path / "drops", DropConfig(input_column="text", label_column="label"))
-    found = lines_of(drop)
-    assert found["lines"] == buffer.getvalue().count("\n")
-    assert drop.manifest["counts"]["seen"] == len(rows)
-    assert drop.payload()["text"].to_pylist() == expected
+    assert lines_of(drop)["lines"] == buffer.getvalue().count("\n")
+    assert (len(drop), drop.manifest["counts"]["seen"]) == (len(texts), len(texts))
+    assert drop.payload()["text"].to_pylist() == texts
 
 
 letters = st.text(st.sampled_from(list('ab "')), max_size=4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import itertools
 import json
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Literal, NamedTuple
@@ -17,7 +16,7 @@ from telltale_core.drop.readers.quoting import (
     may_swallow,
     swallowed,
     swallows,
-    tsv_is_quoted,
+    tsv_may_be_quoted,
     whole,
 )
 from telltale_core.drop.reasons import bad, shown
@@ -101,12 +100,17 @@ def dialect_of(handle: BinaryIO, limits: Limits, suffix: str) -> Dialect:
     """Return how a CSV or TSV file is read; in TSV a quote is a letter, unless the whole file shows otherwise."""
     if suffix != ".tsv":
         return Dialect(",")
-    header, *_ = [*(_decoded(line) or "" for line in itertools.islice(_lines(handle, limits), 1)), ""]
-    return Dialect("\t", quoted=tsv_is_quoted(map(_decoded, _lines(handle, limits)), header.removeprefix("\ufeff")))
-
-
-def _lines(handle: BinaryIO, limits: Limits) -> Iterator[bytes | None]:
-    return capped_lines(handle, limits.max_row_bytes)
+    lines = map(_decoded, capped_lines(handle, limits.max_row_bytes))
+    header = next(lines, None) or ""
+    if not tsv_may_be_quoted(lines, header.removeprefix("\ufeff")):
+        return Dialect("\t", quoted=False)
+    handle.seek(0)
+    try:
+        for _ in csv_rows(handle, limits, Dialect("\t"), Lines(), "the file"):
+            pass
+    except BadInput:  # its quotes would swallow rows
+        return Dialect("\t", quoted=False)
+    return Dialect("\t")
 
 
 def _decoded(line: bytes | None) -> str | None:

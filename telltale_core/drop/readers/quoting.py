@@ -77,14 +77,13 @@ class Columns:
         return any(self.numbers) or any(few is not None for few in self.few)
 
     def hold(self, cells: Sequence[str]) -> bool:
-        """Return whether cells are like those of the columns; one with a quote inside it may be anything."""
+        """Return whether cells are like those of the columns; one with a quote that has no other may hold any value."""
         for field, few, numbers in zip(cells, self.few, self.numbers, strict=True):
             cell = field.strip()
-            if len(cell) > 1 and cell.startswith('"') and cell.endswith('"'):
-                cell = cell[1:-1].strip()
-            if '"' in cell:
-                continue
-            if (few is not None and hash(cell) not in few) or (few is None and numbers and not is_number(cell)):
+            inner = cell[1:-1].strip() if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
+            if few is not None and hash(inner) not in few and cell.count('"') % 2 == 0:
+                return False
+            if few is None and numbers and not is_number(cell.strip('"')):
                 return False
         return True
 
@@ -146,46 +145,42 @@ def swallowed(place: str, lines: int) -> BadInput:
     )
 
 
-def tsv_is_quoted(lines: Iterable[str | None], header: str) -> bool:
-    """Return whether a TSV file was written with quotes; by default a quote in it is a letter.
+def tsv_may_be_quoted(lines: Iterable[str | None], header: str) -> bool:
+    """Return whether a TSV file looks as if it was written with quotes: by default a quote in it is a letter.
 
-    It was if quotes are in order in the whole file and the header is quoted, a text holds doubled quotes, or the lines
-    alone are no rows. ``lines`` follow the header; None stands for one that cannot be read.
+    Quotes must be in order in the whole file, and do what only quotes do: stand around every name of the header, double
+    a quote, or hold a tab or a line end. ``lines`` follow the header; None stands for one that cannot be read.
     """
-    if '"' in header and whole([header], "\t", header.count("\t") + 1):
-        names = header.rstrip("\r\n").split("\t")
-        if all(name.startswith('"') and name.endswith('"') and len(name) > 1 for name in names):
-            return True
-    tried = _Tried(lines, header.count("\t"))
-    doubled = False
+    names = header.rstrip("\r\n").split("\t")
+    needed = all(len(name) > 1 and name[0] == name[-1] == '"' for name in names)
+    tried = _Tried(lines)
     try:
         for fields in csv.reader(tried, delimiter="\t", strict=True):
-            if fields and len(fields) != tried.tabs + 1:
+            if fields and len(fields) != len(names):
                 return False
-            doubled = doubled or any('"' in field and _quoted(field) in tried.last for field in fields)
+            needed = needed or any(_needs_quotes(field, tried.last) for field in fields)
             tried.chars = 0
     except csv.Error:
         return False
-    return doubled or not tried.plain
+    return needed
 
 
-def _quoted(field: str) -> str:
-    doubled = field.replace('"', '""')
-    return f'"{doubled}"'
+def _needs_quotes(field: str, line: str) -> bool:
+    if "\t" in field or "\n" in field or "\r" in field:
+        return True
+    return '"' in field and '"{}"'.format(field.replace('"', '""')) in line
 
 
 class _Tried:
-    """The lines of a TSV file on their way to a CSV reader, looked at as rows of their own."""
+    """The lines of a TSV file on their way to a CSV reader, which may not go on without end."""
 
-    def __init__(self, lines: Iterable[str | None], tabs: int) -> None:
-        self._lines, self.tabs = iter(lines), tabs
-        self.plain, self.last, self.chars = True, "", 0
+    def __init__(self, lines: Iterable[str | None]) -> None:
+        self._lines, self.last, self.chars = iter(lines), "", 0
 
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
             self.chars += len(line or "")
             if line is None or self.chars > HELD_CHARS:
                 raise csv.Error("a line that cannot be read, or a record without end")
-            self.plain = self.plain and (line.count("\t") == self.tabs or not line.strip("\r\n"))
             self.last = line
             yield line
