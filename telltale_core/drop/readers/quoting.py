@@ -113,10 +113,9 @@ def may_swallow(lines: Sequence[str], delimiter: str, count: int, *, complete: b
 
     ``complete``: ``lines`` are all of the record, up to its end.
     """
-    rows = [as_row(line, delimiter, count) for line in lines]
-    if not complete or not whole(lines, delimiter, count):
-        return any(cells is not None for cells in rows[1:])
-    return rows[0] is not None and rows[-1] is not None
+    if complete and whole(lines, delimiter, count):
+        return all(as_row(line, delimiter, count) is not None for line in (lines[0], lines[-1]))
+    return any(as_row(line, delimiter, count) is not None for line in lines[1:])
 
 
 def swallows(lines: Sequence[str], delimiter: str, columns: Columns, *, complete: bool) -> bool:
