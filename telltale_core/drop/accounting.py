@@ -25,6 +25,10 @@ from telltale_core.questions import Question
 
 FIRST = 5
 NAME_CHARS = 200
+UNREADABLE_MEDIA = {
+    ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".jp2", ".heic", ".avif", ".mp3", ".opus", ".m4a", ".mp4", ".avi", ".mov",
+}  # fmt: skip
+"""Endings of media that nothing here decodes: unread beside a table they may be the drop all the same."""
 UNMATCHED, UNNAMED, OTHER = "not matched by files", "no table names it", "another format"
 PICTURES_OF_A_README = 10
 """Media files that may lie beside texts or a table of values without being the drop."""
@@ -77,7 +81,7 @@ def _reason(file: SourceFile, format_: str, config: DropConfig) -> str:
 
 
 def _media_suffixes() -> set[str]:
-    return {suffix for kind in modalities() for suffix in kind.suffixes}
+    return UNREADABLE_MEDIA.union(*(kind.suffixes for kind in modalities()))
 
 
 def _lines(lines: Lines | None, seen: int) -> dict[str, int] | None:

@@ -95,11 +95,16 @@ def test_a_folder_of_classes_reads_every_file_but_documents(tmp_path, take):
     assert accounted_lines(drop.manifest) == ["files: 7 = 5 read + 2 about the drop + 0 ignored"]
 
 
-def test_a_table_beside_class_folders_of_images_is_asked_about(tmp_path, take):
+@pytest.mark.parametrize("ending", ["jpeg", "PNG", "webp", "wav", "mp3"])
+def test_a_table_beside_class_folders_of_media_is_asked_about(tmp_path, take, ending):
+    folder = put(texts(tmp_path / "d"), *(f"train/{name}/{row}.{ending}" for name in ("cat", "dog") for row in "12"))
+    assert codes(take(folder)) == ["media_unread"]
+
+
+def test_the_question_names_the_files_and_the_format_answers_it(tmp_path, take):
     folder = texts(tmp_path / "d")
     put(folder, "cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png")
     drop = take(folder)
-    assert codes(drop) == ["media_unread"]
     (question,) = drop.manifest["questions"]
     assert "4 media files in 2 folders" in question["text"]
     assert "cat/1.png" in question["text"]
