@@ -26,7 +26,8 @@ from telltale_core.questions import Question
 FIRST = 5
 NAME_CHARS = 200
 UNREADABLE_MEDIA = {
-    ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".jp2", ".heic", ".avif", ".mp3", ".opus", ".m4a", ".mp4", ".avi", ".mov",
+    ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".jp2", ".heic", ".avif",
+    ".mp3", ".opus", ".m4a", ".mp4", ".avi", ".mov",
 }  # fmt: skip
 """Endings of media that nothing here decodes: unread beside a table they may be the drop all the same."""
 UNMATCHED, UNNAMED, OTHER = "not matched by files", "no table names it", "another format"
