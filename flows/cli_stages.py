@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SHOWN = (
-    "name", "modality", "task", "columns", "num_classes", "counts", "spellings", "lost", "repeats", "unread",
-    "questions",
+    "name", "modality", "task", "columns", "num_classes", "counts", "accounting", "spellings", "lost", "repeats",
+    "unread", "questions",
 )  # fmt: skip
 ORDER = ("ingest", "train", "spectrum", "cluster", "report")
 
@@ -33,6 +33,7 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
     """
     record = _walk("ingest", source, work, read_settings(config, settings))
     from telltale_core import stages
+    from telltale_core.drop.accounting import accounted_lines
     from telltale_core.drop.said import noted_lines
 
     manifest = stages.read_record(record, "ingest", work)
@@ -41,6 +42,7 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
         f"{manifest['name']}: {manifest['modality']}, {manifest['task']}",
         f"{counts['kept']:,} of {counts['seen']:,} rows kept, {counts['rejected']:,} rejected",
         f"columns: {', '.join(f'{role} = {name}' for role, name in manifest['columns'].items() if name)}",
+        *accounted_lines(manifest),
         *_unread(manifest["unread"]),
         *noted_lines(manifest),
         *asked(manifest["questions"]),

@@ -22,6 +22,7 @@ SUFFIXES = {
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".npz", ".tbz2", ".lz4"}
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".bin", ".ckpt"}
 ARCHIVE_MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd")
+NOTICES = {"README", "LICENSE", "LICENCE", "NOTICE", "CITATION.CFF", "DATASET_INFO.JSON", "DATASET_INFOS.JSON"}
 DOCUMENTS = {".md", ".txt", ".rst", ".toml", ".yaml", ".yml", ".html", ".bib"}
 READERS: dict[str, Callable[[Source, list[SourceFile], DropConfig], Reader]] = {
     "parquet": ParquetReader,
@@ -39,7 +40,7 @@ def open_reader(source: Source, config: DropConfig) -> Reader:
     """
     chosen = config.format or _format(source)
     if chosen == "folder":
-        files = [file for file in source.files.values() if not _beside(file)]
+        files = [file for file in source.files.values() if not about_the_drop(file)]
     else:
         files = [file for file in source.files.values() if file.suffix in SUFFIXES[chosen]]
         if config.files is not None:
@@ -62,9 +63,9 @@ def data_files(source: Source, format_: str) -> list[str]:
     return [file.key for file in source.files.values() if known is None or file.suffix in known]
 
 
-def _beside(file: SourceFile) -> bool:
-    """Return whether a file at the top of an image folder is about the drop, not of it."""
-    return "/" not in file.key and (file.suffix in DOCUMENTS or file.key.upper() in {"README", "LICENSE"})
+def about_the_drop(file: SourceFile) -> bool:
+    """Return whether a file at the top of a drop is about it, not of it."""
+    return "/" not in file.key and (file.suffix in DOCUMENTS or file.key.upper() in NOTICES)
 
 
 def _format(source: Source) -> str:
@@ -77,7 +78,7 @@ def _format(source: Source) -> str:
     _refuse_unreadable(source)
     if any("/" in file.key for file in source.files.values()):
         return "folder"
-    if not [file for file in source.files.values() if not _beside(file)]:
+    if all(about_the_drop(file) for file in source.files.values()):
         raise bad("drop_empty", "the drop holds no files")
     keys = shown(list(source.files)[:9], 200)
     raise bad("format_unclear", f"no Parquet, CSV, JSON lines or .npy file and no class subfolders; there is {keys}")

@@ -21,6 +21,7 @@ import numpy as np
 
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
+from telltale_core.drop.accounting import account
 from telltale_core.drop.budget import FULL, Clock, Space, explained, require_memory, unusable
 from telltale_core.drop.config import Declared, DropConfig, check_settings, declared_by_toml, said
 from telltale_core.drop.doubts import doubts
@@ -64,6 +65,9 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
         noted = take_notes(Drop(path=folder, manifest=manifest), np.array(tally.lost, dtype=np.int32), config)
         manifest |= {"lost": noted.lost, "repeats": noted.repeats}
         manifest["questions"] += as_record(noted.questions)
+        accounted = account(opened, job.reader, config, plan.seen)
+        manifest |= {"accounting": accounted.record}
+        manifest["questions"] += as_record(accounted.questions)
         notes = [NOTES] if (folder / NOTES).exists() else []
         manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *notes, *plan.packing.files)}
         manifest["digest"] = drop_digest(manifest)
@@ -244,7 +248,6 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
         },
         "input": {"file": "inputs.npy", "shape": [tally.kept, *packing.shape], "dtype": packing.dtype},
         "packing": {"shape": list(packing.shape), "rule": packing.rule, **packing.settings},
-        "ignored_files": source.ignored_files,
         "metadata_left_out": dict(job.reader.left_out),
         "absent_classes": [label for label in range(task.num_classes or 0) if label not in tally.values],
         "inferred": {

@@ -38,10 +38,11 @@ class Column:
     def plain_numbers(self) -> bool:
         """Whether the examples are texts of one number each."""
         texts = [value for value in self.examples if isinstance(value, str) and value.strip()]
-        return bool(texts) and all(_is_number(text) for text in texts)
+        return bool(texts) and all(is_number(text) for text in texts)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a text is one number."""
     try:
         float(text)
     except ValueError:

@@ -55,6 +55,7 @@ DROP_REASONS: dict[str, str] = {
     "nothing_to_learn": "one class only, or a target that never changes",
     "no_row_kept": "every row was rejected",
     "pickle_refused": "pickled objects are never loaded",
+    "rows_swallowed": "a quote opens where none should: rows would become part of a text",
     "schema_mismatch": "files of one drop have different columns, or inputs and labels different lengths",
     "setting_misplaced": "a setting of another modality than the drop's",
     "too_many_classes": "more different labels than `max_classes`",

@@ -25,7 +25,7 @@ NOTES = "notes.parquet"
 NAMED_BY = ("format", "modality", "task", "columns", "label_names", "num_classes", "input", "counts", "files")
 # What one ingest knows about where its rows came from. Not part of the name: two ingests of the same rows may differ.
 ORIGIN = (
-    "name", "description", "source", "stated", "inferred", "config", "ignored_files", "metadata_left_out", "unread",
+    "name", "description", "source", "stated", "inferred", "config", "accounting", "metadata_left_out", "unread",
     "questions",
 )  # fmt: skip
 

@@ -24,7 +24,8 @@ from telltale_core.drop.reasons import bad, shown
 from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError, Transient
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "memory")
-IGNORED_NAMES = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata", "Thumbs.db", "desktop.ini"}
+UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata"}
+HIDDEN_NAMES = {"Thumbs.db", "desktop.ini"}
 FETCH_BYTES = 64 << 20
 FETCH_FILES = 256
 DENIED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "PermissionError"}
@@ -52,10 +53,13 @@ class Source:
         self, url: str, listed: list[SourceFile], *, root: Path | None, fs: Any = None, scratch: Path | None = None
     ) -> None:
         self.url = url
-        files = [file for file in listed if not _hidden(file.key)]
-        self.ignored_files = len(listed) - len(files)
         self.files: dict[str, SourceFile] = {}
-        for file in sorted(files, key=lambda file: (file.key, file.path)):
+        self.ignored: dict[str, list[str]] = {}  # keys of what is never read, by reason
+        for file in sorted(listed, key=lambda file: (file.key, file.path)):
+            reason = _never_read(file.key)
+            if reason:
+                self.ignored.setdefault(reason, []).append(file.key)
+                continue
             key = file.key
             while key in self.files:  # two raw names may print alike
                 key += "~"
@@ -204,9 +208,12 @@ def check_url(url: str) -> None:
         raise bad("url_refused", "a URL may not climb with '..'")
 
 
-def _hidden(key: str) -> bool:
+def _never_read(key: str) -> str:
+    """Return why a file is no part of any drop, by its name; empty if it may be one."""
     parts = key.split("/")
-    return any(part.startswith(".") and part not in {".", ".."} for part in parts) or parts[-1] in IGNORED_NAMES
+    if any(part.startswith(".") and part not in {".", ".."} for part in parts) or parts[-1] in HIDDEN_NAMES:
+        return "hidden"
+    return "a mark of the upload" if parts[-1] in UPLOAD_MARKS else ""
 
 
 def _local(url: str, limits: Limits) -> Source:
@@ -217,8 +224,15 @@ def _local(url: str, limits: Limits) -> Source:
     if not root.is_dir():
         raise NotFound(f"{shown(url, 200)} is neither a file nor a folder")
     files: list[SourceFile] = []
-    for folder, folders, names in os.walk(root, followlinks=False, onerror=_unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+
+    def unreadable(error: OSError) -> None:
+        place = Path(str(error.filename))
+        key = _printable(place.relative_to(root).as_posix()) if root in place.parents else ""
+        if not _never_read(key):
+            raise ConfigError(f"a folder of the drop cannot be listed: {error.strerror}") from error
+        files.append(SourceFile(key=key, path=str(place), size_bytes=0))  # hidden, of whatever it holds
+
+    for folder, folders, names in os.walk(root, followlinks=False, onerror=unreadable):
         linked = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in [*names, *linked]:
             path = Path(folder) / name
@@ -226,10 +240,6 @@ def _local(url: str, limits: Limits) -> Source:
             files.append(SourceFile(key=key, path=str(path), size_bytes=path.lstat().st_size))
         _check_file_count(len(files), limits)
     return Source(str(root), files, root=root)
-
-
-def _unreadable(error: OSError) -> None:
-    raise ConfigError(f"a folder of the drop cannot be listed: {error.strerror}") from error
 
 
 def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:

@@ -113,6 +113,7 @@ def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: M
         "reading": reading_of(manifest),
         "lineage": dict(lineage),
         "verdict": judged.record,
+        "accounting": manifest.get("accounting"),
     }
 
 

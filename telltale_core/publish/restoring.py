@@ -100,7 +100,7 @@ def _restored(
         **{name: base.manifest[name] for name in ("dataset", "drop", "verdict", "rejected", "report")},
         **{
             name: base.manifest[name]
-            for name in ("schema", "remark_columns", "reading", "unread", "left_out")
+            for name in ("schema", "remark_columns", "reading", "unread", "left_out", "accounting")
             if name in base.manifest
         },
         "run_key": digest_of({"of": base.sha256, "restore": request}),

@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from telltale_core.digest import sha256_bytes
+from telltale_core.drop.accounting import accounted_lines
 from telltale_core.errors import OverBudget
 from telltale_core.report import views
 from telltale_core.report.config import ReportConfig
@@ -113,6 +114,7 @@ def _page(
         significance=views.significance(run),
         decisions=views.decisions(run),
         columns=views.columns(run),
+        accounted=accounted_lines(run.drop.manifest),
         parts=views.parts(run),
         stack=views.stack(run),
         labelled=run.labels_N is not None,

@@ -90,6 +90,7 @@ def test_a_stage_speaks_to_people_too(cli: Cli, small_drop: Path) -> None:
     shown = cli("ingest", small_drop, walk=True)
     assert "600 of 600 rows kept, 0 rejected" in shown.stdout
     assert "columns: id = id, input = image, label = label" in shown.stdout
+    assert "files: 1 = 1 read + 0 ignored" in shown.stdout
 
 
 def test_publishing_twice_gives_one_version(cli: Cli, small_drop: Path, published: Path) -> None:

@@ -136,6 +136,14 @@ def test_plain_passengers_are_published_and_marked(make: Maker, tmp_path: Path) 
     assert [entry["column"] for entry in version.manifest["unread"]] == ["id", "source", "score"]
 
 
+def test_a_version_and_its_restore_say_what_became_of_the_drops_files(make: Maker, tmp_path: Path) -> None:
+    job = make(toml='name = "animals"')
+    files = {"found": 2, "read": 1, "about": {"count": 1, "first": ["drop.toml"]}, "ignored": {}}
+    assert go(job, tmp_path / "out").manifest["accounting"] == {"files": files, "lines": None}
+    version = restore(tmp_path / "out", ["1-0"], reason="fine", by="ann")
+    assert version.manifest["accounting"]["files"] == files
+
+
 @pytest.mark.parametrize("named", [{}, {"label_column": "label"}])
 def test_a_second_label_stops_it_unless_the_operator_names_the_label(
     make: Maker, tmp_path: Path, named: dict[str, str]

@@ -211,6 +211,14 @@ def test_a_table_beside_class_folders_that_says_other_labels_ends_at_a_person(tm
     assert "two_labels" in walk(drop)
 
 
+def test_a_table_of_texts_beside_class_folders_of_images_ends_at_a_person(tmp_path: Path, walk: Walk) -> None:
+    pytest.importorskip("tokenizers")
+    files(tmp_path / "drop", ".", png, "png")
+    drop = table(tmp_path / "drop", "csv", text=[text(row) for row in range(N)], label=FINE)
+    assert walk(drop) == ["media_unread"]
+    assert walk(drop, settings={"drop": {"format": "table"}}) == []
+
+
 @pytest.mark.parametrize("toml", ['label_column = "coarse"', 'input_column = "thumb"', 'task = "regression"', ""])
 def test_a_drop_in_a_bucket_ends_at_a_person(tmp_path: Path, walk: Walk, s3_url: str, toml: str) -> None:
     import fsspec
@@ -256,6 +264,14 @@ def plain_texts(folder: Path) -> Path:
     return table(folder, "jsonl", id=list(range(N)), text=[text(row) for row in range(N)], label=FINE, label_text=names)
 
 
+def texts_over_lines(folder: Path) -> Path:
+    lines = [f'{text(row)}, "well",\nthen goes away, row {row}' for row in range(N)]
+    (folder / "assets").mkdir(parents=True)
+    (folder / "assets" / "plot.png").write_bytes(png(0))
+    (folder / "README.md").write_text("# Things on the road")
+    return table(folder, "csv", text=lines, label=[NAMES[label] for label in FINE])
+
+
 def plain_recordings(folder: Path) -> Path:
     files(folder, ".", wav, "wav")
     return folder
@@ -266,6 +282,7 @@ CLEAN = {
     "image folder": images_by_folder,
     "CSV": plain_csv,
     "texts": plain_texts,
+    "texts over several lines": texts_over_lines,
     "recordings": plain_recordings,
     "table": rows_of_a_table,
 }
@@ -273,6 +290,6 @@ CLEAN = {
 
 @pytest.mark.parametrize("kind", list(CLEAN))
 def test_an_ordinary_clean_drop_causes_no_question_but_the_verdicts(tmp_path: Path, walk: Walk, kind: str) -> None:
-    if kind in {"texts", "recordings"}:
-        pytest.importorskip(NEEDED["text" if kind == "texts" else "audio"])
+    if kind.startswith(("texts", "recordings")):
+        pytest.importorskip(NEEDED["audio" if kind == "recordings" else "text"])
     assert walk(CLEAN[kind](tmp_path / "drop")) == []

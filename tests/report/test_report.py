@@ -157,6 +157,17 @@ def test_open_questions_and_columns_that_nobody_judged_stand_on_the_page(made, t
     assert "<i>thumb" not in page
 
 
+def test_what_became_of_files_and_lines_stands_on_the_page_as_sums(made, tmp_path):
+    run = made()
+    ignored = {"hidden": {"count": 3, "first": [".a", ".b", ".c"]}, "no table names it": {"count": 1, "first": ["<b>"]}}
+    files = {"found": 1204, "read": 1200, "about": {"count": 0, "first": []}, "ignored": ignored}
+    lines = {"lines": 1301, "rows": 1200, "header": 1, "quoted": 95, "blank": 5}
+    told = dataclasses.replace(run, drop=run.drop.with_origin({"accounting": {"files": files, "lines": lines}}))
+    shown = Page(wrote(told, tmp_path / "out").read_text("utf-8")).text
+    assert "files: 1,204 = 1,200 read + 4 ignored (3 hidden, 1 no table names it)" in shown
+    assert "lines: 1,301 = 1,200 rows + 1 header + 95 inside quoted fields + 5 blank" in shown
+
+
 def test_samples_are_called_quarantined_never_poison(poisoned):
     cards = poisoned.split('class="cards"')[1]
     assert ">quarantined</span>" in cards

@@ -174,12 +174,19 @@ def test_a_quote_that_never_closes_swallows_no_more_than_a_row_may_hold(tmp_path
 
 def test_rows_after_a_record_that_never_ends_are_read(tmp_path, take):
     rows = [f"{i},{' '.join(['7'] * 16)},{i % 2}" for i in range(60)]
-    (tmp_path / "d.csv").write_text("\n".join(["id,pixels,label", *rows[:2], '9,"', *rows[2:]]))
+    lines = ["id,pixels,label", *rows[:2], '9,"', *["no row"] * 150, *rows[2:]]
+    (tmp_path / "d.csv").write_text("\n".join(lines))
     drop = take(tmp_path / "d.csv", limits=Limits(max_row_bytes=1000))
-    counts = drop.manifest["counts"]
-    assert counts["by_reason"] == {"row_too_long": 1}
-    assert drop.sample_ids.tolist()[:2] == ["0", "1"]
-    assert drop.sample_ids.tolist()[-1] == "59"
+    assert drop.manifest["counts"]["by_reason"] == {"row_too_long": 1, "row_unreadable": 8}
+    assert drop.sample_ids.tolist() == [str(i) for i in range(60)]
+
+
+def test_a_record_that_never_ends_and_holds_rows_is_refused(tmp_path, take):
+    rows = [f"{i},{' '.join(['7'] * 16)},{i % 2}" for i in range(60)]
+    (tmp_path / "d.csv").write_text("\n".join(["id,pixels,label", *rows[:2], '9,"', *rows[2:]]))
+    with pytest.raises(BadInput) as error:
+        take(tmp_path / "d.csv", limits=Limits(max_row_bytes=1000))
+    assert error.value.code == "rows_swallowed"
 
 
 def flac_of_silence(seconds: int, rate: int) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from telltale_core.drop.layout import Column, Roles
+from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.values import Answer
 from telltale_core.errors import BadInput
 from telltale_core.modality import Modality, modality_named
@@ -66,12 +67,15 @@ class Values:
 class Reader(abc.ABC):
     """A format. ``batches`` may be called twice: for the survey and for the packing, with equal rows both times.
 
-    ``left_out``: keys of the schema's metadata that are not passed on, and why.
+    ``left_out``: keys of the schema's metadata that are not passed on, and why. ``read_files``: keys of the files that
+    rows come from, media included once all rows were read. ``lines``: of text tables, after a pass.
     """
 
     format: str
     roles: Roles
     left_out: Mapping[str, str] = MappingProxyType({})
+    read_files: set[str]
+    lines: Lines | None = None
 
     @property
     def modality(self) -> Modality:

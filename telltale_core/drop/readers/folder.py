@@ -24,6 +24,7 @@ class FolderReader(Reader):
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._files, self._limits, self._given = source, files, config.limits, config.modality
+        self.read_files = {file.key for file in files}
         if len(files) > self._limits.max_rows:
             raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Literal, NamedTuple
 
 from telltale_core.drop.config import Limits
+from telltale_core.drop.readers.quoting import (
+    HELD_CHARS,
+    Columns,
+    Lines,
+    may_swallow,
+    swallowed,
+    swallows,
+    tsv_may_be_quoted,
+    whole,
+)
 from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.values import UNFIT
 from telltale_core.errors import BadInput
@@ -37,9 +48,10 @@ def capped_lines(handle: BinaryIO, max_bytes: int) -> Iterator[bytes | None]:
         yield None
 
 
-def json_rows(handle: BinaryIO, limits: Limits) -> Iterator[Parsed]:
+def json_rows(handle: BinaryIO, limits: Limits, count: Lines) -> Iterator[Parsed]:
     """Yield each JSON line as a dictionary, or the fault that makes it a rejected row; blank lines are no rows."""
     for line in capped_lines(handle, limits.max_row_bytes):
+        count.record(1, blank=line is not None and not line.strip())
         if line is None:
             yield Parsed(None, _too_long("line", limits))
         elif line.strip():
@@ -72,11 +84,47 @@ def _too_many_values(size: int, limits: Limits) -> BadInput:
     )
 
 
-def csv_header(handle: BinaryIO, limits: Limits, delimiter: str) -> list[str]:
+class Dialect(NamedTuple):
+    """How the fields of a table are told apart."""
+
+    delimiter: str
+    quoted: bool = True
+
+    def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """Return the records of lines, whatever is wrong with their quotes."""
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        return csv.reader(lines, delimiter=self.delimiter, quoting=quoting)
+
+
+def dialect_of(handle: BinaryIO, limits: Limits, suffix: str) -> Dialect:
+    """Return how a CSV or TSV file is read; in TSV a quote is a letter, unless the whole file shows otherwise."""
+    if suffix != ".tsv":
+        return Dialect(",")
+    lines = map(_decoded, capped_lines(handle, limits.max_row_bytes))
+    header = next(lines, None) or ""
+    if not tsv_may_be_quoted(lines, header.removeprefix("\ufeff")):
+        return Dialect("\t", quoted=False)
+    handle.seek(0)
+    try:
+        for _ in csv_rows(handle, limits, Dialect("\t"), Lines(), "the file"):
+            pass
+    except BadInput:  # its quotes would swallow rows
+        return Dialect("\t", quoted=False)
+    return Dialect("\t")
+
+
+def _decoded(line: bytes | None) -> str | None:
+    try:
+        return None if line is None else line.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def csv_header(handle: BinaryIO, limits: Limits, dialect: Dialect) -> list[str]:
     """Return the column names in a CSV file's first line; ``columns_unclear`` when they repeat or cannot be shown."""
     line = next(capped_lines(handle, limits.max_field_bytes), b"")
     try:
-        names = next(csv.reader([(line or b"").decode("utf-8-sig")], delimiter=delimiter), [])
+        names = next(dialect.reader([(line or b"").decode("utf-8-sig")]), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise bad("columns_unclear", "the first line is no CSV header in UTF-8") from error
     if len(set(names)) != len(names) or not names or any(not name or UNFIT.search(name) for name in names):
@@ -86,12 +134,35 @@ def csv_header(handle: BinaryIO, limits: Limits, delimiter: str) -> list[str]:
     return names
 
 
-def csv_rows(handle: BinaryIO, limits: Limits, delimiter: str) -> Iterator[Parsed]:
-    """Yield each CSV record after the header as a dictionary of texts, or the fault that makes it a rejected row."""
-    names = csv_header(handle, limits, delimiter)
+def csv_rows(handle: BinaryIO, limits: Limits, dialect: Dialect, count: Lines, place: str) -> Iterator[Parsed]:
+    """Yield each CSV record after the header as a dictionary of texts, or the fault that makes it a rejected row.
+
+    ``place`` is the file as messages name it. Raises ``rows_swallowed`` where a quote holds other rows.
+    """
+    names = csv_header(handle, limits, dialect)
+    begun = dataclasses.replace(count)
+    count.lines, count.header = count.lines + 1, count.header + 1
+    quotes = _Quotes(handle, limits, dialect, len(names))
+    for fields, fault, lines in _records(handle, limits, dialect):
+        if lines.number > 1:
+            quotes.check(lines, f"line {count.lines - begun.lines + 1} of {place}")
+        count.record(lines.number, blank=not fields and fault is None)
+        if fields is None or fault is not None:
+            yield Parsed(None, fault)
+        elif len(fields) == len(names):
+            yield Parsed(*_checked(dict(zip(names, fields, strict=True)), limits), lines.size_bytes)
+        elif fields:
+            what = f"the record has {len(fields)} fields, the header {len(names)}"
+            yield Parsed(dict(zip(names, fields, strict=False)), bad("row_unreadable", what), lines.size_bytes)
+
+
+def _records(
+    handle: BinaryIO, limits: Limits, dialect: Dialect
+) -> Iterator[tuple[list[str] | None, BadInput | None, _RecordLines]]:
+    """Yield the fields of each record, or why there are none, and its lines; a blank line has no fields."""
     csv.field_size_limit(max(csv.field_size_limit(), limits.max_row_bytes))  # the reader's own; ours are told by name
-    lines = _RecordLines(handle, limits, delimiter)
-    reader = csv.reader(lines, delimiter=delimiter)
+    lines = _RecordLines(handle, limits, dialect.delimiter)
+    reader = dialect.reader(lines)
     while True:
         lines.begin()
         try:
@@ -99,21 +170,48 @@ def csv_rows(handle: BinaryIO, limits: Limits, delimiter: str) -> Iterator[Parse
         except _EndlessError:
             limit = limits.max_row_bytes
             what = f"the record has more than max_row_bytes={limit} bytes: does a quote open and never close?"
-            yield Parsed(None, bad("row_too_long", what))
-            reader = csv.reader(lines, delimiter=delimiter)
+            yield None, bad("row_too_long", what), lines
+            reader = dialect.reader(lines)
             continue
         except csv.Error as error:
-            yield Parsed(None, bad("row_unreadable", f"the record is not valid CSV: {error}"))
+            yield None, bad("row_unreadable", f"the record is not valid CSV: {error}"), lines
             continue
         if fields is None:
             return
-        if lines.fault is not None:
-            yield Parsed(None, lines.fault)
-        elif len(fields) == len(names):
-            yield Parsed(*_checked(dict(zip(names, fields, strict=True)), limits), lines.size_bytes)
-        elif fields:
-            what = f"the record has {len(fields)} fields, the header {len(names)}"
-            yield Parsed(dict(zip(names, fields, strict=False)), bad("row_unreadable", what), lines.size_bytes)
+        yield fields, lines.fault, lines
+
+
+class _Quotes:
+    """Looks into records over several lines for rows that a quote swallowed."""
+
+    def __init__(self, handle: BinaryIO, limits: Limits, dialect: Dialect, count: int) -> None:
+        self._handle, self._limits, self._dialect, self._count = handle, limits, dialect, count
+        self._columns: Columns | None = None
+
+    def check(self, lines: _RecordLines, place: str) -> None:
+        """Raise ``rows_swallowed`` if the lines of a record are rows like the others."""
+        held, delimiter, complete = lines.held, self._dialect.delimiter, lines.complete
+        if may_swallow(held, delimiter, self._count, complete=complete):
+            self._columns = self._columns or self._look()
+            if swallows(held, delimiter, self._columns, complete=complete):
+                raise swallowed(place, lines.number)
+
+    def _look(self) -> Columns:
+        """Return what the file's columns are like, by a pass of its own over the records that are in order."""
+        here = self._handle.tell()
+        self._handle.seek(0)
+        try:
+            csv_header(self._handle, self._limits, self._dialect)
+            return Columns.of(self._whole(), self._count)
+        finally:
+            self._handle.seek(here)
+
+    def _whole(self) -> Iterator[list[str]]:
+        for fields, fault, lines in _records(self._handle, self._limits, self._dialect):
+            if fields is None or fault is not None or len(fields) != self._count:
+                continue
+            if lines.number == 1 or (lines.complete and whole(lines.held, self._dialect.delimiter, self._count)):
+                yield fields
 
 
 class _EndlessError(Exception):
@@ -130,8 +228,14 @@ class _RecordLines:
 
     def begin(self) -> None:
         """Start a new record."""
-        self._held_bytes = self.size_bytes = 0
+        self._held_bytes = self.size_bytes = self.number = self._held_chars = 0
         self.fault: BadInput | None = None
+        self.held: list[str] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether ``held`` are all lines of the record; of a long one they are the first."""
+        return len(self.held) == self.number
 
     def __iter__(self) -> _RecordLines:
         return self
@@ -140,18 +244,23 @@ class _RecordLines:
         line = self._again if self._again is not None else next(self._lines)
         self._again = None
         if line is None:
+            self.number += 1
             return self._refused(_too_long("line", self._limits))
         if self._held_bytes and self._held_bytes + len(line) > self._limits.max_row_bytes:
             self._again = line
             raise _EndlessError
+        self.number += 1
         self._held_bytes += len(line)
         self.size_bytes += 5 * len(line) + FIELD_BYTES * line.count(self._delimiter.encode())
         if self.size_bytes > self._limits.max_decoded_row_bytes:
             return self._refused(_too_many_values(self.size_bytes, self._limits))
-        try:
-            return line.decode("utf-8")
-        except UnicodeDecodeError:
+        text = _decoded(line)
+        if text is None:
             return self._refused(bad("row_unreadable", "the line is not UTF-8"))
+        self._held_chars += len(text)
+        if len(self.held) == self.number - 1 and (self._held_chars <= HELD_CHARS or self.number <= 2):
+            self.held.append(text)
+        return text
 
     def _refused(self, fault: BadInput) -> str:
         self.fault = self.fault or fault

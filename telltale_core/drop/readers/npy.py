@@ -55,6 +55,7 @@ class NpyReader(Reader):
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._limits = source, config.limits
+        self.read_files = {file.key for file in files}
         self._kind = modality_named(config.modality or "image")
         by_role = {role: _pick(files, stems) for role, stems in _STEMS.items()}
         if (

@@ -48,6 +48,7 @@ class ParquetReader(Reader):
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._files, self._limits = source, files, config.limits
+        self.read_files = {file.key for file in files}
         self.left_out: dict[str, str] = {}
         self._groups: dict[tuple[str, int], _Group] = {}
         self._schema = self._check_files()

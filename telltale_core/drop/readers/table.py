@@ -13,8 +13,9 @@ import pyarrow as pa
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Column
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Media, Reader, Row, Values
-from telltale_core.drop.readers.lines import Parsed, csv_header, csv_rows, json_rows
+from telltale_core.drop.readers.lines import Dialect, Parsed, csv_header, csv_rows, dialect_of, json_rows
 from telltale_core.drop.readers.made import check_depth, extra_kind, made_payload, made_schema
+from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
@@ -31,13 +32,24 @@ class TableReader(Reader):
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._files, self._limits = source, files, config.limits
         self._kinds: dict[str, set[str]] = {}  # of the other columns, complete after the first pass
+        self._dialects: dict[str, Dialect] = {}
+        self.lines: Lines = Lines()
+        self.read_files = {file.key for file in files}
 
-    def _parsed(self, file: SourceFile) -> Iterator[Parsed]:
+    def _parsed(self, file: SourceFile, count: Lines) -> Iterator[Parsed]:
+        dialect = self._dialect(file) if file.suffix in {".csv", ".tsv"} else None
         with self._source.open(file) as handle:
-            if file.suffix in {".csv", ".tsv"}:
-                yield from csv_rows(handle, self._limits, "\t" if file.suffix == ".tsv" else ",")
+            if dialect is not None:
+                yield from csv_rows(handle, self._limits, dialect, count, shown(file.key))
             else:
-                yield from json_rows(handle, self._limits)
+                yield from json_rows(handle, self._limits, count)
+
+    def _dialect(self, file: SourceFile) -> Dialect:
+        """Return how a CSV or TSV file is read, the same in every pass."""
+        if file.key not in self._dialects:
+            with self._source.open(file) as handle:
+                self._dialects[file.key] = dialect_of(handle, self._limits, file.suffix)
+        return self._dialects[file.key]
 
     def columns(self) -> list[Column]:
         """Return the header's columns, or those of the first JSON lines; ``schema_mismatch`` if headers differ."""
@@ -45,7 +57,7 @@ class TableReader(Reader):
         for file in self._files:
             if file.suffix in {".csv", ".tsv"}:
                 with self._source.open(file) as handle:
-                    header = csv_header(handle, self._limits, "\t" if file.suffix == ".tsv" else ",")
+                    header = csv_header(handle, self._limits, self._dialect(file))
                 if names and header != names:
                     raise bad("schema_mismatch", f"{shown(first.key)} and {shown(file.key)} have different headers")
                 names = header
@@ -70,7 +82,7 @@ class TableReader(Reader):
         """Return the first rows of a file, as many as memory may hold."""
         found: list[dict[str, Any]] = []
         held = 0
-        for parsed in self._parsed(file):
+        for parsed in self._parsed(file, Lines()):
             found.append(parsed.values or {})
             held += parsed.size_bytes
             if len(found) == SAMPLED_ROWS or held >= BATCH_BYTES:
@@ -79,11 +91,11 @@ class TableReader(Reader):
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of files and lines; row numbers count records after the header."""
-        count = 0
+        count, self.lines = 0, Lines()
         for file in self._files:
             rows: list[tuple[Row, SourceFile | None]] = []
             held = 0
-            for number, parsed in enumerate(self._parsed(file)):
+            for number, parsed in enumerate(self._parsed(file, self.lines)):
                 count += 1
                 if count > self._limits.max_rows:
                     raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
@@ -152,6 +164,7 @@ class TableReader(Reader):
         file = self._source.files.get(beside) or self._source.files.get(key)
         if file is None:
             raise bad("media_missing", f"{shown(path)} is no file of the drop")
+        self.read_files.add(file.key)
         return file
 
     def _complete(self, rows: list[tuple[Row, SourceFile | None]]) -> Batch:

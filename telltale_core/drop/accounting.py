@@ -1,0 +1,145 @@
+"""Every file and line of a drop accounted for: what was read, what is about the drop, what was left aside and why.
+
+files = read + about the drop + ignored; lines of text tables = rows + headers + inside quoted fields + blank. What is
+not read is not published either, so it is said and not asked, except where the drop itself may have been missed: media
+in class folders beside a table, or more media files left unread than read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.formats import SUFFIXES, about_the_drop
+from telltale_core.drop.readers.base import Reader
+from telltale_core.drop.readers.quoting import Lines
+from telltale_core.drop.reasons import bad, shown
+from telltale_core.drop.source import Source, SourceFile
+from telltale_core.modality import modalities
+from telltale_core.questions import Question
+
+FIRST = 5
+NAME_CHARS = 200
+UNREADABLE_MEDIA = {
+    ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".jp2", ".heic", ".avif",
+    ".mp3", ".opus", ".m4a", ".mp4", ".avi", ".mov",
+}  # fmt: skip
+"""Endings of media that nothing here decodes: unread beside a table they may be the drop all the same."""
+UNMATCHED, UNNAMED, OTHER = "not matched by files", "no table names it", "another format"
+PICTURES_OF_A_README = 10
+"""Media files that may lie beside texts or a table of values without being the drop."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Accounting:
+    """What became of a drop's files and lines, as the manifest holds it, and what a person must decide of it."""
+
+    record: dict[str, Any]
+    questions: list[Question]
+
+
+def account(source: Source, reader: Reader, config: DropConfig, seen: int) -> Accounting:
+    """Return what became of every file and line, after all rows were read; ``config`` is the operator's alone.
+
+    Raises ``file_corrupt`` where lines and rows do not add up.
+    """
+    aside = {reason: list(keys) for reason, keys in source.ignored.items()}
+    about, unread = list[str](), list[str]()
+    for file in source.files.values():
+        if file.key in reader.read_files:
+            continue
+        if about_the_drop(file):
+            about.append(file.key)
+            continue
+        reason = _reason(file, reader.format, config)
+        aside.setdefault(reason, []).append(file.key)
+        if reason == UNNAMED:
+            unread.append(file.key)
+    record = {
+        "found": len(source.files) + sum(map(len, source.ignored.values())),
+        "read": len(reader.read_files),
+        "about": _counted(about),
+        "ignored": {reason: _counted(keys) for reason, keys in sorted(aside.items())},
+    }
+    questions = _questions(unread, reader, config, seen)
+    return Accounting(record={"files": record, "lines": _lines(reader.lines, seen)}, questions=questions)
+
+
+def _counted(keys: Sequence[str]) -> dict[str, Any]:
+    return {"count": len(keys), "first": [key[:NAME_CHARS] for key in keys[:FIRST]]}
+
+
+def _reason(file: SourceFile, format_: str, config: DropConfig) -> str:
+    if file.suffix in SUFFIXES.get(format_, ()):
+        matched = config.files is None or fnmatch.fnmatchcase(file.key, config.files)
+        return OTHER if matched else UNMATCHED
+    return UNNAMED if file.suffix in _media_suffixes() else OTHER
+
+
+def _media_suffixes() -> set[str]:
+    return UNREADABLE_MEDIA.union(*(kind.suffixes for kind in modalities()))
+
+
+def _lines(lines: Lines | None, seen: int) -> dict[str, int] | None:
+    if lines is None:
+        return None
+    if lines.rows != seen or lines.lines != lines.rows + lines.header + lines.quoted + lines.blank:
+        raise bad("file_corrupt", f"the drop changed while it was read: {lines}, {seen} rows")
+    return dataclasses.asdict(lines)
+
+
+def _questions(unread: Sequence[str], reader: Reader, config: DropConfig, seen: int) -> list[Question]:
+    """Return a question where media that nothing read may be the drop, unless the operator has set the format."""
+    if config.format is not None or not unread:
+        return []
+    suffixes = _media_suffixes()
+    read = sum(posixpath.splitext(key)[1].lower() in suffixes for key in reader.read_files)
+    embedded = 0 if reader.modality.inline else seen
+    folders = 0 if read else _class_folders(unread)
+    if folders < 2 and len(unread) <= (read or embedded or PICTURES_OF_A_README):
+        return []
+    where = f" in {folders} folders" if folders >= 2 else ""
+    text = (
+        f"{len(unread):,} media files{where} were not read, {_names(unread)}: the drop was read as {reader.format}, "
+        f"whose {seen:,} rows name {read:,} media files"
+    )
+    return [Question(code="media_unread", text=text, cure=f'drop.format = "folder" or "{reader.format}"')]
+
+
+def _names(keys: Sequence[str]) -> str:
+    return shown(keys[0]) + (", ..." if len(keys) > 1 else "")
+
+
+def _class_folders(keys: Iterable[str]) -> int:
+    """Return how many folders hold several of these files, as folders of classes do."""
+    return sum(count > 1 for count in Counter(map(posixpath.dirname, keys)).values())
+
+
+def accounted_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """Return what a drop's manifest says of its files and lines, as sums that a person can check."""
+    record = manifest.get("accounting") or {}
+    files, lines = record.get("files"), record.get("lines")
+    return [*([_files_sum(files)] if files else []), *([_lines_sum(lines)] if lines else [])]
+
+
+def _files_sum(files: Mapping[str, Any]) -> str:
+    about, ignored = files["about"]["count"], {why: found["count"] for why, found in files["ignored"].items()}
+    why = ", ".join(f"{count:,} {reason}" for reason, count in ignored.items())
+    return (
+        f"files: {files['found']:,} = {files['read']:,} read"
+        + (f" + {about:,} about the drop" if about else "")
+        + f" + {sum(ignored.values()):,} ignored"
+        + (f" ({why})" if why else "")
+    )
+
+
+def _lines_sum(lines: Mapping[str, int]) -> str:
+    headers = "header" if lines["header"] == 1 else "headers"
+    parts = {"rows": "rows", "header": headers, "quoted": "inside quoted fields", "blank": "blank"}
+    found = [f"{lines[name]:,} {words}" for name, words in parts.items() if lines[name] or name == "rows"]
+    return f"lines: {lines['lines']:,} = {' + '.join(found)}"
