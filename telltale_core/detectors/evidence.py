@@ -43,15 +43,17 @@ class CleanSet:
 class Evidence:
     """All that detectors can be given on a drop of N samples; what is None is not there. Never the truth.
 
-    ``labels`` (N,) int64 in 0..``num_classes``-1; ``cohorts`` which samples are like each other where there are no
-    labels, as ranges of targets; ``losslog``; of the trained proxy in evaluation mode: ``features``
-    (N, D) the head's input, ``maps`` (N, C, P) the input of the last convolutional part, ``norms`` (N, L) each
-    normalisation layer's least log-likelihood, ``logits`` (N, E, K) at each epoch's end; ``inputs`` (N, ...) as in the
-    drop; ``model`` the proxy; ``retraining`` the settings for further trainings, ``look`` a training that leaves out
-    what it is told (:func:`telltale_core.proxy.looking_again`); ``known_clean`` (N,) bool.
+    ``leaders`` (N,) the id that each sample is a near-duplicate of, its own for others; ``labels`` (N,) int64 in
+    0..``num_classes``-1; ``cohorts`` which samples are like each other where there are no labels, as ranges of targets;
+    ``losslog``; of the trained proxy in evaluation mode: ``features`` (N, D) the head's input, ``maps`` (N, C, P) the
+    input of the last convolutional part, ``norms`` (N, L) each normalisation layer's least log-likelihood, ``logits``
+    (N, E, K) at each epoch's end; ``inputs`` (N, ...) as in the drop; ``model`` the proxy; ``retraining`` the settings
+    for further trainings, ``look`` a training that leaves out what it is told
+    (:func:`telltale_core.proxy.looking_again`); ``known_clean`` (N,) bool.
     """
 
     sample_ids: NDArray[np.str_]
+    leaders: NDArray[np.str_] | None = None
     num_classes: int | None = None
     modality: str = "image"
     labels: NDArray[np.int64] | None = None
@@ -70,7 +72,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         n = len(self.sample_ids)
-        for name in ("labels", "losslog", "features", "maps", "norms", "logits", "inputs", "known_clean"):
+        for name in ("leaders", "labels", "losslog", "features", "maps", "norms", "logits", "inputs", "known_clean"):
             value = getattr(self, name)
             if value is not None and len(value) != n:
                 raise ConfigError(f"evidence.{name} has {len(value)} rows, there are {n} sample ids")
@@ -92,7 +94,7 @@ class Evidence:
         """Return the evidence on these rows, in this order; nothing is copied where it is that already."""
         if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
             return self
-        names = ("sample_ids", "labels", "features", "maps", "norms", "logits", "known_clean")
+        names = ("sample_ids", "leaders", "labels", "features", "maps", "norms", "logits", "known_clean")
         taken: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows] for name in names
         }

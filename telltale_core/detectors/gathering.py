@@ -63,6 +63,7 @@ def gather(
     config = from_dict(ProxyConfig, {**record["config"], "record": [], "members": 1})
     return Evidence(
         sample_ids=drop.sample_ids,
+        leaders=drop.leaders,
         num_classes=drop.num_classes,
         modality=drop.modality,
         labels=drop.labels,

@@ -88,7 +88,7 @@ def _verdict(evidence: Evidence, spectrum: SpectrumConfig, verdict: VerdictConfi
     if evidence.labels is not None:
         cohorts = Cohorts(number=evidence.labels, names=None)
     spectra = transform(log.log_loss, log.member_T, None if cohorts is None else cohorts.number, spectrum)
-    made = conclude_on(log.sample_ids, spectra, cohorts, verdict, evidence.look)
+    made = conclude_on(log.sample_ids, spectra, cohorts, verdict, evidence.look, leaders=evidence.leaders)
     return Opinion(
         suspicion=made.suspicion,
         flagged=made.decision == "quarantine",

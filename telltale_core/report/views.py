@@ -12,7 +12,6 @@ from telltale_core.drop.said import noted_lines
 from telltale_core.modality import modality_named
 from telltale_core.questions import questions_of
 from telltale_core.report.config import ReportConfig
-from telltale_core.report.repeats import repeats_among_suspects
 from telltale_core.report.run import NEAR_MISS, Group, Run, number
 from telltale_core.report.text import clean, middle
 from telltale_core.wording import WORDS
@@ -331,9 +330,8 @@ def caveats(run: Run) -> list[str]:
     """Return the limits: what this run's detector states first, then what always holds."""
     stated = run.verdict.get("caveats") or GENERAL
     spread = SPREAD.get(run.word, "random or shifted target labels")
-    noted = [*repeats_among_suspects(run), *noted_lines(run.drop.manifest)]
     return [
         *(str(line) for line in stated[:30]),
-        *noted,
+        *noted_lines(run.drop.manifest),
         *(line.format(spread=spread, word=run.word) for line in ALWAYS),
     ]

@@ -27,6 +27,7 @@ def questions_on(made: Decisions, config: VerdictConfig) -> list[Question]:
             "judge again where the proxy can be trained (on a GPU, if one trained the first)"
         )
         asked.append(Question(code="second_look_not_taken", text=text, cure="verdict.second_look"))
+    asked += [_on_copies(group, config) for group in made.groups if group.only_copies]
     asked += _broad(made, config)
     if not (made.decision == "keep").any():
         text = "nothing of the drop is kept: approval publishes a version without rows"
@@ -55,6 +56,15 @@ def untested(made: Decisions, config: VerdictConfig) -> list[tuple[str, str]]:
         text = f"{_samples(count)} had a loss that was not a finite number and {_be(count)} {end}"
         found.append(("loss_not_finite", text))
     return found
+
+
+def _on_copies(group: Group, config: VerdictConfig) -> Question:
+    where = names([group]) if group.kind != "guess" else "any label"
+    text = (
+        f"{group.size:,} samples of {where} stand out as poison does, but are only {group.different:,} different ones "
+        f"and near-duplicates of them ({config.min_cluster} are needed): they are set aside, look at one of each"
+    )
+    return Question(code="copies_stand_out", text=text)
 
 
 def _broad(made: Decisions, config: VerdictConfig) -> list[Question]:

@@ -18,12 +18,15 @@ of its cohort is split once more and judged by the same rule: a poison may hide 
 (6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
 they are a second mode, at the same corrected significance, at about that loss. (7) What no test could judge is held
 for a person's review (:mod:`telltale_core.verdict.untested`).
+
+What is usual is told by one sample of each group of near-duplicates (:mod:`telltale_core.verdict.copies`), (1) to (6)
+are about all samples; but what has less than ``min_cluster`` different ones is set aside, not quarantined, and asked.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +35,7 @@ from threadpoolctl import threadpool_limits
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.cohort import MIN_COHORT, MIN_TESTED_SEPARATION, Findings, examine, examine_scatter
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.copies import Copies, find_copies
 from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
 from telltale_core.verdict.labels import doubtful_labels, reason
 from telltale_core.verdict.reference import whiteners
@@ -40,6 +44,7 @@ from telltale_core.verdict.significance import LEAST_NULL
 from telltale_core.verdict.statement import Group, without
 from telltale_core.verdict.untested import NOT_FINITE, decide_untested
 
+T = TypeVar("T")
 BORDERLINE = 0.1
 """A sample of a called cohort whose chance of the suspected side is between this and one half is set aside."""
 UNCALLED_CEILING = 0.49
@@ -57,6 +62,12 @@ LEAST_EXCESS = 0.5
 """What such a split gains at least, in nats a sample."""
 LIKE_SIZE = 0.25
 """From this share of its cohort on, the smaller side need not be the poisoned one."""
+
+
+class _Copied(TypedDict):
+    copies: int
+    originals: int
+    only_copies: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,25 +99,33 @@ def decide(
     *,
     word: str = "label",
     look: Look | None = None,
+    leaders: NDArray[np.str_] | None = None,
 ) -> Decisions:
     """Return the decision on every sample; permuting the rows permutes the result, bit for bit.
 
     ``labels`` number the cohorts, which ``word`` calls by what they are: a label, or a range of targets. ``look``
     trains a proxy without the samples it is given, where there is doubt; without it no second look is taken.
+    ``leaders`` (N,) names the sample that each is a near-duplicate of, itself for others; None: nothing is a copy.
     """
     said = word if labels is not None else "drop"
     order = np.argsort(sample_ids, kind="stable")
     by_label = labels is not None and config.cohorts != "all"
     cohorts = _cohorts(order[spectra.finite_N[order]], labels if by_label else None)
+    copies = find_copies(sample_ids, leaders, [rows for _, rows in cohorts])
+    one_of_each = [copies.one_of_each(rows) for _, rows in cohorts]
     features_NF = spectra.features_NF if word == "label" else _with_level(spectra)
     with threadpool_limits(1):  # many small problems: threads only get in each other's way
-        usual = whiteners(features_NF, [rows for _, rows in cohorts])
+        usual = whiteners(features_NF, one_of_each)
         findings = [
             examine(features_NF[rows], config, whitener, most=None if by_label else MOST_ALONE)
             for (_, rows), whitener in zip(cohorts, usual, strict=True)
         ]
+        without_copies = [
+            found if len(one) == len(rows) else examine(features_NF[one], config, whitener)
+            for found, (_, rows), one, whitener in zip(findings, cohorts, one_of_each, usual, strict=True)
+        ]
         guesses = _ordered(order, spectra, labels if word == "label" else None, config)
-        required = [_required([other for other in findings if other is not found], config) for found in findings]
+        required = [_required(_but(without_copies, place), config) for place in range(len(cohorts))]
         p_values = _p_values(findings, required, config)
     tested = max(1, sum(found.tested for found in findings) + guesses.tested)
     made = _blank(len(sample_ids))
@@ -117,8 +136,9 @@ def decide(
             name=label_names[label] if label_names is not None and label is not None else None,
             word=said,
             rows=rows,
-            chance_n=_oriented(found, rows, spectra, said),
+            chance_n=_oriented(found, rows, spectra, said, copies),
             found=found,
+            copies=copies,
             required=required[number],
             p=None if p is None else min(1.0, p * tested),
             family=tested,
@@ -132,14 +152,16 @@ def decide(
     if asking and word == "label":
         judged += _by_scatter(judged[: len(cohorts)], features_NF, usual, config, first=len(judged) + 1)
     doubted = doubted or (asking and any(cohort.unclear(config) for cohort in judged))
-    looked = _second_looks(judged, spectra, labels, look, config) if doubted and look and labels is not None else None
+    looked = None
+    if doubted and look and labels is not None:
+        looked = _second_looks(judged, spectra, labels, look, config)
     groups = [_rule(made, cohort, (looked or {}).get(cohort.number), config) for cohort in judged]
     if guesses.tested:
-        groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config))
+        groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config, copies=copies))
     untested_N = _untested(made, judged[: len(cohorts)], spectra.finite_N, config)
     groups = [_counted(group, made) for group in groups]
-    doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts]) & (made["decision"] == "keep")
-    doubtful_N &= ~untested_N
+    doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts], one_of_each)
+    doubtful_N &= (made["decision"] == "keep") & ~untested_N
     made["reason"][doubtful_N] = reason(said)
     return Decisions(
         groups=tuple(groups),
@@ -180,6 +202,11 @@ def _blank(samples: int) -> dict[str, NDArray]:  # type: ignore[type-arg]
         "decision": np.full(samples, "keep", dtype="U10"),
         "reason": np.full(samples, "moves with the other samples of its cohort", dtype=object),
     }
+
+
+def _but(values: list[T], place: int) -> list[T]:
+    """Return the values without the one at ``place``."""
+    return [*values[:place], *values[place + 1 :]]
 
 
 def _required(others: list[Findings], config: VerdictConfig) -> float:
@@ -228,7 +255,7 @@ def _behind(
             number=len(cohorts) + 1 + len(made),  # that after the cohorts' is the guesses'
             name=f"{cohort.name or cohort.label} (second cluster)",
             rows=rows,
-            chance_n=_oriented(found, rows, spectra, cohort.word),
+            chance_n=_oriented(found, rows, spectra, cohort.word, cohort.copies),
             found=found,
             p=None,
             family=2 * cohort.family,  # at most as many again
@@ -252,9 +279,14 @@ def _by_scatter(
     """
     with threadpool_limits(1):
         scatters = [examine_scatter(features_NF[c.rows], config, w) for c, w in zip(cohorts, usual, strict=True)]
+        one_of_each = [cohort.copies.one_of_each(cohort.rows) for cohort in cohorts]
+        without_copies = [
+            scatter if len(one) == len(cohort.rows) else examine_scatter(features_NF[one], config, whitener)
+            for scatter, cohort, one, whitener in zip(scatters, cohorts, one_of_each, usual, strict=True)
+        ]
     made: list[_Cohort] = []
     for place, (cohort, scatter) in enumerate(zip(cohorts, scatters, strict=True)):
-        others = [other.excess for other in (*scatters[:place], *scatters[place + 1 :]) if other is not None]
+        others = [other.excess for other in _but(without_copies, place) if other is not None]
         by_motion = cohort.significant(config) and (cohort.separate or cohort.larger)
         if scatter is None or len(others) < MIN_USUAL or by_motion:
             continue
@@ -311,7 +343,8 @@ def _second_looks(
     larger = [place for place in asked if cohorts[place].larger and cohorts[place].significant(config)]
     turned = [cohorts[place].turned_round() for place in larger]
     looked = dict(zip(asked, found, strict=True))
-    for place, cohort, seen in zip(larger, turned, _looks(turned, spectra, labels, look, config) or (), strict=False):
+    again = _looks(turned, spectra, labels, look, config) or ()
+    for place, cohort, seen in zip(larger, turned, again, strict=False):
         if seen.confirmed and seen.spread > looked[place].spread:
             cohorts[place], looked[place] = cohort, seen
     for place, seen in looked.items():
@@ -320,29 +353,39 @@ def _second_looks(
 
 
 def _looks(
-    cohorts: list[_Cohort], spectra: Spectra, labels: NDArray[np.int64], look: Look, config: VerdictConfig
+    cohorts: list[_Cohort],
+    spectra: Spectra,
+    labels: NDArray[np.int64],
+    look: Look,
+    config: VerdictConfig,
 ) -> list[Looked] | None:
     """Return what one training without all of these cohorts' suspected sides says of each."""
     sides = []
     for cohort in cohorts:
         inside_n = cohort.chance_n > 0.5
         rows, rest = cohort.rows[inside_n], cohort.rows[~inside_n]
-        step, usual = _step(rows, rest, cohort.rows, spectra)
-        strict = cohort.kind == "scatter" or cohort.turned
-        sides.append(Side(rows=rows, rest=rest, cohort=int(labels[rows[0]]), harder=step > usual, strict=strict))
-    return second_look(sides, labels, look, level=config.false_alarm_rate, seed=config.seed) if sides else []
+        step, usual = _step(rows, rest, cohort.rows, spectra, cohort.copies)
+        strict, own = cohort.kind == "scatter" or cohort.turned, int(labels[rows[0]])
+        rest = cohort.copies.one_of_each(rest)
+        sides.append(Side(rows=rows, rest=rest, cohort=own, harder=step > usual, strict=strict))
+    if not sides:
+        return []
+    level, seed = config.false_alarm_rate, config.seed
+    return second_look(sides, labels, look, level=level, seed=seed, counted_N=cohorts[0].copies.first_N)
 
 
 def _step(
-    rows: NDArray[np.int64], rest: NDArray[np.int64], cohort: NDArray[np.int64], spectra: Spectra
+    rows: NDArray[np.int64], rest: NDArray[np.int64], cohort: NDArray[np.int64], spectra: Spectra, copies: Copies
 ) -> tuple[float, float]:
     """Return how much higher the losses of ``rows`` lie than those of ``rest``, and how far other cohorts' stray."""
-    others = np.setdiff1d(np.flatnonzero(spectra.finite_N), cohort)
+    others = copies.one_of_each(np.setdiff1d(np.flatnonzero(spectra.finite_N), cohort))
     level_N = spectra.level_N
     return float(np.median(level_N[rows]) - np.median(level_N[rest])), 1.4826 * _deviation(level_N[others])
 
 
-def _oriented(found: Findings, rows: NDArray[np.int64], spectra: Spectra, word: str) -> NDArray[np.float64]:
+def _oriented(
+    found: Findings, rows: NDArray[np.int64], spectra: Spectra, word: str, copies: Copies
+) -> NDArray[np.float64]:
     """Return each row's chance of being on the suspected side.
 
     That is the smaller side, unless the sides are of like size and the larger one is by far the easier to learn: then
@@ -354,7 +397,7 @@ def _oriented(found: Findings, rows: NDArray[np.int64], spectra: Spectra, word: 
     alike, ranges = bool(inside_n.mean() >= LIKE_SIZE), word == "target range"
     if len(rows) == spectra.finite_N.sum() or not inside_n.any() or not (alike or ranges):
         return found.chance_n
-    step, usual = _step(rows[inside_n], rows[~inside_n], rows, spectra)
+    step, usual = _step(rows[inside_n], rows[~inside_n], rows, spectra, copies)
     other_side = step > usual
     if ranges and alike and abs(step) <= usual:
         level_N = spectra.level_N
@@ -380,6 +423,7 @@ class _Cohort:
     rows: NDArray[np.int64]
     chance_n: NDArray[np.float64]
     found: Findings
+    copies: Copies
     required: float
     p: float | None
     family: int
@@ -456,11 +500,13 @@ def _rule(
     rows, chance_n, found, p, required = cohort.rows, cohort.chance_n, cohort.found, cohort.p, cohort.required
     significant = cohort.significant(config)
     refuted = cohort.separate and cohort.share < CLEAR and looked is not None and looked.refuted
-    called = significant and ((cohort.separate and not refuted) or (looked is not None and looked.confirmed))
+    inside_n = chance_n > 0.5
+    found_so = significant and ((cohort.separate and not refuted) or (looked is not None and looked.confirmed))
+    few = found_so and _too_few(cohort.copies, rows[inside_n], config)
+    called = found_so and not few
     by_look = called and (cohort.turned or not cohort.separate)
     open_n = made["decision"][rows] != "quarantine"  # by its losses' motion some may be already
     where = cohort.where
-    inside_n = chance_n > 0.5
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
     suspicion_n = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
     honest_n = np.zeros(len(rows), dtype=bool)
@@ -476,6 +522,9 @@ def _rule(
         _set(made, rows[inside_n & ~honest_n], cohort.number, "quarantine", because)
         _set(made, rows[border_n], cohort.number, "review", between)
         _set(made, rows[honest_n & open_n], cohort.number, "review", told)
+    elif few:
+        because = _mostly_copies(cohort.copies, rows[inside_n], where, config)
+        _set(made, rows[(chance_n > BORDERLINE) & open_n], cohort.number, "review", because)
     elif cohort.near(config):
         weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
         weak += f"{required:.1f} are needed"
@@ -491,6 +540,7 @@ def _rule(
         kind=cohort.kind,
         samples=len(rows),
         size=int(inside_n.sum()) if significant else 0,
+        **_copied(cohort.copies, rows[inside_n] if significant else rows[:0], few=few),
         statistic=round(found.separation, 4),
         threshold=round(required, 4),
         p_value=p,
@@ -511,19 +561,27 @@ def _rule_on_guesses(
     number: int,
     tested: int,
     config: VerdictConfig,
+    *,
+    copies: Copies,
 ) -> Group:
     """Write the decisions on samples held at a guess into ``made`` where nothing else was decided of them."""
     p = min(1.0, found.p_value * tested)
-    called = p <= config.false_alarm_rate and found.near_guess
+    found_so = p <= config.false_alarm_rate and found.near_guess
     chance_N = np.where(made["decision"] == "keep", found.chance_N, 0.0)
     inside_N, border_N = chance_N > 0.5, (chance_N > BORDERLINE) & (chance_N <= 0.5)
+    inside = np.flatnonzero(inside_N)
+    few = found_so and _too_few(copies, inside, config)
+    called = found_so and not few
+    if few:
+        because = _mostly_copies(copies, inside, "any label that keep the loss of a guess", config)
+        _set(made, np.flatnonzero(inside_N | border_N), number, "review", because)
     if called:
         made["suspicion"] = np.maximum(made["suspicion"], chance_N)
         because = (
             f"its loss stays at that of a guess over the labels and hardly moves, as that of {inside_N.sum() - 1} "
             f"others (p = {p:.1e}): the proxy learnt a feature that comes with labels at random"
         )
-        _set(made, np.flatnonzero(inside_N), number, "quarantine", because)
+        _set(made, inside, number, "quarantine", because)
         between = "stands between the samples held at the loss of a guess and the rest"
         _set(made, np.flatnonzero(border_N), number, "review", between)
     return Group(
@@ -532,13 +590,31 @@ def _rule_on_guesses(
         label=None,
         label_name="any label, at random",
         samples=len(chance_N),
-        size=int(inside_N.sum()) if called else 0,
+        size=len(inside) if found_so else 0,
+        **_copied(copies, inside if found_so else inside[:0], few=few),
         statistic=round(found.separation, 4),
         threshold=round(deviations_needed(config.false_alarm_rate / tested), 4),
         p_value=p,
         tested=True,
         called=called,
     )
+
+
+def _too_few(copies: Copies, rows: NDArray[np.int64], config: VerdictConfig) -> bool:
+    """Return whether a suspected side is large enough for nothing but its copies."""
+    return copies.different(rows) < min(config.min_cluster, len(rows))
+
+
+def _mostly_copies(copies: Copies, rows: NDArray[np.int64], where: str, config: VerdictConfig) -> str:
+    return (
+        f"belongs to a cluster of {len(rows)} samples of {where} that are {copies.different(rows)} different ones and "
+        f"their near-duplicates: {config.min_cluster} different ones are needed for a verdict"
+    )
+
+
+def _copied(copies: Copies, rows: NDArray[np.int64], *, few: bool) -> _Copied:
+    copied, originals = copies.counted(rows)
+    return {"copies": copied, "originals": originals, "only_copies": few}
 
 
 def _untested(

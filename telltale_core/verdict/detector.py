@@ -35,19 +35,24 @@ class TelltaleDetector:
         self.verdict = verdict
 
     def fit(
-        self, losslog: LossLog, labels: Cohorts | NDArray[np.int64] | None = None, look: Look | None = None
+        self,
+        losslog: LossLog,
+        labels: Cohorts | NDArray[np.int64] | None = None,
+        look: Look | None = None,
+        leaders: NDArray[np.str_] | None = None,
     ) -> Self:
         """Return the detector with the verdict on ``losslog``.
 
         ``labels`` say which samples are compared with each other: a drop's ``cohorts`` (of any task: labels, ranges of
         targets, sets of labels), labels (N,) int64, or None, where all are compared with all. ``look`` trains for a
         second look at what is doubtful; :func:`telltale_core.proxy.looking_again` makes one, without it none is taken.
+        ``leaders`` are a drop's: in what is usual a group of near-duplicates weighs as one sample; None: no copies.
         """
         spectrum, verdict = self.spectrum or SpectrumConfig(), self.verdict or VerdictConfig()
         cohorts = labels if isinstance(labels, Cohorts) or labels is None else Cohorts(number=labels, names=None)
         number = None if cohorts is None else np.asarray(cohorts.number, dtype=np.int64)
         spectra = transform(losslog.log_loss, losslog.member_T, number, spectrum)
-        self._made = made = conclude_on(losslog.sample_ids, spectra, cohorts, verdict, look)
+        self._made = made = conclude_on(losslog.sample_ids, spectra, cohorts, verdict, look, leaders=leaders)
         self._drop_digest = losslog.drop_digest
         self.suspicion_ = made.suspicion
         self.flagged_ = made.decision == "quarantine"

@@ -33,12 +33,18 @@ def reason(word: str) -> str:
 REASON = reason("label")
 
 
-def doubtful_labels(level_N: NDArray[np.float64], cohorts: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
-    """Return which samples (N,) stay above their cohort's median level by two robust standard deviations and more."""
+def doubtful_labels(
+    level_N: NDArray[np.float64],
+    cohorts: Sequence[NDArray[np.int64]],
+    usual: Sequence[NDArray[np.int64]] | None = None,
+) -> NDArray[np.bool_]:
+    """Return which samples (N,) stay above their cohort's median level by two robust standard deviations and more.
+
+    ``usual`` are each cohort's rows that tell median and deviation; None: all.
+    """
     doubtful_N = np.zeros(len(level_N), dtype=bool)
-    for rows in cohorts:
-        level_n = level_N[rows]
-        away_n = level_n - np.median(level_n)
-        spread = 1.4826 * np.median(np.abs(away_n))
-        doubtful_N[rows] = away_n > MIN_LABEL_Z * spread if spread > 0 else False
+    for rows, telling in zip(cohorts, usual or cohorts, strict=True):
+        middle = np.median(level_N[telling])
+        spread = 1.4826 * np.median(np.abs(level_N[telling] - middle))
+        doubtful_N[rows] = level_N[rows] - middle > MIN_LABEL_Z * spread if spread > 0 else False
     return doubtful_N

@@ -70,6 +70,7 @@ def conclude(
     *,
     word: str = "label",
     look: Look | None = None,
+    leaders: NDArray[np.str_] | None = None,
 ) -> Decisions:
     """Return the decisions by the configured method, which must be the one that the spectra were made for."""
     if (config.method == "slides") != (spectra.recipe == "slides"):
@@ -79,7 +80,7 @@ def conclude(
         )
     if config.method == "slides":
         return decide_by_slides(sample_ids, spectra, config)
-    return decide(sample_ids, spectra, labels, label_names, config, word=word, look=look)
+    return decide(sample_ids, spectra, labels, label_names, config, word=word, look=look, leaders=leaders)
 
 
 def conclude_on(
@@ -88,11 +89,14 @@ def conclude_on(
     cohorts: Cohorts | None,
     config: VerdictConfig,
     look: Look | None = None,
+    *,
+    leaders: NDArray[np.str_] | None = None,
 ) -> Decisions:
-    """Return :func:`conclude` on a drop's cohorts; None where all samples are compared with all."""
+    """Return :func:`conclude` on a drop's cohorts, None where all samples are compared with all, and its leaders."""
     if cohorts is None:
-        return conclude(sample_ids, spectra, None, None, config)
-    return conclude(sample_ids, spectra, cohorts.number, cohorts.names, config, word=cohorts.word, look=look)
+        return conclude(sample_ids, spectra, None, None, config, leaders=leaders)
+    number, names, word = cohorts.number, cohorts.names, cohorts.word
+    return conclude(sample_ids, spectra, number, names, config, word=word, look=look, leaders=leaders)
 
 
 def judge(
@@ -107,7 +111,7 @@ def judge(
     spectrum = Spectrum.open(spectrum_dir)
     if spectrum.drop_digest != drop.digest or not np.array_equal(spectrum.sample_ids, drop.sample_ids):
         raise Corrupt(f"the spectra in {spectrum_dir} are of drop {spectrum.drop_digest[:12]}, not {drop.digest[:12]}")
-    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, look)
+    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, look, leaders=drop.leaders)
     return write_verdict(made, drop, out, config)
 
 

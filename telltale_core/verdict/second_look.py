@@ -54,7 +54,7 @@ CONTROL = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A suspected cluster: its rows, those of the rest of its cohort, the cohort's number.
+    """A suspected cluster: its rows, those of the rest of its cohort (one of each copy), the cohort's number.
 
     ``harder``: its losses lie higher than the rest's by more than is usual, as those of wrong labels do. ``strict``: it
     is nothing but unlike in scatter, which a label's hard samples are, too: more is asked of it, but it may be harder.
@@ -87,12 +87,18 @@ class Looked:
 
 
 def second_look(
-    sides: Sequence[Side], number_N: NDArray[np.int64], look: Look, *, level: float, seed: int
+    sides: Sequence[Side],
+    number_N: NDArray[np.int64],
+    look: Look,
+    *,
+    level: float,
+    seed: int,
+    counted_N: NDArray[np.bool_] | None = None,
 ) -> list[Looked] | None:
     """Return what one training without all ``sides`` says of each; None where it came to nothing.
 
     ``number_N`` is every sample's cohort, ``level`` the chance at which two shares differ; rows come in a canonical
-    order, of which ``seed`` draws the samples to compare with.
+    order, of which ``seed`` draws the samples to compare with. ``counted_N``: which make a cohort's size, None: all.
     """
     rng = np.random.default_rng(seed)
     suspected = np.concatenate([side.rows for side in sides])
@@ -103,7 +109,8 @@ def second_look(
     answer_N = look(left_out_N)
     if answer_N is None:
         return None
-    sizes_C = np.bincount(number_N)
+    counted = number_N if counted_N is None else number_N[counted_N]
+    sizes_C = np.bincount(counted, minlength=int(number_N.max()) + 1)
     return [
         _compared(side, answer_N[side.rows], answer_N[control], sizes_C, level=level, seed=seed)
         for side, control in zip(sides, controls, strict=True)

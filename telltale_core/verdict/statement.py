@@ -18,6 +18,9 @@ SCATTER = (
     "one feature, or wrong labels: samples of many kinds that were all given one. Look at the quarantined samples."
 )
 
+MANY_COPIES = 0.2
+"""Share of a called cluster from which on the verdict says that they are copies."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -31,7 +34,9 @@ class Group:
     without them gives their own label (``own``), the same of samples left out at random (``own_usual``), and how
     diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;
     ``refuted``: it is set aside for these, and else would be called; ``turned``: they made the smaller side the
-    suspected one. ``number`` is its samples' in the column ``cluster``.
+    suspected one. ``number`` is its samples' in the column ``cluster``. Of the ``size`` samples ``copies`` are
+    near-duplicates of each other, of ``originals`` different ones; ``only_copies``: it is set aside for
+    them, and else would be called.
     """
 
     label: int | None
@@ -54,6 +59,14 @@ class Group:
     refuted: bool = False
     turned: bool = False
     number: int | None = None
+    copies: int = 0
+    originals: int = 0
+    only_copies: bool = False
+
+    @property
+    def different(self) -> int:
+        """How many different samples the suspected side has: a group of near-duplicates is one."""
+        return self.size - self.copies + self.originals
 
 
 def least_p_value(groups: Sequence[Group]) -> float:
@@ -87,6 +100,7 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
         (group for group in tested if group.p_value is not None), key=lambda group: group.statistic / group.threshold
     )
     honest = ", but a second look takes it for an honest one" if top.refuted else ""
+    honest = f", but it is {top.different:,} different samples and copies of them" if top.only_copies else honest
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
         f"{top.p_value:.2g}), {top.threshold:.1f} and p <= {config.false_alarm_rate:.2g} are needed"
@@ -155,6 +169,7 @@ def caveats(groups: Sequence[Group], doubtful: int, pooled: int = 0) -> list[str
     lines = []
     if any(group.called and (group.kind == "scatter" or group.turned) for group in groups):
         lines.append(SCATTER)
+    lines += [_on_copies(group) for group in groups if group.called and group.copies >= MANY_COPIES * group.size > 0]
     if pooled:
         lines.append(
             f"{pooled:,} samples have a set of labels that few others have: they were judged together as one group, "
@@ -167,6 +182,14 @@ def caveats(groups: Sequence[Group], doubtful: int, pooled: int = 0) -> list[str
             "That is no sign of a trigger, so they are kept; the verdict names them in their reason."
         )
     return [*lines, *GENERAL_CAVEATS]
+
+
+def _on_copies(group: Group) -> str:
+    where = names([group]) if group.kind != "guess" else "any label"
+    return (
+        f"Of the {group.size:,} suspected samples of {where} {group.copies:,} are near-duplicates of each other, of "
+        f"{group.originals:,} different ones. Copies move together whatever they are; look at one of each."
+    )
 
 
 def _others(word: str) -> str:

@@ -1,0 +1,53 @@
+"""Near-duplicates in a verdict: what is usual is told by one sample of each group, what is called by all of them.
+
+Copies of a few samples form a tight cluster, whatever they show. Counted each for itself they would make such clusters
+usual, and so raise what is required of a poison in another label. But a poison may be copied, too: it is looked for
+among all rows, and only where a cluster has too few different samples it is set aside instead of quarantined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Copies:
+    """``group_N`` (N,) numbers the groups of near-duplicates; ``first_N`` marks one of each group in each cohort."""
+
+    group_N: NDArray[np.int64]
+    first_N: NDArray[np.bool_]
+
+    def one_of_each(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows without further copies within a cohort, in the same order."""
+        return rows[self.first_N[rows]]
+
+    def different(self, rows: NDArray[np.int64]) -> int:
+        """Return of how many groups the rows are: how many different samples they are."""
+        return len(np.unique(self.group_N[rows]))
+
+    def counted(self, rows: NDArray[np.int64]) -> tuple[int, int]:
+        """Return how many of the rows are copies of each other, and how many different samples these are."""
+        _, size = np.unique(self.group_N[rows], return_counts=True)
+        return int(size[size > 1].sum()), int((size > 1).sum())
+
+
+def find_copies(
+    sample_ids: NDArray[np.str_], leaders: NDArray[np.str_] | None, cohorts: Sequence[NDArray[np.int64]]
+) -> Copies:
+    """Return the copies by the id that leads each sample's group (N,); without ``leaders`` nothing is a copy.
+
+    ``cohorts`` hold rows in a canonical order. Of a group the leader stands for it in its cohort, in others the first.
+    """
+    first_N = np.ones(len(sample_ids), dtype=bool)
+    if leaders is None:
+        return Copies(group_N=np.arange(len(sample_ids)), first_N=first_N)
+    group_N = np.unique(leaders, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    for rows in cohorts:
+        led = rows[np.argsort(leaders[rows] != sample_ids[rows], kind="stable")]
+        first_N[rows] = False
+        first_N[led[np.unique(group_N[led], return_index=True)[1]]] = True
+    return Copies(group_N=group_N, first_N=first_N)

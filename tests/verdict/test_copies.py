@@ -1,0 +1,217 @@
+"""Near-duplicates weigh as one sample in what is usual, and are called like all others: nothing hides by copying."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from telltale_core.drop.cohorts import Cohorts
+from telltale_core.losslog import LossLog
+from telltale_core.spectrum import Spectra, SpectrumConfig, transform
+from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict.asking import questions_on, statement_on
+from telltale_core.verdict.copies import find_copies
+from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.labels import doubtful_labels
+from telltale_core.verdict.record import conclude_on
+from telltale_core.verdict.second_look import Looked, Side, second_look
+from telltale_core.verdict.statement import caveats
+from tests.support.loss_logs import Case, make_case
+
+ALONE = VerdictConfig(second_look=False, dimensions=(4,))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Copied:
+    """A case with near-copies behind it: what leads each sample, and the spectra of all."""
+
+    case: Case
+    leaders: NDArray[np.str_]
+    spectra: Spectra
+
+    def judged(self, leaders: NDArray[np.str_] | None, rows: slice = slice(None)) -> Decisions:
+        of = {name: getattr(self.spectra, name)[rows] for name in ("features_NF", "level_N", "motion_NQ3", "finite_N")}
+        spectra = dataclasses.replace(self.spectra, **of)
+        ids, labels = self.case.log.sample_ids[rows], self.case.labels[rows]
+        return decide(ids, spectra, labels, None, ALONE, leaders=leaders)
+
+
+def copied(case: Case, of: NDArray[np.int64]) -> Copied:
+    """Return the case with one more near-copy of each row named in ``of``; the copies' ids come first and last."""
+    rng = np.random.default_rng(7)
+    near = case.log.log_loss[of] + rng.normal(0, 0.15, (len(of), case.log.log_loss.shape[1]))
+    ids = np.concatenate([case.log.sample_ids, [f"{'az'[k % 2]}{k:05d}" for k in range(len(of))]])
+    log = LossLog.from_array(np.concatenate([case.log.log_loss, near]).astype(np.float32), sample_ids=ids)
+    labels, truth = (np.concatenate([values, values[of]]) for values in (case.labels, case.truth))
+    leaders = np.concatenate([case.log.sample_ids, case.log.sample_ids[of]])
+    spectra = transform(log.log_loss, log.member_T, labels, SpectrumConfig())
+    return Copied(case=Case(log=log, labels=labels, truth=truth), leaders=leaders, spectra=spectra)
+
+
+def first_of(case: Case, labels: range, each: int) -> NDArray[np.int64]:
+    """Return the first clean row of each label, ``each`` times."""
+    return np.repeat([np.flatnonzero((case.labels == label) & ~case.truth)[0] for label in labels], each)
+
+
+@pytest.fixture(scope="module")
+def base() -> Case:
+    return make_case(samples=700, labels=5, poison=60)
+
+
+@pytest.fixture(scope="module")
+def plain(base: Case, hiding: Copied) -> Decisions:
+    """The verdict on the same spectra without the copies."""
+    return hiding.judged(None, slice(len(base.labels)))
+
+
+@pytest.fixture(scope="module")
+def collapsed(hiding: Copied) -> Decisions:
+    """The verdict that knows the copies."""
+    return hiding.judged(hiding.leaders)
+
+
+@pytest.fixture(scope="module")
+def hiding(base: Case) -> Copied:
+    """Fifty copies of one clean sample in each label but the poisoned one."""
+    return copied(base, first_of(base, range(4), 50))
+
+
+def test_copies_in_other_labels_do_not_raise_what_is_required(
+    hiding: Copied, plain: Decisions, collapsed: Decisions
+) -> None:
+    required = [found.groups[4].threshold for found in (hiding.judged(None), collapsed, plain)]
+    assert required[0] > 1.5 * ALONE.min_separation, "each copy for itself makes tight clusters usual"
+    assert required[1] == required[2] == ALONE.min_separation
+    assert (collapsed.groups[4].statistic, collapsed.groups[4].p_value) == (
+        plain.groups[4].statistic,
+        plain.groups[4].p_value,
+    )
+    assert (collapsed.decision[hiding.case.truth] == "quarantine").all()
+
+
+def test_what_is_unlike_in_scatter_is_held_against_one_of_each_copy(
+    hiding: Copied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(
+        "telltale_core.verdict.decision.examine_scatter", lambda features_nF, *_: seen.append(len(features_nF))
+    )
+    config = dataclasses.replace(ALONE, second_look=True)
+    log, labels = hiding.case.log, hiding.case.labels
+    decide(log.sample_ids, hiding.spectra, labels, None, config, leaders=hiding.leaders)
+    sizes = np.bincount(labels).tolist()
+    assert seen == [*sizes, *(size - 50 for size in sizes[:4])]
+
+
+def test_without_repeats_the_verdict_is_what_it_was(base: Case, hiding: Copied, plain: Decisions) -> None:
+    led = hiding.judged(base.log.sample_ids, slice(len(base.labels)))
+    assert led.suspicion.tobytes() == plain.suspicion.tobytes()
+    for field in dataclasses.fields(Decisions):
+        left, right = getattr(plain, field.name), getattr(led, field.name)
+        assert np.array_equal(left, right) if isinstance(left, np.ndarray) else left == right
+
+
+def test_permuting_the_rows_of_copies_permutes_the_verdict(hiding: Copied, collapsed: Decisions) -> None:
+    order = np.random.default_rng(3).permutation(len(hiding.leaders))
+    log, labels = hiding.case.log, hiding.case.labels
+    names = ("features_NF", "level_N", "motion_NQ3", "finite_N")
+    moved = dataclasses.replace(hiding.spectra, **{name: getattr(hiding.spectra, name)[order] for name in names})
+    found = decide(log.sample_ids[order], moved, labels[order], None, ALONE, leaders=hiding.leaders[order])
+    assert found.suspicion.tobytes() == collapsed.suspicion[order].tobytes()
+    assert found.decision.tolist() == collapsed.decision[order].tolist()
+    assert found.groups == collapsed.groups
+
+
+def test_a_called_cluster_of_which_many_are_copies_says_so(base: Case) -> None:
+    drop = copied(base, np.repeat(np.flatnonzero(base.truth)[:2], 14))
+    found = drop.judged(drop.leaders)
+    assert (found.decision[drop.case.truth] == "quarantine").all()
+    group = found.groups[4]
+    assert (group.size, group.copies, group.originals, group.different) == (88, 30, 2, 60)
+    line = caveats(found.groups, 0)[0]
+    assert line.startswith(
+        "Of the 88 suspected samples of label 4 30 are near-duplicates of each other, of 2 different"
+    )
+    assert questions_on(found, ALONE) == []
+
+
+def test_poison_of_too_few_different_samples_is_set_aside_and_asked() -> None:
+    case = make_case(samples=700, labels=5, poison=4, seed=1)
+    drop = copied(case, np.repeat(np.flatnonzero(case.truth), 14))
+    assert (drop.judged(None).decision[drop.case.truth] == "quarantine").all()
+    found = drop.judged(drop.leaders)
+    assert (found.decision[drop.case.truth] == "review").all(), "what copies alone make suspicious is not published"
+    assert (found.decision[~drop.case.truth] == "keep").mean() > 0.99
+    group = found.groups[4]
+    assert (group.called, group.only_copies, group.different, group.review) == (False, True, 4, 60)
+    assert [question.code for question in questions_on(found, ALONE)] == ["copies_stand_out"]
+    said = statement_on(found, ALONE)
+    assert "but it is 4 different samples and copies of them" in said
+    assert "60 samples of label 4 stand out as poison does, but are only 4 different ones" in said
+
+
+def test_ten_different_poisoned_samples_are_quarantined_with_their_copies() -> None:
+    case = make_case(samples=700, labels=5, poison=10, seed=1)
+    drop = copied(case, np.repeat(np.flatnonzero(case.truth), 3))
+    found = drop.judged(drop.leaders)
+    assert (found.decision[drop.case.truth] == "quarantine").all()
+    assert not questions_on(found, ALONE)
+
+
+def test_the_poison_behind_a_cluster_of_copies_is_still_found(base: Case) -> None:
+    """Copies of one sample that moves like nothing else, in the poisoned label itself."""
+    losses = base.log.log_loss.copy()
+    row = int(first_of(base, range(4, 5), 1)[0])
+    losses[row] += 3 * np.sin(np.arange(losses.shape[1]))
+    case = dataclasses.replace(base, log=LossLog.from_array(losses, sample_ids=base.log.sample_ids))
+    drop = copied(case, np.repeat(row, 50))
+    found = drop.judged(drop.leaders)
+    assert (found.decision[drop.case.truth] == "quarantine").all()
+    clean_copies = found.decision[len(base.labels) :]
+    assert (clean_copies != "quarantine").all()
+
+
+def test_of_a_group_the_leader_stands_for_it_and_in_another_label_the_first() -> None:
+    ids = np.array(["b", "a", "c", "d", "e"])
+    leaders = np.array(["b", "b", "b", "b", "e"])
+    found = find_copies(ids, leaders, [np.array([1, 0]), np.array([2, 3, 4])])
+    assert found.first_N.tolist() == [True, False, True, False, True]
+    assert found.different(np.arange(5)) == 2
+    assert found.counted(np.arange(5)) == (4, 1)
+
+
+def test_a_drops_cohorts_are_judged_by_its_leaders(hiding: Copied, collapsed: Decisions) -> None:
+    cohorts = Cohorts(number=hiding.case.labels, names=None)
+    log = hiding.case.log
+    found = conclude_on(log.sample_ids, hiding.spectra, cohorts, ALONE, leaders=hiding.leaders)
+    assert found.groups == collapsed.groups
+
+
+def test_copies_do_not_make_a_label_larger_for_a_second_look() -> None:
+    number_N = np.repeat(np.arange(5), [100, 100, 100, 100, 400])
+    counted_N = np.arange(800) < 500
+    side = Side(rows=np.arange(40), rest=np.arange(40, 100), cohort=0)
+
+    def looked(counted_N: NDArray[np.bool_] | None) -> Looked:
+        (found,) = second_look([side], number_N, answers, level=0.01, seed=0, counted_N=counted_N) or ()
+        return found
+
+    def answers(_: NDArray[np.bool_]) -> NDArray[np.int64]:
+        answer_N = number_N.copy()
+        answer_N[:40] = 1 + np.arange(40) % 2
+        return answer_N
+
+    assert looked(counted_N).spread < looked(None).spread, "two labels are fewer of four alike than of one large one"
+
+
+def test_copies_do_not_move_the_level_that_is_usual_in_their_label() -> None:
+    level_N = np.concatenate([np.random.default_rng(0).normal(size=100), np.full(150, -3.0)])
+    level_N[0] = 3.0
+    rows, one = np.arange(250), np.arange(101)
+    alone = doubtful_labels(level_N[:101], [one])
+    assert doubtful_labels(level_N, [rows], [one])[:101].tolist() == alone.tolist()
+    assert alone.any()
+    assert not doubtful_labels(level_N, [rows]).any()
