@@ -57,12 +57,13 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
         with job.decoder.session():
             _check_packing(plan, space, config)
             tally = _pack(job, plan, folder)
-        accounted = account(opened, job.reader, config, plan.seen)
-        plan = dataclasses.replace(plan, questions=(*plan.questions, *accounted.questions))
         for name, data in plan.packing.files.items():
             (folder / name).write_bytes(data)
-        manifest = _manifest(opened, job, plan, tally) | {"accounting": accounted.record}
+        manifest = _manifest(opened, job, plan, tally)
         manifest |= _told(folder, opened, manifest["columns"], plan, config=config, stated=stated)
+        accounted = account(opened, job.reader, config, plan.seen)
+        manifest |= {"accounting": accounted.record}
+        manifest["questions"] += as_record(accounted.questions)
         manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *plan.packing.files)}
         manifest["digest"] = drop_digest(manifest)
         drop = _move_into_place(folder, drops_dir / manifest["digest"], manifest)
