@@ -17,7 +17,7 @@ from telltale_core.errors import BadInput
 MOST_VALUES = 1_000
 """Different values of a column that is told by its values, as labels are."""
 REPEATED = 5
-"""How often the values of such a column stand in it, on average."""
+"""How often the values of such a column stand in it, on average; one more value may be still unseen."""
 NUMBERS = 0.95
 FEWEST_RECORDS = 2
 FEWEST_LINES = 3
@@ -67,7 +67,7 @@ class Columns:
                 if known is not None:
                     known.add(hash(cell))
                     values[place] = known if len(known) <= MOST_VALUES else None
-        few = [frozenset(v) if v is not None and 0 < REPEATED * len(v) <= seen else None for v in values]
+        few = [frozenset(v) if v is not None and REPEATED * (len(v) + 1) <= seen else None for v in values]
         pairs = zip(numbers, filled, strict=True)
         return cls(few, [of >= FEWEST_RECORDS and found >= NUMBERS * of for found, of in pairs])
 
