@@ -45,6 +45,7 @@ class Need(StrEnum):
     KNOWN_CLEAN = "known_clean"
     RETRAINING = "retraining"
     LOOK = "look"
+    LEADERS = "leaders"
 
     @property
     def words(self) -> str:
@@ -66,6 +67,7 @@ _WORDS = {
     Need.KNOWN_CLEAN: "known clean samples of the drop",
     Need.RETRAINING: "retraining",
     Need.LOOK: "a second proxy that learns without some samples",
+    Need.LEADERS: "which samples are near-duplicates",
 }
 
 

@@ -35,7 +35,7 @@ from telltale_core.proxy.predict import read_train_record
 from telltale_core.proxy.recording import observable, write_recording
 from telltale_core.verdict import Look
 
-WITHOUT_PROXY = {Need.LOSS_LOG, Need.LABELS, Need.COHORTS, Need.KNOWN_CLEAN, Need.LOOK}
+WITHOUT_PROXY = {Need.LOSS_LOG, Need.LABELS, Need.COHORTS, Need.KNOWN_CLEAN, Need.LOOK, Need.LEADERS}
 PASSES = {Need.FEATURES: "features", Need.MAPS: "maps", Need.NORMS: "norms"}
 
 
@@ -63,7 +63,7 @@ def gather(
     config = from_dict(ProxyConfig, {**record["config"], "record": [], "members": 1})
     return Evidence(
         sample_ids=drop.sample_ids,
-        leaders=drop.leaders,
+        leaders=drop.leaders if Need.LEADERS in wanted else None,
         num_classes=drop.num_classes,
         modality=drop.modality,
         labels=drop.labels,

@@ -38,8 +38,8 @@ class Telltale(Detector):
 
     @property
     def uses(self) -> frozenset[Need]:
-        """Labels, or what takes their place, and a second training where there is doubt."""
-        return frozenset({Need.LABELS, Need.COHORTS, Need.LOOK})
+        """Labels, or what takes their place, near-duplicates, and a second training where there is doubt."""
+        return frozenset({Need.LABELS, Need.COHORTS, Need.LOOK, Need.LEADERS})
 
     def estimate_bytes(self, sizes: Sizes) -> int:
         """Return the spectra a few times over and, within the largest label, neighbour lists."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from telltale_core import stages
 from telltale_core.config import to_dict
@@ -27,12 +28,17 @@ LIGHT = {"thumbnails": 2, "evidence_labels": 1, "heat_rows": 4, "dpi": 50}
 
 def write_drop(folder: Path, seed: int, names: tuple[str, ...] = ("a", "b", "c")) -> str:
     """Three classes told apart by a bar; ids repeat in every drop, the pictures do not."""
+    images, labels = pictures(seed)
+    ids = [f"row-{row:03d}" for row in range(SAMPLES)]
+    return str(write_image_drop(folder, images, labels, ids, list(names)).parent)
+
+
+def pictures(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     labels = np.arange(SAMPLES) % 3
     images = np.random.default_rng(seed).integers(0, 120, (SAMPLES, 8, 8, 3), dtype=np.uint8)
     for row, label in enumerate(labels):
         images[row, :, 2 * label : 2 * label + 2] += 100
-    ids = [f"row-{row:03d}" for row in range(SAMPLES)]
-    return str(write_image_drop(folder, images, labels, ids, list(names)).parent)
+    return images, labels
 
 
 def walk(source: str, work: str, clean: str, with_history: int = 0) -> tuple[dict[str, Any], stages.Record]:
@@ -84,6 +90,20 @@ def test_only_the_last_versions_that_are_asked_for_are_learnt(dataset: tuple[Pat
     assert [number for number, _ in stages.earlier_versions(drop, clean, 1)] == numbers[-1:]
     assert stages.earlier_versions(drop, clean, 0) == []
     assert stages.earlier_versions(drop, str(folder / "nothing-yet"), 5) == []
+
+
+def test_near_copies_of_published_rows_are_known_in_what_is_judged_together(dataset: tuple[Path, str, str]) -> None:
+    folder, work, clean = dataset
+    images, labels = pictures(1)
+    ids = [f"again-{row}" for row in range(SAMPLES)]
+    source = write_image_drop(folder / "again", images + np.uint8(1), labels, ids, ["a", "b", "c"]).parent
+    drop = stages.ingest(str(source), work, to_dict(DropConfig()))
+    versions = stages.earlier_versions(drop, clean, 5)
+    learnt = stages.learnt_drop(stages.join(drop, work, {"versions": versions}, destination=clean), work)
+    led = dict(zip(map(str, learnt.sample_ids), map(str, learnt.leaders), strict=True))
+    names = [name for name in led if name.startswith("v1/")]
+    assert names
+    assert all(led[name] == led[f"new/again-{int(name.rpartition('-')[2])}"] for name in names)
 
 
 def test_versions_whose_numbers_mean_other_classes_are_not_learnt(dataset: tuple[Path, str, str]) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from telltale_core.detectors.evidence import Evidence
+from telltale_core.detectors.loss_spectra import Telltale
+from telltale_core.drop import Drop, ingest
 from telltale_core.drop.cohorts import Cohorts
+from telltale_core.drop.demo import write_image_drop
 from telltale_core.losslog import LossLog
-from telltale_core.spectrum import Spectra, SpectrumConfig, transform
-from telltale_core.verdict import VerdictConfig
+from telltale_core.spectrum import Spectra, SpectrumConfig, compute_spectrum, transform
+from telltale_core.verdict import TelltaleDetector, VerdictConfig, judge
 from telltale_core.verdict.asking import questions_on, statement_on
 from telltale_core.verdict.copies import find_copies
 from telltale_core.verdict.decision import Decisions, decide
@@ -19,7 +24,7 @@ from telltale_core.verdict.labels import doubtful_labels
 from telltale_core.verdict.record import conclude_on
 from telltale_core.verdict.second_look import Looked, Side, second_look
 from telltale_core.verdict.statement import caveats
-from tests.support.loss_logs import Case, make_case
+from tests.support.loss_logs import Case, log_losses, make_case
 
 ALONE = VerdictConfig(second_look=False, dimensions=(4,))
 
@@ -215,3 +220,47 @@ def test_copies_do_not_move_the_level_that_is_usual_in_their_label() -> None:
     assert doubtful_labels(level_N, [rows], [one])[:101].tolist() == alone.tolist()
     assert alone.any()
     assert not doubtful_labels(level_N, [rows]).any()
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Drop, LossLog, NDArray[np.bool_]]:
+    """A drop as ingest makes it, of which one picture stands thirty times under the last label, and a log made by hand.
+
+    Those thirty swing as poison does.
+    """
+    folder = tmp_path_factory.mktemp("repeated")
+    rng, label_N = np.random.default_rng(0), np.arange(450) % 3
+    image_N = rng.integers(0, 255, (450, 8, 8, 3), dtype=np.uint8)
+    copy_N = (label_N == 2) & (np.arange(450) < 90)
+    image_N[copy_N] = image_N[2] // 2 + rng.integers(0, 2, (30, 8, 8, 3), dtype=np.uint8)
+    ids = [f"r{row:03d}" for row in range(450)]
+    write_image_drop(folder / "source", image_N, label_N, ids, ["a", "b", "c"])
+    drop = ingest(str(folder / "source"), folder / "drops")
+    row_N = np.array([int(str(name)[1:]) for name in drop.sample_ids])
+    losses = log_losses(rng, label_N, copy_N)[row_N]
+    log = LossLog.from_array(losses, sample_ids=drop.sample_ids, drop_digest=drop.digest)
+    return drop, log, copy_N[row_N]
+
+
+def test_the_stage_and_the_notebook_know_the_copies_that_ingest_found(
+    repeated: tuple[Drop, LossLog, NDArray[np.bool_]], tmp_path: Path
+) -> None:
+    drop, log, copy_N = repeated
+    log.write(tmp_path / "losslog")
+    compute_spectrum(LossLog.open(tmp_path / "losslog"), drop.labels, tmp_path / "spectrum")
+    record = judge(tmp_path / "spectrum", drop, tmp_path / "verdict", ALONE).record
+    assert [question["code"] for question in record["questions"]] == ["copies_stand_out"]
+    assert (record["poison_found"], record["counts"]["quarantine"], record["counts"]["review"]) == (False, 0, 30)
+    (group,) = (group for group in record["groups"] if group["only_copies"])
+    assert (group["label_name"], group["size"], group["copies"]) == ("c", 30, 30)
+    assert 1 <= group["originals"] < ALONE.min_cluster
+    notebook = TelltaleDetector(verdict=ALONE).fit(log, drop.cohorts, leaders=drop.leaders)
+    assert notebook.statement_ == record["statement"]
+    assert (notebook.decision_ == "review").tolist() == copy_N.tolist()
+
+
+def test_a_detector_is_given_the_copies(repeated: tuple[Drop, LossLog, NDArray[np.bool_]]) -> None:
+    drop, log, copy_N = repeated
+    seen = {"sample_ids": drop.sample_ids, "labels": drop.labels, "num_classes": 3, "losslog": log}
+    assert Telltale().fit(Evidence(**seen)).flagged_[copy_N].all()
+    assert not Telltale().fit(Evidence(**seen, leaders=drop.leaders)).flagged_.any()
