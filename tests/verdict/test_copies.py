@@ -264,3 +264,20 @@ def test_a_detector_is_given_the_copies(repeated: tuple[Drop, LossLog, NDArray[n
     seen = {"sample_ids": drop.sample_ids, "labels": drop.labels, "num_classes": 3, "losslog": log}
     assert Telltale().fit(Evidence(**seen)).flagged_[copy_N].all()
     assert not Telltale().fit(Evidence(**seen, leaders=drop.leaders)).flagged_.any()
+
+
+def test_a_second_look_compares_with_one_of_each_copy(base: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telltale_core.verdict.decision.CLEAR", 100.0)  # all that is called is doubted
+    drop = copied(base, first_of(base, range(4, 5), 60))
+    asked: list[NDArray[np.bool_]] = []
+
+    def look(left_out_N: NDArray[np.bool_]) -> None:
+        asked.append(left_out_N)
+
+    config, log = dataclasses.replace(ALONE, second_look=True), drop.case.log
+    for leaders in (drop.leaders, None):
+        decide(log.sample_ids, drop.spectra, drop.case.labels, None, config, look=look, leaders=leaders)
+    again = np.arange(len(log.sample_ids)) >= len(base.labels)
+    assert asked[0].sum() > drop.case.truth.sum()
+    assert not asked[0][again].any()
+    assert asked[1][again].any()
