@@ -22,6 +22,7 @@ from telltale_core.verdict.copies import find_copies
 from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.labels import doubtful_labels
 from telltale_core.verdict.record import conclude_on
+from telltale_core.verdict.scatter import Scatter
 from telltale_core.verdict.second_look import Looked, Side, second_look
 from telltale_core.verdict.statement import caveats
 from tests.support.loss_logs import Case, log_losses, make_case
@@ -100,15 +101,17 @@ def test_copies_in_other_labels_do_not_raise_what_is_required(
 def test_what_is_unlike_in_scatter_is_held_against_one_of_each_copy(
     hiding: Copied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
-    monkeypatch.setattr(
-        "telltale_core.verdict.decision.examine_scatter", lambda features_nF, *_: seen.append(len(features_nF))
-    )
-    config = dataclasses.replace(ALONE, second_look=True)
-    log, labels = hiding.case.log, hiding.case.labels
-    decide(log.sample_ids, hiding.spectra, labels, None, config, leaders=hiding.leaders)
-    sizes = np.bincount(labels).tolist()
-    assert seen == [*sizes, *(size - 50 for size in sizes[:4])]
+    sizes = np.bincount(hiding.case.labels)[:4].tolist()
+
+    def scatter(features_nF: NDArray[np.floating], *_: object) -> Scatter:
+        chance_n = (np.arange(len(features_nF)) < 20).astype(float)
+        return Scatter(chance_n=chance_n, excess=5.0 if len(features_nF) in sizes else 0.1)
+
+    monkeypatch.setattr("telltale_core.verdict.decision.examine_scatter", scatter)
+    log, config = hiding.case.log, dataclasses.replace(ALONE, second_look=True)
+    found = decide(log.sample_ids, hiding.spectra, hiding.case.labels, None, config, leaders=hiding.leaders)
+    asked = [(group.label, group.threshold) for group in found.groups if group.kind == "scatter"]
+    assert asked == [(label, 0.5) for label in range(4)], "held against each other as they are, none would stand out"
 
 
 def test_without_repeats_the_verdict_is_what_it_was(base: Case, hiding: Copied, plain: Decisions) -> None:
@@ -264,3 +267,24 @@ def test_a_detector_is_given_the_copies(repeated: tuple[Drop, LossLog, NDArray[n
     seen = {"sample_ids": drop.sample_ids, "labels": drop.labels, "num_classes": 3, "losslog": log}
     assert Telltale().fit(Evidence(**seen)).flagged_[copy_N].all()
     assert not Telltale().fit(Evidence(**seen, leaders=drop.leaders)).flagged_.any()
+
+
+def test_a_second_look_compares_with_one_of_each_copy(hiding: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[Side] = []
+    counted: list[NDArray[np.bool_]] = []
+
+    def seen(asked: list[Side], *_: object, counted_N: NDArray[np.bool_], **__: object) -> None:
+        sides.extend(asked)
+        counted.append(counted_N)
+
+    monkeypatch.setattr("telltale_core.verdict.decision.second_look", seen)
+    monkeypatch.setattr("telltale_core.verdict.decision.CLEAR", 100.0)  # all that is called is doubted
+    monkeypatch.setattr("telltale_core.verdict.decision.CONSIDERED", 0.0)
+    log, config = hiding.case.log, dataclasses.replace(ALONE, second_look=True)
+    labels = np.where(hiding.case.truth, 0, hiding.case.labels)  # poison and copies in one label
+    decide(log.sample_ids, hiding.spectra, labels, None, config, look=lambda _: None, leaders=hiding.leaders)
+    again = np.arange(len(labels)) >= len(labels) - 200
+    (side,) = (side for side in sides if set(np.flatnonzero(hiding.case.truth)) <= set(side.rows))
+    assert side.cohort == 0
+    assert not again[side.rest].any()
+    assert (~counted[0]).tolist() == again.tolist()
