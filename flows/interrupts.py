@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,6 +76,18 @@ def _grace_s() -> float:
 def exit_code() -> int:
     """Return the exit code of a process that was told to stop: 130 after Ctrl-C, 143 after SIGTERM."""
     return int(SIGNAL_CODE + signal.Signals[stopping.told() or "SIGINT"])
+
+
+def leave_as_told() -> None:
+    """End the process with the exit code of the signal that told it to stop; to be registered before all else at exit.
+
+    Where a Ctrl-C came while a library ran code of its own, Python remembers it, and would end itself by a signal.
+    """
+    if stopping.told():
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(exit_code())
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:
