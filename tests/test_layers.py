@@ -82,6 +82,7 @@ def test_the_check_sees_the_source_it_is_about() -> None:
     assert ("prefect" in {name for path in modules_of("tasks") for _, name in imports(path)}) is True
 
 
+@pytest.mark.slow
 def test_what_passes_records_and_settings_loads_no_heavy_library() -> None:
     heavy = "{'torch', 'torchvision', 'sklearn', 'matplotlib', 'pandas', 's3fs'}"
     for module in ("telltale_core.stages", "flows.cleanse", "flows.bridge", "flows.sweep", "flows.reconcile"):

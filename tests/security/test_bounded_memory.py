@@ -33,6 +33,8 @@ import json, re, sys, time
 from pathlib import Path
 from telltale_core.drop import DropConfig, Limits, ingest
 from telltale_core.errors import TelltaleError
+
+pytestmark = pytest.mark.slow
 def kb(what):  # not ru_maxrss, which a child inherits from its parent
     return int(re.search(what + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 good, hostile, drops, settings = sys.argv[1:]

@@ -43,6 +43,8 @@ def refused(count):
 PUBLISH = """
 import dataclasses
 from telltale_core.publish import publish, verify, why
+
+pytestmark = pytest.mark.slow
 manifest = json.loads((root / "manifest.json").read_text())
 rows = manifest["counts"]["kept"]
 
