@@ -120,6 +120,10 @@ def decide(
             examine(features_NF[rows], config, whitener, most=None if by_label else MOST_ALONE)
             for (_, rows), whitener in zip(cohorts, usual, strict=True)
         ]
+        findings = [
+            found if len(one) >= MIN_COHORT else replace(found, tested=False)  # copies make no label large enough
+            for found, one in zip(findings, one_of_each, strict=True)
+        ]
         without_copies = [
             found if len(one) == len(rows) else examine(features_NF[one], config, whitener)
             for found, (_, rows), one, whitener in zip(findings, cohorts, one_of_each, usual, strict=True)
@@ -630,8 +634,9 @@ def _untested(
         if cohort.found.tested:
             continue
         rows = cohort.rows[made["decision"][cohort.rows] == "keep"]  # others were found by a test over all labels
-        count = len(cohort.rows)
-        few = f"{cohort.where} has {count} {'sample' if count == 1 else 'samples'} with losses, {MIN_COHORT} are needed"
+        count, held = len(cohort.copies.one_of_each(cohort.rows)), len(cohort.rows)
+        kind = ("" if count == held else "different ") + ("sample" if count == 1 else "samples")
+        few = f"{cohort.where} has {count} {kind} with losses, {MIN_COHORT} are needed"
         because = few if count < MIN_COHORT else f"the losses of all samples of {cohort.where} are alike"
         decide_untested(made, rows, because, config, cluster=cohort.number)
         untested_N[rows] = True

@@ -182,6 +182,18 @@ def test_the_poison_behind_a_cluster_of_copies_is_still_found(base: Case) -> Non
     assert (clean_copies != "quarantine").all()
 
 
+def test_copies_do_not_make_a_label_large_enough_to_be_tested(base: Case) -> None:
+    rows = np.concatenate([np.flatnonzero(base.labels == 0)[:30], np.flatnonzero(base.labels != 0)])
+    log = LossLog.from_array(base.log.log_loss[rows], sample_ids=base.log.sample_ids[rows])
+    small = Case(log=log, labels=base.labels[rows], truth=base.truth[rows])
+    twice = copied(small, np.arange(30))
+    made = twice.judged(twice.leaders)
+    assert not made.groups[0].tested
+    assert set(made.decision[twice.case.labels == 0]) == {"review"}
+    assert "has 30 different samples with losses, 40 are needed" in made.reason[0]
+    assert [question.code for question in questions_on(made, ALONE)] == ["untested"]
+
+
 def test_of_a_group_the_leader_stands_for_it_and_in_another_label_the_first() -> None:
     ids = np.array(["b", "a", "c", "d", "e"])
     leaders = np.array(["b", "b", "b", "b", "e"])
