@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import sys
-
-from flows.interrupts import leave_as_told
 
 EXTRA = ("typer", "rich")
 
 
 def main() -> None:
     """Run the command line; exit code 1 where the libraries that it is made of are not installed."""
-    atexit.register(leave_as_told)  # the first to be registered is the last to be called
     try:
         from flows.cli import main as run
     except ModuleNotFoundError as error:

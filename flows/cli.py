@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import importlib.util
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import typer
 
 from flows import cli_bench, cli_compare, cli_events, cli_review, cli_run, cli_stages, cli_versions
 from flows.console import EXIT_CODES, Outcome, command
+from flows.interrupts import leave_as_told
 
 HELP = """Cleanses training data of backdoor poison: finds samples by how their losses move together, quarantines
 them, and publishes the rest as an immutable version.
@@ -77,6 +79,7 @@ def _version(
 
 def main() -> None:
     """Run the command line; the process ends with a stated exit code."""
+    atexit.register(leave_as_told)  # early: the first to be registered is the last to be called
     app()
 
 

@@ -169,7 +169,7 @@ def histogram_png(suspicion_N: Floats, decision_N: npt.NDArray[np.str_], dpi: in
         axes.set(xlabel="suspicion (higher is worse)", ylabel="samples (log scale)", yscale="log", xlim=(0, 1))
         axes.set_ylim(bottom=0.7)
         plain_log_ticks(axes)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="upper right")
     return out.getvalue()
 
 

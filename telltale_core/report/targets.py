@@ -89,5 +89,5 @@ def _png(targets: list[tuple[int, Floats]], focus: Focus, dpi: int) -> bytes:
             axes.set_ylim(bottom=0.7)
             pictures.plain_log_ticks(axes)
         every[0].set_ylabel("samples (log scale)")
-        every[-1].legend(fontsize=8)
+        every[-1].legend(fontsize=8, loc="upper right")
     return out.getvalue()

@@ -6,6 +6,7 @@ The signal goes to the whole process group, as a terminal sends it: to the tempo
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from telltale_core.errors import NotFound
 from tests.support.commands import Started
 
 Telltale = Callable[..., Started]
-BUSY_S = 60.0  # on top of what is promised: a loaded machine may not let the process run for a while
+BUSY_S = 120.0  # on top of what is promised: a loaded machine may not let the process run for a while
 PATIENT = {VARIABLE: "120"}  # where it is tested what is done in order, however long that takes on a loaded machine
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
@@ -49,9 +50,14 @@ def test_ctrl_c_at_each_stage_publishes_nothing_and_the_same_command_completes(
     work, out = tmp_path / "work", tmp_path / "out"
     command = ("cleanse", small_drop, "--out", out, "--work", work, "--json")
     for stage in ("ingest", "train", "spectrum", "cluster", "report"):
-        started = telltale(*command)
-        started.wait_told(f"{stage}: started")
-        started.signal(signal.SIGINT)
+        while True:
+            started = telltale(*command)
+            started.wait_told(f"{stage}: started")
+            started.signal(signal.SIGINT)
+            if started.process.wait(10 + BUSY_S) != 0:
+                break
+            shutil.rmtree(out)  # the stage took less time than a loaded machine took to send the signal: once more
+            shutil.rmtree(work / "report")
         assert "nothing was published" in ends(started, signal.SIGINT)
     assert versions(out) == 0
     before = telltale(*command, TELLTALE_FAILPOINT="before-commit:SIGINT")

@@ -51,6 +51,7 @@ def made(seed: int = 0, each: int = EACH, poison: int = POISON) -> tuple[Evidenc
     norms[truth, 2:] -= 12
     evidence = Evidence(
         sample_ids=ids,
+        leaders=ids,
         num_classes=CLASSES,
         labels=labels[order],
         cohorts=Cohorts(number=labels[order], names=None),
