@@ -22,6 +22,8 @@ from telltale_core.drop.tabular import ColumnSurvey, TableDecoder
 from telltale_core.errors import BadInput, OverBudget
 from tests.support import drops as support
 
+pytestmark = pytest.mark.slow
+
 PNGS = [support.make_png(seed) for seed in range(6)]
 LABELS = [0, 1, 2, 0, 1, 2]
 VALUE = 16 << 20
@@ -33,8 +35,6 @@ import json, re, sys, time
 from pathlib import Path
 from telltale_core.drop import DropConfig, Limits, ingest
 from telltale_core.errors import TelltaleError
-
-pytestmark = pytest.mark.slow
 def kb(what):  # not ru_maxrss, which a child inherits from its parent
     return int(re.search(what + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 good, hostile, drops, settings = sys.argv[1:]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEAD = """
 import io, json, resource, sys
 from pathlib import Path
@@ -43,8 +45,6 @@ def refused(count):
 PUBLISH = """
 import dataclasses
 from telltale_core.publish import publish, verify, why
-
-pytestmark = pytest.mark.slow
 manifest = json.loads((root / "manifest.json").read_text())
 rows = manifest["counts"]["kept"]
 
