@@ -104,13 +104,8 @@ WIDE = ("parquet", "csv", "jsonl", "text", "audio")
 
 def asks(kind: str, toml: str, through: dict[str, dict[str, Any]] | None = None) -> Route:
     """A route by what ``drop.toml`` wants otherwise than the drop is read."""
-    return Route(
-        make=MAKERS[kind],
-        toml=toml,
-        code="drop_toml_asks",
-        cure=f"drop.{toml.split(' = ', maxsplit=1)[0]} = ",
-        through=through,
-    )
+    cure = f"drop.{toml.split(' = ', maxsplit=1)[0]} = "
+    return Route(make=MAKERS[kind], toml=toml, code="drop_toml_asks", cure=cure, through=through)
 
 
 def stated() -> Iterator[tuple[str, Route]]:

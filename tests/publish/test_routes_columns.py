@@ -1,4 +1,4 @@
-"""Columns and classes that nobody judged, walked to the publication: with and without ``drop.toml``, in every format."""
+"""Columns and classes that nobody judged, walked to the publication: with and without ``drop.toml``, in any format."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ ROUTES: dict[str, Route] = {
     "second label beside folders of recordings": two_labels(table_beside_folders(wav, "wav", "csv")),
     "second label by its name": two_labels(partial(beside, "csv", Superclass=COARSE), publish={"unread": "keep"}),
     "two answers": two_labels(partial(beside, "table", target=COARSE), "drop.label_column or drop.target_column"),
-    "two answers, said": two_labels(
-        partial(beside, "table", y=COARSE), "drop.label_column or drop.target_column", drop={"label_column": "label"}
+    "two answers, another name": two_labels(
+        partial(beside, "table", labels=COARSE), "drop.label_column or drop.target_column"
     ),
     "two inputs": Route(
         make=with_lists,
@@ -155,6 +155,8 @@ ROUTES: dict[str, Route] = {
     "encoded, recordings": unread("long", "audio", encoded=LONG),
     "nested": unread("nested", "jsonl", boxes=NESTED),
     "nested, Parquet": unread("nested", "parquet", boxes=pa.array(NESTED)),
+    "nested, CSV": unread("nested", "csv", boxes=[f"['a', '{row}']" for row in range(N)]),
+    "numbers of a list, CSV": unread("numbers", "csv", box=[str([row, 2, 3]) for row in range(N)]),
     "free text, Parquet": unread("text", "parquet", caption=CAPTIONS),
     "free text, CSV": unread("text", "csv", caption=CAPTIONS),
     "free text, recordings": unread("text", "audio", transcript=CAPTIONS),
