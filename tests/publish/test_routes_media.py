@@ -134,6 +134,11 @@ def hidden(make: Callable[[Path], Path], media: Make, ending: str, format_: str)
     return Route(make=write, code="media_unread", cure='drop.format = "folder"', through=through)
 
 
+def two_folders(folder: Path) -> Path:
+    files(folder, "more", lambda row: png(row, 5), "png")
+    return beside("csv", folder)
+
+
 ROUTES: dict[str, Route] = {
     "alpha, Parquet": lost("alpha", held(in_one(alpha), "images")),
     "alpha, CSV": lost("alpha", held(in_one(alpha), "csv")),
@@ -159,7 +164,7 @@ ROUTES: dict[str, Route] = {
     "recordings beside texts": hidden(partial(beside, "text"), wav, "wav", "table"),
     "images beside Parquet": hidden(partial(beside, "parquet"), png, "png", "parquet"),
     "recordings beside Parquet": hidden(partial(beside, "audio"), wav, "wav", "parquet"),
-    "images that no table names": hidden(partial(beside, "csv"), lambda row: png(row, 4), "png", "table"),
+    "more images than the table names": hidden(two_folders, lambda row: png(row, 4), "png", "table"),
 }
 
 
