@@ -1,4 +1,4 @@
-"""What the tests of routes share: one work area a file of tests, a dataset a test."""
+"""What the tests of routes share: a walk with a work area and a dataset of each test's own."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from tests.support.routes import Walker
 
 @pytest.fixture
 def walk(tmp_path: Path) -> Walker:
-    """Walk drops to the publication, into a dataset of the test's own."""
+    """What walks drops to the publication of this test's dataset."""
     return Walker(str(tmp_path / "work"), str(tmp_path / "out"))
