@@ -83,7 +83,8 @@ def demo(
     shown = cli_stages.published(told, report)
     tips = ["try next:", f"  open {report}"]
     if told["state"] == "needs-review":
-        approve = ["cleanse", str(made.drop), "--out", destination, "--work", work, *as_options(chosen), "--approve"]
+        approve = ["cleanse", str(made.drop), "--out", destination, "--work", work, *as_options(chosen)]
+        approve += ["--approve", told["approval"]]
         tips += [f"  telltale {shlex.join(approve)}"]
     else:
         tips += [f"  telltale log {shlex.quote(destination)}"]
@@ -101,7 +102,7 @@ def cleanse(
     work: Work = "runs",
     config: Config = None,
     settings: Set,
-    approve: Approve = False,
+    approve: Approve = "",
     dry_run: DryRun = False,
 ) -> Outcome:
     """Cleanse a drop: find the poison, quarantine it, publish the rest as a new version. Runs as a Prefect flow.
@@ -129,7 +130,7 @@ def run_flow(
     work: str,
     settings: dict[str, Any],
     *,
-    approve: bool = False,
+    approve: str = "",
     reviewer: str = "",
     reason: str = "",
     dry_run: bool = False,

@@ -14,7 +14,7 @@ class                 meaning                                                   
 ``Corrupt``           bytes do not match their digest                             never
 ``TrainingDiverged``  the proxy produced non-finite losses                        never
 ``Misaligned``        a loss log's rows do not follow its sample ids              never
-``NeedsReview``       a question is open, and nobody has approved                 after approval
+``NeedsReview``       a question is open, and nobody has approved what is open    after approval
 ``OverBudget``        an estimate exceeds the stated memory, disk or time budget  never
 ``Stopped``           the process was told to end; what it says it kept stands    by a new run
 ====================  ==========================================================  ===============
@@ -78,11 +78,15 @@ class Misaligned(TelltaleError):
 
 
 class NeedsReview(TelltaleError):
-    """Something must be decided by a person (``questions``) and nobody has approved: nothing was published."""
+    """Something must be decided by a person (``questions``) and nobody has approved it: nothing was published.
 
-    def __init__(self, message: str, questions: Sequence[Question] = ()) -> None:
+    ``approval`` is the code by which just this is approved: these questions, of this verdict, for this dataset.
+    """
+
+    def __init__(self, message: str, questions: Sequence[Question] = (), approval: str = "") -> None:
         super().__init__(message)
         self.questions = tuple(questions)
+        self.approval = approval
 
 
 class OverBudget(TelltaleError):
