@@ -13,6 +13,7 @@ class                 meaning                                                   
 ``CommitUnknown``     a commit was sent and its outcome could not be read back    never blindly
 ``Corrupt``           bytes do not match their digest                             never
 ``TrainingDiverged``  the proxy produced non-finite losses                        never
+``NothingLearnt``     no loss of the proxy was below that of guessing             never
 ``Misaligned``        a loss log's rows do not follow its sample ids              never
 ``NeedsReview``       a question is open, and nobody has approved what is open    after approval
 ``OverBudget``        an estimate exceeds the stated memory, disk or time budget  never
@@ -71,6 +72,10 @@ class Corrupt(StorageError):
 
 class TrainingDiverged(TelltaleError):
     """The proxy produced a non-finite loss; the message names epoch, step and the settings to try."""
+
+
+class NothingLearnt(TelltaleError):
+    """The proxy never did better than guessing, so its losses say nothing; the message names the settings to try."""
 
 
 class Misaligned(TelltaleError):

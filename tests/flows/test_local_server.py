@@ -22,7 +22,7 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda *_: None)
 start_local_server()
 server = LocalServer()
-print(server.server_process.pid, server.api_url, flush=True)
+print("ready", server.server_process.pid, server.api_url, flush=True)
 time.sleep(600)
 """
 
@@ -52,7 +52,7 @@ def test_the_server_outlives_the_signals_of_its_group_but_not_its_command(tmp_pa
     )
     try:
         assert command.stdout is not None
-        process, url = command.stdout.readline().split()
+        _, process, url = next(line for line in command.stdout if line.startswith("ready")).split()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.killpg(command.pid, number)
         with urllib.request.urlopen(f"{url}/health", timeout=120) as reply:

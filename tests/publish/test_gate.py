@@ -270,5 +270,5 @@ def test_a_version_of_an_earlier_release_is_compared_by_what_it_holds(make: Make
 def test_the_same_run_again_is_the_same_version_whatever_came_after(make: Maker, tmp_path: Path) -> None:
     job = make()
     first = go(job, tmp_path / "out")
-    publish(*make(names=["cat", "dog", "fox"]), tmp_path / "out", lineage=APPROVED)
+    approving.publish(*make(names=["cat", "dog", "fox"]), tmp_path / "out", lineage=APPROVED)
     assert go(job, tmp_path / "out").sha256 == first.sha256
