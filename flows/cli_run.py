@@ -137,8 +137,10 @@ def run_flow(
 ) -> tuple[dict[str, Any], Path]:
     """Return what the flow ``cleanse`` returns, and where its report lies. Raises what the failed stage raised."""
     from telltale_core.stages import check_addresses
+    from telltale_core.storage.work import WorkArea
 
     check_addresses(source, out, work)  # before Prefect stores and shows the run's parameters
+    WorkArea(work).lock("start")  # before half a minute is spent: where nothing can be written nothing can be run
     log.info("starting Prefect; without a server of your own this takes half a minute")
     from flows import cleanse as flows_cleanse
     from flows.local_server import start_local_server

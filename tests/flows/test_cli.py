@@ -106,6 +106,25 @@ def test_a_dry_run_of_publish_writes_nothing(cli: Cli, small_drop: Path, tmp_pat
     assert not [path for path in (tmp_path / "dry").rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize("command", ["cleanse", "ingest"])
+def test_a_work_area_that_cannot_be_used_is_said_before_anything_starts(
+    cli: Cli, small_drop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    from flows import local_server
+
+    def start() -> None:
+        raise AssertionError("Prefect is started")
+
+    monkeypatch.setattr(local_server, "start_local_server", start)
+    (tmp_path / "file").write_text("no folder")
+    out = ("--out", tmp_path / "out") if command == "cleanse" else ()
+    shown = cli(command, small_drop, *out, "--work", tmp_path / "file", "--json")
+    assert shown.exit_code == 1
+    error = json.loads(shown.stdout)["error"]
+    assert error["class"] == "StorageError"
+    assert "a file stands where a folder must be: move it, or choose another work area" in error["message"]
+
+
 def code_in(told: str) -> str:
     return re.findall(r"--approve ([0-9a-f]{16})$", told, re.MULTILINE)[-1]
 
