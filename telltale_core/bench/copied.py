@@ -1,6 +1,6 @@
 """What copies do to a verdict: one poisoned drop as it is, with honest samples copied, and with its poison copied.
 
-``python -m telltale_core.bench.copied --seed 11`` draws a drop from the digits (or CIFAR-10) and poisons some of it;
+``python -m telltale_core.bench.copied`` draws a drop from the digits (or CIFAR-10) and poisons some of it;
 *honest* adds near-copies of one clean sample in each of four other labels, *poison* near-copies of each poisoned
 sample. A copy differs by whole numbers of -2 to 2 in each value. Each drop is learnt once and judged twice: every copy
 for itself, and a group of near-duplicates as one. One JSON object is printed; what was trained is kept below
@@ -135,9 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--poison", type=int, default=40, help="poisoned samples without the copies")
     parser.add_argument("--each", type=int, default=50, help="copies of an honest sample")
     parser.add_argument("--times", type=int, default=4, help="how often a poisoned sample is there")
-    parser.add_argument(
-        "--seed", type=int, default=11, help="of the draw, the poison and the proxy; it sets the target"
-    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13], help="each also says which the target is")
     parser.add_argument("--epochs", type=int, help="of the proxy; its own if left out, as the next two")
     parser.add_argument("--width", type=int)
     parser.add_argument("--snapshots", type=int, help="an epoch")
@@ -146,20 +144,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     split = load(given.images, given.data, given.work / "data")
     if not isinstance(split.train, ImageSet):
         raise ConfigError("the copies of this bench are of images")
-    asked = {name: vars(given)[name] for name in ("size", "poison", "each", "times", "seed")}
-    place = given.work / "copied" / "-".join(map(str, (given.images, *asked.values())))
-    base = poisoned_drop(split.train, size=given.size, poison=given.poison, seed=given.seed)
     learnt = {"epochs": given.epochs, "width": given.width, "snapshots_per_epoch": given.snapshots}
-    learnt = {name: value for name, value in learnt.items() if value is not None}
     own = DIGITS_PROXY if given.images == "digits" else {}
-    proxy = ProxyConfig(**{**own, **learnt, "threads": given.threads, "seed": given.seed})
-    told: dict[str, Any] = {
-        "asked": {"images": given.images, **asked, **learnt},
-        "target": (split.names or ())[base.target],
-    }
-    for kind in given.drops:
-        made = with_copies(base, kind, each=given.each, times=given.times, seed=given.seed)
-        told[kind] = judged(made, place / kind, split.names or (), proxy, str(given.work / "area"))
+    chosen = {**own, **{name: value for name, value in learnt.items() if value is not None}, "threads": given.threads}
+    asked = {name: vars(given)[name] for name in ("images", "size", "poison", "each", "times")}
+    told: dict[str, Any] = {"asked": {**asked, "proxy": chosen}, "seeds": {}}
+    for seed in given.seeds:
+        place = given.work / "copied" / "-".join(map(str, (*asked.values(), seed)))
+        base = poisoned_drop(split.train, size=given.size, poison=given.poison, seed=seed)
+        told["seeds"][seed] = {"target": (split.names or ())[base.target]}
+        for kind in given.drops:
+            made = with_copies(base, kind, each=given.each, times=given.times, seed=seed)
+            proxy = ProxyConfig(**{**chosen, "seed": seed})
+            found = judged(made, place / kind, split.names or (), proxy, str(given.work / "area"))
+            told["seeds"][seed][kind] = found
+            sys.stderr.write(f"{json.dumps({'seed': seed, 'drop': kind, **found})}\n")
     told["versions"] = {"python": sys.version.split()[0], "torch": torch.__version__}
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
     return 0

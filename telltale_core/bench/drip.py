@@ -1,9 +1,9 @@
 """What a drip leaves to see: drops with a little poison each, judged alone, and the last one with those before it.
 
-``python -m telltale_core.bench.drip --data DATA --seed 11`` draws drops from CIFAR-10, poisons a little of each with
-one trigger and one target (``--rate 0``: nothing), judges each alone and publishes what is kept, as a service without
-``verdict.with_history`` does. Then the last drop is judged together with all that was published before. One JSON
-object is printed; what was computed is kept below ``--work``, so that a run that was stopped goes on.
+``python -m telltale_core.bench.drip --data DATA --seed 11`` draws drops from CIFAR-10 (or the digits), poisons a little
+of each with one trigger and one target (``--rate 0``: nothing), judges each alone and publishes what is kept, as a
+service without ``verdict.with_history`` does. Then the last drop is judged together with all that was published before.
+One JSON object is printed; what was computed is kept below ``--work``, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from telltale_core.bench.writing import write_drop
 from telltale_core.config import to_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import DropConfig
-from telltale_core.drop.demo import plain_ids
+from telltale_core.drop.demo import DIGITS_PROXY, plain_ids
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import ProxyConfig
 from telltale_core.spectrum import SpectrumConfig
@@ -154,7 +154,8 @@ def _scored(walk: Walk, verdict: Record, part: Part, seconds: float) -> dict[str
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one drip and print one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m telltale_core.bench.drip", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds cifar10/")
+    parser.add_argument("--images", default="cifar10", choices=["digits", "cifar10"])
+    parser.add_argument("--data", type=Path, help="folder that holds cifar10/; digits need none")
     parser.add_argument("--work", type=Path, default=Path("runs/bench"), help="caches")
     parser.add_argument("--drops", type=int, default=6)
     parser.add_argument("--size", type=int, default=2000, help="samples a drop")
@@ -169,18 +170,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--snapshots", type=int, help="an epoch")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
-    split = load("cifar10", given.data, given.work / "data")
+    split = load(given.images, given.data, given.work / "data")
     asked = {name: vars(given)[name] for name in ("drops", "size", "rate", "seed")}
-    place = given.work / "drip" / "-".join(map(str, asked.values()))
+    place = given.work / "drip" / "-".join(map(str, (given.images, *asked.values())))
     names = split.names or ()
     target = given.seed % len(names)
     parts = make_drops(place / "made", split.train, names, target=target, **asked)
     learnt = {"epochs": given.epochs, "width": given.width, "snapshots_per_epoch": given.snapshots}
-    proxy = ProxyConfig(**learnt, threads=given.threads, seed=given.seed)
-    dataset = place / f"clean-{digest_of([learnt, code_version(DECIDING)])[:16]}"
+    own = DIGITS_PROXY if given.images == "digits" else {}
+    chosen = {**own, **{name: value for name, value in learnt.items() if value is not None}}
+    proxy = ProxyConfig(**{**chosen, "threads": given.threads, "seed": given.seed})
+    dataset = place / f"clean-{digest_of([chosen, code_version(DECIDING)])[:16]}"
     verdict = VerdictConfig(with_history=given.drops)
     walk = Walk(area=str(given.work / "area"), dataset=str(dataset), proxy=proxy, verdict=verdict, target=target)
-    told = {"asked": {**asked, **learnt}, **measure(walk, parts)}
+    told = {"asked": {"images": given.images, **asked, "proxy": chosen}, **measure(walk, parts)}
     told["versions"] = {"python": sys.version.split()[0], "torch": torch.__version__}
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
     return 0

@@ -375,7 +375,7 @@ def _looks(
     if not sides:
         return []
     level, seed = config.false_alarm_rate, config.seed
-    return second_look(sides, labels, look, level=level, seed=seed, counted_N=cohorts[0].copies.first_N)
+    return second_look(sides, labels, look, level=level, seed=seed, copies=cohorts[0].copies)
 
 
 def _step(
