@@ -39,6 +39,11 @@ class Copies:
         """Return of how many groups the rows are: how many different samples they are."""
         return len(self.one_of_each_here(rows))
 
+    def share(self, rows: NDArray[np.int64], inside_n: NDArray[np.bool_]) -> float:
+        """Return the share in [0, 1] of the different samples among the rows that are inside."""
+        inside, outside = self.different(rows[inside_n]), self.different(rows[~inside_n])
+        return inside / max(1, inside + outside)
+
     def with_copies(self, chosen_N: NDArray[np.bool_], number_N: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return the chosen samples (N,) and their near-duplicates of the same cohort; ``number_N`` numbers these."""
         place_N = self.group_N * (int(number_N.max()) + 1) + number_N

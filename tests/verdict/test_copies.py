@@ -146,6 +146,17 @@ def test_a_called_cluster_of_which_many_are_copies_says_so(base: Case) -> None:
     assert questions_on(found, ALONE) == []
 
 
+def test_poison_that_is_copied_until_it_is_most_of_its_label_is_the_suspected_side(base: Case) -> None:
+    drop = copied(base, np.repeat(np.flatnonzero(base.truth), 3))
+    clean = ~drop.case.truth & (drop.case.labels == 4)
+    assert drop.case.truth.sum() > clean.sum() > base.truth.sum()
+    found = drop.judged(drop.leaders)
+    assert (found.decision[drop.case.truth] == "quarantine").all()
+    assert (found.decision[clean] == "keep").all()
+    each = drop.judged(None)
+    assert (each.decision[clean] == "quarantine").all(), "by the number of rows the honest samples are the few"
+
+
 def test_poison_of_too_few_different_samples_is_set_aside_and_asked() -> None:
     case = make_case(samples=700, labels=5, poison=4, seed=1)
     drop = copied(case, np.repeat(np.flatnonzero(case.truth), 14))
