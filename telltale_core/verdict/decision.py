@@ -20,7 +20,8 @@ they are a second mode, at the same corrected significance, at about that loss. 
 for a person's review (:mod:`telltale_core.verdict.untested`).
 
 What is usual is told by one sample of each group of near-duplicates (:mod:`telltale_core.verdict.copies`), and which
-side is the smaller one; else (1) to (6) are about all samples; but what has less than ``min_cluster`` different ones is set aside, not quarantined, and asked.
+side is the smaller one; else (1) to (6) are about all samples. But what has less than ``min_cluster`` different ones is
+set aside, not quarantined, and asked.
 """
 
 from __future__ import annotations
