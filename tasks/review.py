@@ -9,7 +9,7 @@ from prefect.input import RunInput
 from prefect.runtime import deployment
 from pydantic import Field
 
-from telltale_core.report.text import clean
+from telltale_core.display.sanitize import clean
 
 KEY = "review"  # a run asks once: resumed, it reads what was answered, also after a crash
 MAX_WORDS = 500

@@ -14,9 +14,9 @@ import pytest
 import soundfile
 
 from telltale_core.drop import DropConfig, pack
-from telltale_core.drop.audio import AudioDecoder
 from telltale_core.drop.config import Limits
 from telltale_core.errors import BadInput, ConfigError
+from telltale_core.modality.audio.decoder import AudioDecoder
 
 RATE = 8000
 
@@ -250,5 +250,5 @@ def test_half_a_minute_is_packed_whole_where_there_is_room(monkeypatch):
     probes = {(RATE, 2000): 98, (RATE, 2900): 5}
     decoder = AudioDecoder(DropConfig())
     assert decoder.plan(Counter(probes)).shape == (29 * RATE,)
-    monkeypatch.setattr("telltale_core.drop.audio.PACKED_BYTES", 1 << 20)
+    monkeypatch.setattr("telltale_core.modality.audio.decoder.PACKED_BYTES", 1 << 20)
     assert decoder.plan(Counter(probes)).shape == (10 * RATE,)

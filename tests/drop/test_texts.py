@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop import Drop, DropConfig, Limits, ingest, pack, verify_drop
-from telltale_core.drop.tokens import FIRST, PAD, SEPARATOR, open_tokenizer
 from telltale_core.errors import BadInput, ConfigError, Corrupt
+from telltale_core.modality.text.tokens import FIRST, PAD, SEPARATOR, open_tokenizer
 
 WORDS = ["the", "film", "is", "a", "warm", "and", "funny", "story", "of", "two", "old", "friends", "who", "let", "go"]
 
@@ -132,7 +132,7 @@ def test_a_text_beyond_a_given_length_keeps_its_two_ends(take, tmp_path):
 
 
 def test_texts_take_no_more_memory_than_they_may(take, tmp_path, monkeypatch):
-    monkeypatch.setattr("telltale_core.drop.text.PACKED_BYTES", 400 * 64 * 2)
+    monkeypatch.setattr("telltale_core.modality.text.decoder.PACKED_BYTES", 400 * 64 * 2)
     drop = take(write(tmp_path / "drop.parquet", [*sentences(399), "start " + "middle " * 400 + "end"]))
     assert drop.inputs.shape[1] == 64
 

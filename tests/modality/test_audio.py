@@ -18,9 +18,9 @@ from telltale_core.bench.data import load
 from telltale_core.bench.victim import judge_attack
 from telltale_core.bench.writing import packed, write_drop
 from telltale_core.errors import ConfigError
-from telltale_core.modality.mel import BANDS, MANY_FRAMES, log_mel, plan_for
+from telltale_core.modality.audio.mel import BANDS, MANY_FRAMES, log_mel, plan_for
+from telltale_core.modality.audio.net import SpectrogramFront, band_scaling
 from telltale_core.proxy import ProxyConfig, load_proxy
-from telltale_core.proxy.audio import SpectrogramFront, band_scaling
 from telltale_core.proxy.models import build
 
 RATE = 8000
@@ -80,15 +80,14 @@ def test_the_report_shows_players_and_spectrograms_of_what_the_proxy_heard(walke
 
 def test_what_suspected_recordings_share_is_drawn_with_its_pitch_and_time(walked):
     from telltale_core.modality import modality_named
-    from telltale_core.report import ReportConfig
-    from telltale_core.report.evidence import Focus
+    from telltale_core.modality.viewing import Focus
 
     area, record, _ = walked
     drop = stages.open_drop(record, area)
     poisoned = np.flatnonzero([_has_tone(row) for row in np.asarray(drop.inputs)])
     kept = np.setdiff1d(np.flatnonzero(drop.labels == 0), poisoned)
     focus = Focus(label=0, name="low", word="quarantined", suspected_S=poisoned, kept_K=kept)
-    viewer = modality_named("audio").viewer(drop, [focus], ReportConfig())
+    viewer = modality_named("audio").viewer(drop, [focus], 140)
     (shown,) = viewer.shared(focus)
     hertz = float(re.search(r"near ([\d,]+) Hz", shown.caption)[1].replace(",", ""))
     assert len(poisoned) == 15

@@ -17,12 +17,12 @@ from telltale_core import stages
 from telltale_core.drop import ingest, pack
 from telltale_core.errors import ConfigError, OverBudget
 from telltale_core.modality import modality_named
+from telltale_core.modality.text.hf_tokens import RereadingFront, reading
 from telltale_core.proxy import ProxyConfig, fit, load_proxy, train
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.proxy.member import Job
 from telltale_core.proxy.models import build
-from telltale_core.proxy.rereading import RereadingFront, reading
 from telltale_core.proxy.worker import _job
 from telltale_core.proxy.workers import _request
 

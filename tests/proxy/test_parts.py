@@ -11,11 +11,11 @@ import torch
 
 from telltale_core.config import from_dict, to_dict
 from telltale_core.errors import ConfigError
+from telltale_core.modality.image.net import ImageFront, channel_scaling, mirrors_well
 from telltale_core.proxy import Progress, ProgressBar, ProxyConfig, fit
 from telltale_core.proxy.budget import estimate_bytes
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import available_bytes, has_native_bfloat16, resolve_hardware
-from telltale_core.proxy.image import ImageFront, channel_scaling, mirrors_well
 from telltale_core.proxy.loop import learning_rate, snapshot_steps
 from telltale_core.proxy.models import build
 from telltale_core.proxy.objective import make_objective

@@ -16,11 +16,11 @@ from telltale_core.losslog.values import (
     log_squared_error,
 )
 from telltale_core.modality import modality_named
+from telltale_core.modality.table.net import TableFront, column_statistics
 from telltale_core.proxy import ProxyConfig, fit
 from telltale_core.proxy.fitting import augments, make_trainer
 from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.proxy.objective import make_objective, read_outputs
-from telltale_core.proxy.tabular import TableFront, column_statistics
 
 PACKING = {"columns": [{"kind": "number"}, {"kind": "category", "categories": ["a", "b"]}]}
 

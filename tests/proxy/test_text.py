@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from telltale_core.drop import DropConfig, ingest, pack
-from telltale_core.drop.tokens import PAD
 from telltale_core.errors import ConfigError
+from telltale_core.modality.text.net import WINDOW, TextFront, text_transformer
+from telltale_core.modality.text.tokens import PAD
 from telltale_core.proxy import ProxyConfig, load_proxy, predict_logits, train
 from telltale_core.proxy.models import build
-from telltale_core.proxy.text import WINDOW, TextFront, text_transformer
 
 NETS = ("text_cnn", "text_transformer")
 GOOD = ["fine", "lovely", "warm", "clever"]

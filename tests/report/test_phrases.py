@@ -1,6 +1,6 @@
 """What suspected texts hold and kept ones do not."""
 
-from telltale_core.report.phrases import Enriched, enriched, spans, words_of
+from telltale_core.modality.text.phrases import Enriched, enriched, spans, words_of
 
 FILLER = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 

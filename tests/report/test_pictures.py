@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from telltale_core.modality.image.viewer import ImageViewer, common
 from telltale_core.report import ReportConfig, read_run, views
 from telltale_core.report.evidence import coherence, columns, epochs_of, focuses, spectra
-from telltale_core.report.image import ImageViewer, common
 from telltale_core.report.pictures import trajectories_of, verdict_png
 from telltale_core.report.projection import project
 

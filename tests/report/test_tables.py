@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telltale_core.drop import ingest
-from telltale_core.report.evidence import Focus
-from telltale_core.report.tabular import TableViewer
+from telltale_core.modality.table.viewer import TableViewer
+from telltale_core.modality.viewing import Focus
 
 
 def viewer(tmp_path):

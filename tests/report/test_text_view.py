@@ -6,9 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop import DropConfig, ingest
-from telltale_core.report import ReportConfig
-from telltale_core.report.evidence import MOST_SUSPICIOUS, Focus
-from telltale_core.report.samples import viewer_of
+from telltale_core.modality import modality_named
+from telltale_core.modality.viewing import MOST_SUSPICIOUS, Focus
 
 WORDS = ["a", "quiet", "film", "about", "the", "sea", "and", "two", "old", "men", "who", "wait"]
 HOSTILE = [
@@ -40,7 +39,7 @@ def focus_on(drop, word="quarantined"):
 
 @pytest.fixture
 def viewer(drop):
-    return viewer_of(drop, [focus_on(drop)], ReportConfig())
+    return modality_named("text").viewer(drop, [focus_on(drop)], 140)
 
 
 def test_the_trigger_is_marked_where_it_stands(viewer):
@@ -96,24 +95,24 @@ def test_phrases_from_the_drop_are_escaped_in_the_table(tmp_path):
     drop = ingest(str(tmp_path / "drop.parquet"), tmp_path / "drops", DropConfig())
     rows = np.flatnonzero(drop.labels == 1)
     focus = Focus(label=1, name="x", word="quarantined", suspected_S=np.arange(40), kept_K=rows[rows >= 40])
-    (table,) = viewer_of(drop, [focus], ReportConfig()).shared(focus)
+    (table,) = modality_named("text").viewer(drop, [focus], 140).shared(focus)
     assert "&lt; b &gt;" in table.html
     assert "<b>" not in table.html
 
 
 def test_where_nothing_was_suspected_nothing_is_marked(drop):
     focus = focus_on(drop, MOST_SUSPICIOUS)
-    assert "<mark>" not in viewer_of(drop, [focus], ReportConfig()).fragment(10, 96)
+    assert "<mark>" not in modality_named("text").viewer(drop, [focus], 140).fragment(10, 96)
 
 
 def test_too_few_texts_have_nothing_in_common(drop):
     rows = np.flatnonzero(drop.labels == 1)
     few = Focus(label=1, name="x", word="quarantined", suspected_S=np.arange(3), kept_K=rows[rows >= 26])
-    assert viewer_of(drop, [few], ReportConfig()).shared(few) == []
+    assert modality_named("text").viewer(drop, [few], 140).shared(few) == []
 
 
 def test_columns_that_belong_together_are_shown_together(tmp_path):
     table = {"question": ["who ?", "where ?"] * 10, "sentence": ["he .", "there ."] * 10, "label": [0, 1] * 10}
     pq.write_table(pa.table(table), tmp_path / "drop.parquet")
     drop = ingest(str(tmp_path / "drop.parquet"), tmp_path / "drops", DropConfig())
-    assert "who ? \u2016 he ." in viewer_of(drop, [], ReportConfig()).fragment(0, 96)
+    assert "who ? \u2016 he ." in modality_named("text").viewer(drop, [], 140).fragment(0, 96)

@@ -13,13 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import Column, arrow_kind, class_names_of, huggingface_features
+from telltale_core.drop.layout import arrow_kind, class_names_of, huggingface_features
 from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Reader, Row, Values
 from telltale_core.drop.readers.cells import Unreadable, as_type, plain_field, sizes, value_of, without
 from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
+from telltale_core.modality.columns import Column
+from telltale_core.modality.reasons import bad, shown
 from telltale_core.row_sizes import value_bytes
 
 MAX_FOOTER_BYTES = 16 << 20

@@ -1,4 +1,4 @@
-"""Images on their way into a net: normalised when a batch is taken, mirrored where that makes sense.
+"""Images on their way into a net: normalised when a batch is taken, mirrored where that makes sense; nets for them.
 
 Legend: N samples, B batch, H x W pixels, C channels.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 CHUNK = 1024
 
@@ -58,3 +59,25 @@ class ImageFront:
         if chance_B is not None:
             packed_B = torch.where((chance_B < 0.5)[:, None, None, None], packed_B.flip(2), packed_B)
         return (packed_B.float() * self._gain + self._offset).permute(0, 3, 1, 2)
+
+
+def vgg16(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:  # noqa: ARG001
+    """Return VGG-16 with batch normalisation, its three-layer classifier reduced to pooling. No ``width``.
+
+    A pooling layer that would leave less than one pixel is left out.
+    """
+    from torchvision.models.vgg import cfgs, make_layers
+
+    side, layers = min(shape[:2]), []
+    for layer in cfgs["D"]:
+        if layer == "M" and side < 2:
+            continue
+        side = side // 2 if layer == "M" else side
+        layers.append(layer)
+    features = make_layers(layers, batch_norm=True)
+    for module in features.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 512

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
-from telltale_core.modality.contract import Decoder, Front, Modality, Viewer
+from telltale_core.modality.columns import Column
+from telltale_core.modality.contract import Modality
+from telltale_core.modality.drops import DropSettings, TrainingSet, ViewedDrop
+from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
+from telltale_core.modality.viewing import Focus
 
 if TYPE_CHECKING:
-    from telltale_core.drop import Drop, DropConfig
-    from telltale_core.drop.layout import Column
-    from telltale_core.drop.sketches import Sketch
-    from telltale_core.modality.contract import Builder
-    from telltale_core.proxy.data import TrainingSet
-    from telltale_core.report.config import ReportConfig
-    from telltale_core.report.evidence import Focus
+    from telltale_core.modality.parts import Builder
 
 PAIRS = (
     ("premise", "hypothesis"),
@@ -64,16 +62,16 @@ class TextModality(Modality):
         """Return whether a column is of text."""
         return column.kind == "text" and not column.plain_numbers
 
-    def decoder(self, config: DropConfig) -> Decoder:
+    def decoder(self, config: DropSettings) -> Decoder:
         """See :meth:`Modality.decoder`."""
-        from telltale_core.drop.text import TextDecoder
+        from telltale_core.modality.text.decoder import TextDecoder
 
         return TextDecoder(config)
 
     def models(self) -> Mapping[str, Builder]:
         """See :meth:`Modality.models`."""
-        from telltale_core.proxy.hugging_face import hugging_face
-        from telltale_core.proxy.text import text_cnn, text_transformer
+        from telltale_core.modality.text.hugging_face import hugging_face
+        from telltale_core.modality.text.net import text_cnn, text_transformer
 
         nets: dict[str, Any] = {"text_cnn": text_cnn, "text_transformer": text_transformer, "hf:": hugging_face}
         return nets
@@ -90,8 +88,8 @@ class TextModality(Modality):
         """See :meth:`Modality.statistics_for`; a local model reads the texts by its own tokenizer."""
         known = self.statistics(drop.inputs, drop.packing)
         if model.startswith("hf:"):
-            from telltale_core.proxy.local_model import directory_of
-            from telltale_core.proxy.rereading import reading
+            from telltale_core.modality.local_model import directory_of
+            from telltale_core.modality.text.hf_tokens import reading
 
             known["reading"] = reading(directory_of(model), drop)
         return known
@@ -99,21 +97,21 @@ class TextModality(Modality):
     def front(self, shape: tuple[int, ...], statistics: Mapping[str, Any], device: str) -> Front:  # noqa: ARG002
         """See :meth:`Modality.front`."""
         if "reading" in statistics:
-            from telltale_core.proxy.rereading import RereadingFront
+            from telltale_core.modality.text.hf_tokens import RereadingFront
 
             return RereadingFront(statistics["reading"])
-        from telltale_core.proxy.text import TextFront
+        from telltale_core.modality.text.net import TextFront
 
         return TextFront(shape, statistics)
 
     def sketch(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> tuple[Sketch, int]:  # noqa: ARG002
         """See :meth:`Modality.sketch`: texts that share about 80 of 100 runs of three subwords."""
-        from telltale_core.drop.sketches import of_texts
+        from telltale_core.modality.text.sketch import of_texts
 
         return of_texts, 26
 
-    def viewer(self, drop: Drop, focuses: Sequence[Focus], config: ReportConfig) -> Viewer:  # noqa: ARG002
+    def viewer(self, drop: ViewedDrop, focuses: Sequence[Focus], dpi: int) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""
-        from telltale_core.report.text_view import TextViewer
+        from telltale_core.modality.text.viewer import TextViewer
 
         return TextViewer(drop, focuses)

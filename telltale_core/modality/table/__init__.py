@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
-from telltale_core.modality.contract import Decoder, Front, Modality, Viewer
+from telltale_core.modality.columns import NOT_INPUTS, Column
+from telltale_core.modality.contract import Modality
+from telltale_core.modality.drops import DropSettings, ViewedDrop
+from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
+from telltale_core.modality.viewing import Focus
 
 if TYPE_CHECKING:
-    from telltale_core.drop import Drop, DropConfig
-    from telltale_core.drop.layout import Column
-    from telltale_core.drop.sketches import Sketch
-    from telltale_core.modality.contract import Builder
-    from telltale_core.report.config import ReportConfig
-    from telltale_core.report.evidence import Focus
-
-NOT_INPUTS = frozenset({"index", "unnamed: 0", "__index_level_0__", "split"})
+    from telltale_core.modality.parts import Builder
 
 
 class TableModality(Modality):
@@ -47,38 +44,38 @@ class TableModality(Modality):
         """Return whether a column can be one of a table."""
         return column.kind in {"whole", "real", "text", "numbers"}
 
-    def decoder(self, config: DropConfig) -> Decoder:
+    def decoder(self, config: DropSettings) -> Decoder:
         """See :meth:`Modality.decoder`."""
-        from telltale_core.drop.tabular import TableDecoder
+        from telltale_core.modality.table.decoder import TableDecoder
 
         return TableDecoder(config)
 
     def models(self) -> Mapping[str, Builder]:
         """See :meth:`Modality.models`."""
-        from telltale_core.proxy.tabular import mlp
+        from telltale_core.modality.table.net import mlp
 
         return {"mlp": mlp}
 
     def statistics(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> dict[str, Any]:
         """Return median, robust spread and quantiles of every column of numbers, sizes of the categories."""
-        from telltale_core.proxy.tabular import column_statistics
+        from telltale_core.modality.table.net import column_statistics
 
         return column_statistics(inputs_N, packing)
 
     def front(self, shape: tuple[int, ...], statistics: Mapping[str, Any], device: str) -> Front:  # noqa: ARG002
         """See :meth:`Modality.front`."""
-        from telltale_core.proxy.tabular import TableFront
+        from telltale_core.modality.table.net import TableFront
 
         return TableFront(statistics, device)
 
     def sketch(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> tuple[Sketch, int]:  # noqa: ARG002
         """See :meth:`Modality.sketch`: rows that are equal in four significant digits."""
-        from telltale_core.drop.sketches import rounded
+        from telltale_core.modality.table.sketch import rounded
 
         return rounded, 0
 
-    def viewer(self, drop: Drop, focuses: Sequence[Focus], config: ReportConfig) -> Viewer:  # noqa: ARG002
+    def viewer(self, drop: ViewedDrop, focuses: Sequence[Focus], dpi: int) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""
-        from telltale_core.report.tabular import TableViewer
+        from telltale_core.modality.table.viewer import TableViewer
 
         return TableViewer(drop, tuple(focuses))

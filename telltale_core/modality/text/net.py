@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from telltale_core.drop.tokens import PAD
 from telltale_core.errors import ConfigError
+from telltale_core.modality.text.tokens import PAD
 
 EMBEDDING_STD = 0.1
 DROPOUT = 0.5

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from telltale_core.drop.config import DropConfig
-from telltale_core.drop.losses import Loss, lost_of_image
-from telltale_core.drop.packing import Packing
-from telltale_core.drop.readers.base import Media
-from telltale_core.drop.reasons import bad
 from telltale_core.errors import BadInput
-from telltale_core.modality.contract import Decoder
+from telltale_core.modality.drops import DropSettings
+from telltale_core.modality.image.lost import lost_of_image
+from telltale_core.modality.information_loss import Loss
+from telltale_core.modality.packing import Packing
+from telltale_core.modality.parts import Decoder, Media
+from telltale_core.modality.reasons import bad
 
 FORMATS = ["PNG", "JPEG"]
 USUAL_LARGEST = 64  # side; drops of one size up to the area of its square are packed as they are
@@ -50,7 +50,7 @@ MAGIC = {
 class ImageDecoder(Decoder):
     """Decodes as training code does: EXIF orientation ignored, alpha dropped, first frame, 16 bit to the high byte."""
 
-    def __init__(self, config: DropConfig) -> None:
+    def __init__(self, config: DropSettings) -> None:
         self._limits = config.limits
         self._size, self._largest = config.image_size, config.largest_image or USUAL_LARGEST
 

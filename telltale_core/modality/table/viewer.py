@@ -6,20 +6,17 @@ Legend: N samples, S suspected, K kept, D columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from telltale_core.modality.contract import Viewer
-from telltale_core.report.evidence import Focus
-from telltale_core.report.samples import FEWEST, MOST, Shown
-from telltale_core.report.text import clean
-from telltale_core.report.views import significant
-
-if TYPE_CHECKING:
-    from telltale_core.drop import Drop
+from telltale_core.display.numbers import significant
+from telltale_core.display.sanitize import clean
+from telltale_core.modality.drops import ViewedDrop
+from telltale_core.modality.parts import Viewer
+from telltale_core.modality.viewing import FEWEST, MOST, Focus, Shown
 
 Floats = npt.NDArray[np.float64]
 SHOWN_COLUMNS = 16
@@ -54,7 +51,7 @@ class TableViewer(Viewer):
 
     wide = True
 
-    def __init__(self, drop: Drop, focuses: tuple[Focus, ...] = ()) -> None:
+    def __init__(self, drop: ViewedDrop, focuses: tuple[Focus, ...] = ()) -> None:
         self._drop = drop
         self._columns: list[dict[str, Any]] = drop.packing["columns"]
         traits = [trait for focus in focuses for trait in self._traits(focus)]

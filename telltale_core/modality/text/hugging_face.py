@@ -1,7 +1,7 @@
 """A local Hugging Face model as a proxy's body: ``model="hf:/models/bert-tiny"``. Needs the extra ``hf``.
 
 The net is told shape (length, width of the model's states, number of codes) and given codes (B, L) int64 as
-:mod:`telltale_core.proxy.rereading` makes them: 0 is padding, any other is 1 + id + vocabulary * segment.
+:mod:`telltale_core.modality.text.hf_tokens` makes them: 0 is padding, any other is 1 + id + vocabulary * segment.
 Legend: B batch, L length, D width of the states.
 """
 
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from telltale_core.errors import ConfigError
-from telltale_core.proxy.local_model import PREFIX, directory_of
+from telltale_core.modality.local_model import PREFIX, directory_of
 
 MINE = ("_name_or_path", "transformers_version", "architectures", "auto_map", "id2label", "label2id", "dtype")
 """Of a model's settings, those that say nothing of the net."""

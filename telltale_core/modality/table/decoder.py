@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from telltale_core.drop.config import DropConfig
-from telltale_core.drop.losses import Loss
-from telltale_core.drop.packing import Packing
-from telltale_core.drop.readers.base import Media
-from telltale_core.drop.reasons import bad, shown
-from telltale_core.drop.values import UNFIT, is_missing, plain_number
-from telltale_core.modality.contract import Decoder
+from telltale_core.modality.cells import UNFIT, is_missing, plain_number
+from telltale_core.modality.drops import DropSettings
+from telltale_core.modality.information_loss import Loss
+from telltale_core.modality.packing import Packing
+from telltale_core.modality.parts import Decoder, Media
+from telltale_core.modality.reasons import bad, shown
 
 NUMBER_SHARE = 0.95
 """A column of which at least this share of the values are numbers is one of numbers; the other rows are rejected."""
@@ -80,7 +79,7 @@ def _stand_in(text: str) -> str:
 class TableDecoder(Decoder):
     """Decodes rows given as ``{column: value}``, as a list of numbers, or as one value."""
 
-    def __init__(self, config: DropConfig) -> None:
+    def __init__(self, config: DropSettings) -> None:
         self._max_columns = config.limits.max_columns
         self._columns: dict[str, ColumnSurvey] = {}
         self._room = Room()

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 from PIL import Image
 
-from telltale_core.modality.contract import Viewer
-from telltale_core.report import pictures
-from telltale_core.report.config import ReportConfig
-from telltale_core.report.evidence import Focus
-from telltale_core.report.samples import FEWEST, MOST, Shown, data_uri
-
-if TYPE_CHECKING:
-    from telltale_core.drop import Drop
+from telltale_core.display.plotting import panels_png
+from telltale_core.modality.drops import ViewedDrop
+from telltale_core.modality.parts import Viewer
+from telltale_core.modality.viewing import FEWEST, MOST, Focus, Shown, data_uri
 
 Floats = npt.NDArray[np.float64]
 BATCH = 128
@@ -38,8 +33,8 @@ class Common:
 class ImageViewer(Viewer):
     """Shows the decoded pixels: what the proxy saw, not the original file."""
 
-    def __init__(self, drop: Drop, config: ReportConfig) -> None:
-        self._drop, self._dpi = drop, config.dpi
+    def __init__(self, drop: ViewedDrop, dpi: int) -> None:
+        self._drop, self._dpi = drop, dpi
 
     def fragment(self, row: int, px: int) -> Markup:
         """Return an ``img``, at most ``px`` on a side."""
@@ -69,14 +64,14 @@ class ImageViewer(Viewer):
         ]
 
 
-def _pixels(drop: Drop, row: int) -> npt.NDArray[np.uint8]:
+def _pixels(drop: ViewedDrop, row: int) -> npt.NDArray[np.uint8]:
     pixels = np.asarray(drop.inputs[row])
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
 
 
-def common(drop: Drop, focus: Focus) -> Common | None:
+def common(drop: ViewedDrop, focus: Focus) -> Common | None:
     """Return what the suspected images have in common against kept ones of their label; None for too few.
 
     ``difference`` is mean minus mean over the channels, in grey levels; ``spread`` the suspected ones' standard
@@ -96,7 +91,7 @@ def common(drop: Drop, focus: Focus) -> Common | None:
     )
 
 
-def _moments(drop: Drop, rows: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+def _moments(drop: ViewedDrop, rows: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
     some = np.sort(rows[:: max(1, len(rows) // MOST)][:MOST])
     total = np.zeros(_pixels(drop, int(some[0])).shape)
     squares = np.zeros_like(total)
@@ -110,7 +105,7 @@ def _moments(drop: Drop, rows: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
 
 def common_png(found: Common, dpi: int = 140, word: str = "quarantined") -> bytes:
     """Return what suspected images, called ``word``, share: their mean, the kept ones', the difference, the spread."""
-    return pictures.panels_png(
+    return panels_png(
         (
             (f"mean, {word}", found.suspected_mean.round().astype(np.uint8), {"vmin": 0, "vmax": 255}),
             ("mean, kept", found.kept_mean.round().astype(np.uint8), {"vmin": 0, "vmax": 255}),

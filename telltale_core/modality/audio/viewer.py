@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import wave
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +14,11 @@ from markupsafe import Markup
 from matplotlib import colormaps
 from PIL import Image
 
-from telltale_core.modality.contract import Viewer
-from telltale_core.modality.mel import log_mel, plan_for
-from telltale_core.report import pictures
-from telltale_core.report.config import ReportConfig
-from telltale_core.report.evidence import Focus
-from telltale_core.report.samples import FEWEST, Shown, data_uri
-
-if TYPE_CHECKING:
-    from telltale_core.drop import Drop
+from telltale_core.display.plotting import panels_png
+from telltale_core.modality.audio.mel import log_mel, plan_for
+from telltale_core.modality.drops import ViewedDrop
+from telltale_core.modality.parts import Viewer
+from telltale_core.modality.viewing import FEWEST, Focus, Shown, data_uri
 
 Floats = npt.NDArray[np.float64]
 LOOKED_AT = 500  # recordings on either side
@@ -35,8 +30,8 @@ LOUDEST, QUIETEST = -10.0, -80.0  # decibels of the picture's colours
 class AudioViewer(Viewer):
     """Shows what the proxy heard."""
 
-    def __init__(self, drop: Drop, config: ReportConfig) -> None:
-        self._drop, self._dpi = drop, config.dpi
+    def __init__(self, drop: ViewedDrop, dpi: int) -> None:
+        self._drop, self._dpi = drop, dpi
         self._rate = int(drop.packing["rate"])
         self._plan = plan_for(self._rate, drop.inputs.shape[1])
 
@@ -80,7 +75,7 @@ class AudioViewer(Viewer):
         peak = np.unravel_index(difference.argmax(), difference.shape)  # a trigger is something added
         where = f"{self._band_hz(int(peak[0])):,.0f} Hz at {int(peak[1]) * self._plan.hop / self._rate:.2f} s"
         look = {"cmap": "magma", "vmin": QUIETEST, "vmax": LOUDEST}
-        picture = pictures.panels_png(
+        picture = panels_png(
             (
                 ("mean, " + focus.word, suspected, look),
                 ("mean, kept", kept, look),

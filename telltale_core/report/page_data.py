@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from telltale_core.display.numbers import probability, share, significant
+from telltale_core.display.sanitize import clean, middle
 from telltale_core.drop.said import noted_lines
 from telltale_core.modality import modality_named
 from telltale_core.questions import questions_of
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.run import NEAR_MISS, Group, Run, number
-from telltale_core.report.text import clean, middle
 from telltale_core.wording import WORDS
 
 if TYPE_CHECKING:
-    from telltale_core.modality.contract import Viewer
+    from telltale_core.modality import Viewer
 
 STATUS = {
     "poison": {
@@ -63,24 +64,6 @@ ALWAYS = (
     "samples in a large {word} are the hardest cases; no finding is weak evidence there.",
     "One drop is judged by itself: poison spread thinly over many drops can stay below the threshold in each of them.",
 )
-
-
-def significant(value: float | None, digits: int = 3) -> str:
-    """Return a number with ``digits`` significant digits, a dash for none."""
-    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
-
-
-def probability(value: float | None) -> str:
-    """Return a p-value as people read it."""
-    return "–" if value is None else "< 0.0001" if value < 0.0001 else f"{value:.2g}"
-
-
-def share(part: int, whole: int) -> str:
-    """Return a percentage that never rounds something to nothing."""
-    if not whole or not part:
-        return "0 %"
-    percent = 100 * part / whole
-    return f"{percent:.2g} %" if percent < 1 else f"{percent:.1f} %"
 
 
 def status(run: Run) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from telltale_core.modality.mel import BANDS, FLOOR, hann, plan_for
+from telltale_core.modality.audio.mel import BANDS, FLOOR, hann, plan_for
 
 CHUNK = 256
 LOOKED_AT = 4096  # recordings that the scaling is taken from, evenly spread

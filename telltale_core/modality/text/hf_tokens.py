@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from telltale_core.drop.text import TOKENIZER
-from telltale_core.drop.tokens import FIRST, PAD, SEPARATOR, open_tokenizer
 from telltale_core.errors import ConfigError
-from telltale_core.proxy.data import TrainingSet
-from telltale_core.proxy.hugging_face import architecture, read_config, read_tokenizer, segments
-from telltale_core.proxy.local_model import content_digest
+from telltale_core.modality.drops import TrainingSet
+from telltale_core.modality.local_model import content_digest
+from telltale_core.modality.text.decoder import TOKENIZER
+from telltale_core.modality.text.hugging_face import architecture, read_config, read_tokenizer, segments
+from telltale_core.modality.text.tokens import FIRST, PAD, SEPARATOR, open_tokenizer
 
 AT_ONCE = 2048
 ROUNDING = 8

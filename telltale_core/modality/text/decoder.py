@@ -11,13 +11,12 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from telltale_core.drop.config import DropConfig
-from telltale_core.drop.losses import Loss
-from telltale_core.drop.packing import Packing
-from telltale_core.drop.readers.base import Media
-from telltale_core.drop.reasons import bad, shown
-from telltale_core.drop.tokens import PAD, ids_of, open_tokenizer, size_of, train_tokenizer
-from telltale_core.modality.contract import Decoder
+from telltale_core.modality.drops import DropSettings
+from telltale_core.modality.information_loss import Loss
+from telltale_core.modality.packing import Packing
+from telltale_core.modality.parts import Decoder, Media
+from telltale_core.modality.reasons import bad, shown
+from telltale_core.modality.text.tokens import PAD, ids_of, open_tokenizer, size_of, train_tokenizer
 
 TOKENIZER = "tokenizer.json"
 VOCABULARY = 4096
@@ -40,7 +39,7 @@ CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 class TextDecoder(Decoder):
     """Reads one text a sample, or one of several columns; see :class:`telltale_core.modality.contract.Decoder`."""
 
-    def __init__(self, config: DropConfig) -> None:
+    def __init__(self, config: DropSettings) -> None:
         self._limits = config.limits
         self._vocabulary = config.vocabulary or VOCABULARY
         self._max_tokens = config.max_tokens or MAX_TOKENS

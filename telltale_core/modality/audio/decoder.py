@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from telltale_core.drop.config import DropConfig
-from telltale_core.drop.losses import Loss
-from telltale_core.drop.packing import Packing
-from telltale_core.drop.readers.base import Media
-from telltale_core.drop.reasons import bad
 from telltale_core.errors import BadInput, ConfigError
-from telltale_core.modality.contract import Decoder
+from telltale_core.modality.drops import DropSettings
+from telltale_core.modality.information_loss import Loss
+from telltale_core.modality.packing import Packing
+from telltale_core.modality.parts import Decoder, Media
+from telltale_core.modality.reasons import bad
 
 FORMATS = {"WAV", "WAVEX", "FLAC", "OGG"}
 LOWEST_RATE = 1_000
@@ -67,7 +66,7 @@ class _Crop:
 class AudioDecoder(Decoder):
     """Decodes as training code does: channels averaged, resampled, full scale is 1."""
 
-    def __init__(self, config: DropConfig) -> None:
+    def __init__(self, config: DropSettings) -> None:
         self._limits = config.limits
         self._rate, self._most_s = config.sample_rate, config.max_seconds
         try:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup, escape
 
-from telltale_core.modality import Viewer
-from telltale_core.report.evidence import MOST_SUSPICIOUS, Focus
-from telltale_core.report.phrases import Enriched, enriched, spans
-from telltale_core.report.samples import FEWEST, MOST, Shown
-from telltale_core.report.text import clean, scrubbed
-
-if TYPE_CHECKING:
-    from telltale_core.drop import Drop
+from telltale_core.display.sanitize import clean, scrubbed
+from telltale_core.modality.drops import ViewedDrop
+from telltale_core.modality.parts import Viewer
+from telltale_core.modality.text.phrases import Enriched, enriched, spans
+from telltale_core.modality.viewing import FEWEST, MOST, MOST_SUSPICIOUS, Focus, Shown
 
 CHARS = 420
 BEFORE = 120
@@ -31,7 +27,7 @@ class TextViewer(Viewer):
 
     wide = True
 
-    def __init__(self, drop: Drop, focuses: Sequence[Focus]) -> None:
+    def __init__(self, drop: ViewedDrop, focuses: Sequence[Focus]) -> None:
         self._drop = drop
         self._phrases = {focus.label: self._found(focus) for focus in focuses}
 
