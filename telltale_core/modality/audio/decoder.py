@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import math
-import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from telltale_core.errors import BadInput, ConfigError
+from telltale_core.modality.audio.containers import check_container
+from telltale_core.modality.audio.waves import (
+    CROPS,
+    FULL,
+    Crop,
+    crops_of,
+    is_finer,
+    resampled_to,
+    share_above,
+    to_int16,
+)
 from telltale_core.modality.drops import DropSettings
 from telltale_core.modality.information_loss import Loss
 from telltale_core.modality.packing import Packing
@@ -27,40 +35,14 @@ USUAL_RATE = 16_000  # Hz: drops of higher rates are packed at this one
 USUAL_MOST_S = 30.0
 SHORT_S = 10.0  # recordings are packed whole up to that, however many they are
 PACKED_BYTES = 8 << 30  # so much may all recordings take where they are packed longer than that
-CROPS = 4  # of a recording that is longer than what is packed, from its beginning to its end
 WHOLE_SHARE = 0.99  # of the recordings fit the packed length whole
 BLOCK_FRAMES = 1 << 16
-FULL = 32768.0
 APART = 0.01  # of the power: what the channels of a recording do not share and their mean loses
 ABOVE = 0.005  # of the power: what is lost above half of the packed rate
 COARSE = {"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "VORBIS", "OPUS"}  # hold no more than 16 bits
 Probe = tuple[int, int]  # rate in Hz, length in hundredths of a second, rounded up
-
 UNSTATED = 1 << 62
 """So many frames and more: libsndfile's way to say that a header states none."""
-MAGIC = {
-    b"RIFF": "RIFF",
-    b"fLaC": "FLAC",
-    b"OggS": "Ogg",
-    b"RF64": "RF64",
-    b"FORM": "AIFF",
-    b"ID3": "MP3",
-    b"\xff\xfb": "MP3",
-    b"caff": "CAF",
-    b".snd": "AU",
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"PK\x03\x04": "zip",
-}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Crop:
-    """The frames of a recording from ``start`` to ``stop``, of which ``size`` samples are packed."""
-
-    start: int
-    stop: int
-    size: int
 
 
 class AudioDecoder(Decoder):
@@ -89,13 +71,7 @@ class AudioDecoder(Decoder):
         limits = self._limits
         if len(media) > limits.max_media_bytes:
             raise bad("media_too_large", f"{len(media)} bytes, more than max_media_bytes={limits.max_media_bytes}")
-        kind = next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
-        if kind not in {"RIFF", "FLAC", "Ogg"} or (kind == "RIFF" and media[8:12] != b"WAVE"):
-            raise bad("media_unsupported", f"the media is not a WAV, FLAC or OGG recording but of kind {kind}")
-        if kind == "RIFF":
-            _check_wave_chunks(media)
-        if kind == "Ogg":
-            _check_last_page(media)
+        check_container(media)
         try:
             with self._soundfile.SoundFile(io.BytesIO(media)) as file:
                 self._check_header(file)
@@ -170,28 +146,28 @@ class AudioDecoder(Decoder):
         if isinstance(media, bytes):
             with self._opened(media) as file:
                 own = file.samplerate
-                crops = _crops(file.frames, own, rate, length)
+                crops = crops_of(file.frames, own, rate, length)
                 self._check_room(crops, own)
                 waves, apart = self._read(file, crops)
                 if apart > APART:
                     lost |= Loss.CHANNELS
-                if file.subtype not in COARSE and file.channels == 1 and any(_finer(wave) for wave in waves):
+                if file.subtype not in COARSE and file.channels == 1 and any(is_finer(wave) for wave in waves):
                     lost |= Loss.BITS
         else:
             own, wave = self._given_rate(), self._values(media)
-            crops = _crops(len(wave), own, rate, length)
+            crops = crops_of(len(wave), own, rate, length)
             waves = [wave[crop.start : crop.stop] for crop in crops]
         if len(crops) > 1:
             lost |= Loss.LENGTH
-        resampled = [_resampled(wave, own, rate) for wave in waves]
-        if own > rate and any(_above(wave, own, rate) > ABOVE for wave in waves):
+        resampled = [resampled_to(wave, own, rate) for wave in waves]
+        if own > rate and any(share_above(wave, own, rate) > ABOVE for wave in waves):
             lost |= Loss.RATE
         packed = np.zeros(length, dtype=np.int16)
-        found = np.concatenate([_to_int16(wave[: crop.size]) for wave, crop in zip(resampled, crops, strict=True)])
+        found = np.concatenate([to_int16(wave[: crop.size]) for wave, crop in zip(resampled, crops, strict=True)])
         packed[: len(found)] = found
         return packed, lost
 
-    def _check_room(self, crops: Sequence[_Crop], own: int) -> None:
+    def _check_room(self, crops: Sequence[Crop], own: int) -> None:
         """Raise ``audio_too_long`` where the frames that make a packed sample would not fit a row's memory."""
         wanted, limit = sum(crop.stop - crop.start for crop in crops), self._limits.max_decoded_row_bytes
         if wanted * 8 > limit:
@@ -201,7 +177,7 @@ class AudioDecoder(Decoder):
                 f"max_decoded_row_bytes={limit}: lower max_seconds",
             )
 
-    def _read(self, file: Any, crops: Sequence[_Crop]) -> tuple[list[np.ndarray], float]:
+    def _read(self, file: Any, crops: Sequence[Crop]) -> tuple[list[np.ndarray], float]:
         """Return the frames of the crops in one channel, and which share of the power its channels have apart.
 
         All frames are decoded, so that a truncated file is found out.
@@ -228,7 +204,7 @@ class AudioDecoder(Decoder):
     def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002
         """Return inline values as a WAV file of 16 bits at the rate that was given."""
         out = io.BytesIO()
-        self._soundfile.write(out, _to_int16(self._values(media)), self._given_rate(), format="WAV", subtype="PCM_16")
+        self._soundfile.write(out, to_int16(self._values(media)), self._given_rate(), format="WAV", subtype="PCM_16")
         return out.getvalue()
 
     def _given_rate(self) -> int:
@@ -247,75 +223,3 @@ class AudioDecoder(Decoder):
         if len(wave) > self._given_rate() * self._limits.max_audio_s:
             raise bad("audio_too_long", f"{len(wave)} values, more than max_audio_s={self._limits.max_audio_s}")
         return wave / FULL if wave.dtype.kind in "iu" else wave.astype(np.float64)
-
-
-def _crops(frames: int, own: int, rate: int, length: int) -> list[_Crop]:
-    """Return which frames make the packed sample: all, or crops at like distances of a recording that is longer."""
-    beyond = own // 10  # for the filter's sake
-    if frames * rate <= length * own + rate:  # a frame more or less is rounding
-        return [_Crop(0, math.ceil(length * own / rate) + beyond, length)]
-    sizes = np.diff(np.linspace(0, length, min(CROPS, length) + 1).round().astype(int)).tolist()
-    last = frames - math.ceil(sizes[-1] * own / rate)
-    starts = np.linspace(0, last, len(sizes)).round().astype(int).tolist() if len(sizes) > 1 else [0]
-    crops = zip(starts, sizes, strict=True)
-    return [_Crop(start, start + math.ceil(size * own / rate) + beyond, size) for start, size in crops]
-
-
-def _above(wave: np.ndarray, own: int, rate: int) -> float:
-    """Return which share of a wave's power lies above half of another rate."""
-    power = np.square(np.abs(np.fft.rfft(wave)))
-    return float(power[math.ceil(len(wave) * rate / 2 / own) :].sum() / max(power.sum(), 1e-12))
-
-
-def _finer(wave: np.ndarray) -> bool:
-    """Return whether a wave holds values between those of 16 bits."""
-    return bool((np.rint(wave * FULL) != wave * FULL).any())
-
-
-def _check_wave_chunks(media: bytes) -> None:
-    """Raise where a WAV file states more samples than it holds: what reads it would silently take what there is."""
-    place = 12
-    while place + 8 <= len(media):
-        name, size = media[place : place + 4], struct.unpack_from("<I", media, place + 4)[0]
-        if name == b"data":
-            if size > len(media) - place - 8:
-                held = len(media) - place - 8
-                raise bad("media_unreadable", f"the WAV header states {size} bytes of sound, the file holds {held}")
-            _check_rest(media[place + 8 + size + size % 2 :], size)
-            return
-        place += 8 + size + size % 2
-    raise bad("media_unreadable", "the WAV file has no sound in it")
-
-
-def _check_rest(rest: bytes, stated: int) -> None:
-    """Raise where what follows a WAV file's sound is neither chunks nor padding: sound that the header hides."""
-    place, end = 0, len(rest.rstrip(b"\0"))
-    while place < end and place + 8 <= len(rest):
-        name, size = rest[place : place + 4], struct.unpack_from("<I", rest, place + 4)[0]
-        if not all(32 <= letter < 127 for letter in name) or size > len(rest) - place - 8:
-            more = len(rest) - place
-            raise bad("media_unreadable", f"the WAV header states {stated} bytes of sound, {more} more follow it")
-        place += 8 + size + size % 2
-
-
-def _check_last_page(media: bytes) -> None:
-    """Raise where an OGG file ends before its last page, which is marked: a cut one would decode as a shorter one."""
-    page = media.rfind(b"OggS")
-    if len(media) < page + 6 or not media[page + 5] & 4:
-        raise bad("media_unreadable", "the OGG file ends before its last page: it was cut off")
-
-
-def _resampled(wave: np.ndarray, own: int, rate: int) -> np.ndarray:
-    """Return the wave at another rate, filtered against aliases; the ratio is exact to one in a million."""
-    if own == rate:
-        return wave
-    from scipy.signal import resample_poly
-
-    ratio = (
-        Fraction(rate, own).limit_denominator(1000) if rate < own else 1 / Fraction(own, rate).limit_denominator(1000)
-    )
-    return np.asarray(resample_poly(wave, ratio.numerator, ratio.denominator))
-
-
-def _to_int16(wave: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(wave * FULL), -FULL, FULL - 1).astype(np.int16)
