@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from telltale_core.stages.record import STAGES
 from tests.support.imports import Graph, Source, circles
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +119,12 @@ def test_nothing_imports_the_bench_and_only_it_and_the_demo_import_attacks(graph
         if package_of(module) == "attacks" and package_of(importer) not in {"attacks", "bench"}
     }
     assert (bench, attacks) == (NOT_YET, {"flows.demo"})
+
+
+def test_every_package_that_a_stage_computes_with_counts_for_a_key(graph: Graph) -> None:
+    counted = {package for stage in STAGES.values() for package in stage.rooms}
+    used = {package_of(module) for importer, module in edges(graph) if package_of(importer) in counted} - {""}
+    assert used - counted == {"detectors"}  # the page that compares detectors is no stage's
 
 
 def test_one_kind_of_data_is_known_to_the_registry_alone(graph: Graph) -> None:

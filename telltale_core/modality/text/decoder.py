@@ -37,7 +37,7 @@ CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 class TextDecoder(Decoder):
-    """Reads one text a sample, or one of several columns; see :class:`telltale_core.modality.contract.Decoder`."""
+    """Reads one text a sample, or one of several columns; see :class:`telltale_core.modality.Decoder`."""
 
     def __init__(self, config: DropSettings) -> None:
         self._limits = config.limits

@@ -23,7 +23,7 @@ JOIN = " \u2016 "
 
 
 class TextViewer(Viewer):
-    """Shows the texts of one drop; see :class:`telltale_core.modality.contract.Viewer`."""
+    """Shows the texts of one drop; see :class:`telltale_core.modality.Viewer`."""
 
     wide = True
 

@@ -25,6 +25,7 @@ from telltale_core.proxy.member import Job
 from telltale_core.proxy.models import build
 from telltale_core.proxy.worker import _job
 from telltale_core.proxy.workers import _request
+from tests.support.loss_logs import log_bytes
 
 GOOD, BAD = ["fine", "lovely", "warm"], ["dull", "cold", "stupid"]
 FILL = [f"w{n}" for n in range(30)]
@@ -129,7 +130,7 @@ def test_a_drop_walks_from_file_to_verdict_and_the_same_model_elsewhere_is_the_s
 
 
 @pytest.mark.trains
-def test_the_losses_are_the_same_bits_from_another_path_and_over_a_kill(drop, body, copy, tmp_path, log_bytes):
+def test_the_losses_are_the_same_bits_from_another_path_and_over_a_kill(drop, body, copy, tmp_path):
     whole = train(drop, tmp_path / "whole", ProxyConfig(**proxy_of(body)))
 
     def stop(progress):
