@@ -22,7 +22,7 @@ from tasks.train import train
 from tasks.train_elsewhere import deployed, train_elsewhere
 from telltale_core import stages
 from telltale_core.config import to_dict
-from telltale_core.proxy.local_model import by_content
+from telltale_core.modality.local_model import by_content
 from telltale_core.stages import check_addresses, drop_settings, earlier_versions, settings_of
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from prefect.input import RunInput
 from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
+from telltale_core.display.sanitize import clean
 from telltale_core.publish.gate import CHANGED
-from telltale_core.report.text import clean
 
 KEY = "review"  # and the code of what is asked: a run asks for each once, and reads the answer also after a crash
 ASKED = "telltale.asked"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from telltale_core.drop.config import Limits
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.errors import OverBudget, StorageError
 from telltale_core.memory import available_bytes
+from telltale_core.modality.reasons import bad, shown
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SPARE_BYTES = 1 << 20

@@ -19,12 +19,12 @@ from telltale_core.errors import ConfigError
 from telltale_core.losslog import Alignment, LossLog, LossLogWriter
 from telltale_core.losslog.files import sweep_temporaries, write_json
 from telltale_core.modality import modality_named
+from telltale_core.modality.drops import TrainingSet
+from telltale_core.modality.local_model import by_content
 from telltale_core.proxy.budget import require_disk, require_memory
 from telltale_core.proxy.config import ProxyConfig, SettledConfig
-from telltale_core.proxy.data import TrainingSet
 from telltale_core.proxy.fitting import augments, deadline, require_samples
 from telltale_core.proxy.hardware import cores, resolve_hardware
-from telltale_core.proxy.local_model import by_content
 from telltale_core.proxy.loop import snapshot_steps
 from telltale_core.proxy.member import Job, answers_of, member_record, train_member
 from telltale_core.proxy.models import build, resolve

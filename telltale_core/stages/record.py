@@ -52,7 +52,13 @@ STAGES = {
             record="verdict.json",
             rooms=("verdict", "proxy", "modality"),
         ),
-        Stage(name="report", settings="report", folder="report", record="report.json", rooms=("report", "modality")),
+        Stage(
+            name="report",
+            settings="report",
+            folder="report",
+            record="report.json",
+            rooms=("report", "modality", "display"),
+        ),
     )
 }
 # The rooms whose source decides what is published.

@@ -11,11 +11,11 @@ import torch
 
 from telltale_core.config import from_dict, to_dict
 from telltale_core.errors import ConfigError
+from telltale_core.modality.image.net import ImageFront, channel_scaling
 from telltale_core.proxy import Progress, ProgressBar, ProxyConfig, fit
 from telltale_core.proxy.budget import estimate_bytes
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import available_bytes, has_native_bfloat16, resolve_hardware
-from telltale_core.proxy.image import ImageFront, channel_scaling, mirrors_well
 from telltale_core.proxy.loop import learning_rate, snapshot_steps
 from telltale_core.proxy.models import build
 from telltale_core.proxy.objective import make_objective
@@ -62,29 +62,8 @@ def test_snapshots_are_spread_over_the_epoch_and_end_it():
     assert snapshot_steps(7, 7) == set(range(7))
 
 
-def test_scaling_is_the_datas_own_by_channel_and_a_constant_channel_stays_finite():
-    data = np.random.default_rng(0).integers(0, 256, (1500, 4, 4, 3)).astype(np.uint8)
-    data[..., 1] = 9
-    scaling = channel_scaling(data)
-    assert scaling["mean"] == pytest.approx(data.reshape(-1, 3).mean(axis=0))
-    assert scaling["std"] == pytest.approx([data[..., 0].std(), 1.0, data[..., 2].std()])
-
-
 def resident_of(data):
     return Resident(data, ImageFront(data.shape[1:], channel_scaling(data), "cpu"), "cpu")
-
-
-def test_batches_are_normalised_channels_last_and_mirrored_where_asked():
-    data = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3)).astype(np.uint8)
-    resident = resident_of(data)
-    whole = resident.rows(slice(0, 10))
-    assert whole.shape == (10, 3, 8, 8)
-    assert whole.is_contiguous(memory_format=torch.channels_last)
-    assert whole.mean().item() == pytest.approx(0, abs=1e-5)
-    assert whole.std().item() == pytest.approx(1, abs=0.01)
-    mirrored = resident.rows(torch.arange(2), torch.tensor([0.49, 0.5]))
-    assert torch.equal(mirrored[0], whole[0].flip(2))
-    assert torch.equal(mirrored[1], whole[1])
 
 
 def test_a_memory_mapped_drop_is_not_copied_and_not_changed(tmp_path):
@@ -102,15 +81,6 @@ def test_a_slice_of_a_memory_mapped_drop_is_that_slice(tmp_path):
     np.save(tmp_path / "x.npy", data)
     part = np.load(tmp_path / "x.npy", mmap_mode="r")[4:7]
     assert torch.equal(resident_of(part).inputs, torch.from_numpy(data[4:7]))
-
-
-def test_colour_scenes_are_mirrored_and_digits_are_not():
-    random = np.random.default_rng(0)
-    colour = random.integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
-    grey = np.repeat(colour[..., :1], 3, axis=3)
-    assert mirrors_well(colour)
-    assert not mirrors_well(grey)
-    assert not mirrors_well(colour[:, :16, :16])
 
 
 def test_a_regression_objective_scales_its_targets_and_logs_squared_errors():

@@ -17,9 +17,9 @@ from PIL import Image
 
 from telltale_core.drop import DropConfig, Limits, ingest
 from telltale_core.drop.config import DropConfig as Config
-from telltale_core.drop.image import ImageDecoder
-from telltale_core.drop.tabular import ColumnSurvey, TableDecoder
 from telltale_core.errors import BadInput, OverBudget
+from telltale_core.modality.image.decoder import ImageDecoder
+from telltale_core.modality.table.decoder import ColumnSurvey, TableDecoder
 from tests.support import drops as support
 
 pytestmark = pytest.mark.slow
