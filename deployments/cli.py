@@ -55,7 +55,8 @@ def deploy(
     \b
     Example: telltale deploy --inbox s3://raw/inbox --clean s3://clean --work s3://work/area --config telltale.toml
     """
-    from deployments.register import Plan, register
+    from deployments.plan import Plan
+    from deployments.register import register
     from flows.starting import Feed
 
     if not os.environ.get("PREFECT_API_URL"):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from telltale_core.errors import ConfigError
 
@@ -89,19 +90,21 @@ def wait_for(ready: Callable[[], Any], what: str, limit_s: float = 180) -> Any:
 
 @pytest.mark.timeout(900)
 def test_failed_and_waiting_runs_are_told_once_and_an_unmade_review_ends_as_needs_review(
-    server: str, sink: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, capsys: Any
+    server: str, sink: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.client.orchestration import get_client
     from prefect.states import Failed, Running, Suspended
 
-    from deployments.notifications import EXPIRED, main
+    from deployments.notifications import EXPIRED
     from flows.cleanse import cleanse
+    from flows.cli import app
 
     url, heard = sink
     monkeypatch.setenv("TELLTALE_NOTIFY_URL", url)
+    monkeypatch.setenv("PREFECT_API_URL", server)
     for _ in range(2):  # the second time changes nothing
-        main(["--review-days", str(15 / 86_400)])
-    assert SECRET not in capsys.readouterr().out
+        done = CliRunner().invoke(app, ["notifications", "--review-days", str(15 / 86_400)])
+        assert (done.exit_code, SECRET in done.output) == (0, False), done.output
     with get_client(sync_client=True) as client:
         made = client.request("POST", "/automations/filter", json={}).json()
         assert sum(one["name"] == EXPIRED for one in made) == 1

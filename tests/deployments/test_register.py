@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deployments.register import Plan, register, standing_folders
+from deployments.plan import Plan
+from deployments.register import register, standing_folders
 from flows import names
 from flows.cli import app
 from flows.starting import Feed, read_feed
