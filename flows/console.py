@@ -17,13 +17,16 @@ import traceback
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import interrupts
+from flows import interrupts, progress
 from telltale_core import stopping
 from telltale_core.errors import CommitUnknown, ConfigError, Conflict, TelltaleError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 OK, ERROR, USAGE, REVIEW, CONFLICT = 0, 1, 2, 3, 4
 EXIT_CODES = (
@@ -61,6 +64,7 @@ def command(function: Callable[..., Outcome], *, serves: bool = False) -> Callab
 
     @functools.wraps(function)
     def run(*args: Any, as_json: bool, debug: bool, **kwargs: Any) -> None:
+        progress.silent.set(as_json)
         try:
             with contextlib.nullcontext() if serves else interrupts.heeding(), listening(debug=debug):
                 outcome = function(*args, **kwargs)
@@ -145,10 +149,23 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     Console(file=sys.stdout, width=width, highlight=False).print(table)
 
 
-class _Lines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        """Return a record as one safe line; its traceback only with --debug."""
-        return safe(record.getMessage())
+@functools.cache
+def stderr() -> Console:
+    """Return the console on standard error: what goes through it stands above a training's bar, never in it."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record as one safe line; its traceback only with --debug."""
+        from rich.text import Text
+
+        try:
+            stderr().print(Text(safe(record.getMessage())), soft_wrap=True)
+        except Exception:  # noqa: BLE001 - as every handler of logging does
+            self.handleError(record)
 
 
 class _NotTold(logging.Filter):
@@ -171,8 +188,7 @@ def listening(*, debug: bool) -> Iterator[None]:
         "PREFECT_LOGGING_LEVEL": "DEBUG" if debug else "INFO",
     }.items():
         os.environ.setdefault(name, value)
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Lines())
+    handler = _Lines()
     loggers = [logging.getLogger(name) for name in OURS]
     for logger in loggers:
         logger.setLevel(logging.DEBUG if debug else logging.INFO)
