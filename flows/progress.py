@@ -1,0 +1,76 @@
+"""How a command shows a training: a bar on a terminal, a plain line an epoch elsewhere, nothing with ``--json``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from flows import interrupts
+from telltale_core.proxy.progress import Progress, ProgressCallback, ProgressLines, TrainingState
+
+if TYPE_CHECKING:
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+silent: ContextVar[bool] = ContextVar("silent", default=False)
+"""Whether the command that runs now shows no training: it was asked for one JSON object."""
+SHOW_CURSOR = b"\x1b[?25h"
+
+
+@contextlib.contextmanager
+def training_progress(console: Console | None = None) -> Iterator[ProgressCallback | None]:
+    """Yield what a training is to be told to; None where nothing is shown."""
+    from flows.console import stderr
+
+    console = console or stderr()
+    if silent.get():
+        yield None
+    elif not console.is_terminal or console.is_dumb_terminal:
+        yield ProgressLines(console.file)  # type: ignore[arg-type]  # a text stream, says rich with a type of its own
+    else:
+        bar = _bar(console)
+        interrupts.at_force.append(_show_cursor)
+        try:
+            yield _Shown(bar)
+        finally:
+            with contextlib.suppress(OSError):  # the terminal is closed, perhaps
+                bar.stop()
+            interrupts.at_force.remove(_show_cursor)
+
+
+class _Shown:
+    """A progress callback that draws a bar, one for each training."""
+
+    def __init__(self, bar: rich_progress.Progress) -> None:
+        self.bar = bar
+        self.state = TrainingState()
+        self.task: rich_progress.TaskID | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        self.state.see(progress)
+        if self.task is None:
+            self.bar.start()
+            self.task = self.bar.add_task("training", total=1.0, text="")
+        self.bar.update(self.task, completed=self.state.share, text=self.state.text, refresh=True)
+        if self.state.finished:
+            self.task = None
+
+
+def _bar(console: Console) -> rich_progress.Progress:
+    """Return a bar that is redrawn when it is told something: without a thread, a signal finds none at work."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[text]}", markup=False),
+    )
+    return Progress(*columns, console=console, auto_refresh=False)
+
+
+def _show_cursor() -> None:
+    os.write(2, SHOW_CURSOR + b"\n")
