@@ -60,9 +60,8 @@ def put(client: SyncPrefectClient, automation: Automation) -> str:
     return automation.name
 
 
-def remove_unowned(client: SyncPrefectClient, triggers: Iterable[str]) -> None:
-    """Remove automations of a trigger's name that belong to no deployment: an earlier release made them so."""
-    for name in triggers:
-        for automation in client.read_automations_by_name(name):
-            if not automation.owner_resource:
-                client.delete_automation(automation.id)
+def remove(client: SyncPrefectClient, names: Iterable[str]) -> None:
+    """Remove the automations of these names."""
+    for name in names:
+        for standing in client.read_automations_by_name(name):
+            client.delete_automation(standing.id)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deployments.server import own_server
 from flows.console import Outcome
 from telltale_core.errors import ConfigError
 
@@ -32,11 +33,10 @@ def notifications(*, block: Block = "", review_days: ReviewDays = REVIEW_DAYS) -
 
     from deployments.notifications import register
 
-    if not os.environ.get("PREFECT_API_URL"):
-        raise ConfigError("notifications need the server that telltale deploy was run against: set PREFECT_API_URL")
     if not review_days * 86_400 >= SHORTEST_S:
         raise ConfigError(f"--review-days must be at least {SHORTEST_S:.0f} seconds, got {review_days} days")
     url = os.environ.get("TELLTALE_NOTIFY_URL", "")
-    done = [("automation", name) for name in register(url, block, timedelta(days=review_days))]
+    with own_server("telltale notifications"):
+        done = [("automation", name) for name in register(url, block, timedelta(days=review_days))]
     nobody = [] if url or block else ["nobody is told: set TELLTALE_NOTIFY_URL, or give --block"]
     return Outcome(data={"registered": done}, heads=("what", "name"), rows=done, after=nobody)

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
 from prefect.schedules import Interval
+from prefect.types.entrypoint import EntrypointType
 
 from deployments.plan import Plan
 from flows import names
@@ -81,6 +82,7 @@ def _defined(flow: Flow[Any, Any], plan: Plan, description: str, **options: Any)
         tags=["telltale"],
         version=version("telltale-cleanse"),
         job_variables={"env": _environment(plan)},
+        entrypoint_type=EntrypointType.MODULE_PATH,
         **options,
     )
     made.entrypoint = f"telltale_cleanse.{flow.fn.__name__}"

@@ -31,6 +31,7 @@ def register(plan: Plan) -> list[tuple[str, str]]:
         done.append(("work pool", _pool(client, names.GPU_POOL, plan.gpu_type, plan, plan.gpus)))
         done.append(("result storage", _results(plan.results)))
         config = _standing_config(client) if plan.config is None else dict(plan.config)
+        automations.remove(client, names.TRIGGERS)  # made anew with their deployments; earlier releases made them apart
         for one in definitions(plan, config):
             # said, or the repository in which the operator happens to stand would be taken for ours
             one.apply(version_info=VersionInfo(type="prefect:simple", version=str(one.version)))
@@ -38,7 +39,6 @@ def register(plan: Plan) -> list[tuple[str, str]]:
         for pool, queues in QUEUES.items():
             done += [("queue", _queue(client, pool, queue, rank)) for queue, rank in queues.items()]
         automations.put(client, automations.lost_runs())
-        automations.remove_unowned(client, names.TRIGGERS)
         done += [("automation", name) for name in names.AUTOMATIONS]
     return done
 
