@@ -62,14 +62,15 @@ class _Shown:
 def _bar(console: Console) -> rich_progress.Progress:
     """Return a bar that is redrawn when it is told something: without a thread, a signal finds none at work."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         TaskProgressColumn(),
-        TextColumn("{task.fields[text]}", markup=False),
+        TextColumn("{task.fields[text]}", markup=False, table_column=Column(ratio=1, no_wrap=True)),  # what is left
     )
-    return Progress(*columns, console=console, auto_refresh=False)
+    return Progress(*columns, console=console, auto_refresh=False, expand=True)
 
 
 def _show_cursor() -> None:

@@ -106,7 +106,7 @@ class TrainingState:
 
     @property
     def text(self) -> str:
-        """Return epoch, loss, score, speed and time left in a line, without the share."""
+        """Return epoch, time left, loss, score and speed in a line, without the share: what matters most first."""
         states = list(self._latest.values())
         members = states[0].members
         proxies = f"{members} proxies, " if members > 1 else ""
@@ -116,8 +116,8 @@ class TrainingState:
         loss = sum(p.loss for p in states) / len(states)
         rate = sum(p.samples_per_s for p in states if p.step < p.steps) or states[-1].samples_per_s
         return (
-            f"{proxies}epoch {min(p.epoch for p in states)}/{states[0].epochs}, loss {loss:.4f}{right}, "
-            f"{rate:,.0f} samples/s, {_clock(left)} left"
+            f"{proxies}epoch {min(p.epoch for p in states)}/{states[0].epochs}, {_clock(left)} left, "
+            f"loss {loss:.4f}{right}, {rate:,.0f} samples/s"
         )
 
 

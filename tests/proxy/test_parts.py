@@ -212,7 +212,7 @@ def test_each_epoch_is_a_plain_line():
     told = stream.getvalue().splitlines()
     assert "\r" not in stream.getvalue()
     assert [line.split("epoch ")[1][:3] for line in told] == ["0/3", "1/3", "2/3", "3/3"]
-    assert told[1] == "training  33%, epoch 1/3, loss 0.5000, accuracy 0.750, 1,234 samples/s, 1:05 left"
+    assert told[1] == "training  33%, epoch 1/3, 1:05 left, loss 0.5000, accuracy 0.750, 1,234 samples/s"
 
 
 def test_several_proxies_show_as_one_training():
