@@ -36,9 +36,9 @@ def run(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     It sees the libraries of the running environment behind its own, but not the checkout.
     """
     home = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True, timeout=300)
+    subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True, timeout=300)
     python = home / "venv" / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", "--quiet", wheel]
+    pip = [python, "-m", "pip", "install", "--no-index", "--no-deps", "--quiet", "--disable-pip-version-check", wheel]
     subprocess.run(pip, check=True, timeout=300)
     own = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
