@@ -16,12 +16,13 @@ import sys
 import traceback
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows import interrupts, progress
+from flows import interrupts
 from telltale_core import stopping
 from telltale_core.errors import CommitUnknown, ConfigError, Conflict, TelltaleError
 
@@ -34,6 +35,8 @@ EXIT_CODES = (
     "4 conflict or unknown commit (run again), 130 interrupted, 143 terminated."
 )
 OURS = ("telltale_core", "tasks", "flows", "deployments")
+silent: ContextVar[bool] = ContextVar("silent", default=False)
+"""Whether the command that runs now shows no training: it was asked for one JSON object."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -64,7 +67,7 @@ def command(function: Callable[..., Outcome], *, serves: bool = False) -> Callab
 
     @functools.wraps(function)
     def run(*args: Any, as_json: bool, debug: bool, **kwargs: Any) -> None:
-        progress.silent.set(as_json)
+        silent.set(as_json)
         try:
             with contextlib.nullcontext() if serves else interrupts.heeding(), listening(debug=debug):
                 outcome = function(*args, **kwargs)

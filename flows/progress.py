@@ -5,26 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from flows import interrupts
+from flows.console import silent, stderr
 from telltale_core.proxy.progress import Progress, ProgressCallback, ProgressLines, TrainingState
 
 if TYPE_CHECKING:
     from rich import progress as rich_progress
     from rich.console import Console
 
-silent: ContextVar[bool] = ContextVar("silent", default=False)
-"""Whether the command that runs now shows no training: it was asked for one JSON object."""
 SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextlib.contextmanager
 def training_progress(console: Console | None = None) -> Iterator[ProgressCallback | None]:
     """Yield what a training is to be told to; None where nothing is shown."""
-    from flows.console import stderr
-
     console = console or stderr()
     if silent.get():
         yield None

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from flows import interrupts
-from flows.progress import silent, training_progress
+from flows.console import silent
+from flows.progress import training_progress
 from telltale_core.proxy import Progress
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
