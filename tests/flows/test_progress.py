@@ -6,10 +6,12 @@ import io
 import re
 
 import pytest
+import typer
 from rich.console import Console
+from typer.testing import CliRunner
 
 from flows import interrupts
-from flows.console import silent
+from flows.console import Outcome, command, silent
 from flows.progress import training_progress
 from telltale_core.proxy import Progress
 
@@ -88,3 +90,13 @@ def test_with_json_no_training_is_shown() -> None:
             assert see is None
     finally:
         silent.reset(token)
+
+
+@pytest.mark.parametrize(("words", "told"), [(["--json"], "True"), ([], "False")])
+def test_a_command_that_is_asked_for_json_shows_no_training(words: list[str], told: str) -> None:
+    def look() -> Outcome:
+        return Outcome(data=str(silent.get()), lines=[str(silent.get())])
+
+    app = typer.Typer()
+    app.command()(command(look))
+    assert CliRunner().invoke(app, words).stdout.strip().strip('"') == told
