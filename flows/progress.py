@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from flows import interrupts
 from flows.console import silent, stderr
-from telltale_core.proxy.progress import Progress, ProgressCallback, ProgressLines, TrainingState
 
 if TYPE_CHECKING:
     from rich import progress as rich_progress
     from rich.console import Console
+
+    from telltale_core.proxy.progress import Progress, ProgressCallback
 
 SHOW_CURSOR = b"\x1b[?25h"
 
@@ -21,6 +22,8 @@ SHOW_CURSOR = b"\x1b[?25h"
 @contextlib.contextmanager
 def training_progress(console: Console | None = None) -> Iterator[ProgressCallback | None]:
     """Yield what a training is to be told to; None where nothing is shown."""
+    from telltale_core.proxy.progress import ProgressLines
+
     console = console or stderr()
     if silent.get():
         yield None
@@ -41,6 +44,8 @@ class _Shown:
     """A progress callback that draws a bar, one for each training."""
 
     def __init__(self, bar: rich_progress.Progress) -> None:
+        from telltale_core.proxy.progress import TrainingState
+
         self.bar = bar
         self.state = TrainingState()
         self.task: rich_progress.TaskID | None = None
