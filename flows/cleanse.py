@@ -43,7 +43,7 @@ def cleanse(
     work: str = "runs",
     config: dict[str, Any] | None = None,
     *,
-    approve: bool = False,
+    approve: str = "",
     reviewer: str = "",
     reason: str = "",
     dry_run: bool = False,
@@ -53,7 +53,7 @@ def cleanse(
 
     Every stage is reused where its input, settings and code are unchanged. The final state is called ``NeedsReview``
     where a question is open (of the drop, its columns, the verdict, or what changed since the dataset's last version)
-    and ``approve`` is off; nothing is published then. A run of a deployment waits
+    and ``approve`` is not its code; nothing is published then. A run of a deployment waits
     for that person first, suspended, and ends ``Completed`` or ``Rejected``. ``reviewer`` and ``reason`` go with
     ``approve``. Addresses must hold no credentials: parameters are stored and shown.
 
@@ -63,7 +63,7 @@ def cleanse(
         work: The work area; it must be shared by all machines that take part.
         config: Settings by stage, such as {"proxy": {"epochs": 20}}; what is not set has its default. "datasets" holds
             those of one dataset, by the last part of its destination: {"datasets": {"signs": {"drop": {...}}}}.
-        approve: Publish although a person must decide: you are it.
+        approve: Publish what a person must decide: the code that came with the questions, so just what was shown.
         reviewer: Who approves.
         reason: Why.
         dry_run: Do everything but publish.
@@ -80,10 +80,16 @@ def cleanse(
     page = policy.run(report, verdict, work, settings["report"])
     place = (page, destination, work, settings["publish"])
     known = review.signed(reviewer, reason) if approve and reviewer else None
-    told = publish(*place, approve=approve, review=known, dry_run=dry_run)
-    if told["state"] == "needs-review" and not dry_run and review.may_ask():
-        approved, known = review.ask(artifacts.question(told, page, work))
-        told = publish(*place, approve=True, review=known, dry_run=False) if approved else review.rejected(told, known)
+    refused = review.rejection()
+    told = publish(*place, approve=approve, review=known, dry_run=dry_run or refused is not None)
+    while told["state"] == "needs-review" and not dry_run and refused is None:
+        review.note(told["approval"])
+        if not review.may_ask():
+            break
+        known = review.ask(artifacts.question(told, page, work), told["approval"], before=approve)
+        told = publish(*place, approve=told["approval"], review=known, dry_run=False)
+    if refused is not None:
+        told = review.rejected(told, refused)
     artifacts.show_outcome(told, page, work)
     if told["state"] == "published":
         history.show_history(told["dataset"])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flows import interrupts
 from flows.console import silent, stderr
 
 if TYPE_CHECKING:
@@ -15,8 +13,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from telltale_core.proxy.progress import Progress, ProgressCallback
-
-SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextlib.contextmanager
@@ -31,13 +27,11 @@ def training_progress(console: Console | None = None) -> Iterator[ProgressCallba
         yield ProgressLines(console.file)  # type: ignore[arg-type]  # a text stream, says rich with a type of its own
     else:
         bar = _bar(console)
-        interrupts.at_force.append(_show_cursor)
         try:
             yield _Shown(bar)
         finally:
             with contextlib.suppress(OSError):  # the terminal is closed, perhaps
                 bar.stop()
-            interrupts.at_force.remove(_show_cursor)
 
 
 class _Shown:
@@ -72,7 +66,3 @@ def _bar(console: Console) -> rich_progress.Progress:
         TextColumn("{task.fields[text]}", markup=False, table_column=Column(ratio=1, no_wrap=True)),  # what is left
     )
     return Progress(*columns, console=console, auto_refresh=False, expand=True)
-
-
-def _show_cursor() -> None:
-    os.write(2, SHOW_CURSOR + b"\n")

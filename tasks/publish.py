@@ -19,7 +19,7 @@ def publish(
     work: str,
     settings: dict[str, Any],
     *,
-    approve: bool,
+    approve: str,
     dry_run: bool,
     review: dict[str, str] | None = None,
 ) -> dict[str, Any]:

@@ -88,20 +88,6 @@ class Space:
         )
 
 
-def unusable(drops_dir: Path, error: OSError) -> StorageError:
-    """Return the error for a work area that cannot be written, with what to do about it."""
-    cures = {
-        errno.EROFS: "mount it writable, or choose another work area",
-        errno.EACCES: "give this user the right to write there, or choose another work area",
-        errno.EPERM: "give this user the right to write there, or choose another work area",
-        errno.ENOTDIR: "a file stands where a folder must be: move it, or choose another work area",
-        errno.EEXIST: "a file stands where a folder must be: move it, or choose another work area",
-    }
-    cure = cures.get(error.errno or 0, "check the file system, or choose another work area")
-    reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    return StorageError(f"the work area {drops_dir} cannot be used: {reason}; {cure}")
-
-
 @contextlib.contextmanager
 def explained(space: Space, source: str) -> Iterator[None]:
     """Turn what the system says of a full disk, a file that cannot be read, or memory that ran out into our errors."""

@@ -22,7 +22,7 @@ import numpy as np
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
 from telltale_core.drop.accounting import account
-from telltale_core.drop.budget import FULL, Clock, Space, explained, require_memory, unusable
+from telltale_core.drop.budget import FULL, Clock, Space, explained, require_memory
 from telltale_core.drop.config import Declared, DropConfig, check_settings, declared_by_toml, said
 from telltale_core.drop.doubts import doubts
 from telltale_core.drop.formats import data_files, open_reader
@@ -37,6 +37,7 @@ from telltale_core.drop.values import ValueSurvey
 from telltale_core.drop.writing import DropWriter
 from telltale_core.errors import BadInput, OverBudget, TelltaleError
 from telltale_core.questions import as_record
+from telltale_core.storage.work import unusable
 
 log = logging.getLogger(__name__)
 DEFAULTS = DropConfig()

@@ -173,9 +173,7 @@ def alone(
 ) -> Iterator[tuple[WorkArea, Record | None]]:
     """Hold the stage's lock, which the system frees when a process dies: two runs on one host compute a stage once."""
     area = WorkArea(work)
-    lock = area.root / "locks" / f"{stage}-{key}"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    with area.lock(f"{stage}-{key}").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         done = standing(stage, key, upstream, settings, work)
         log.info("%s: %s", stage, "reused, nothing to compute" if done else "started")

@@ -18,7 +18,7 @@ from telltale_core import proxy
 from telltale_core.config import from_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import Drop
-from telltale_core.errors import ConfigError, Corrupt, TrainingDiverged
+from telltale_core.errors import ConfigError, Corrupt, NothingLearnt, TrainingDiverged
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.stages.record import Record, learnt_drop, read_record
@@ -52,7 +52,7 @@ def look_for(
             if elsewhere is None:
                 try:
                     learn_without(upstream, work, key, progress)
-                except (ConfigError, TrainingDiverged) as error:
+                except (ConfigError, TrainingDiverged, NothingLearnt) as error:
                     log.warning("cluster: the second look came to nothing, the verdict stands without it: %s", error)
                     return None
             else:

@@ -185,14 +185,15 @@ def publish(
     work: str,
     settings: Settings,
     *,
-    approve: bool = False,
+    approve: str = "",
     review: Mapping[str, str] | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Return what became of the run whose report is ``upstream``, as JSON values; publishing again changes nothing.
 
     ``state`` is ``published``, ``dry-run``, or ``needs-review``: a question is open and nobody has approved, so nothing
-    was written. ``questions`` are those that were asked; with ``review`` (who approved, and why) they are kept in the
+    was written; ``approval`` is the code by which just this is approved, by giving it as ``approve``. ``questions`` are
+    those that were asked; with ``review`` (who approved, and why) they are kept in the
     lineage where a person was needed. ``unjudged`` are published columns that the proxy did not see.
     """
     verdict, drop = read_record(upstream, "cluster", work), open_drop(upstream, work)
@@ -208,10 +209,9 @@ def publish(
         "seed": upstream["settings"]["proxy"]["seed"],
         "keys": upstream["keys"],
         "settings": {**upstream["settings"], "publish": dict(settings)},
-        "approved": approve,
     }
-    if approve and review:
-        lineage["review"] = dict(review)
+    if approve:
+        lineage |= {"approved": approve} | ({"review": dict(review)} if review else {})
     try:
         version = publication.publish(
             drop,
@@ -225,7 +225,8 @@ def publish(
         )
     except NeedsReview as error:
         asked = as_record(error.questions)
-        return {**told, "state": "needs-review", "counts": verdict["counts"], "questions": asked}
+        told |= {"state": "needs-review", "counts": verdict["counts"], "questions": asked}
+        return {**told, "approval": error.approval}
     told |= {"questions": version.manifest["lineage"].get("questions", []), "unjudged": version.unjudged}
     told |= {"left_out": version.manifest.get("left_out", [])}
     told |= {"state": "dry-run" if dry_run else "published", "version": version.number, "counts": version.counts}

@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from flows import interrupts
 from flows.console import Outcome, command, silent
 from flows.progress import training_progress
 from telltale_core.proxy import Progress
@@ -48,7 +47,6 @@ def test_a_terminal_gets_one_line_redrawn_in_place_and_its_cursor_back() -> None
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
     assert "33% epoch 1/3, 1:05 left, loss 0.5000, accuracy 0.750, 1,234 samples/s" in text
     assert "100% epoch 3/3" in frames(text)[-1]
-    assert interrupts.at_force == []
 
 
 @pytest.mark.parametrize("width", [20, 40, 60])

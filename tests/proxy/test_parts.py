@@ -124,6 +124,36 @@ def test_a_regression_objective_scales_its_targets_and_logs_squared_errors():
     assert torch.isfinite(objective.log_loss(perfect)).all()
 
 
+TARGETS = np.random.default_rng(5).gamma(2.0, size=200)
+
+
+@pytest.mark.parametrize(
+    ("task", "answers", "loss"),
+    [
+        ("classification", np.arange(200) % 7 % 3, ""),
+        ("multilabel", (np.arange(200)[:, None] % [2, 5, 9] == 0).astype(np.uint8), ""),
+        ("regression", TARGETS, "ranges"),
+        ("regression", np.stack([TARGETS, TARGETS**2], axis=1), "ranges"),
+        ("regression", TARGETS, "squared"),
+        ("regression", TARGETS, "absolute"),
+        ("regression", TARGETS, "huber"),
+    ],
+)
+def test_the_loss_of_guessing_is_that_of_the_best_constant_answer(task, answers, loss):
+    objective = make_objective(task, answers, 3, "cpu", loss=loss)
+    answer_K = torch.zeros(objective.outputs, requires_grad=True)
+    search = torch.optim.LBFGS([answer_K], max_iter=200, line_search_fn="strong_wolfe")
+
+    def step():
+        search.zero_grad()
+        found = objective.loss(answer_K.expand(200, -1), torch.arange(200))
+        found.backward()
+        return found
+
+    search.step(step)
+    assert objective.guess() == pytest.approx(step().item(), rel=0.01)
+
+
 def test_automatic_precision_follows_the_hardware(monkeypatch):
     config = ProxyConfig(device="cpu")
     native = has_native_bfloat16("cpu")
