@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from deployments.server import own_server
 from flows.console import Outcome
 from flows.options import Config, Set
 from flows.settings import inbox_folders, standing_settings
@@ -55,24 +55,24 @@ def deploy(
     \b
     Example: telltale deploy --inbox s3://raw/inbox --clean s3://clean --work s3://work/area --config telltale.toml
     """
-    from deployments.register import Plan, register
+    from deployments.plan import Plan
+    from deployments.register import register
     from flows.starting import Feed
 
-    if not os.environ.get("PREFECT_API_URL"):
-        raise ConfigError("telltale deploy needs a server of your own: start one and set PREFECT_API_URL")
     chosen = standing_settings(config, settings) if config is not None or settings else None
-    plan = Plan(
-        feed=Feed(inbox=inbox, clean=clean, quiet_s=quiet_s, datasets=_folders(config, settings, any_dataset)),
-        work=work,
-        results=results or f"{work.rstrip('/')}/results",
-        cpu_type=cpu_type,  # type: ignore[arg-type]  # checked by pools.template
-        gpu_type=gpu_type,  # type: ignore[arg-type]
-        gpus=gpus,
-        cpu_runs=cpu_runs,
-        image=image,
-        config=chosen,
-    )
-    done = register(plan)
+    with own_server("telltale deploy"):
+        plan = Plan(
+            feed=Feed(inbox=inbox, clean=clean, quiet_s=quiet_s, datasets=_folders(config, settings, any_dataset)),
+            work=work,
+            results=results or f"{work.rstrip('/')}/results",
+            cpu_type=cpu_type,  # type: ignore[arg-type]  # checked by pools.template
+            gpu_type=gpu_type,  # type: ignore[arg-type]
+            gpus=gpus,
+            cpu_runs=cpu_runs,
+            image=image,
+            config=chosen,
+        )
+        done = register(plan)
     after = ["start workers: telltale worker --pool cpu --limit 4; one for each GPU: telltale worker --pool gpu"]
     after += ["start the bridge: telltale bridge --queue URL; see what is missing: telltale doctor"]
     return Outcome(data={"registered": done}, heads=("what", "name"), rows=done, after=after)

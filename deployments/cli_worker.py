@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
+from deployments.server import own_server
 from flows.console import Outcome
-from telltale_core.errors import ConfigError, Transient
 
 Pool = Annotated[str, typer.Option("--pool", help="The work pool, of type process: cpu or gpu.")]
 Name = Annotated[str, typer.Option("--name", help="What the UI calls it; a random name if not given.")]
@@ -33,17 +32,12 @@ def worker(
     Examples: telltale worker --pool cpu --limit 4
               CUDA_VISIBLE_DEVICES=0 telltale worker --pool gpu --finish-s 3600
     """
-    if not os.environ.get("PREFECT_API_URL"):
-        raise ConfigError("a worker needs the server that telltale deploy was run against: set PREFECT_API_URL")
-    import anyio
-    import httpx
+    with own_server("telltale worker"):
+        import anyio
 
-    from deployments.worker import DrainingWorker, check_pool, serve
+        from deployments.worker import DrainingWorker, check_pool, serve
 
-    try:
         check_pool(pool)
-    except httpx.HTTPError as error:
-        raise Transient(f"the Prefect server did not answer: {type(error).__name__}") from error
     made = DrainingWorker(pool, name=name or None, limit=limit)
     anyio.run(lambda: serve(made, finish_s, with_healthcheck=with_healthcheck))
     return Outcome(data={"worker": made.name, "stopped": True}, lines=[f"worker {made.name} stopped"])

@@ -1,27 +1,25 @@
 """Tells people: failed runs, runs that wait for a decision; and ends a review that nobody makes as ``NeedsReview``.
 
-``TELLTALE_NOTIFY_URL=https://... python -m deployments.notifications`` makes the webhook and the automations on the
-server that ``PREFECT_API_URL`` names; a second time changes them in place. The address is kept encrypted by the server:
-an incoming webhook's address is its password.
+A webhook's address is kept encrypted by the server: it is the webhook's password.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import re
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from prefect.automations import Automation
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, SendNotification
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
 from deployments.automations import put
+from deployments.definitions import ANY_RUN
 from telltale_core.errors import ConfigError
 
 FLOWS = ("cleanse", "train-proxy", "sweep", "reconcile", "arrival")
@@ -29,7 +27,6 @@ BLOCK = "telltale-notify"
 FAILED = "telltale: tell about failed runs"
 WAITING = "telltale: tell about runs that wait for a person"
 EXPIRED = "telltale: a review that nobody makes ends as NeedsReview"
-REVIEW_DAYS = 7.0
 NOBODY = "Nobody decided in time, nothing was published. `telltale approve RUN` still publishes it, from a new run."
 _QUOTED = "replace('<', '\u2039') | replace('>', '\u203a') | replace('`', '\u2019')"
 """Chats read ``<address|text>`` as a link; within a block of code they read nothing else."""
@@ -37,7 +34,7 @@ _SUBJECT = f"{{{{ flow_run.name | {_QUOTED} }}}}: {{{{ flow_run.state.name }}}}"
 _BODY = f"```\n{{{{ flow_run.state.message | default('', true) | {_QUOTED} }}}}\n```\n{{{{ flow_run|ui_url }}}}"
 
 
-def automations(block: UUID | None, review: timedelta = timedelta(days=REVIEW_DAYS)) -> list[AutomationCore]:
+def automations(block: UUID | None, review: timedelta) -> list[Automation]:
     """Return the automations; without a notification block only the one that ends a review after ``review``."""
     made = [_expired(review)]
     if block is not None:
@@ -48,12 +45,12 @@ def automations(block: UUID | None, review: timedelta = timedelta(days=REVIEW_DA
     return made
 
 
-def _told(name: str, states: set[str], flows: Sequence[str], block: UUID) -> AutomationCore:
-    return AutomationCore(
+def _told(name: str, states: set[str], flows: Sequence[str], block: UUID) -> Automation:
+    return Automation(
         name=name,
         trigger=EventTrigger(
             expect=states,
-            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match=ANY_RUN,
             match_related=_of(flows),
             posture=Posture.Reactive,
             threshold=1,
@@ -62,14 +59,14 @@ def _told(name: str, states: set[str], flows: Sequence[str], block: UUID) -> Aut
     )
 
 
-def _expired(review: timedelta) -> AutomationCore:
-    return AutomationCore(
+def _expired(review: timedelta) -> Automation:
+    return Automation(
         name=EXPIRED,
         description=f"A run suspended for {review} without a decision.",
         trigger=EventTrigger(
             after={"prefect.flow-run.Suspended"},
             expect={"prefect.flow-run.*"},
-            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match=ANY_RUN,
             match_related=_of(("cleanse",)),
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
@@ -111,32 +108,8 @@ def find_block(client: SyncPrefectClient, text: str) -> UUID:
         raise ConfigError(f"the server has no block {text}: make it in the UI, Blocks, +") from None
 
 
-def register(client: SyncPrefectClient, block: UUID | None, review: timedelta) -> list[str]:
-    """Make or change the automations, by name; return their names."""
-    made = automations(block, review)
-    for automation in made:
-        put(client, automation)
-    return [automation.name for automation in made]
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Make the block and the automations, say which."""
-    parser = argparse.ArgumentParser(prog="python -m deployments.notifications", description=__doc__)
-    parser.add_argument("--block", metavar="TYPE/NAME", help="a notification block of the server, instead of a webhook")
-    parser.add_argument("--review-days", type=float, default=REVIEW_DAYS, help="how long a run waits for a person")
-    given = parser.parse_args(arguments)
-    url = os.environ.get("TELLTALE_NOTIFY_URL", "")
-    if given.review_days * 86_400 < 10:
-        parser.error("--review-days must be at least ten seconds")
+def register(url: str, block: str, review: timedelta) -> list[str]:
+    """Make or change the automations, by name; return their names. Nobody is told where both texts are empty."""
     with get_client(sync_client=True) as client:
-        try:
-            block = find_block(client, given.block) if given.block else webhook(url) if url else None
-        except ConfigError as error:
-            parser.error(str(error))
-        names = register(client, block, timedelta(days=given.review_days))
-    told = "" if block else " (nobody is told: set TELLTALE_NOTIFY_URL, or give --block)"
-    print("\n".join(names) + told)  # noqa: T201 - a command's answer
-
-
-if __name__ == "__main__":
-    main()
+        to = find_block(client, block) if block else webhook(url) if url else None
+        return [put(client, automation) for automation in automations(to, review)]

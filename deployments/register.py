@@ -2,64 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any
 
-import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import VersionInfo
 from prefect.exceptions import ObjectNotFound
 
 from deployments import automations
+from deployments.definitions import definitions
+from deployments.plan import Plan
 from deployments.pools import Kind, Template, template
 from flows import names
 from flows.settings import read_settings
-from flows.starting import Feed
-from telltale_core.drop.source import check_url
-from telltale_core.errors import ConfigError, StorageError
+from telltale_core.errors import ConfigError
 from telltale_core.inbox import allow_list
 from telltale_core.storage.names import parse_url
 
-HERE = Path(__file__).parent
-QUEUES = {names.CPU_POOL: {"watch": 1, "default": 2}, names.GPU_POOL: {"default": 1}}  # a lower number goes first
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What an operator decides: addresses, types of pools, GPUs, the image of container pools, the form's defaults.
-
-    ``cpu_runs`` and ``config``: None leaves what stands, and is no limit and no defaults where nothing does.
-    """
-
-    feed: Feed
-    work: str
-    results: str
-    cpu_type: Kind = "process"
-    gpu_type: Kind = "process"
-    gpus: int = 1
-    cpu_runs: int | None = None
-    image: str = ""
-    config: Mapping[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        check_url(self.work)
-        parse_url(self.work)
-        if self.gpus < 1:
-            raise ConfigError(f"gpus must be >= 1, got {self.gpus}")
-        if self.cpu_runs is not None and self.cpu_runs < 1:
-            raise ConfigError(f"cpu-runs must be >= 1, got {self.cpu_runs}")
-
-    @property
-    def pending_s(self) -> float:
-        """Return after how long a run that is about to start is lost: not before a node could have come up for it."""
-        in_place = self.cpu_type == self.gpu_type == "process"
-        return names.PENDING_S if in_place else names.PENDING_S + names.SCALE_UP_S
+# A lower number goes first.
+QUEUES = {names.CPU_POOL: {names.WATCH_QUEUE: 1, names.DEFAULT_QUEUE: 2}, names.GPU_POOL: {names.DEFAULT_QUEUE: 1}}
 
 
 def register(plan: Plan) -> list[tuple[str, str]]:
@@ -69,11 +31,15 @@ def register(plan: Plan) -> list[tuple[str, str]]:
         done.append(("work pool", _pool(client, names.GPU_POOL, plan.gpu_type, plan, plan.gpus)))
         done.append(("result storage", _results(plan.results)))
         config = _standing_config(client) if plan.config is None else dict(plan.config)
-        _deployments(plan, config)
-        done += [("deployment", name) for name in names.DEPLOYMENTS]
+        automations.remove(client, names.TRIGGERS)  # made anew with their deployments; earlier releases made them apart
+        for one in definitions(plan, config):
+            # said, or the repository in which the operator happens to stand would be taken for ours
+            one.apply(version_info=VersionInfo(type="prefect:simple", version=str(one.version)))
+            done.append(("deployment", one.full_name))
         for pool, queues in QUEUES.items():
             done += [("queue", _queue(client, pool, queue, rank)) for queue, rank in queues.items()]
-        done += [("automation", name) for name in automations.register(client)]
+        automations.put(client, automations.lost_runs())
+        done += [("automation", name) for name in names.AUTOMATIONS]
     return done
 
 
@@ -148,51 +114,3 @@ def standing_folders() -> dict[str, Any] | None:
     folders = given.get("datasets", {})
     allow_list(folders)
     return None if folders is None else dict(folders)
-
-
-def results_block(url: str) -> str:
-    """Return how runs name the result storage."""
-    return f"{'local' if parse_url(url).scheme == 'file' else 'remote'}-file-system/{names.RESULTS_BLOCK}"
-
-
-def _written(plan: Plan, config: Mapping[str, Any]) -> str:
-    """Return ``prefect.yaml`` with what it cannot take from a variable: there, all are texts.
-
-    So each deployment changes at once, and no run starts in between with other parameters.
-    """
-    values: dict[str, dict[str, Any]] = {
-        names.CLEANSE: {"config": dict(config)},
-        names.SWEEP: {"quiet_s": plan.feed.quiet_s, "datasets": plan.feed.datasets},
-        names.RECONCILE: {"pending_s": plan.pending_s},
-    }
-    given = {name.split("/")[1]: parameters for name, parameters in values.items()}
-    content = yaml.safe_load((HERE / "prefect.yaml").read_text(encoding="utf-8"))
-    for one in content["deployments"]:
-        one["parameters"] = {**one.get("parameters", {}), **given.get(one["name"], {})}
-    return str(yaml.safe_dump(content, sort_keys=False))
-
-
-def _deployments(plan: Plan, config: Mapping[str, Any]) -> None:
-    """Let Prefect's own command read ``prefect.yaml``."""
-    variables: dict[str, str] = {
-        "TELLTALE_INBOX": plan.feed.inbox,
-        "TELLTALE_CLEAN": plan.feed.clean,
-        "TELLTALE_WORK": plan.work,
-        "TELLTALE_RESULTS_BLOCK": results_block(plan.results),
-    }
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    with tempfile.TemporaryDirectory(prefix="telltale-") as folder:
-        file = Path(folder, "prefect.yaml")
-        file.write_text(_written(plan, config), encoding="utf-8")
-        done: Any = subprocess.run(  # noqa: S603 - our own words
-            [*command, "--prefect-file", str(file)],
-            env={**os.environ, **variables},
-            cwd=HERE,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-    if done.returncode:
-        last = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()][-6:]
-        raise StorageError(f"prefect deploy failed: {' '.join(last)[-800:]}")

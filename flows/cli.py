@@ -56,7 +56,11 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
 }
 SERVING = ("bridge", "worker")
 # Commands of the room above this one: loaded by name where it is installed, nothing here needs it.
-ABOVE = {"deploy": ("deployments.cli", "deploy"), "worker": ("deployments.cli_worker", "worker")}
+ABOVE = {
+    "deploy": ("deployments.cli", "deploy"),
+    "worker": ("deployments.cli_worker", "worker"),
+    "notifications": ("deployments.cli_notifications", "notifications"),
+}
 for _name, (_module, _attribute) in ABOVE.items():
     if importlib.util.find_spec(_module.split(".")[0]) is not None:
         COMMANDS[_name] = getattr(importlib.import_module(_module), _attribute)

@@ -10,6 +10,7 @@ import typer
 
 from flows.console import Outcome
 from flows.options import Config, Set, Src, Work
+from flows.progress import training_progress
 from flows.settings import read_settings
 from telltale_core.errors import ConfigError
 
@@ -68,7 +69,6 @@ def compare(
     from telltale_core.detectors.comparison import compare as side_by_side
     from telltale_core.digest import digest_of
     from telltale_core.drop import check_url
-    from telltale_core.proxy import ProgressBar
     from telltale_core.report.comparison import combined_line, opinion_rows, write_comparison
 
     if combine is not None and combine < 1:
@@ -79,7 +79,8 @@ def compare(
     chosen = to_dict(read_settings(config, settings))
     chosen["drop"] = stages.drop_settings(chosen)
     ingested = stages.ingest(source, work, chosen["drop"])
-    trained = stages.train(ingested, work, chosen["proxy"], progress=ProgressBar())
+    with training_progress() as shown:
+        trained = stages.train(ingested, work, chosen["proxy"], progress=shown)
     drop = stages.open_drop(trained, work)
     question = Question(
         drop=drop,

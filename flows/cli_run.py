@@ -26,6 +26,7 @@ from flows.options import (
     Target,
     Work,
 )
+from flows.progress import training_progress
 from flows.settings import as_options, read_settings
 from telltale_core.errors import ConfigError
 
@@ -145,18 +146,15 @@ def run_flow(
     from flows import cleanse as flows_cleanse
     from flows.local_server import start_local_server
     from tasks.progress import listener
-    from telltale_core.proxy import ProgressBar
     from telltale_core.stages import folder_of
 
     quieten()
     start_local_server()
-    token = listener.set(ProgressBar())
-    try:
-        decided: dict[str, Any] = {"approve": approve, "reviewer": reviewer, "reason": reason, "dry_run": dry_run}
+    decided: dict[str, Any] = {"approve": approve, "reviewer": reviewer, "reason": reason, "dry_run": dry_run}
+    with training_progress() as shown:
+        listener.set(shown)
         state = flows_cleanse.cleanse(source, out, work, settings, **decided, return_state=True)
-        told: Any = state.result()  # Prefect unwraps the state that the flow returns
-    finally:
-        listener.reset(token)
+    told: Any = state.result()  # Prefect unwraps the state that the flow returns
     return told, folder_of(told, "report", work) / "report.html"
 
 

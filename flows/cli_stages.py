@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.console import REVIEW, Outcome
 from flows.options import Approve, Config, DryRun, Out, Set, Src, Work
+from flows.progress import training_progress
 from flows.settings import read_settings
 from telltale_core.wording import counted
 
@@ -201,11 +202,11 @@ def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
 
 def _through(names: tuple[str, ...], upstream: Any, work: str, settings: dict[str, Any]) -> Record:
     from telltale_core import stages
-    from telltale_core.proxy import ProgressBar
 
-    for name in names:
-        options: dict[str, Any] = {"progress": ProgressBar()} if name in ("train", "cluster") else {}
-        upstream = getattr(stages, name)(upstream, work, settings[stages.STAGES[name].settings], **options)
+    with training_progress() as shown:
+        for name in names:
+            options: dict[str, Any] = {"progress": shown} if name in ("train", "cluster") else {}
+            upstream = getattr(stages, name)(upstream, work, settings[stages.STAGES[name].settings], **options)
     record: Record = upstream
     return record
 

@@ -16,8 +16,9 @@ import sys
 import traceback
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,12 +26,17 @@ from flows import interrupts
 from telltale_core import stopping
 from telltale_core.errors import CommitUnknown, ConfigError, Conflict, TelltaleError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 OK, ERROR, USAGE, REVIEW, CONFLICT = 0, 1, 2, 3, 4
 EXIT_CODES = (
     "Exit codes: 0 ok, 1 error, 2 usage or setting, 3 needs review (nothing was published), "
     "4 conflict or unknown commit (run again), 130 interrupted, 143 terminated."
 )
 OURS = ("telltale_core", "tasks", "flows", "deployments")
+silent: ContextVar[bool] = ContextVar("silent", default=False)
+"""Whether the command that runs now shows no training: it was asked for one JSON object."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -61,6 +67,7 @@ def command(function: Callable[..., Outcome], *, serves: bool = False) -> Callab
 
     @functools.wraps(function)
     def run(*args: Any, as_json: bool, debug: bool, **kwargs: Any) -> None:
+        silent.set(as_json)
         try:
             with contextlib.nullcontext() if serves else interrupts.heeding(), listening(debug=debug):
                 outcome = function(*args, **kwargs)
@@ -145,10 +152,23 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     Console(file=sys.stdout, width=width, highlight=False).print(table)
 
 
-class _Lines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        """Return a record as one safe line; its traceback only with --debug."""
-        return safe(record.getMessage())
+@functools.cache
+def stderr() -> Console:
+    """Return the console on standard error: what goes through it stands above a training's bar, never in it."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record as one safe line; its traceback only with --debug."""
+        from rich.text import Text
+
+        try:
+            stderr().print(Text(safe(record.getMessage())), soft_wrap=True)
+        except Exception:  # noqa: BLE001 - as every handler of logging does
+            self.handleError(record)
 
 
 class _NotTold(logging.Filter):
@@ -171,8 +191,7 @@ def listening(*, debug: bool) -> Iterator[None]:
         "PREFECT_LOGGING_LEVEL": "DEBUG" if debug else "INFO",
     }.items():
         os.environ.setdefault(name, value)
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Lines())
+    handler = _Lines()
     loggers = [logging.getLogger(name) for name in OURS]
     for logger in loggers:
         logger.setLevel(logging.DEBUG if debug else logging.INFO)

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows.doctor_check import Check
+from flows.checks import Check
 
 NEEDED = (
     *("numpy", "scipy", "scikit-learn", "pyarrow", "torch", "torchvision", "pillow", "safetensors", "fsspec"),

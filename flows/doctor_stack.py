@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flows import names
-from flows.doctor_check import Check
+from flows.checks import Check, check
 from telltale_core.errors import TelltaleError
 
 if TYPE_CHECKING:
@@ -56,32 +56,29 @@ def _there(read: Callable[[str], Any], name: str) -> Any:
         return None
 
 
-def _check(name: str, fine: bool, found: str, todo: str) -> Check:
-    return Check(name=name, status="ok" if fine else "problem", found=found, todo="" if fine else todo)
-
-
 def _deployments(found: set[str]) -> Iterator[Check]:
     missing = sorted(set(names.DEPLOYMENTS) - found)
     told = f"missing: {', '.join(missing)}" if missing else f"all {len(found)}"
-    yield _check("deployments", not missing, told, f"run {DEPLOY} again")
+    yield check("deployments", fine=not missing, found=told, todo=f"run {DEPLOY} again")
 
 
 def _pools(client: SyncPrefectClient) -> Iterator[Check]:
     for name in (names.CPU_POOL, names.GPU_POOL):
         pool = _there(client.read_work_pool, name)
         if pool is None:
-            yield _check(f"work pool {name}", fine=False, found="missing", todo=f"run {DEPLOY} again")
+            yield check(f"work pool {name}", fine=False, found="missing", todo=f"run {DEPLOY} again")
             continue
         limit = f"{pool.concurrency_limit} at a time" if pool.concurrency_limit else "no limit"
         limited = name != names.GPU_POOL or bool(pool.concurrency_limit)
         fine = limited and not pool.is_paused
         told = f"{pool.type}, {limit}{', paused' if pool.is_paused else ''}"
-        yield _check(f"work pool {name}", fine, told, "resume it" if pool.is_paused else f"run {DEPLOY} --gpus N again")
+        todo = "resume it" if pool.is_paused else f"run {DEPLOY} --gpus N again"
+        yield check(f"work pool {name}", fine=fine, found=told, todo=todo)
         workers = [
             worker for worker in client.read_workers_for_work_pool(name) if str(worker.status).endswith("ONLINE")
         ]
         todo = f"telltale worker --pool {name}" if pool.type == "process" else f"prefect worker start --pool {name}"
-        yield _check(f"workers of {name}", bool(workers), f"{len(workers)} online", todo)
+        yield check(f"workers of {name}", fine=bool(workers), found=f"{len(workers)} online", todo=todo)
 
 
 def _results(client: SyncPrefectClient) -> Iterator[Check]:
@@ -92,18 +89,19 @@ def _results(client: SyncPrefectClient) -> Iterator[Check]:
             block = client.read_block_document_by_name(names.RESULTS_BLOCK, kind)
         except ObjectNotFound:
             continue
-        yield _check("result storage", fine=True, found=str(block.data.get("basepath")), todo="")
+        yield check("result storage", fine=True, found=str(block.data.get("basepath")), todo="")
         return
-    yield _check("result storage", fine=False, found="missing", todo=f"run {DEPLOY} again")
+    yield check("result storage", fine=False, found="missing", todo=f"run {DEPLOY} again")
 
 
 def _automations(client: SyncPrefectClient) -> Iterator[Check]:
-    wanted = {"name": {"any_": list(names.AUTOMATIONS)}}
-    found = client.request("POST", "/automations/filter", json={"automations": wanted, "limit": 200}).json()
-    working = {automation["name"] for automation in found if automation["enabled"]}
+    from prefect.events.filters import AutomationFilter, AutomationFilterName
+
+    wanted = AutomationFilter(name=AutomationFilterName(any_=list(names.AUTOMATIONS)))
+    working = {automation.name for automation in client.read_automations(automations=wanted) if automation.enabled}
     missing = sorted(set(names.AUTOMATIONS) - working)
     told = f"missing or switched off: {'; '.join(missing)}" if missing else f"all {len(working)}"
-    yield _check("automations", not missing, told, f"run {DEPLOY} again, or switch them on")
+    yield check("automations", fine=not missing, found=told, todo=f"run {DEPLOY} again, or switch them on")
 
 
 def _fed(client: SyncPrefectClient) -> Iterator[Check]:
@@ -113,14 +111,14 @@ def _fed(client: SyncPrefectClient) -> Iterator[Check]:
     try:
         folders = read_feed(client).open().allowed.folders
     except TelltaleError as error:
-        yield _check("inbox folders", fine=False, found=str(error), todo=f"run {DEPLOY} again")
+        yield check("inbox folders", fine=False, found=str(error), todo=f"run {DEPLOY} again")
         return
     if folders is None:
         todo = "to say which folder of the inbox feeds which dataset: [datasets.NAME] inbox = [...] and deploy again"
         yield Check(name="inbox folders", status="note", found="any folder feeds the dataset of its name", todo=todo)
         return
     told = f"{len(folders)} feed {len(set(folders.values()))} datasets; what lies elsewhere is refused"
-    yield _check("inbox folders", fine=True, found=told, todo="")
+    yield check("inbox folders", fine=True, found=told, todo="")
 
 
 def _notified(client: SyncPrefectClient) -> Iterator[Check]:

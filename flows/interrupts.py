@@ -27,6 +27,7 @@ from telltale_core.errors import ConfigError
 GRACE_S = 10.0
 VARIABLE = "TELLTALE_GRACE_S"  # another grace, for states that a slow disk takes longer for
 SAYING_S = 1.0
+SHOW_CURSOR = "\x1b[?25h"  # which a bar of progress hides while it stands
 SIGNAL_CODE = 128  # a shell's exit code of a process that a signal ended is this and the signal's number
 
 
@@ -120,7 +121,7 @@ def _end(why: str) -> NoReturn:
         for child in multiprocessing.active_children():
             child.kill()
     finally:
-        _say(f"ended by force, {why}; {stopping.committed()}\n")
+        _say(f"{SHOW_CURSOR if os.isatty(2) else ''}ended by force, {why}; {stopping.committed()}\n")
 
 
 def _say(message: str) -> NoReturn:

@@ -20,7 +20,8 @@ from prefect.settings import get_current_settings
 from telltale_core.errors import Transient
 
 MOST_STARTS = 5  # Prefect starts a server that ends with status 3 again, without an end
-PROGRAM = [sys.executable, "-m", "flows.server_process"]
+# By its file: an installed Telltale's packages are found by its own processes alone.
+PROGRAM = [sys.executable, "-P", str(Path(__file__).with_name("server_process.py"))]
 # What Prefect says to its temporary server, too.
 _TEMPORARY = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 CPU_POOL, GPU_POOL = "cpu", "gpu"
+WATCH_QUEUE, DEFAULT_QUEUE = "watch", "default"
 CLEANSE = "cleanse/cleanse"
 TRAIN = "train-proxy/train-proxy"
 SWEEP = "sweep/sweep"
 RECONCILE = "reconcile/reconcile"
 ARRIVAL = "arrival/arrival"
 DEPLOYMENTS = (CLEANSE, TRAIN, SWEEP, RECONCILE, ARRIVAL)
-POOL_OF = {CLEANSE: CPU_POOL, TRAIN: GPU_POOL, SWEEP: CPU_POOL, RECONCILE: CPU_POOL, ARRIVAL: CPU_POOL}
 
 RESULTS_BLOCK = "telltale-results"
 LOST_RUNS = "telltale: runs whose heartbeat is lost are crashed"
 CRASHED_RUNS = "telltale: a crashed run is repaired"
 LANDED_DROPS = "telltale: a landed drop is cleansed"
-AUTOMATIONS = (LOST_RUNS, CRASHED_RUNS, LANDED_DROPS)
+TRIGGERS = (CRASHED_RUNS, LANDED_DROPS)  # automations that belong to a deployment
+AUTOMATIONS = (LOST_RUNS, *TRIGGERS)
 
 STARTED_EVENT = "telltale.drop.started"  # told by us once a drop's run stands
 REFUSED_EVENT = "telltale.drop.refused"  # told once of what lies in the inbox and is not taken, with the cure

@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.events.filters import EventFilter
 from prefect.states import Crashed, Scheduled
 
 from flows import names
@@ -106,10 +107,9 @@ def _runs(client: SyncPrefectClient, kind: StateType, deployment: str | None = N
 
 def _silent(client: SyncPrefectClient, run: FlowRun, seconds: float) -> bool:
     """Return whether no event of a run, not even a heartbeat, was told in the last ``seconds``."""
-    since = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+    since = datetime.now(UTC) - timedelta(seconds=seconds)
     wanted = {"resource": {"id": [f"prefect.flow-run.{run.id}"]}, "occurred": {"since": since}}
-    told = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 1}).json()
-    return not told["events"]
+    return not client.read_events(EventFilter.model_validate(wanted), limit=1).events
 
 
 def _old(run: FlowRun, seconds: float) -> bool:

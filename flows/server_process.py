@@ -1,6 +1,6 @@
 """The process of a temporary Prefect server: uvicorn, and a thread that ends it when its command is gone.
 
-``python -m flows.server_process PARENT ARGUMENTS``: the parent's process id, and uvicorn's arguments. A command that is
+``python server_process.py PARENT ARGUMENTS``: the parent's process id, and uvicorn's arguments. A command that is
 killed cannot end its server; here the server looks by itself.
 """
 

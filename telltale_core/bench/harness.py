@@ -36,7 +36,7 @@ from telltale_core.drop import Drop, DropConfig
 from telltale_core.drop.demo import plain_ids
 from telltale_core.errors import ConfigError
 from telltale_core.losslog.files import write_json
-from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
+from telltale_core.proxy import Progress, ProgressLines, ProxyConfig
 from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
@@ -307,6 +307,6 @@ def _ran_on(training: dict[str, Any], detector: str) -> dict[str, Any]:
 
 
 def _bar(case: Case) -> Callable[[Progress], None]:
-    bar = ProgressBar()
+    bar = ProgressLines()
     log.info("training: %s", case)
     return bar

@@ -29,7 +29,7 @@ from telltale_core.bench.victim import judge_attack
 from telltale_core.config import to_dict
 from telltale_core.drop import DropConfig, ingest
 from telltale_core.drop.demo import plain_ids, write_image_drop
-from telltale_core.proxy import Progress, ProgressBar, ProxyConfig
+from telltale_core.proxy import Progress, ProgressLines, ProxyConfig
 from telltale_core.publish import PublishConfig
 from telltale_core.report import ReportConfig
 from telltale_core.spectrum import SpectrumConfig
@@ -49,7 +49,7 @@ def walk(drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig) -> tuple[dic
         print(f"{name}: {seconds[name]} s", file=sys.stderr)  # noqa: T201 - this is a program
         return result
 
-    area, bar = str(work), ProgressBar(sys.stderr)
+    area, bar = str(work), ProgressLines(sys.stderr)
 
     def see(progress: Progress) -> None:
         bar(progress)

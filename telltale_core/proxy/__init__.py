@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from telltale_core.on_demand import on_demand
 from telltale_core.proxy.config import ProxyConfig
-from telltale_core.proxy.progress import Progress, ProgressBar
+from telltale_core.proxy.progress import Progress, ProgressLines
 
 if TYPE_CHECKING:
     from telltale_core.proxy.fitting import Fitted, fit
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Fitted",
     "Progress",
-    "ProgressBar",
+    "ProgressLines",
     "ProxyConfig",
     "Snapshot",
     "can_look_again",

@@ -79,44 +79,60 @@ class Ticker:
         )
 
 
-class ProgressBar:
-    """A progress callback: one line redrawn in place on a terminal, a plain line an epoch elsewhere."""
+class TrainingState:
+    """Where a training stands as a whole: its members count as one. After its end, the next one begins anew."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream if stream is not None else sys.stderr
+    def __init__(self) -> None:
         self._latest: dict[int, Progress] = {}
-        self._width = 0
 
-    def __call__(self, progress: Progress) -> None:
-        """Show where the training stands."""
+    def see(self, progress: Progress) -> bool:
+        """Take a report; return whether it ends an epoch, or is the member's first."""
+        if self.finished:
+            self._latest.clear()
         before = self._latest.get(progress.member)
         self._latest[progress.member] = progress
-        finished = all(p.step >= p.steps for p in self._latest.values()) and len(self._latest) == progress.members
-        if self._stream.isatty():
-            line = self._line()
-            self._stream.write("\r" + line.ljust(self._width) + ("\n" if finished else ""))
-            self._width = len(line)
-        elif before is None or before.epoch != progress.epoch or progress.step == progress.steps:
-            self._stream.write(self._line() + "\n")
-        self._stream.flush()
+        return before is None or before.epoch != progress.epoch or progress.step == progress.steps
 
-    def _line(self) -> str:
-        """Return the state of all members in one line: they count as one training."""
+    @property
+    def share(self) -> float:
+        """Return the share that is done, 0 to 1."""
+        return sum(p.step / p.steps / p.members for p in self._latest.values())
+
+    @property
+    def finished(self) -> bool:
+        """Return whether all members are done."""
+        states = self._latest.values()
+        return all(p.step >= p.steps and p.members == len(states) for p in states) and bool(states)
+
+    @property
+    def text(self) -> str:
+        """Return epoch, time left, loss, score and speed in a line, without the share: what matters most first."""
         states = list(self._latest.values())
         members = states[0].members
-        share = sum(p.step / p.steps for p in states) / members
-        filled = int(share * 20)
-        proxies = f" of {members} proxies" if members > 1 else ""
+        proxies = f"{members} proxies, " if members > 1 else ""
         left = max(p.remaining_s for p in states) * max(1.0, members / len(states))
         scores = [p.score for p in states if not math.isnan(p.score)]
         right = f", {states[0].measure} {sum(scores) / len(scores):.3f}" if scores else ""
         loss = sum(p.loss for p in states) / len(states)
+        rate = sum(p.samples_per_s for p in states if p.step < p.steps) or states[-1].samples_per_s
         return (
-            f"training [{'#' * filled}{'.' * (20 - filled)}] {share:4.0%}{proxies}, "
-            f"epoch {min(p.epoch for p in states)}/{states[0].epochs}, loss {loss:.4f}{right}, "
-            f"{sum(p.samples_per_s for p in states if p.step < p.steps) or states[-1].samples_per_s:,.0f} samples/s, "
-            f"{_clock(left)} left"
+            f"{proxies}epoch {min(p.epoch for p in states)}/{states[0].epochs}, {_clock(left)} left, "
+            f"loss {loss:.4f}{right}, {rate:,.0f} samples/s"
         )
+
+
+class ProgressLines:
+    """A progress callback: a plain line an epoch, on standard error by default."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._state = TrainingState()
+
+    def __call__(self, progress: Progress) -> None:
+        """Write where the training stands, if an epoch ended."""
+        if self._state.see(progress):
+            self._stream.write(f"training {self._state.share:4.0%}, {self._state.text}\n")
+            self._stream.flush()
 
 
 def _clock(seconds: float) -> str:

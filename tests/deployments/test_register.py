@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deployments.register import Plan, register, standing_folders
+from deployments.plan import Plan
+from deployments.register import register, standing_folders
 from flows import names
 from flows.cli import app
 from flows.starting import Feed, read_feed
@@ -71,6 +72,46 @@ def test_what_an_operator_set_stands_until_a_registration_says_otherwise(client:
     client.update_deployment(cleanse.id, DeploymentUpdate(parameters={**changed, "config": {"proxy": {"epoch": 2}}}))
     with pytest.raises(ConfigError, match="standing defaults of cleanse/cleanse"):
         register(Plan(**where))
+
+
+def test_each_automation_stands_once_however_often_and_by_whichever_release_it_was_registered(
+    client: Any, tmp_path: Path
+) -> None:
+    from prefect.automations import Automation
+    from prefect.events.actions import RunDeployment
+    from prefect.events.schemas.automations import EventTrigger, Posture
+
+    plan = Plan(
+        feed=Feed(inbox=f"{tmp_path}/inbox", clean=f"{tmp_path}/clean", quiet_s=60.0, datasets=None),
+        work=f"{tmp_path}/work",
+        results=f"{tmp_path}/results",
+    )
+    told = register(plan)
+    reconcile, arrival = (client.read_deployment_by_name(name).id for name in (names.RECONCILE, names.ARRIVAL))
+    trigger = EventTrigger(expect={"prefect.flow-run.Crashed"}, posture=Posture.Reactive)
+    action = RunDeployment(source="selected", deployment_id=arrival, parameters={}, job_variables=None)
+    Automation(name=names.CRASHED_RUNS, trigger=trigger, actions=[action]).create()  # as an earlier release did
+    assert register(plan) == told
+    standing = {name: client.read_automations_by_name(name) for name in names.AUTOMATIONS}
+    assert [(len(found), found[0].enabled) for found in standing.values()] == [(1, True)] * 3
+    started = [standing[name][0].actions[0].deployment_id for name in names.TRIGGERS]
+    assert started == [reconcile, arrival]
+    assert standing[names.LANDED_DROPS][0].actions[0].parameters == {
+        "dataset": "{{ event.payload.dataset }}",
+        "name": "{{ event.payload.name }}",
+    }
+
+
+def test_every_deployment_names_a_flow_that_any_worker_finds(client: Any, tmp_path: Path) -> None:
+    from prefect.flows import load_flow_from_entrypoint
+
+    places = {"inbox": f"{tmp_path}/inbox", "clean": f"{tmp_path}/clean"}
+    feed = Feed(**places, quiet_s=60.0, datasets=None)
+    register(Plan(feed=feed, work=f"{tmp_path}/work", results=f"{tmp_path}/results"))
+    for name in names.DEPLOYMENTS:
+        stands = client.read_deployment_by_name(name)
+        flow = load_flow_from_entrypoint(stands.entrypoint, use_placeholder_flow=False)
+        assert (f"{flow.name}/{stands.name}", stands.path, stands.pull_steps) == (name, None, [])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import torch
 from telltale_core.config import from_dict, to_dict
 from telltale_core.errors import ConfigError
 from telltale_core.modality.image.net import ImageFront, channel_scaling
-from telltale_core.proxy import Progress, ProgressBar, ProxyConfig, fit
+from telltale_core.proxy import Progress, ProgressLines, ProxyConfig, fit
 from telltale_core.proxy.budget import estimate_bytes
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import available_bytes, has_native_bfloat16, resolve_hardware
@@ -187,22 +187,6 @@ def at(step, **change):
     return Progress(**values | change)
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_a_terminal_gets_one_line_redrawn_in_place():
-    stream = Terminal()
-    bar = ProgressBar(stream)
-    for step in (5, 10, 30):
-        bar(at(step))
-    text = stream.getvalue()
-    assert text.count("\r") == 3
-    assert text.count("\n") == 1
-    assert "33%, epoch 1/3, loss 0.5000, accuracy 0.750, 1,234 samples/s, 1:05 left" in text
-
-
 @pytest.mark.trains
 @pytest.mark.parametrize(
     ("task", "answers", "said"),
@@ -216,23 +200,24 @@ def test_progress_calls_the_score_what_it_is(task, answers, said):
     stream = io.StringIO()
     config = ProxyConfig(epochs=1, width=4, batch_size=20, device="cpu", threads=1)
     inputs, log = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32), []
-    fit(inputs, answers, 2, config, log.append, modality="table", task=task, progress=ProgressBar(stream))
+    fit(inputs, answers, 2, config, log.append, modality="table", task=task, progress=ProgressLines(stream))
     assert f", {said} {log[-1].score:.3f}, " in stream.getvalue()
 
 
-def test_elsewhere_each_epoch_is_a_plain_line():
+def test_each_epoch_is_a_plain_line():
     stream = io.StringIO()
-    bar = ProgressBar(stream)
+    lines = ProgressLines(stream)
     for step in (5, 7, 10, 15, 20, 30):
-        bar(at(step))
-    lines = stream.getvalue().splitlines()
+        lines(at(step))
+    told = stream.getvalue().splitlines()
     assert "\r" not in stream.getvalue()
-    assert [line.split("epoch ")[1][:3] for line in lines] == ["0/3", "1/3", "2/3", "3/3"]
+    assert [line.split("epoch ")[1][:3] for line in told] == ["0/3", "1/3", "2/3", "3/3"]
+    assert told[1] == "training  33%, epoch 1/3, 1:05 left, loss 0.5000, accuracy 0.750, 1,234 samples/s"
 
 
 def test_several_proxies_show_as_one_training():
     stream = io.StringIO()
-    bar = ProgressBar(stream)
-    bar(at(10, members=2))
-    bar(at(20, members=2, member=1))
-    assert " 50% of 2 proxies" in stream.getvalue().splitlines()[-1]
+    lines = ProgressLines(stream)
+    lines(at(10, members=2))
+    lines(at(20, members=2, member=1))
+    assert " 50%, 2 proxies, epoch 1/3" in stream.getvalue().splitlines()[-1]

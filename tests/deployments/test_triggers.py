@@ -1,4 +1,4 @@
-"""The automations on a real server: a local sink hears of a failed run, and of one that waits for a person."""
+"""Triggers on a real server: a sink hears of runs that failed or wait, a crash starts its repair, an event its drop."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from typer.testing import CliRunner
 
 from telltale_core.errors import ConfigError
 
@@ -25,11 +27,12 @@ SECRET = "hook-canary-51ab"
 PASSWORD = "operator:canary-of-the-tests"
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API's address of a real server: the one of Prefect's test harness evaluates no triggers."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
+    tmp_path = tmp_path_factory.mktemp("server")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
@@ -89,19 +92,21 @@ def wait_for(ready: Callable[[], Any], what: str, limit_s: float = 180) -> Any:
 
 @pytest.mark.timeout(900)
 def test_failed_and_waiting_runs_are_told_once_and_an_unmade_review_ends_as_needs_review(
-    server: str, sink: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, capsys: Any
+    server: str, sink: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.client.orchestration import get_client
     from prefect.states import Failed, Running, Suspended
 
-    from deployments.notifications import EXPIRED, main
+    from deployments.notifications import EXPIRED
     from flows.cleanse import cleanse
+    from flows.cli import app
 
     url, heard = sink
     monkeypatch.setenv("TELLTALE_NOTIFY_URL", url)
+    monkeypatch.setenv("PREFECT_API_URL", server)
     for _ in range(2):  # the second time changes nothing
-        main(["--review-days", str(15 / 86_400)])
-    assert SECRET not in capsys.readouterr().out
+        done = CliRunner().invoke(app, ["notifications", "--review-days", str(15 / 86_400)])
+        assert (done.exit_code, SECRET in done.output) == (0, False), done.output
     with get_client(sync_client=True) as client:
         made = client.request("POST", "/automations/filter", json={}).json()
         assert sum(one["name"] == EXPIRED for one in made) == 1
@@ -130,6 +135,43 @@ def test_failed_and_waiting_runs_are_told_once_and_an_unmade_review_ends_as_need
     assert "Nobody decided in time" in ended.state.message
     wait_for(lambda: told(waits, "NeedsReview"), "the last notification")
     assert (len(told(failed, "Failed")), len(told(waits, "Suspended"))) == (1, 1)
+
+
+@pytest.mark.timeout(900)
+def test_a_crashed_run_has_its_repair_started_and_an_event_the_drop_that_it_names(server: str, tmp_path: Path) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+    from prefect.states import Crashed, Running
+
+    from deployments.plan import Plan
+    from deployments.register import register
+    from flows import names
+    from flows.starting import Feed
+
+    feed = Feed(inbox=f"{tmp_path}/inbox", clean=f"{tmp_path}/clean", quiet_s=60.0, datasets=None)
+    for _ in range(2):  # a second registration leaves one automation each
+        register(Plan(feed=feed, work=f"{tmp_path}/work", results=f"{tmp_path}/results"))
+    time.sleep(3)  # the server's triggers read the automations
+    drop = {"dataset": "signs", "name": "monday"}
+    landed = {
+        "event": names.LANDED_EVENT,
+        "id": str(uuid4()),
+        "occurred": datetime.now(UTC).isoformat(),
+        "payload": drop,
+    }
+    with get_client(sync_client=True) as client:
+
+        def started(name: str) -> list[Any]:
+            wanted = DeploymentFilter(name=DeploymentFilterName(any_=[name.split("/")[1]]))
+            return [run for run in client.read_flow_runs(deployment_filter=wanted) if not run.auto_scheduled]
+
+        cleanse = client.read_deployment_by_name(names.CLEANSE).id
+        run = client.create_flow_run_from_deployment(cleanse, parameters={"source": "a", "destination": "b"})
+        for state in (Running(), Crashed(message="its host is gone")):
+            client.set_flow_run_state(run.id, state, force=True)
+        client.request("POST", "/events", json=[landed])
+        wait_for(lambda: started(names.RECONCILE) and started(names.ARRIVAL), "the runs that the triggers start")
+        assert [len(started(names.RECONCILE)), [one.parameters for one in started(names.ARRIVAL)]] == [1, [drop]]
 
 
 def test_without_an_address_only_reviews_are_ended_and_nonsense_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""One finding of ``telltale doctor``."""
+"""What ``telltale doctor`` finds, as one record a finding."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ class Check:
     status: Status
     found: str
     todo: str = ""
+
+
+def check(name: str, *, fine: bool, found: str, todo: str) -> Check:
+    """Return a finding that is ``ok`` or a ``problem``; only a problem says what to do."""
+    return Check(name=name, status="ok" if fine else "problem", found=found, todo="" if fine else todo)
