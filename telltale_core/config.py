@@ -20,6 +20,16 @@ M = TypeVar("M", bound="Settings")
 MOST_SHOWN = 200
 
 
+def _for_forms(schema: dict[str, Any]) -> None:
+    """Make of a class's JSON schema what a form shows well: a number that may be unset is a field that may be empty."""
+    schema.pop("description", None)  # speaks to who reads the code
+    for field in schema.get("properties", {}).values():
+        inner = field.get("anyOf", [{}])[0]
+        if inner.get("type") in {"integer", "number"}:
+            del field["anyOf"], field["default"]
+            field.update(inner)
+
+
 class Settings(BaseModel, frozen=True):
     """Base of all settings: unknown names and values of another type are refused, nothing is bent until it fits."""
 
@@ -28,6 +38,7 @@ class Settings(BaseModel, frozen=True):
         strict=True,
         allow_inf_nan=False,
         field_title_generator=lambda name, _: name.replace("_", " ").capitalize(),
+        json_schema_extra=_for_forms,
     )
 
     def __init__(self, **values: Any) -> None:
