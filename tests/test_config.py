@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -10,9 +11,12 @@ from pydantic import Field
 
 from telltale_core.config import ListOf, Settings, config_digest, from_dict, to_dict
 from telltale_core.drop import DropConfig
+from telltale_core.drop.config import Limits
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import ProxyConfig
 from telltale_core.stages import CleanseConfig
+
+ROOT = Path(__file__).parent.parent
 
 
 class Inner(Settings):
@@ -132,6 +136,30 @@ def test_settings_made_in_a_notebook_are_refused_by_the_name_of_their_stage() ->
 def test_the_proxy_takes_no_number_for_flip(flip: int) -> None:
     with pytest.raises(ConfigError, match=r"flip must be one of"):
         from_dict(CleanseConfig, {"proxy": {"flip": flip}})
+
+
+def table_of(readme: str, heading: str) -> list[list[str]]:
+    """The rows of the first table below a heading of a package's README, a list of cells each."""
+    text = (ROOT / "telltale_core" / readme / "README.md").read_text(encoding="utf-8").split(heading, 1)[1]
+    rows = re.search(r"\n((?:\|.*\n)+)", text)
+    assert rows is not None
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[1].splitlines()[2:]]
+
+
+def test_the_tables_of_settings_in_the_readmes_are_those_of_the_models() -> None:
+    named = [
+        name for row in table_of("proxy", "## Settings (`ProxyConfig`)") for name in re.findall(r"`(\w+)`", row[0])
+    ]
+    assert sorted(named) == sorted(ProxyConfig.model_fields)
+    units = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "Hz": 1, "": 1}
+    limits = {
+        name: int(amount.replace(",", "")) * units[unit]
+        for row in table_of("drop", "\n## Limits\n")
+        for name, (amount, unit) in zip(
+            re.findall(r"`(\w+)`", row[0]), re.findall(r"(\d[\d,]*\d|\d)(?: (\w+))?", row[1]), strict=True
+        )
+    }
+    assert limits == to_dict(Limits())
 
 
 CHANGED: dict[str, Any] = {

@@ -210,7 +210,9 @@ class DropConfig(Declared, frozen=True):
         description="safe: spellings that differ in normal form, invisible characters or blanks are one class, what "
         "else looks alike is asked about. all: all that look alike are one class. exact: each is a class of its own.",
     )
-    limits: Limits = Field(default=Limits(), description="Bounds that hold before anything is decoded or loaded.")
+    limits: Limits = Field(
+        default=Limits(), title="Limits of a drop", description="Bounds that hold before anything is decoded or loaded."
+    )
 
     @model_validator(mode="after")
     def _other_columns(self) -> Self:
