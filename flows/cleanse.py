@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from flows import parameters
 from tasks import artifacts, history, inert, policy, redaction, review
 from tasks.cluster import cluster
 from tasks.ingest import ingest
@@ -41,7 +42,7 @@ def cleanse(
     source: str,
     destination: str,
     work: str = "runs",
-    config: dict[str, Any] | None = None,
+    config: parameters.Run = parameters.DEFAULTS,
     *,
     approve: str = "",
     reviewer: str = "",
@@ -61,8 +62,7 @@ def cleanse(
         source: The drop: a folder or an address such as s3://raw/inbox/signs/2026-11-22.
         destination: The dataset whose next version is published.
         work: The work area; it must be shared by all machines that take part.
-        config: Settings by stage, such as {"proxy": {"epochs": 20}}; what is not set has its default. "datasets" holds
-            those of one dataset, by the last part of its destination: {"datasets": {"signs": {"drop": {...}}}}.
+        config: Settings by stage; what is not set has its default.
         approve: Publish what a person must decide: the code that came with the questions, so just what was shown.
         reviewer: Who approves.
         reason: Why.
@@ -71,7 +71,7 @@ def cleanse(
 
     """
     check_addresses(source, destination, work)
-    settings = to_dict(settings_of(config or {}, destination))
+    settings = to_dict(settings_of(config, destination))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
     trainer = train_on if deployed(train_on) else ""
     settings["drop"] = drop_settings(settings, elsewhere=bool(trainer))

@@ -39,12 +39,13 @@ def read_settings(
 
 def standing_settings(file: Path | None, overrides: list[str]) -> dict[str, Any]:
     """Return what a deployment keeps for all its runs: settings that are not the default, and each dataset's tables."""
-    from telltale_core.stages import settings_of
+    from telltale_core.config import from_dict
+    from telltale_core.stages import RunConfig, settings_of
 
-    values, _ = _split(_read(file, overrides))
-    settings = only_changed(settings_of(values))
-    tables = {name: table for name, table in values.get("datasets", {}).items() if table}
-    return {**settings, **({"datasets": tables} if tables else {})}
+    given = from_dict(RunConfig, _split(_read(file, overrides))[0], "settings")
+    tables = given.model_dump(mode="json", include={"datasets"}, exclude_unset=True).get("datasets", {})
+    told = {name: table for name, table in tables.items() if table}
+    return {**only_changed(settings_of(given)), **({"datasets": told} if told else {})}
 
 
 def inbox_folders(file: Path | None, overrides: list[str]) -> dict[str, Any]:
@@ -86,32 +87,23 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 def as_options(values: Mapping[str, Any]) -> list[str]:
     """Return the ``--set`` options that give a run these settings: one for each that is not the default."""
-    from telltale_core.config import to_dict
+    from telltale_core.config import from_dict
     from telltale_core.stages import CleanseConfig
 
-    return [f"--set={name}={json.dumps(value)}" for name, value in _changed(values, to_dict(CleanseConfig()))]
+    changed = only_changed(from_dict(CleanseConfig, values, "settings"))
+    return [f"--set={name}={json.dumps(value)}" for name, value in _leaves(changed)]
 
 
 def only_changed(config: CleanseConfig) -> dict[str, Any]:
-    """Return the settings that are not the default, by stage: what a deployment's form should show."""
-    from telltale_core.config import to_dict
-    from telltale_core.stages import CleanseConfig
-
-    told: dict[str, Any] = {}
-    for name, value in _changed(to_dict(config), to_dict(CleanseConfig())):
-        *tables, last = name.split(".")
-        inner = told
-        for table in tables:
-            inner = inner.setdefault(table, {})
-        inner[last] = value
-    return told
+    """Return the settings that are not the default, by stage: a deployment keeps these, and follows other defaults."""
+    return config.model_dump(mode="json", exclude_defaults=True)
 
 
-def _changed(values: Mapping[str, Any], defaults: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
+def _leaves(tables: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tables.items():
         if isinstance(value, Mapping):
-            yield from _changed(value, defaults[name], f"{above}{name}.")
-        elif value != defaults[name]:
+            yield from _leaves(value, f"{above}{name}.")
+        else:
             yield f"{above}{name}", value
 
 

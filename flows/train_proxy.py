@@ -7,9 +7,11 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.parameters import Training
 from tasks import policy, redaction
 from tasks.look import look
 from tasks.train import train
+from telltale_core.config import to_dict
 from telltale_core.stages import Record
 
 
@@ -20,7 +22,7 @@ def run_name() -> str:
 
 @flow(name="train-proxy", flow_run_name=run_name)
 @redaction.withholding
-def train_proxy(upstream: dict[str, Any], work: str, settings: dict[str, Any], left_out: str = "") -> Record:
+def train_proxy(upstream: dict[str, Any], work: str, settings: Training, left_out: str = "") -> Record:
     """Return the record of the training on the drop of ``upstream``; it goes on at the last finished epoch.
 
     Args:
@@ -32,4 +34,4 @@ def train_proxy(upstream: dict[str, Any], work: str, settings: dict[str, Any], l
     """
     if left_out:
         return look(upstream, work, left_out)
-    return policy.run(train, upstream, work, settings)
+    return policy.run(train, upstream, work, to_dict(settings))

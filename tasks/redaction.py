@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -62,6 +63,8 @@ def withholding(body: Callable[P, R]) -> Callable[P, R]:
                 raise TelltaleError(f"{type(error).__name__}: {text}") from None
             raise
 
+    # Prefect would look for the names in the hints here, not where the body is
+    run.__signature__ = inspect.signature(body, eval_str=True)  # type: ignore[attr-defined]
     return run
 
 

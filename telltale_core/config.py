@@ -1,30 +1,72 @@
-"""The one configuration of a run: it only nests the stages' own configurations."""
+"""Settings: the base class of every stage's, one sentence for what is wrong with them, tables merged, digests."""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-import types
+import difflib
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from telltale_core.digest import digest_of
 from telltale_core.errors import ConfigError
 
 T = TypeVar("T")
+M = TypeVar("M", bound="Settings")
+MOST_SHOWN = 200
 
 
-def to_dict(config: Any) -> dict[str, Any]:
-    """Return a (nested) configuration dataclass as plain JSON values; tuples become lists."""
-    plain: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            plain[field.name] = to_dict(value)
-        else:
-            plain[field.name] = list(value) if isinstance(value, tuple) else value
-    return plain
+def _for_forms(schema: dict[str, Any]) -> None:
+    """Make of a class's JSON schema what a form shows well: a number that may be unset is a field that may be empty."""
+    schema.pop("description", None)  # speaks to who reads the code
+    for field in schema.get("properties", {}).values():
+        inner = field.get("anyOf", [{}])[0]
+        if inner.get("type") in {"integer", "number"}:
+            del field["anyOf"], field["default"]
+            field.update(inner)
+
+
+class Settings(BaseModel, frozen=True):
+    """Base of all settings: unknown names and values of another type are refused, nothing is bent until it fits."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        field_title_generator=lambda name, _: name.replace("_", " ").capitalize(),
+        json_schema_extra=_for_forms,
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            where = type(self).__name__.removesuffix("Config").lower()
+            raise ConfigError(explained(error, type(self), where)) from None
+
+    # As pydantic's own RootModel has it: what is nested is validated without this constructor, and so keeps its path.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def replace(self, **changes: Any) -> Self:
+        """Return the same settings with these changes, validated like new ones."""
+        return type(self)(**{**dict(self), **changes})
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+ListOf = Annotated[tuple[T, ...], BeforeValidator(_listed)]
+"""Any number of values, as a list where they come from JSON or TOML."""
+
+
+def to_dict(config: Settings) -> dict[str, Any]:
+    """Return settings as plain JSON values; tuples become lists."""
+    return config.model_dump(mode="json")
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,57 +78,106 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "config") -> T:
-    """Return a configuration dataclass made from plain values.
+def from_dict(cls: type[M], values: Mapping[str, Any], where: str = "config") -> M:
+    """Return settings made from plain values.
 
-    Raises :class:`ConfigError` for an unknown setting (naming the known ones), a value of another type, or one that the
-    class's own validation refuses.
+    Raises one :class:`ConfigError` that names each setting that is unknown, of another type or out of range by its
+    whole path, such as ``settings.proxy.epochs``.
     """
-    known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    hints = typing.get_type_hints(cls)
-    made: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in known:
-            raise ConfigError(f"{where}.{name} is not a setting; known settings: {', '.join(sorted(known))}")
-        made[name] = _coerce(hints[name], value, f"{where}.{name}")
-    return cls(**made)
+    try:
+        return cls.model_validate(dict(values) if isinstance(values, Mapping) else values)
+    except ValidationError as error:
+        raise ConfigError(explained(error, cls, where)) from None
 
 
-def _coerce(hint: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        if isinstance(value, hint):
-            return value
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} must be a table of settings, got {value!r}")
-        return from_dict(hint, value, where)
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in args:
-            return None
-        return _coerce(next(arg for arg in args if arg is not type(None)), value, where)
-    if origin is tuple:
-        return _coerce_tuple(args, value, where)
-    if origin is typing.Literal:
-        if not any(value == arg and type(value) is type(arg) for arg in args):  # else 1 would pass for True
-            raise ConfigError(f"{where} must be one of {', '.join(map(repr, args))}, got {value!r}")
-        return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, type) and (not isinstance(value, hint) or (hint is not bool and isinstance(value, bool))):
-        raise ConfigError(f"{where} must be of type {hint.__name__}, got {value!r}")
-    return value
-
-
-def _coerce_tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):  # a str, too, is a sequence: of its letters
-        raise ConfigError(f"{where} must be a list, got {value!r}")
-    if len(hints) == 2 and hints[1] is Ellipsis:
-        hints = (hints[0],) * len(value)
-    if len(value) != len(hints):
-        raise ConfigError(f"{where} must have {len(hints)} elements, got {len(value)}")
-    return tuple(_coerce(hint, each, f"{where}[{i}]") for i, (hint, each) in enumerate(zip(hints, value, strict=True)))
-
-
-def config_digest(config: Any) -> str:
+def config_digest(config: Settings) -> str:
     """Return the digest of a configuration's values, 64 hex digits."""
     return digest_of(to_dict(config))
+
+
+def explained(error: ValidationError, cls: type[BaseModel], where: str) -> str:
+    """Return what is wrong in plain sentences: which setting, what is expected, what was found."""
+    return "; ".join(_sentence(one, cls, where) for one in error.errors(include_url=False))
+
+
+_TYPES = {
+    "int_type": "of type int",
+    "float_type": "of type float",
+    "string_type": "of type str",
+    "bool_type": "of type bool",
+    "tuple_type": "a list",
+    "dict_type": "a table that holds a table for each name, such as [{table}.NAME]",
+    "model_type": "a table of settings, such as [{table}]",
+    "finite_number": "a finite number",
+}
+
+
+def _sentence(error: ErrorDetails, cls: type[BaseModel], where: str) -> str:
+    kind, place, context = error["type"], error["loc"], error.get("ctx", {})
+    path = where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    if kind == "extra_forbidden":
+        return f"{path} is not a setting{_known(str(place[-1]), _at(cls, place[:-1])[1])}"
+    if kind == "value_error":  # of our own validators: "must ..." speaks of the setting itself
+        text = str(context["error"])
+        return f"{path} {text}" if text.startswith("must ") else f"{path}: {text}"
+    found = _shown(error["input"])
+    if kind in _TYPES:
+        return f"{path} must be {_TYPES[kind].format(table='.'.join(map(str, place)) or 'proxy')}, got {found}"
+    if kind == "literal_error":
+        return f"{path} must be one of {context['expected'].replace(' or ', ', ')}, got {found}"
+    if kind == "too_short":
+        return f"{path} must have at least {context['min_length']} elements, got {found}"
+    if kind == "string_too_long":
+        return f"{path} must have at most {context['max_length']} characters, got {len(error['input'])}"
+    if bounds := _bounds(_at(cls, place)[0], context):
+        return f"{path} must be {bounds}, got {found}"
+    return f"{path}: {error['msg']}, got {found}"
+
+
+def _at(cls: type[BaseModel], place: tuple[int | str, ...]) -> tuple[FieldInfo | None, type[BaseModel] | None]:
+    """Return the field at a place of the settings, and the class of the table that stands there, if one does."""
+    field: FieldInfo | None = None
+    model: type[BaseModel] | None = cls
+    for part in place:
+        if model is not None and part in model.model_fields:
+            field = model.model_fields[str(part)]
+            model = _model_in(field.annotation)
+    return field, model
+
+
+def _model_in(hint: Any) -> type[BaseModel] | None:
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint
+    return next((found for each in typing.get_args(hint) if (found := _model_in(each)) is not None), None)
+
+
+def _known(name: str, model: type[BaseModel] | None) -> str:
+    if model is None:
+        return ""
+    names = sorted(model.model_fields)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"{f', did you mean {near[0]}?' if near else ';'} known settings: {', '.join(names)}"
+
+
+def _bounds(field: FieldInfo | None, context: Mapping[str, Any]) -> str:
+    """Return ``>= 1``, ``in [0, 1)`` or ``in 1..64``; empty where the error is of no bound."""
+    names = ("ge", "gt", "le", "lt")
+    if not set(names) & set(context):
+        return ""
+    all_of = (
+        {name: getattr(one, name) for one in field.metadata for name in names if hasattr(one, name)} if field else {}
+    )
+    if not context.items() <= all_of.items():  # of an element of a list
+        all_of = dict(context)
+    low, high = all_of.get("ge", all_of.get("gt")), all_of.get("le", all_of.get("lt"))
+    if low is None or high is None:
+        signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+        return " and ".join(f"{signs[name]} {bound}" for name, bound in all_of.items())
+    if {"ge", "le"} <= set(all_of) and isinstance(low, int) and isinstance(high, int) and high > 1:
+        return f"in {low}..{high}"
+    return f"in {'[' if 'ge' in all_of else '('}{low}, {high}{']' if 'le' in all_of else ')'}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, Literal
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import Field
 
-from telltale_core.config import from_dict, to_dict
+from telltale_core.config import ListOf, Settings, config_digest, from_dict, to_dict
 from telltale_core.drop import DropConfig
+from telltale_core.drop.config import Limits
 from telltale_core.errors import ConfigError
+from telltale_core.proxy import ProxyConfig
 from telltale_core.stages import CleanseConfig
 
+ROOT = Path(__file__).parent.parent
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    flip: Literal["auto", True, False] = "auto"
-    level: Literal[1, 2] = 1
-    names: tuple[str, ...] | None = None
-    size: tuple[int, int] = (1, 1)
-    rates: tuple[float, ...] = ()
+
+class Inner(Settings):
+    width: int | None = Field(default=None, ge=1)
+    share: float = Field(default=0.5, ge=0, lt=1)
+    side: int = Field(default=8, ge=1, le=64)
+
+
+class Example(Settings):
+    mode: Literal["auto", "off"] = "auto"
+    names: ListOf[str] | None = None
+    rates: ListOf[float] = ()
+    sizes: ListOf[Annotated[int, Field(ge=1)]] = Field(default=(1,), min_length=1)
+    inner: Inner = Inner()
 
 
 def test_the_default_settings_survive_a_round_trip() -> None:
@@ -27,9 +38,10 @@ def test_the_default_settings_survive_a_round_trip() -> None:
 
 
 def test_lists_become_tuples_of_their_elements_type() -> None:
-    made = from_dict(Example, {"names": ["cat", "dog"], "size": [2, 3], "rates": [1, 0.5]})
-    assert (made.names, made.size, made.rates) == (("cat", "dog"), (2, 3), (1.0, 0.5))
+    made = from_dict(Example, {"names": ["cat", "dog"], "sizes": [2, 3], "rates": [1, 0.5]})
+    assert (made.names, made.sizes, made.rates) == (("cat", "dog"), (2, 3), (1.0, 0.5))
     assert isinstance(made.rates[0], float)
+    assert to_dict(made)["names"] == ["cat", "dog"]
 
 
 def test_a_text_is_not_a_list_of_its_letters() -> None:
@@ -43,31 +55,169 @@ def test_the_settings_of_a_list_that_may_be_absent_may_be_none() -> None:
 
 @pytest.mark.parametrize("flip", ["auto", True, False])
 def test_a_choice_takes_its_own_values(flip: object) -> None:
-    assert from_dict(Example, {"flip": flip}).flip is flip
+    assert from_dict(ProxyConfig, {"flip": flip}).flip is flip
 
 
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"flip": 1}, r"flip must be one of 'auto', True, False, got 1"),
-        ({"flip": 0.0}, r"flip must be one of"),
-        ({"level": True}, r"level must be one of 1, 2, got True"),
-        ({"level": 1.0}, r"level must be one of 1, 2, got 1\.0"),
-        ({"names": ["cat", 7]}, r"names\[1\] must be of type str, got 7"),
-        ({"names": {"cat": 0}}, r"names must be a list"),
-        ({"size": [1, 2, 3]}, r"size must have 2 elements, got 3"),
-        ({"size": [1, 2.5]}, r"size\[1\] must be of type int, got 2\.5"),
-        ({"size": [1, True]}, r"size\[1\] must be of type int, got True"),
-        ({"rates": ["high"]}, r"rates\[0\] must be of type float"),
-        ({"colour": 1}, r"colour is not a setting; known settings: flip, level"),
+        ({"mode": "of"}, "settings.mode must be one of 'auto', 'off', got 'of'"),
+        ({"mode": True}, "settings.mode must be one of 'auto', 'off', got True"),
+        ({"names": ["cat", 7]}, "settings.names[1] must be of type str, got 7"),
+        ({"names": {"cat": 0}}, "settings.names must be a list, got {'cat': 0}"),
+        ({"rates": ["high"]}, "settings.rates[0] must be of type float, got 'high'"),
+        ({"rates": [float("nan")]}, "settings.rates[0] must be a finite number, got nan"),
+        ({"sizes": [1, 0]}, "settings.sizes[1] must be >= 1, got 0"),
+        ({"sizes": []}, "settings.sizes must have at least 1 elements, got ()"),
+        ({"inner": {"width": True}}, "settings.inner.width must be of type int, got True"),
+        ({"inner": {"width": 2.0}}, "settings.inner.width must be of type int, got 2.0"),
+        ({"inner": {"width": "20"}}, "settings.inner.width must be of type int, got '20'"),
+        ({"inner": {"width": 0}}, "settings.inner.width must be >= 1, got 0"),
+        ({"inner": {"side": 65}}, "settings.inner.side must be in 1..64, got 65"),
+        ({"inner": {"share": 1}}, "settings.inner.share must be in [0, 1), got 1"),
+        ({"inner": {"share": True}}, "settings.inner.share must be of type float, got True"),
+        ({"inner": 3}, "settings.inner must be a table of settings, such as [inner], got 3"),
+        (
+            {"inner": {"widht": 1}},
+            "settings.inner.widht is not a setting, did you mean width? known settings: share, side, width",
+        ),
+        ({"colour": 1}, "settings.colour is not a setting; known settings: inner, mode, names, rates, sizes"),
+        (
+            {"mode": 1, "inner": {"side": 0}},
+            "settings.mode must be one of 'auto', 'off', got 1; settings.inner.side must be in 1..64, got 0",
+        ),
     ],
 )
-def test_values_of_another_type_are_refused(values: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
-        from_dict(Example, values)
+def test_what_is_wrong_is_said_with_its_whole_path_what_is_expected_and_what_was_found(
+    values: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_dict(Example, values, "settings")
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"drop": {"input_column": "a", "input_columns": ["b"]}},
+            "settings.drop: give input_column or input_columns, not",
+        ),
+        (
+            {"drop": {"label_column": "a", "target_column": "b"}},
+            "settings.drop: give one of label_column, target_column",
+        ),
+        ({"drop": {"num_classes": 3, "label_names": ["a", "b"]}}, "num_classes is 3, but label_names has 2 names"),
+        ({"drop": {"label_names": ["a", "a"]}}, "settings.drop.label_names must be different, non-empty texts"),
+        ({"drop": {"modality": "smell"}}, "settings.drop.modality: modality 'smell' is not known"),
+        ({"drop": {"accept_loss": ["alpa"]}}, "settings.drop.accept_loss[0] must be one of resized, alpha"),
+        ({"drop": {"also_labels": ["a"], "label_column": "a"}}, "also_labels must name different columns, and not the"),
+        ({"drop": {"limits": {"max_rows": 0}}}, "settings.drop.limits.max_rows must be > 0, got 0"),
+        ({"proxy": {"seed": 2**32 - 1, "members": 2}}, "settings.proxy: seed must be in [0, 2**32 - members], got"),
+        ({"spectrum": {"start": 0.5, "stop": 0.4}}, "settings.spectrum: start must be less than stop, got 0.5 and 0.4"),
+        ({"verdict": {"dimensions": [4, 65]}}, "settings.verdict.dimensions[1] must be <= 64, got 65"),
+        ({"verdict": {"with_history": 2}, "drop": {"also_labels": ["a"]}}, "settings: verdict.with_history joins one"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_named_with_the_cure(values: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        from_dict(CleanseConfig, values, "settings")
+
+
+def test_settings_made_in_a_notebook_are_refused_by_the_name_of_their_stage() -> None:
+    with pytest.raises(ConfigError, match=r"^proxy\.epochs must be >= 1, got 0$"):
+        ProxyConfig(epochs=0)
+    with pytest.raises(ConfigError, match=r"^proxy\.epoch is not a setting, did you mean epochs\?"):
+        ProxyConfig().replace(epoch=3)
+    assert ProxyConfig(epochs=2).replace(seed=1) == ProxyConfig(epochs=2, seed=1)
 
 
 @pytest.mark.parametrize("flip", [1, 0])
 def test_the_proxy_takes_no_number_for_flip(flip: int) -> None:
     with pytest.raises(ConfigError, match=r"flip must be one of"):
         from_dict(CleanseConfig, {"proxy": {"flip": flip}})
+
+
+def table_of(readme: str, heading: str) -> list[list[str]]:
+    """The rows of the first table below a heading of a package's README, a list of cells each."""
+    text = (ROOT / "telltale_core" / readme / "README.md").read_text(encoding="utf-8").split(heading, 1)[1]
+    rows = re.search(r"\n((?:\|.*\n)+)", text)
+    assert rows is not None
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[1].splitlines()[2:]]
+
+
+def test_the_tables_of_settings_in_the_readmes_are_those_of_the_models() -> None:
+    named = [
+        name for row in table_of("proxy", "## Settings (`ProxyConfig`)") for name in re.findall(r"`(\w+)`", row[0])
+    ]
+    assert sorted(named) == sorted(ProxyConfig.model_fields)
+    units = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "Hz": 1, "": 1}
+    limits = {
+        name: int(amount.replace(",", "")) * units[unit]
+        for row in table_of("drop", "\n## Limits\n")
+        for name, (amount, unit) in zip(
+            re.findall(r"`(\w+)`", row[0]), re.findall(r"(\d[\d,]*\d|\d)(?: (\w+))?", row[1]), strict=True
+        )
+    }
+    assert limits == to_dict(Limits())
+
+
+CHANGED: dict[str, Any] = {
+    "drop": {
+        "label_names": ["cat", "dog"], "input_columns": ["a"], "num_classes": 2, "also_labels": ["x"],
+        "accept_loss": ["alpha"], "limits": {"max_rows": 7}, "max_seconds": 3, "image_size": 32,
+    },
+    "proxy": {"lr": 1, "epochs": 20, "record": ["norms", "logits"], "clip": 2, "flip": False, "weight_decay": 0},
+    "spectrum": {"start": 0, "whitening": 1},
+    "verdict": {"dimensions": [4, 6], "min_ratio": 2},
+    "report": {"cluster_picture": "tsne"},
+    "publish": {"unread": "keep"},
+}  # fmt: skip
+WHOLE = (
+    "19ac696711fe798065ffd9d6a850efac62b7891b16d44fb8971fddc84cc91727",
+    "8b6f6e855572e983d100aa04de2a71ef5cd3725166726e60248cf403b7973466",
+)
+BY_STAGE = {
+    "drop": (
+        "8b2596fd3e392e8b2c4d4c669a08a973c46bf3bc3319740d6bf7bf0207509fdb",
+        "f3bc3910c0f5d12c7f934bb7c9d2feeba4293bea52d4833b8fe9fb4268bc55ab",
+    ),
+    "proxy": (
+        "efb5893fda6c4489e30a2d984f07b100fee12b9d3f628a2990e08453f7cc8423",
+        "b18cee5efffc478af9bbb84e17b9ffd3a1e94142717a2cc20aabc0c379fbdb73",
+    ),
+    "spectrum": (
+        "9d40f93183aa273946b744b1717dd55c4ca1122d967a6e52e3899355d5715fb3",
+        "15ef0c03fce6c393379861b1943ae28673c0f6b6761bbfaaa6dd74a72fdb33c4",
+    ),
+    "verdict": (
+        "54a0868c429710ef5d99843bd5ffe4330e8476d79e6202b980417eecea5f6424",
+        "7803e70492002e8352a31d2c7c9cb4e8874cf216d848caadd05bdee4bf135c65",
+    ),
+    "report": (
+        "b3b9efceadd17ef39b7e1e3070d86ae247f814613136aca53184f30f67534c9e",
+        "31d22591b6888d9d50e1820846d0d6dcafcd4dca0d82bd1925a2cfd8acc52dbb",
+    ),
+    "publish": (
+        "14d4e20b125e353451cffdfbdfdc67814cb36c85854c7980585dbf720124ae24",
+        "ecedc9b81d4056c18717f7c78625d7c70ff3f07430389944f64f9f49dd3fcf76",
+    ),
+}
+RECIPES = {
+    "image": "a98634bf44bbafbfe8f9a1a63a6844a150f432be436a4483b69e82e4596500a2",
+    "audio": "6cfe9d536c6eb4791e5a8876c10dcee41f88e0bb45f9e55efe6a9dd7f7f9745e",
+    "text": "ba6ab67647710f6a00b9661ce7467e4d50b6823add5bf3baa1b734f5ad403a14",
+    "table": "d4471a7c2b07dd7b5d849956faa7d61da375ed49dc3683416b071b375144761d",
+    "open": "0e3c187ff7b9b149c97906cb482ea9e3d317f11140359ac09076a38674f17d03",
+    "changed": "6bcc2b57e719cd5247090a3a30bc2d3df4c2945b30138deeb18dce34743fddbc",
+}
+
+
+def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() -> None:
+    default, changed = CleanseConfig(), from_dict(CleanseConfig, CHANGED, "settings")
+    found = {name: (config_digest(value), config_digest(getattr(changed, name))) for name, value in default}
+    assert found == BY_STAGE
+    assert (config_digest(default), config_digest(changed)) == WHOLE
+    recipes = {kind: default.proxy.settled(kind).recipe_digest() for kind in ("image", "audio", "text", "table")}
+    recipes |= {"open": default.proxy.recipe_digest(), "changed": changed.proxy.recipe_digest()}
+    assert recipes == RECIPES

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("telltale_core", "tasks", "flows", "deployments")
 CORE_MAY_IMPORT = {
     "numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "torch", "torchvision", "fsspec", "PIL", "safetensors",
-    "matplotlib", "jinja2", "markupsafe", "confusable_homoglyphs",
+    "matplotlib", "jinja2", "markupsafe", "confusable_homoglyphs", "pydantic", "pydantic_core",
 }  # fmt: skip
 OPTIONAL = {"soundfile", "tokenizers", "transformers"}  # extras of one modality, never imported at the top of a module
 CORE = (

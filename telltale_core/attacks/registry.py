@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pydantic import InstanceOf, create_model
 
 from telltale_core.attacks.adaptive_blend import AdaptiveBlend
 from telltale_core.attacks.adaptive_patch import AdaptivePatch
@@ -34,7 +37,7 @@ from telltale_core.attacks.tone import Tone
 from telltale_core.attacks.untargeted import Untargeted
 from telltale_core.attacks.varied_strength import VariedStrength
 from telltale_core.attacks.wanet import WaNet
-from telltale_core.config import from_dict
+from telltale_core.config import ListOf, Settings, from_dict
 from telltale_core.errors import ConfigError
 
 _CLASSES: tuple[type[Attack], ...] = (
@@ -42,6 +45,7 @@ _CLASSES: tuple[type[Attack], ...] = (
     AdaptivePatch, AllToAll, Untargeted, Several, Mislabel, Cover, Camouflage, VariedStrength,
     Tone, Noise, RareWord, CleanWord, Sentence, Combination,
 )  # fmt: skip
+PLAIN = (int, float, str, bool, Path, types.NoneType)
 ATTACKS: dict[str, type[Attack]] = {cls.name: cls for cls in _CLASSES}
 
 
@@ -56,9 +60,33 @@ def make_attack(name: str, **params: Any) -> Attack:
         raise ConfigError(f"{name!r} is not an attack; known attacks: {', '.join(sorted(ATTACKS))}")
     cls = ATTACKS[name]
     hints = typing.get_type_hints(cls)
-    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    values = {key: _value(hints[key], value) if key in known else value for key, value in params.items()}
-    return from_dict(cls, values, name)
+    return cls(**_checked(cls, {key: _value(hints.get(key), value) for key, value in params.items()}, name))
+
+
+class _Parameters(Settings, frozen=True, arbitrary_types_allowed=True):
+    """Base of the check of an attack's parameters; what they mean and their ranges, the attack itself checks."""
+
+
+def _checked(cls: type[Attack], values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return parameters of their types; :class:`ConfigError` for an unknown one, or one of another type."""
+    hints = typing.get_type_hints(cls)
+    fields: dict[str, Any] = {
+        field.name: (_checkable(hints[field.name]), None)
+        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+    }
+    made = from_dict(create_model(name, __base__=_Parameters, **fields), values, name)
+    return {key: getattr(made, key) for key in values}
+
+
+def _checkable(hint: Any) -> Any:
+    """Return the hint as settings have it: a list for a tuple, and of what is no plain value only its class."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return ListOf[_checkable(args[0])]  # type: ignore[misc]
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(_checkable(each) for each in args)]  # noqa: UP007 - of a tuple
+    plain = origin is typing.Literal or hint in PLAIN
+    return hint if plain else InstanceOf[origin or hint]  # type: ignore[misc]
 
 
 def _value(hint: Any, value: Any) -> Any:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from telltale_core.config import to_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop.demo import DIGITS_PROXY
 from telltale_core.errors import ConfigError
@@ -38,7 +37,7 @@ class Case:
 
     def key(self) -> str:
         """Return the case's name in the caches, 16 hex digits; another version of an attack is another case."""
-        return digest_of({**to_dict(self), "code": code_version(["attacks"])})[:16]
+        return digest_of({**asdict(self), "code": code_version(["attacks"])})[:16]
 
     def __str__(self) -> str:
         return f"{self.data} {self.attack} {self.rate:.2%} target {self.target} seed {self.seed} {self.model}"

@@ -12,7 +12,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +278,7 @@ def _kept(verdict_dir: Path, ids: Sequence[str], data: Samples) -> Samples:
 def _named(bench: Bench, case: Case, made: Poisoned) -> dict[str, Any]:
     return {
         "suite": bench.suite.name,
-        **{name: value for name, value in to_dict(case).items() if name not in ("params", "proxy")},
+        **{name: value for name, value in asdict(case).items() if name not in ("params", "proxy")},
         "params": json.dumps(dict(case.params), sort_keys=True),
         "samples": len(made.data),
         "cover": int(made.cover.sum()),

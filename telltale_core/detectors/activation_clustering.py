@@ -7,7 +7,7 @@ algorithm 1 and section 4.2 (the three ways to decide which class is poisoned).
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -125,7 +125,8 @@ class ActivationClustering(Detector):
     def _exclusionary(self, evidence: Evidence, left_out: NDArray[np.int64], label: int) -> float:
         """Return own label over most frequent other label among the predictions of a model that never saw them."""
         kept = np.setdiff1d(np.arange(len(evidence)), left_out)
-        config = replace(the(evidence.retraining), seed=the(evidence.retraining).seed + self.seed + 1 + label)
+        config = the(evidence.retraining)
+        config = config.replace(seed=config.seed + self.seed + 1 + label)
         inputs, labels, classes = the(evidence.inputs), the(evidence.labels), evidence.num_classes or 0
         model = fit(inputs[kept], labels[kept], classes, config, modality=evidence.modality)
         votes = np.bincount(model.predict(the(evidence.inputs)[left_out]), minlength=evidence.num_classes or 0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from telltale_core.config import from_dict
+from pydantic import AfterValidator, Field, model_validator
+
+from telltale_core.config import ListOf, Settings, from_dict
 from telltale_core.drop.losses import WORDS
 from telltale_core.errors import ConfigError
 from telltale_core.modality import modalities, modality_named
@@ -25,8 +26,7 @@ MAX_TOML_BYTES = 1 << 16
 MAX_DESCRIPTION = 2_000
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Settings, frozen=True):
     """Bounds that hold before anything is decoded or loaded; units are in the names.
 
     ``max_decoded_row_bytes`` is of one row in memory: what its cells unpack to, or the objects that a line becomes.
@@ -34,141 +34,193 @@ class Limits:
     nothing; they only end what the other limits let through.
     """
 
-    max_files: int = 2_000_000
-    max_drop_bytes: int = 256 << 30
-    max_rows: int = 5_000_000
-    max_columns: int = 1_000
-    max_classes: int = 10_000
-    max_pixels: int = 25_000_000
-    max_side: int = 65_535
-    max_media_bytes: int = 20 << 20
-    max_text_chars: int = 100_000
-    max_word_chars: int = 10_000
-    max_row_bytes: int = 32 << 20
-    max_decoded_row_bytes: int = 128 << 20
-    max_sample_bytes: int = 32 << 20
-    max_field_bytes: int = 128 << 10
-    max_id_chars: int = 256
-    max_row_group_bytes: int = 1 << 30
-    max_rejected_raw_bytes: int = 256 << 10
-    max_audio_s: int = 600
-    max_channels: int = 8
-    max_sample_rate: int = 384_000
-    max_audio_values: int = 120_000_000
-    max_sample_cpu_s: int = 60
-    max_drop_cpu_s: int = 86_400
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value < 1:
-                raise ConfigError(f"limits.{field.name} must be > 0, got {value}")
+    max_files: int = Field(default=2_000_000, gt=0, description="Files of a drop.")
+    max_drop_bytes: int = Field(default=256 << 30, gt=0, description="Bytes of a drop, as files and unpacked.")
+    max_rows: int = Field(default=5_000_000, gt=0, description="Rows of a drop.")
+    max_columns: int = Field(default=1_000, gt=0, description="Columns of a table.")
+    max_classes: int = Field(default=10_000, gt=0, description="Classes of a drop.")
+    max_pixels: int = Field(default=25_000_000, gt=0, description="Pixels of an image, as its header states.")
+    max_side: int = Field(default=65_535, gt=0, description="Pixels of an image's longer side.")
+    max_media_bytes: int = Field(default=20 << 20, gt=0, description="Bytes of one file of an image or a recording.")
+    max_text_chars: int = Field(default=100_000, gt=0, description="Characters of a text.")
+    max_word_chars: int = Field(default=10_000, gt=0, description="Characters of a text without a blank between them.")
+    max_row_bytes: int = Field(default=32 << 20, gt=0, description="Bytes of a line, or of a row of a .npy file.")
+    max_decoded_row_bytes: int = Field(default=128 << 20, gt=0, description="Bytes that a row takes in memory.")
+    max_sample_bytes: int = Field(default=32 << 20, gt=0, description="Bytes of one packed sample.")
+    max_field_bytes: int = Field(default=128 << 10, gt=0, description="Bytes of a field other than the media.")
+    max_id_chars: int = Field(default=256, gt=0, description="Characters of an id.")
+    max_row_group_bytes: int = Field(
+        default=1 << 30, gt=0, description="Bytes of a row group of a Parquet file, decoded."
+    )
+    max_rejected_raw_bytes: int = Field(
+        default=256 << 10, gt=0, description="Bytes of a rejected row that are kept as evidence."
+    )
+    max_audio_s: int = Field(default=600, gt=0, description="Seconds of a recording, as its header states.")
+    max_channels: int = Field(default=8, gt=0, description="Channels of a recording.")
+    max_sample_rate: int = Field(default=384_000, gt=0, description="Hertz of a recording.")
+    max_audio_values: int = Field(default=120_000_000, gt=0, description="Values of a recording in all its channels.")
+    max_sample_cpu_s: int = Field(default=60, gt=0, description="Seconds of processor time for one sample.")
+    max_drop_cpu_s: int = Field(default=86_400, gt=0, description="Seconds of processor time for a drop.")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
+def _printable(name: str) -> str:
+    if not name.isprintable() or not 1 <= len(name) <= 200:
+        raise ValueError("must be 1..200 printable characters")
+    return name
+
+
+def _registered(modality: str) -> str:
+    modality_named(modality)
+    return modality
+
+
+def _different_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
+    if not columns or len(set(columns)) != len(columns):
+        raise ValueError(f"must name different columns, got {columns!r}")
+    return columns
+
+
+def _different_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names) or not all(names):
+        raise ValueError("must be different, non-empty texts")
+    return names
+
+
+Columns = Annotated[ListOf[str], AfterValidator(_different_columns)]
+
+
+class Declared(Settings, frozen=True):
     """What may be said about a drop instead of being inferred; ``None`` means infer it.
 
-    ``id_column=""`` says that no column is an id (ids then come from the content). ``files`` is a shell pattern that
-    selects among the data files (``"train-*.parquet"``). ``modality`` is the name of a registered one. What stands
-    after ``label_names`` is of one modality alone: ``image_size`` is the side of the square that images are packed at,
-    ``sample_rate`` in Hz and ``max_seconds`` are what recordings are packed at and cut to, ``max_tokens`` bounds the
-    length that texts are packed at, ``vocabulary`` the number of subwords learnt from them.
+    What stands after ``label_names`` is of one modality alone.
     """
 
-    name: str | None = None
-    description: str | None = None
-    format: Format | None = None
-    files: str | None = None
-    modality: str | None = None
-    task: Literal["classification", "regression", "multilabel"] | None = None
-    id_column: str | None = None
-    input_column: str | None = None
-    input_columns: tuple[str, ...] | None = None
-    label_column: str | None = None
-    target_column: str | None = None
-    label_columns: tuple[str, ...] | None = None
-    target_columns: tuple[str, ...] | None = None
-    num_classes: int | None = None
-    label_names: tuple[str, ...] | None = None
-    image_size: int | None = None
-    sample_rate: int | None = None
-    max_seconds: float | None = None
-    max_tokens: int | None = None
-    vocabulary: int | None = None
+    name: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None, description="What the drop is called; unset: as its folder."
+    )
+    description: str | None = Field(
+        default=None, max_length=MAX_DESCRIPTION, description="What the drop is, in the contributor's words."
+    )
+    format: Format | None = Field(default=None, description="How the files are laid out; unset: inferred.")
+    files: str | None = Field(
+        default=None, description="Pattern that selects among the data files, such as train-*.parquet; unset: all."
+    )
+    modality: Annotated[str, AfterValidator(_registered)] | None = Field(
+        default=None,
+        title="Kind of data",
+        description="image, audio, text, table or a registered one; unset: inferred.",
+    )
+    task: Literal["classification", "regression", "multilabel"] | None = Field(
+        default=None, description="What the labels are for; unset: inferred."
+    )
+    id_column: str | None = Field(
+        default=None, description="Column of the ids; unset: inferred; empty: none, ids then come from the content."
+    )
+    input_column: str | None = Field(default=None, description="Column that is learnt from; unset: inferred.")
+    input_columns: Columns | None = Field(
+        default=None, description="Columns of a table that are learnt from, in place of a single one."
+    )
+    label_column: str | None = Field(default=None, description="Column of the classes; unset: inferred.")
+    target_column: str | None = Field(
+        default=None, description="Column of the numbers to be predicted; unset: inferred."
+    )
+    label_columns: Columns | None = Field(default=None, description="Columns of yes or no, one a class (multilabel).")
+    target_columns: Columns | None = Field(default=None, description="Columns of numbers, predicted together.")
+    num_classes: int | None = Field(
+        default=None, ge=2, title="Number of classes", description="How many classes there are; unset: inferred."
+    )
+    label_names: Annotated[ListOf[str], AfterValidator(_different_names)] | None = Field(
+        default=None, title="Names of the classes", description="In the order of their numbers; unset: inferred."
+    )
+    image_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_SIDE,
+        description="Side in pixels of the square that images are packed at; unset: by the images.",
+    )
+    sample_rate: int | None = Field(
+        default=None, ge=1_000, le=384_000, description="Hertz that recordings are packed at; unset: by the recordings."
+    )
+    max_seconds: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=MAX_SECONDS,
+        description="Seconds that recordings are cut to; unset: by the recordings.",
+    )
+    max_tokens: int | None = Field(
+        default=None, ge=2, le=MOST_TOKENS, description="Tokens that texts are packed at; unset: by the texts."
+    )
+    vocabulary: int | None = Field(
+        default=None,
+        ge=VOCABULARIES[0],
+        le=VOCABULARIES[1],
+        description="Number of subwords that are learnt from the texts; unset: by the texts.",
+    )
 
-    def __post_init__(self) -> None:
-        if self.num_classes is not None and self.num_classes < 2:
-            raise ConfigError(f"num_classes must be >= 2, got {self.num_classes}")
-        if self.image_size is not None and not 1 <= self.image_size <= MAX_SIDE:
-            raise ConfigError(f"image_size must be in 1..{MAX_SIDE}, got {self.image_size}")
-        if self.sample_rate is not None and not 1_000 <= self.sample_rate <= 384_000:
-            raise ConfigError(f"sample_rate must be in 1000..384000 Hz, got {self.sample_rate}")
-        if self.max_seconds is not None and not 0.01 <= self.max_seconds <= MAX_SECONDS:
-            raise ConfigError(f"max_seconds must be in 0.01..{MAX_SECONDS}, got {self.max_seconds}")
-        if self.max_tokens is not None and not 2 <= self.max_tokens <= MOST_TOKENS:
-            raise ConfigError(f"max_tokens must be in 2..{MOST_TOKENS}, got {self.max_tokens}")
-        if self.vocabulary is not None and not VOCABULARIES[0] <= self.vocabulary <= VOCABULARIES[1]:
-            raise ConfigError(f"vocabulary must be in {VOCABULARIES[0]}..{VOCABULARIES[1]}, got {self.vocabulary}")
-        names = self.label_names
-        if names is not None and (len(set(names)) != len(names) or not all(isinstance(n, str) and n for n in names)):
-            raise ConfigError("label_names must be different, non-empty texts")
-        if names is not None and self.num_classes not in {None, len(names)}:
-            raise ConfigError(f"num_classes is {self.num_classes}, but label_names has {len(names)} names")
-        if self.name is not None and (not self.name.isprintable() or not 1 <= len(self.name) <= 200):
-            raise ConfigError("name must be 1..200 printable characters")
-        if self.description is not None and len(self.description) > MAX_DESCRIPTION:
-            raise ConfigError(f"description must have at most {MAX_DESCRIPTION} characters")
-        if self.modality is not None:
-            modality_named(self.modality)
+    @model_validator(mode="after")
+    def _one_answer_each(self) -> Self:
+        if self.label_names is not None and self.num_classes not in {None, len(self.label_names)}:
+            raise ValueError(f"num_classes is {self.num_classes}, but label_names has {len(self.label_names)} names")
         if self.input_column is not None and self.input_columns is not None:
-            raise ConfigError("give input_column or input_columns, not both")
+            raise ValueError("give input_column or input_columns, not both")
         given = [name for name in VALUE_SETTINGS if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ConfigError(f"give one of {', '.join(VALUE_SETTINGS)}, got {' and '.join(given)}")
-        for name in ("input_columns", "label_columns", "target_columns"):
-            columns = getattr(self, name)
-            if columns is not None and (not columns or len(set(columns)) != len(columns)):
-                raise ConfigError(f"{name} must name different columns, got {columns!r}")
+            raise ValueError(f"give one of {', '.join(VALUE_SETTINGS)}, got {' and '.join(given)}")
+        return self
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DropConfig(Declared):
-    """Settings of the ingest stage: what is declared about the drop, limits, and the rule for duplicates.
+def _cause(word: str) -> str:
+    if word not in WORDS:
+        raise ValueError(f"must be one of {', '.join(WORDS)}, got {word!r}")
+    return word
 
-    ``duplicates``: rows with the same bytes and value under two ids are legal and kept (``"keep"``), or the later ones
-    are rejected (``"reject"``). A repeated *id* is always rejected. ``also_inputs`` and ``also_labels``: further
-    columns that are judged, too, each input with each label, by a reading and a proxy of its own. ``fold_classes``:
-    spellings of a class that differ in normal form, invisible characters or blanks are one class, and what else looks
-    alike is asked about (``"safe"``); all that look alike are one class (``"all"``); every spelling is a class of its
-    own (``"exact"``). ``accept_loss`` names losses of information that need no person
-    (:mod:`telltale_core.drop.losses`). ``largest_image`` is the side up to which images keep their size where
-    ``image_size`` is not given, 64 for ``None``.
-    """
 
-    accept_loss: tuple[str, ...] | None = None
-    largest_image: int | None = None
-    duplicates: Literal["keep", "reject"] = "keep"
-    also_inputs: tuple[str, ...] = ()
-    also_labels: tuple[str, ...] = ()
-    fold_classes: Literal["exact", "safe", "all"] = "safe"
-    limits: Limits = Limits()
+Causes = ListOf[Annotated[str, AfterValidator(_cause), Field(json_schema_extra={"enum": list(WORDS)})]]
 
-    def __post_init__(self) -> None:
-        Declared.__post_init__(self)
-        if self.duplicates not in {"keep", "reject"}:
-            raise ConfigError(f'duplicates must be "keep" or "reject", got {self.duplicates!r}')
+
+class DropConfig(Declared, frozen=True):
+    """Settings of the ingest stage: what is declared about the drop, limits, and the rule for duplicates."""
+
+    accept_loss: Causes | None = Field(
+        default=None,
+        title="Losses that need no person",
+        description="Losses of information in packing that are taken as they are, without a question.",
+    )
+    largest_image: int | None = Field(
+        default=None,
+        ge=32,
+        le=MAX_SIDE,
+        description="Side in pixels up to which images keep their size where image_size is not set; unset: 64, and 224 "
+        "where a GPU trains.",
+    )
+    duplicates: Literal["keep", "reject"] = Field(
+        default="keep",
+        description="Rows with the same bytes and label under two ids: all are kept, or the later ones are rejected. A "
+        "repeated id is always rejected.",
+    )
+    also_inputs: ListOf[str] = Field(
+        default=(), description="Further columns that are judged as inputs, each with a reading and a proxy of its own."
+    )
+    also_labels: ListOf[str] = Field(
+        default=(), description="Further columns that are judged as labels, each with a reading and a proxy of its own."
+    )
+    fold_classes: Literal["exact", "safe", "all"] = Field(
+        default="safe",
+        title="Spellings of a class",
+        description="safe: spellings that differ in normal form, invisible characters or blanks are one class, what "
+        "else looks alike is asked about. all: all that look alike are one class. exact: each is a class of its own.",
+    )
+    limits: Limits = Field(
+        default=Limits(), title="Limits of a drop", description="Bounds that hold before anything is decoded or loaded."
+    )
+
+    @model_validator(mode="after")
+    def _other_columns(self) -> Self:
         for name, own in (("also_inputs", self.input_column), ("also_labels", self.label_column)):
             columns = getattr(self, name)
             if len(set(columns)) != len(columns) or own in columns:
-                raise ConfigError(f"{name} must name different columns, and not the one that is read, got {columns!r}")
-        if self.largest_image is not None and not 32 <= self.largest_image <= MAX_SIDE:
-            raise ConfigError(f"largest_image must be in 32..{MAX_SIDE}, got {self.largest_image}")
-        for word in self.accept_loss or ():
-            if word not in WORDS:
-                raise ConfigError(f"accept_loss may hold {', '.join(WORDS)}; got {word!r}")
-        if self.fold_classes not in {"exact", "safe", "all"}:
-            raise ConfigError(f'fold_classes must be "exact", "safe" or "all", got {self.fold_classes!r}')
+                raise ValueError(f"{name} must name different columns, and not the one that is read, got {columns!r}")
+        return self
 
 
 def declared_by_toml(text: bytes | None) -> Declared:
@@ -186,8 +238,7 @@ def declared_by_toml(text: bytes | None) -> Declared:
 
 def said(declared: Declared) -> dict[str, Any]:
     """Return the fields of :class:`Declared` that are set, and nothing else."""
-    found = {field.name: getattr(declared, field.name) for field in dataclasses.fields(Declared)}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in declared if name in Declared.model_fields and value is not None}
 
 
 def check_settings(config: Declared, modality: str) -> None:

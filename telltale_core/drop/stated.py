@@ -51,7 +51,7 @@ def obeying(config: DropConfig, stated: Declared) -> DropConfig:
     known, gaps = said(config), beyond(stated, config)
     names = {name: value for name, value in said(stated).items() if name in NAMES and name not in known}
     try:
-        return dataclasses.replace(config, **names, **gaps)
+        return config.replace(**names, **gaps)
     except ConfigError as error:
         raise ConfigError(f"settings contradict drop.toml: {error}") from error
 
@@ -62,7 +62,7 @@ def find_roles_named(columns: list[Column], config: DropConfig, stated: Declared
     if config.id_column is not None or stated.id_column in {None, roles.id or ""}:
         return roles, []
     if stated.id_column not in {*roles.inputs, *roles.values}:
-        named = find_roles(columns, dataclasses.replace(config, id_column=stated.id_column))
+        named = find_roles(columns, config.replace(id_column=stated.id_column))
         if (named.inputs, named.values) == (roles.inputs, roles.values):
             return named, []
     text = (
@@ -86,11 +86,11 @@ def find_task_named(
         if plain.label_names == names:
             return plain, []
         if config.num_classes in {None, len(names)} and _same_classes(plain, roles, names):
-            return decide_task(survey, roles, dataclasses.replace(config, label_names=names, num_classes=None)), []
+            return decide_task(survey, roles, config.replace(label_names=names, num_classes=None)), []
     except BadInput:
         if plain is not None:
             raise
-        return decide_task(survey, roles, dataclasses.replace(config, label_names=names)), []
+        return decide_task(survey, roles, config.replace(label_names=names)), []
     found = "a regression" if plain.label_names is None and plain.num_classes is None else "the drop's own classes"
     own = f" {shown(list(plain.label_names), 120)}" if plain.label_names else ""
     text = f"drop.toml names the classes {shown(list(names), 120)}; the drop was read by {found}{own}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from telltale_core.config import to_dict
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticKnownError
+
+from telltale_core.config import ListOf, Settings, to_dict
 from telltale_core.digest import digest_of
-from telltale_core.errors import ConfigError
 from telltale_core.modality import modality_named
 from telltale_core.modality.local_model import by_content
 
@@ -20,77 +19,106 @@ RECORDABLE = ("features", "maps", "norms", "logits")
 _MEANS = ("workers", "deadline_s", "memory_limit_bytes")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyConfig:
+def _no_number(value: Any) -> Any:
+    """Refuse 1 and 0, which a choice would take for true and false."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise PydanticKnownError("literal_error", {"expected": "'auto', True or False"})
+    return value
+
+
+class ProxyConfig(Settings, frozen=True):
     """How a proxy is trained. The default learns whatever shortcut is in the data and shows it; see the room's README.
 
-    ``None`` is the modality's own: :meth:`settled` says what that comes to. ``members`` proxies are trained with seeds
-    ``seed``, ``seed + 1``, ...; ``lr_hold`` is the share of the run at the full rate before the linear decay; ``flip``
-    mirrors half of each batch ("auto": colour images of 24 pixels and more, unless the task is regression: a target may
-    have a side); ``regression_loss`` is the cross-entropy over ranges of targets, or of each sample's error on its
-    scaled target; ``clip`` is the largest norm of a step's gradient (of errors the modality's own, else none);
-    ``threads`` a process and ``workers`` processes at a time are found by themselves where 0.
+    ``None`` is the modality's own: :meth:`settled` says what that comes to.
     """
 
-    model: str = "auto"
-    width: int | None = None
-    epochs: int | None = None
-    snapshots_per_epoch: int | None = None
-    members: int = 1
-    lr: float | None = None
-    lr_hold: float | None = None
-    batch_size: int | None = None
-    momentum: float | None = None
-    weight_decay: float | None = None
-    clip: float | None = None
-    flip: Literal["auto", True, False] = "auto"
-    regression_loss: Literal["ranges", "squared", "absolute", "huber"] = "ranges"
-    seed: int = 0
-    device: str = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    threads: int = 0
-    workers: int = 0
-    compile: bool = False
-    deadline_s: float | None = None
-    memory_limit_bytes: int | None = None
-    record: tuple[str, ...] = ()
-    """What is recorded of every sample besides its losses: any of features, maps, norms, logits."""
+    model: str = Field(
+        default="auto",
+        description="The net: auto, small_cnn, resnet18, vgg16, text_cnn, text_transformer, mlp, hf:/path/to/a/model, "
+        "or a registered one.",
+    )
+    width: int | None = Field(
+        default=None, ge=1, description="Channels or units of the net's first stage; unset: by the kind of data."
+    )
+    epochs: int | None = Field(
+        default=None, ge=1, description="How often every sample is learnt; unset: by the kind of data."
+    )
+    snapshots_per_epoch: int | None = Field(
+        default=None, ge=1, description="How often in an epoch every loss is logged; unset: by the kind of data."
+    )
+    members: int = Field(
+        default=1, ge=1, title="Proxies", description="How many proxies are trained, with the seeds seed, seed + 1, ..."
+    )
+    lr: float | None = Field(
+        default=None, gt=0, title="Learning rate", description="The full learning rate; unset: by the kind of data."
+    )
+    lr_hold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        title="Share at the full learning rate",
+        description="Share of the run at the full rate before it falls to nothing; unset: by the kind of data.",
+    )
+    batch_size: int | None = Field(
+        default=None, ge=2, description="Samples a step; a small drop gets smaller batches. Unset: by the kind of data."
+    )
+    momentum: float | None = Field(
+        default=None, ge=0, lt=1, description="Momentum of the descent; unset: by the kind of data."
+    )
+    weight_decay: float | None = Field(
+        default=None, ge=0, description="How strongly weights are drawn to zero; unset: by the kind of data."
+    )
+    clip: float | None = Field(
+        default=None,
+        gt=0,
+        title="Largest gradient",
+        description="Largest norm of a step's gradient; unset: that of the kind of data for errors of a "
+        "regression, else none.",
+    )
+    flip: Annotated[Literal["auto", True, False], BeforeValidator(_no_number)] = Field(
+        default="auto",
+        title="Mirror",
+        description="Mirror half of each batch. auto: colour images of 24 pixels and more, not in regression, where a "
+        "target may have a side.",
+    )
+    regression_loss: Literal["ranges", "squared", "absolute", "huber"] = Field(
+        default="ranges",
+        description="ranges: cross-entropy over ranges of targets. squared, absolute, huber: of each sample's error on "
+        "its scaled target.",
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the first proxy.")
+    device: str = Field(default="auto", description="Where it is trained: auto, cpu, cuda, cuda:1, ...")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto: bfloat16 where the chip computes it natively, else float32."
+    )
+    threads: int = Field(default=0, ge=0, description="Threads of a process; 0: found by itself.")
+    workers: int = Field(
+        default=0, ge=0, description="Processes at a time where there are several proxies; 0: found by itself."
+    )
+    compile: bool = Field(
+        default=False, description="Compile the net first; costs a minute or more and pays in long trainings."
+    )
+    deadline_s: float | None = Field(
+        default=None, gt=0, title="Deadline", description="Seconds after which it stops, to go on in a later run."
+    )
+    memory_limit_bytes: int | None = Field(
+        default=None, gt=0, title="Memory limit", description="A training that needs more bytes than this is refused."
+    )
+    record: ListOf[Literal["features", "maps", "norms", "logits"]] = Field(
+        default=(), description="What is recorded of every sample besides its losses."
+    )
 
-    def __post_init__(self) -> None:
-        for name in ("width", "epochs", "snapshots_per_epoch", "members"):
-            self._need(name, ">= 1", lambda value: value >= 1)
-        self._need("batch_size", ">= 2", lambda value: value >= 2)
-        self._need("lr", "> 0", lambda value: math.isfinite(value) and value > 0)
-        self._need("lr_hold", "in [0, 1]", lambda value: 0 <= value <= 1)
-        self._need("momentum", "in [0, 1)", lambda value: 0 <= value < 1)
-        self._need("weight_decay", ">= 0", lambda value: math.isfinite(value) and value >= 0)
-        self._need("clip", "> 0", lambda value: math.isfinite(value) and value > 0)
-        self._need("seed", "in [0, 2**32 - members]", lambda seed: seed >= 0 and seed + self.members <= 2**32)
-        self._need("flip", "'auto', true or false", lambda value: value in ("auto", True, False))
-        self._need(
-            "precision",
-            "'auto', 'float32' or 'bfloat16'",
-            lambda value: value in ("auto", "float32", "bfloat16"),
-        )
-        losses = f"one of {', '.join(REGRESSION_LOSSES)}"
-        self._need("regression_loss", losses, lambda value: value in REGRESSION_LOSSES)
-        for name in ("threads", "workers"):
-            self._need(name, ">= 0 (0: found by itself)", lambda value: value >= 0)
-        for name in ("deadline_s", "memory_limit_bytes"):
-            self._need(name, "> 0", lambda value: value > 0)
-        self._need("record", f"made of {', '.join(RECORDABLE)}", lambda value: set(value) <= set(RECORDABLE))
-
-    def _need(self, name: str, expected: str, holds: Callable[[Any], bool]) -> None:
-        value = getattr(self, name)
-        if value is not None and not holds(value):
-            raise ConfigError(f"{name} must be {expected}, got {value!r}")
+    @model_validator(mode="after")
+    def _seeds(self) -> Self:
+        if self.seed + self.members > 2**32:
+            raise ValueError(f"seed must be in [0, 2**32 - members], got {self.seed}")
+        return self
 
     def settled(self, modality: str) -> SettledConfig:
         """Return the settings with the modality's own where none was given."""
         if isinstance(self, SettledConfig):
             return self
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = {name: value for name, value in self if value is not None}
         return SettledConfig(**{**modality_named(modality).defaults(self.model), **given})
 
     def recipe(self) -> dict[str, Any]:
@@ -111,18 +139,17 @@ class ProxyConfig:
         return digest_of(self.recipe())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettledConfig(ProxyConfig):
+class SettledConfig(ProxyConfig, frozen=True):
     """How a proxy of one modality is trained, nothing left open; the defaults hold where its modality has no own."""
 
-    width: int = 32
-    epochs: int = 30
-    snapshots_per_epoch: int = 2
-    lr: float = 0.05
-    lr_hold: float = 0.7
-    batch_size: int = 128
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
+    width: int = Field(default=32, ge=1)
+    epochs: int = Field(default=30, ge=1)
+    snapshots_per_epoch: int = Field(default=2, ge=1)
+    lr: float = Field(default=0.05, gt=0)
+    lr_hold: float = Field(default=0.7, ge=0, le=1)
+    batch_size: int = Field(default=128, ge=2)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
 
     def batch_for(self, samples: int) -> int:
         """Return the batch size for a drop of so many samples: a small drop gets at least 8 steps an epoch."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -53,7 +52,7 @@ def looking_again(
         settled = config.settled(drop.modality)
         flip = settled.flip if drop.task != "regression" or settled.flip is True else False
         epochs = max(1, math.ceil(EPOCHS * settled.epochs))
-        settled = replace(settled, epochs=epochs, seed=settled.seed + settled.members, members=1, flip=flip, record=())
+        settled = settled.replace(epochs=epochs, seed=settled.seed + settled.members, members=1, flip=flip, record=())
         hardware = resolve_hardware(settled)
         with running(hardware):
             trainer = make_trainer(

@@ -11,9 +11,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field
 
+from telltale_core.config import Settings
 from telltale_core.digest import sha256_file
-from telltale_core.errors import ConfigError, Corrupt
+from telltale_core.errors import Corrupt
 from telltale_core.row_sizes import regrouped, row_bytes
 
 DECISIONS = ("keep", "quarantine", "review")
@@ -29,27 +31,25 @@ _FEATURES = {name: {"double": "float64"}.get(str(kind), str(kind)) for name, kin
 MAX_GROUP_ROWS = 65536
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PublishConfig:
-    """How shards are cut and packed, and what becomes of columns that nobody judged. All belongs into the run key.
+class PublishConfig(Settings, frozen=True):
+    """How shards are cut and packed, and what becomes of columns that nobody judged. All belongs into the run key."""
 
-    ``unread``: ``"review"`` asks a person about those that a model could be trained on and keeps the others, marked as
-    not judged; ``"keep"`` keeps all, marked; ``"drop"`` leaves all but the id out of what is published.
-    """
-
-    shard_bytes: int = 128 << 20  # most that a shard's rows take, decoded
-    row_group_bytes: int = 16 << 20  # most that a row group's rows take, decoded: what a reader must hold at once
-    compression_level: int = 3  # zstd
-    unread: Literal["keep", "drop", "review"] = "review"  # columns that the proxy did not see
-
-    def __post_init__(self) -> None:
-        for name in ("shard_bytes", "row_group_bytes"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
-        if not 1 <= self.compression_level <= 22:
-            raise ConfigError(f"compression_level must be in 1..22, got {self.compression_level}")
-        if self.unread not in {"keep", "drop", "review"}:
-            raise ConfigError(f'unread must be "keep", "drop" or "review", got {self.unread!r}')
+    shard_bytes: int = Field(
+        default=128 << 20, ge=1, title="Shard size", description="Most bytes that a shard's rows take, decoded."
+    )
+    row_group_bytes: int = Field(
+        default=16 << 20,
+        ge=1,
+        title="Row group size",
+        description="Most bytes that a row group's rows take, decoded: what a reader must hold at once.",
+    )
+    compression_level: int = Field(default=3, ge=1, le=22, description="Level of the compression with zstd.")
+    unread: Literal["keep", "drop", "review"] = Field(
+        default="review",
+        title="Columns that the proxy did not see",
+        description="review: a person is asked about those that a model could be trained on, the others are kept, "
+        "marked as not judged. keep: all are kept, marked. drop: all but the id are left out of what is published.",
+    )
 
 
 class DropLike(Protocol):

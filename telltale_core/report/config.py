@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
-from telltale_core.errors import ConfigError
+from pydantic import Field
+
+from telltale_core.config import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportConfig:
+class ReportConfig(Settings, frozen=True):
     """What the report shows. Counts are upper bounds; ``max_bytes`` bounds the finished file."""
 
-    thumbnails: int = 24
-    thumbnail_px: int = 96
-    evidence_labels: int = 3
-    heat_rows: int = 40
-    label_rows: int = 30
-    rejected_examples: int = 20
-    cluster_picture: Literal["pca", "tsne"] = "pca"
-    cluster_points: int = 5000
-    max_text: int = 500
-    dpi: int = 140
-    seed: int = 0
-    max_bytes: int = 5_000_000
-
-    def __post_init__(self) -> None:
-        for name in ("thumbnails", "rejected_examples", "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)}")
-        for name in ("thumbnail_px", "evidence_labels", "heat_rows", "label_rows", "cluster_points"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
-        if self.cluster_picture not in ("pca", "tsne"):
-            raise ConfigError(f"cluster_picture must be 'pca' or 'tsne', got {self.cluster_picture!r}")
-        if self.max_text < 400:  # the page's own sentences have up to that many
-            raise ConfigError(f"max_text must be >= 400 characters, got {self.max_text}")
-        if not 50 <= self.dpi <= 300:
-            raise ConfigError(f"dpi must be in 50..300, got {self.dpi}")
-        if self.max_bytes < 200_000:
-            raise ConfigError(f"max_bytes must be >= 200000, got {self.max_bytes}")
+    thumbnails: int = Field(default=24, ge=0, description="Most samples shown of each group; 0: none.")
+    thumbnail_px: int = Field(
+        default=96, ge=1, title="Thumbnail size", description="Longer side of a thumbnail, in pixels."
+    )
+    evidence_labels: int = Field(
+        default=3, ge=1, title="Labels with pictures", description="Most labels whose losses and spectra are drawn."
+    )
+    heat_rows: int = Field(
+        default=40, ge=1, title="Rows of the heat map", description="Most samples of each side in the map of losses."
+    )
+    label_rows: int = Field(
+        default=30, ge=1, title="Rows of the table", description="Most labels in the table of labels."
+    )
+    rejected_examples: int = Field(default=20, ge=0, description="Most rejected rows shown of each reason; 0: none.")
+    cluster_picture: Literal["pca", "tsne"] = Field(
+        default="pca", description="How clusters are drawn in two dimensions; for the eye only."
+    )
+    cluster_points: int = Field(default=5000, ge=1, description="Most samples drawn in the picture of clusters.")
+    max_text: int = Field(
+        default=500,
+        ge=400,  # the page's own sentences have up to that many
+        title="Longest text",
+        description="Most characters shown of any text, of a contributor's among them.",
+    )
+    dpi: int = Field(default=140, ge=50, le=300, title="Resolution", description="Dots per inch of the pictures.")
+    seed: int = Field(default=0, ge=0, description="Seed of the choice of which samples are drawn.")
+    max_bytes: int = Field(
+        default=5_000_000, ge=200_000, title="Largest file", description="Most bytes of the finished page."
+    )

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,9 +78,9 @@ def render(run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any]
     few = {"evidence_labels": 1, "thumbnails": min(4, config.thumbnails), "dpi": min(80, config.dpi)}
     steps = (
         config,
-        replace(config, thumbnails=config.thumbnails // 2, dpi=min(110, config.dpi)),
-        replace(config, **few),  # type: ignore[arg-type]
-        replace(config, **few | {"thumbnails": 0, "dpi": 50}),  # type: ignore[arg-type]
+        config.replace(thumbnails=config.thumbnails // 2, dpi=min(110, config.dpi)),
+        config.replace(**few),
+        config.replace(**few | {"thumbnails": 0, "dpi": 50}),
     )
     size = 0
     for step in steps:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-from telltale_core.errors import ConfigError
+from pydantic import Field, model_validator
+
+from telltale_core.config import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpectrumConfig:
+class SpectrumConfig(Settings, frozen=True):
     """How a loss trajectory becomes a spectrum.
 
     ``recipe="telltale"``: log loss, window chosen from the data, common mode removed, complex spectrum with each
@@ -17,20 +17,34 @@ class SpectrumConfig:
     published recipe to the letter, kept for comparison).
     """
 
-    recipe: Literal["telltale", "slides"] = "telltale"
-    start: float | None = None
-    """Share of each member's snapshots dropped at the start, in [0, 1); None: chosen from the data."""
-    stop: float = 1.0
-    """Share of each member's snapshots at which the window ends, in (0, 1]."""
-    whitening: float = 0.5
-    """0 leaves each frequency its power, 1 makes all frequencies equally strong, in [0, 1]."""
+    recipe: Literal["telltale", "slides"] = Field(
+        default="telltale",
+        description="telltale: log loss, a window from the data, what all samples share removed. slides: the published "
+        "recipe, kept for comparison; it needs verdict.method = slides, too.",
+    )
+    start: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        title="Window begins at",
+        description="Share of each proxy's snapshots left out at the start; unset: chosen from the data.",
+    )
+    stop: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        title="Window ends at",
+        description="Share of each proxy's snapshots at which the window ends.",
+    )
+    whitening: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="0 leaves each frequency its power, 1 makes all frequencies equally strong.",
+    )
 
-    def __post_init__(self) -> None:
-        if self.start is not None and not 0 <= self.start < 1:
-            raise ConfigError(f"spectrum.start must be in [0, 1) or unset, got {self.start}")
-        if not 0 < self.stop <= 1:
-            raise ConfigError(f"spectrum.stop must be in (0, 1], got {self.stop}")
+    @model_validator(mode="after")
+    def _window(self) -> Self:
         if self.start is not None and self.start >= self.stop:
-            raise ConfigError(f"spectrum.start must be less than spectrum.stop, got {self.start} and {self.stop}")
-        if not 0 <= self.whitening <= 1:
-            raise ConfigError(f"spectrum.whitening must be in [0, 1], got {self.whitening}")
+            raise ValueError(f"start must be less than stop, got {self.start} and {self.stop}")
+        return self

@@ -9,7 +9,7 @@ machine paths; ``keys`` and ``settings`` are those of this stage and of all that
 run calls the drop and where it found it (the same rows may have been found elsewhere before).
 """
 
-from telltale_core.stages.config import CleanseConfig, dataset_of, settings_of
+from telltale_core.stages.config import CleanseConfig, RunConfig, dataset_of, settings_of
 from telltale_core.stages.history import earlier_versions, join
 from telltale_core.stages.picture_size import drop_settings
 from telltale_core.stages.record import (
@@ -34,6 +34,7 @@ __all__ = [
     "STAGES",
     "CleanseConfig",
     "Record",
+    "RunConfig",
     "answered",
     "check_addresses",
     "cluster",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from telltale_core.config import from_dict, merged
+from pydantic import Field, model_validator
+
+from telltale_core.config import Settings, from_dict, merged
 from telltale_core.drop import DropConfig
-from telltale_core.errors import ConfigError
 from telltale_core.proxy import ProxyConfig
 from telltale_core.publish import PublishConfig
 from telltale_core.report import ReportConfig
@@ -16,26 +16,35 @@ from telltale_core.spectrum import SpectrumConfig
 from telltale_core.verdict import VerdictConfig
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CleanseConfig:
+class CleanseConfig(Settings, frozen=True):
     """Everything that can be set in a run; each part belongs to the stage that uses it."""
 
-    drop: DropConfig = field(default_factory=DropConfig)
-    proxy: ProxyConfig = field(default_factory=ProxyConfig)
-    spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
-    verdict: VerdictConfig = field(default_factory=VerdictConfig)
-    report: ReportConfig = field(default_factory=ReportConfig)
-    publish: PublishConfig = field(default_factory=PublishConfig)
+    drop: DropConfig = Field(default=DropConfig(), description="How the drop is read, and what it may hold.")
+    proxy: ProxyConfig = Field(default=ProxyConfig(), description="How the proxy is trained.")
+    spectrum: SpectrumConfig = Field(default=SpectrumConfig(), description="How losses become spectra.")
+    verdict: VerdictConfig = Field(default=VerdictConfig(), description="How spectra become decisions.")
+    report: ReportConfig = Field(default=ReportConfig(), description="What the report shows.")
+    publish: PublishConfig = Field(default=PublishConfig(), description="How the dataset is written.")
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _one_reading_with_history(self) -> Self:
         if self.verdict.with_history and (self.drop.also_inputs or self.drop.also_labels):
-            raise ConfigError(
+            raise ValueError(
                 "verdict.with_history joins one reading of a drop with published versions: "
                 "leave out drop.also_inputs and drop.also_labels, or set verdict.with_history = 0"
             )
+        return self
 
 
-DATASETS = "datasets"
+class RunConfig(CleanseConfig, frozen=True):
+    """The settings of all runs of a deployment: general ones, and for some datasets their own over them."""
+
+    datasets: dict[str, CleanseConfig] = Field(
+        default={},
+        title="Settings by dataset",
+        description="What is set otherwise for one dataset, by the last part of its destination, such as "
+        '{"signs": {"drop": {"label_column": "label"}}}.',
+    )
 
 
 def dataset_of(destination: str) -> str:
@@ -43,17 +52,16 @@ def dataset_of(destination: str) -> str:
     return destination.rstrip("/").rsplit("/", 1)[-1]
 
 
-def settings_of(values: Mapping[str, Any], destination: str = "") -> CleanseConfig:
+def settings_of(values: Mapping[str, Any] | RunConfig, destination: str = "") -> CleanseConfig:
     """Return the settings of a run that publishes at ``destination``: its dataset's tables over the general ones.
 
-    ``values`` are tables by stage, and ``datasets``, tables by stage for each dataset by its name:
-    ``{"datasets": {"signs": {"drop": {"label_column": "label"}}}}``. All of them are checked, whichever is used.
+    ``values`` are those of :class:`RunConfig`. All of its tables are checked, whichever is used.
     """
-    general = {name: table for name, table in values.items() if name != DATASETS}
-    by_dataset = values.get(DATASETS, {})
-    if not isinstance(by_dataset, Mapping) or not all(isinstance(table, Mapping) for table in by_dataset.values()):
-        raise ConfigError(f"{DATASETS} must hold a table of settings for each dataset, such as [datasets.signs.drop]")
-    for name, table in by_dataset.items():
-        from_dict(CleanseConfig, merged(general, table), f"{DATASETS}.{name}")
-    own = by_dataset.get(dataset_of(destination), {}) if destination else {}
-    return from_dict(CleanseConfig, merged(general, own), "settings")
+    given = values if isinstance(values, RunConfig) else from_dict(RunConfig, values, "settings")
+    general = given.model_dump(mode="json", exclude_unset=True)
+    tables = general.pop("datasets", {})
+    by_dataset = {
+        name: from_dict(CleanseConfig, merged(general, table), f"settings.datasets.{name}")
+        for name, table in tables.items()
+    }
+    return by_dataset.get(dataset_of(destination)) or from_dict(CleanseConfig, general, "settings")

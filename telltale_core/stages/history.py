@@ -12,7 +12,6 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,13 +182,12 @@ def _as_read(drop: Drop) -> DropConfig:
     values = _listed(named[value])
     several = len(values) > 1
     names = drop.label_names if value == "label" and not several else None
-    return replace(
-        given,
+    return given.replace(
         name=drop.name,
         format="parquet",
         files=None,
         modality=drop.modality,
-        task=drop.task,  # type: ignore[arg-type]
+        task=drop.task,
         id_column=ID,
         input_column=inputs[0] if len(inputs) == 1 else None,
         input_columns=tuple(inputs) if len(inputs) > 1 else None,
@@ -200,7 +198,7 @@ def _as_read(drop: Drop) -> DropConfig:
         label_names=names,
         num_classes=None if names is not None or several or value == "target" else drop.num_classes,
         duplicates="keep",
-        limits=replace(given.limits, max_id_chars=given.limits.max_id_chars + SPARE_ID_CHARS),
+        limits=given.limits.replace(max_id_chars=given.limits.max_id_chars + SPARE_ID_CHARS),
     )
 
 

@@ -69,7 +69,9 @@ def test_what_an_operator_set_stands_until_a_registration_says_otherwise(client:
     assert stands() == (3, {})
     assert (parameters(names.SWEEP)["datasets"], standing_folders()) == (None, None)
 
-    client.update_deployment(cleanse.id, DeploymentUpdate(parameters={**changed, "config": {"proxy": {"epoch": 2}}}))
+    earlier = {**changed, "config": {"proxy": {"epoch": 2}}}  # of a release that had this setting
+    client.update_deployment(cleanse.id, DeploymentUpdate(enforce_parameter_schema=False))
+    client.update_deployment(cleanse.id, DeploymentUpdate(parameters=earlier))
     with pytest.raises(ConfigError, match="standing defaults of cleanse/cleanse"):
         register(Plan(**where))
 

@@ -61,7 +61,7 @@ def test_exclusionary_reclassification_asks_a_model_that_never_saw_the_cluster()
     labels, images = evidence.labels.copy(), evidence.inputs.copy()
     for row in np.flatnonzero(truth):  # the poison looks like class 1: excluded, it is called 1
         images[row] = images[np.flatnonzero((evidence.labels == 1) & ~truth)[row % 80]]
-    config = dataclasses.replace(evidence.retraining, epochs=4)
+    config = evidence.retraining.replace(epochs=4)
     given = dataclasses.replace(evidence, inputs=images, labels=labels, retraining=config)
     detector = make_detector("activation_clustering", rule="exclusionary", components=3).fit(given)
     assert detector.details_["classes"]["0"]["called"]

@@ -86,8 +86,11 @@ def test_a_deployment_keeps_the_tables_of_all_datasets_and_a_run_takes_its_own(t
     ("content", "named"),
     [
         ("[datasets.signs.drop]\nlabel_colum = 'x'\n", r"datasets\.signs\.drop\.label_colum is not a setting"),
-        ("[datasets]\nsigns = 3\n", r"\[datasets\.signs\.drop\]"),
-        ("datasets = 3\n", r"\[datasets\.signs\.drop\]"),
+        (
+            "[datasets]\nsigns = 3\n",
+            r"settings\.datasets\.signs must be a table of settings, such as \[datasets\.signs\], got 3",
+        ),
+        ("datasets = 3\n", r"settings\.datasets must be a table that holds .*, such as \[datasets\.NAME\], got 3"),
     ],
 )
 def test_a_wrong_table_of_any_dataset_is_named_whichever_runs(tmp_path: Path, content: str, named: str) -> None:

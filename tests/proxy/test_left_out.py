@@ -1,7 +1,5 @@
 """The second proxy learns without the samples it is told to leave out, whatever the task."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,7 @@ pytestmark = pytest.mark.trains
 @pytest.fixture
 def eager(config):
     """Enough epochs to learn the tiny drop, of which the second proxy gets half."""
-    return dataclasses.replace(config, epochs=24, width=8, lr=0.05)
+    return config.replace(epochs=24, width=8, lr=0.05)
 
 
 def test_what_is_left_out_is_not_learnt_from(drop, eager):
@@ -49,9 +47,7 @@ def test_it_learns_ranges_of_targets_as_it_does_labels(drop, eager):
 
 def test_it_trains_for_half_as_long_with_another_seed_and_tells_of_it(drop, config):
     seen = []
-    looking_again(drop, drop.labels, dataclasses.replace(config, epochs=5, members=2), seen.append)(
-        np.arange(len(drop.labels)) < 10
-    )
+    looking_again(drop, drop.labels, config.replace(epochs=5, members=2), seen.append)(np.arange(len(drop.labels)) < 10)
     assert {told.epochs for told in seen} == {3}
     assert {told.members for told in seen} == {1}
     assert seen[-1].step == seen[-1].steps

@@ -1,6 +1,5 @@
 """The parts that training is made of: settings, schedule, data, hardware, memory estimate, progress."""
 
-import dataclasses
 import io
 import itertools
 from types import SimpleNamespace
@@ -166,7 +165,7 @@ def test_the_memory_estimate_grows_with_batch_and_width(config):
     many = SimpleNamespace(inputs=np.zeros((8000, 8, 8, 3), dtype=np.uint8))
 
     def estimate(**change):
-        changed = dataclasses.replace(config, **change).settled("image")
+        changed = config.replace(**change).settled("image")
         net = build("auto", "image", (8, 8, 3), changed.width, 4, seed=0)
         front = ImageFront((8, 8, 3), channel_scaling(many.inputs), "cpu")
         return estimate_bytes(net, front, many, changed, hardware)

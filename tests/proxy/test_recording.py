@@ -1,6 +1,5 @@
 """What is recorded beside the losses: on request alone, whole, resumable, and without a trace in the losses."""
 
-import dataclasses
 import time
 
 import numpy as np
@@ -26,7 +25,7 @@ def recorded(drop, tmp_path_factory):
 def test_nothing_is_recorded_by_default_and_the_recipe_is_the_one_it_was(finished, config):
     assert not (finished / "recordings").exists()
     assert "record" not in config.recipe()
-    assert dataclasses.replace(config, record=("features",)).recipe_digest() != config.recipe_digest()
+    assert config.replace(record=("features",)).recipe_digest() != config.recipe_digest()
 
 
 def test_recording_leaves_the_losses_as_they_are(recorded, finished, log_bytes):
@@ -125,7 +124,7 @@ def test_what_cannot_be_recorded_is_refused(drop, tmp_path, config):
     with pytest.raises(ConfigError, match="record must be made of features, maps, norms, logits"):
         ProxyConfig(record=("gradients",))
     with pytest.raises(OverBudget, match="MB may be used"):
-        train(drop, tmp_path / "run", dataclasses.replace(config, record=KINDS, memory_limit_bytes=1000))
+        train(drop, tmp_path / "run", config.replace(record=KINDS, memory_limit_bytes=1000))
     net = build("small_cnn", "image", (8, 8, 3), 4, 4, seed=0)
     net.body = nn.Flatten()
     with pytest.raises(ConfigError, match="no convolution"):

@@ -1,6 +1,5 @@
 """A real process, a real SIGKILL at many moments: the resumed log equals the uninterrupted one byte for byte."""
 
-import dataclasses
 import multiprocessing
 import shutil
 import signal
@@ -90,7 +89,7 @@ def test_a_kill_costs_at_most_one_epoch(stopped, drop, long):
 
 def test_a_checkpoint_of_another_recipe_is_not_resumed(stopped, drop, long):
     with pytest.raises(ConfigError, match="another drop or"):
-        train(drop, stopped, dataclasses.replace(long, lr=0.02))
+        train(drop, stopped, long.replace(lr=0.02))
 
 
 def test_a_torn_epoch_file_is_redone(stopped, drop, long, whole, log_bytes, caplog):

@@ -1,6 +1,5 @@
 """A training that is told to end saves the step it is at, and goes on from there to the very same log."""
 
-import dataclasses
 import os
 import signal
 
@@ -79,7 +78,7 @@ def test_stopped_at_any_step_it_loses_none(kind, drop, texts, tmp_path, log_byte
 @pytest.mark.trains
 def test_a_deadline_saves_the_step_as_well(drop, tmp_path):
     with pytest.raises(OverBudget, match="deadline_s"):
-        train(drop, tmp_path, dataclasses.replace(SETTINGS, epochs=100000, deadline_s=0.5))
+        train(drop, tmp_path, SETTINGS.replace(epochs=100000, deadline_s=0.5))
     assert load_record(checkpoint_path(tmp_path, 0)).step >= 0
 
 

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import logging
 import re
@@ -36,7 +35,7 @@ def test_the_last_snapshot_is_the_saved_models_loss_on_the_inputs_as_they_are(dr
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_saved_proxy_answers_in_the_precision_it_was_trained_in(drop, config, tmp_path, precision):
-    train(drop, tmp_path, dataclasses.replace(config, epochs=1, precision=precision))
+    train(drop, tmp_path, config.replace(epochs=1, precision=precision))
     logits = torch.from_numpy(predict_logits(tmp_path, drop.inputs))
     again = log_cross_entropy(logits, torch.from_numpy(np.array(drop.labels))).float().numpy()
     np.testing.assert_array_equal(again, LossLog.open(tmp_path / "losslog").log_loss[:, -1])
@@ -73,12 +72,12 @@ def test_a_finished_training_is_read_not_repeated(drop, finished, config):
 
 def test_a_folder_of_another_recipe_is_refused(drop, finished, config):
     with pytest.raises(ConfigError, match="another drop or recipe"):
-        train(drop, finished, dataclasses.replace(config, lr=0.01))
+        train(drop, finished, config.replace(lr=0.01))
 
 
 def test_equal_seeds_give_equal_bytes_and_another_seed_another_log(drop, finished, config, tmp_path, log_bytes):
     train(drop, tmp_path / "same", config)
-    train(drop, tmp_path / "other", dataclasses.replace(config, seed=config.seed + 1))
+    train(drop, tmp_path / "other", config.replace(seed=config.seed + 1))
     assert log_bytes(tmp_path / "same") == log_bytes(finished)
     assert (tmp_path / "same" / "model-0.safetensors").read_bytes() == (finished / "model-0.safetensors").read_bytes()
     assert log_bytes(tmp_path / "other") != log_bytes(finished)
@@ -87,43 +86,43 @@ def test_equal_seeds_give_equal_bytes_and_another_seed_another_log(drop, finishe
 def test_training_leaves_the_callers_random_state_and_torch_settings_alone(drop, config, tmp_path):
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
-    train(drop, tmp_path / "out", dataclasses.replace(config, epochs=1))
+    train(drop, tmp_path / "out", config.replace(epochs=1))
     assert torch.equal(torch.get_rng_state(), state)
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (threads, strict)
 
 
 def test_members_are_seeds_side_by_side_in_one_log(drop, finished, config, tmp_path):
-    log = train(drop, tmp_path / "out", dataclasses.replace(config, members=2, workers=1))
+    log = train(drop, tmp_path / "out", config.replace(members=2, workers=1))
     alone = LossLog.open(finished / "losslog").log_loss
     np.testing.assert_array_equal(log.log_loss[:, log.member_T == 0], alone)
-    train(drop, tmp_path / "second", dataclasses.replace(config, seed=config.seed + 1))
+    train(drop, tmp_path / "second", config.replace(seed=config.seed + 1))
     second = LossLog.open(tmp_path / "second" / "losslog").log_loss
     np.testing.assert_array_equal(log.log_loss[:, log.member_T == 1], second)
 
 
 def test_a_rate_that_explodes_stops_with_epoch_step_rate_and_advice(drop, config, tmp_path):
     with pytest.raises(TrainingDiverged, match=r"in epoch \d+, step \d+, at learning rate .* try a smaller lr"):
-        train(drop, tmp_path / "out", dataclasses.replace(config, lr=1e30))
+        train(drop, tmp_path / "out", config.replace(lr=1e30))
     assert not (tmp_path / "out" / "train.json").exists()
 
 
 def test_a_passed_deadline_stops_and_a_later_run_goes_on(drop, finished, config, tmp_path, log_bytes):
     out = tmp_path / "out"
     with pytest.raises(OverBudget, match="deadline_s = 1e-06 passed at step 0 of 30"):
-        train(drop, out, dataclasses.replace(config, deadline_s=1e-6))
-    train(drop, out, dataclasses.replace(config, deadline_s=600.0))
+        train(drop, out, config.replace(deadline_s=1e-6))
+    train(drop, out, config.replace(deadline_s=600.0))
     assert log_bytes(out) == log_bytes(finished)
 
 
 def test_a_training_that_does_not_fit_is_refused_before_it_starts(drop, config, tmp_path):
     with pytest.raises(OverBudget, match=r"needs about .* MB of host memory \(1 at a time\), 1 MB may be used"):
-        train(drop, tmp_path / "out", dataclasses.replace(config, memory_limit_bytes=1_000_000))
+        train(drop, tmp_path / "out", config.replace(memory_limit_bytes=1_000_000))
     assert not (tmp_path / "out" / "losslog").exists()
 
 
 def test_more_snapshots_than_steps_are_refused(drop, config, tmp_path):
     with pytest.raises(ConfigError, match="snapshots_per_epoch must be <= the 10 steps"):
-        train(drop, tmp_path / "out", dataclasses.replace(config, snapshots_per_epoch=11))
+        train(drop, tmp_path / "out", config.replace(snapshots_per_epoch=11))
 
 
 def test_one_class_or_one_sample_cannot_be_trained_on(images, config):
@@ -143,12 +142,12 @@ def test_progress_counts_up_to_the_end(drop, config, tmp_path):
 
 def test_one_line_is_logged_at_the_start(drop, config, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="telltale_core.proxy.training"):
-        train(drop, tmp_path / "out", dataclasses.replace(config, epochs=1))
+        train(drop, tmp_path / "out", config.replace(epochs=1))
     assert re.search(r"train: 200 samples, 1 proxies \(1 at a time\), small_cnn b?float\d\d on", caplog.text)
 
 
 def test_an_ordinary_classifier_is_fitted_without_files_and_without_evaluation_passes(images, config):
-    fitted = fit(*images, 4, dataclasses.replace(config, epochs=6))
+    fitted = fit(*images, 4, config.replace(epochs=6))
     assert (fitted.predict(images[0]) == images[1]).mean() > 0.9
     assert fitted.timings.snapshot_s == 0.0
     assert fitted.logits(images[0][:0]).shape == (0, 4)

@@ -1,4 +1,3 @@
-import dataclasses
 import math
 import multiprocessing
 import os
@@ -41,10 +40,10 @@ def wait_for(condition, limit_s=240.0):
 @pytest.mark.trains
 @pytest.mark.slow
 def test_members_in_processes_write_the_very_log_of_one_process(drop, config, tmp_path, log_bytes):
-    two = dataclasses.replace(config, members=2, epochs=2)
+    two = config.replace(members=2, epochs=2)
     told = []
-    train(drop, tmp_path / "parallel", dataclasses.replace(two, workers=2), told.append)
-    train(drop, tmp_path / "single", dataclasses.replace(two, workers=1))
+    train(drop, tmp_path / "parallel", two.replace(workers=2), told.append)
+    train(drop, tmp_path / "single", two.replace(workers=1))
     assert log_bytes(tmp_path / "parallel") == log_bytes(tmp_path / "single")
     assert {p.member for p in told} == {0, 1}
     assert all(p.members == 2 and math.isfinite(p.loss) for p in told)
@@ -62,7 +61,7 @@ def test_a_killed_worker_fails_the_stage_retryably_and_leaves_none_behind(drop, 
     killer = threading.Thread(target=kill_one)
     killer.start()
     with pytest.raises(errors.Transient, match="killed by signal 9"):
-        train(drop, tmp_path / "out", dataclasses.replace(config, members=2, workers=2, epochs=1000))
+        train(drop, tmp_path / "out", config.replace(members=2, workers=2, epochs=1000))
     killer.join()
     assert [pid for pid in seen if alive(pid)] == []
 
@@ -73,7 +72,7 @@ def test_a_killed_worker_fails_the_stage_retryably_and_leaves_none_behind(drop, 
 def test_a_killed_parent_leaves_no_worker(drop, config, tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["telltale_core.proxy", "torch._dynamo", "scipy.stats"])
-    many = dataclasses.replace(config, members=2, workers=2, epochs=1000)
+    many = config.replace(members=2, workers=2, epochs=1000)
     parent = context.Process(target=train, args=(drop, tmp_path / "out", many))
     parent.start()
     first = tmp_path / "out" / "losslog" / "member-0" / "epoch-0000.parquet"

@@ -152,7 +152,7 @@ def test_much_of_a_drop_set_aside_is_a_question_and_untested_samples_are_asked_a
         "untested",
         "loss_not_finite",
     ]
-    aside = replace(config, untested="aside")
+    aside = config.replace(untested="aside")
     assert [q.code for q in questions_on(verdict_of("nothing", aside, "both"), aside)] == ["much_set_aside"]
 
 

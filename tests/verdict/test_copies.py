@@ -108,7 +108,7 @@ def test_what_is_unlike_in_scatter_is_held_against_one_of_each_copy(
         return Scatter(chance_n=chance_n, excess=5.0 if len(features_nF) in sizes else 0.1)
 
     monkeypatch.setattr("telltale_core.verdict.decision.examine_scatter", scatter)
-    log, config = hiding.case.log, dataclasses.replace(ALONE, second_look=True)
+    log, config = hiding.case.log, ALONE.replace(second_look=True)
     found = decide(log.sample_ids, hiding.spectra, hiding.case.labels, None, config, leaders=hiding.leaders)
     asked = [(group.label, group.threshold) for group in found.groups if group.kind == "scatter"]
     assert asked == [(label, 0.5) for label in range(4)], "held against each other as they are, none would stand out"
@@ -353,7 +353,7 @@ def test_a_second_look_compares_with_one_of_each_copy(hiding: Copied, monkeypatc
     monkeypatch.setattr("telltale_core.verdict.decision.second_look", seen)
     monkeypatch.setattr("telltale_core.verdict.decision.CLEAR", 100.0)  # all that is called is doubted
     monkeypatch.setattr("telltale_core.verdict.decision.CONSIDERED", 0.0)
-    log, config = hiding.case.log, dataclasses.replace(ALONE, second_look=True)
+    log, config = hiding.case.log, ALONE.replace(second_look=True)
     labels = np.where(hiding.case.truth, 0, hiding.case.labels)  # poison and copies in one label
     decide(log.sample_ids, hiding.spectra, labels, None, config, look=lambda _: None, leaders=hiding.leaders)
     again = np.arange(len(labels)) >= len(labels) - 200

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -76,7 +74,7 @@ def scattered() -> Case:
 
 
 def decided(case: Case, look: Look | None, **settings: object) -> Decisions:
-    config = dataclasses.replace(VerdictConfig(), **settings)  # type: ignore[arg-type]
+    config = VerdictConfig(**settings)
     spectra = transform(case.log.log_loss, case.log.member_T, case.labels, SpectrumConfig())
     return decide(case.log.sample_ids, spectra, case.labels, None, config, look=look)
 

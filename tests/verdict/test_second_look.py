@@ -150,7 +150,7 @@ def test_a_look_that_was_called_for_and_not_taken_is_told(doubtful: tuple[Case, 
     assert decided(case, config, None).unlooked
     assert decided(case, config, lambda _: None).unlooked
     assert not decided(case, config, as_it_was(case)).unlooked
-    assert not decided(case, dataclasses.replace(config, second_look=False), None).unlooked
+    assert not decided(case, config.replace(second_look=False), None).unlooked
     asked = questions_on(decided(case, config, None), config)
     assert [question.code for question in asked] == ["second_look_not_taken"]
     assert not questions_on(decided(case, config, as_it_was(case)), config)
@@ -302,7 +302,7 @@ def test_nothing_is_trained_where_nothing_is_doubtful(poisoned: Case, clean: Cas
 
 def test_it_is_not_taken_where_it_could_not_decide_or_is_not_wanted(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
-    switched_off = dataclasses.replace(config, second_look=False)
+    switched_off = config.replace(second_look=False)
     assert not TelltaleDetector(verdict=switched_off).fit(case.log, case.labels, never).flagged_.any()
     few = make_case()  # three labels
     most = max(group.statistic for group in TelltaleDetector().fit(few.log, few.labels).groups_)

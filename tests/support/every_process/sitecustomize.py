@@ -19,10 +19,13 @@ def note_of(test: str) -> Path:
 
 
 def _play_a_chip(module):
-    """Give the settings other defaults; ``__init__`` alone knows them, for the classes have slots."""
+    """Give the settings other defaults, in their fields and in what validates them."""
     given = {"precision": os.environ.get("CHIPS_PRECISION"), "seed": int(os.environ.get("CHIPS_SEED") or 0)}
     for settings in (module.ProxyConfig, module.SettledConfig):
-        settings.__init__.__kwdefaults__.update({name: value for name, value in given.items() if value})
+        for name, value in given.items():
+            if value:
+                settings.model_fields[name].default = value
+        settings.model_rebuild(force=True)
 
 
 def _note_training(module):
