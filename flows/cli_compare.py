@@ -14,7 +14,7 @@ from flows.settings import read_settings
 from telltale_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from telltale_core.detectors import CleanSet
+    from telltale_core.bench.detectors import CleanSet
     from telltale_core.drop import Drop
 
 log = logging.getLogger(__name__)
@@ -63,13 +63,13 @@ def compare(
               telltale compare ./drop --combine 2 --out ./opinions
     """
     from telltale_core import stages
+    from telltale_core.bench.detectors.comparison import compare as side_by_side
+    from telltale_core.bench.detectors.comparison_page import combined_line, opinion_rows, write_comparison
+    from telltale_core.bench.detectors.runner import Question, ask
     from telltale_core.config import to_dict
-    from telltale_core.detectors.asking import Question, ask
-    from telltale_core.detectors.comparison import compare as side_by_side
     from telltale_core.digest import digest_of
     from telltale_core.drop import check_url
     from telltale_core.proxy import ProgressBar
-    from telltale_core.report.comparison import combined_line, opinion_rows, write_comparison
 
     if combine is not None and combine < 1:
         raise ConfigError(f"--combine must be >= 1, got {combine}")
@@ -106,7 +106,7 @@ def _vouched(source: str, work: str, settings: dict[str, Any], drop: Drop) -> Cl
     import numpy as np
 
     from telltale_core import stages
-    from telltale_core.detectors import CleanSet
+    from telltale_core.bench.detectors import CleanSet
 
     given = stages.open_drop(stages.ingest(source, work, settings), work)
     if given.labels is None or drop.labels is None:

@@ -23,8 +23,8 @@ class Case:
     """One poisoned (or clean) drop and the proxy that is trained on it.
 
     ``data`` names a data set of :mod:`telltale_core.bench.data`; ``attack`` one of
-    :data:`telltale_core.attacks.ATTACKS`, or ``clean``; ``params`` that attack's parameters as plain values; ``proxy``
-    what the case sets of the proxy and of the ordinary model beside its suite.
+    :data:`telltale_core.bench.attacks.ATTACKS`, or ``clean``; ``params`` that attack's parameters as plain values;
+    ``proxy`` what the case sets of the proxy and of the ordinary model beside its suite.
     """
 
     data: str
@@ -38,7 +38,7 @@ class Case:
 
     def key(self) -> str:
         """Return the case's name in the caches, 16 hex digits; another version of an attack is another case."""
-        return digest_of({**to_dict(self), "code": code_version(["attacks"])})[:16]
+        return digest_of({**to_dict(self), "code": code_version(["attacks", "bench/attacks"])})[:16]
 
     def __str__(self) -> str:
         return f"{self.data} {self.attack} {self.rate:.2%} target {self.target} seed {self.seed} {self.model}"

@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 import torch
 
 from telltale_core import stages
-from telltale_core.attacks import Attack, ImageSet, Poisoned, Samples, make_attack
-from telltale_core.attacks.issba_encoder import save_encoder, train_encoder
+from telltale_core.attacks import Attack, ImageSet, Poisoned, Samples
+from telltale_core.bench.attacks import make_attack
+from telltale_core.bench.attacks.issba_encoder import save_encoder, train_encoder
 from telltale_core.bench.cases import CLEAN, Case, Suite
 from telltale_core.bench.data import Split, clean_set, load
 from telltale_core.bench.misses import write_miss

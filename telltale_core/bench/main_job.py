@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from telltale_core import stages
-from telltale_core.attacks import ATTACKS, ImageSet, make_attack
+from telltale_core.attacks import ImageSet
+from telltale_core.bench.attacks import ATTACKS, make_attack
 from telltale_core.bench.data import images_of
 from telltale_core.bench.scoring import score
 from telltale_core.bench.victim import judge_attack

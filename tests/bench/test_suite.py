@@ -13,8 +13,8 @@ import torch
 
 from telltale_core import stages
 from telltale_core.attacks import ImageSet
-from telltale_core.attacks.issba_encoder import train_encoder
 from telltale_core.bench import harness
+from telltale_core.bench.attacks.issba_encoder import train_encoder
 from telltale_core.bench.cases import CLEAN, SUITES, Case, Suite, suite_named
 from telltale_core.bench.data import load
 from telltale_core.bench.harness import Bench
