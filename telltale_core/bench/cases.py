@@ -55,7 +55,7 @@ class Suite:
     victim: Mapping[str, Any] = field(default_factory=dict)
     victim_of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What a data set's ordinary model has instead, by the data set's name."""
-    detectors: tuple[str, ...] = ("telltale", "slides")
+    detectors: tuple[str, ...] = ("telltale",)
     opinions: bool = False
     """Whether it is judged behind the detectors' contract, from features and a clean set as well."""
 

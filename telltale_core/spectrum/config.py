@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from telltale_core.errors import ConfigError
 
@@ -12,12 +11,10 @@ from telltale_core.errors import ConfigError
 class SpectrumConfig:
     """How a loss trajectory becomes a spectrum.
 
-    ``recipe="telltale"``: log loss, window chosen from the data, common mode removed, complex spectrum with each
-    frequency brought to a like scale. ``recipe="slides"``: raw loss, the early half dropped, magnitude spectrum (the
-    published recipe to the letter, kept for comparison).
+    Log loss, window chosen from the data, common mode removed, complex spectrum with each frequency brought to a like
+    scale.
     """
 
-    recipe: Literal["telltale", "slides"] = "telltale"
     start: float | None = None
     """Share of each member's snapshots dropped at the start, in [0, 1); None: chosen from the data."""
     stop: float = 1.0

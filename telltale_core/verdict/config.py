@@ -17,13 +17,10 @@ NEW = "new/"
 class VerdictConfig:
     """How spectra become decisions.
 
-    ``method="telltale"``: the best split within each label (over all samples where the task has no labels) is called by
-    ``false_alarm_rate``, ``min_separation`` and ``min_ratio``, or where a ``second_look`` confirms it.
-    ``method="slides"``: DBSCAN over all samples, every cluster but the largest is called (the published recipe, without
-    a test).
+    The best split within each label (over all samples where the task has no labels) is called by ``false_alarm_rate``,
+    ``min_separation`` and ``min_ratio``, or where a ``second_look`` confirms it.
     """
 
-    method: Literal["telltale", "slides"] = "telltale"
     cohorts: Literal["auto", "label", "all"] = "auto"
     """Cluster within labels (where there are none: ranges of targets, sets of labels), or over all samples."""
     false_alarm_rate: float = 0.01

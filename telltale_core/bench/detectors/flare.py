@@ -5,7 +5,7 @@ Source: Hou et al., "FLARE: Towards Universal Dataset Purification against Backd
 HDBSCAN's condensed tree followed down the larger branch, at most three levels, to the first that lives for more than
 ``gap``; where there is none, the last layers are left out one by one. The clusters are those that stand when that
 branch begins (the released program takes those left when it ends, by when a looser cluster may have dissolved). Needs
-the optional extra ``rivals`` (umap-learn, hdbscan).
+the optional extra ``bench`` (umap-learn, hdbscan).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Flare(Detector):
         return untested(len(evidence), "not judged: no stable branch at any number of layers")
 
     def _clusters(self, part_NL: NDArray[np.float64]) -> NDArray[np.int64] | None:
-        hdbscan = require("hdbscan", "rivals")
+        hdbscan = require("hdbscan", "bench")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the libraries warn of their own dependencies
             placed_N2 = self._placed(part_NL)
@@ -89,7 +89,7 @@ class Flare(Detector):
         if self.embedding == "none":
             spread_L = part_NL.std(axis=0)
             return np.asarray((part_NL - part_NL.mean(axis=0)) / np.where(spread_L > 0, spread_L, 1.0))
-        umap = require("umap", "rivals")
+        umap = require("umap", "bench")
         near = min(self.neighbours, len(part_NL) - 1)
         plane = umap.UMAP(n_neighbors=near, min_dist=0.0, n_components=2, random_state=self.seed, n_jobs=1)
         return np.asarray(plane.fit_transform(part_NL.astype(np.float32)), dtype=np.float64)

@@ -1,7 +1,7 @@
 """Label issues by confident learning: samples whose given label the model's held-out probabilities do not support.
 
 Source: Northcutt, Jiang, Chuang, "Confident Learning", JAIR 2021, through the library ``cleanlab`` (optional extra
-``rivals``). It looks for wrong labels, not for poison. What it is given, honestly: either (``source="features"``) a
+``bench``). It looks for wrong labels, not for poison. What it is given, honestly: either (``source="features"``) a
 linear classifier's probabilities, cross-validated over the samples - but on features which the proxy learnt with all
 labels, so they are not held out from the proxy; or (``source="early"``) the proxy's own probabilities averaged over the
 first snapshots, when it has not learnt labels by heart - in-sample, but early.
@@ -64,7 +64,7 @@ class LabelIssues(Detector):
 
     def judge(self, evidence: Evidence) -> Opinion:
         """Return the opinion of confident learning on the classes that are large enough."""
-        cleanlab_filter, rank = require("cleanlab.filter", "rivals"), require("cleanlab.rank", "rivals")
+        cleanlab_filter, rank = require("cleanlab.filter", "bench"), require("cleanlab.rank", "bench")
         labels = the(evidence.labels)
         sizes = np.bincount(labels)
         rows = np.flatnonzero(sizes[labels] >= self.folds)

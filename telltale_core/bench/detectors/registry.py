@@ -14,10 +14,11 @@ from telltale_core.bench.detectors.density_ratio import DensityRatio
 from telltale_core.bench.detectors.early_loss import EarlyLoss
 from telltale_core.bench.detectors.flare import Flare
 from telltale_core.bench.detectors.label_issues import LabelIssues
-from telltale_core.bench.detectors.loss_spectra import Slides, Telltale
 from telltale_core.bench.detectors.scan import Scan
+from telltale_core.bench.detectors.slides import Slides
 from telltale_core.bench.detectors.spectral_signatures import SpectralSignatures
 from telltale_core.bench.detectors.spectre import Spectre
+from telltale_core.bench.detectors.telltale import Telltale
 from telltale_core.errors import ConfigError
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -40,7 +41,7 @@ DETECTORS: dict[str, type[Detector]] = {
     )
 }
 EXTRA = {"flare": ("umap", "hdbscan"), "label_issues": ("cleanlab",)}
-"""Detectors that need libraries of the optional extra ``rivals``, and which."""
+"""Detectors that need libraries of the extra ``bench``, and which."""
 
 
 def make_detector(name: str, **params: Any) -> Detector:

@@ -79,7 +79,7 @@ def ask(question: Question, names: Sequence[str] = (), *, strict: bool = False) 
 def _judge(detector: Detector, evidence: Evidence, question: Question, place: Path) -> None:
     absent = [library for library in EXTRA.get(detector.name, ()) if not installed(library)]
     if absent:
-        raise ConfigError(f'needs {", ".join(absent)}: pip install "telltale-cleanse[rivals]"')
+        raise ConfigError(f'needs {", ".join(absent)}: pip install "telltale-cleanse[bench]"')
     lacking = missing(evidence, detector.needs)
     if lacking:
         raise ConfigError(f"needs {', '.join(need.words for need in lacking)}")

@@ -16,6 +16,7 @@ from telltale_core.bench.detectors.confusion_training import likelihood_ratio, l
 from telltale_core.bench.detectors.contract import mad_index, top
 from telltale_core.bench.detectors.density_ratio import density_ratio
 from telltale_core.bench.detectors.scan import decompose, posterior_mean
+from telltale_core.bench.detectors.slides import magnitudes
 from telltale_core.bench.detectors.spectral_signatures import squared_projection
 from telltale_core.bench.detectors.spectre import fourth_moment, robust_subset, whitened
 from telltale_core.losslog import LossLog
@@ -239,3 +240,27 @@ def test_mad_index_and_top_are_what_they_say() -> None:
     np.testing.assert_allclose(mad_index(np.array([1.0, 2, 3, 4, 12])), [0, 0, 0, 1 / 1.4826, 9 / 1.4826])
     assert mad_index(np.array([1.0, 1, 1, 5])).tolist() == [0, 0, 0, np.inf]
     assert top(np.array([1.0, 3, 3, 2]), 2).tolist() == [False, True, True, False]
+
+
+def test_the_slides_recipe_looks_at_the_later_half_alone_and_not_at_its_timing() -> None:
+    random = np.random.default_rng(0)
+    log_loss = random.normal(-1, 0.3, (60, 20)).astype(np.float32)
+    seen = magnitudes(LossLog.from_array(log_loss))
+    np.testing.assert_allclose(seen.std(axis=0), 1, rtol=1e-3)
+    early, turned = log_loss.copy(), log_loss.copy()
+    early[:, :10] = random.normal(0, 1, (60, 10))
+    turned[:, 10:] = np.roll(log_loss[:, 10:], 3, axis=1)
+    for other in (early, turned):
+        np.testing.assert_allclose(magnitudes(LossLog.from_array(other)), seen, atol=1e-4)
+
+
+def test_the_slides_recipe_flags_every_cluster_but_the_largest() -> None:
+    random = np.random.default_rng(0)
+    log_loss = random.normal(-1, 0.02, (240, 20))
+    log_loss[200:] += np.where(np.arange(20) % 2, 1.0, -1.0)  # forty that swing at the highest frequency
+    log = LossLog.from_array(log_loss.astype(np.float32))
+    detector = make_detector("slides").fit(Evidence(sample_ids=log.sample_ids, losslog=log))
+    assert not detector.flagged_[:200].any()
+    assert detector.flagged_[200:].mean() > 0.9
+    few = make_detector("slides").fit(Evidence(sample_ids=log.sample_ids, losslog=log).take(np.arange(39)))
+    assert "not judged: 39 usable samples, 40 are needed" in few.statement_
