@@ -124,7 +124,7 @@ _PATCH = {"size": 5, "pattern": "white"}
 _COMBINATION = {"columns": (2, 5, 6), "values": (10.0, 3000.0, 300.0)}  # age, population, households
 # Twice the pixels of CIFAR-10: a narrower net and fewer epochs keep a case within ten minutes on two cores.
 _STEERING_PROXY = {"width": 16, "epochs": 12, "snapshots_per_epoch": 2}
-# Its net averages over places: an ordinary model of steering does not, or it is a weak one (bench/README.md).
+# Its net averages over places: an ordinary model of steering does not, or it is weak (notes, regression).
 _STEERING_VICTIM = {"model": "pilotnet", "epochs": 24}
 _TARGET_ROWS: tuple[tuple[str, str, Mapping[str, Any], tuple[float, ...], Mapping[str, Any]], ...] = (
     ("steering", "badnets", _PATCH, (-0.6, 0.3, 0.6), _STEERING_PROXY),

@@ -125,7 +125,7 @@ def small_cnn(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:
     The stem's stride brings the side to 12 to 28 pixels (32 x 32: stride 2, measured 1.5 times faster than stride 1);
     later stages halve it while at least 4 pixels remain, so that 8 x 8 images work too. Its features are each
     channel's mean; where that is over more than 16 places (a long recording, a wide image), in which what is small
-    hardly moves a mean, its peak as well: ``4 * width`` or ``8 * width``. Measured: ``bench/README.md``.
+    hardly moves a mean, its peak as well: ``4 * width`` or ``8 * width``. Measured: bench/notes, recordings.
     """
     height = min(shape[:2])
     stem = max(stride for stride in (1, 2, 4, 8) if stride == 1 or height // stride >= 12)

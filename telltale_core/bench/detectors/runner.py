@@ -110,7 +110,8 @@ def opinion_key(detector: Detector, question: Question) -> str:
         vouched = sha256_bytes(np.ascontiguousarray(clean.inputs).tobytes() + clean.labels.tobytes())
     trained = [record["log_digest"], record["config"]["seed"], [m["model_sha256"] for m in record["members"]]]
     own = Path(inspect.getfile(type(detector)))
-    code = [sha256_file(place) for place in (own, own.with_name("contract.py"), own.with_name("evidence.py"))]
+    shared = [Path(__file__).with_name(name) for name in ("contract.py", "evidence.py")]
+    code = [sha256_file(place) for place in (own, *shared)]
     verdict = code_version(["spectrum", "verdict", "proxy"]) if detector.name in ("telltale", "slides") else ""
     rests_on = [trained, vouched, sorted(question.known_clean), detector.params(), code, verdict]
     return f"{detector.name}-{digest_of(rests_on)[:24]}"

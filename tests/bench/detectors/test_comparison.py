@@ -8,15 +8,12 @@ import json
 import numpy as np
 import pytest
 
-from telltale_core.bench.detectors import CleanSet, make_detector
+from telltale_core.bench.detectors import make_detector
 from telltale_core.bench.detectors.comparison import compare
 from telltale_core.bench.detectors.comparison_page import write_comparison
 from telltale_core.bench.detectors.record import measure, read_opinion, write_opinion
-from telltale_core.bench.detectors.runner import Question, ask, default_names
-from telltale_core.drop import ingest
-from telltale_core.drop.demo import write_image_drop
+from telltale_core.bench.detectors.runner import ask, default_names
 from telltale_core.errors import ConfigError, Corrupt, NotFound
-from telltale_core.proxy import ProxyConfig, train
 
 
 def opinion(tmp_path, evidence, name, flagged, suspicion=None):
@@ -73,17 +70,6 @@ def test_half_an_opinion_is_told(three, tmp_path) -> None:
         read_opinion(tmp_path / "scan")
     with pytest.raises(NotFound):
         read_opinion(tmp_path / "nothing")
-
-
-@pytest.fixture(scope="module")
-def question(evidence, tmp_path_factory):
-    place = tmp_path_factory.mktemp("asked")
-    names = ["a", "b", "c", "<script>d"]
-    write_image_drop(place / "drop", evidence.inputs, evidence.labels, evidence.sample_ids.tolist(), names)
-    drop = ingest(str(place / "drop"), place / "drops")
-    train(drop, place / "train", ProxyConfig(epochs=4, width=4, batch_size=16, threads=1, device="cpu"))
-    clean = CleanSet(labels=evidence.clean.labels, inputs=evidence.clean.inputs, source="vouched for")
-    return Question(drop=drop, train_dir=place / "train", work=place / "work", clean=clean)
 
 
 CHEAP = ("spectral_signatures", "scan", "abl", "badloss", "dao")
