@@ -83,3 +83,9 @@ def _case() -> dict[str, object]:
     found = {"found": 75, "poisoned": 75, "wrongly_quarantined": 0, "clean": 1425, "review": 0, "tpr": 1.0, "fpr": 0.0}
     case = {"data": "digits", "attack": "badnets", "rate": 0.05, "seed": 21, "train_s": 1.0, "log_s": 1.0}
     return {**nothing, **found, **case, "attack_success_before": 0.98}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_a_link_of_a_document_leads_to_a_file(path: Path) -> None:
+    links = re.findall(r"\]\(([\w./-]+)\)", TEXTS[path])
+    assert [link for link in links if not (path.parent / link).exists()] == []
