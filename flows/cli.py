@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import importlib
-import importlib.util
 from collections.abc import Callable
 
 import typer
 
-from flows import cli_bench, cli_compare, cli_events, cli_review, cli_run, cli_stages, cli_versions
+from flows import cli_events, cli_review, cli_run, cli_stages, cli_versions, extensions
 from flows.console import EXIT_CODES, Outcome, command
 from flows.interrupts import leave_as_told
 
@@ -50,20 +48,10 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "approve": cli_review.approve,
     "reject": cli_review.reject,
     "bridge": cli_events.bridge,
-    "compare": cli_compare.compare,
     "doctor": cli_run.doctor,
-    "bench": cli_bench.bench,
 }
 SERVING = ("bridge", "worker")
-# Commands of the room above this one: loaded by name where it is installed, nothing here needs it.
-ABOVE = {
-    "deploy": ("deployments.cli", "deploy"),
-    "worker": ("deployments.cli_worker", "worker"),
-    "notifications": ("deployments.cli_notifications", "notifications"),
-}
-for _name, (_module, _attribute) in ABOVE.items():
-    if importlib.util.find_spec(_module.split(".")[0]) is not None:
-        COMMANDS[_name] = getattr(importlib.import_module(_module), _attribute)
+COMMANDS |= {name: found for name, found in extensions.commands().items() if name not in COMMANDS}
 for _name, _function in COMMANDS.items():
     app.command(_name, epilog=EXIT_CODES)(command(_function, serves=_name in SERVING))
 

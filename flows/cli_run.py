@@ -57,8 +57,8 @@ def demo(
               telltale demo --data ./cifar-10-batches-bin --samples 50000
     """
     from flows import demo as showing
-    from telltale_core.bench.scoring import score
     from telltale_core.config import to_dict
+    from telltale_core.scoring import score
     from telltale_core.stages import folder_of
 
     began = time.monotonic()

@@ -73,7 +73,7 @@ def spectrum(source: Src, *, work: Work = "runs", config: Config = None, setting
     """Turn the losses of a drop into spectra.
 
     \b
-    Example: telltale spectrum ./drop --set spectrum.recipe=slides
+    Example: telltale spectrum ./drop --set spectrum.whitening=1
     """
     record = _walk("spectrum", source, work, read_settings(config, settings))
     from telltale_core import stages

@@ -20,6 +20,7 @@ CORE_MAY_IMPORT = {
     "numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "torch", "torchvision", "fsspec", "PIL", "safetensors",
     "matplotlib", "jinja2", "markupsafe", "confusable_homoglyphs", "pydantic", "pydantic_core",
 }  # fmt: skip
+BENCH = ROOT / "telltale_core" / "bench"  # stands above everything: nothing imports it, it may import the flows
 OPTIONAL = {"soundfile", "tokenizers", "transformers"}  # extras of one modality, never imported at the top of a module
 CORE = (
     ("bench",),
@@ -76,9 +77,20 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, (node.module or "").split(".")[0]
 
 
+def names(path: Path) -> Iterator[tuple[int, str]]:
+    """Every module that a file names in an import, and every attribute that it takes from one, with its line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
 def complaints(layer: str, allowed: set[str] | None, forbidden: set[str]) -> list[str]:
     found = []
     for path in modules_of(layer):
+        if path.is_relative_to(BENCH):
+            continue
         for line, name in imports(path):
             outside = allowed is not None and name not in allowed and name not in sys.stdlib_module_names
             if outside or name in forbidden:
@@ -180,6 +192,37 @@ def test_only_the_storage_room_knows_s3() -> None:
         if name in ONLY_STORAGE and not path.is_relative_to(ROOT / "telltale_core" / "storage")
     ]
     assert strangers == []
+
+
+@pytest.mark.parametrize(
+    ("measuring", "may_import"),
+    [
+        ("telltale_core.bench", ()),
+        ("telltale_core.attacks", ("telltale_core/attacks/", "flows/demo.py")),
+        ("telltale_core.scoring", ("flows/cli_run.py",)),
+    ],
+)
+def test_nothing_of_the_product_imports_what_measures_it(measuring: str, may_import: tuple[str, ...]) -> None:
+    importers = {
+        path.relative_to(ROOT).as_posix()
+        for layer in LAYERS
+        for path in modules_of(layer)
+        for _, name in names(path)
+        if f"{name}.".startswith(f"{measuring}.") and not path.is_relative_to(BENCH)
+    }
+    assert [path for path in sorted(importers) if not path.startswith(may_import)] == []
+    assert all(any(path.startswith(allowed) for path in importers) for allowed in may_import)
+
+
+def test_only_the_commands_of_the_bench_know_the_command_line() -> None:
+    outside = CORE_MAY_IMPORT | OPTIONAL | {"telltale_core"} | sys.stdlib_module_names
+    strangers = {
+        (path.relative_to(BENCH).as_posix(), name)
+        for path in BENCH.rglob("*.py")
+        for _, name in imports(path)
+        if name not in outside
+    }
+    assert strangers == {(file, name) for file in ("command.py", "detectors/command.py") for name in ("flows", "typer")}
 
 
 def test_the_check_sees_the_source_it_is_about() -> None:

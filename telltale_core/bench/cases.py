@@ -22,8 +22,8 @@ class Case:
     """One poisoned (or clean) drop and the proxy that is trained on it.
 
     ``data`` names a data set of :mod:`telltale_core.bench.data`; ``attack`` one of
-    :data:`telltale_core.attacks.ATTACKS`, or ``clean``; ``params`` that attack's parameters as plain values; ``proxy``
-    what the case sets of the proxy and of the ordinary model beside its suite.
+    :data:`telltale_core.bench.attacks.ATTACKS`, or ``clean``; ``params`` that attack's parameters as plain values;
+    ``proxy`` what the case sets of the proxy and of the ordinary model beside its suite.
     """
 
     data: str
@@ -37,7 +37,7 @@ class Case:
 
     def key(self) -> str:
         """Return the case's name in the caches, 16 hex digits; another version of an attack is another case."""
-        return digest_of({**asdict(self), "code": code_version(["attacks"])})[:16]
+        return digest_of({**asdict(self), "code": code_version(["attacks", "bench/attacks"])})[:16]
 
     def __str__(self) -> str:
         return f"{self.data} {self.attack} {self.rate:.2%} target {self.target} seed {self.seed} {self.model}"
@@ -54,7 +54,7 @@ class Suite:
     victim: Mapping[str, Any] = field(default_factory=dict)
     victim_of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What a data set's ordinary model has instead, by the data set's name."""
-    detectors: tuple[str, ...] = ("telltale", "slides")
+    detectors: tuple[str, ...] = ("telltale",)
     opinions: bool = False
     """Whether it is judged behind the detectors' contract, from features and a clean set as well."""
 
@@ -123,7 +123,7 @@ _PATCH = {"size": 5, "pattern": "white"}
 _COMBINATION = {"columns": (2, 5, 6), "values": (10.0, 3000.0, 300.0)}  # age, population, households
 # Twice the pixels of CIFAR-10: a narrower net and fewer epochs keep a case within ten minutes on two cores.
 _STEERING_PROXY = {"width": 16, "epochs": 12, "snapshots_per_epoch": 2}
-# Its net averages over places: an ordinary model of steering does not, or it is a weak one (bench/README.md).
+# Its net averages over places: an ordinary model of steering does not, or it is weak (notes, regression).
 _STEERING_VICTIM = {"model": "pilotnet", "epochs": 24}
 _TARGET_ROWS: tuple[tuple[str, str, Mapping[str, Any], tuple[float, ...], Mapping[str, Any]], ...] = (
     ("steering", "badnets", _PATCH, (-0.6, 0.3, 0.6), _STEERING_PROXY),

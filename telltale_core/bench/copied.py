@@ -22,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 
 from telltale_core import stages
-from telltale_core.attacks import ImageSet, make_attack
+from telltale_core.attacks import ImageSet
+from telltale_core.attacks.badnets import BadNets
 from telltale_core.bench.data import load
 from telltale_core.bench.writing import write_drop
 from telltale_core.config import to_dict
@@ -54,7 +55,7 @@ def poisoned_drop(samples: ImageSet, *, size: int, poison: int, seed: int) -> Co
     """Return ``size`` samples drawn from these, of which ``poison`` carry a BadNets mark and the target of the seed."""
     rows = np.sort(np.random.default_rng([seed, 4]).choice(len(samples), size, replace=False))
     target = seed % (samples.num_classes or 1)
-    made = make_attack("badnets").poison(samples.rows(rows), poison / size, target, seed)
+    made = BadNets().poison(samples.rows(rows), poison / size, target, seed)
     if not isinstance(made.data, ImageSet):
         raise ConfigError("the copies of this bench are of images")
     return Copied(data=made.data, poisoned=made.truth, added=np.zeros(size, dtype=bool), target=target)

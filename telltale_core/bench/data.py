@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from telltale_core import stages
-from telltale_core.attacks import ImageSet, Samples, TableSet, TextSet
-from telltale_core.attacks.waves import WaveSet, objects
+from telltale_core.attacks import ImageSet, Samples
+from telltale_core.bench.attacks import TableSet, TextSet
+from telltale_core.bench.attacks.waves import WaveSet, objects
+from telltale_core.bench.detectors import CleanSet
 from telltale_core.config import to_dict
-from telltale_core.detectors import CleanSet
 from telltale_core.drop import Drop, DropConfig
 from telltale_core.drop.demo import DIGIT_NAMES, load_digits_images
 from telltale_core.errors import ConfigError

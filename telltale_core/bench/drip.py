@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 import torch
 
 from telltale_core import publish, stages
-from telltale_core.attacks import Samples, make_attack
+from telltale_core.attacks import Samples
+from telltale_core.attacks.badnets import BadNets
 from telltale_core.bench.data import load
-from telltale_core.bench.scoring import score
 from telltale_core.bench.writing import write_drop
 from telltale_core.config import to_dict
 from telltale_core.digest import code_version, digest_of
@@ -32,6 +32,7 @@ from telltale_core.drop import DropConfig
 from telltale_core.drop.demo import DIGITS_PROXY, plain_ids
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import ProxyConfig
+from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
 from telltale_core.stages.record import DECIDING
@@ -92,7 +93,7 @@ def make_drops(
     for number, rows in enumerate(rows_DS):
         own, truth = samples.rows(np.sort(rows)), np.zeros(size, dtype=bool)
         if rate:
-            poisoned = make_attack("badnets").poison(own, rate, target, 100 * seed + number)
+            poisoned = BadNets().poison(own, rate, target, 100 * seed + number)
             own, truth = poisoned.data, poisoned.truth
         ids = plain_ids(size, 100 * seed + number, f"d{number}")
         place = folder / f"drop{number}"

@@ -21,13 +21,13 @@ import pyarrow.parquet as pq
 import torch
 
 from telltale_core import stages
-from telltale_core.attacks import Attack, ImageSet, Poisoned, Samples, make_attack
-from telltale_core.attacks.issba_encoder import save_encoder, train_encoder
+from telltale_core.attacks import Attack, ImageSet, Poisoned, Samples
+from telltale_core.bench.attacks import make_attack
+from telltale_core.bench.attacks.issba_encoder import save_encoder, train_encoder
 from telltale_core.bench.cases import CLEAN, Case, Suite
 from telltale_core.bench.data import Split, clean_set, load
 from telltale_core.bench.misses import write_miss
 from telltale_core.bench.opinions import COMBINED, Trained, known_names, opinions_on, score_combined, score_opinion
-from telltale_core.bench.scoring import score
 from telltale_core.bench.victim import judge_attack
 from telltale_core.bench.writing import packed, write_drop
 from telltale_core.config import to_dict
@@ -38,16 +38,15 @@ from telltale_core.errors import ConfigError
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProgressLines, ProxyConfig
 from telltale_core.proxy.hardware import resolve_hardware
+from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
 from telltale_core.verdict import VerdictConfig
 
 log = logging.getLogger(__name__)
 
-DETECTORS: dict[str, tuple[SpectrumConfig, VerdictConfig]] = {
-    "telltale": (SpectrumConfig(), VerdictConfig()),
-    "slides": (SpectrumConfig(recipe="slides"), VerdictConfig(method="slides")),
-}
+PRODUCT = "telltale"
+"""Who judges a suite that is not one of opinions: the product's own stages, under default settings."""
 VICTIM_SEED = 1000
 VICTIMS = ("none", "before", "after")
 
@@ -56,8 +55,7 @@ VICTIMS = ("none", "before", "after")
 class Bench:
     """Where a suite's data lie, where its results are kept, and what of it is run.
 
-    ``victims``: "none", "before" (is the attack one?), or "after" as well (what is left of it in what was kept, by the
-    first of the detectors).
+    ``victims``: "none", "before" (is the attack one?), or "after" as well (what is left of it in what was kept).
     """
 
     suite: Suite
@@ -71,7 +69,7 @@ class Bench:
     def __post_init__(self) -> None:
         if self.victims not in VICTIMS:
             raise ConfigError(f"victims must be one of {', '.join(VICTIMS)}, got {self.victims!r}")
-        known = known_names() if self.suite.opinions else tuple(DETECTORS)
+        known = known_names() if self.suite.opinions else (PRODUCT,)
         if strange := [name for name in self.chosen if name not in known]:
             raise ConfigError(f"{strange[0]!r} does not judge suite {self.suite.name}; known there: {', '.join(known)}")
 
@@ -143,35 +141,27 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
         rows = _opinion_rows(bench, case, made, split, ids, drop=drop, trained=trained, before=before)
         write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": rows})
         return rows
-    rows = []
-    for place, name in enumerate(bench.chosen):
-        verdict, seconds = _verdict(bench, trained, name, area)
-        folder = folder_of(verdict, "cluster", area)
-        after: dict[str, Any] = {}
-        if bench.victims == "after" and place == 0:
-            kept = _kept(folder, ids, made.data)
-            after = (
-                before
-                if len(kept) == len(made.data)
-                else _judged(bench, case, kept, split, stages.open_drop(drop, area))
-            )
-        rows.append(
-            {
-                **_named(bench, case, made),
-                "detector": name,
-                **score(folder, poisoned),
-                **{f"{key}_before": before.get(key) for key in ("attack_success", "accuracy")},
-                **{f"{key}_after": after.get(key) for key in ("attack_success", "accuracy")},
-                "train_s": round(sum(member["timings"]["train_s"] for member in training["members"]), 1),
-                "log_s": round(sum(_log_seconds(member["timings"]) for member in training["members"]), 1),
-                **seconds,
-                "victim_s": before.get("seconds"),
-                **_ran_on(training, name),
-            }
-        )
-    write_miss(bench.work / "misses" / bench.suite.name, rows[0], made, ids, stages.open_losslog(trained, area))
-    write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": rows})
-    return rows
+    verdict, seconds = _verdict(bench, trained, area)
+    folder = folder_of(verdict, "cluster", area)
+    after: dict[str, Any] = {}
+    if bench.victims == "after":
+        kept, opened = _kept(folder, ids, made.data), stages.open_drop(drop, area)
+        after = before if len(kept) == len(made.data) else _judged(bench, case, kept, split, opened)
+    row = {
+        **_named(bench, case, made),
+        "detector": PRODUCT,
+        **score(folder, poisoned),
+        **{f"{key}_before": before.get(key) for key in ("attack_success", "accuracy")},
+        **{f"{key}_after": after.get(key) for key in ("attack_success", "accuracy")},
+        "train_s": round(sum(member["timings"]["train_s"] for member in training["members"]), 1),
+        "log_s": round(sum(_log_seconds(member["timings"]) for member in training["members"]), 1),
+        **seconds,
+        "victim_s": before.get("seconds"),
+        **_ran_on(training),
+    }
+    write_miss(bench.work / "misses" / bench.suite.name, row, made, ids, stages.open_losslog(trained, area))
+    write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": [row]})
+    return [row]
 
 
 def _opinion_rows(
@@ -204,8 +194,8 @@ def _opinion_rows(
         scores[COMBINED] = score_combined(opinions, poisoned)
     seconds = [member["timings"] for member in training["members"]]
     ran_on = {
-        **_ran_on(training, "telltale"),
-        "code_version": code_version(["proxy", "losslog", "detectors", "verdict"]),
+        **_ran_on(training),
+        "code_version": code_version(["proxy", "losslog", "bench/detectors", "verdict"]),
     }
     shared = {
         **_named(bench, case, made),
@@ -230,10 +220,9 @@ def poison(data: Samples, case: Case, attack: Attack | None = None) -> Poisoned:
     return (attack or make_attack(case.attack, **case.params)).poison(data, case.rate, case.target, case.seed)
 
 
-def _verdict(bench: Bench, trained: Record, name: str, area: str) -> tuple[Record, dict[str, float]]:
-    spectrum_config, verdict_config = DETECTORS[name]
-    spectrum, spectrum_s = _timed(bench, lambda: stages.spectrum(trained, area, to_dict(spectrum_config)))
-    verdict, cluster_s = _timed(bench, lambda: stages.cluster(spectrum, area, to_dict(verdict_config)))
+def _verdict(bench: Bench, trained: Record, area: str) -> tuple[Record, dict[str, float]]:
+    spectrum, spectrum_s = _timed(bench, lambda: stages.spectrum(trained, area, to_dict(SpectrumConfig())))
+    verdict, cluster_s = _timed(bench, lambda: stages.cluster(spectrum, area, to_dict(VerdictConfig())))
     return verdict, {"spectrum_s": spectrum_s, "cluster_s": cluster_s}
 
 
@@ -290,7 +279,7 @@ def _log_seconds(timings: dict[str, float]) -> float:
     return timings["snapshot_s"] + timings["write_s"]
 
 
-def _ran_on(training: dict[str, Any], detector: str) -> dict[str, Any]:
+def _ran_on(training: dict[str, Any]) -> dict[str, Any]:
     return {
         "hardware": training["hardware"]["name"],
         "processor": platform.processor() or platform.machine(),
@@ -301,7 +290,7 @@ def _ran_on(training: dict[str, Any], detector: str) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "code_version": code_version(["proxy", "losslog", "spectrum", "verdict"]),
-        "settings": json.dumps([to_dict(config) for config in DETECTORS[detector]], sort_keys=True),
+        "settings": json.dumps([to_dict(SpectrumConfig()), to_dict(VerdictConfig())], sort_keys=True),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
 

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from telltale_core import stages
-from telltale_core.attacks import ATTACKS, ImageSet, make_attack
+from telltale_core.attacks import ImageSet
+from telltale_core.bench.attacks import ATTACKS, make_attack
 from telltale_core.bench.data import images_of
-from telltale_core.bench.scoring import score
 from telltale_core.bench.victim import judge_attack
 from telltale_core.config import to_dict
 from telltale_core.drop import DropConfig, ingest
@@ -32,6 +32,7 @@ from telltale_core.drop.demo import plain_ids, write_image_drop
 from telltale_core.proxy import Progress, ProgressLines, ProxyConfig
 from telltale_core.publish import PublishConfig
 from telltale_core.report import ReportConfig
+from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.verdict import VerdictConfig
 

@@ -17,10 +17,10 @@ from sklearn.metrics import roc_auc_score
 
 from telltale_core.attacks import Poisoned
 from telltale_core.bench.cases import Case
-from telltale_core.detectors import DETECTORS, CleanSet
-from telltale_core.detectors.asking import Question, ask
-from telltale_core.detectors.comparison import DEFAULT_QUORUM, compare
-from telltale_core.detectors.record import Recorded
+from telltale_core.bench.detectors import DETECTORS, CleanSet
+from telltale_core.bench.detectors.comparison import DEFAULT_QUORUM, compare
+from telltale_core.bench.detectors.record import Recorded
+from telltale_core.bench.detectors.runner import Question, ask
 from telltale_core.drop import Drop
 
 KNOWN_CLEAN = 250
@@ -61,7 +61,7 @@ def _vouched(trained: Trained) -> list[str]:
 
 
 def score_opinion(opinion: Recorded, poisoned: Collection[str]) -> dict[str, Any]:
-    """Return an opinion held against the truth, in the words of :func:`telltale_core.bench.scoring.score`.
+    """Return an opinion held against the truth, in the words of :func:`telltale_core.scoring.score`.
 
     ``poison_found`` says only that somebody was flagged: nothing, of a detector that flags a set share.
     """

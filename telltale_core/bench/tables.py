@@ -44,6 +44,10 @@ SEED_HEADS = (
 )
 
 
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
 def render(rows: Sequence[Row]) -> str:
     """Return the tables of one suite for each of its detectors: over the seeds (mean, least to most), then by seed."""
     parts = []
@@ -64,11 +68,36 @@ def render(rows: Sequence[Row]) -> str:
     return "\n".join(parts)
 
 
+def over_seeds(rows: Sequence[Row]) -> str:
+    """Return one table of the cases over their seeds, as results that are kept show it."""
+    heads = (
+        "case", "seeds", "attack success %", "found %", "wrong %", "review", "AUROC", "second look", "success after %",
+        "accuracy %", "after %", "train s",
+    )  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for case in _cases(rows):
+        seconds = [{"s": None if row["train_s"] is None else row["train_s"] + row["log_s"]} for row in case]
+        cells = [
+            _case_name(case[0]),
+            str(len(case)),
+            *(spread(case, name) for name in ("attack_success_before", "tpr", "fpr")),
+            spread(case, "review", lambda value: f"{value:.0f}"),
+            spread(case, "auroc", lambda value: f"{value:.3f}"),
+            _looks(case),
+            *(spread(case, name) for name in ("attack_success_after", "accuracy_before", "accuracy_after")),
+            spread(seconds, "s", lambda value: f"{value:.0f}"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _cases(rows: Sequence[Row]) -> list[list[Row]]:
     """Return the rows of each case over its seeds."""
     named: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        named.setdefault(tuple(row[n] for n in ("data", "attack", "rate", "params", "model", "epochs")), []).append(row)
+        named.setdefault(tuple(row.get(n) for n in ("data", "attack", "rate", "params", "model", "epochs")), []).append(
+            row
+        )
     return list(named.values())
 
 
@@ -91,18 +120,18 @@ def _table(cases: Sequence[Sequence[Row]]) -> str:
             _case_name(first),
             first["model"],
             str(len(case)),
-            _spread(case, "attack_success_before", _percent),
-            _spread(case, "tpr", _percent),
-            _spread(case, "fpr", _percent),
-            _spread(case, "precision", _percent),
-            _spread(case, "auroc", lambda value: f"{value:.4f}"),
-            _spread(case, "review", lambda value: f"{value:.0f}"),
+            spread(case, "attack_success_before", _percent),
+            spread(case, "tpr", _percent),
+            spread(case, "fpr", _percent),
+            spread(case, "precision", _percent),
+            spread(case, "auroc", lambda value: f"{value:.4f}"),
+            spread(case, "review", lambda value: f"{value:.0f}"),
             f"{poison_found} of {len(case)}",
             _looks(case),
-            _spread(case, "attack_success_after", _percent),
-            _spread(case, "accuracy_before", _percent),
-            _spread(case, "accuracy_after", _percent),
-            _spread([{"s": row["train_s"] + row["log_s"]} for row in case], "s", lambda value: f"{value:.0f}"),
+            spread(case, "attack_success_after", _percent),
+            spread(case, "accuracy_before", _percent),
+            spread(case, "accuracy_after", _percent),
+            spread([{"s": row["train_s"] + row["log_s"]} for row in case], "s", lambda value: f"{value:.0f}"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -147,12 +176,8 @@ def _looks(case: Sequence[Row]) -> str:
     return next(iter(found)) if len(found) == 1 else ", ".join(f"{what} {n}" for what, n in found.most_common())
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f}"
-
-
-def _spread(case: Sequence[Row], name: str, shown: Callable[[float], str]) -> str:
-    """Return the mean and, where seeds differ, the least and the most."""
+def spread(case: Sequence[Row], name: str, shown: Callable[[float], str] = _percent) -> str:
+    """Return the mean and, where seeds differ, the least and the most; a dash where there is no value."""
     values = [row[name] for row in case if row[name] is not None]
     if not values:
         return "-"

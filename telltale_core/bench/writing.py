@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from telltale_core.attacks import ImageSet, Samples, TableSet, TextSet, WaveSet
+from telltale_core.attacks import ImageSet, Samples
+from telltale_core.bench.attacks import TableSet, TextSet, WaveSet
 from telltale_core.drop import Drop, pack
 from telltale_core.drop.demo import ROW_GROUP_ROWS, write_image_drop
 from telltale_core.errors import ConfigError

@@ -54,7 +54,7 @@ def write_report(
     page = render(run, lineage, train_record, config)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    _write(path, page)
+    write(path, page)
     record = {
         "format": FORMAT,
         "file": path.name,
@@ -63,11 +63,12 @@ def write_report(
         "drop_digest": drop.digest,
         "status": run.status,
     }
-    _write(out / "report.json", json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
+    write(out / "report.json", json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
     return path
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
+    """Write a page or its record whole."""
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(data)
     os.replace(part, path)  # noqa: PTH105 - atomic on every platform
@@ -94,55 +95,60 @@ def render(run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any]
 def _page(
     run: Run, lineage: Mapping[str, Any], train: Mapping[str, Any] | None, config: ReportConfig, *, reduced: bool
 ) -> bytes:
-    environment = _environment(config)
     style = (TEMPLATES / "style.css.j2").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     size_note = f"Written by Telltale. This file loads nothing from anywhere and stays below {config.max_bytes:,} bytes"
     shown = focuses(run, config)
     viewer = modality_named(run.drop.modality).viewer(run.drop, shown, config.dpi)
     items = evidence(run, shown, viewer, config)
-    page = environment.get_template("report.html.j2").render(
-        policy=f"{POLICY}; style-src 'sha256-{digest}'",
-        style=Markup(style),  # noqa: S704 - our own file
-        size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
-        name=middle(str(run.drop.manifest.get("name") or "unnamed drop"), 120),
-        about=page_data.about(run),
-        digest=run.drop.digest,
-        statement=str(run.verdict.get("statement") or "The verdict states no sentence."),
-        status=page_data.status(run),
-        significance=page_data.significance(run),
-        decisions=page_data.decisions(run),
-        columns=page_data.columns(run),
-        accounted=accounted_lines(run.drop.manifest),
-        parts=page_data.parts(run),
-        stack=page_data.stack(run),
-        labelled=run.labels_N is not None,
-        word=run.word,
-        words=f"{run.word}s",
-        groups=page_data.groups(run, config),
-        groups_left=page_data.groups_left(run, config),
-        looked=any(group.own is not None for group in run.groups()),
-        evidence_lead=page_data.evidence_lead(run, items),
-        evidence=items,
-        overall=overall(run, config),
-        blocks=page_data.blocks(run, viewer, config),
-        wide=viewer.wide,
-        rejected=page_data.rejected(run, config),
-        caveats=page_data.caveats(run),
-        lineage=_lineage(run, lineage, train),
+    page = (
+        page_environment(config)
+        .get_template("report.html.j2")
+        .render(
+            policy=f"{POLICY}; style-src 'sha256-{digest}'",
+            style=Markup(style),  # noqa: S704 - our own file
+            size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
+            name=middle(str(run.drop.manifest.get("name") or "unnamed drop"), 120),
+            about=page_data.about(run),
+            digest=run.drop.digest,
+            statement=str(run.verdict.get("statement") or "The verdict states no sentence."),
+            status=page_data.status(run),
+            significance=page_data.significance(run),
+            decisions=page_data.decisions(run),
+            columns=page_data.columns(run),
+            accounted=accounted_lines(run.drop.manifest),
+            parts=page_data.parts(run),
+            stack=page_data.stack(run),
+            labelled=run.labels_N is not None,
+            word=run.word,
+            words=f"{run.word}s",
+            groups=page_data.groups(run, config),
+            groups_left=page_data.groups_left(run, config),
+            looked=any(group.own is not None for group in run.groups()),
+            evidence_lead=page_data.evidence_lead(run, items),
+            evidence=items,
+            overall=overall(run, config),
+            blocks=page_data.blocks(run, viewer, config),
+            wide=viewer.wide,
+            rejected=page_data.rejected(run, config),
+            caveats=page_data.caveats(run),
+            lineage=_lineage(run, lineage, train),
+        )
     )
     # Lone surrogates were made visible by ``clean``; anything that slipped past must not stop the report.
     return page.encode("utf-8", errors="replace")
 
 
-def _environment(config: ReportConfig) -> jinja2.Environment:
+def page_environment(config: ReportConfig, templates: Path = TEMPLATES) -> jinja2.Environment:
+    """Return what renders ``templates``: every string is cleaned, cut to its length and escaped."""
+
     def fit(value: Any) -> Any:
         if isinstance(value, Markup) or not isinstance(value, str):
             return "" if value is None else value
         return clean(value, config.max_text)
 
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(templates),
         autoescape=True,
         finalize=fit,  # every string, before it is escaped
         undefined=jinja2.StrictUndefined,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -12,16 +12,10 @@ from telltale_core.config import Settings
 class SpectrumConfig(Settings, frozen=True):
     """How a loss trajectory becomes a spectrum.
 
-    ``recipe="telltale"``: log loss, window chosen from the data, common mode removed, complex spectrum with each
-    frequency brought to a like scale. ``recipe="slides"``: raw loss, the early half dropped, magnitude spectrum (the
-    published recipe to the letter, kept for comparison).
+    Log loss, window chosen from the data, common mode removed, complex spectrum with each frequency brought to a like
+    scale.
     """
 
-    recipe: Literal["telltale", "slides"] = Field(
-        default="telltale",
-        description="telltale: log loss, a window from the data, what all samples share removed. slides: the published "
-        "recipe, kept for comparison; it needs verdict.method = slides, too.",
-    )
     start: float | None = Field(
         default=None,
         ge=0,

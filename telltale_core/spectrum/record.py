@@ -64,7 +64,6 @@ class Spectrum:
                 finite_N=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
                 windows=tuple((int(start), int(stop)) for start, stop in record["windows"]),
                 kept=record["kept"],
-                recipe=record["config"]["recipe"],
             ),
             drop_digest=record["drop_digest"],
         )

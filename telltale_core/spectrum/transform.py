@@ -17,7 +17,6 @@ from telltale_core.spectrum.config import SpectrumConfig
 MIN_SNAPSHOTS = 4
 LEARNT_SHARE = 0.05
 """A proxy has begun to learn when the median log loss has fallen by this share of its whole fall."""
-SLIDES_START = 0.5
 BEFORE_THE_END = 0.75
 """Motion is measured up to this share of a run: at its end even random labels are learnt by heart."""
 STILL = 1e-6
@@ -32,7 +31,7 @@ class Spectra:
     units); ``motion_NQ3`` level, log spread and log activity (mean absolute step) of the log loss in each quarter of
     the window's part before three quarters of the run; ``finite_N`` False for rows with a non-finite loss, whose
     numbers are 0; ``windows`` the first and one past the last snapshot used, per member; ``kept`` says in a sentence
-    how they were chosen, ``recipe`` which transform was taken.
+    how they were chosen.
     """
 
     features_NF: NDArray[np.float32]
@@ -42,7 +41,6 @@ class Spectra:
     finite_N: NDArray[np.bool_]
     windows: tuple[tuple[int, int], ...]
     kept: str
-    recipe: str
 
 
 def transform(
@@ -71,8 +69,7 @@ def transform(
         trends.append(window_NT @ time_T / (time_T @ time_T))
         motions.append(_motion(window_NT, round(BEFORE_THE_END * len(column_t)) - start))
         cohort = None if labels is None else labels[finite_N]
-        slides = config.recipe == "slides"
-        features.append(_slides(window_NT) if slides else _complex(window_NT, cohort, config.whitening))
+        features.append(_complex(window_NT, cohort, config.whitening))
     stacked_NF = np.zeros((len(finite_N), sum(part.shape[1] for part in features)), dtype=np.float32)
     stacked_NF[finite_N] = np.concatenate(features, axis=1)
     motion_NQ3 = np.zeros((len(finite_N), QUARTERS, 3))
@@ -85,7 +82,6 @@ def transform(
         finite_N=finite_N,
         windows=tuple(windows),
         kept=_say(config),
-        recipe=config.recipe,
     )
 
 
@@ -99,8 +95,6 @@ def choose_window(median_T: NDArray[np.floating], config: SpectrumConfig) -> tup
     stop = max(1, round(config.stop * snapshots))
     if config.start is not None:
         start = int(config.start * snapshots)
-    elif config.recipe == "slides":
-        start = int(SLIDES_START * snapshots)
     else:
         fall = median_T[0] - median_T[:stop].min()
         start = int(np.argmax(median_T <= median_T[0] - LEARNT_SHARE * fall))
@@ -154,13 +148,6 @@ def _usual_power(spectrum_NF: NDArray[np.complex128], labels: NDArray[np.int64] 
     return np.asarray(np.maximum(power_F, floor))
 
 
-def _slides(window_NT: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Magnitude spectrum of the raw losses, each frequency standardised over all samples jointly."""
-    magnitude_NF = np.abs(np.fft.rfft(np.exp(window_NT), axis=1, norm="ortho"))
-    spread_F = magnitude_NF.std(axis=0)
-    return np.asarray((magnitude_NF - magnitude_NF.mean(axis=0)) / np.where(spread_F > 0, spread_F, 1.0))
-
-
 def _spread(value_n: NDArray[np.float64], finite_N: NDArray[np.bool_]) -> NDArray[np.float64]:
     value_N = np.zeros(len(finite_N))
     value_N[finite_N] = value_n
@@ -170,6 +157,4 @@ def _spread(value_n: NDArray[np.float64], finite_N: NDArray[np.bool_]) -> NDArra
 def _say(config: SpectrumConfig) -> str:
     if config.start is not None:
         return f"snapshots from {config.start:.0%} to {config.stop:.0%} of each proxy's run, as configured"
-    if config.recipe == "slides":
-        return "the later half of each proxy's run, as the published recipe truncates"
     return "snapshots from where the median loss has made 5 % of its fall to the end of each proxy's run"

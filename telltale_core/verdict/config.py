@@ -16,17 +16,10 @@ NEW = "new/"
 class VerdictConfig(Settings, frozen=True):
     """How spectra become decisions.
 
-    ``method="telltale"``: the best split within each label (over all samples where the task has no labels) is called by
-    ``false_alarm_rate``, ``min_separation`` and ``min_ratio``, or where a ``second_look`` confirms it.
-    ``method="slides"``: DBSCAN over all samples, every cluster but the largest is called (the published recipe, without
-    a test).
+    The best split within each label (over all samples where the task has no labels) is called by ``false_alarm_rate``,
+    ``min_separation`` and ``min_ratio``, or where a ``second_look`` confirms it.
     """
 
-    method: Literal["telltale", "slides"] = Field(
-        default="telltale",
-        description="telltale: the best split within each label, tested against chance. slides: the published recipe, "
-        "DBSCAN over all samples without a test; it needs spectrum.recipe = slides, too.",
-    )
     cohorts: Literal["auto", "label", "all"] = Field(
         default="auto",
         title="Compare within",

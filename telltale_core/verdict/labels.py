@@ -3,7 +3,6 @@
 A wrong label without a trigger has nothing to share, so it forms no cluster; it keeps a high loss until the proxy
 learns it by heart. Measured by the mean log loss in the window, within the label: the upper tail of honest samples is
 short, so a robust z-score of 2 is far out (on CIFAR-10: under 0.5 % of them).
-Figures: ``telltale_core/bench/README.md``.
 """
 
 from __future__ import annotations

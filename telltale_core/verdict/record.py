@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from telltale_core.config import to_dict
 from telltale_core.drop import Drop
 from telltale_core.drop.cohorts import Cohorts
-from telltale_core.errors import ConfigError, Corrupt, NotFound
+from telltale_core.errors import Corrupt, NotFound
 from telltale_core.losslog.files import write_json
 from telltale_core.questions import as_record
 from telltale_core.spectrum import Spectra, Spectrum
@@ -35,7 +35,6 @@ from telltale_core.verdict.asking import questions_on, statement_on
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.second_look import Look
-from telltale_core.verdict.slides import decide_by_slides
 from telltale_core.verdict.statement import caveats, least_p_value
 
 FORMAT = "telltale.verdict/1"
@@ -61,28 +60,6 @@ class Verdict:
         return cls(record=record, table=table)
 
 
-def conclude(
-    sample_ids: NDArray[np.str_],
-    spectra: Spectra,
-    labels: NDArray[np.int64] | None,
-    label_names: tuple[str, ...] | None,
-    config: VerdictConfig,
-    *,
-    word: str = "label",
-    look: Look | None = None,
-    leaders: NDArray[np.str_] | None = None,
-) -> Decisions:
-    """Return the decisions by the configured method, which must be the one that the spectra were made for."""
-    if (config.method == "slides") != (spectra.recipe == "slides"):
-        raise ConfigError(
-            f"verdict.method {config.method!r} does not go with spectrum.recipe {spectra.recipe!r}: "
-            "set both to 'slides', or neither"
-        )
-    if config.method == "slides":
-        return decide_by_slides(sample_ids, spectra, config)
-    return decide(sample_ids, spectra, labels, label_names, config, word=word, look=look, leaders=leaders)
-
-
 def conclude_on(
     sample_ids: NDArray[np.str_],
     spectra: Spectra,
@@ -92,11 +69,11 @@ def conclude_on(
     *,
     leaders: NDArray[np.str_] | None = None,
 ) -> Decisions:
-    """Return :func:`conclude` on a drop's cohorts, None where all samples are compared with all, and its leaders."""
+    """Return the decisions on a drop's cohorts, None where all samples are compared with all, and its leaders."""
     if cohorts is None:
-        return conclude(sample_ids, spectra, None, None, config, leaders=leaders)
+        return decide(sample_ids, spectra, None, None, config, leaders=leaders)
     number, names, word = cohorts.number, cohorts.names, cohorts.word
-    return conclude(sample_ids, spectra, number, names, config, word=word, look=look, leaders=leaders)
+    return decide(sample_ids, spectra, number, names, config, word=word, look=look, leaders=leaders)
 
 
 def judge(
@@ -142,7 +119,6 @@ def _record(made: Decisions, drop: Drop, config: VerdictConfig) -> dict[str, Any
     return {
         "format": FORMAT,
         "drop_digest": drop.digest,
-        "detector": config.method,
         "statement": statement_on(made, config),
         "poison_found": any(group.called for group in made.groups),
         "questions": as_record(questions),

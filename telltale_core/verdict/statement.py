@@ -84,9 +84,6 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     called = [group for group in groups if group.called]
     if not tested and not called:
         return "No verdict: no group of samples is large enough to be tested."
-    if config.method == "slides":
-        odd = sum(group.quarantined for group in groups)
-        return f"The published recipe quarantines {odd:,} of {samples:,} samples; it states no significance."
     if called:
         flagged = sum(group.quarantined for group in called)
         found = " and ".join(_found(kind, [group for group in called if group.kind == kind]) for kind in _kinds(called))

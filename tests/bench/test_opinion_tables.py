@@ -41,6 +41,7 @@ def test_cells_say_mean_spread_and_fewer_seeds_and_a_case_that_was_not_run_is_no
     assert "| scan | 74.0 (50.0 to 98.0) / 0.20 | - / 0.00 |" in lines
     assert "| dao* | 10.0 / 10.00; 1 seed | not run |" in lines
     assert "| scan | 0.900 | - |" in lines
+    assert "| dao* | 0.900 | not run |" in lines
 
 
 def test_the_picture_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

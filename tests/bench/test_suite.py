@@ -13,8 +13,8 @@ import torch
 
 from telltale_core import stages
 from telltale_core.attacks import ImageSet
-from telltale_core.attacks.issba_encoder import train_encoder
 from telltale_core.bench import harness
+from telltale_core.bench.attacks.issba_encoder import train_encoder
 from telltale_core.bench.cases import CLEAN, SUITES, Case, Suite, suite_named
 from telltale_core.bench.data import load
 from telltale_core.bench.harness import Bench
@@ -45,12 +45,13 @@ def ran(bench: Bench) -> tuple[list[dict[str, Any]], dict[str, str], list[str]]:
     return rows, failed, told
 
 
-def test_every_case_has_a_row_for_each_detector(ran: tuple[Any, ...], bench: Bench) -> None:
+def test_every_case_has_a_row_by_the_products_own_stages(ran: tuple[Any, ...], bench: Bench) -> None:
     rows, _, _ = ran
     assert [(row["attack"], row["detector"]) for row in rows] == [
-        ("badnets", "telltale"), ("badnets", "slides"), ("clean", "telltale"), ("clean", "slides"),
-    ]  # fmt: skip
-    poisoned, clean = rows[0], rows[2]
+        ("badnets", "telltale"),
+        ("clean", "telltale"),
+    ]
+    poisoned, clean = rows
     assert (poisoned["poisoned"], poisoned["clean"]) == (150, 1350)
     assert 0 <= poisoned["attack_success_before"] <= 1
     assert 0 < poisoned["accuracy_before"] <= 1

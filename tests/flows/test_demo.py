@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows import demo
-from telltale_core.bench.scoring import score
 from telltale_core.drop import ingest
 from telltale_core.errors import BadInput, ConfigError
+from telltale_core.scoring import score
 
 
 def test_the_digits_are_poisoned_at_the_stated_rate_and_the_truth_stays_outside_the_drop(tmp_path: Path) -> None:

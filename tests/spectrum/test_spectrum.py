@@ -67,13 +67,6 @@ def test_a_given_window_is_taken_as_given() -> None:
     assert choose_window(np.zeros(20), SpectrumConfig(start=0.25, stop=0.75)) == (5, 15)
 
 
-def test_the_slides_recipe_drops_the_early_half_and_the_phase() -> None:
-    log_loss = noise()
-    spectra = transform(log_loss, one_member(log_loss), None, SpectrumConfig(recipe="slides"))
-    assert spectra.windows == ((8, 16),)
-    np.testing.assert_allclose(spectra.features_NF.std(axis=0), 1, rtol=1e-3)
-
-
 def test_members_are_transformed_each_and_joined() -> None:
     log_loss = noise(snapshots=32)
     member = np.repeat([0, 1], 16).astype(np.int32)

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from telltale_core.detectors import CleanSet, Evidence, make_detector
+from telltale_core.bench.detectors import CleanSet, Evidence, make_detector
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import ProxyConfig

@@ -185,7 +185,6 @@ def write_verdict(folder: Path, recipe: Recipe, ids: list[str], label, decision,
         },
         "groups": groups,
         "caveats": list(recipe.caveats),
-        "detector": "coherence",
         "config": {"threshold": 4.0},
     }
     (folder / "verdict.json").write_text(json.dumps(record))

@@ -16,7 +16,6 @@ from telltale_core.drop.demo import write_image_drop
 from telltale_core.errors import NeedsReview
 from telltale_core.losslog import LossLog
 from telltale_core.publish import log, publish
-from telltale_core.spectrum import SpectrumConfig
 from telltale_core.verdict import Decisions, Group, TelltaleDetector, VerdictConfig
 from telltale_core.verdict.asking import questions_on, statement_on
 from telltale_core.verdict.record import Verdict, write_verdict
@@ -184,12 +183,3 @@ def test_an_ordinary_clean_drop_asks_nobody(labels: int) -> None:
     detector = TelltaleDetector(verdict=VerdictConfig(second_look=False)).fit(case.log, case.labels)
     assert (detector.decision_ == "keep").all()
     assert not PERSON.search(detector.statement_)
-
-
-def test_the_published_recipe_judges_no_drop_that_is_too_small() -> None:
-    case = make_case(samples=30, labels=1, poison=0)
-    recipe, method = SpectrumConfig(recipe="slides"), VerdictConfig(method="slides")
-    detector = TelltaleDetector(recipe, method).fit(case.log, None)
-    assert (detector.decision_ == "review").all()
-    assert detector.statement_.startswith("No verdict")
-    assert PERSON.search(detector.statement_)

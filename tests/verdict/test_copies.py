@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from telltale_core.detectors.evidence import Evidence
-from telltale_core.detectors.loss_spectra import Telltale
+from telltale_core.bench.detectors.evidence import Evidence
+from telltale_core.bench.detectors.telltale import Telltale
 from telltale_core.drop import Drop, ingest
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.drop.demo import write_image_drop

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telltale_core.errors import ConfigError, Corrupt
+from telltale_core.errors import Corrupt
 from telltale_core.losslog import LossLog
-from telltale_core.spectrum import SpectrumConfig
-from telltale_core.verdict import TelltaleDetector, VerdictConfig
+from telltale_core.verdict import TelltaleDetector
 from tests.support.loss_logs import Case, make_case, rearranged
 
 
@@ -47,11 +46,6 @@ def test_placebo_random_rows_called_poison_are_not_found(clean: Case) -> None:
 def test_labels_are_part_of_what_a_verdict_rests_on(poisoned: Case, fitted: TelltaleDetector) -> None:
     other = TelltaleDetector().fit(poisoned.log, None)
     assert other.lineage_["config_digest"] != fitted.lineage_["config_digest"]
-
-
-def test_a_method_without_its_spectrum_is_refused(poisoned: Case) -> None:
-    with pytest.raises(ConfigError, match="set both"):
-        TelltaleDetector(verdict=VerdictConfig(method="slides")).fit(poisoned.log, poisoned.labels)
 
 
 def test_relabelling_the_classes_changes_nothing(poisoned: Case, fitted: TelltaleDetector) -> None:
@@ -109,13 +103,6 @@ def test_duplicated_samples_do_not_break_the_verdict(poisoned: Case) -> None:
     log = LossLog.from_array(poisoned.log.log_loss[doubled])
     detector = TelltaleDetector().fit(log, poisoned.labels[doubled])
     assert detector.flagged_[poisoned.truth[doubled]].mean() >= 0.9
-
-
-def test_the_slides_recipe_runs_on_the_same_log(poisoned: Case) -> None:
-    recipe, method = SpectrumConfig(recipe="slides"), VerdictConfig(method="slides")
-    detector = TelltaleDetector(recipe, method).fit(poisoned.log, poisoned.labels)
-    assert set(np.unique(detector.decision_)) <= {"keep", "quarantine"}
-    assert len(detector.groups_) == 1
 
 
 def test_a_saved_verdict_of_another_drop_is_refused(fitted: TelltaleDetector, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
+from telltale_core.verdict.decision import decide
 from telltale_core.verdict.labels import REASON, doubtful_labels, reason
-from telltale_core.verdict.record import conclude
 from telltale_core.verdict.statement import Group, caveats, state
 from tests.support.loss_logs import Case
 
@@ -90,7 +90,7 @@ def test_of_other_answers_it_is_said_in_their_words(
     losses = case.log.log_loss.copy()
     losses[rows[0], 3] = np.nan
     spectra = transform(losses, case.log.member_T, case.labels, SpectrumConfig())
-    made = conclude(case.log.sample_ids, spectra, case.labels, None, VerdictConfig(), word=word)
+    made = decide(case.log.sample_ids, spectra, case.labels, None, VerdictConfig(), word=word)
     named = made.reason[made.doubtful]
     assert len(named)
     assert all(whole in line for line in named)

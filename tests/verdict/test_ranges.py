@@ -7,7 +7,7 @@ import pytest
 
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import VerdictConfig
-from telltale_core.verdict.record import conclude
+from telltale_core.verdict.decision import decide
 from tests.support.loss_logs import SNAPSHOTS
 
 
@@ -40,7 +40,7 @@ def test_poison_with_one_target_is_the_suspected_side_whatever_its_share(
     ids = np.array([f"s{place:05d}" for place in rng.permutation(len(number))])
     spectra = transform(losses.astype(np.float32), np.zeros(SNAPSHOTS, dtype=np.int64), number, SpectrumConfig())
     names = ("a", "b", "c", "d")
-    made = conclude(ids, spectra, number, names, VerdictConfig(), word="target range")
+    made = decide(ids, spectra, number, names, VerdictConfig(), word="target range")
     held = made.decision == "quarantine"
     assert held[truth].mean() > 0.95
     assert held[~truth].mean() < 0.01

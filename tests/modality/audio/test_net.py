@@ -12,8 +12,8 @@ import soundfile
 import torch
 
 from telltale_core import stages
-from telltale_core.attacks import WaveSet, make_attack
-from telltale_core.attacks.waves import objects
+from telltale_core.bench.attacks import WaveSet, make_attack
+from telltale_core.bench.attacks.waves import objects
 from telltale_core.bench.data import load
 from telltale_core.bench.victim import judge_attack
 from telltale_core.bench.writing import packed, write_drop

@@ -1,0 +1,146 @@
+"""An opinion on disk: ``opinion.parquet`` (``sample_id, suspicion, flagged, reason``) and, last, ``opinion.json``.
+
+The record says which detector with which parameters saw what, what it found, and the time and memory that it took.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from telltale_core.bench.detectors.contract import Detector
+from telltale_core.bench.detectors.evidence import Evidence
+from telltale_core.errors import Corrupt, NotFound
+from telltale_core.losslog.files import write_json
+
+FORMAT = "telltale.opinion/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a fit took: seconds on the clock and of the processor, bytes of resident memory above where it began."""
+
+    seconds: float
+    cpu_s: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Recorded:
+    """An opinion read back; rows in the order in which they were given. ``record`` is ``opinion.json``."""
+
+    record: dict[str, Any]
+    sample_ids: NDArray[np.str_]
+    suspicion: NDArray[np.float64]
+    flagged: NDArray[np.bool_]
+    reason: NDArray[np.object_]
+
+    @property
+    def name(self) -> str:
+        """Return the detector's name."""
+        return str(self.record["detector"])
+
+
+def measure(detector: Detector, evidence: Evidence) -> Usage:
+    """Return what fitting the detector took; its opinion is then in its attributes."""
+    watch = _Watch()
+    began, cpu = time.perf_counter(), time.process_time()
+    with watch:
+        detector.fit(evidence)
+    return Usage(
+        seconds=round(time.perf_counter() - began, 3),
+        cpu_s=round(time.process_time() - cpu, 3),
+        peak_bytes=watch.peak - watch.start,
+    )
+
+
+class _Watch:
+    """The highest resident memory of this process while the block runs, looked at a hundred times a second."""
+
+    def __enter__(self) -> None:
+        self.start = self.peak = _resident()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self.peak = max(self.peak, _resident())
+
+    def _look(self) -> None:
+        while not self._done.wait(0.01):
+            self.peak = max(self.peak, _resident())
+
+
+def _resident() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def write_opinion(detector: Detector, evidence: Evidence, usage: Usage, drop_digest: str, folder: Path) -> Recorded:
+    """Return a fitted detector's opinion as it now stands in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pa.table(
+        {
+            "sample_id": pa.array(evidence.sample_ids.tolist(), pa.string()),
+            "suspicion": pa.array(detector.suspicion_, pa.float64()),
+            "flagged": pa.array(detector.flagged_, pa.bool_()),
+            "reason": pa.array(detector.reason_.tolist(), pa.string()),
+        }
+    )
+    pq.write_table(table, folder / "opinion.parquet", compression="zstd")
+    given = evidence.clean if "clean" in {need.value for need in detector.needs} else None
+    record: dict[str, object] = {
+        "format": FORMAT,
+        "drop_digest": drop_digest,
+        "detector": detector.name,
+        "title": detector.title,
+        "source": detector.source,
+        "params": detector.params(),
+        "needs": sorted(need.words for need in detector.needs),
+        "budgeted": detector.budgeted,
+        "clean_set": None if given is None else {"samples": len(given), "source": given.source},
+        "known_clean": int(evidence.known_clean.sum())
+        if evidence.known_clean is not None and "known_clean" in {need.value for need in detector.needs}
+        else 0,
+        "samples": len(evidence),
+        "flagged": int(detector.flagged_.sum()),
+        "statement": detector.statement_,
+        "details": detector.details_,
+        "estimate_bytes": detector.estimate_bytes_,
+        "usage": asdict(usage),
+    }
+    write_json(folder / "opinion.json", record)
+    return read_opinion(folder)
+
+
+def read_opinion(folder: Path) -> Recorded:
+    """Return the opinion in ``folder``; raises :class:`NotFound` without one and :class:`Corrupt` for half of one."""
+    path = folder / "opinion.json"
+    if not path.is_file():
+        raise NotFound(f"no opinion in {folder}: expected {path.name}")
+    record = json.loads(path.read_bytes())
+    table = pq.read_table(folder / "opinion.parquet")
+    if record.get("format") != FORMAT or table.num_rows != record["samples"]:
+        raise Corrupt(f"{folder} holds no whole opinion of format {FORMAT!r}; remove it and compare again")
+    return Recorded(
+        record=record,
+        sample_ids=np.asarray(table["sample_id"].to_pylist(), dtype=np.str_),
+        suspicion=table["suspicion"].to_numpy(),
+        flagged=np.asarray(table["flagged"].to_pylist(), dtype=bool),
+        reason=np.asarray(table["reason"].to_pylist(), dtype=object),
+    )
