@@ -59,7 +59,9 @@ def walk(drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig) -> tuple[dic
     spectra = timed("spectrum", lambda: stages.spectrum(trained, area, to_dict(SpectrumConfig())))
     verdict = timed("cluster", lambda: stages.cluster(spectra, area, to_dict(VerdictConfig())))
     report = timed("report", lambda: stages.report(verdict, area, to_dict(ReportConfig())))
-    published = timed("publish", lambda: stages.publish(report, str(out), area, to_dict(PublishConfig()), approve=True))
+    published = timed(
+        "publish", lambda: stages.publish(report, area, to_dict(PublishConfig()), destination=str(out), approve=True)
+    )
     return published, stages.folder_of(verdict, "cluster", area), seconds
 
 

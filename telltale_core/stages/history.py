@@ -12,7 +12,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from telltale_core.errors import BadInput
 from telltale_core.publish.history import log as read_log
 from telltale_core.publish.history import read_numbered
 from telltale_core.publish.manifest import Version
-from telltale_core.stages.record import STAGES, Record, Settings, alone, finish, key_for, open_drop
+from telltale_core.stages.inputs import Inputs, Record
+from telltale_core.stages.stage import Context
 from telltale_core.storage import open_store
 from telltale_core.verdict.config import NEW
 
@@ -53,40 +54,44 @@ def earlier_versions(record: Record, destination: str, most: int) -> list[list[A
     return list(found.values())[-most:] if most else []
 
 
-def join(upstream: Record, work: str, settings: Settings, *, destination: str, key: str | None = None) -> Record:
-    """Return the record of the drop of ``upstream`` joined with published versions: what the proxy learns.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinConfig:
+    """Which published versions are learnt with a drop: number and digest of each, as :func:`earlier_versions` says."""
 
-    ``settings["versions"]`` is what :func:`earlier_versions` returned. Raises :class:`BadInput` ``history_unlike``
-    where the versions do not have the drop's columns.
+    versions: tuple[tuple[int, str], ...] = ()
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the versions as JSON values; where they are published decides nothing, their digests do."""
+        return {"versions": [list(version) for version in self.versions]}
+
+
+def join(inputs: Inputs, config: JoinConfig, out: Path, context: Context) -> None:
+    """Write the drop joined with versions published at the run's destination: what the proxy learns.
+
+    Raises :class:`BadInput` ``history_unlike`` where the versions do not have the drop's columns.
     """
-    key = key or key_for("join", upstream, settings)
-    with alone("join", key, upstream, settings, work) as (area, done):
-        if done:
-            return done
-        own = open_drop(upstream, work)
-        final = area.path(STAGES["join"].folder, key)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=final.parent) as scratch:
-            source = Path(scratch) / own.name.replace("/", "_")[:64]
-            source.mkdir()
-            schema = _write_own(own, source)
-            store = open_store(destination)
-            for number, digest in settings["versions"]:
-                version = read_numbered(store, number)
-                if version.sha256 != digest:
-                    raise BadInput("source_changed", f"version {number} changed since this run began; run again")
-                _write_version(version, schema, source)
-            joined = drops.ingest(str(source), Path(scratch) / "drops", _as_read(own))
-            _check_whole(own, joined)
-            if final.exists():
-                shutil.rmtree(final)
-            joined.path.rename(final)
-        added = len(joined) - len(own)
-        log.info(
-            "join: %d rows of %d versions are learnt with the %d of the drop: %.1f times the training",
-            added, len(settings["versions"]), len(own), len(joined) / len(own),
-        )  # fmt: skip
-        return finish("join", key, upstream, settings, area)
+    own = inputs.drop()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out.parent) as scratch:
+        source = Path(scratch) / own.name.replace("/", "_")[:64]
+        source.mkdir()
+        schema = _write_own(own, source)
+        store = open_store(context.destination)
+        for number, digest in config.versions:
+            version = read_numbered(store, number)
+            if version.sha256 != digest:
+                raise BadInput("source_changed", f"version {number} changed since this run began; run again")
+            _write_version(version, schema, source)
+        joined = drops.ingest(str(source), Path(scratch) / "drops", _as_read(own))
+        _check_whole(own, joined)
+        if out.exists():
+            shutil.rmtree(out)
+        joined.path.rename(out)
+    added = len(joined) - len(own)
+    log.info(
+        "join: %d rows of %d versions are learnt with the %d of the drop: %.1f times the training",
+        added, len(config.versions), len(own), len(joined) / len(own),
+    )  # fmt: skip
 
 
 def _columns(drop: Drop) -> list[str]:

@@ -144,17 +144,25 @@ def test_the_run_shows_verdict_counts_picture_and_outcome(run_cleanse: Run, smal
     assert {"verdict", "counts", "groups", "verdict-picture", "outcome"} <= {artifact["key"] for artifact in shown}
 
 
-def test_results_are_stored_as_json_and_hold_keys_and_settings_only(
+def test_prefect_stores_no_result_of_a_stage_and_states_no_more_than_a_record(
     run_cleanse: Run, small_settings: dict[str, Any]
 ) -> None:
-    run_cleanse(small_settings).result()
-    records = [
-        path for path in (Path(os.environ["PREFECT_HOME"]) / "storage").iterdir() if path.name.startswith("train-")
-    ]
-    assert records
-    stored = json.loads(records[0].read_text())
-    assert stored["metadata"]["serializer"]["type"] == "json"
-    assert set(json.loads(stored["result"])) == {"format", "stage", "key", "keys", "settings", "origin"}
+    """The work area alone says what stands; a pickled result would run code in whoever reads it."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.settings import PREFECT_RESULTS_PERSIST_BY_DEFAULT, temporary_settings
+
+    storage = Path(os.environ["PREFECT_HOME"]) / "storage"
+    with temporary_settings({PREFECT_RESULTS_PERSIST_BY_DEFAULT: True}):
+        state = run_cleanse(small_settings)
+    assert set(json.loads(json.dumps(state.result()))["keys"]) == {"ingest", "train", "spectrum", "cluster", "report"}
+    stored = [path.read_bytes() for path in storage.rglob("*") if path.is_file()]
+    assert len(stored) <= 1, "the flow's own result, where an operator has results kept"
+    assert not [each for each in stored if b"telltale.stage/1" in each]
+    chosen = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(flow_run_filter=chosen)
+    assert not [run.name for run in runs if run.state is not None and run.state.data is not None]
 
 
 @pytest.mark.parametrize(

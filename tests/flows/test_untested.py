@@ -62,7 +62,7 @@ def walk(
     spectra, work = walked
     judged = stages.cluster(spectra, work, {"second_look": False, **verdict})
     page = stages.report(judged, work, REPORT)
-    told = stages.publish(page, str(dataset), work, to_dict(PublishConfig()), approve=approve)
+    told = stages.publish(page, work, to_dict(PublishConfig()), destination=str(dataset), approve=approve)
     return stages.read_record(judged, "cluster", work), told
 
 

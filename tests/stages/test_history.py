@@ -49,7 +49,7 @@ def walk(source: str, work: str, clean: str, with_history: int = 0) -> tuple[dic
     spectra = stages.spectrum(losses, work, to_dict(SpectrumConfig()))
     verdict = stages.cluster(spectra, work, {"with_history": with_history, "second_look": False})
     page = stages.report(verdict, work, {**to_dict(ReportConfig()), **LIGHT})
-    return stages.publish(page, clean, work, {}, approve=True), page
+    return stages.publish(page, work, {}, destination=clean, approve=True), page
 
 
 @pytest.fixture(scope="module")
