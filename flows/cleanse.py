@@ -29,7 +29,7 @@ def run_name() -> str:
     return f"cleanse {policy.stem(parameters['source'])} into {policy.stem(parameters['destination'])}"
 
 
-@flow(name="cleanse", flow_run_name=run_name)
+@flow(name="cleanse", flow_run_name=run_name, **policy.RESULTS)
 @redaction.withholding
 def cleanse(
     source: str,

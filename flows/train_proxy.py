@@ -18,7 +18,7 @@ def run_name() -> str:
     return f"train {policy.drop_name(flow_run.parameters['upstream'])}"
 
 
-@flow(name="train-proxy", flow_run_name=run_name)
+@flow(name="train-proxy", flow_run_name=run_name, **policy.RESULTS)
 @redaction.withholding
 def train_proxy(upstream: dict[str, Any], work: str, settings: dict[str, Any], left_out: str = "") -> Record:
     """Return the record of the training on the drop of ``upstream``; it goes on at the last finished epoch.

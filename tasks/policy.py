@@ -53,14 +53,16 @@ def stem(source: str) -> str:
     return inert.name(source.rstrip("/").rsplit("/", 1)[-1] or source)
 
 
+# The work area says what stands. Of failures Prefect keeps something all the same: JSON, a pickle would run code.
+RESULTS: dict[str, Any] = {"persist_result": False, "result_serializer": "json"}
 STAGE: dict[str, Any] = {
+    **RESULTS,
     "retries": RETRIES,
     "retry_delay_seconds": exponential_backoff(FIRST_DELAY_S),
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": worth_retrying,
     "task_run_name": run_name,
-    "cache_policy": NO_CACHE,  # the work area says what stands
-    "persist_result": False,
+    "cache_policy": NO_CACHE,
 }
 
 

@@ -144,25 +144,22 @@ def test_the_run_shows_verdict_counts_picture_and_outcome(run_cleanse: Run, smal
     assert {"verdict", "counts", "groups", "verdict-picture", "outcome"} <= {artifact["key"] for artifact in shown}
 
 
-def test_prefect_stores_no_result_of_a_stage_and_states_no_more_than_a_record(
-    run_cleanse: Run, small_settings: dict[str, Any]
+def test_prefect_keeps_no_result_and_of_a_failure_nothing_that_runs_code_in_its_reader(
+    run_cleanse: Run, small_settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The work area alone says what stands; a pickled result would run code in whoever reads it."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
     from prefect.settings import PREFECT_RESULTS_PERSIST_BY_DEFAULT, temporary_settings
 
-    storage = Path(os.environ["PREFECT_HOME"]) / "storage"
+    def stored() -> set[Path]:
+        return {path for path in Path(os.environ["PREFECT_HOME"]).glob("storage/*") if path.is_file()}
+
+    before = stored()
     with temporary_settings({PREFECT_RESULTS_PERSIST_BY_DEFAULT: True}):
-        state = run_cleanse(small_settings)
-    assert set(json.loads(json.dumps(state.result()))["keys"]) == {"ingest", "train", "spectrum", "cluster", "report"}
-    stored = [path.read_bytes() for path in storage.rglob("*") if path.is_file()]
-    assert len(stored) <= 1, "the flow's own result, where an operator has results kept"
-    assert not [each for each in stored if b"telltale.stage/1" in each]
-    chosen = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
-    with get_client(sync_client=True) as client:
-        runs = client.read_task_runs(flow_run_filter=chosen)
-    assert not [run.name for run in runs if run.state is not None and run.state.data is not None]
+        run_cleanse(small_settings).result()
+    assert stored() == before
+    (tmp_path / "out" / "_versions" / "00000001.json").write_text("{}")
+    assert run_cleanse(small_settings).is_failed()
+    failures = [json.loads(path.read_text()) for path in stored() - before]  # a pickle is no JSON
+    assert len(failures) == 2, "of the task and of the flow"
 
 
 @pytest.mark.parametrize(
