@@ -72,7 +72,7 @@ def train(record: Record, work: str) -> Outcome:
     """
     from telltale_core import stages
 
-    losslog = stages.open_losslog(record, work)
+    losslog = stages.opened(record, work).losslog()
     samples, snapshots = losslog.log_loss.shape
     shown = {"samples": samples, "snapshots": snapshots, "members": losslog.members}
     return _outcome(record, work, [f"losses of {samples:,} samples at {snapshots} snapshots"], shown)

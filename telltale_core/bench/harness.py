@@ -169,7 +169,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
                 **_ran_on(training, name),
             }
         )
-    write_miss(bench.work / "misses" / bench.suite.name, rows[0], made, ids, stages.open_losslog(trained, area))
+    write_miss(bench.work / "misses" / bench.suite.name, rows[0], made, ids, stages.opened(trained, area).losslog())
     write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": rows})
     return rows
 

@@ -14,33 +14,14 @@ run calls the drop and where it found it (the same rows may have been found else
 
 from telltale_core.stages.config import CleanseConfig, dataset_of, settings_of
 from telltale_core.stages.history import earlier_versions
-from telltale_core.stages.inputs import Inputs, Record
+from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.stages.leave_out import retrain, retrained
 from telltale_core.stages.picture_size import drop_settings
-from telltale_core.stages.pipeline import (
-    PIPELINE,
-    STAGES,
-    cluster,
-    ingest,
-    join,
-    publish,
-    report,
-    spectrum,
-    train,
-)
+from telltale_core.stages.pipeline import PIPELINE, STAGES, cluster, ingest, join, publish, report, spectrum, train
 from telltale_core.stages.repairing import repair
-from telltale_core.stages.results import (
-    check_addresses,
-    folder_of,
-    judged_folder,
-    learnt_drop,
-    open_drop,
-    open_losslog,
-    opened,
-    read_record,
-)
+from telltale_core.stages.results import check_addresses, folder_of, open_drop, opened, read_record
 from telltale_core.stages.several import judged, readings, through, together
-from telltale_core.stages.stage import Context, Outcome, Stage, key_for, run_stage, standing
+from telltale_core.stages.stage import Outcome, Stage, key_for, run_stage, standing
 
 __all__ = [
     "PIPELINE",
@@ -60,11 +41,8 @@ __all__ = [
     "ingest",
     "join",
     "judged",
-    "judged_folder",
     "key_for",
-    "learnt_drop",
     "open_drop",
-    "open_losslog",
     "opened",
     "publish",
     "read_record",

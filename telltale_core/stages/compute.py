@@ -20,9 +20,8 @@ from telltale_core.publish import PublishConfig
 from telltale_core.questions import as_record
 from telltale_core.report import ReportConfig
 from telltale_core.spectrum import SpectrumConfig
-from telltale_core.stages.inputs import JOINED, Inputs
+from telltale_core.stages.inputs import JOINED, Context, Inputs
 from telltale_core.stages.leave_out import leave_out_for
-from telltale_core.stages.stage import Context
 from telltale_core.storage import open_store
 from telltale_core.verdict import VerdictConfig
 

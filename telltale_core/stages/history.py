@@ -27,8 +27,7 @@ from telltale_core.errors import BadInput
 from telltale_core.publish.history import log as read_log
 from telltale_core.publish.history import read_numbered
 from telltale_core.publish.manifest import Version
-from telltale_core.stages.inputs import Inputs, Record
-from telltale_core.stages.stage import Context
+from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.storage import open_store
 from telltale_core.verdict.config import NEW
 

@@ -1,9 +1,9 @@
-"""What a stage record rests on, opened: folders of the work area, the drop, the loss log, the packages' own records."""
+"""What a stage is given to compute with: the results that it rests on, opened, and what the run brings along."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from telltale_core.digest import code_version
 from telltale_core.drop import Drop
 from telltale_core.losslog import LossLog
+from telltale_core.proxy import Progress
 from telltale_core.storage import WorkArea
 
 Record = dict[str, Any]
@@ -75,3 +76,16 @@ class Inputs:
     def code_versions(self) -> dict[str, str]:
         """Return the digest of the source behind each stage that the record rests on."""
         return {name: code_version(self.places[name].packages) for name in self.record["keys"]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a run brings beside settings. It decides nothing about a stage's result, so no key holds it."""
+
+    destination: str = ""
+    approve: bool = False
+    review: Mapping[str, str] | None = None
+    dry_run: bool = False
+    progress: Callable[[Progress], None] | None = None
+    retrain: Callable[[Record, str], None] | None = None
+    """Has the leave-out retraining of a record and key run on another machine, and returns once it has."""

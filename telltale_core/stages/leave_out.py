@@ -22,8 +22,7 @@ from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, Corrupt, TrainingDiverged
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
-from telltale_core.stages.inputs import Inputs, Record
-from telltale_core.stages.stage import Context
+from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.storage import WorkArea
 from telltale_core.verdict import Look
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from telltale_core.drop import Drop, check_url
-from telltale_core.losslog import LossLog
 from telltale_core.stages.inputs import Inputs, Record
 from telltale_core.stages.pipeline import STAGES
 from telltale_core.storage.names import parse_url
@@ -30,21 +29,6 @@ def read_record(record: Record, stage: str, work: str) -> dict[str, Any]:
 def open_drop(record: Record, work: str) -> Drop:
     """Return the drop that a stage record rests on, with the name and source that this run gave it."""
     return opened(record, work).drop()
-
-
-def learnt_drop(record: Record, work: str) -> Drop:
-    """Return the drop that the proxy learns and the verdict compares: joined with published versions, if it is."""
-    return opened(record, work).learnt_drop()
-
-
-def judged_folder(record: Record, work: str) -> Path:
-    """Return the folder of the verdict on all that the proxy learnt: the rows of :func:`learnt_drop`."""
-    return opened(record, work).judged_folder()
-
-
-def open_losslog(record: Record, work: str) -> LossLog:
-    """Return the loss log that a stage record rests on."""
-    return opened(record, work).losslog()
 
 
 def check_addresses(source: str, destination: str, work: str) -> None:

@@ -8,37 +8,22 @@ no record, and is simply run again.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from telltale_core import stopping
 from telltale_core.config import from_dict, to_dict
 from telltale_core.digest import code_version, digest_of
-from telltale_core.errors import BadInput, ConfigError, NotFound, Stopped, StorageError
-from telltale_core.proxy import Progress
+from telltale_core.errors import BadInput, ConfigError, NotFound, StorageError
 from telltale_core.stages import sources
-from telltale_core.stages.inputs import Inputs, Place, Record, Settings
+from telltale_core.stages.inputs import Context, Inputs, Place, Record, Settings
+from telltale_core.stages.saving import saving
 from telltale_core.storage import WorkArea
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What a run brings beside settings. It decides nothing about a stage's result, so no key holds it."""
-
-    destination: str = ""
-    approve: bool = False
-    review: Mapping[str, str] | None = None
-    dry_run: bool = False
-    progress: Callable[[Progress], None] | None = None
-    retrain: Callable[[Record, str], None] | None = None
-    """Has the leave-out retraining of a record and key run on another machine, and returns once it has."""
 
 
 Compute = Callable[[Any, Any, Any, Context], Any]
@@ -110,8 +95,13 @@ def run_stage(
                 raise BadInput("source_changed", message)
             sources.keep(stage, key, drop, area)
             return
-        with _saved(stage, key, area, context) as saving:
-            stage.compute(inputs, config, area.path(stage.folder, key), saving)
+        out, save = area.path(stage.folder, key), functools.partial(area.push, stage.folder, key, stage.record)
+        if stage.resumes:
+            with contextlib.suppress(NotFound):
+                area.fetch(stage.folder, key, stage.record)  # another machine's checkpoint
+        with saving(save, context) if stage.resumes else contextlib.nullcontext(context) as given:
+            stage.compute(inputs, config, out, given)
+        save()
 
     return produce(stage, key, upstream, settings, work, compute=compute)
 
@@ -174,42 +164,6 @@ def _alone(stage: Stage, key: str, area: WorkArea) -> Iterator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@contextlib.contextmanager
-def _saved(stage: Stage, key: str, area: WorkArea, context: Context) -> Iterator[Context]:
-    """Push the folder that is filled meanwhile; where the stage resumes, also after each epoch and when it is stopped.
-
-    A signal that ends the process waits until the state is saved, in a remote work area, too.
-    """
-    save = functools.partial(area.push, stage.folder, key, stage.record)
-    if not stage.resumes:
-        yield context
-        save()
-        return
-    with contextlib.suppress(NotFound):
-        area.fetch(stage.folder, key, stage.record)  # another machine's checkpoint
-    with stopping.in_order():
-        try:
-            yield dataclasses.replace(context, progress=_saving(save, context.progress))
-        except Stopped as stopped:
-            save()
-            log.warning("%s: %s", stage.name, stopped)
-            raise
-    save()
-
-
-def _saving(save: Callable[[], int], progress: Callable[[Progress], None] | None) -> Callable[[Progress], None]:
-    saved: set[tuple[int, int]] = set()
-
-    def see(seen: Progress) -> None:
-        if (seen.member, seen.epoch) not in saved:
-            saved.add((seen.member, seen.epoch))
-            save()
-        if progress is not None:
-            progress(seen)
-
-    return see
 
 
 def _typed(stage: Stage, settings: Settings) -> Any:
