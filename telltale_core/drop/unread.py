@@ -26,7 +26,9 @@ LABEL_LIKE = re.compile(
     r"label|class(?!ic)|categor|target|(?<![a-z])(y|gt|coarse|fine|truth|annotation)(?![a-z])", re.IGNORECASE
 )
 _WORD, _SIGN = r"(?:^|\s)\pL{2,}", r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]"
-_NUMBERS = r"^\s*\[?(\s*-?[0-9][0-9eE+.-]*[\s,]+){7}"
+_NUMBERS = r"^\s*\[?(\s*-?[0-9][0-9eE+.-]*[\s,]+){7}|^\s*\[[]\[\s,eE0-9+.-]*[0-9][]\[\s,eE0-9+.-]*\]\s*$"
+_NESTED = r"""(?s)^\s*(\{\s*["'].*\}|\[\s*(["'\[{]|true|false|null).*\])\s*$"""
+"""Lists and objects as JSON lines and CSV hold them: as their text."""
 _SHARE = 0.1  # of a column's values, from which on it is what they are
 _WORDS, _SIGNS, _LONG = 5, 6, 256
 _DIGEST = 64  # bytes
@@ -56,6 +58,7 @@ class _Facts:
     wordy: int = 0
     long: int = 0
     numbers: int = 0
+    nested: int = 0
     paths: int = 0
     values: set[object] = dataclasses.field(default_factory=set)
     pairs: set[tuple[object, object]] | None = dataclasses.field(default_factory=set)
@@ -66,7 +69,8 @@ class _Facts:
             return ""  # the same in all rows: nothing can be learnt from it
         if self.paths:
             return "media"
-        for count, what in ((self.numbers, "numbers"), (self.long, "long"), (self.wordy, "text")):
+        counts = {"numbers": self.numbers, "nested": self.nested, "long": self.long, "text": self.wordy}
+        for what, count in counts.items():
             if count > _SHARE * self.filled:
                 return what
         named = feature == "ClassLabel" or EXACT.fullmatch(name) or (LABEL_LIKE.search(name) and self._few())
@@ -193,6 +197,7 @@ def _count_texts(facts: _Facts, texts: pa.Array, media: Collection[str]) -> None
     facts.wordy += _true(pc.or_(pc.greater_equal(words, _WORDS), pc.greater_equal(signs, _SIGNS)))
     facts.long += _true(pc.greater_equal(pc.utf8_length(texts), _LONG))
     facts.numbers += _true(pc.match_substring_regex(texts, _NUMBERS))
+    facts.nested += _true(pc.match_substring_regex(texts, _NESTED))
     for text in texts.drop_null().slice(0, PATHS_TRIED).to_pylist():
         facts.paths += len(text) <= 4096 and (text in media or posixpath.basename(text.strip()) in media)
 

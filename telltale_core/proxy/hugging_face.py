@@ -1,8 +1,8 @@
 """A local Hugging Face model as a proxy's body: ``model="hf:/models/bert-tiny"``. Needs the extra ``hf``.
 
-The net is told shape (length, width of the model's states, number of codes) and given codes (B, L) int64 as
+The net is told shape (length, width of the model's states, number of codes) and given codes (B, W, L) int64 as
 :mod:`telltale_core.proxy.rereading` makes them: 0 is padding, any other is 1 + id + vocabulary * segment.
-Legend: B batch, L length, D width of the states.
+Legend: B batch, W windows of a text, V windows that hold text, L length of a window, D width of the states.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 
 class PretrainedBody(nn.Module):
-    """A model's last states, their mean over the text."""
+    """A model's last states, their mean over the text: over all of its windows, which are read one by one."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -36,18 +36,30 @@ class PretrainedBody(nn.Module):
         self._vocabulary = int(model.config.vocab_size)
         self._segments = "token_type_ids" in inspect.signature(model.forward).parameters and segments(model.config) > 1
 
-    def forward(self, codes_BL: torch.Tensor) -> torch.Tensor:
+    def forward(self, codes_BWL: torch.Tensor) -> torch.Tensor:
         """Return (B, D) features."""
-        seen_BL = codes_BL > 0
-        seen_BL[:, 0] = True  # attention over nothing at all is not a number
-        codes_BL = (codes_BL - 1).clamp(min=0)
-        given = {"input_ids": codes_BL % self._vocabulary, "attention_mask": seen_BL.long()}
-        if self._segments:
-            given["token_type_ids"] = codes_BL // self._vocabulary
-        states_BLD = self.model(**given).last_hidden_state
-        weight_BL1 = seen_BL.to(states_BLD.dtype).unsqueeze(2)
-        features: torch.Tensor = (states_BLD * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
+        seen_BW = (codes_BWL > 0).any(dim=2)
+        seen_BW[:, 0] = True
+        if not (codes_BWL > 0).any():
+            seen_BW[:] = True  # memory is estimated for all windows
+        text_V, codes_VL = seen_BW.nonzero()[:, 0], codes_BWL[seen_BW]
+        states_VLD, weight_VL = self._states(codes_VL)
+        total_VD, weight_V = (states_VLD * weight_VL.unsqueeze(2)).sum(dim=1), weight_VL.sum(dim=1)
+        total_BD = total_VD.new_zeros(len(codes_BWL), total_VD.shape[1]).index_add(0, text_V, total_VD)
+        weight_B = weight_V.new_zeros(len(codes_BWL)).index_add(0, text_V, weight_V)
+        features: torch.Tensor = total_BD / weight_B.unsqueeze(1)
         return features
+
+    def _states(self, codes_VL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the last states (V, L, D) of windows and which of them count, (V, L)."""
+        seen_VL = codes_VL > 0
+        seen_VL[:, 0] = True  # attention over nothing at all is not a number
+        codes_VL = (codes_VL - 1).clamp(min=0)
+        given = {"input_ids": codes_VL % self._vocabulary, "attention_mask": seen_VL.long()}
+        if self._segments:
+            given["token_type_ids"] = codes_VL // self._vocabulary
+        states_VLD: torch.Tensor = self.model(**given).last_hidden_state
+        return states_VLD, seen_VL.to(states_VLD.dtype)
 
 
 def hugging_face(argument: str) -> Callable[[tuple[int, ...], int], tuple[nn.Module, int]]:

@@ -1,12 +1,14 @@
 """A drop's texts as the ids of another model's tokenizer: read back from the drop's own subwords, then cut anew.
 
 A code is 0 for padding, else 1 + id + vocabulary * segment, where the segment is 1 for the second text of a pair.
-Legend: N samples, B batch, L length in codes.
+A text that is longer than the model takes is read in windows that overlap, all of it.
+Legend: N samples, B batch, W windows, L length of a window in codes.
 """
 
 from __future__ import annotations
 
 import base64
+import logging
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,8 +25,11 @@ from telltale_core.proxy.data import TrainingSet
 from telltale_core.proxy.hugging_face import architecture, read_config, read_tokenizer, segments
 from telltale_core.proxy.local_model import content_digest
 
+logger = logging.getLogger(__name__)
 AT_ONCE = 2048
 ROUNDING = 8
+OVERLAP = 8
+"""A window repeats this part of the one before it: what stands where two meet is seen whole in one of them."""
 SPARE = 2
 """Some models' places start after their padding id; where only their number is known, so many are left free."""
 
@@ -32,41 +37,50 @@ SPARE = 2
 class RereadingFront:
     """Keeps a drop's texts on the device as a model's codes, and gives a batch without columns of padding alone.
 
-    ``settings`` are what :func:`reading` returned; ``shape`` is (length, width of the model's states, codes).
+    ``settings`` are what :func:`reading` returned; ``shape`` is (length of all windows, width of the model's states,
+    codes).
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._length, self._vocabulary = int(settings["length"]), int(settings["codes"])
-        self._segments = int(settings["segments"])
+        self._segments, self._windows = int(settings["segments"]), int(settings["windows"])
         self._drop = open_tokenizer(_unpacked(settings["subwords"]))
-        self._model = _opened(_unpacked(settings["tokens"]).decode())
-        self.shape: tuple[int, ...] = (self._length, int(settings["width"]), self._vocabulary * self._segments + 1)
+        self._model = _windowed(_opened(_unpacked(settings["tokens"]).decode()), self._length)
+        codes = self._vocabulary * self._segments + 1
+        self.shape: tuple[int, ...] = (self._windows * self._length, int(settings["width"]), codes)
 
     def __call__(self, packed_B: torch.Tensor, chance_B: torch.Tensor | None = None) -> torch.Tensor:  # noqa: ARG002
-        """Return (B, L) int64 codes."""
-        used_L = (packed_B > 0).any(dim=0)
-        longest = int(used_L.sum()) or packed_B.shape[1]
-        return packed_B[:, :longest].long()
+        """Return (B, W, L) int64 codes."""
+        used_BWL = packed_B > 0
+        windows = int(used_BWL.any(dim=2).any(dim=0).sum()) or packed_B.shape[1]
+        longest = int(used_BWL.any(dim=1).any(dim=0).sum()) or packed_B.shape[2]
+        return packed_B[:, :windows, :longest].long()
 
     def prepare(self, inputs_N: NDArray[Any]) -> NDArray[Any]:
-        """Return the codes (N, L) int32 of texts packed as in the drop; a row of padding alone stays one."""
-        codes_NL = np.zeros((len(inputs_N), self._length), dtype=np.int32)
+        """Return the codes (N, W, L) int32 of texts packed as in the drop; a row of padding alone stays one."""
+        codes_NWL = np.zeros((len(inputs_N), self._windows, self._length), dtype=np.int32)
         for start in range(0, len(inputs_N), AT_ONCE):
             rows = inputs_N[start : start + AT_ONCE]
-            for row, codes in enumerate(self._codes(rows), start):
-                codes_NL[row, : len(codes)] = codes
-        codes_NL[~np.any(inputs_N != PAD, axis=1)] = 0
-        return codes_NL
+            for row, windows in enumerate(self._codes(rows), start):
+                if more := max(0, len(windows) - codes_NWL.shape[1]):  # longer than all texts that were learnt
+                    codes_NWL = np.pad(codes_NWL, ((0, 0), (0, more), (0, 0)))
+                for window, codes in enumerate(windows):
+                    codes_NWL[row, window, : len(codes)] = codes
+        codes_NWL[~np.any(inputs_N != PAD, axis=1)] = 0
+        return codes_NWL
 
-    def _codes(self, rows: NDArray[Any]) -> Iterator[NDArray[np.int64]]:
-        self._model.enable_truncation(self._length)
+    def _codes(self, rows: NDArray[Any]) -> Iterator[list[NDArray[np.int64]]]:
         for found in self._model.encode_batch([_parts(self._drop, row) for row in rows]):
-            segment = np.minimum(found.type_ids, self._segments - 1)
-            yield 1 + np.asarray(found.ids, dtype=np.int64) + self._vocabulary * segment
+            yield [self._window(part) for part in (found, *found.overflowing)]
+
+    def _window(self, part: Any) -> NDArray[np.int64]:
+        segment = np.minimum(part.type_ids, self._segments - 1)
+        codes: NDArray[np.int64] = 1 + np.asarray(part.ids, dtype=np.int64) + self._vocabulary * segment
+        return codes
 
 
 def reading(path: Path, drop: TrainingSet) -> dict[str, Any]:
-    """Return what :class:`RereadingFront` needs to know, as JSON values: both tokenizers, and the length that fits.
+    """Return what :class:`RereadingFront` needs to know, as JSON values: both tokenizers, and the windows that fit.
 
     Raises :class:`ConfigError` where the directory's tokenizer and model do not go together.
     """
@@ -80,14 +94,19 @@ def reading(path: Path, drop: TrainingSet) -> dict[str, Any]:
         )
     places = getattr(config, "max_position_embeddings", None)
     limit = min(value for value in (most, places and places - SPARE * (most is None), 1 << 12) if value)
-    own, longest = open_tokenizer(subwords), 1
+    own, longest, windows = open_tokenizer(subwords), 1, 1
+    _windowed(tokenizer, limit)
     for start in range(0, len(drop.inputs), AT_ONCE):
-        texts = [_parts(own, row) for row in drop.inputs[start : start + AT_ONCE]]
-        longest = max(longest, *(len(found.ids) for found in tokenizer.encode_batch(texts)))
+        found = tokenizer.encode_batch([_parts(own, row) for row in drop.inputs[start : start + AT_ONCE]])
+        longest = max(longest, *(len(one.ids) for one in found))
+        windows = max(windows, *(1 + len(one.overflowing) for one in found))
+    if windows > 1:
+        logger.info("train: the longest text is read in %d windows of %d subwords of the model", windows, limit)
     return {
         "body": content_digest(path),
         "architecture": architecture(config),
-        "length": min(limit, -(-longest // ROUNDING) * ROUNDING),
+        "length": min(limit, -(-longest // ROUNDING) * ROUNDING) if windows == 1 else limit,
+        "windows": windows,
         "width": int(config.hidden_size),
         "codes": int(config.vocab_size),
         "segments": segments(config),
@@ -113,6 +132,12 @@ def _opened(tokens: str) -> Any:
     made.no_truncation()
     made.encode_special_tokens = True
     return made
+
+
+def _windowed(tokenizer: Any, length: int) -> Any:
+    """Return a tokenizer that gives a text that is longer than ``length`` as windows of it, to the end."""
+    tokenizer.enable_truncation(length, stride=length // OVERLAP)
+    return tokenizer
 
 
 def _packed(data: bytes) -> str:

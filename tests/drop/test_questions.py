@@ -184,6 +184,11 @@ def test_one_row_that_says_otherwise_makes_it_a_second_label(tmp_path, take):
         ("beschreibung", [f"图片显示一只狗在草地上奔跑{index}" for index in range(6)], "text"),
         ("encoded", [f"{index}" + "A" * 400 for index in range(6)], "long"),
         ("values", [f"{index} 255 255 0 0 0 9 9 9" for index in range(6)], "numbers"),
+        ("box", [f"[{index}, 2.5]" for index in range(6)], "numbers"),
+        ("boxes", [f"[[{index}, 2],\n[3, 4e-1]]" for index in range(6)], "numbers"),
+        ("tags", [f'["a", "{index}"]' for index in range(6)], "nested"),
+        ("tags", [f"['a', '{index}']" for index in range(6)], "nested"),
+        ("about", [f'{{"a": {index},\n"b": []}}' for index in range(6)], "nested"),
     ],
 )
 def test_an_unread_column_that_could_be_trained_on_is_asked(tmp_path, take, name, values, like):
@@ -287,6 +292,7 @@ HUGGING_FACE = {
     "score": [0.5, 0.25, 0.75, 1.0, 0.0, 0.1],
     "author": ["Anna Maria von Berg", "Bo Li"] * 3,
     "verified": [True, False] * 3,
+    "note": ["[sic]", "{draft}", "[1] of 2", "(2)", "[", "-"],
     "lang": ["en"] * 6,
 }
 

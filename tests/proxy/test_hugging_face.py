@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordPiece
 
 from telltale_core import stages
-from telltale_core.drop import ingest, pack
+from telltale_core.drop import DropConfig, ingest, pack
 from telltale_core.errors import ConfigError, OverBudget
 from telltale_core.modality import modality_named
 from telltale_core.proxy import ProxyConfig, fit, load_proxy, train
@@ -170,7 +171,7 @@ def front_of(body, drop):
 
 
 def tokens_of(front, drop, row=0):
-    codes = front.prepare(np.asarray(drop.inputs[row : row + 1]))[0]
+    codes = front.prepare(np.asarray(drop.inputs[row : row + 1]))[0, 0]
     return [(WORDS[(code - 1) % len(WORDS)], (code - 1) // len(WORDS)) for code in codes if code]
 
 
@@ -190,13 +191,37 @@ def test_the_second_text_of_a_pair_is_a_segment_of_its_own(body, tmp_path):
     assert tokens_of(front_of(body, drop), drop) == said
 
 
-def test_a_text_that_is_longer_than_the_model_takes_ends_where_it_ends(body, tmp_path):
-    texts = [" ".join(["w1"] * 60), *reviews(20)[0]]
-    drop = ingest(texts_of({"text": texts, "label": [0, *[1, 0] * 10]}, tmp_path / "s"), tmp_path / "drops")
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_text_that_is_longer_than_the_model_takes_is_read_to_its_end(body, tmp_path, columns):
+    words = [*(f"w{n}" for n in range(30)), *GOOD, *(f"w{n}" for n in range(29, -1, -1)), *BAD]
+    texts = [" ".join(words), *reviews(20)[0]]
+    second = {"second": [" ".join(reversed(words)), *["w1 w2"] * 20]} if columns == 2 else {}
+    source = texts_of({"text": texts, **second, "label": [0, *[1, 0] * 10]}, tmp_path / "s")
+    drop = ingest(source, tmp_path / "drops", DropConfig(input_columns=("text", *second)))
     front = front_of(body, drop)
-    assert front.shape == (32, 16, 2 * len(WORDS) + 1)
-    assert tokens_of(front, drop)[-1] == ("[SEP]", 0)
-    assert len(tokens_of(front, drop)) == 32
+    kept = front.prepare(np.asarray(drop.inputs))
+    windows = [[WORDS[(code - 1) % len(WORDS)] for code in window if code] for window in kept[0]]
+    together = {pair for window in windows for pair in pairwise(window)}
+    assert together >= set(pairwise(words)) | (set(pairwise(reversed(words))) if second else set())
+    assert (kept.shape[1], kept.shape[2]) == (len(windows), 32)
+    assert front.shape == (32 * len(windows), 16, 2 * len(WORDS) + 1)
+    assert (kept[1:, 1:] == 0).all(), "short texts have one window"
+
+
+def test_the_end_of_a_long_text_reaches_the_net_whatever_its_company(body, tmp_path):
+    texts = [" ".join([*["w1"] * 60, word]) for word in ("fine", "stupid")] + reviews(20)[0]
+    drop = ingest(texts_of({"text": texts, "label": [0, 1] * 11}, tmp_path / "s"), tmp_path / "drops")
+    settings, inputs = reading(body, drop), np.asarray(drop.inputs)
+    front = RereadingFront(settings)
+    short = RereadingFront({**settings, "windows": 1})  # of a proxy whose own texts were shorter
+    np.testing.assert_array_equal(front.prepare(inputs), short.prepare(inputs))
+    net = build(f"hf:{body}", "text", front.shape, 32, 2, seed=0).eval()
+    data = Resident(inputs, front, "cpu")
+    with torch.inference_mode():
+        together = net(data.rows(slice(0, 6)))
+        alone = torch.cat([net(data.rows(slice(row, row + 1))) for row in range(6)])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+    assert (together[0] - together[1]).abs().max() > 1e-3
 
 
 def test_padding_and_the_company_in_a_batch_do_not_matter(body, drop):
@@ -209,7 +234,7 @@ def test_padding_and_the_company_in_a_batch_do_not_matter(body, drop):
     with torch.inference_mode():
         together = net(data.rows(slice(0, 6)))
         alone = torch.cat([net(data.rows(slice(row, row + 1))) for row in range(6)])
-        assert torch.isfinite(net(torch.zeros(2, 4, dtype=torch.int64))).all()
+        assert torch.isfinite(net(torch.zeros(2, 1, 4, dtype=torch.int64))).all()
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
