@@ -16,7 +16,7 @@ from tasks.pipeline import Runner
 from tasks.train_elsewhere import deployed
 from telltale_core import stages
 from telltale_core.config import to_dict
-from telltale_core.proxy.local_model import by_content
+from telltale_core.modality.local_model import by_content
 from telltale_core.stages import check_addresses, drop_settings, settings_of
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def cleanse(
     work: str = "runs",
     config: dict[str, Any] | None = None,
     *,
-    approve: bool = False,
+    approve: str = "",
     reviewer: str = "",
     reason: str = "",
     dry_run: bool = False,
@@ -47,7 +47,7 @@ def cleanse(
 
     Every stage is reused where its input, settings and code are unchanged. The final state is called ``NeedsReview``
     where a question is open (of the drop, its columns, the verdict, or what changed since the dataset's last version)
-    and ``approve`` is off; nothing is published then. A run of a deployment waits
+    and ``approve`` is not its code; nothing is published then. A run of a deployment waits
     for that person first, suspended, and ends ``Completed`` or ``Rejected``. ``reviewer`` and ``reason`` go with
     ``approve``. Addresses must hold no credentials: parameters are stored and shown.
 
@@ -57,7 +57,7 @@ def cleanse(
         work: The work area; it must be shared by all machines that take part.
         config: Settings by stage, such as {"proxy": {"epochs": 20}}; what is not set has its default. "datasets" holds
             those of one dataset, by the last part of its destination: {"datasets": {"signs": {"drop": {...}}}}.
-        approve: Publish although a person must decide: you are it.
+        approve: Publish what a person must decide: the code that came with the questions, so just what was shown.
         reviewer: Who approves.
         reason: Why.
         dry_run: Do everything but publish.
@@ -75,10 +75,16 @@ def cleanse(
     page = run(stages.report, verdict, settings["report"])
     publish = partial(run, stages.publish, page, settings["publish"])
     known = review.signed(reviewer, reason) if approve and reviewer else None
-    told = publish(approve=approve, review=known, dry_run=dry_run)
-    if told["state"] == "needs-review" and not dry_run and review.may_ask():
-        approved, known = review.ask(artifacts.question(told, page, work))
-        told = publish(approve=True, review=known) if approved else review.rejected(told, known)
+    refused = review.rejection()
+    told = publish(approve=approve, review=known, dry_run=dry_run or refused is not None)
+    while told["state"] == "needs-review" and not dry_run and refused is None:
+        review.note(told["approval"])
+        if not review.may_ask():
+            break
+        known = review.ask(artifacts.question(told, page, work), told["approval"], before=approve)
+        told = publish(approve=told["approval"], review=known)
+    if refused is not None:
+        told = review.rejected(told, refused)
     artifacts.show_outcome(told, page, work)
     if told["state"] == "published":
         history.show_history(told["dataset"])

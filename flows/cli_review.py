@@ -58,7 +58,10 @@ def reject(run: Run, *, reason: Reason, by: By = None) -> Outcome:
 
 def _decide(run: str, by: str | None, reason: str, *, approve: bool) -> Outcome:
     from flows.cli_run import run_flow
+    from flows.cli_stages import asked
     from flows.review import decide
+    from telltale_core.errors import Conflict
+    from telltale_core.publish.gate import CHANGED
 
     quieten()
     made: list[str] = []
@@ -69,10 +72,12 @@ def _decide(run: str, by: str | None, reason: str, *, approve: bool) -> Outcome:
             parameters["destination"],
             parameters.get("work", "runs"),
             parameters.get("config") or {},
-            approve=True,
+            approve=parameters["approve"],
             reviewer=parameters["reviewer"],
             reason=parameters["reason"],
         )
+        if told["state"] != "published":
+            raise Conflict(f"{CHANGED}: {'; '.join(asked(told['questions']))}; run it again, and look again")
         made.append(f"this run is version {told['version']} of {told['dataset']}")
 
     told = decide(run, approve=approve, by=by or getpass.getuser(), reason=reason, in_place=in_place)

@@ -83,7 +83,8 @@ def demo(
     shown = cli_stages.published(told, report)
     tips = ["try next:", f"  open {report}"]
     if told["state"] == "needs-review":
-        approve = ["cleanse", str(made.drop), "--out", destination, "--work", work, *as_options(chosen), "--approve"]
+        approve = ["cleanse", str(made.drop), "--out", destination, "--work", work, *as_options(chosen)]
+        approve += ["--approve", told["approval"]]
         tips += [f"  telltale {shlex.join(approve)}"]
     else:
         tips += [f"  telltale log {shlex.quote(destination)}"]
@@ -101,7 +102,7 @@ def cleanse(
     work: Work = "runs",
     config: Config = None,
     settings: Set,
-    approve: Approve = False,
+    approve: Approve = "",
     dry_run: DryRun = False,
 ) -> Outcome:
     """Cleanse a drop: find the poison, quarantine it, publish the rest as a new version. Runs as a Prefect flow.
@@ -129,15 +130,17 @@ def run_flow(
     work: str,
     settings: dict[str, Any],
     *,
-    approve: bool = False,
+    approve: str = "",
     reviewer: str = "",
     reason: str = "",
     dry_run: bool = False,
 ) -> tuple[dict[str, Any], Path]:
     """Return what the flow ``cleanse`` returns, and where its report lies. Raises what the failed stage raised."""
     from telltale_core.stages import check_addresses
+    from telltale_core.storage.work import WorkArea
 
     check_addresses(source, out, work)  # before Prefect stores and shows the run's parameters
+    WorkArea(work).lock("start")  # before half a minute is spent: where nothing can be written nothing can be run
     log.info("starting Prefect; without a server of your own this takes half a minute")
     from flows import cleanse as flows_cleanse
     from flows.local_server import start_local_server

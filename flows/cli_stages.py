@@ -127,7 +127,7 @@ def publish(
     work: Work = "runs",
     config: Config = None,
     settings: Set,
-    approve: Approve = False,
+    approve: Approve = "",
     dry_run: DryRun = False,
 ) -> Outcome:
     """Publish what the verdict kept as a new version of a dataset; the same run is never published twice.
@@ -151,7 +151,7 @@ def published(told: dict[str, Any], report: Path, lines: tuple[str, ...] = ()) -
     head, counts = [told["statement"], *lines], f"{counted(told['counts'])}; report: {report}"
     data = {**told, "report": str(report)}
     if told["state"] == "needs-review":
-        say = "nothing was published: read the report, then run the same command with --approve"
+        say = f"nothing was published: read the report, then run the same command with --approve {told['approval']}"
         return Outcome(data=data, lines=[*head, *asked(told["questions"]), say, counts], code=REVIEW)
     head += [f"not judged, the proxy did not see it: {', '.join(told['unjudged'])}"] if told["unjudged"] else []
     head += [f"left out, the proxy did not see it: {', '.join(told['left_out'])}"] if told["left_out"] else []

@@ -11,11 +11,10 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-Status = Literal["ok", "note", "problem"]
+from flows.doctor_check import Check
+
 NEEDED = (
     *("numpy", "scipy", "scikit-learn", "pyarrow", "torch", "torchvision", "pillow", "safetensors", "fsspec"),
     *("matplotlib", "jinja2"),
@@ -25,16 +24,6 @@ MIN_FREE_BYTES = 2 << 30
 MIN_MEMORY_BYTES = 2 << 30
 S3_SETTINGS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
 S3_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_PROFILE")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One finding: a ``problem`` stops something from working, a ``note`` is good to know; ``todo`` says what to do."""
-
-    name: str
-    status: Status
-    found: str
-    todo: str = ""
 
 
 def examine(work: str) -> list[Check]:

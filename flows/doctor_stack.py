@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flows import names
+from flows.doctor_check import Check
 from telltale_core.errors import TelltaleError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
-
-    from flows.doctor import Check
 
 DEPLOY = "telltale deploy --inbox URL --clean URL --work URL --config FILE"
 
@@ -24,8 +23,6 @@ def examine_server() -> Iterator[Check]:
     import httpx
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectException
-
-    from flows.doctor import Check
 
     try:
         with get_client(sync_client=True) as client:
@@ -60,8 +57,6 @@ def _there(read: Callable[[str], Any], name: str) -> Any:
 
 
 def _check(name: str, fine: bool, found: str, todo: str) -> Check:
-    from flows.doctor import Check
-
     return Check(name=name, status="ok" if fine else "problem", found=found, todo="" if fine else todo)
 
 
@@ -113,7 +108,6 @@ def _automations(client: SyncPrefectClient) -> Iterator[Check]:
 
 def _fed(client: SyncPrefectClient) -> Iterator[Check]:
     """Say whether a table decides who may write which dataset; drops wait while a deployment has none."""
-    from flows.doctor import Check
     from flows.starting import read_feed
 
     try:
@@ -130,7 +124,6 @@ def _fed(client: SyncPrefectClient) -> Iterator[Check]:
 
 
 def _notified(client: SyncPrefectClient) -> Iterator[Check]:
-    from flows.doctor import Check
     from flows.starting import read_feed
     from telltale_core.storage.notifications import notified
 

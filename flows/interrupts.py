@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -26,10 +26,8 @@ from telltale_core.errors import ConfigError
 
 GRACE_S = 10.0
 VARIABLE = "TELLTALE_GRACE_S"  # another grace, for states that a slow disk takes longer for
+SAYING_S = 1.0
 SIGNAL_CODE = 128  # a shell's exit code of a process that a signal ended is this and the signal's number
-
-at_force: list[Callable[[], None]] = []
-"""What else is done before the process is ended by force, such as ending a server that it started."""
 
 
 class Terminated(BaseException):
@@ -117,11 +115,24 @@ def _watch(heard: socket.socket, grace_s: float) -> None:
 
 
 def _end(why: str) -> NoReturn:
-    for child in multiprocessing.active_children():
-        child.kill()
-    for act in at_force:
-        with contextlib.suppress(Exception):
-            act()
-    with contextlib.suppress(OSError):
-        os.write(2, f"ended by force, {why}; {stopping.committed()}\n".encode())
-    os._exit(exit_code())
+    """End the process whatever else fails; children that it started in other ways end when it is gone."""
+    try:
+        for child in multiprocessing.active_children():
+            child.kill()
+    finally:
+        _say(f"ended by force, {why}; {stopping.committed()}\n")
+
+
+def _say(message: str) -> NoReturn:
+    """Say it on standard error, if that takes it (a pipe that nobody reads does not), and end the process."""
+
+    def write() -> None:
+        with contextlib.suppress(OSError):
+            os.write(2, message.encode())
+
+    try:
+        saying = threading.Thread(target=write, daemon=True)
+        saying.start()
+        saying.join(SAYING_S)
+    finally:
+        os._exit(exit_code())

@@ -32,7 +32,10 @@ Set = Annotated[
         help="One setting; over --config.",
     ),
 ]
-Approve = Annotated[bool, typer.Option("--approve", help="Publish although a person must decide: you are it.")]
+Approve = Annotated[
+    str,
+    typer.Option("--approve", metavar="CODE", help="Publish what a person must decide: the code that came with it."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write to DST.")]
 Number = Annotated[int | None, typer.Option("--version", metavar="N", help="A version number; the newest by default.")]
 

@@ -22,7 +22,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed
 
-from tasks.review import MAX_WORDS, signed
+from tasks.review import ASKED, MAX_WORDS, signed
 from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
 
 FLOW = "cleanse"
@@ -54,7 +54,8 @@ def decide(
 
     ``run`` is a run's id, its page's address, or its name. A suspended run is resumed with the decision. One that ended
     as ``NeedsReview`` is marked; approved, its deployment runs again, or without a deployment the flow runs here:
-    ``in_place`` gets its parameters. Deciding twice is a :class:`Conflict`.
+    ``in_place`` gets its parameters. What is approved is what the run asked, and nothing else: where something has
+    changed since, the new run asks again. Deciding twice is a :class:`Conflict`.
     """
     if not by.strip() or not reason.strip() or len(reason) > MAX_WORDS:
         raise ConfigError(f"a decision needs a name (--by) and a reason (--reason) of at most {MAX_WORDS} characters")
@@ -68,7 +69,12 @@ def decide(
         if not approve:
             _mark(client, found, word, message)
             return {"run": str(found.id), "state": "rejected"}
-        parameters = {**found.parameters, "approve": True, "reviewer": known["by"], "reason": known["reason"]}
+        if not (code := found.labels.get(ASKED)):
+            raise Conflict(
+                f"run {found.name!r} ({found.id}) does not say what it asked (a dry run, or one of an older release): "
+                "it cannot be approved: run its drop again, then approve that run"
+            )
+        parameters = {**found.parameters, "approve": code, "reviewer": known["by"], "reason": known["reason"]}
         if found.deployment_id is None:
             in_place(parameters)
             _mark(client, found, word, message)

@@ -14,9 +14,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.inert import block, code, markdown
 from telltale_core import stages
+from telltale_core.display.sanitize import clean
 from telltale_core.publish.manifest import key_of as manifest_key
 from telltale_core.report import read_outline
-from telltale_core.report.text import clean
 from telltale_core.wording import counted, in_words
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from telltale_core.report.text import clean, visible
+from telltale_core.display.sanitize import clean, visible
 
 _MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "&\\`*_[]<>|#!~:@^"}
 _WWW = re.compile(r"(?<=www)\.", re.IGNORECASE)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from tasks import inert
+from telltale_core.display.sanitize import visible
 from telltale_core.errors import TelltaleError
 from telltale_core.redact import redact
-from telltale_core.report.text import visible
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
+from uuid import UUID
 
 from prefect import suspend_flow_run
+from prefect.client.orchestration import get_client
 from prefect.input import RunInput
-from prefect.runtime import deployment
+from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
-from telltale_core.report.text import clean
+from telltale_core.display.sanitize import clean
+from telltale_core.publish.gate import CHANGED
 
-KEY = "review"  # a run asks once: resumed, it reads what was answered, also after a crash
+KEY = "review"  # and the code of what is asked: a run asks for each once, and reads the answer also after a crash
+ASKED = "telltale.asked"
+"""The label of a run that holds the code of what it asked last."""
+MOST_INPUTS = 200
 MAX_WORDS = 500
 _SAID = r"\S"
 
@@ -33,14 +40,37 @@ def may_ask() -> bool:
     return deployment.id is not None
 
 
-def ask(text: str) -> tuple[bool, dict[str, str]]:
-    """Return whether a person approved this run, and who, and why; ``text`` (Markdown) is shown above the form.
+def note(code: str) -> None:
+    """Keep with this run what it asks for: who approves it later, from elsewhere, approves just that."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(UUID(flow_run.id), {ASKED: code})
 
-    The first call suspends the run: its process ends, its worker's slot is free. Once it is resumed the flow runs again
-    from its start, finished stages are reused, and this call returns the answer.
+
+def ask(text: str, code: str, *, before: str = "") -> dict[str, str]:
+    """Return who approved what ``code`` names, and why; ``text`` (Markdown) is shown above the form.
+
+    The first call for a code suspends the run: its process ends, its worker's slot is free. Once it is resumed the flow
+    runs again from its start, finished stages are reused, and this call returns the answer; a rejection is found by
+    :func:`rejection` first. Where another code was approved, in this run or ``before`` it, the text says so.
     """
-    answer: Any = suspend_flow_run(wait_for_input=Review.with_initial_data(description=text), key=KEY)
-    return answer.decision == "approve", signed(answer.reviewer, answer.reason)
+    if before or _answers(but=code):
+        text = f"**{CHANGED}. Please look again.**\n\n{text}"
+    answer: Any = suspend_flow_run(wait_for_input=Review.with_initial_data(description=text), key=f"{KEY}-{code}")
+    return signed(answer.reviewer, answer.reason)
+
+
+def rejection() -> dict[str, str] | None:
+    """Return who rejected this run, and why: that holds, whatever is open by now; None where nobody has."""
+    refused = [answer for answer in _answers() if answer["decision"] == "reject"] if may_ask() else []
+    return signed(refused[0]["reviewer"], refused[0]["reason"]) if refused else None
+
+
+def _answers(but: str = "") -> list[dict[str, str]]:
+    """Return what was answered to this run's forms, but for that of a code."""
+    prefix, ending = f"suspended-{KEY}", "-response"
+    with get_client(sync_client=True) as client:
+        found = client.filter_flow_run_input(UUID(flow_run.id), prefix, MOST_INPUTS, {f"{prefix}-{but}{ending}"})
+    return [json.loads(one.value) for one in found if one.key.endswith(ending)]
 
 
 def signed(reviewer: str, reason: str) -> dict[str, str]:
@@ -51,4 +81,5 @@ def signed(reviewer: str, reason: str) -> dict[str, str]:
 def rejected(told: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
     """Return what a run that a person rejected tells: nothing was published, by whom, and why."""
     statement = f"Rejected by {known['by']}: {known['reason']} ({told['statement']})"
-    return {**told, "state": "rejected", "review": known, "statement": statement}
+    same = {name: told[name] for name in ("format", "dataset", "run_key", "counts", "questions")}
+    return {**same, "state": "rejected", "review": known, "statement": statement}

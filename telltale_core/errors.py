@@ -13,8 +13,9 @@ class                 meaning                                                   
 ``CommitUnknown``     a commit was sent and its outcome could not be read back    never blindly
 ``Corrupt``           bytes do not match their digest                             never
 ``TrainingDiverged``  the proxy produced non-finite losses                        never
+``NothingLearnt``     no loss of the proxy was below that of guessing             never
 ``Misaligned``        a loss log's rows do not follow its sample ids              never
-``NeedsReview``       a question is open, and nobody has approved                 after approval
+``NeedsReview``       a question is open, and nobody has approved what is open    after approval
 ``OverBudget``        an estimate exceeds the stated memory, disk or time budget  never
 ``Stopped``           the process was told to end; what it says it kept stands    by a new run
 ====================  ==========================================================  ===============
@@ -73,16 +74,24 @@ class TrainingDiverged(TelltaleError):
     """The proxy produced a non-finite loss; the message names epoch, step and the settings to try."""
 
 
+class NothingLearnt(TelltaleError):
+    """The proxy never did better than guessing, so its losses say nothing; the message names the settings to try."""
+
+
 class Misaligned(TelltaleError):
     """Rows of a loss log do not follow their sample ids: neighbouring epochs are not rank-correlated."""
 
 
 class NeedsReview(TelltaleError):
-    """Something must be decided by a person (``questions``) and nobody has approved: nothing was published."""
+    """Something must be decided by a person (``questions``) and nobody has approved it: nothing was published.
 
-    def __init__(self, message: str, questions: Sequence[Question] = ()) -> None:
+    ``approval`` is the code by which just this is approved: these questions, of this verdict, for this dataset.
+    """
+
+    def __init__(self, message: str, questions: Sequence[Question] = (), approval: str = "") -> None:
         super().__init__(message)
         self.questions = tuple(questions)
+        self.approval = approval
 
 
 class OverBudget(TelltaleError):

@@ -18,9 +18,9 @@ from telltale_core.drop.config import DropConfig
 from telltale_core.drop.formats import SUFFIXES, about_the_drop
 from telltale_core.drop.readers.base import Reader
 from telltale_core.drop.readers.quoting import Lines
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.modality import modalities
+from telltale_core.modality.reasons import bad, shown
 from telltale_core.questions import Question
 
 FIRST = 5

@@ -8,10 +8,10 @@ import numpy as np
 
 from telltale_core.config import from_dict
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.packing import Packing
-from telltale_core.drop.readers.base import Media
 from telltale_core.drop.record import FILES, NOTES, Drop
 from telltale_core.modality import modality_named
+from telltale_core.modality.packing import Packing
+from telltale_core.modality.parts import Media
 
 
 def pack(drop: Drop, media: Iterable[Media]) -> np.ndarray:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from telltale_core.drop.config import Limits
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.errors import OverBudget, StorageError
 from telltale_core.memory import available_bytes
+from telltale_core.modality.reasons import bad, shown
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SPARE_BYTES = 1 << 20
@@ -86,20 +86,6 @@ class Space:
             f"were written, at least {max(self.needed_bytes, written + SPARE_BYTES):,} are needed, {free}: make room "
             "or choose another work area, then run again"
         )
-
-
-def unusable(drops_dir: Path, error: OSError) -> StorageError:
-    """Return the error for a work area that cannot be written, with what to do about it."""
-    cures = {
-        errno.EROFS: "mount it writable, or choose another work area",
-        errno.EACCES: "give this user the right to write there, or choose another work area",
-        errno.EPERM: "give this user the right to write there, or choose another work area",
-        errno.ENOTDIR: "a file stands where a folder must be: move it, or choose another work area",
-        errno.EEXIST: "a file stands where a folder must be: move it, or choose another work area",
-    }
-    cure = cures.get(error.errno or 0, "check the file system, or choose another work area")
-    reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    return StorageError(f"the work area {drops_dir} cannot be used: {reason}; {cure}")
 
 
 @contextlib.contextmanager

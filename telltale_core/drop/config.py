@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from telltale_core.config import from_dict
 from telltale_core.drop.losses import WORDS
-from telltale_core.drop.reasons import bad
 from telltale_core.errors import ConfigError
 from telltale_core.modality import modalities, modality_named
+from telltale_core.modality.reasons import bad
 
 Format = Literal["parquet", "folder", "table", "npy"]
 MAX_SIDE = 1024

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from telltale_core.digest import sha256_bytes
-from telltale_core.drop.readers.base import Media
+from telltale_core.modality.parts import Media
 
 MOST_KNOWN = 1 << 20  # digests remembered; bytes that come again after so many others are stored again
 MARGIN_BYTES = 64  # of a cut value for its size and marks

@@ -11,8 +11,8 @@ from telltale_core.drop.readers.folder import FolderReader
 from telltale_core.drop.readers.npy import NpyReader
 from telltale_core.drop.readers.parquet import ParquetReader
 from telltale_core.drop.readers.table import TableReader
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
+from telltale_core.modality.reasons import bad, shown
 
 SUFFIXES = {
     "parquet": {".parquet", ".pq"},

@@ -11,43 +11,13 @@ from typing import Any
 import pyarrow as pa
 
 from telltale_core.drop.config import Declared
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.modality import Modality, modalities, modality_named
-from telltale_core.modality.contract import endings
+from telltale_core.modality.columns import Column, endings
+from telltale_core.modality.reasons import bad, shown
 
 ID_NAMES = ("sample_id", "id", "image_id", "uid", "uuid")
 LABEL_NAMES = ("label", "labels", "class", "class_id", "category", "fine_label")
 TARGET_NAMES = ("target", "targets", "value", "score", "y")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A column. ``kind``: media, bytes, text, whole, real, numbers, other; ``feature``: Hugging Face's type.
-
-    ``examples`` are some of its first values as they were found, where ``kind`` does not tell what they are (in CSV all
-    is text), and paths of media files.
-    """
-
-    name: str
-    kind: str
-    feature: str | None = None
-    class_names: tuple[str, ...] | None = None
-    examples: tuple[object, ...] = ()
-
-    @property
-    def plain_numbers(self) -> bool:
-        """Whether the examples are texts of one number each."""
-        texts = [value for value in self.examples if isinstance(value, str) and value.strip()]
-        return bool(texts) and all(is_number(text) for text in texts)
-
-
-def is_number(text: str) -> bool:
-    """Return whether a text is one number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

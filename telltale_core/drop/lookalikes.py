@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
-from telltale_core.drop.reasons import shown
+from telltale_core.modality.reasons import shown
 from telltale_core.questions import Question
 
 Fold = Literal["exact", "safe", "all"]

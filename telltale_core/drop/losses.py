@@ -7,17 +7,15 @@ nobody looks, so a question is asked where much is not seen at all, and where a 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from telltale_core.drop.cohorts import Cohorts
-from telltale_core.drop.reasons import shown
+from telltale_core.modality.information_loss import Loss
+from telltale_core.modality.reasons import shown
 from telltale_core.questions import Question
 
 MUCH = 0.1
@@ -28,29 +26,6 @@ LEAST_ROWS = 10
 LEAST_SHARE = 0.01
 TIMES = 3.0
 """A label is named that loses so many times the share of the others, and at least so many rows and share of its own."""
-ROWS = 256
-ORIENTATION = 0x0112  # of EXIF
-
-
-class Loss(enum.IntFlag):
-    """Why a packed sample holds less than its file; the values stand in ``notes.parquet``."""
-
-    NONE = 0
-    RESIZED = 1
-    ALPHA = 2
-    ORIENTATION = 4
-    FRAMES = 8
-    BITS = 16
-    RATE = 32
-    LENGTH = 64
-    CHANNELS = 128
-    CATEGORIES = 256
-
-    @property
-    def word(self) -> str:
-        """The cause as settings and manifests call it."""
-        return str(self.name).lower()
-
 
 SAID: Mapping[Loss, str] = {
     Loss.RESIZED: "are larger than they are packed",
@@ -133,29 +108,3 @@ def most_unequal(lost_N: NDArray[np.bool_], cohorts: Cohorts | None) -> Excess |
         others=float(others_C[place]),
         p_value=float(p_C[place]),
     )
-
-
-def lost_of_image(image: Image.Image, media: bytes) -> Loss:
-    """Return what is lost of a decoded image but its size: found in the pixels where they tell, else in the header."""
-    lost = Loss.NONE
-    with contextlib.suppress(Exception):  # EXIF is a stranger's: one that cannot be read turns nothing
-        if image.getexif().get(ORIENTATION, 1) in range(2, 9):
-            lost |= Loss.ORIENTATION
-    if getattr(image, "n_frames", 1) > 1:
-        lost |= Loss.FRAMES
-    if any(np.asarray(plane).min() < 255 for plane in _alpha(image)):
-        lost |= Loss.ALPHA
-    if image.mode.startswith("I"):
-        grey = np.asarray(image)
-        parts = (grey[begin : begin + ROWS] for begin in range(0, len(grey), ROWS))  # not all at once: it may be large
-        lost |= Loss.BITS if any((((part & 255) != 0) & ((part & 255) != part >> 8)).any() for part in parts) else lost
-    elif media.startswith(b"\x89PNG") and media[24:25] == b"\x10":  # Pillow gives 8 of 16 bits of a colour
-        lost |= Loss.BITS
-    return lost
-
-
-def _alpha(image: Image.Image) -> Iterator[Image.Image]:
-    if "A" in image.getbands():
-        yield image.getchannel("A")
-    elif "transparency" in image.info:
-        yield image.convert("RGBA").getchannel("A")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from telltale_core.drop.reasons import shown
 from telltale_core.modality import modality_named
+from telltale_core.modality.reasons import shown
 
 MOST = 3
 

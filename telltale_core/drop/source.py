@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.drop.config import MAX_TOML_BYTES, Limits
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError, Transient
+from telltale_core.modality.reasons import bad, shown
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "memory")
 UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata"}

@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from telltale_core.drop.config import INPUT_SETTINGS, NAMES, VALUE_SETTINGS, Declared, DropConfig, said
-from telltale_core.drop.layout import Column, Roles, find_roles
-from telltale_core.drop.packing import Packing
-from telltale_core.drop.reasons import shown
+from telltale_core.drop.layout import Roles, find_roles
 from telltale_core.drop.values import Task, ValueSurvey, decide_task
 from telltale_core.errors import BadInput, ConfigError
+from telltale_core.modality.columns import Column
+from telltale_core.modality.packing import Packing
+from telltale_core.modality.reasons import shown
 from telltale_core.questions import Question
 
 ASKS, FOLLOWED, NAMED = "drop_toml_asks", "drop_toml_followed", "drop_toml_names"

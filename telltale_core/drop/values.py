@@ -4,45 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 import uuid
 from collections import Counter
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.lookalikes import Classes, look_alikes, numbers_written, sort_out
-from telltale_core.drop.reasons import bad, shown
+from telltale_core.modality.cells import UNFIT, is_missing, plain_number
+from telltale_core.modality.reasons import bad, shown
 
 NUMBERED = Classes()
 Answer = int | float | tuple[int, ...] | tuple[float, ...]
 MAX_ANSWERS = 1000
 """Targets or labels of one sample."""
-WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def plain_number(value: object) -> object:
-    """Return text that is a decimal number as that number, a whole number beyond 64 bit as infinity, others as is."""
-    if isinstance(value, str):
-        text = value.strip()
-        if WHOLE.fullmatch(text):
-            return int(text)
-        try:
-            return float(text) if len(text) <= 40 and text.isascii() and "_" not in text else value
-        except ValueError:
-            return value
-    if isinstance(value, int):
-        return int(value) if value.bit_length() < 64 else math.inf if value > 0 else -math.inf
-    return value
-
-
-def is_missing(value: object) -> bool:
-    """Return whether a value is null, NaN or blank text."""
-    return (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or (isinstance(value, str) and value.strip().lower() in {"", "nan", "null", "none"})
-    )
 
 
 @dataclasses.dataclass(slots=True)

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telltale_core.drop.packing import Packing
 from telltale_core.drop.record import REJECTED
+from telltale_core.modality.packing import Packing
 from telltale_core.row_sizes import Gathering
 
 GROUP_ROWS = 4096

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from telltale_core.digest import digest_of
-from telltale_core.drop.reasons import shown
 from telltale_core.drop.source import check_url, remote_errors
 from telltale_core.errors import BadInput, ConfigError
 from telltale_core.inbox.allowed import ANY, AllowList
 from telltale_core.inbox.refused import climbs, linked, not_fed
+from telltale_core.modality.reasons import shown
 
 MARKER, MANIFEST = "_SUCCESS", "_MANIFEST.json"
 MAX_MANIFEST_BYTES = 16 << 20

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from telltale_core.drop.reasons import shown
 from telltale_core.inbox.allowed import NAME_RULE, AllowList
+from telltale_core.modality.reasons import shown
 
 CURE = "upload the files themselves, below the drop's own folder"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from telltale_core.errors import Misaligned
+from telltale_core.errors import Misaligned, NothingLearnt
 
 # Shuffled rows give 0. Sound logs: 0.44 at the lowest stretch of four CIFAR-10 logs of this recipe (single pairs down
 # to 0.15); 0.26 to 0.45 where losses were logged at changing weights (a public rerun); by size 0.22 at the lowest
@@ -23,6 +23,7 @@ from telltale_core.errors import Misaligned
 THRESHOLD = 0.1
 # Neighbouring pairs that are judged together: one abrupt step of the weights alone must not condemn a log.
 STRETCH_PAIRS = 5
+AT_CHANCE = 0.98  # of the loss of guessing, or more: what is learnt at all is well below
 FEWEST_BY_SIZE = 400  # the size of a correlation by chance, 0.8 / sqrt(N), is well below the threshold from here on
 
 
@@ -40,7 +41,7 @@ class Alignment:
 
 
 def check_alignment(
-    log_loss_NT: NDArray[np.float32], member_T: NDArray[np.int32], *, errors: bool = False
+    log_loss_NT: NDArray[np.float32], member_T: NDArray[np.int32], *, errors: bool = False, guess: float = math.inf
 ) -> Alignment:
     """Return the alignment of a log; raise :class:`Misaligned` if any stretch of it has no rank correlation.
 
@@ -52,29 +53,59 @@ def check_alignment(
     ``errors``: the losses are errors of a regression. When all predictions drift together, errors of either sign grow
     and shrink against each other, so that a sound log may have stretches without any: the mean size of all pairs'
     correlations is judged.
+
+    ``guess``: the mean loss of guessing. The losses of a net that has learnt nothing are noise, in a sound log, too: a
+    stretch without correlation is judged by the pairs of snapshots that were better than guessing. Where none was,
+    :class:`NothingLearnt` is raised.
     """
     kept_NT = log_loss_NT[np.isfinite(log_loss_NT).all(axis=1)]
     pairs, lowest, decided = [], math.nan, False
     for member in np.unique(member_T):
-        correlation_P = _neighbour_correlation(kept_NT[:, member_T == member])
+        loss_NT = kept_NT[:, member_T == member]
+        correlation_P = _neighbour_correlation(loss_NT)
         pairs.append(correlation_P)
-        correlation_P = np.abs(correlation_P) if len(kept_NT) >= FEWEST_BY_SIZE else correlation_P
-        known = correlation_P[np.isfinite(correlation_P)]
-        stretch = _stretch(len(kept_NT), len(known))
-        stretch = len(known) if errors and stretch else stretch
-        if stretch == 0 or (errors and len(kept_NT) < FEWEST_BY_SIZE):
+        means, at = _means(correlation_P, len(kept_NT), errors=errors)
+        if len(means) and means.min() < THRESHOLD:
+            learnt_T = np.exp(loss_NT, dtype=np.float64).mean(axis=0) < AT_CHANCE * guess
+            if not learnt_T.any():
+                raise NothingLearnt(_nothing(int(member), loss_NT, guess))
+            means, at = _means(
+                np.where(learnt_T[:-1] & learnt_T[1:], correlation_P, np.nan), len(kept_NT), errors=errors
+            )
+        if not len(means):
             continue
-        means = np.convolve(known, np.full(stretch, 1.0 / stretch), mode="valid")
         lowest, decided = float(np.fmin(lowest, means.min())), True
         if means.min() < THRESHOLD:
-            at = int(means.argmin())
             raise Misaligned(
                 f"neighbouring snapshots of proxy {member} are not rank-correlated: {means.min():.3f} over "
-                f"the {stretch} pairs from snapshot {at} on, expected at least {THRESHOLD}: the "
+                f"the pairs from snapshot {at[means.argmin()]} on, expected at least {THRESHOLD}: the "
                 "rows do not follow their sample ids (losses logged in shuffled order look so); train again and do not "
                 "use this log"
             )
     return Alignment(correlation_P=np.concatenate(pairs) if pairs else np.empty(0), lowest=lowest, decided=decided)
+
+
+def _means(
+    correlation_P: NDArray[np.float64], samples: int, *, errors: bool
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the mean over each stretch of known pairs, and where it begins; nothing where that decides nothing."""
+    at = np.flatnonzero(np.isfinite(correlation_P))
+    stretch = _stretch(samples, len(at))
+    if stretch == 0 or (errors and samples < FEWEST_BY_SIZE):
+        return np.empty(0), at
+    known = np.abs(correlation_P[at]) if samples >= FEWEST_BY_SIZE else correlation_P[at]
+    stretch = len(known) if errors else stretch
+    return np.convolve(known, np.full(stretch, 1.0 / stretch), mode="valid"), at
+
+
+def _nothing(member: int, loss_NT: NDArray[np.float32], guess: float) -> str:
+    least = float(np.exp(loss_NT, dtype=np.float64).mean(axis=0).min())
+    return (
+        f"proxy {member} learnt nothing: its mean loss was {least:.4g} at best, guessing has {guess:.4g}. "
+        "Its losses say nothing of the samples, and no verdict can be made. Look whether the answers follow from the "
+        "inputs at all (the right columns, labels not exchanged), then try another proxy.lr, more proxy.epochs, or "
+        "another proxy.model"
+    )
 
 
 def _stretch(samples: int, pairs: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -50,12 +51,12 @@ class LossLog:
         """Return which samples have a finite loss at every snapshot, (N,) bool; the others are to be set aside."""
         return np.asarray(np.isfinite(self.log_loss).all(axis=1), dtype=np.bool_)
 
-    def check_alignment(self, *, errors: bool = False) -> Alignment:
+    def check_alignment(self, *, errors: bool = False, guess: float = math.inf) -> Alignment:
         """Return how neighbouring snapshots agree; raise :class:`Misaligned` where rows do not follow their ids.
 
-        ``errors``: the losses are those of a regression.
+        ``errors``: the losses are those of a regression. ``guess``: see :func:`check_alignment`.
         """
-        return check_alignment(self.log_loss, self.member_T, errors=errors)
+        return check_alignment(self.log_loss, self.member_T, errors=errors, guess=guess)
 
     @classmethod
     def open(cls, folder: Path) -> LossLog:

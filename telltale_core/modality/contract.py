@@ -1,105 +1,26 @@
 """What a kind of data must say of itself, for every stage: one class, found by its name.
 
-The stages know no kind of data by name; they ask the class here. A built-in kind only points to the code in the stages'
-own rooms (``drop/``, ``proxy/``, ``report/``) and imports it when it is called: reading a drop must not need torch.
-Shape letters: N samples, B batch.
+The stages know no kind of data by name; they ask the class here. A built-in kind imports its decoder, net and viewer
+when it is asked for them: reading a drop must not need torch.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
-from telltale_core.digest import canonical_json
+from telltale_core.modality.columns import Column
+from telltale_core.modality.drops import DropSettings, TrainingSet, ViewedDrop
+from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
+from telltale_core.modality.plain import PlainFront, PlainViewer
+from telltale_core.modality.sketches import exact
+from telltale_core.modality.viewing import Focus
 
 if TYPE_CHECKING:
-    import torch
-    from markupsafe import Markup
-    from torch import nn
-
-    from telltale_core.drop import Drop, DropConfig
-    from telltale_core.drop.layout import Column
-    from telltale_core.drop.packing import Packing
-    from telltale_core.drop.readers.base import Media
-    from telltale_core.drop.sketches import Sketch
-    from telltale_core.proxy.config import ProxyConfig
-    from telltale_core.proxy.data import TrainingSet
-    from telltale_core.report.config import ReportConfig
-    from telltale_core.report.evidence import Focus
-    from telltale_core.report.samples import Shown
-
-    Builder = Callable[[tuple[int, ...], int], tuple[nn.Module, int]]
-
-
-class Decoder(ABC):
-    """Reads untrusted media. It may learn from what it probes; ``decode`` depends on media and packing alone."""
-
-    def session(self) -> AbstractContextManager[None]:
-        """Return the context in which the decoder is used."""
-        return nullcontext()
-
-    @abstractmethod
-    def probe(self, media: Media) -> Hashable:
-        """Return what the header says, within the limits, without decoding; raises :class:`BadInput`."""
-
-    @abstractmethod
-    def plan(self, probes: Counter[Any]) -> Packing:
-        """Return how samples are packed, given how often each probe occurred."""
-
-    @abstractmethod
-    def decode(self, media: Media, packing: Packing) -> NDArray[Any]:
-        """Return one sample in the packing's shape and dtype; raises :class:`BadInput`."""
-
-    def examined(self, media: Media, packing: Packing) -> tuple[NDArray[Any], int]:
-        """Return what :meth:`decode` does, and the :class:`telltale_core.drop.losses.Loss`: what it does not hold."""
-        return self.decode(media, packing), 0
-
-    def portable(self, media: Media, sample: NDArray[Any]) -> bytes:  # noqa: ARG002
-        """Return values that stand in the row as bytes: a media file that other tools read, or a text of them."""
-        return media.encode() if isinstance(media, str) else canonical_json(np.asarray(media).tolist())
-
-
-class Front(Protocol):
-    """Turns packed samples on the device into the net's input.
-
-    ``shape`` is what builders of nets are told of one input: images (H, W, C), spectrograms (mels, frames, 1), ids
-    (length, size of the vocabulary), features (D,).
-    """
-
-    shape: tuple[int, ...]
-
-    def __call__(self, packed_B: torch.Tensor, chance_B: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the input of a batch. ``chance_B``, uniform in [0, 1), is given while an augmenting proxy trains."""
-        ...
-
-
-@runtime_checkable
-class Preparing(Protocol):
-    """A front that keeps something else on the device than the packed samples, made of them once."""
-
-    def prepare(self, inputs_N: NDArray[Any]) -> NDArray[Any]:
-        """Return what is kept of packed samples (N, ...), as many rows; a batch of these rows is what it is given."""
-        ...
-
-
-class Viewer(ABC):
-    """Shows samples on the report's page; ``wide`` where a sample needs the page's width, as text does."""
-
-    wide: bool = False
-
-    @abstractmethod
-    def fragment(self, row: int, px: int) -> Markup:
-        """Return one sample as safe markup, pictures at most ``px`` on a side. The data are an attacker's."""
-
-    def shared(self, focus: Focus) -> list[Shown]:  # noqa: ARG002
-        """Return what the suspected samples of a label have in common that its kept ones have not, as hints."""
-        return []
+    from telltale_core.modality.parts import Builder
 
 
 class Modality(ABC):
@@ -136,7 +57,7 @@ class Modality(ABC):
         return column.kind in {"media", "bytes", "text", "numbers"} and not column.plain_numbers
 
     @abstractmethod
-    def decoder(self, config: DropConfig) -> Decoder:
+    def decoder(self, config: DropSettings) -> Decoder:
         """Return a new decoder for one drop."""
 
     @abstractmethod
@@ -167,12 +88,10 @@ class Modality(ABC):
 
         This one gives packed values as float32, as they are.
         """
-        from telltale_core.proxy.data import PlainFront
-
         return PlainFront(shape)
 
-    def augments(self, inputs_N: NDArray[Any], config: ProxyConfig) -> bool:  # noqa: ARG002
-        """Return whether training samples are to be varied by the front."""
+    def augments(self, inputs_N: NDArray[Any], flip: bool | Literal["auto"]) -> bool:  # noqa: ARG002
+        """Return whether training samples are to be varied by the front; ``flip`` is what the proxy's settings say."""
         return False
 
     def sketch(self, inputs_N: NDArray[Any], packing: Mapping[str, Any]) -> tuple[Sketch, int]:  # noqa: ARG002
@@ -180,22 +99,11 @@ class Modality(ABC):
 
         This one knows equal samples only.
         """
-        from telltale_core.drop.sketches import exact
-
         return exact, 0
 
-    def viewer(self, drop: Drop, focuses: Sequence[Focus], config: ReportConfig) -> Viewer:  # noqa: ARG002
-        """Return who shows this drop's samples; ``focuses`` are the labels that the page shows evidence for.
+    def viewer(self, drop: ViewedDrop, focuses: Sequence[Focus], dpi: int) -> Viewer:  # noqa: ARG002
+        """Return who shows this drop's samples, by default as numbers; ``dpi`` is the resolution of pictures.
 
-        This one shows packed values as numbers.
+        ``focuses`` are the labels that the page shows evidence for.
         """
-        from telltale_core.report.samples import PlainViewer
-
         return PlainViewer(drop)
-
-
-def endings(values: Sequence[object]) -> Iterator[str]:
-    """Yield the lower-case endings, such as ``".wav"``, of the values that are texts with one."""
-    for value in values:
-        if isinstance(value, str) and "." in value[-8:]:
-            yield f".{value.rsplit('.', 1)[1].strip().lower()}"

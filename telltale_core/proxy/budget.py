@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from telltale_core.errors import OverBudget
-from telltale_core.modality.contract import Front, Preparing
+from telltale_core.modality.drops import TrainingSet
+from telltale_core.modality.parts import Front, Preparing
 from telltale_core.proxy.config import SettledConfig
-from telltale_core.proxy.data import Resident, TrainingSet
+from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import Hardware, available_bytes
 from telltale_core.proxy.loop import evaluation_batch
 from telltale_core.proxy.models import ProxyNet

@@ -11,7 +11,7 @@ from telltale_core.config import to_dict
 from telltale_core.digest import digest_of
 from telltale_core.errors import ConfigError
 from telltale_core.modality import modality_named
-from telltale_core.proxy.local_model import by_content
+from telltale_core.modality.local_model import by_content
 
 MIN_STEPS = 8
 REGRESSION_LOSSES = ("ranges", "squared", "absolute", "huber")

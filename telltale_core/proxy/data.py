@@ -1,43 +1,15 @@
-"""Training data resident on the device. Legend: N samples, B batch, K labels or targets of a sample."""
+"""Training data resident on the device. Legend: N samples, B batch."""
 
 from __future__ import annotations
 
 import mmap
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from telltale_core.modality.contract import Front, Preparing
-
-
-class TrainingSet(Protocol):
-    """What training needs of a drop; :class:`telltale_core.drop.Drop` is one."""
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-    @property
-    def digest(self) -> str: ...  # noqa: D102
-    @property
-    def modality(self) -> str: ...  # noqa: D102
-    @property
-    def task(self) -> str: ...  # noqa: D102
-    @property
-    def num_classes(self) -> int | None: ...  # noqa: D102
-    @property
-    def sample_ids(self) -> NDArray[np.str_]: ...  # noqa: D102
-    @property
-    def labels(self) -> NDArray[np.int64] | None: ...  # noqa: D102
-    @property
-    def targets(self) -> NDArray[np.float64] | None: ...  # noqa: D102
-    @property
-    def label_sets(self) -> NDArray[np.int64] | None: ...  # noqa: D102
-    @property
-    def inputs(self) -> NDArray[Any]: ...  # noqa: D102
-    @property
-    def packing(self) -> dict[str, Any]: ...  # noqa: D102
+from telltale_core.modality.parts import Front, Preparing
 
 
 class Resident:
@@ -57,17 +29,6 @@ class Resident:
     def rows(self, index: torch.Tensor | slice, chance_B: torch.Tensor | None = None) -> torch.Tensor:
         """Return a batch as the net takes it; ``chance_B``, uniform in [0, 1), for the front's augmentation."""
         return self.front(self.inputs[index], chance_B)
-
-
-class PlainFront:
-    """Gives packed values as float32, as they are."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-
-    def __call__(self, packed_B: torch.Tensor, chance_B: torch.Tensor | None = None) -> torch.Tensor:  # noqa: ARG002
-        """Return the batch."""
-        return packed_B.float()
 
 
 def _writable(inputs: NDArray[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from telltale_core.errors import BadInput
 from telltale_core.modality import modality_named
-from telltale_core.modality.contract import Front
+from telltale_core.modality.parts import Front
 from telltale_core.proxy.config import ProxyConfig
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import Hardware, resolve_hardware, running
@@ -152,7 +152,7 @@ def deadline(config: ProxyConfig) -> float:
 
 def augments(inputs: NDArray[Any], config: ProxyConfig, modality: str, task: str) -> bool:
     """Return whether training samples are varied; in regression only if asked for, as a target may have a side."""
-    return modality_named(modality).augments(inputs, config) and (task != "regression" or config.flip is True)
+    return modality_named(modality).augments(inputs, config.flip) and (task != "regression" or config.flip is True)
 
 
 def require_samples(inputs: NDArray[Any], answers: NDArray[Any]) -> None:

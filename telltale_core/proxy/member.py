@@ -18,10 +18,10 @@ from telltale_core.digest import sha256_file
 from telltale_core.errors import BadInput, ConfigError, Corrupt, OverBudget, Stopped
 from telltale_core.losslog import LogPlan, LossLogWriter
 from telltale_core.losslog.files import write_whole
+from telltale_core.modality.drops import TrainingSet
 from telltale_core.proxy import checkpoint as checkpoints
 from telltale_core.proxy.checkpoint import Checkpoint
 from telltale_core.proxy.config import SettledConfig
-from telltale_core.proxy.data import TrainingSet
 from telltale_core.proxy.fitting import make_ticker, make_trainer
 from telltale_core.proxy.hardware import Hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer

@@ -53,6 +53,10 @@ class Objective(ABC):
     def score(self, output_NK: torch.Tensor) -> float:
         """Return how well the samples are learnt, 1 at best: accuracy, exact matches of label sets, or R squared."""
 
+    @abstractmethod
+    def guess(self) -> float:
+        """Return the mean loss of the best answer that is one for all samples: of a net that has learnt nothing."""
+
     def record(self) -> dict[str, Any]:
         """Return what a trained net's outputs need to be read, as JSON values; see :func:`read_outputs`."""
         return {}
@@ -100,6 +104,10 @@ class Classification(Objective):
         """See :meth:`Objective.log_loss`."""
         return log_cross_entropy(output_NK, self.answer)
 
+    def guess(self) -> float:
+        """See :meth:`Objective.guess`: the entropy of the labels."""
+        return _entropy(self.answer)
+
     def score(self, output_NK: torch.Tensor) -> float:
         """Return the accuracy in [0, 1]."""
         return float((output_NK.argmax(1) == self.answer).double().mean())
@@ -121,6 +129,11 @@ class MultiLabel(Objective):
     def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
         """See :meth:`Objective.log_loss`."""
         return log_binary_cross_entropy(output_NK, self.answer)
+
+    def guess(self) -> float:
+        """See :meth:`Objective.guess`: the mean entropy of the labels."""
+        share_K = self.answer.double().mean(0)
+        return float((torch.special.entr(share_K) + torch.special.entr(1 - share_K)).mean())
 
     def score(self, output_NK: torch.Tensor) -> float:
         """Return the share of samples whose whole set of labels is right."""
@@ -152,6 +165,11 @@ class Regression(Objective):
         """See :meth:`Objective.log_loss`; of several targets, the log of the mean loss."""
         log_of = {"squared": log_squared_error, "absolute": log_absolute_error, "huber": log_huber_error}
         return log_of[self._kind](output_NK, self.answer)
+
+    def guess(self) -> float:
+        """See :meth:`Objective.guess`: the loss of the mean or the median, which is best for one of the losses each."""
+        centres = (self.answer.mean(0), self.answer.median(0).values)
+        return min(float(self.log_loss(centre.expand_as(self.answer)).exp().mean()) for centre in centres)
 
     def score(self, output_NK: torch.Tensor) -> float:
         """Return R squared, the mean over the targets."""
@@ -202,6 +220,10 @@ class Ranges(Objective):
         parts = self._parts(output_NK, self.answer)
         return log_mean(torch.stack([log_cross_entropy(part, answer) for part, answer in parts], dim=1))
 
+    def guess(self) -> float:
+        """See :meth:`Objective.guess`: the mean entropy of the ranges."""
+        return float(np.mean([_entropy(self.answer[:, m]) for m, size in enumerate(self._sizes) if size > 1]))
+
     def score(self, output_NK: torch.Tensor) -> float:
         """Return R squared of the expected targets, the mean over the targets."""
         parts = zip(torch.split(output_NK.float(), self._sizes, dim=1), self._means, strict=True)
@@ -210,6 +232,11 @@ class Ranges(Objective):
     def record(self) -> dict[str, Any]:
         """Return each target's ranges by their means: a prediction is their mean, each weighed by its chance."""
         return self._record
+
+
+def _entropy(answer_N: torch.Tensor) -> float:
+    count_K = torch.bincount(answer_N).double()
+    return float(torch.special.entr(count_K / count_K.sum()).sum())
 
 
 def _ranges(answer_N: NDArray[Any]) -> NDArray[np.int64] | None:

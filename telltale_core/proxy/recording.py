@@ -28,7 +28,7 @@ from torch import nn
 
 from telltale_core.errors import ConfigError, Corrupt, NotFound
 from telltale_core.losslog.files import write_whole
-from telltale_core.modality.contract import Front
+from telltale_core.modality.parts import Front
 from telltale_core.proxy.config import RECORDABLE, SettledConfig
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import Hardware, running

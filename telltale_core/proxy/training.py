@@ -19,12 +19,12 @@ from telltale_core.errors import ConfigError
 from telltale_core.losslog import Alignment, LossLog, LossLogWriter
 from telltale_core.losslog.files import sweep_temporaries, write_json
 from telltale_core.modality import modality_named
+from telltale_core.modality.drops import TrainingSet
+from telltale_core.modality.local_model import by_content
 from telltale_core.proxy.budget import require_disk, require_memory
 from telltale_core.proxy.config import ProxyConfig, SettledConfig
-from telltale_core.proxy.data import TrainingSet
 from telltale_core.proxy.fitting import augments, deadline, require_samples
 from telltale_core.proxy.hardware import cores, resolve_hardware
-from telltale_core.proxy.local_model import by_content
 from telltale_core.proxy.loop import snapshot_steps
 from telltale_core.proxy.member import Job, answers_of, member_record, train_member
 from telltale_core.proxy.models import build, resolve
@@ -45,7 +45,7 @@ def train(
     A folder that is complete is read, not trained again. Raises :class:`ConfigError` when ``out`` holds the training of
     another drop or recipe, :class:`OverBudget` before the start when memory or disk will not do and during it when the
     deadline passes, :class:`Stopped` when a signal ends it (the signal is handed on then), :class:`TrainingDiverged`,
-    and :class:`Misaligned` when the finished log's rows do not follow their ids.
+    :class:`NothingLearnt`, and :class:`Misaligned` when the finished log's rows do not follow their ids.
     """
     config = (config or ProxyConfig()).settled(drop.modality)
     if (out / "train.json").is_file():
@@ -72,7 +72,9 @@ def train(
         raise ConfigError(f"{config.model} changed while the proxy was trained; train again, into another folder")
     writer.finish()
     log = LossLog.open(out / "losslog")
-    _write_record(job, log, log.check_alignment(errors=objective_of(drop, config).errors), time.monotonic() - began)
+    objective = objective_of(drop, config)
+    alignment = log.check_alignment(errors=objective.errors, guess=objective.guess())
+    _write_record(job, log, alignment, time.monotonic() - began)
     shutil.rmtree(out / "checkpoint")
     return log
 

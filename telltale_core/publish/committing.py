@@ -32,35 +32,31 @@ class ParentMoved(Conflict):
     """Another version was committed after the one that was to be the parent."""
 
 
-def commit(placer: Placer, versions: list[Version], draft: dict[str, Any], *, follow: bool = True) -> Version:
+def commit(placer: Placer, versions: list[Version], draft: dict[str, Any]) -> Version:
     """Return the version made of ``draft``, committed after the last of ``versions``, or what this run has published.
 
-    ``draft`` lacks only format, number, parent, write id and time. Whoever loses a race for a number reads the winner,
-    and takes the next number unless the winner is the same run; without ``follow`` it raises :class:`ParentMoved`
-    instead, as the draft was made of its parent. Raises :class:`Corrupt` if the counts do not add up,
-    :class:`CommitUnknown` if the manifest may or may not stand (run again: the run key decides).
+    ``draft`` lacks only format, number, parent, write id and time. Whoever loses a race for a number reads the winner:
+    if that is the same run it is returned, else :class:`ParentMoved` is raised, as what is published was held against
+    its parent. Raises :class:`Corrupt` if the counts do not add up, :class:`CommitUnknown` if the manifest may or may
+    not stand (run again: the run key decides).
     """
-    store, versions = placer.store, list(versions)
-    for _ in range(MOST_CONFLICTS):
-        if standing := find_run(versions, draft["run_key"], draft["drop"]["digest"]):
+    store, run = placer.store, (draft["run_key"], draft["drop"]["digest"])
+    if standing := find_run(versions, *run):
+        return standing
+    version = _numbered(store, versions, draft, placer.write_id)
+    if placer.dry_run:
+        return Version(store=store, manifest=version.manifest, data=version.data, committed=False)
+    placer.check_deadline()
+    try:
+        with stopping.in_order():
+            _create(store, version)
+    except Conflict:
+        if standing := find_run([_winner(store, version.number)], *run):
             return standing
-        version = _numbered(store, versions, draft, placer.write_id)
-        if placer.dry_run:
-            return Version(store=store, manifest=version.manifest, data=version.data, committed=False)
-        placer.check_deadline()
-        try:
-            with stopping.in_order():
-                _create(store, version)
-        except Conflict:
-            versions.append(_winner(store, version.number))
-            logger.info("version %d of %s was taken", version.number, store.location.url)
-            if not follow and versions[-1].run_key != draft["run_key"]:
-                raise ParentMoved(f"{store.location.url}: version {version.number} was committed meanwhile") from None
-            continue
-        reach("after-commit")
-        settle(store, [version])
-        return version
-    raise Conflict(f"{store.location.url}: {MOST_CONFLICTS} other versions were committed meanwhile, run again")
+        raise ParentMoved(f"{store.location.url}: version {version.number} was committed meanwhile") from None
+    reach("after-commit")
+    settle(store, [version])
+    return version
 
 
 def _create(store: Store, version: Version) -> None:

@@ -1,16 +1,24 @@
-"""The gate before publication: every question of the drop, of its unread columns, of the verdict and of continuity."""
+"""The gate before publication: every question of the drop, of its unread columns, of the verdict and of continuity.
+
+An approval names what it approves, by a code of what the person was shown: the questions, the verdict, the run and the
+dataset. Where one of them has become another since, the person is asked again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from telltale_core.digest import digest_of
 from telltale_core.errors import NeedsReview
 from telltale_core.publish.continuity import changes
 from telltale_core.publish.manifest import Version
 from telltale_core.publish.plan import DropLike, Judged
 from telltale_core.publish.reading import reading_of, unread_questions
 from telltale_core.questions import Question, as_record, questions_of
+
+CODE_DIGITS = 16
+CHANGED = "What was approved is not what is open now: something has changed since"
 
 
 def pass_gate(
@@ -21,10 +29,12 @@ def pass_gate(
     lineage: Mapping[str, Any],
     *,
     unread: str,
+    of: tuple[str, str],
 ) -> dict[str, Any]:
     """Return the lineage with what was approved by it; :class:`NeedsReview` where something is open and nobody has.
 
-    ``columns``: the published ones as the manifest describes them, and the unread ones. ``unread`` is the setting.
+    ``columns``: the published ones as the manifest describes them, and the unread ones. ``unread`` is the setting,
+    ``of`` are run key and dataset.
     """
     described, left = columns
     asked = [
@@ -33,18 +43,27 @@ def pass_gate(
         *of_verdict(judged.record),
         *changes(versions, reading_of(drop.manifest), described, int(drop.manifest.get("counts", {}).get("seen", 0))),
     ]
-    known = {name: value for name, value in lineage.items() if asked or name != "review"}
     if not asked:
-        return known
-    if not lineage.get("approved"):
+        return {name: value for name, value in lineage.items() if name not in ("review", "approved")}
+    code, given = approval_of(judged, asked, of), lineage.get("approved")
+    if given != code:
         shown = " ".join(f"[{question.code}] {question.text}." for question in asked[:20])
+        before = f"{CHANGED} ({given} was approved). " if given else ""
         raise NeedsReview(
-            f"{judged.record.get('statement', 'The verdict needs a look.')} A person must decide: {shown} Look at the "
-            "report first, then publish with approval (--approve, or lineage['approved'] = True). Nothing was "
-            "published.",
+            f"{before}{judged.record.get('statement', 'The verdict needs a look.')} A person must decide: {shown} Look "
+            f"at the report first, then approve just this, by its code (--approve {code}, or lineage['approved'] = "
+            f"{code!r}). Nothing was published.",
             questions=asked,
+            approval=code,
         )
-    return {**known, "questions": as_record(asked)}
+    return {**lineage, "questions": as_record(asked)}
+
+
+def approval_of(judged: Judged, asked: list[Question], of: tuple[str, str]) -> str:
+    """Return the code by which these questions of a verdict are approved for a run and a dataset."""
+    decisions = digest_of([judged.remarks[name].to_pylist() for name in ("sample_id", "decision")])
+    known = {"of": of, "questions": as_record(asked), "verdict": judged.record, "decisions": decisions}
+    return digest_of(known)[:CODE_DIGITS]
 
 
 def of_verdict(record: Mapping[str, Any]) -> list[Question]:

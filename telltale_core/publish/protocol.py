@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telltale_core.errors import BadInput, ConfigError, Corrupt
-from telltale_core.publish.committing import commit, find_run, settle
+from telltale_core.errors import BadInput, ConfigError, Conflict, Corrupt
+from telltale_core.publish.committing import MOST_CONFLICTS, ParentMoved, commit, find_run, settle
 from telltale_core.publish.failpoint import reach
 from telltale_core.publish.gate import pass_gate
 from telltale_core.publish.history import Dataset, as_store, log
@@ -68,7 +68,8 @@ def publish(
 
     ``dataset`` is a folder, ``memory://`` or ``s3://`` URL. ``lineage`` holds at least ``config_digest``,
     ``code_version`` and ``seed``, JSON values only. With ``dry_run`` nothing is written and the version that would have
-    been is returned. Raises :class:`NeedsReview` where a question is open, unless ``lineage["approved"]``.
+    been is returned. Raises :class:`NeedsReview` where a question is open, unless ``lineage["approved"]`` is the
+    ``approval`` of that error: the code of what was shown.
     Readers see the whole version or none of it. Raises :class:`Corrupt` for a damaged input, a store that loses bytes,
     or where the version that this run published before is not whole any more; :class:`CommitUnknown` when the commit's
     outcome is unknown (run again), :class:`Transient` when the store kept refusing.
@@ -87,18 +88,35 @@ def publish(
     payload = check_payload(drop)
     columns = columns_of(drop, judged, payload, config)
     shown = columns.described(payload.schema_arrow), columns.unread
-    lineage = pass_gate(drop, judged, versions, shown, lineage, unread=config.unread)
+
+    def described(versions: list[Version]) -> dict[str, Any]:
+        url, unread = store.location.url, config.unread
+        agreed = pass_gate(drop, judged, versions, shown, lineage, unread=unread, of=(run_key, url))
+        return _describe(drop, judged, url, run_key, agreed)
+
+    described(versions)
     if versions and not dry_run:
         settle(store, versions)
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)
-    draft = _describe(drop, judged, store.location.url, run_key, lineage)
     reach("publish-begin")
-    draft.update(place_all(placer, drop, judged, config, report=report, payload=payload))
-    draft["counts"] = _counts(drop, judged, draft)
-    reach("before-commit")
-    version = commit(placer, versions, draft)
+    placed = place_all(placer, drop, judged, config, report=report, payload=payload)
+    placed["counts"] = _counts(drop, judged, placed)
+    version = commit_next(placer, versions, lambda newest: described(newest) | placed)
     logger.info("version %d of %s: %s", version.number, store.location.url, version.counts)
     return version
+
+
+def commit_next(placer: Placer, versions: list[Version], draft: Callable[[list[Version]], dict[str, Any]]) -> Version:
+    """Return the version, committed after the newest: who loses a race passes the gate again, behind the winner."""
+    for _ in range(MOST_CONFLICTS):
+        made = draft(versions)
+        reach("before-commit")
+        try:
+            return commit(placer, versions, made)
+        except ParentMoved as moved:
+            logger.info("%s", moved)
+            versions = log(placer.store)
+    raise Conflict(f"{placer.store.location.url}: {MOST_CONFLICTS} other versions were committed meanwhile, run again")
 
 
 def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: Mapping[str, Any]) -> dict[str, Any]:

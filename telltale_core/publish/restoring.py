@@ -108,7 +108,7 @@ def _restored(
     }
     placer = Placer(store, versions, uuid.uuid4().hex)
     draft.update(moved(placer, base, index, request=request, config=config))
-    return commit(placer, versions, draft, follow=False)
+    return commit(placer, versions, draft)
 
 
 def _check(index: pa.Table, wanted: list[str], base: Version) -> None:

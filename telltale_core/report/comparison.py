@@ -13,10 +13,10 @@ import numpy as np
 from markupsafe import Markup
 
 from telltale_core.detectors.comparison import Comparison
+from telltale_core.display.sanitize import clean, middle
+from telltale_core.modality import modality_named
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.page import TEMPLATES, _environment, _write
-from telltale_core.report.samples import viewer_of
-from telltale_core.report.text import clean, middle
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
@@ -125,7 +125,7 @@ def combined_line(comparison: Comparison, quorum: int | None) -> str:
 
 def disputed_cards(drop: Drop, comparison: Comparison, config: ReportConfig) -> list[dict[str, Any]]:
     """Return the samples on which those that decide for themselves differ most, with who flags them and why."""
-    cards, viewer = [], viewer_of(drop, [], config)
+    cards, viewer = [], modality_named(drop.modality).viewer(drop, [], config.dpi)
     for row in comparison.disputed():
         flaggers = [opinion for opinion in comparison.opinions if opinion.flagged[row]]
         label = "" if drop.labels is None else int(drop.labels[row])

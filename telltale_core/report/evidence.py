@@ -11,33 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from telltale_core.modality.viewing import MOST_SUSPICIOUS, Focus
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.run import Run
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 DRAWN_ROWS = 2000
-MOST_SUSPICIOUS = "most suspicious (kept)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Focus:
-    """Rows of one label: ``suspected_S`` by falling suspicion and called ``word``, ``kept_K`` in row order.
-
-    ``within`` is what the rows are of where it is no label: a target range, a label set.
-    """
-
-    label: int | None
-    name: str
-    word: str
-    suspected_S: Rows
-    kept_K: Rows
-    within: str = "label"
-
-    @property
-    def same(self) -> str:
-        """What the other kept samples have in common with the suspected ones: " of the same label"; of all, nothing."""
-        return "" if self.label is None else f" of the same {self.within}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from telltale_core.display.sanitize import middle
+from telltale_core.modality.viewing import MOST_SUSPICIOUS, Focus, Shown, data_uri
 from telltale_core.report import pictures
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import (
-    MOST_SUSPICIOUS,
     Floats,
-    Focus,
     columns,
     epochs_of,
     focuses,
@@ -25,12 +25,10 @@ from telltale_core.report.evidence import (
 )
 from telltale_core.report.projection import project
 from telltale_core.report.run import Run
-from telltale_core.report.samples import Shown, data_uri
 from telltale_core.report.targets import targets_shown
-from telltale_core.report.text import middle
 
 if TYPE_CHECKING:
-    from telltale_core.modality.contract import Viewer
+    from telltale_core.modality.parts import Viewer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telltale_core.report.text import clean
+from telltale_core.display.sanitize import clean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def history_png(entries: list[Entry], dpi: int = 90) -> bytes:
     """Return the share set aside by version as a picture: one mark a version, its colour and shape by ``kind``."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter  # here: matplotlib takes seconds to import
 
-    from telltale_core.report.pictures import KEPT, REVIEW, SUSPECT, open_figure
+    from telltale_core.display.plotting import KEPT, REVIEW, SUSPECT, open_figure
 
     out = io.BytesIO()
     marks = (("drop", KEPT, "o"), ("approved", SUSPECT, "D"), ("restored", REVIEW, "s"))

@@ -15,15 +15,15 @@ import jinja2
 from markupsafe import Markup
 
 from telltale_core.digest import sha256_bytes
+from telltale_core.display.sanitize import clean, flat, middle
 from telltale_core.drop.accounting import accounted_lines
 from telltale_core.errors import OverBudget
-from telltale_core.report import views
+from telltale_core.modality import modality_named
+from telltale_core.report import page_data
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import focuses
 from telltale_core.report.figures import evidence, overall
 from telltale_core.report.run import Run, read_run
-from telltale_core.report.samples import viewer_of
-from telltale_core.report.text import clean, flat, middle
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
@@ -100,36 +100,36 @@ def _page(
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     size_note = f"Written by Telltale. This file loads nothing from anywhere and stays below {config.max_bytes:,} bytes"
     shown = focuses(run, config)
-    viewer = viewer_of(run.drop, shown, config)
+    viewer = modality_named(run.drop.modality).viewer(run.drop, shown, config.dpi)
     items = evidence(run, shown, viewer, config)
     page = environment.get_template("report.html.j2").render(
         policy=f"{POLICY}; style-src 'sha256-{digest}'",
         style=Markup(style),  # noqa: S704 - our own file
         size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
         name=middle(str(run.drop.manifest.get("name") or "unnamed drop"), 120),
-        about=views.about(run),
+        about=page_data.about(run),
         digest=run.drop.digest,
         statement=str(run.verdict.get("statement") or "The verdict states no sentence."),
-        status=views.status(run),
-        significance=views.significance(run),
-        decisions=views.decisions(run),
-        columns=views.columns(run),
+        status=page_data.status(run),
+        significance=page_data.significance(run),
+        decisions=page_data.decisions(run),
+        columns=page_data.columns(run),
         accounted=accounted_lines(run.drop.manifest),
-        parts=views.parts(run),
-        stack=views.stack(run),
+        parts=page_data.parts(run),
+        stack=page_data.stack(run),
         labelled=run.labels_N is not None,
         word=run.word,
         words=f"{run.word}s",
-        groups=views.groups(run, config),
-        groups_left=views.groups_left(run, config),
+        groups=page_data.groups(run, config),
+        groups_left=page_data.groups_left(run, config),
         looked=any(group.own is not None for group in run.groups()),
-        evidence_lead=views.evidence_lead(run, items),
+        evidence_lead=page_data.evidence_lead(run, items),
         evidence=items,
         overall=overall(run, config),
-        blocks=views.blocks(run, viewer, config),
+        blocks=page_data.blocks(run, viewer, config),
         wide=viewer.wide,
-        rejected=views.rejected(run, config),
-        caveats=views.caveats(run),
+        rejected=page_data.rejected(run, config),
+        caveats=page_data.caveats(run),
         lineage=_lineage(run, lineage, train),
     )
     # Lone surrogates were made visible by ``clean``; anything that slipped past must not stop the report.

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from telltale_core.report import pictures
+from telltale_core.display.numbers import significant
+from telltale_core.display.plotting import KEPT, SUSPECT, open_figure, plain_log_ticks
+from telltale_core.modality.viewing import FEWEST, Focus, Shown, data_uri
 from telltale_core.report.config import ReportConfig
-from telltale_core.report.evidence import Focus
+from telltale_core.report.pictures import names
 from telltale_core.report.run import Run
-from telltale_core.report.samples import FEWEST, Shown, data_uri
-from telltale_core.report.views import significant
 
 Floats = npt.NDArray[np.float64]
 PANELS = 4
@@ -77,17 +77,17 @@ def targets_shown(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
 
 def _png(targets: list[tuple[int, Floats]], focus: Focus, dpi: int) -> bytes:
     out = io.BytesIO()
-    both = pictures.names(focus)
-    with pictures.open_figure(7.2, 3.1, dpi, out) as figure:
+    both = names(focus)
+    with open_figure(7.2, 3.1, dpi, out) as figure:
         every = figure.subplots(1, len(targets), squeeze=False)[0]
         for axes, (m, target_N) in zip(every, targets, strict=True):
             suspected, kept = target_N[focus.suspected_S], target_N[focus.kept_K]
             edges = np.histogram_bin_edges(np.concatenate([suspected, kept]), BINS)
-            axes.hist(kept, edges, color=pictures.KEPT, alpha=0.7, label=both[1])
-            axes.hist(suspected, edges, color=pictures.SUSPECT, alpha=0.7, label=both[0], hatch="//", edgecolor="white")
+            axes.hist(kept, edges, color=KEPT, alpha=0.7, label=both[1])
+            axes.hist(suspected, edges, color=SUSPECT, alpha=0.7, label=both[0], hatch="//", edgecolor="white")
             axes.set(xlabel="target" if len(targets) == 1 else f"target {m + 1}", yscale="log")
             axes.set_ylim(bottom=0.7)
-            pictures.plain_log_ticks(axes)
+            plain_log_ticks(axes)
         every[0].set_ylabel("samples (log scale)")
         every[-1].legend(fontsize=8, loc="upper right")
     return out.getvalue()

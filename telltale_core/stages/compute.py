@@ -82,7 +82,8 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
     """Return what became of a run, as JSON values; publishing it again changes nothing.
 
     Its result lies in the destination, under the run key: that of drop, settings and source. ``state`` is
-    ``published``, ``dry-run``, or ``needs-review``: a question is open and nobody has approved, so nothing was written.
+    ``published``, ``dry-run``, or ``needs-review``: a question is open and nobody has approved, so nothing was written;
+    ``approval`` is the code by which just this is approved, by giving it as ``context.approve``.
     ``questions`` are those that were asked; with ``context.review`` (who approved, and why) they are kept in the
     lineage where a person was needed. ``unjudged`` are published columns that the proxy did not see.
     """
@@ -95,12 +96,11 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
         "seed": settings["proxy"]["seed"],
         "keys": inputs.record["keys"],
         "settings": {**settings, "publish": to_dict(config)},
-        "approved": context.approve,
     }
     run_key = publication.make_run_key(drop.digest, lineage["config_digest"], lineage["code_version"])
     told = {"format": "telltale.published/1", "statement": verdict["statement"], "dataset": url, "run_key": run_key}
-    if context.approve and context.review:
-        lineage["review"] = dict(context.review)
+    if context.approve:
+        lineage |= {"approved": context.approve} | ({"review": dict(context.review)} if context.review else {})
     try:
         version = publication.publish(
             drop,
@@ -114,7 +114,8 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
         )
     except NeedsReview as error:
         asked = as_record(error.questions)
-        return {**told, "state": "needs-review", "counts": verdict["counts"], "questions": asked}
+        told |= {"state": "needs-review", "counts": verdict["counts"], "questions": asked}
+        return {**told, "approval": error.approval}
     told |= {"questions": version.manifest["lineage"].get("questions", []), "unjudged": version.unjudged}
     told |= {"left_out": version.manifest.get("left_out", [])}
     state = "dry-run" if context.dry_run else "published"

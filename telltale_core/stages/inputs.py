@@ -83,7 +83,7 @@ class Context:
     """What a run brings beside settings. It decides nothing about a stage's result, so no key holds it."""
 
     destination: str = ""
-    approve: bool = False
+    approve: str = ""
     review: Mapping[str, str] | None = None
     dry_run: bool = False
     progress: Callable[[Progress], None] | None = None

@@ -19,7 +19,7 @@ from telltale_core import proxy
 from telltale_core.config import from_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import Drop
-from telltale_core.errors import ConfigError, Corrupt, TrainingDiverged
+from telltale_core.errors import ConfigError, Corrupt, NothingLearnt, TrainingDiverged
 from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.stages.inputs import Context, Inputs, Record
@@ -45,7 +45,7 @@ def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Look | None:
             if context.retrain is None:
                 try:
                     retrain(inputs, key, context.progress)
-                except (ConfigError, TrainingDiverged) as error:
+                except (ConfigError, TrainingDiverged, NothingLearnt) as error:
                     log.warning("cluster: the leave-out retraining failed, the verdict stands without it: %s", error)
                     return None
             else:

@@ -159,9 +159,7 @@ def produce(
 @contextlib.contextmanager
 def _alone(stage: Stage, key: str, area: WorkArea) -> Iterator[None]:
     """Hold the lock of a result, which the system frees when a process dies."""
-    lock = area.root / "locks" / f"{stage.name}-{key}"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    with area.lock(f"{stage.name}-{key}").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

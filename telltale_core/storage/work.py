@@ -5,13 +5,14 @@ A stage folder is complete when its JSON record stands; the record is written, a
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 from pathlib import Path
 
 from telltale_core.digest import sha256_bytes
-from telltale_core.errors import NotFound
+from telltale_core.errors import NotFound, StorageError
 from telltale_core.storage.names import check_key
 from telltale_core.storage.retry import RetryPolicy
 from telltale_core.storage.store import Store, open_store
@@ -41,6 +42,16 @@ class WorkArea:
     def path(self, stage: str, key: str) -> Path:
         """Return the local folder of a stage's result; it may not exist yet."""
         return self.root / check_key(f"{stage}/{key}")
+
+    def lock(self, name: str) -> Path:
+        """Return a lock's file, which stands; raises :class:`StorageError` where the area cannot be written."""
+        path = self.root / "locks" / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        except OSError as error:
+            raise unusable(self.root, error) from error
+        return path
 
     def has(self, stage: str, key: str, record: str) -> bool:
         """Return whether the folder is complete: its record (such as ``"train.json"``) stands."""
@@ -104,6 +115,20 @@ class WorkArea:
         stamp = _stamp(path)  # taken before: a file changed while it was sent is sent again
         self.store.upload(path, name)
         self._pushed[name] = stamp
+
+
+def unusable(folder: Path, error: OSError) -> StorageError:
+    """Return the error for a work area that cannot be written, with what to do about it."""
+    cures = {
+        errno.EROFS: "mount it writable, or choose another work area",
+        errno.EACCES: "give this user the right to write there, or choose another work area",
+        errno.EPERM: "give this user the right to write there, or choose another work area",
+        errno.ENOTDIR: "a file stands where a folder must be: move it, or choose another work area",
+        errno.EEXIST: "a file stands where a folder must be: move it, or choose another work area",
+    }
+    cure = cures.get(error.errno or 0, "check the file system, or choose another work area")
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return StorageError(f"the work area {folder} cannot be used: {reason}; {cure}")
 
 
 def _default_cache(url: str) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,32 @@ class Copies:
     group_N: NDArray[np.int64]
     first_N: NDArray[np.bool_]
 
+    @classmethod
+    def none(cls, samples: int) -> Self:
+        """Return what is known where nothing is a copy."""
+        return cls(group_N=np.arange(samples), first_N=np.ones(samples, dtype=bool))
+
     def one_of_each(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows without further copies within a cohort, in the same order."""
         return rows[self.first_N[rows]]
 
+    def one_of_each_here(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the first of the rows of each group among them, in the same order."""
+        return rows[np.sort(np.unique(self.group_N[rows], return_index=True)[1])]
+
     def different(self, rows: NDArray[np.int64]) -> int:
         """Return of how many groups the rows are: how many different samples they are."""
-        return len(np.unique(self.group_N[rows]))
+        return len(self.one_of_each_here(rows))
+
+    def share(self, rows: NDArray[np.int64], inside_n: NDArray[np.bool_]) -> float:
+        """Return the share in [0, 1] of the different samples among the rows that are inside."""
+        inside, outside = self.different(rows[inside_n]), self.different(rows[~inside_n])
+        return inside / max(1, inside + outside)
+
+    def with_copies(self, chosen_N: NDArray[np.bool_], number_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return the chosen samples (N,) and their near-duplicates of the same cohort; ``number_N`` numbers these."""
+        place_N = self.group_N * (int(number_N.max()) + 1) + number_N
+        return np.asarray(np.isin(place_N, place_N[chosen_N]))
 
     def counted(self, rows: NDArray[np.int64]) -> tuple[int, int]:
         """Return how many of the rows are copies of each other, and how many different samples these are."""
@@ -42,9 +62,9 @@ def find_copies(
 
     ``cohorts`` hold rows in a canonical order. Of a group the leader stands for it in its cohort, in others the first.
     """
-    first_N = np.ones(len(sample_ids), dtype=bool)
     if leaders is None:
-        return Copies(group_N=np.arange(len(sample_ids)), first_N=first_N)
+        return Copies.none(len(sample_ids))
+    first_N = np.ones(len(sample_ids), dtype=bool)
     group_N = np.unique(leaders, return_inverse=True)[1].reshape(-1).astype(np.int64)
     for rows in cohorts:
         led = rows[np.argsort(leaders[rows] != sample_ids[rows], kind="stable")]

@@ -19,8 +19,9 @@ of its cohort is split once more and judged by the same rule: a poison may hide 
 they are a second mode, at the same corrected significance, at about that loss. (7) What no test could judge is held
 for a person's review (:mod:`telltale_core.verdict.untested`).
 
-What is usual is told by one sample of each group of near-duplicates (:mod:`telltale_core.verdict.copies`), (1) to (6)
-are about all samples; but what has less than ``min_cluster`` different ones is set aside, not quarantined, and asked.
+What is usual is told by one sample of each group of near-duplicates (:mod:`telltale_core.verdict.copies`), and which
+side is the smaller one; else (1) to (6) are about all samples. But what has less than ``min_cluster`` different ones is
+set aside, not quarantined, and asked.
 """
 
 from __future__ import annotations
@@ -303,7 +304,7 @@ def _by_scatter(
                 number=first + len(made),
                 name=f"{cohort.name or cohort.label} (by scatter)",
                 kind="scatter",
-                chance_n=scatter.chance_n,
+                chance_n=_of_smaller(scatter.chance_n, cohort.rows, cohort.copies),
                 found=replace(cohort.found, separation=scatter.excess),
                 required=required,
                 p=None,
@@ -375,7 +376,7 @@ def _looks(
     if not sides:
         return []
     level, seed = config.false_alarm_rate, config.seed
-    return second_look(sides, labels, look, level=level, seed=seed, counted_N=cohorts[0].copies.first_N)
+    return second_look(sides, labels, look, level=level, seed=seed, copies=cohorts[0].copies)
 
 
 def _step(
@@ -392,21 +393,28 @@ def _oriented(
 ) -> NDArray[np.float64]:
     """Return each row's chance of being on the suspected side.
 
-    That is the smaller side, unless the sides are of like size and the larger one is by far the easier to learn: then
-    the poison is the majority of its label, as at high rates it is. A range of targets holds a tenth of the samples, so
-    that a poison can fill it and size says nothing: there it is the side that is by far the easier to learn. Where
-    neither is, it is the smaller one, and of sides of like size the one whose levels lie closer together.
+    That is the side of fewer different samples (a poison may be copied until it has more rows), unless the sides are of
+    like size and the larger one is by far the easier to learn: then the poison is the majority of its label, as at high
+    rates it is. A range of targets holds a tenth of the samples, so that a poison can fill it and size says nothing:
+    there it is the side that is by far the easier to learn. Where neither is, it is the smaller one, and of sides of
+    like size the one whose levels lie closer together.
     """
-    inside_n = found.chance_n > 0.5
-    alike, ranges = bool(inside_n.mean() >= LIKE_SIZE), word == "target range"
+    chance_n = _of_smaller(found.chance_n, rows, copies)
+    inside_n = chance_n > 0.5
+    alike, ranges = copies.share(rows, inside_n) >= LIKE_SIZE, word == "target range"
     if len(rows) == spectra.finite_N.sum() or not inside_n.any() or not (alike or ranges):
-        return found.chance_n
+        return chance_n
     step, usual = _step(rows[inside_n], rows[~inside_n], rows, spectra, copies)
     other_side = step > usual
     if ranges and alike and abs(step) <= usual:
         level_N = spectra.level_N
         other_side = _deviation(level_N[rows[inside_n]]) > _deviation(level_N[rows[~inside_n]])
-    return 1 - found.chance_n if other_side else found.chance_n
+    return 1 - chance_n if other_side else chance_n
+
+
+def _of_smaller(chance_n: NDArray[np.float64], rows: NDArray[np.int64], copies: Copies) -> NDArray[np.float64]:
+    """Return each row's chance of the side with fewer different samples, given that of the side with fewer rows."""
+    return 1 - chance_n if copies.share(rows, chance_n > 0.5) > 0.5 else chance_n
 
 
 def _deviation(value_n: NDArray[np.float64]) -> float:
@@ -452,7 +460,8 @@ class _Cohort:
     @property
     def larger(self) -> bool:
         """Whether the larger side of a label is suspected: it is easier to learn, as an honest one may be, too."""
-        return self.kind == "together" and self.word == "label" and bool((self.chance_n > 0.5).mean() > 0.5)
+        most = self.kind == "together" and self.word == "label"
+        return most and self.copies.share(self.rows, self.chance_n > 0.5) > 0.5
 
     def turned_round(self) -> _Cohort:
         """Return it with the other side suspected."""

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import entropy, fisher_exact
 
+from telltale_core.verdict.copies import Copies
+
 Look = Callable[[NDArray[np.bool_]], NDArray[np.int64] | None]
 """Takes which samples (N,) are left out of a training; returns the cohort (N,) that the proxy gives to each sample.
 
@@ -93,45 +95,52 @@ def second_look(
     *,
     level: float,
     seed: int,
-    counted_N: NDArray[np.bool_] | None = None,
+    copies: Copies | None = None,
 ) -> list[Looked] | None:
     """Return what one training without all ``sides`` says of each; None where it came to nothing.
 
     ``number_N`` is every sample's cohort, ``level`` the chance at which two shares differ; rows come in a canonical
-    order, of which ``seed`` draws the samples to compare with. ``counted_N``: which make a cohort's size, None: all.
+    order, of which ``seed`` draws the samples to compare with. Near-duplicates, as ``copies`` has them, are left out
+    together, for a proxy knows a sample of which it learnt a copy, and weigh as one in what is compared.
     """
-    rng = np.random.default_rng(seed)
-    suspected = np.concatenate([side.rows for side in sides])
-    controls = [_control(side, suspected, rng) for side in sides]
+    rng, copies = np.random.default_rng(seed), copies or Copies.none(len(number_N))
     left_out_N = np.zeros(len(number_N), dtype=bool)
-    for side, control in zip(sides, controls, strict=True):
-        left_out_N[side.rows] = left_out_N[control] = True
-    answer_N = look(left_out_N)
+    left_out_N[np.concatenate([side.rows for side in sides])] = True
+    suspected_N = copies.with_copies(left_out_N, number_N)
+    different = [copies.one_of_each_here(side.rows) for side in sides]
+    controls = [
+        _control(len(rows), side.rest[~suspected_N[side.rest]], rng)
+        for rows, side in zip(different, sides, strict=True)
+    ]
+    for control in controls:
+        left_out_N[control] = True
+    answer_N = look(copies.with_copies(left_out_N, number_N))
     if answer_N is None:
         return None
-    counted = number_N if counted_N is None else number_N[counted_N]
-    sizes_C = np.bincount(counted, minlength=int(number_N.max()) + 1)
+    sizes_C = np.bincount(number_N[copies.first_N], minlength=int(number_N.max()) + 1)
     return [
-        _compared(side, answer_N[side.rows], answer_N[control], sizes_C, level=level, seed=seed)
-        for side, control in zip(sides, controls, strict=True)
+        _compared(side, answer_N, rows, control, sizes_C, level=level, seed=seed)
+        for side, rows, control in zip(sides, different, controls, strict=True)
     ]
 
 
-def _control(side: Side, suspected: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return rows of the rest, of no other side, as many as the side has, but at most a fifth of them."""
-    free = side.rest[~np.isin(side.rest, suspected)]
-    return rng.choice(free, min(len(side.rows), int(np.ceil(CONTROL * len(free)))), replace=False)
+def _control(size: int, free: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return ``size`` of the free rows, but at most a fifth of them."""
+    return rng.choice(free, min(size, int(np.ceil(CONTROL * len(free)))), replace=False)
 
 
 def _compared(
     side: Side,
-    answer: NDArray[np.int64],
-    control: NDArray[np.int64],
+    answer_N: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    beside: NDArray[np.int64],
     sizes_C: NDArray[np.int64],
     *,
     level: float,
     seed: int,
 ) -> Looked:
+    """Return what the answers say of a side, of which ``rows`` are the different ones, against those ``beside`` it."""
+    answer, control = answer_N[rows], answer_N[beside]
     own, usual = int((answer == side.cohort).sum()), int((control == side.cohort).sum())
     spread = _spread(answer[answer != side.cohort], side.cohort, sizes_C, seed)
     table = [[own, len(answer) - own], [usual, len(control) - usual]]
@@ -150,7 +159,7 @@ def _compared(
         spread=round(spread, 4),
         confirmed=bool(confirmed),
         refuted=bool(telling and like_others),
-        honest_n=(answer == side.cohort) & (share > MOST_OWN),
+        honest_n=(answer_N[side.rows] == side.cohort) & (share > MOST_OWN),
         p_value=chance,
     )
 

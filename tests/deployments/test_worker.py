@@ -69,6 +69,7 @@ def worker(pool: str, tmp_path: Path) -> Iterator[Callable[..., Started]]:
             one.kill()
 
 
+@pytest.mark.slow
 def test_a_training_is_saved_and_taken_up_again_or_finished_before_its_worker_ends(
     client: Any, worker: Callable[..., Started], small_drop: Path, small_settings: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from telltale_core.drop import Drop, DropConfig, ingest, public_source, verify_drop
-from telltale_core.drop.reasons import DROP_REASONS, ROW_REASONS
 from telltale_core.drop.record import FILES
 from telltale_core.errors import Corrupt, NotFound
+from telltale_core.modality.reasons import DROP_REASONS, ROW_REASONS
 from tests.support import drops as support
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from telltale_core.drop import Drop
 from telltale_core.drop.repeats import find_repeats
-from telltale_core.drop.sketches import rounded
+from telltale_core.modality.table.sketch import rounded
 from tests.support import drops as support
 
 Take = Callable[..., Drop]

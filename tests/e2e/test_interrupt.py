@@ -112,6 +112,21 @@ def test_ctrl_c_ends_the_command_its_workers_and_its_own_server(
     assert len(saved(tmp_path)) == 2
 
 
+@pytest.mark.timeout(900)
+def test_sigterm_to_the_group_of_a_command_with_its_own_server_publishes_nothing(
+    alone: Telltale, small_drop: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    started = alone("cleanse", small_drop, "--out", out)
+    started.wait_told("epoch 1/100000")
+    started.signal(signal.SIGTERM)
+    told = ends(started, signal.SIGTERM)
+    assert "nothing was published" in told
+    assert "ended by force" not in told
+    assert versions(out) == 0
+    assert len(saved(tmp_path)) == 1
+
+
 def saved(tmp_path: Path) -> list[Path]:
     return list((tmp_path / "work").glob("train/*/checkpoint/member-*.safetensors"))
 

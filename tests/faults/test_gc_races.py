@@ -14,7 +14,7 @@ from telltale_core.errors import Corrupt, Transient
 from telltale_core.publish import gc, log, placing
 from telltale_core.publish.committing import commit
 from telltale_core.publish.placing import MIN_GRACE_S, Placer
-from telltale_core.publish.protocol import entries
+from telltale_core.publish.protocol import commit_next, entries
 from tests.support import simulation as sim
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "40"))
@@ -40,7 +40,8 @@ def publisher(store, rng: random.Random, run_key: str, alarms: list[str]):
                 blobs = [placer.place(data, ".parquet", 0) for data in chosen]
                 if crash:
                     return
-                commit(placer, versions, draft_of(run_key, entries(blobs)))
+                draft = draft_of(run_key, entries(blobs))
+                commit_next(placer, versions, lambda _, draft=draft: draft)
             except Transient:
                 continue  # took too long: what a caller does, run again
             except Corrupt as error:

@@ -15,6 +15,7 @@ import pytest
 
 from telltale_core.errors import Conflict
 from telltale_core.publish import log, publish, restore, restoring, verify
+from telltale_core.publish.protocol import commit_next
 from telltale_core.publish.tables import read_tables
 from telltale_core.storage import open_store
 from tests.support import simulation as sim
@@ -85,11 +86,9 @@ def test_f24_in_any_interleaving_no_restore_is_lost_and_no_run_superseded(jobs):
 
 def test_f24_the_simulation_sees_what_restores_lost_before(jobs, monkeypatch):
     """The rule left out: a restore that lost the race takes the next number with what it made of its old parent."""
-    commit = restoring.commit
 
-    def following(placer, versions, draft, *, follow):
-        assert not follow
-        return commit(placer, versions, draft)
+    def following(placer, versions, draft):
+        return commit_next(placer, versions, lambda _: draft)
 
     monkeypatch.setattr(restoring, "commit", following)
     assert any(play(jobs, seed) for seed in range(200))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -105,12 +106,36 @@ def test_a_dry_run_of_publish_writes_nothing(cli: Cli, small_drop: Path, tmp_pat
     assert not [path for path in (tmp_path / "dry").rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize("command", ["cleanse", "ingest"])
+def test_a_work_area_that_cannot_be_used_is_said_before_anything_starts(
+    cli: Cli, small_drop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    from flows import local_server
+
+    def start() -> None:
+        raise AssertionError("Prefect is started")
+
+    monkeypatch.setattr(local_server, "start_local_server", start)
+    (tmp_path / "file").write_text("no folder")
+    out = ("--out", tmp_path / "out") if command == "cleanse" else ()
+    shown = cli(command, small_drop, *out, "--work", tmp_path / "file", "--json")
+    assert shown.exit_code == 1
+    error = json.loads(shown.stdout)["error"]
+    assert error["class"] == "StorageError"
+    assert "a file stands where a folder must be: move it, or choose another work area" in error["message"]
+
+
+def code_in(told: str) -> str:
+    return re.findall(r"--approve ([0-9a-f]{16})$", told, re.MULTILINE)[-1]
+
+
 def test_needs_review_exits_with_3_and_approve_publishes(cli: Cli, small_drop: Path, tmp_path: Path) -> None:
     careful = ("publish", small_drop, "--out", tmp_path / "out", "--set", "verdict.review_share=0.1")
     waiting = cli(*careful, walk=True)
     assert waiting.exit_code == 3
-    assert "--approve" in waiting.stdout
-    assert cli(*careful, "--approve", walk=True).exit_code == 0
+    code = code_in(waiting.stdout)
+    assert cli(*careful, "--approve", "0" * 16, walk=True).exit_code == 3
+    assert cli(*careful, "--approve", code, walk=True).exit_code == 0
     assert len(publish.log(tmp_path / "out")) == 1
 
 
@@ -126,7 +151,8 @@ def test_an_open_question_of_the_drop_exits_with_3_and_an_approval_is_signed(
     assert "a person must decide [drop_toml_asks]: drop.toml asks for image_size = 1" in waiting.stdout
     assert "(for all drops: drop.image_size = 1" in waiting.stdout
     assert publish.log(tmp_path / "out") == []
-    assert cli("publish", drop, "--out", tmp_path / "out", "--approve", walk=True).exit_code == 0
+    code = code_in(waiting.stdout)
+    assert cli("publish", drop, "--out", tmp_path / "out", "--approve", code, walk=True).exit_code == 0
     lineage = publish.read_version(tmp_path / "out").manifest["lineage"]
     assert lineage["review"] == by_user()
     assert [question["code"] for question in lineage["questions"]] == ["drop_toml_asks"]
@@ -285,7 +311,7 @@ def test_the_demo_of_a_drop_that_needs_review_says_how_to_approve_it(
     assert "telltale log" not in shown.stdout
     assert "telltale why" not in shown.stdout
     commands = [line.strip() for line in shown.stdout.splitlines() if line.strip().startswith("telltale cleanse")]
-    tip = next(line for line in commands if line.endswith(" --approve"))
+    tip = next(line for line in commands if " --approve " in line)
     approved = cli(*shlex.split(tip)[1:], "--json")
     assert approved.exit_code == 0, approved.output
     assert json.loads(approved.stdout)["version"] == 1

@@ -26,9 +26,9 @@ with interrupts.heeding():
 """
 
 
-def start(grace_s: float) -> subprocess.Popen[str]:
+def start(grace_s: float, before: str = "") -> subprocess.Popen[str]:
     variables = {**os.environ, interrupts.VARIABLE: str(grace_s)}
-    program = [sys.executable, "-c", STUBBORN]
+    program = [sys.executable, "-c", before + STUBBORN]
     process = subprocess.Popen(program, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert line(process) == "ready"
     return process
@@ -62,6 +62,35 @@ def test_what_swallows_a_signal_is_ended_when_its_time_is_over(number: signal.Si
     assert process.returncode == code
     assert "still at work 1 s after it was told to stop" in told
     assert time.monotonic() - began >= 0.9
+
+
+HINDERED = {
+    "standard error takes nothing": """
+import os
+os.set_blocking(2, False)
+try:
+    while os.write(2, bytes(1 << 16)):
+        pass
+except BlockingIOError:
+    os.set_blocking(2, True)
+""",
+    "a child cannot be killed": """
+import multiprocessing
+def changing():
+    raise RuntimeError("Set changed size during iteration")
+multiprocessing.active_children = changing
+""",
+}
+
+
+@pytest.mark.parametrize("hindrance", HINDERED)
+def test_whatever_hinders_its_end_the_process_ends(hindrance: str) -> None:
+    process = start(600.0, HINDERED[hindrance])
+    process.send_signal(signal.SIGINT)
+    assert [line(process), line(process)] == ["swallowed KeyboardInterrupt", "ready"]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    process.communicate()
 
 
 def test_a_signal_that_was_ignored_before_stays_so() -> None:

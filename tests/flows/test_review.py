@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from telltale_core import publish
+from telltale_core.drop import ingest
 from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
+from telltale_core.publish import gate
+from tests.support.storage import CODE, make_verdict
 
 REASON = "looked at all of them: `fine`\u202e <script>"
 
@@ -135,7 +140,7 @@ def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_al
     done = run.walk()
     assert done.state_name == "Completed"
     lineage = publish.read_version(tmp_path / "out").manifest["lineage"]
-    assert lineage["approved"] is True
+    assert len(lineage["approved"]) == 16
     assert lineage["review"]["by"] == "Ann"
     assert lineage["review"]["reason"].startswith("looked at all of them: `fine`[U+202E]")
     outcome = run.artifacts()["outcome"]
@@ -161,6 +166,44 @@ def test_the_form_of_a_run_between_hostile_folders_shows_their_names_and_does_no
     assert folder in "".join(token.content for token in found)
 
 
+def other_version(out: Path, folder: Path) -> None:
+    """Publish a drop that is unlike the small one."""
+    table = pa.table({"text": [f"sentence {row} of a text" for row in range(60)], "label": [0, 1] * 30})
+    (folder / "other").mkdir()
+    pq.write_table(table, folder / "other" / "a.parquet")
+    drop = ingest(str(folder / "other"), folder / "drops")
+    publish.publish(drop, make_verdict(folder / "verdict", drop, set(), set()), out, lineage=CODE)
+
+
+def test_an_approval_of_what_has_changed_since_is_asked_again(start: Callable[..., Deployed], tmp_path: Path) -> None:
+    from prefect.client.orchestration import get_client
+
+    run = start()
+    decide(run.id, approve=True)
+    other_version(tmp_path / "out", tmp_path)
+    again = run.walk()
+    assert (again.state_name, len(publish.log(tmp_path / "out"))) == ("Suspended", 1)
+    with get_client(sync_client=True) as client:
+        text = client.read_flow_run_input(run.id, again.state.state_details.run_input_keyset["description"])
+    assert "What was approved is not what is open now" in text
+    assert "modality" in text
+    decide(run.id, approve=True, by="Bo")
+    assert run.walk().state_name == "Completed"
+    lineage = publish.read_version(tmp_path / "out", 2).manifest["lineage"]
+    assert lineage["review"]["by"] == "Bo"
+    assert "modality_changed" in {question["code"] for question in lineage["questions"]}
+
+
+def test_a_rejection_holds_although_nothing_is_open_any_more(
+    start: Callable[..., Deployed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start()
+    decide(run.id, approve=False, reason="a trigger in class a")
+    monkeypatch.setattr(gate, "of_verdict", lambda _record: [])
+    assert run.walk().state_name == "Rejected"
+    assert publish.log(tmp_path / "out") == []
+
+
 def test_a_rejection_publishes_nothing_and_says_who_and_why(start: Callable[..., Deployed], tmp_path: Path) -> None:
     run = start()
     assert decide(run.id, approve=False, reason="a trigger in class a")["state"] == "resumed"
@@ -172,9 +215,9 @@ def test_a_rejection_publishes_nothing_and_says_who_and_why(start: Callable[...,
 
 
 def test_an_undecided_run_of_a_deployment_is_approved_later_by_a_new_run_and_only_once(
-    schedule: Callable[..., Deployed], tmp_path: Path
+    start: Callable[..., Deployed], tmp_path: Path
 ) -> None:
-    run = schedule().undecided()
+    run = start().undecided()
     told = decide(run.id, approve=True)
     assert told["state"] == "started"
     again = Deployed.__new__(Deployed)
@@ -186,8 +229,25 @@ def test_an_undecided_run_of_a_deployment_is_approved_later_by_a_new_run_and_onl
         decide(run.id, approve=False)
 
 
-def test_a_dry_run_of_a_deployment_asks_nobody(start: Callable[..., Deployed]) -> None:
-    assert start(dry_run=True).read().state_name == "NeedsReview"
+def test_a_dry_run_of_a_deployment_asks_nobody_and_cannot_be_approved(start: Callable[..., Deployed]) -> None:
+    run = start(dry_run=True)
+    assert run.read().state_name == "NeedsReview"
+    with pytest.raises(Conflict, match="does not say what it asked"):
+        decide(run.id, approve=True)
+
+
+def test_an_undecided_run_whose_questions_changed_is_not_published_from_the_command_line(
+    run_cleanse: Callable[..., Any], small_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    from typer.testing import CliRunner
+
+    from flows.cli import app
+
+    run = str(run_cleanse({**small_settings, "verdict": {"review_share": 0.1}}).state_details.flow_run_id)
+    other_version(tmp_path / "out", tmp_path)
+    refused = CliRunner().invoke(app, ["approve", run, "--reason", "no trigger", "--by", "Bo"])
+    assert (refused.exit_code, len(publish.log(tmp_path / "out"))) == (4, 1)
+    assert "What was approved is not what is open now" in refused.stderr
 
 
 def test_waiting_runs_are_listed_and_found_by_name_or_address(schedule: Callable[..., Deployed]) -> None:

@@ -15,6 +15,7 @@ from telltale_core.drop.demo import write_image_drop
 from telltale_core.publish import PublishConfig, log, why
 from telltale_core.report import ReportConfig
 from telltale_core.spectrum import SpectrumConfig
+from tests.support import approving
 
 pytestmark = pytest.mark.trains
 
@@ -56,13 +57,13 @@ def spectra_of(source: str, folder: Path) -> tuple[stages.Record, str]:
 
 
 def walk(
-    walked: tuple[stages.Record, str], dataset: Path, *, approve: bool = False, **verdict: Any
+    walked: tuple[stages.Record, str], dataset: Path, *, publish: Any = stages.publish, **verdict: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the verdict's record and what the publication tells."""
     spectra, work = walked
     judged = stages.cluster(spectra, work, {"second_look": False, **verdict})
     page = stages.report(judged, work, REPORT)
-    told = stages.publish(page, work, to_dict(PublishConfig()), destination=str(dataset), approve=approve)
+    told = publish(page, work, to_dict(PublishConfig()), destination=str(dataset))
     return stages.read_record(judged, "cluster", work), told
 
 
@@ -77,7 +78,7 @@ def test_a_small_label_full_of_poison_is_not_published_without_a_person(
 
 
 def test_approved_the_small_label_stays_set_aside(small_label: tuple[stages.Record, str], tmp_path: Path) -> None:
-    _, told = walk(small_label, tmp_path / "out", approve=True)
+    _, told = walk(small_label, tmp_path / "out", publish=approving.publish_stage)
     assert told["state"] == "published"
     assert all(why(tmp_path / "out", f"bad-{row}").state != "published" for row in range(100, 130))
 

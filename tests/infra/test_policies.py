@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from telltale_core.publish.placing import DEADLINE_S
 from tests.support import storage as support
 
 boto3 = pytest.importorskip("boto3")
@@ -31,6 +32,19 @@ OBJECTS = {
     "work": "area/verdict/ab/verdict.json",
     "clean": "signs/blobs/sha256/ab/ab.parquet",
 }
+
+
+def test_what_killed_uploads_leave_is_removed_by_a_rule_of_the_bucket_and_nothing_else_is(s3_url: str) -> None:
+    rule = json.loads((ROOT / "infra" / "lifecycle.json").read_text())
+    client = boto3.client("s3", region_name="us-east-1")
+    bucket = s3_url.split("/")[2]
+    client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rule)
+    [stands] = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    client.close()
+    assert stands["Status"] == "Enabled"
+    assert stands["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] * 86_400 > DEADLINE_S
+    assert not {"Expiration", "NoncurrentVersionExpiration", "Transitions"} & set(stands)
+    assert "infra/lifecycle.json" in (ROOT / "infra" / "README.md").read_text()
 
 
 def rendered() -> dict[str, str]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from telltale_core.errors import Misaligned
+from telltale_core.errors import Misaligned, NothingLearnt
 from telltale_core.losslog import LossLog, check_alignment
 
 
@@ -39,6 +39,37 @@ def test_a_misaligned_stretch_of_a_long_log_is_found_out():
     losses[:, 30:40] = shuffled(losses[:, 30:40])
     with pytest.raises(Misaligned, match=r"from snapshot (29|3\d)"):
         LossLog.from_array(losses).check_alignment()
+
+
+def at_chance(samples, snapshots, seed=0):
+    """Log losses of ten classes whose logits are noise, another at each snapshot."""
+    logits = np.random.default_rng(seed).normal(scale=0.05, size=(samples, snapshots, 10))
+    return np.log(np.log(np.exp(logits).sum(axis=2)) - logits[:, :, 0])
+
+
+GUESS = np.log(10)
+
+
+@pytest.mark.parametrize(("samples", "errors"), [(200, False), (1000, False), (1000, True)])
+def test_a_proxy_that_learnt_nothing_is_said_to_and_its_log_is_not_accused(samples, errors):
+    log = LossLog.from_array(at_chance(samples, 60))
+    with pytest.raises(NothingLearnt, match=r"proxy 0 learnt nothing: its mean loss was 2\.\d* at best.*proxy\.lr"):
+        log.check_alignment(errors=errors, guess=GUESS)
+    with pytest.raises(Misaligned):  # what was said of it where nobody knew the loss of guessing
+        log.check_alignment(errors=errors)
+
+
+def test_a_sound_log_whose_proxy_began_to_learn_late_is_not_accused():
+    losses = np.concatenate([at_chance(1000, 20), drifting(1000, 20) - 2], axis=1)
+    assert LossLog.from_array(losses).check_alignment(guess=GUESS).lowest > 0.4
+
+
+def test_shuffled_rows_of_a_proxy_that_learnt_are_told_from_one_that_did_not():
+    learnt = drifting(1000, 40) - 2
+    late = np.concatenate([at_chance(1000, 10), learnt], axis=1)
+    for losses in (learnt, late):
+        with pytest.raises(Misaligned, match="do not follow"):
+            LossLog.from_array(shuffled(losses)).check_alignment(guess=GUESS)
 
 
 def test_one_abrupt_step_of_the_weights_does_not_condemn_a_log():

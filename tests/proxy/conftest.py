@@ -5,6 +5,7 @@ import pytest
 
 from telltale_core.drop import ingest
 from telltale_core.proxy import ProxyConfig
+from tests.support.loss_logs import log_bytes
 
 
 def tiny_images(samples=200, side=8, classes=4, seed=0):
@@ -40,12 +41,6 @@ def finished(drop, tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "run"
     train(drop, out, ProxyConfig(epochs=3, width=4, batch_size=20, device="cpu", threads=1))
     return out
-
-
-def log_bytes(out):
-    """Every file of a loss log by name, as bytes."""
-    root = out / "losslog"
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(name="log_bytes")

@@ -11,11 +11,11 @@ import torch
 
 from telltale_core.config import from_dict, to_dict
 from telltale_core.errors import ConfigError
+from telltale_core.modality.image.net import ImageFront, channel_scaling
 from telltale_core.proxy import Progress, ProgressBar, ProxyConfig, fit
 from telltale_core.proxy.budget import estimate_bytes
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import available_bytes, has_native_bfloat16, resolve_hardware
-from telltale_core.proxy.image import ImageFront, channel_scaling, mirrors_well
 from telltale_core.proxy.loop import learning_rate, snapshot_steps
 from telltale_core.proxy.models import build
 from telltale_core.proxy.objective import make_objective
@@ -62,29 +62,8 @@ def test_snapshots_are_spread_over_the_epoch_and_end_it():
     assert snapshot_steps(7, 7) == set(range(7))
 
 
-def test_scaling_is_the_datas_own_by_channel_and_a_constant_channel_stays_finite():
-    data = np.random.default_rng(0).integers(0, 256, (1500, 4, 4, 3)).astype(np.uint8)
-    data[..., 1] = 9
-    scaling = channel_scaling(data)
-    assert scaling["mean"] == pytest.approx(data.reshape(-1, 3).mean(axis=0))
-    assert scaling["std"] == pytest.approx([data[..., 0].std(), 1.0, data[..., 2].std()])
-
-
 def resident_of(data):
     return Resident(data, ImageFront(data.shape[1:], channel_scaling(data), "cpu"), "cpu")
-
-
-def test_batches_are_normalised_channels_last_and_mirrored_where_asked():
-    data = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3)).astype(np.uint8)
-    resident = resident_of(data)
-    whole = resident.rows(slice(0, 10))
-    assert whole.shape == (10, 3, 8, 8)
-    assert whole.is_contiguous(memory_format=torch.channels_last)
-    assert whole.mean().item() == pytest.approx(0, abs=1e-5)
-    assert whole.std().item() == pytest.approx(1, abs=0.01)
-    mirrored = resident.rows(torch.arange(2), torch.tensor([0.49, 0.5]))
-    assert torch.equal(mirrored[0], whole[0].flip(2))
-    assert torch.equal(mirrored[1], whole[1])
 
 
 def test_a_memory_mapped_drop_is_not_copied_and_not_changed(tmp_path):
@@ -104,15 +83,6 @@ def test_a_slice_of_a_memory_mapped_drop_is_that_slice(tmp_path):
     assert torch.equal(resident_of(part).inputs, torch.from_numpy(data[4:7]))
 
 
-def test_colour_scenes_are_mirrored_and_digits_are_not():
-    random = np.random.default_rng(0)
-    colour = random.integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
-    grey = np.repeat(colour[..., :1], 3, axis=3)
-    assert mirrors_well(colour)
-    assert not mirrors_well(grey)
-    assert not mirrors_well(colour[:, :16, :16])
-
-
 def test_a_regression_objective_scales_its_targets_and_logs_squared_errors():
     targets = np.array([10.0, 20.0, 30.0, 40.0])
     objective = make_objective("regression", targets, None, "cpu")
@@ -122,6 +92,36 @@ def test_a_regression_objective_scales_its_targets_and_logs_squared_errors():
     assert objective.score(torch.zeros(4, 1)) == pytest.approx(0.0, abs=1e-6)
     assert objective.log_loss(perfect + 1.0).tolist() == pytest.approx([0.0] * 4, abs=1e-6)
     assert torch.isfinite(objective.log_loss(perfect)).all()
+
+
+TARGETS = np.random.default_rng(5).gamma(2.0, size=200)
+
+
+@pytest.mark.parametrize(
+    ("task", "answers", "loss"),
+    [
+        ("classification", np.arange(200) % 7 % 3, ""),
+        ("multilabel", (np.arange(200)[:, None] % [2, 5, 9] == 0).astype(np.uint8), ""),
+        ("regression", TARGETS, "ranges"),
+        ("regression", np.stack([TARGETS, TARGETS**2], axis=1), "ranges"),
+        ("regression", TARGETS, "squared"),
+        ("regression", TARGETS, "absolute"),
+        ("regression", TARGETS, "huber"),
+    ],
+)
+def test_the_loss_of_guessing_is_that_of_the_best_constant_answer(task, answers, loss):
+    objective = make_objective(task, answers, 3, "cpu", loss=loss)
+    answer_K = torch.zeros(objective.outputs, requires_grad=True)
+    search = torch.optim.LBFGS([answer_K], max_iter=200, line_search_fn="strong_wolfe")
+
+    def step():
+        search.zero_grad()
+        found = objective.loss(answer_K.expand(200, -1), torch.arange(200))
+        found.backward()
+        return found
+
+    search.step(step)
+    assert objective.guess() == pytest.approx(step().item(), rel=0.01)
 
 
 def test_automatic_precision_follows_the_hardware(monkeypatch):

@@ -15,13 +15,14 @@ from PIL import Image
 
 from telltale_core.drop import Drop, DropConfig, ingest
 from telltale_core.errors import ConfigError, NeedsReview
-from telltale_core.publish import PublishConfig, log, publish, read_version, restore, verify
+from telltale_core.publish import PublishConfig, log, protocol, publish, read_version, restore, verify
 from telltale_core.publish.manifest import PROOF, UNPROVED_FORMAT, to_bytes
+from tests.support import approving
 from tests.support import storage as support
 
 MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 NAMES = ["cat", "dog", "owl"]
-APPROVED = {**support.CODE, "approved": True, "review": {"by": "Ann", "reason": "looked at it"}}
+APPROVED = {**support.CODE, "review": {"by": "Ann", "reason": "looked at it"}}
 
 
 def png(seed: int, side: int = 8) -> bytes:
@@ -95,16 +96,60 @@ def test_a_question_of_the_drop_stops_it_and_the_lineage_says_who_approved_which
     job = make(toml="image_size = 1")
     assert list(asked(job, tmp_path / "out")) == ["drop_toml_asks"]
     assert list(asked(job, tmp_path / "out", dry_run=True)) == ["drop_toml_asks"]
-    version = publish(*job, tmp_path / "out", lineage=APPROVED)
+    version = approving.publish(*job, tmp_path / "out", lineage=APPROVED)
     lineage = version.manifest["lineage"]
     assert lineage["review"] == {"by": "Ann", "reason": "looked at it"}
     assert [question["code"] for question in lineage["questions"]] == ["drop_toml_asks"]
 
 
-def test_approval_in_advance_leaves_no_name_where_nothing_was_asked(make: Maker, tmp_path: Path) -> None:
-    lineage = publish(*make(), tmp_path / "out", lineage=APPROVED).manifest["lineage"]
-    assert "review" not in lineage
-    assert "questions" not in lineage
+def test_an_approval_leaves_no_name_where_nothing_was_asked(make: Maker, tmp_path: Path) -> None:
+    lineage = publish(*make(), tmp_path / "out", lineage={**APPROVED, "approved": "0" * 16}).manifest["lineage"]
+    assert not {"review", "approved", "questions"} & set(lineage)
+
+
+def code_of(job: tuple[Drop, Path], out: Path, **more: Any) -> str:
+    with pytest.raises(NeedsReview) as error:
+        go(job, out, **more)
+    return error.value.approval
+
+
+def test_an_approval_holds_for_what_was_shown_alone(make: Maker, tmp_path: Path) -> None:
+    job, out = make(toml="image_size = 1"), tmp_path / "out"
+    code = code_of(job, out)
+    assert code == code_of(job, out, dry_run=True)
+    settings = code_of(job, out, config=PublishConfig(unread="keep"), run_key="another setting")
+    other = make(toml="image_size = 1")
+    changed = {"another drop": code_of(other, out), "another dataset": code_of(job, tmp_path / "b"), "keep": settings}
+    verdict = support.make_verdict(tmp_path / "verdict", job[0], {1}, set())
+    changed["another sample quarantined"] = code_of((job[0], verdict), out)
+    go(make(names=["cat", "dog", "fox"]), out)
+    changed["a version came in between"] = code_of(job, out)
+    assert len({code, *changed.values()}) == 1 + len(changed)
+    for stale in (True, code):  # an approval in advance is none
+        with pytest.raises(NeedsReview, match=r"changed since \(.* was approved\).*classes_changed") as error:
+            publish(*job, out, lineage={**APPROVED, "approved": stale})
+        assert error.value.approval == changed["a version came in between"]
+    lineage = {**APPROVED, "approved": error.value.approval}
+    assert publish(*job, out, lineage=lineage).manifest["lineage"]["approved"] == error.value.approval
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_who_loses_a_race_is_asked_what_the_winner_changed(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, approved: bool
+) -> None:
+    out, job = tmp_path / "out", make(toml="image_size = 1" if approved else "")
+    lineage = {**APPROVED, "approved": code_of(job, out)} if approved else support.CODE
+    winner = make(names=["cat", "dog", "fox"])
+
+    def overtake(point: str) -> None:
+        if point == "before-commit":
+            monkeypatch.setattr(protocol, "reach", lambda _point: None)
+            go(winner, out)
+
+    monkeypatch.setattr(protocol, "reach", overtake)
+    with pytest.raises(NeedsReview, match="classes_changed"):
+        publish(*job, out, lineage=lineage)
+    assert [version.manifest["drop"]["digest"] for version in log(out)] == [winner[0].digest]
 
 
 def test_an_unread_column_is_asked_kept_or_left_out_by_the_setting(make: Maker, tmp_path: Path) -> None:
@@ -191,7 +236,7 @@ def test_a_change_since_the_last_version_is_asked_and_names_both(
     job = make(**{"source": ["web"] * 12, **changed})
     found = asked(job, tmp_path / "out")
     assert all(word in found[code] for word in [*named, "version 1"]), found
-    publish(*job, tmp_path / "out", lineage=APPROVED)
+    approving.publish(*job, tmp_path / "out", lineage=APPROVED)
     again = {**changed, "rows": changed.get("rows", 12)}
     go(make(**{"source": ["web"] * 12, **again}), tmp_path / "out")  # the next one is compared with what was approved
 
@@ -225,5 +270,5 @@ def test_a_version_of_an_earlier_release_is_compared_by_what_it_holds(make: Make
 def test_the_same_run_again_is_the_same_version_whatever_came_after(make: Maker, tmp_path: Path) -> None:
     job = make()
     first = go(job, tmp_path / "out")
-    publish(*make(names=["cat", "dog", "fox"]), tmp_path / "out", lineage=APPROVED)
+    approving.publish(*make(names=["cat", "dog", "fox"]), tmp_path / "out", lineage=APPROVED)
     assert go(job, tmp_path / "out").sha256 == first.sha256

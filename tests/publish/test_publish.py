@@ -23,6 +23,7 @@ from telltale_core.publish import (
     why,
 )
 from telltale_core.publish.manifest import seal
+from tests.support import approving
 from tests.support import storage as support
 
 SMALL = PublishConfig(shard_bytes=2000)
@@ -80,7 +81,7 @@ def test_a_verdict_that_asks_for_a_person_waits_for_approval(job, store):
     with pytest.raises(NeedsReview):
         go(job, store, dry_run=True)
     assert log(store) == []
-    approved = publish(*job, store, run_key="r1", lineage={**support.CODE, "approved": True})
+    approved = approving.publish(*job, store, run_key="r1", lineage=support.CODE)
     assert go(job, store).sha256 == approved.sha256
 
 

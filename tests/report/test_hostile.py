@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from telltale_core.display.sanitize import clean, flat, for_picture, middle
 from telltale_core.report import write_report
-from telltale_core.report.text import clean, flat, for_picture, middle
 
 RUN = "document.title='PWNED'"
 EVIL = (

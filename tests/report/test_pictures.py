@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from telltale_core.report import ReportConfig, read_run, views
+from telltale_core.modality.image.viewer import ImageViewer, common
+from telltale_core.report import ReportConfig, page_data, read_run
 from telltale_core.report.evidence import coherence, columns, epochs_of, focuses, spectra
-from telltale_core.report.image import ImageViewer, common
 from telltale_core.report.pictures import trajectories_of, verdict_png
 from telltale_core.report.projection import project
 
@@ -53,7 +53,7 @@ def test_the_focus_of_a_near_miss_is_what_is_set_aside(made):
     run = read_run(*made(quarantined=0, review=12).args)
     assert run.near_miss
     assert focuses(run, ReportConfig())[0].word == "set aside"
-    assert "came near" in views.evidence_lead(run, [])
+    assert "came near" in page_data.evidence_lead(run, [])
 
 
 def test_focus_is_the_label_with_most_quarantined(run):

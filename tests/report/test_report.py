@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.errors import ConfigError, Corrupt, NotFound, OverBudget
-from telltale_core.report import ReportConfig, read_run, views, write_report
+from telltale_core.report import ReportConfig, page_data, read_run, write_report
 
 
 class Page(HTMLParser):
@@ -101,7 +101,7 @@ def test_an_open_question_is_presented_as_needing_review(made):
     run = made(quarantined=0, review=0)
     question = {"code": "untested", "text": "9 samples of label b are held", "cure": "verdict.untested"}
     edit(run.verdict_dir / "verdict.json", questions=[question])
-    assert views.status(read_run(*run.args))["title"] == "Needs review"
+    assert page_data.status(read_run(*run.args))["title"] == "Needs review"
 
 
 def test_a_page_that_asks_nobody_speaks_of_no_persons_decision(written):
@@ -113,7 +113,7 @@ def test_a_page_that_asks_nobody_speaks_of_no_persons_decision(written):
 
 def test_poison_that_also_needs_a_person_says_both(made):
     run = read_run(*made(review_needed=True).args)
-    assert views.status(run)["title"] == "Poison found, needs review"
+    assert page_data.status(run)["title"] == "Poison found, needs review"
 
 
 def test_drop_in_which_nothing_could_be_tested_is_not_called_clean(made):
@@ -121,21 +121,21 @@ def test_drop_in_which_nothing_could_be_tested_is_not_called_clean(made):
     groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
     edit(run.verdict_dir / "verdict.json", groups=[group | {"tested": False, "called": False} for group in groups])
     read = read_run(*run.args)
-    assert views.status(read)["title"] == "No verdict"
-    assert {row["p"] for row in views.groups(read, QUICK)} == {"not tested"}
+    assert page_data.status(read)["title"] == "No verdict"
+    assert {row["p"] for row in page_data.groups(read, QUICK)} == {"not tested"}
 
 
 def test_label_beyond_the_threshold_that_is_not_called_is_not_marked(made):
     run = made()
     groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
     edit(run.verdict_dir / "verdict.json", groups=[group | {"called": False} for group in groups])
-    assert not any(row["over"] for row in views.groups(read_run(*run.args), QUICK))
+    assert not any(row["over"] for row in page_data.groups(read_run(*run.args), QUICK))
 
 
 def test_samples_held_back_in_a_clean_drop_are_mentioned(made):
-    shown = views.status(read_run(*made(quarantined=0, review=3).args))
+    shown = page_data.status(read_run(*made(quarantined=0, review=3).args))
     assert shown["title"] == "No poison found, but a near miss"
-    assert shown["css"] == views.STATUS["review"]["css"]
+    assert shown["css"] == page_data.STATUS["review"]["css"]
     assert "3 samples are set aside" in shown["next"]
 
 

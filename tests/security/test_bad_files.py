@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop import DropConfig, Limits, ingest
-from telltale_core.drop.image import ImageDecoder
 from telltale_core.errors import BadInput, TelltaleError
+from telltale_core.modality.image.decoder import ImageDecoder
 from tests.support import drops as support
 
 PNGS = [support.make_png(seed) for seed in range(6)]

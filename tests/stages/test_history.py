@@ -18,6 +18,7 @@ from telltale_core.errors import BadInput
 from telltale_core.publish import log
 from telltale_core.report import ReportConfig
 from telltale_core.spectrum import SpectrumConfig
+from tests.support import approving
 
 pytestmark = pytest.mark.trains
 
@@ -49,7 +50,7 @@ def walk(source: str, work: str, clean: str, with_history: int = 0) -> tuple[dic
     spectra = stages.spectrum(losses, work, to_dict(SpectrumConfig()))
     verdict = stages.cluster(spectra, work, {"with_history": with_history, "second_look": False})
     page = stages.report(verdict, work, {**to_dict(ReportConfig()), **LIGHT})
-    return stages.publish(page, work, {}, destination=clean, approve=True), page
+    return approving.publish_stage(page, work, {}, destination=clean), page
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def killed(finished: Ran, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         ran = found[stage.name] = finished.copy(tmp_path_factory.mktemp("killed") / "run")
         shutil.rmtree(place_of(ran, stage))
         last = {"ingest": "drops", "publish": "00000001.json"}.get(stage.name, stage.record)
-        options = {"destination": ran.out, "approve": True}
+        options = {"destination": ran.out, "approve": ran.approval}
         given.append([[stage.name, ran.upstream(stage), ran.work, ran.given(stage), options], last])
     command = [sys.executable, "-c", KILLED]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, timeout=500, check=True)

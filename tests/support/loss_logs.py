@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,3 +62,9 @@ def make_case(
 
 def rearranged(log: LossLog, order: NDArray[np.int64]) -> LossLog:
     return LossLog.from_array(log.log_loss[order], sample_ids=log.sample_ids[order], drop_digest=log.drop_digest)
+
+
+def log_bytes(out: Path) -> dict[str, bytes]:
+    """Return every file of a training's loss log by name, as bytes."""
+    root = out / "losslog"
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class Ran:
     folder: Path
     settings: dict[str, Any]
     records: dict[str, Any]
+    approval: str = ""
 
     @property
     def work(self) -> str:
@@ -56,12 +58,12 @@ class Ran:
 
     def context(self, **other: Any) -> stages.Context:
         """Return what the runs bring beside settings."""
-        return stages.Context(destination=self.out, approve=True, **other)
+        return stages.Context(destination=self.out, approve=self.approval, **other)
 
     def copy(self, folder: Path) -> Ran:
         """Return the same in another folder, for a test that spoils it."""
         shutil.copytree(self.folder, folder)
-        ran = Ran(folder=folder, settings=self.settings, records=dict(self.records))
+        ran = Ran(folder=folder, settings=self.settings, records=dict(self.records), approval=self.approval)
         ran.records["publish"] = ran.run(stages.publish).record  # it tells where the dataset lies
         return ran
 
@@ -76,4 +78,6 @@ def run_pipeline(folder: Path) -> Ran:
     ran = Ran(folder=folder, settings=to_dict(stages.settings_of(QUICK)), records={})
     for stage in stages.PIPELINE:
         ran.records[stage.name] = ran.run(stage).record
+    ran = dataclasses.replace(ran, approval=ran.records["publish"].get("approval", ""))
+    ran.records["publish"] = ran.run(stages.publish).record
     return ran

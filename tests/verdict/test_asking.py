@@ -21,6 +21,7 @@ from telltale_core.verdict import Decisions, Group, TelltaleDetector, VerdictCon
 from telltale_core.verdict.asking import questions_on, statement_on
 from telltale_core.verdict.record import Verdict, write_verdict
 from telltale_core.verdict.untested import decide_untested
+from tests.support import approving
 from tests.support.loss_logs import make_case
 
 N, SMALL = 200, 20
@@ -132,7 +133,7 @@ def test_publication_waits_exactly_where_the_statement_speaks_of_a_person(
         with pytest.raises(NeedsReview):
             publish(drop, tmp_path / "verdict", dataset, lineage=LINEAGE)
         assert not log(dataset)
-        publish(drop, tmp_path / "verdict", dataset, lineage={**LINEAGE, "approved": True})
+        approving.publish(drop, tmp_path / "verdict", dataset, lineage=LINEAGE)
 
 
 @pytest.mark.parametrize("mode", MODES)

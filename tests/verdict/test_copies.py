@@ -18,7 +18,7 @@ from telltale_core.losslog import LossLog
 from telltale_core.spectrum import Spectra, SpectrumConfig, compute_spectrum, transform
 from telltale_core.verdict import TelltaleDetector, VerdictConfig, judge
 from telltale_core.verdict.asking import questions_on, statement_on
-from telltale_core.verdict.copies import find_copies
+from telltale_core.verdict.copies import Copies, find_copies
 from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.labels import doubtful_labels
 from telltale_core.verdict.record import conclude_on
@@ -146,6 +146,17 @@ def test_a_called_cluster_of_which_many_are_copies_says_so(base: Case) -> None:
     assert questions_on(found, ALONE) == []
 
 
+def test_poison_that_is_copied_until_it_is_most_of_its_label_is_the_suspected_side(base: Case) -> None:
+    drop = copied(base, np.repeat(np.flatnonzero(base.truth), 3))
+    clean = ~drop.case.truth & (drop.case.labels == 4)
+    assert drop.case.truth.sum() > clean.sum() > base.truth.sum()
+    found = drop.judged(drop.leaders)
+    assert (found.decision[drop.case.truth] == "quarantine").all()
+    assert (found.decision[clean] == "keep").all()
+    each = drop.judged(None)
+    assert (each.decision[clean] == "quarantine").all(), "by the number of rows the honest samples are the few"
+
+
 def test_poison_of_too_few_different_samples_is_set_aside_and_asked() -> None:
     case = make_case(samples=700, labels=5, poison=4, seed=1)
     drop = copied(case, np.repeat(np.flatnonzero(case.truth), 14))
@@ -212,11 +223,10 @@ def test_a_drops_cohorts_are_judged_by_its_leaders(hiding: Copied, collapsed: De
 
 def test_copies_do_not_make_a_label_larger_for_a_second_look() -> None:
     number_N = np.repeat(np.arange(5), [100, 100, 100, 100, 400])
-    counted_N = np.arange(800) < 500
     side = Side(rows=np.arange(40), rest=np.arange(40, 100), cohort=0)
 
-    def looked(counted_N: NDArray[np.bool_] | None) -> Looked:
-        (found,) = second_look([side], number_N, answers, level=0.01, seed=0, counted_N=counted_N) or ()
+    def looked(copies: Copies | None) -> Looked:
+        (found,) = second_look([side], number_N, answers, level=0.01, seed=0, copies=copies) or ()
         return found
 
     def answers(_: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -224,7 +234,58 @@ def test_copies_do_not_make_a_label_larger_for_a_second_look() -> None:
         answer_N[:40] = 1 + np.arange(40) % 2
         return answer_N
 
-    assert looked(counted_N).spread < looked(None).spread, "two labels are fewer of four alike than of one large one"
+    copies = dataclasses.replace(Copies.none(800), first_N=np.arange(800) < 500)
+    assert looked(copies).spread < looked(None).spread, "two labels are fewer of four alike than of one large one"
+
+
+SIDE, TIMES = 12, 4
+"""Samples of a suspected side, and how often each is there; the rest of its label is there once."""
+
+
+@pytest.fixture(scope="module")
+def thrice_more() -> tuple[NDArray[np.int64], Copies]:
+    """Six labels of 100 samples, the first 12 of which three more times behind them: cohort numbers and copies."""
+    group_N = np.concatenate([np.arange(600), np.repeat(np.arange(SIDE), TIMES - 1)])
+    first_N = np.arange(len(group_N)) < 600
+    return group_N // 100, Copies(group_N=group_N, first_N=first_N)
+
+
+def answered(number_N: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]:
+    """Every sample gets its own label, those of the side the other labels in turn: a copy what its first one gets."""
+    return np.where(copies.group_N < SIDE, 1 + copies.group_N % 5, number_N)
+
+
+def test_copied_poison_weighs_in_a_second_look_as_it_does_once(
+    thrice_more: tuple[NDArray[np.int64], Copies],
+) -> None:
+    number_N, copies = thrice_more
+    answer_N = answered(number_N, copies)
+    rows, rest = np.flatnonzero(copies.group_N < SIDE), np.arange(SIDE, 100)
+    sides = [Side(rows=rows, rest=rest, cohort=0), Side(rows=rows[:SIDE], rest=rest, cohort=0)]
+    copied, once = (
+        second_look([side], number_N, lambda _: answer_N, level=0.01, seed=0, copies=copies) for side in sides
+    )
+    assert copied is not None
+    assert once is not None
+    assert len(copied[0].honest_n) == SIDE * TIMES
+    told = [(looked.own, looked.usual, looked.spread, looked.p_value) for looked in (copied[0], once[0])]
+    assert told[0] == told[1]
+
+
+def test_near_duplicates_are_left_out_of_a_second_training_together(
+    thrice_more: tuple[NDArray[np.int64], Copies],
+) -> None:
+    number_N, copies = thrice_more
+    left: list[NDArray[np.bool_]] = []
+
+    def look(left_out_N: NDArray[np.bool_]) -> None:
+        left.append(left_out_N)
+
+    behind = np.flatnonzero(copies.group_N < SIDE)[SIDE:]
+    rest = np.arange(100)  # the split left one of each among the others
+    second_look([Side(rows=behind, rest=rest, cohort=0)], number_N, look, level=0.01, seed=0, copies=copies)
+    assert left[0][copies.group_N < SIDE].all(), "a proxy that learnt one of a group knows the others"
+    assert left[0].sum() == SIDE * TIMES + SIDE, "beside them as many others at random, none of which is their copy"
 
 
 def test_copies_do_not_move_the_level_that_is_usual_in_their_label() -> None:
@@ -283,11 +344,11 @@ def test_a_detector_is_given_the_copies(repeated: tuple[Drop, LossLog, NDArray[n
 
 def test_a_second_look_compares_with_one_of_each_copy(hiding: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
     sides: list[Side] = []
-    counted: list[NDArray[np.bool_]] = []
+    known: list[Copies] = []
 
-    def seen(asked: list[Side], *_: object, counted_N: NDArray[np.bool_], **__: object) -> None:
+    def seen(asked: list[Side], *_: object, copies: Copies, **__: object) -> None:
         sides.extend(asked)
-        counted.append(counted_N)
+        known.append(copies)
 
     monkeypatch.setattr("telltale_core.verdict.decision.second_look", seen)
     monkeypatch.setattr("telltale_core.verdict.decision.CLEAR", 100.0)  # all that is called is doubted
@@ -299,4 +360,4 @@ def test_a_second_look_compares_with_one_of_each_copy(hiding: Copied, monkeypatc
     (side,) = (side for side in sides if set(np.flatnonzero(hiding.case.truth)) <= set(side.rows))
     assert side.cohort == 0
     assert not again[side.rest].any()
-    assert (~counted[0]).tolist() == again.tolist()
+    assert (~known[0].first_N).tolist() == again.tolist()

@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from telltale_core.drop.layout import Column, Roles
+from telltale_core.drop.layout import Roles
 from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.values import Answer
 from telltale_core.errors import BadInput
 from telltale_core.modality import Modality, modality_named
+from telltale_core.modality.columns import Column
+from telltale_core.modality.parts import Media
 from telltale_core.row_sizes import Sizes
 
 BATCH_BYTES = 32 << 20
 """What the rows of a batch decode to together; a larger row is a batch of its own."""
 BATCH_ROWS = 64
 """Rows of a batch at most, where they are read one by one."""
-Media = bytes | np.ndarray | list[Any] | str | float | dict[str, Any]
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

@@ -19,9 +19,9 @@ from telltale_core.drop.readers.quoting import (
     tsv_may_be_quoted,
     whole,
 )
-from telltale_core.drop.reasons import bad, shown
-from telltale_core.drop.values import UNFIT
 from telltale_core.errors import BadInput
+from telltale_core.modality.cells import UNFIT
+from telltale_core.modality.reasons import bad, shown
 
 OBJECT_BYTES = {b"{": 240, b"[": 96, b",": 40, b'"': 24}
 """What Python needs for what begins or ends with this character: dictionaries, lists, their values, texts."""

@@ -7,7 +7,7 @@ import json
 import pyarrow as pa
 
 from telltale_core.drop.readers.base import Row, Values
-from telltale_core.drop.reasons import bad, shown
+from telltale_core.modality.reasons import bad, shown
 
 MEDIA_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 EXTRA_TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "text": pa.string()}

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import Column
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.readers.made import made_payload, made_schema
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.modality import modality_named
+from telltale_core.modality.columns import Column
+from telltale_core.modality.reasons import bad, shown
 
 INPUT_STEMS = {"x", "images", "inputs", "data", "features", "x_train", "train_images"}
 VALUE_STEMS = {"y", "labels", "label", "targets", "target", "y_train", "train_labels"}

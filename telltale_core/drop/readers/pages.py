@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telltale_core.drop.reasons import bad
+from telltale_core.modality.reasons import bad
 
 HEADER_BYTES = (512, 64 << 10, 16 << 20)
 """A header is looked for in this many bytes; statistics within may be long."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -13,20 +12,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import Column, arrow_kind, class_names_of, huggingface_features
+from telltale_core.drop.layout import arrow_kind, huggingface_features
 from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Reader, Row, Values
-from telltale_core.drop.readers.cells import Unreadable, as_type, plain_field, sizes, value_of, without
+from telltale_core.drop.readers.cells import Unreadable, as_type, sizes, value_of, without
+from telltale_core.drop.readers.footers import check_group, open_file, open_parquet, shared_schema
 from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
-from telltale_core.errors import BadInput
+from telltale_core.modality.columns import Column
+from telltale_core.modality.reasons import bad, shown
 from telltale_core.row_sizes import value_bytes
-
-MAX_FOOTER_BYTES = 16 << 20
-MAX_METADATA_BYTES = 4 << 20  # of the schema's metadata, which stands in each published file
-MOST_LEFT_OUT = 100
-MAX_FOOTER_ITEMS = 20_000  # schema elements, row groups, columns of a row group
-READ_BYTES = 1 << 20  # of a column chunk at a time; without it Arrow loads all of it
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,81 +43,8 @@ class ParquetReader(Reader):
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._files, self._limits = source, files, config.limits
         self.read_files = {file.key for file in files}
-        self.left_out: dict[str, str] = {}
         self._groups: dict[tuple[str, int], _Group] = {}
-        self._schema = self._check_files()
-
-    @contextlib.contextmanager
-    def _open(self, file: SourceFile) -> Iterator[BinaryIO]:
-        try:
-            with self._source.open(file) as handle:
-                yield handle
-        except BadInput:
-            raise
-        except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError) as error:
-            raise bad(
-                "file_corrupt", f"{shown(file.key)} is not a sound Parquet file ({shown(str(error), 160)})"
-            ) from error
-
-    def _check_files(self) -> pa.Schema:
-        """Return the schema that all files share, having checked the row count and sizes in their footers."""
-        first: tuple[SourceFile, pa.Schema] | None = None
-        rows = 0
-        for file in self._files:
-            with self._open(file) as handle, _parquet(handle) as parquet:
-                rows += parquet.metadata.num_rows
-                if rows > self._limits.max_rows:
-                    raise bad(
-                        "too_many_rows", f"{rows} rows up to {shown(file.key)}, more than {self._limits.max_rows}"
-                    )
-                self._check_footer(parquet.metadata, file)
-                schema = parquet.schema_arrow
-            if len(set(schema.names)) != len(schema.names) or len(schema.names) > self._limits.max_columns:
-                raise bad("columns_unclear", f"column names must be unique and at most {self._limits.max_columns}")
-            schema = pa.schema([plain_field(field, top=True) for field in schema], schema.metadata)
-            first = first or (file, schema)
-            if not schema.equals(first[1]):
-                pairs = f"{shown(first[0].key)} and {shown(file.key)}"
-                raise bad("schema_mismatch", f"{pairs} have different columns: {_difference(first[1], schema)}")
-            _check_class_names(*first, file, schema)
-            self._note_differences(first[1].metadata or {}, schema.metadata or {})
-        if first is None:
-            raise bad("drop_empty", "the drop holds no Parquet file")
-        schema = first[1]
-        return schema.with_metadata(self._fitting(schema.metadata or {}) or None)
-
-    def _note_differences(self, first: dict[bytes, bytes], other: dict[bytes, bytes]) -> None:
-        """Note which keys of a later file are not passed on: the first file speaks for all."""
-        for key, value in other.items():
-            if first.get(key) != value and len(self.left_out) < MOST_LEFT_OUT:
-                known = "differs from the first file's, which is kept" if key in first else "not in the first file"
-                self.left_out[shown(key)] = known
-
-    def _fitting(self, metadata: dict[bytes, bytes]) -> dict[bytes, bytes]:
-        """Return the schema's metadata, Hugging Face's first, as far as it fits ``MAX_METADATA_BYTES``."""
-        left, kept = MAX_METADATA_BYTES, set()
-        for key in sorted(metadata, key=lambda key: (key != b"huggingface", len(metadata[key]))):
-            if len(key) + len(metadata[key]) <= left:
-                left -= len(key) + len(metadata[key])
-                kept.add(key)
-            elif len(self.left_out) < MOST_LEFT_OUT:
-                self.left_out[shown(key)] = f"{len(metadata[key])} bytes, all metadata may have {MAX_METADATA_BYTES}"
-        return {key: value for key, value in metadata.items() if key in kept}
-
-    def _check_footer(self, metadata: pq.FileMetaData, file: SourceFile) -> None:
-        for group in range(metadata.num_row_groups):
-            chunks = [metadata.row_group(group).column(index) for index in range(metadata.num_columns)]
-            stated = sum(max(chunk.total_uncompressed_size, chunk.num_values * 4) for chunk in chunks)
-            self._check_group(stated, group, file)
-
-    def _check_group(self, unpacked: int, group: int, file: SourceFile) -> None:
-        limit = self._limits.max_row_group_bytes
-        if unpacked > limit:
-            raise bad(
-                "file_corrupt",
-                f"{shown(file.key)}: row group {group} unpacks to {unpacked} bytes, over max_row_group_bytes={limit}: "
-                "write it in smaller row groups, or raise the limit",
-            )
+        self._schema, self.left_out = shared_schema(source, files, config.limits)
 
     def _group(self, handle: BinaryIO, parquet: pq.ParquetFile, group: int, file: SourceFile) -> _Group:
         """Return how a row group is to be read, from the headers of its pages, which are read once."""
@@ -135,7 +56,7 @@ class ParquetReader(Reader):
             read_chunk(handle, meta.column(index), parquet.schema.column(index)) for index in range(meta.num_columns)
         ]
         as_dictionaries = [i for i, one in enumerate(chunks) if one.text and one.dictionary_bytes and not one.delta]
-        with _parquet(handle, parquet.metadata, as_dictionaries) as tried:
+        with open_parquet(handle, parquet.metadata, as_dictionaries) as tried:
             plain = [materialises(field.type) for field in tried.schema_arrow for _ in range(leaves(field.type))]
         kept = tuple(index for index in as_dictionaries if not plain[index])
         chunks = [
@@ -144,7 +65,7 @@ class ParquetReader(Reader):
             )
             for index, chunk in enumerate(chunks)
         ]
-        self._check_group(sum(chunk.total_bytes() for chunk in chunks), group, file)
+        check_group(sum(chunk.total_bytes() for chunk in chunks), group, file, self._limits.max_row_group_bytes)
         found = self._groups[file.key, group] = _Group(batch_rows(chunks, meta.num_rows, BATCH_BYTES), kept)
         return found
 
@@ -165,11 +86,11 @@ class ParquetReader(Reader):
         """Yield rows file by file and row group by row group, so many at a time as decode to ``BATCH_BYTES``."""
         unpacked = 0
         for file in self._files:
-            with self._open(file) as handle, _parquet(handle) as parquet:
+            with open_file(self._source, file) as handle, open_parquet(handle) as parquet:
                 number = 0
                 for group in range(parquet.metadata.num_row_groups):
                     plan = self._group(handle, parquet, group, file)
-                    with _parquet(handle, parquet.metadata, plan.dictionaries) as reading:
+                    with open_parquet(handle, parquet.metadata, plan.dictionaries) as reading:
                         for table in reading.iter_batches(plan.rows, row_groups=[group], use_threads=False):
                             for batch, size in self._decoded(table, file, number):
                                 unpacked += size
@@ -332,23 +253,6 @@ def _respelt(table: pa.Table, place: int, published: Callable[[object], object])
     return table if wanted == found else table.set_column(place, field, pa.array(wanted, field.type))
 
 
-@contextlib.contextmanager
-def _parquet(
-    handle: BinaryIO, metadata: pq.FileMetaData | None = None, dictionaries: tuple[int, ...] | list[int] = ()
-) -> Iterator[pq.ParquetFile]:
-    """Give the file opened for reading, some columns as dictionaries; the handle stays open."""
-    with pq.ParquetFile(
-        handle,
-        metadata=metadata,
-        read_dictionary=list(dictionaries),
-        buffer_size=READ_BYTES,
-        page_checksum_verification=True,
-        thrift_string_size_limit=MAX_FOOTER_BYTES,
-        thrift_container_size_limit=MAX_FOOTER_ITEMS,
-    ) as parquet:
-        yield parquet
-
-
 def _values(column: pa.Array, rows: list[Row]) -> list[Any]:
     """Return the cells as Python objects; a row whose cell has none gets a fault."""
     try:
@@ -365,26 +269,6 @@ def _values(column: pa.Array, rows: list[Row]) -> list[Any]:
     return found
 
 
-def _check_class_names(first: SourceFile, ours: pa.Schema, other: SourceFile, theirs: pa.Schema) -> None:
-    """Raise where two files give one label column other class names: label 0 would mean two things."""
-    mine, yours = class_names_of(ours.metadata), class_names_of(theirs.metadata)
-    for name in sorted(mine.keys() & yours.keys()):
-        if mine[name] != yours[name]:
-            raise bad(
-                "schema_mismatch",
-                f"the classes of {shown(name)} are called {difference_of_names(mine[name], yours[name])} in "
-                f"{shown(first.key)} and {shown(other.key)}: write the files with one list of names",
-            )
-
-
-def difference_of_names(ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:
-    """Return the first class that two lists call differently, with both spellings."""
-    for label, (one, other) in enumerate(zip(ours, theirs, strict=False)):
-        if one != other:
-            return f"{shown(one)} and {shown(other)} (label {label})"
-    return f"{len(ours)} and {len(theirs)} names"
-
-
 def _value(scalar: pa.Scalar, size: int = 0, most: int = 0) -> object:
     """Return a value as Python has it; of text or bytes of more than ``most`` bytes the beginning, else its size."""
     if isinstance(scalar, pa.DictionaryScalar):
@@ -398,11 +282,3 @@ def _value(scalar: pa.Scalar, size: int = 0, most: int = 0) -> object:
         return scalar.as_py()
     except (ValueError, OverflowError, pa.ArrowException) as error:  # not UTF-8, a date beyond all calendars
         return {"telltale_unreadable": type(error).__name__}
-
-
-def _difference(first: pa.Schema, other: pa.Schema) -> str:
-    ours, theirs = {f.name: str(f.type) for f in first}, {f.name: str(f.type) for f in other}
-    for name in [*ours, *theirs]:
-        if ours.get(name) != theirs.get(name):
-            return f"{shown(name)} is {shown(ours.get(name, 'absent'))} and {shown(theirs.get(name, 'absent'))}"
-    return "their order differs"

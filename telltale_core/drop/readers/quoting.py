@@ -10,9 +10,9 @@ import csv
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
-from telltale_core.drop.layout import is_number
-from telltale_core.drop.reasons import bad
 from telltale_core.errors import BadInput
+from telltale_core.modality.columns import is_number
+from telltale_core.modality.reasons import bad
 
 MOST_VALUES = 1_000
 """Different values of a column that is told by its values, as labels are."""

@@ -11,14 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import Column
-from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Media, Reader, Row, Values
+from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Reader, Row, Values
 from telltale_core.drop.readers.lines import Dialect, Parsed, csv_header, csv_rows, dialect_of, json_rows
 from telltale_core.drop.readers.made import check_depth, extra_kind, made_payload, made_schema
 from telltale_core.drop.readers.quoting import Lines
-from telltale_core.drop.reasons import bad, shown
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
+from telltale_core.modality.columns import Column
+from telltale_core.modality.parts import Media
+from telltale_core.modality.reasons import bad, shown
 
 SAMPLED_ROWS = 100  # roles are told from the first rows: JSON lines have no header, CSV has no types
 NUMBERS = re.compile(r"\s*\[?\s*[0-9][0-9eE+.-]*[\s,]+[0-9eE+.,\s-]*\]?\s*")

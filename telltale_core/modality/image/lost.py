@@ -1,0 +1,40 @@
+"""What a decoded image does not hold of its file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from telltale_core.modality.information_loss import Loss
+
+ROWS = 256
+ORIENTATION = 0x0112  # of EXIF
+
+
+def lost_of_image(image: Image.Image, media: bytes) -> Loss:
+    """Return what is lost of a decoded image but its size: found in the pixels where they tell, else in the header."""
+    lost = Loss.NONE
+    with contextlib.suppress(Exception):  # EXIF is a stranger's: one that cannot be read turns nothing
+        if image.getexif().get(ORIENTATION, 1) in range(2, 9):
+            lost |= Loss.ORIENTATION
+    if getattr(image, "n_frames", 1) > 1:
+        lost |= Loss.FRAMES
+    if any(np.asarray(plane).min() < 255 for plane in _alpha(image)):
+        lost |= Loss.ALPHA
+    if image.mode.startswith("I"):
+        grey = np.asarray(image)
+        parts = (grey[begin : begin + ROWS] for begin in range(0, len(grey), ROWS))  # not all at once: it may be large
+        lost |= Loss.BITS if any((((part & 255) != 0) & ((part & 255) != part >> 8)).any() for part in parts) else lost
+    elif media.startswith(b"\x89PNG") and media[24:25] == b"\x10":  # Pillow gives 8 of 16 bits of a colour
+        lost |= Loss.BITS
+    return lost
+
+
+def _alpha(image: Image.Image) -> Iterator[Image.Image]:
+    if "A" in image.getbands():
+        yield image.getchannel("A")
+    elif "transparency" in image.info:
+        yield image.convert("RGBA").getchannel("A")

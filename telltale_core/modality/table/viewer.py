@@ -1,0 +1,158 @@
+"""Rows of a table on the page, and the values that the suspected rows share while kept ones do not.
+
+Legend: N samples, S suspected, K kept, D columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+
+from telltale_core.display.numbers import significant
+from telltale_core.display.sanitize import clean
+from telltale_core.modality.drops import ViewedDrop
+from telltale_core.modality.parts import Viewer
+from telltale_core.modality.viewing import FEWEST, MOST, Focus, Shown
+
+Floats = npt.NDArray[np.float64]
+SHOWN_COLUMNS = 16
+SHOWN_TRAITS = 8
+LEAST_GAIN = 0.25
+"""A trait is shown if its share among the suspected rows is larger than among the kept ones by this much."""
+SINGLE_SHARE = 0.5
+"""A value that this share of the suspected rows has is shown as such, else a range of values."""
+RANGE_SHARE = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trait:
+    """A value or range of one column: ``low`` to ``high`` (both included), its shares among suspected and kept rows."""
+
+    column: int
+    low: float
+    high: float
+    suspected: float
+    kept: float
+
+    def within(self, value_ND: Floats) -> npt.NDArray[np.bool_]:
+        """Return which rows have it; NaN, a missing value, is a value of its own."""
+        value_N = value_ND[:, self.column]
+        if np.isnan(self.low):
+            return np.asarray(np.isnan(value_N))
+        return np.asarray((value_N >= self.low) & (value_N <= self.high))
+
+
+class TableViewer(Viewer):
+    """Shows a row as columns with values, those first that the suspected rows share."""
+
+    wide = True
+
+    def __init__(self, drop: ViewedDrop, focuses: tuple[Focus, ...] = ()) -> None:
+        self._drop = drop
+        self._columns: list[dict[str, Any]] = drop.packing["columns"]
+        traits = [trait for focus in focuses for trait in self._traits(focus)]
+        self._first = list(dict.fromkeys(trait.column for trait in traits))[:SHOWN_COLUMNS]
+
+    def fragment(self, row: int, px: int) -> Markup:  # noqa: ARG002
+        """Return the row's columns and values as a list, at most 16 of them."""
+        value_D = np.asarray(self._drop.inputs[row], dtype=np.float64)
+        places = [*self._first, *(place for place in range(len(value_D)) if place not in self._first)]
+        shown = [
+            Markup("<span{}><b>{}</b> {}</span>").format(
+                Markup(' class="shared"') if place in self._first else "", self._name(place), self._said(place, value_D)
+            )
+            for place in places[:SHOWN_COLUMNS]
+        ]
+        left = len(places) - len(shown)
+        more = Markup("<span>and {} more columns</span>").format(f"{left:,}") if left > 0 else Markup("")
+        return Markup('<div class="row">{}{}</div>').format(Markup(" ").join(shown), more)
+
+    def shared(self, focus: Focus) -> list[Shown]:
+        """Return a table of the values that set the suspected rows of a label apart from its kept ones."""
+        traits = self._traits(focus)
+        if not traits:
+            return []
+        lines = [
+            Markup("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>").format(
+                self._name(trait.column), self._range(trait), f"{trait.suspected:.1%}", f"{trait.kept:.1%}"
+            )
+            for trait in traits
+        ]
+        if len(traits) > 1:
+            suspected, kept = (
+                np.logical_and.reduce([trait.within(rows) for trait in traits]).mean() for rows in self._sides(focus)
+            )
+            lines.append(
+                Markup('<tr class="all"><td colspan="2">all of these together</td><td>{}</td><td>{}</td></tr>').format(
+                    f"{suspected:.1%}", f"{kept:.1%}"
+                )
+            )
+        html = Markup(
+            "<table><thead><tr><th>column</th><th>value or range</th><th>{} rows</th><th>kept rows</th></tr></thead>"
+            "<tbody>{}</tbody></table>"
+        ).format(focus.word, Markup("").join(lines))
+        return [
+            Shown(
+                title=f"What the {focus.word} rows have in common",
+                html=html,
+                caption="A hint, not evidence: values that most of the suspected rows have and few kept rows with a "
+                "like label or target. A combination that no honest row shows suggests a trigger.",
+            )
+        ]
+
+    def _sides(self, focus: Focus) -> tuple[Floats, Floats]:
+        first, second = (
+            np.asarray(self._drop.inputs[np.sort(rows[:: max(1, len(rows) // MOST)][:MOST])], dtype=np.float64)
+            for rows in (focus.suspected_S, focus.kept_K)
+        )
+        return first, second
+
+    def _traits(self, focus: Focus) -> list[Trait]:
+        """Return what sets the suspected rows apart, the largest gain first; nothing for too few rows."""
+        if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+            return []
+        suspected_SD, kept_KD = self._sides(focus)
+        found = [_trait(place, suspected_SD, kept_KD) for place in range(suspected_SD.shape[1])]
+        found = [trait for trait in found if trait.suspected - trait.kept >= LEAST_GAIN]
+        return sorted(found, key=lambda trait: (trait.kept - trait.suspected, trait.column))[:SHOWN_TRAITS]
+
+    def _name(self, place: int) -> str:
+        return clean(str(self._columns[place]["name"]), 60)
+
+    def _said(self, place: int, value_D: Floats) -> str:
+        value = float(value_D[place])
+        if np.isnan(value):
+            return "missing"
+        categories = self._columns[place].get("categories")
+        if categories is None:
+            return significant(value)
+        return clean(str(categories[int(value)]), 60) if value < len(categories) else "(rare)"
+
+    def _range(self, trait: Trait) -> str:
+        both = []
+        for end in (trait.low, trait.high):
+            value_D = np.full(len(self._columns), end)
+            both.append(self._said(trait.column, value_D))
+        return both[0] if both[0] == both[1] else f"{both[0]} to {both[1]}"
+
+
+def _trait(place: int, suspected_SD: Floats, kept_KD: Floats) -> Trait:
+    """Return the column's most frequent value if half of the suspected rows have it, else where 90 % of them lie."""
+    value_S = suspected_SD[:, place]
+    values, counts = np.unique(value_S, return_counts=True)
+    top = int(counts.argmax())
+    if counts[top] >= SINGLE_SHARE * len(value_S):
+        low = high = float(values[top])
+    else:
+        known = np.sort(value_S[~np.isnan(value_S)])
+        inside = max(1, int(np.ceil(RANGE_SHARE * len(known))))
+        widths = known[inside - 1 :] - known[: len(known) - inside + 1]
+        start = int(widths.argmin())
+        low, high = float(known[start]), float(known[start + inside - 1])
+    trait = Trait(column=place, low=low, high=high, suspected=0.0, kept=0.0)
+    shares = [float(trait.within(rows).mean()) for rows in (suspected_SD, kept_KD)]
+    return Trait(column=place, low=low, high=high, suspected=shares[0], kept=shares[1])
