@@ -13,18 +13,12 @@ from prefect.states import Completed
 
 from flows import parameters
 from tasks import artifacts, history, inert, policy, redaction, review
-from tasks.cluster import cluster
-from tasks.ingest import ingest
-from tasks.join import join
-from tasks.publish import publish
-from tasks.report import report
-from tasks.spectrum import spectrum
-from tasks.train import train
-from tasks.train_elsewhere import deployed, train_elsewhere
+from tasks.pipeline import Runner
+from tasks.train_elsewhere import deployed
 from telltale_core import stages
 from telltale_core.config import to_dict
 from telltale_core.modality.local_model import by_content
-from telltale_core.stages import check_addresses, drop_settings, earlier_versions, settings_of
+from telltale_core.stages import check_addresses, drop_settings, settings_of
 
 log = logging.getLogger(__name__)
 STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsReview", "rejected": "Rejected"}
@@ -36,7 +30,7 @@ def run_name() -> str:
     return f"cleanse {policy.stem(parameters['source'])} into {policy.stem(parameters['destination'])}"
 
 
-@flow(name="cleanse", flow_run_name=run_name)
+@flow(name="cleanse", flow_run_name=run_name, **policy.RESULTS)
 @redaction.withholding
 def cleanse(
     source: str,
@@ -75,19 +69,20 @@ def cleanse(
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
     trainer = train_on if deployed(train_on) else ""
     settings["drop"] = drop_settings(settings, elsewhere=bool(trainer))
-    verdict = judged(source, destination, work, settings, trainer)
+    run = Runner(work, destination, trainer)
+    verdict = judged(source, destination, work, settings, run)
     artifacts.show_verdict(verdict, work)
-    page = policy.run(report, verdict, work, settings["report"])
-    place = (page, destination, work, settings["publish"])
+    page = run(stages.report, verdict, settings["report"])
+    publish = partial(run, stages.publish, page, settings["publish"])
     known = review.signed(reviewer, reason) if approve and reviewer else None
     refused = review.rejection()
-    told = publish(*place, approve=approve, review=known, dry_run=dry_run or refused is not None)
+    told = publish(approve=approve, review=known, dry_run=dry_run or refused is not None)
     while told["state"] == "needs-review" and not dry_run and refused is None:
         review.note(told["approval"])
         if not review.may_ask():
             break
         known = review.ask(artifacts.question(told, page, work), told["approval"], before=approve)
-        told = publish(*place, approve=told["approval"], review=known, dry_run=False)
+        told = publish(approve=told["approval"], review=known)
     if refused is not None:
         told = review.rejected(told, refused)
     artifacts.show_outcome(told, page, work)
@@ -99,17 +94,12 @@ def cleanse(
     return Completed(name=STATES[told["state"]], message=inert.line(message), data={**told, "keys": page["keys"]})
 
 
-def judged(source: str, destination: str, work: str, settings: dict[str, Any], trainer: str) -> stages.Record:
-    """Return the record of the verdict on a drop: of its reading, or of several joined, where the settings say so."""
-    verdicts, most = [], settings["verdict"]["with_history"]
-    for reading in stages.readings(settings["drop"]):
-        drop = policy.run(ingest, source, work, reading)
-        if versions := policy.patiently(partial(earlier_versions, drop, destination, most)):
-            drop = policy.run(join, drop, work, {"versions": versions}, destination=destination)
-        if trainer:
-            losses = policy.run(train_elsewhere, drop, work, settings["proxy"], deployment=trainer)
-        else:
-            losses = policy.run(train, drop, work, settings["proxy"])
-        spectra = policy.run(spectrum, losses, work, settings["spectrum"])
-        verdicts.append(policy.run(cluster, spectra, work, settings["verdict"], deployment=trainer))
+def judged(source: str, destination: str, work: str, settings: dict[str, Any], run: Runner) -> stages.Record:
+    """Return the record of the verdict on a drop: ingest, train, spectrum and cluster, for each reading of it."""
+    most = settings["verdict"]["with_history"]
+
+    def earlier(drop: stages.Record) -> list[Any]:
+        return policy.patiently(lambda: stages.earlier_versions(drop, destination, most))
+
+    verdicts = stages.judged(source, settings, run, earlier)
     return policy.patiently(lambda: stages.together(verdicts, work, settings["drop"]))

@@ -5,34 +5,43 @@ from __future__ import annotations
 import getpass
 import logging
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.console import REVIEW, Outcome
 from flows.options import Approve, Config, DryRun, Out, Set, Src, Work
-from flows.progress import training_progress
 from flows.settings import read_settings
 from telltale_core.wording import counted
 
 if TYPE_CHECKING:
-    from telltale_core.stages import CleanseConfig, Record
+    from telltale_core.stages import CleanseConfig, Record, Stage
 
 log = logging.getLogger(__name__)
 SHOWN = (
     "name", "modality", "task", "columns", "num_classes", "counts", "accounting", "spellings", "lost", "repeats",
     "unread", "questions",
 )  # fmt: skip
-ORDER = ("ingest", "train", "spectrum", "cluster", "report")
 
 
-def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+def _command(say: Callable[[Record, str], Outcome]) -> Callable[..., Outcome]:
+    """Return the command that runs the pipeline up to the stage of this name, and then says what came of it."""
+
+    def run(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+        return say(_run_to(say.__name__, source, work, read_settings(config, settings)), work)
+
+    run.__name__, run.__doc__ = say.__name__, say.__doc__
+    return run
+
+
+@_command
+def ingest(record: Record, work: str) -> Outcome:
     """Read a drop: every row is decoded once and kept, or rejected with a reason.
 
     \b
     Examples: telltale ingest ./drop
               telltale ingest s3://raw/drop7 --set drop.label_column=class
     """
-    record = _walk("ingest", source, work, read_settings(config, settings))
     from telltale_core import stages
     from telltale_core.drop.accounting import accounted_lines
     from telltale_core.drop.said import noted_lines
@@ -54,28 +63,28 @@ def ingest(source: Src, *, work: Work = "runs", config: Config = None, settings:
     return _outcome(record, work, lines, shown, heads=heads, rows=reasons, code=code)
 
 
-def train(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+@_command
+def train(record: Record, work: str) -> Outcome:
     """Train the proxy on a drop and log every sample's loss; continues where a killed run stopped.
 
     \b
     Example: telltale train ./drop --set proxy.epochs=20 --set proxy.device=cpu
     """
-    record = _walk("train", source, work, read_settings(config, settings))
     from telltale_core import stages
 
-    losslog = stages.open_losslog(record, work)
+    losslog = stages.opened(record, work).losslog()
     samples, snapshots = losslog.log_loss.shape
     shown = {"samples": samples, "snapshots": snapshots, "members": losslog.members}
     return _outcome(record, work, [f"losses of {samples:,} samples at {snapshots} snapshots"], shown)
 
 
-def spectrum(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+@_command
+def spectrum(record: Record, work: str) -> Outcome:
     """Turn the losses of a drop into spectra.
 
     \b
     Example: telltale spectrum ./drop --set spectrum.whitening=1
     """
-    record = _walk("spectrum", source, work, read_settings(config, settings))
     from telltale_core import stages
 
     found = stages.read_record(record, "spectrum", work)
@@ -85,13 +94,13 @@ def spectrum(source: Src, *, work: Work = "runs", config: Config = None, setting
     return _outcome(record, work, [line], shown)
 
 
-def cluster(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+@_command
+def cluster(record: Record, work: str) -> Outcome:
     """Judge a drop: which samples move together in a way that ordinary ones do not.
 
     \b
     Example: telltale cluster ./drop --set verdict.false_alarm_rate=0.001
     """
-    record = _walk("cluster", source, work, read_settings(config, settings))
     from telltale_core import stages
 
     verdict = stages.read_record(record, "cluster", work)
@@ -100,13 +109,13 @@ def cluster(source: Src, *, work: Work = "runs", config: Config = None, settings
     return _outcome(record, work, lines, {"verdict": verdict}, code=code)
 
 
-def report(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
+@_command
+def report(record: Record, work: str) -> Outcome:
     """Write the report on a drop: one HTML file that opens from disk.
 
     \b
     Example: telltale report ./drop
     """
-    record = _walk("report", source, work, read_settings(config, settings))
     file = str(report_file(record, work))
     return _outcome(record, work, [f"report: {file}"], {"file": file})
 
@@ -131,9 +140,9 @@ def publish(
     from telltale_core.config import to_dict
 
     chosen = read_settings(config, settings, destination=out)
-    record = _walk("report", source, work, chosen)
+    record = _run_to("report", source, work, chosen)
     options: dict[str, Any] = {"approve": approve, "review": by_user() if approve else None, "dry_run": dry_run}
-    told = stages.publish(record, out, work, to_dict(chosen.publish), **options)
+    told = stages.publish(record, work, to_dict(chosen.publish), destination=out, **options)
     return published(told, report_file(record, work))
 
 
@@ -183,32 +192,26 @@ def report_file(record: Record, work: str) -> Path:
     return stages.folder_of(record, "report", work) / "report.html"
 
 
-def _walk(last: str, source: str, work: str, config: CleanseConfig) -> Record:
+def _run_to(last: str, source: str, work: str, config: CleanseConfig) -> Record:
     """Return the record of stage ``last``, having run what was missing up to it, by all readings if it is a verdict."""
     from telltale_core import stages
     from telltale_core.config import to_dict
+    from telltale_core.proxy import ProgressBar
+
+    def run(stage: Stage, upstream: Record | str, own: Mapping[str, Any]) -> Record:
+        return stage(upstream, work, own, progress=ProgressBar())
 
     settings = to_dict(config)
     settings["drop"] = stages.drop_settings(settings)
     if config.verdict.with_history:
         log.warning("verdict.with_history has no effect here: only `telltale cleanse` knows the dataset")
-    readings = stages.readings(settings["drop"])
-    if ORDER.index(last) < ORDER.index("cluster"):
-        return _through(ORDER[: ORDER.index(last) + 1], source, work, {**settings, "drop": readings[0]})
-    judged = [_through(ORDER[:-1], source, work, {**settings, "drop": reading}) for reading in readings]
-    verdict = stages.together(judged, work, settings["drop"])
-    return verdict if last == "cluster" else _through(("report",), verdict, work, settings)
-
-
-def _through(names: tuple[str, ...], upstream: Any, work: str, settings: dict[str, Any]) -> Record:
-    from telltale_core import stages
-
-    with training_progress() as shown:
-        for name in names:
-            options: dict[str, Any] = {"progress": shown} if name in ("train", "cluster") else {}
-            upstream = getattr(stages, name)(upstream, work, settings[stages.STAGES[name].settings], **options)
-    record: Record = upstream
-    return record
+    order = stages.PIPELINE[: stages.PIPELINE.index(stages.STAGES[last]) + 1]
+    if stages.cluster not in order:
+        own = stages.readings(settings["drop"])[0]
+        record: Record = stages.through(order, source, {**settings, "drop": own}, run)
+        return record
+    verdict = stages.together(stages.judged(source, settings, run), work, settings["drop"])
+    return verdict if last == "cluster" else run(stages.report, verdict, settings["report"])
 
 
 def _outcome(

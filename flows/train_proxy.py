@@ -9,29 +9,29 @@ from prefect.runtime import flow_run
 
 from flows.parameters import Training
 from tasks import policy, redaction
-from tasks.look import look
-from tasks.train import train
+from tasks.leave_out import leave_out
+from tasks.pipeline import Runner
 from telltale_core.config import to_dict
-from telltale_core.stages import Record
+from telltale_core.stages import Record, train
 
 
 def run_name() -> str:
     """Return what the UI calls a run, such as ``train drop 3fa94c1``."""
-    return f"train drop {flow_run.parameters['upstream']['keys']['ingest'][:7]}"
+    return f"train {policy.drop_name(flow_run.parameters['upstream'])}"
 
 
-@flow(name="train-proxy", flow_run_name=run_name)
+@flow(name="train-proxy", flow_run_name=run_name, **policy.RESULTS)
 @redaction.withholding
 def train_proxy(upstream: dict[str, Any], work: str, settings: Training, left_out: str = "") -> Record:
     """Return the record of the training on the drop of ``upstream``; it goes on at the last finished epoch.
 
     Args:
-        upstream: The record of the ingested drop; for a second look, of its spectra.
+        upstream: The record of the ingested drop; for a leave-out retraining, of its spectra.
         work: The work area that this pool shares with the one of the waiting run.
         settings: Settings of the training.
-        left_out: The key of a verdict's second look, which learns without some samples; empty: learn all.
+        left_out: The key of a verdict's leave-out retraining, which learns without some samples; empty: learn all.
 
     """
     if left_out:
-        return look(upstream, work, left_out)
-    return policy.run(train, upstream, work, to_dict(settings))
+        return leave_out(upstream, work, left_out)
+    return Runner(work)(train, upstream, to_dict(settings))

@@ -1,1 +1,1 @@
-"""One thin Prefect task a stage, named as the stage."""
+"""Prefect tasks: one a stage, made from the pipeline's list in ``pipeline.py``, and what a run shows in the UI."""

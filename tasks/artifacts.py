@@ -126,7 +126,8 @@ def _show_verdict(verdict: dict[str, Any], record: stages.Record) -> None:
 def _show_picture(record: stages.Record, work: str) -> None:
     from telltale_core.report.pictures import verdict_png  # here: matplotlib takes seconds to import
 
-    run = read_outline(stages.learnt_drop(record, work), stages.judged_folder(record, work))
+    opened = stages.opened(record, work)
+    run = read_outline(opened.learnt_drop(), opened.judged_folder())
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
         told = f"Counts and the statistic of each {markdown(run.word)}"

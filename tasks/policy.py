@@ -1,19 +1,19 @@
-"""What all stage tasks share: the cache key, the retries, the names that a person reads in the UI."""
+"""What all stage tasks share: the retries, the names and states that a person reads in the UI."""
 
 from __future__ import annotations
 
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from prefect import Task
-from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.context import TaskRunContext
 from prefect.exceptions import CrashedRun
 from prefect.runtime import task_run
+from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
 from tasks import inert
@@ -24,11 +24,6 @@ log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 RETRIES = 3
 FIRST_DELAY_S = 10
-
-
-def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
-    """Return ``<task name>-<stage key>``: content, settings and code version; never a run id or a place."""
-    return f"{context.task.name}-{parameters['key']}"
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -44,10 +39,13 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
 def run_name() -> str:
     """Return what the UI calls a task run, such as ``train drop 3fa94c1``."""
     parameters = task_run.parameters
-    upstream = parameters.get("upstream")
-    if upstream is None:
-        return f"{task_run.task_name} {stem(parameters['source'])}"
-    return f"{task_run.task_name} drop {upstream['keys']['ingest'][:7]}"
+    upstream = parameters["upstream"]
+    return f"{task_run.task_name} {stem(upstream) if isinstance(upstream, str) else drop_name(upstream)}"
+
+
+def drop_name(record: stages.Record) -> str:
+    """Return what the UI calls the drop of a record, such as ``drop 3fa94c1``."""
+    return f"drop {record['keys']['ingest'][:7]}"
 
 
 def stem(source: str) -> str:
@@ -55,20 +53,22 @@ def stem(source: str) -> str:
     return inert.name(source.rstrip("/").rsplit("/", 1)[-1] or source)
 
 
-RETRY: dict[str, Any] = {
+# The work area says what stands. Of failures Prefect keeps something all the same: JSON, a pickle would run code.
+RESULTS: dict[str, Any] = {"persist_result": False, "result_serializer": "json"}
+STAGE: dict[str, Any] = {
+    **RESULTS,
     "retries": RETRIES,
     "retry_delay_seconds": exponential_backoff(FIRST_DELAY_S),
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": worth_retrying,
     "task_run_name": run_name,
+    "cache_policy": NO_CACHE,
 }
-# JSON, because a pickled result would run code in whoever reads it.
-CACHED: dict[str, Any] = {
-    **RETRY,
-    "cache_policy": CacheKeyFnPolicy(cache_key_fn=cache_key),
-    "persist_result": True,
-    "result_serializer": "json",
-}
+
+
+def shown(done: stages.Outcome) -> stages.Record | State[stages.Record]:
+    """Return what a task returns, so that the UI shows a reused stage as *Cached*."""
+    return Completed(name="Cached", data=done.record) if done.reused else done.record
 
 
 def patiently(look: Callable[[], Found]) -> Found:
@@ -81,26 +81,3 @@ def patiently(look: Callable[[], Found]) -> Found:
             log.warning("%s; looked for again in %.0f s", error, wait_s)
             time.sleep(wait_s)
     return look()
-
-
-def run(
-    stage: Task[..., stages.Record],
-    upstream: stages.Record | str,
-    work: str,
-    settings: Mapping[str, Any],
-    **options: Any,
-) -> stages.Record:
-    """Return the stage's record, from the cache where both the cached record and its folder in the work area stand.
-
-    ``options`` are what the task takes besides; they decide nothing about the result.
-    """
-    name = stage.name
-    key = patiently(lambda: stages.key_for(name, upstream, settings))
-    gone = patiently(lambda: stages.standing(name, key, upstream, settings, work)) is None
-    state: Any = stage.with_options(refresh_cache=gone)(
-        upstream, work, dict(settings), key, **options, return_state=True
-    )
-    if state.name == "Cached":
-        log.info("%s: reused, nothing to compute", name)
-    record: stages.Record = state.result()
-    return record

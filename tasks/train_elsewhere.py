@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ import httpx
 from prefect import task
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import CrashedRun, ObjectNotFound
 
@@ -26,30 +27,33 @@ SERVER_AWAY_S = 1800.0
 SERVER_ERRORS = 500
 
 
-@task(name="train", **policy.CACHED)
+@task(name="train", **policy.STAGE)
 @redaction.withholding
 def train_elsewhere(
-    upstream: stages.Record, work: str, settings: dict[str, Any], key: str, deployment: str
-) -> stages.Record:
+    upstream: stages.Record, work: str, settings: dict[str, Any], *, deployment: str, **_options: Any
+) -> stages.Record | State[stages.Record]:
     """Return the record of the training by a run of ``deployment``; what counts is what stands in the work area."""
+    key = stages.key_for(stages.train, upstream, settings)
+    standing = partial(stages.standing, stages.train, key, upstream, settings, work)
+    if done := standing():
+        return policy.shown(stages.Outcome(record=done, reused=True))
     run = begin(deployment, {"upstream": upstream, "work": work, "settings": settings}, f"train:{key[:40]}")
     ended = wait(run.id)
-    done = stages.standing("train", key, upstream, settings, work)
-    if done is not None:
+    if done := standing():
         return done
     raise failure(ended)
 
 
-def look_elsewhere(work: str, deployment: str) -> Callable[[stages.Record, str], None]:
-    """Return what has a second look of the verdict trained by a run of ``deployment``."""
+def retrain_elsewhere(work: str, deployment: str) -> Callable[[stages.Record, str], None]:
+    """Return what has the leave-out retraining of a verdict done by a run of ``deployment``."""
 
-    def look(upstream: stages.Record, key: str) -> None:
+    def retrain(upstream: stages.Record, key: str) -> None:
         known = {"upstream": upstream, "work": work, "settings": upstream["settings"]["proxy"], "left_out": key}
-        ended = wait(begin(deployment, known, f"look:{key[:40]}").id)
-        if not stages.answered(work, key):
+        ended = wait(begin(deployment, known, f"leave-out:{key[:40]}").id)
+        if not stages.retrained(work, key):
             raise failure(ended)
 
-    return look
+    return retrain
 
 
 def deployed(deployment: str) -> bool:

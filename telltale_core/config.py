@@ -56,11 +56,12 @@ class Settings(BaseModel, frozen=True):
         return type(self)(**{**dict(self), **changes})
 
 
-def _listed(value: Any) -> Any:
+def from_list(value: Any) -> Any:
+    """Return a list, as JSON and TOML have it, as a tuple; anything else as it is."""
     return tuple(value) if isinstance(value, list) else value
 
 
-ListOf = Annotated[tuple[T, ...], BeforeValidator(_listed)]
+ListOf = Annotated[tuple[T, ...], BeforeValidator(from_list)]
 """Any number of values, as a list where they come from JSON or TOML."""
 
 

@@ -32,7 +32,7 @@ from telltale_core.drop.demo import DIGITS_PROXY, plain_ids
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import ProxyConfig
 from telltale_core.spectrum import SpectrumConfig
-from telltale_core.stages.second_look import look_for
+from telltale_core.stages.leave_out import leave_out_for
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
 from telltale_core.verdict.asking import questions_on
 
@@ -86,13 +86,13 @@ def judged(made: Copied, folder: Path, names: Sequence[str], proxy: ProxyConfig,
         write_drop(folder, made.data, ids, names, proxy.seed)
     ingested = stages.ingest(str(folder), area, to_dict(DropConfig()))
     losses = stages.train(ingested, area, to_dict(proxy))
-    drop, log = stages.open_drop(losses, area), stages.open_losslog(losses, area)
+    drop, log = stages.open_drop(losses, area), stages.opened(losses, area).losslog()
     spectra = stages.spectrum(losses, area, to_dict(SpectrumConfig()))
     place = {name: row for row, name in enumerate(ids)}
     order = np.array([place[str(name)] for name in drop.sample_ids])
-    found = {}
+    found, retrain = {}, leave_out_for(stages.opened(spectra, area), drop, stages.Context())
     for name, leaders in (("each", None), ("group", drop.leaders)):
-        detector = TelltaleDetector().fit(log, drop.cohorts, look_for(spectra, area, drop), leaders)
+        detector = TelltaleDetector().fit(log, drop.cohorts, retrain, leaders)
         found[name] = _scored(detector, made.poisoned[order], made.added[order], made.target)
     groups, size = np.unique(drop.leaders[made.added[order]], return_counts=True)
     hardware = stages.read_record(losses, "train", area)["hardware"]

@@ -35,7 +35,6 @@ from telltale_core.proxy import ProxyConfig
 from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
-from telltale_core.stages.record import DECIDING
 from telltale_core.verdict import VerdictConfig
 from telltale_core.verdict.history import SUSPECTS
 
@@ -181,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     own = DIGITS_PROXY if given.images == "digits" else {}
     chosen = {**own, **{name: value for name, value in learnt.items() if value is not None}}
     proxy = ProxyConfig(**{**chosen, "threads": given.threads, "seed": given.seed})
-    dataset = place / f"clean-{digest_of([chosen, code_version(DECIDING)])[:16]}"
+    dataset = place / f"clean-{digest_of([chosen, code_version(stages.publish.packages)])[:16]}"
     verdict = VerdictConfig(with_history=given.drops)
     walk = Walk(area=str(given.work / "area"), dataset=str(dataset), proxy=proxy, verdict=verdict, target=target)
     told = {"asked": {"images": given.images, **asked, "proxy": chosen}, **measure(walk, parts)}

@@ -159,7 +159,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
         "victim_s": before.get("seconds"),
         **_ran_on(training),
     }
-    write_miss(bench.work / "misses" / bench.suite.name, row, made, ids, stages.open_losslog(trained, area))
+    write_miss(bench.work / "misses" / bench.suite.name, row, made, ids, stages.opened(trained, area).losslog())
     write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": [row]})
     return [row]
 

@@ -60,10 +60,10 @@ def walk(drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig) -> tuple[dic
     spectra = timed("spectrum", lambda: stages.spectrum(trained, area, to_dict(SpectrumConfig())))
     verdict = timed("cluster", lambda: stages.cluster(spectra, area, to_dict(VerdictConfig())))
     report = timed("report", lambda: stages.report(verdict, area, to_dict(ReportConfig())))
-    place = (report, str(out), area, to_dict(PublishConfig()))
-    published = timed("publish", lambda: stages.publish(*place))
+    given = (report, area, to_dict(PublishConfig()))
+    published = timed("publish", lambda: stages.publish(*given, destination=str(out)))
     if published["state"] == "needs-review":  # a benchmark measures what a person who agrees would get
-        published = stages.publish(*place, approve=published["approval"])
+        published = stages.publish(*given, destination=str(out), approve=published["approval"])
     return published, stages.folder_of(verdict, "cluster", area), seconds
 
 

@@ -1,8 +1,11 @@
-"""The stages by name, as functions of plain values: an upstream record in, settings in, a small record out.
+"""The pipeline of stages: a record goes in, settings too, a record comes out. Begin with ``pipeline.py``.
 
 A stage's folder in the work area is named by the digest of what it depends on: the upstream key, its own settings, and
-the source of the rooms it runs. A folder that holds its record is complete and is never computed again. The command
-line, a notebook and the Prefect flow all go through here, so they share one cache; a killed stage is simply run again.
+the source of the packages it runs. A folder that holds its record is complete and is never computed again. The command
+line, a notebook and the Prefect flow all go through here, so they share one cache; a killed stage is simply run again::
+
+    drop = stages.ingest("s3://raw/drop7", work, {})
+    losses = stages.train(drop, work, {"epochs": 20})
 
 A stage record is ``{"format", "stage", "key", "keys", "settings", "origin"}``: JSON, free of secrets, arrays and
 machine paths; ``keys`` and ``settings`` are those of this stage and of all that it rests on, ``origin`` says how this
@@ -10,32 +13,26 @@ run calls the drop and where it found it (the same rows may have been found else
 """
 
 from telltale_core.stages.config import CleanseConfig, RunConfig, dataset_of, settings_of
-from telltale_core.stages.history import earlier_versions, join
+from telltale_core.stages.history import earlier_versions
+from telltale_core.stages.inputs import Context, Inputs, Record
+from telltale_core.stages.leave_out import retrain, retrained
 from telltale_core.stages.picture_size import drop_settings
-from telltale_core.stages.record import (
-    STAGES,
-    Record,
-    check_addresses,
-    folder_of,
-    judged_folder,
-    key_for,
-    learnt_drop,
-    open_drop,
-    open_losslog,
-    read_record,
-    standing,
-)
+from telltale_core.stages.pipeline import PIPELINE, STAGES, cluster, ingest, join, publish, report, spectrum, train
 from telltale_core.stages.repairing import repair
-from telltale_core.stages.second_look import answered, learn_without
-from telltale_core.stages.several import readings, together
-from telltale_core.stages.walk import cluster, ingest, publish, report, spectrum, train
+from telltale_core.stages.results import check_addresses, folder_of, open_drop, opened, read_record
+from telltale_core.stages.several import judged, readings, through, together
+from telltale_core.stages.stage import Outcome, Stage, key_for, run_stage, standing
 
 __all__ = [
+    "PIPELINE",
     "STAGES",
     "CleanseConfig",
+    "Context",
+    "Inputs",
+    "Outcome",
     "Record",
     "RunConfig",
-    "answered",
+    "Stage",
     "check_addresses",
     "cluster",
     "dataset_of",
@@ -44,20 +41,22 @@ __all__ = [
     "folder_of",
     "ingest",
     "join",
-    "judged_folder",
+    "judged",
     "key_for",
-    "learn_without",
-    "learnt_drop",
     "open_drop",
-    "open_losslog",
+    "opened",
     "publish",
     "read_record",
     "readings",
     "repair",
     "report",
+    "retrain",
+    "retrained",
+    "run_stage",
     "settings_of",
     "spectrum",
     "standing",
+    "through",
     "together",
     "train",
 ]

@@ -13,20 +13,21 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BeforeValidator, Field
 
 from telltale_core import drop as drops
-from telltale_core.config import from_dict
+from telltale_core.config import ListOf, Settings, from_dict, from_list
 from telltale_core.drop import Drop, DropConfig
 from telltale_core.drop.layout import huggingface_features
 from telltale_core.errors import BadInput
 from telltale_core.publish.history import log as read_log
 from telltale_core.publish.history import read_numbered
 from telltale_core.publish.manifest import Version
-from telltale_core.stages.record import STAGES, Record, Settings, alone, finish, key_for, open_drop
+from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.storage import open_store
 from telltale_core.verdict.config import NEW
 
@@ -52,40 +53,45 @@ def earlier_versions(record: Record, destination: str, most: int) -> list[list[A
     return list(found.values())[-most:] if most else []
 
 
-def join(upstream: Record, work: str, settings: Settings, *, destination: str, key: str | None = None) -> Record:
-    """Return the record of the drop of ``upstream`` joined with published versions: what the proxy learns.
+Numbered = Annotated[tuple[int, str], BeforeValidator(from_list)]
 
-    ``settings["versions"]`` is what :func:`earlier_versions` returned. Raises :class:`BadInput` ``history_unlike``
-    where the versions do not have the drop's columns.
+
+class JoinConfig(Settings, frozen=True):
+    """Which published versions are learnt with a drop: number and digest of each, as :func:`earlier_versions` says.
+
+    Where they are published decides nothing, their digests do.
     """
-    key = key or key_for("join", upstream, settings)
-    with alone("join", key, upstream, settings, work) as (area, done):
-        if done:
-            return done
-        own = open_drop(upstream, work)
-        final = area.path(STAGES["join"].folder, key)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=final.parent) as scratch:
-            source = Path(scratch) / own.name.replace("/", "_")[:64]
-            source.mkdir()
-            schema = _write_own(own, source)
-            store = open_store(destination)
-            for number, digest in settings["versions"]:
-                version = read_numbered(store, number)
-                if version.sha256 != digest:
-                    raise BadInput("source_changed", f"version {number} changed since this run began; run again")
-                _write_version(version, schema, source)
-            joined = drops.ingest(str(source), Path(scratch) / "drops", _as_read(own))
-            _check_whole(own, joined)
-            if final.exists():
-                shutil.rmtree(final)
-            joined.path.rename(final)
-        added = len(joined) - len(own)
-        log.info(
-            "join: %d rows of %d versions are learnt with the %d of the drop: %.1f times the training",
-            added, len(settings["versions"]), len(own), len(joined) / len(own),
-        )  # fmt: skip
-        return finish("join", key, upstream, settings, area)
+
+    versions: ListOf[Numbered] = Field(default=(), description="Number and digest of each version, oldest first.")
+
+
+def join(inputs: Inputs, config: JoinConfig, out: Path, context: Context) -> None:
+    """Write the drop joined with versions published at the run's destination: what the proxy learns.
+
+    Raises :class:`BadInput` ``history_unlike`` where the versions do not have the drop's columns.
+    """
+    own = inputs.drop()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out.parent) as scratch:
+        source = Path(scratch) / own.name.replace("/", "_")[:64]
+        source.mkdir()
+        schema = _write_own(own, source)
+        store = open_store(context.destination)
+        for number, digest in config.versions:
+            version = read_numbered(store, number)
+            if version.sha256 != digest:
+                raise BadInput("source_changed", f"version {number} changed since this run began; run again")
+            _write_version(version, schema, source)
+        joined = drops.ingest(str(source), Path(scratch) / "drops", _as_read(own))
+        _check_whole(own, joined)
+        if out.exists():
+            shutil.rmtree(out)
+        joined.path.rename(out)
+    added = len(joined) - len(own)
+    log.info(
+        "join: %d rows of %d versions are learnt with the %d of the drop: %.1f times the training",
+        added, len(config.versions), len(own), len(joined) / len(own),
+    )  # fmt: skip
 
 
 def _columns(drop: Drop) -> list[str]:

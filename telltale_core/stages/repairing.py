@@ -9,7 +9,7 @@ from telltale_core.config import from_dict
 from telltale_core.drop import Drop
 from telltale_core.errors import NotFound
 from telltale_core.publish import PublishConfig, Repair, Sources, Version
-from telltale_core.stages.record import folder_of
+from telltale_core.stages.results import folder_of
 
 
 def repair(dataset: str, work: str, number: int | None = None) -> Repair:

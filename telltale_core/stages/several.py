@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,15 @@ from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import DropConfig
 from telltale_core.losslog.files import write_json
 from telltale_core.questions import Question, as_record, questions_of
-from telltale_core.stages.record import STAGES, Record, Settings, alone, finish, folder_of, open_drop, read_record
+from telltale_core.stages.inputs import Record, Settings
+from telltale_core.stages.pipeline import cluster, ingest, join, spectrum, train
+from telltale_core.stages.results import folder_of, open_drop, read_record
+from telltale_core.stages.stage import Stage, produce
 from telltale_core.storage import WorkArea
 
 OF_AN_ANSWER = ("target_column", "label_columns", "target_columns", "num_classes", "label_names", "task")
+Run = Callable[[Stage, Record | str, Settings], Record]
+"""Runs a stage with its own settings: here, or as a task of an orchestrator."""
 RANK = {"keep": 0, "review": 1, "quarantine": 2}
 
 
@@ -40,6 +46,32 @@ def readings(settings: Settings) -> list[dict[str, Any]]:
     return found
 
 
+def through(stages: Iterable[Stage], upstream: Record | str, settings: Mapping[str, Settings], run: Run) -> Any:
+    """Return the record of the last of ``stages``, each run with the record of the one before it."""
+    for stage in stages:
+        upstream = run(stage, upstream, settings[stage.settings])
+    return upstream
+
+
+def judged(
+    source: str,
+    settings: Mapping[str, Settings],
+    run: Run,
+    earlier: Callable[[Record], Sequence[Any]] = lambda _drop: (),
+) -> list[Record]:
+    """Return the record of the verdict on each reading of a drop; :func:`together` joins them.
+
+    ``earlier`` says with which published versions a drop is judged, if with any.
+    """
+    verdicts = []
+    for reading in readings(settings["drop"]):
+        drop = run(ingest, source, reading)
+        if versions := earlier(drop):
+            drop = run(join, drop, {"versions": versions})
+        verdicts.append(through((train, spectrum, cluster), drop, settings, run))
+    return verdicts
+
+
 def together(verdicts: Sequence[Record], work: str, settings: Settings) -> Record:
     """Return the record of the verdict that joins those of the readings of one drop; of a single one, itself.
 
@@ -49,15 +81,16 @@ def together(verdicts: Sequence[Record], work: str, settings: Settings) -> Recor
     if len(verdicts) == 1:
         return first
     key = digest_of(["together", *(record["key"] for record in verdicts), code_version(("stages",))])
-    judging = first["settings"]["verdict"]
-    with alone("cluster", key, first, judging, work) as (area, done):
-        if done is None:
-            _write(verdicts, work, key, settings)
-        joined = done or finish("cluster", key, first, judging, area)
+
+    def compute(area: WorkArea) -> None:
+        _write(verdicts, work, area.path(cluster.folder, key), settings)
+        area.push(cluster.folder, key, cluster.record)
+
+    joined = produce(cluster, key, first, first["settings"]["verdict"], work, compute=compute).record
     return {**joined, "settings": {**joined["settings"], "drop": dict(settings)}}
 
 
-def _write(verdicts: Sequence[Record], work: str, key: str, settings: Settings) -> None:
+def _write(verdicts: Sequence[Record], work: str, folder: Path, settings: Settings) -> None:
     own = open_drop(verdicts[0], work)
     table = pq.read_table(folder_of(verdicts[0], "cluster", work) / "verdict.parquet")
     records = [read_record(verdict, "cluster", work) for verdict in verdicts]
@@ -72,7 +105,6 @@ def _write(verdicts: Sequence[Record], work: str, key: str, settings: Settings) 
         table = table.set_column(
             table.schema.get_field_index(name), name, pa.array(values, table.schema.field(name).type)
         )
-    folder = WorkArea(work).path(STAGES["cluster"].folder, key)
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "verdict.parquet", compression="zstd")
     config = from_dict(DropConfig, settings, "drop")

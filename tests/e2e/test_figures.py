@@ -34,7 +34,7 @@ imported = time.perf_counter()
 record = source
 for name in ("ingest", "train", "spectrum", "cluster", "report"):
     record = getattr(stages, name)(record, work, settings[stages.STAGES[name].settings])
-stages.publish(record, destination, work, settings["publish"])
+stages.publish(record, work, settings["publish"], destination=destination)
 print(json.dumps({"library_s": time.perf_counter() - imported, "imports_s": imported - began}))
 """
 

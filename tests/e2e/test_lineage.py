@@ -23,7 +23,7 @@ def run(small_work: Path, small_settings: dict[str, Any], tmp_path: Path) -> Any
         record: Any = str(source)
         for name in WALK:
             record = getattr(stages, name)(record, str(small_work), settings[stages.STAGES[name].settings])
-        stages.publish(record, str(tmp_path / "out"), str(small_work), settings["publish"])
+        stages.publish(record, str(small_work), settings["publish"], destination=str(tmp_path / "out"))
         return record, publish.read_version(tmp_path / "out")
 
     return walk

@@ -68,7 +68,7 @@ def walk(settings: dict[str, Any], work: str = WORK, out: str = OUT) -> dict[str
     record: Any = SOURCE
     for name in WALK:
         record = getattr(stages, name)(record, work, settings[stages.STAGES[name].settings])
-    return stages.publish(record, out, work, settings["publish"])
+    return stages.publish(record, work, settings["publish"], destination=out)
 
 
 def objects(client: Any, bucket: str, prefix: str = "") -> dict[str, tuple[str, Any]]:

@@ -147,17 +147,22 @@ def test_the_run_shows_verdict_counts_picture_and_outcome(run_cleanse: Run, smal
     assert {"verdict", "counts", "groups", "verdict-picture", "outcome"} <= {artifact["key"] for artifact in shown}
 
 
-def test_results_are_stored_as_json_and_hold_keys_and_settings_only(
-    run_cleanse: Run, small_settings: dict[str, Any]
+def test_prefect_keeps_no_result_and_of_a_failure_nothing_that_runs_code_in_its_reader(
+    run_cleanse: Run, small_settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    run_cleanse(small_settings).result()
-    records = [
-        path for path in (Path(os.environ["PREFECT_HOME"]) / "storage").iterdir() if path.name.startswith("train-")
-    ]
-    assert records
-    stored = json.loads(records[0].read_text())
-    assert stored["metadata"]["serializer"]["type"] == "json"
-    assert set(json.loads(stored["result"])) == {"format", "stage", "key", "keys", "settings", "origin"}
+    from prefect.settings import PREFECT_RESULTS_PERSIST_BY_DEFAULT, temporary_settings
+
+    def stored() -> set[Path]:
+        return {path for path in Path(os.environ["PREFECT_HOME"]).glob("storage/*") if path.is_file()}
+
+    before = stored()
+    with temporary_settings({PREFECT_RESULTS_PERSIST_BY_DEFAULT: True}):
+        run_cleanse(small_settings).result()
+    assert stored() == before
+    (tmp_path / "out" / "_versions" / "00000001.json").write_text("{}")
+    assert run_cleanse(small_settings).is_failed()
+    failures = [json.loads(path.read_text()) for path in stored() - before]  # a pickle is no JSON
+    assert failures
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def walk(
     spectra, work = walked
     judged = stages.cluster(spectra, work, {"second_look": False, **verdict})
     page = stages.report(judged, work, REPORT)
-    told = publish(page, str(dataset), work, to_dict(PublishConfig()))
+    told = publish(page, work, to_dict(PublishConfig()), destination=str(dataset))
     return stages.read_record(judged, "cluster", work), told
 
 

@@ -50,7 +50,7 @@ def walk(source: str, work: str, clean: str, with_history: int = 0) -> tuple[dic
     spectra = stages.spectrum(losses, work, to_dict(SpectrumConfig()))
     verdict = stages.cluster(spectra, work, {"with_history": with_history, "second_look": False})
     page = stages.report(verdict, work, {**to_dict(ReportConfig()), **LIGHT})
-    return approving.publish_stage(page, clean, work, {}), page
+    return approving.publish_stage(page, work, {}, destination=clean), page
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_drop_is_learnt_together_with_the_last_versions_and_judged_alone(datas
     folder, work, clean = dataset
     before = {version.number: version.counts["published"] for version in log(clean)}
     told, page = walk(write_drop(folder / "drop3", 3), work, clean, with_history=5)
-    learnt, own = stages.learnt_drop(page, work), stages.open_drop(page, work)
+    learnt, own = stages.opened(page, work).learnt_drop(), stages.open_drop(page, work)
     assert len(learnt) == SAMPLES + sum(before.values())
     assert {str(name).split("/")[0] for name in learnt.sample_ids} == {"new", "v1", "v2"}
     assert told["counts"]["ingested"] == SAMPLES == len(own)
@@ -100,7 +100,8 @@ def test_near_copies_of_published_rows_are_known_in_what_is_judged_together(data
     source = write_image_drop(folder / "again", images + np.uint8(1), labels, ids, ["a", "b", "c"]).parent
     drop = stages.ingest(str(source), work, to_dict(DropConfig()))
     versions = stages.earlier_versions(drop, clean, 5)
-    learnt = stages.learnt_drop(stages.join(drop, work, {"versions": versions}, destination=clean), work)
+    joined = stages.join(drop, work, {"versions": versions}, destination=clean)
+    learnt = stages.opened(joined, work).learnt_drop()
     led = dict(zip(map(str, learnt.sample_ids), map(str, learnt.leaders), strict=True))
     names = [name for name in led if name.startswith("v1/")]
     assert names

@@ -17,7 +17,9 @@ def publish(*job: Any, lineage: dict[str, Any], **more: Any) -> publication.Vers
         return publication.publish(*job, lineage={**lineage, "approved": asked.approval}, **more)
 
 
-def publish_stage(*arguments: Any) -> dict[str, Any]:
+def publish_stage(*arguments: Any, destination: str) -> dict[str, Any]:
     """Return what the stage tells, having approved what it asked."""
-    told = stages.publish(*arguments)
-    return stages.publish(*arguments, approve=told["approval"]) if told["state"] == "needs-review" else told
+    told = stages.publish(*arguments, destination=destination)
+    if told["state"] != "needs-review":
+        return told
+    return stages.publish(*arguments, destination=destination, approve=told["approval"])

@@ -15,6 +15,7 @@ TRAINING_FIXTURES = {
     "small_drop",
     "small_work",
     "finished",
+    "killed",
     "recorded",
     "stopped",
     "evidence",

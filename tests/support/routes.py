@@ -26,8 +26,7 @@ from telltale_core.drop import Drop
 from telltale_core.losslog import LossLog
 from telltale_core.losslog.files import write_json, write_whole
 from telltale_core.publish import log
-from telltale_core.stages.record import Record, finish, key_for, learnt_drop
-from telltale_core.storage import WorkArea
+from telltale_core.stages import Record
 from tests.support.loss_logs import log_losses
 
 N = 48
@@ -76,7 +75,7 @@ class Walker:
         record = logged(record, self.work, chosen["proxy"], losses, trained_on)
         record = stages.spectrum(record, self.work, chosen["spectrum"])
         record = stages.cluster(record, self.work, {**chosen["verdict"], "with_history": with_history})
-        told = stages.publish(blank_page(record, self.work), self.dataset, self.work, chosen["publish"])
+        told = stages.publish(blank_page(record, self.work), self.work, chosen["publish"], destination=self.dataset)
         assert (told["state"] == "needs-review") is bool(told["questions"])
         assert len(log(self.dataset)) == before + (told["state"] == "published")
         return told
@@ -88,22 +87,25 @@ class Walker:
 
 def logged(record: Record, work: str, settings: dict[str, Any], losses: Losses, trained_on: str) -> Record:
     """Return the record of a training whose loss log is what ``losses`` gives."""
-    area, key = WorkArea(work), key_for("train", record, settings)
-    folder, drop = area.path("train", key), learnt_drop(record, work)
-    if not (folder / "train.json").is_file():
+
+    def compute(inputs: stages.Inputs, _config: object, out: Path, _context: object) -> None:
+        drop = inputs.learnt_drop()
         ids = [str(name) for name in drop.sample_ids]
         made = LossLog.from_array(losses(drop), sample_ids=ids, snapshots_per_epoch=2, drop_digest=drop.digest)
-        made.write(folder / "losslog")
-        write_json(folder / "train.json", {"hardware": {"device": trained_on}})
-    return finish("train", key, record, settings, area)
+        made.write(out / "losslog")
+        write_json(out / "train.json", {"hardware": {"device": trained_on}})
+
+    return dataclasses.replace(stages.train, compute=compute)(record, work, settings)
 
 
 def blank_page(record: Record, work: str) -> Record:
     """Return the record of a report without content."""
-    area, key = WorkArea(work), key_for("report", record, {})
-    write_whole(area.path("report", key) / "report.html", b"<!doctype html>")
-    write_json(area.path("report", key) / "report.json", {})
-    return finish("report", key, record, {}, area)
+
+    def compute(_inputs: object, _config: object, out: Path, _context: object) -> None:
+        write_whole(out / "report.html", b"<!doctype html>")
+        write_json(out / "report.json", {})
+
+    return dataclasses.replace(stages.report, compute=compute)(record, work, {})
 
 
 def png(row: int, side: int = 8) -> bytes:

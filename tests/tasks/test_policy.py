@@ -14,13 +14,13 @@ from prefect.exceptions import CrashedRun
 from prefect.states import Failed
 
 from tasks import policy, progress
-from tasks.cluster import cluster
-from tasks.ingest import ingest
-from tasks.publish import publish
-from tasks.report import report
-from tasks.spectrum import spectrum
-from tasks.train import train
+from tasks.leave_out import leave_out
+from tasks.pipeline import TASKS
+from tasks.train_elsewhere import train_elsewhere
+from telltale_core import drop as drops
 from telltale_core import stages
+from telltale_core.config import to_dict
+from telltale_core.drop import Drop, DropConfig
 from telltale_core.errors import (
     BadInput,
     CommitUnknown,
@@ -35,7 +35,8 @@ from telltale_core.errors import (
 )
 from telltale_core.proxy import Progress
 
-STAGES = (ingest, train, spectrum, cluster, report, publish)
+STAGES = (*TASKS.values(), train_elsewhere, leave_out)
+train, ingest = TASKS["train"], TASKS["ingest"]
 
 
 @pytest.mark.parametrize("error", [Transient("the store is slow"), CrashedRun("the worker went away")])
@@ -85,7 +86,7 @@ def test_a_transient_failure_is_retried_in_a_real_run(prefect_server: str) -> No
         name="flaky", retry_delay_seconds=0, retry_jitter_factor=None, persist_result=False, task_run_name="flaky"
     )
 
-    def fails_once(upstream: dict[str, Any], work: str, settings: dict[str, Any], key: str) -> dict[str, Any]:
+    def fails_once(upstream: dict[str, Any], work: str, settings: dict[str, Any]) -> dict[str, Any]:
         error = next(tries)
         if error is not None:
             raise error
@@ -95,7 +96,7 @@ def test_a_transient_failure_is_retried_in_a_real_run(prefect_server: str) -> No
 
     @flow(name="retries")
     def run() -> dict[str, Any]:
-        return waiting({"keys": {"ingest": "0" * 64}}, "", {}, "k1")
+        return waiting({"keys": {"ingest": "0" * 64}}, "", {})
 
     assert run() == {"done": True}
 
@@ -104,19 +105,19 @@ def test_bad_input_fails_at_once_in_a_real_run(prefect_server: str) -> None:
     calls = []
     strict = train.with_options(name="strict", persist_result=False, task_run_name="strict")
 
-    def refuses(upstream: dict[str, Any], work: str, settings: dict[str, Any], key: str) -> dict[str, Any]:
-        calls.append(key)
+    def refuses(upstream: dict[str, Any], work: str, settings: dict[str, Any]) -> dict[str, Any]:
+        calls.append(work)
         raise BadInput("drop_empty", "no rows")
 
     strict.fn = refuses
 
     @flow(name="refuses")
     def run() -> dict[str, Any]:
-        return strict({"keys": {"ingest": "0" * 64}}, "", {}, "k2")
+        return strict({"keys": {"ingest": "0" * 64}}, "work", {})
 
     with pytest.raises(BadInput, match="drop_empty"):
         run()
-    assert calls == ["k2"]
+    assert calls == ["work"]
 
 
 def moment(step: int) -> Progress:
@@ -171,15 +172,22 @@ def test_a_listener_on_this_machine_hears_every_step(monkeypatch: pytest.MonkeyP
 
 
 def test_a_source_that_changed_while_it_was_read_is_not_tried_again_but_run_again(
-    small_drop: Path, tmp_path: Path
+    small_drop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, work = tmp_path / "drop", str(tmp_path / "work")
     shutil.copytree(small_drop, source)
-    key = stages.key_for("ingest", str(source), {})
-    table = pq.read_table(source / "train.parquet")
-    pq.write_table(table.slice(0, 500), source / "train.parquet")
-    with pytest.raises(BadInput, match="run again once its upload is complete") as error:
-        ingest.fn(str(source), work, {}, key)
+    read = drops.ingest
+
+    def read_while_it_changes(*given: Any) -> Drop:
+        drop = read(*given)
+        table = pq.read_table(source / "train.parquet")
+        pq.write_table(table.slice(0, 500), source / "train.parquet")
+        return drop
+
+    monkeypatch.setattr(drops, "ingest", read_while_it_changes)
+    with pytest.raises(BadInput, match="once its upload is complete") as error:
+        ingest.fn(str(source), work, to_dict(DropConfig()))
+    monkeypatch.undo()
     assert policy.worth_retrying(ingest, None, Failed(data=error.value)) is False  # type: ignore[arg-type]
-    again = ingest.fn(str(source), work, {}, stages.key_for("ingest", str(source), {}))
+    again = ingest.fn(str(source), work, to_dict(DropConfig()))
     assert len(stages.open_drop(again, work)) == 500

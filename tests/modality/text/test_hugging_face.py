@@ -119,7 +119,7 @@ def test_a_drop_walks_from_file_to_verdict_and_the_same_model_elsewhere_is_the_s
     assert stages.read_record(found, "cluster", work)["statement"]
 
     same = proxy_of(copy, epochs=40, lr=0.05)
-    assert stages.key_for("train", read, same) == trained["key"]
+    assert stages.key_for(stages.train, read, same) == trained["key"]
     written = (folder / "train.json").stat().st_mtime_ns
     assert stages.train(read, work, same) == trained
     assert (folder / "train.json").stat().st_mtime_ns == written
@@ -314,7 +314,7 @@ def test_a_directory_that_cannot_be_a_body_is_refused_with_what_to_do(copy, drop
 def test_a_name_that_is_no_directory_is_refused(name, says, source, tmp_path):
     work = str(tmp_path / "work")
     with pytest.raises(ConfigError, match=says):
-        stages.key_for("train", stages.ingest(source, work, {}), {"model": name})
+        stages.key_for(stages.train, stages.ingest(source, work, {}), {"model": name})
 
 
 @pytest.mark.trains

@@ -124,7 +124,7 @@ def test_the_flow_of_the_gpu_pool_trains_the_second_look(
         told = train_proxy(upstream, work, upstream["settings"]["proxy"], left_out=key)
         assert told["left_out"] >= 0.9 * POISON
 
-    again = stages.cluster(spectra, work, settings, elsewhere=elsewhere)
+    again = stages.cluster(spectra, work, settings, retrain=elsewhere)
     assert len(keys) == 1
     assert verdict_of(again, work)["poison_found"]
     made = Path(work) / "look" / keys[0] / "look.json"

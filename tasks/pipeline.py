@@ -1,0 +1,65 @@
+"""The stages of the pipeline as Prefect tasks: one factory makes them all.
+
+Whether a result stands, the work area alone says: Prefect keeps none. A task whose result stood ends in the state
+*Cached*; one that had to compute it, or published, in *Completed*.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from prefect import Task
+from prefect.client.schemas.objects import State
+
+from tasks import limits, policy, redaction
+from tasks.fence import Fence
+from tasks.progress import watch
+from tasks.train_elsewhere import retrain_elsewhere, train_elsewhere
+from telltale_core.stages import STAGES, Context, Record, Stage, run_stage
+
+
+def task_of(stage: Stage) -> Task[..., Any]:
+    """Return the task that runs a stage; it is named as the stage, and returns its record.
+
+    ``deployment`` has a leave-out retraining done by its runs. What does not stand in the work area is written to
+    ``destination``, by one run at a time.
+    """
+
+    def run(
+        upstream: Record | str,
+        work: str,
+        settings: dict[str, Any],
+        *,
+        deployment: str = "",
+        destination: str = "",
+        **options: Any,
+    ) -> Record | State[Record]:
+        turn = contextlib.nullcontext() if stage.folder else limits.one_publication(destination)
+        with turn, Fence(watch(stage.name)) as fence:
+            retrain = retrain_elsewhere(work, deployment) if deployment else None
+            context = Context(destination=destination, progress=fence, retrain=retrain, **options)
+            return policy.shown(run_stage(stage, upstream, work, settings, context))
+
+    run.__name__ = run.__qualname__ = stage.name
+    return Task(redaction.withholding(run), name=stage.name, **policy.STAGE)
+
+
+TASKS: dict[str, Task[..., Any]] = {name: task_of(stage) for name, stage in STAGES.items()}
+
+
+class Runner:
+    """Runs stages as tasks of the flow run at work; trains by runs of ``deployment``, where one is named."""
+
+    def __init__(self, work: str, destination: str = "", deployment: str = "") -> None:
+        self.work = work
+        self.options = {"destination": destination, "deployment": deployment}
+        self.tasks = {**TASKS, "train": train_elsewhere} if deployment else TASKS
+
+    def __call__(self, stage: Stage, upstream: Record | str, settings: Mapping[str, Any], **options: Any) -> Record:
+        """Return the stage's record; raises what the stage raised."""
+        task = self.tasks[stage.name]
+        state: Any = task(upstream, self.work, dict(settings), **self.options, **options, return_state=True)
+        record: Record = state.result()
+        return record

@@ -1,0 +1,91 @@
+"""What a stage is given to compute with: the results that it rests on, opened, and what the run brings along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from telltale_core.digest import code_version
+from telltale_core.drop import Drop
+from telltale_core.losslog import LossLog
+from telltale_core.proxy import Progress
+from telltale_core.storage import WorkArea
+
+Record = dict[str, Any]
+Settings = Mapping[str, Any]
+
+JOINED = "joined"
+"""In a verdict's folder, the verdict on a drop together with published versions; beside it that on the drop alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Place:
+    """Where a stage keeps its results, the file that makes a folder complete, and the packages that decide its key."""
+
+    name: str
+    folder: str = ""
+    record: str = ""
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """A stage record and its work area; ``places`` are those of the stages that may be opened, by name."""
+
+    record: Record
+    work: str
+    places: Mapping[str, Place]
+
+    def folder(self, stage: str) -> Path:
+        """Return the local folder of a stage that the record rests on; fetched first if the work area is remote."""
+        place = self.places[stage]
+        return WorkArea(self.work).fetch(place.folder, self.record["keys"][stage], place.record)
+
+    def read(self, stage: str) -> dict[str, Any]:
+        """Return the package's own JSON record (``verdict.json``, ...) of a stage that the record rests on."""
+        if stage == "ingest":
+            return self.drop().manifest
+        found: dict[str, Any] = json.loads((self.folder(stage) / self.places[stage].record).read_bytes())
+        return found
+
+    def drop(self) -> Drop:
+        """Return the drop, with the name and source that this run gave it."""
+        return Drop.open(self.folder("ingest")).with_origin(self.record["origin"])
+
+    @property
+    def joined(self) -> bool:
+        """Whether the drop is learnt together with published versions."""
+        return "join" in self.record["keys"]
+
+    def learnt_drop(self) -> Drop:
+        """Return the drop that the proxy learns and the verdict compares: joined with published versions, if it is."""
+        return Drop.open(self.folder("join")) if self.joined else self.drop()
+
+    def losslog(self) -> LossLog:
+        """Return the loss log."""
+        return LossLog.open(self.folder("train") / "losslog")
+
+    def judged_folder(self) -> Path:
+        """Return the folder of the verdict on all that the proxy learnt: the rows of :meth:`learnt_drop`."""
+        folder = self.folder("cluster")
+        return folder / JOINED if self.joined else folder
+
+    def code_versions(self) -> dict[str, str]:
+        """Return the digest of the source behind each stage that the record rests on."""
+        return {name: code_version(self.places[name].packages) for name in self.record["keys"]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a run brings beside settings. It decides nothing about a stage's result, so no key holds it."""
+
+    destination: str = ""
+    approve: str = ""
+    review: Mapping[str, str] | None = None
+    dry_run: bool = False
+    progress: Callable[[Progress], None] | None = None
+    retrain: Callable[[Record, str], None] | None = None
+    """Has the leave-out retraining of a record and key run on another machine, and returns once it has."""

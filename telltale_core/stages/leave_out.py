@@ -1,0 +1,95 @@
+"""Leave-out retraining: another proxy learns without the samples in doubt, and says what it takes them for.
+
+The cluster stage asks for it, here or on a machine that trains. Its folder ``look/<key>`` holds ``left_out.json``, the
+ids of the samples that are not learnt from, and, once it is complete, ``look.json``: the cohort that the second proxy
+gives to each of them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telltale_core import proxy
+from telltale_core.config import from_dict
+from telltale_core.digest import code_version, digest_of
+from telltale_core.drop import Drop
+from telltale_core.errors import ConfigError, Corrupt, NothingLearnt, TrainingDiverged
+from telltale_core.losslog.files import write_json
+from telltale_core.proxy import Progress, ProxyConfig
+from telltale_core.stages.inputs import Context, Inputs, Record
+from telltale_core.storage import WorkArea
+from telltale_core.verdict import Look
+
+log = logging.getLogger(__name__)
+FOLDER, ASKED, RECORD = "look", "left_out.json", "look.json"
+
+
+def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Look | None:
+    """Return what retrains, with the settings of the drop's own proxy; None where nothing can."""
+    trained = inputs.read("train")
+    if drop.cohorts is None or not proxy.can_look_again(
+        _settings(inputs.record), trained["hardware"]["device"], elsewhere=context.retrain is not None
+    ):
+        return None
+
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+        area, key = WorkArea(inputs.work), _ask(inputs, drop, left_out_N)
+        if not retrained(inputs.work, key):
+            log.info("cluster: leave-out retraining, a proxy learns without %d samples", left_out_N.sum())
+            if context.retrain is None:
+                try:
+                    retrain(inputs, key, context.progress)
+                except (ConfigError, TrainingDiverged, NothingLearnt) as error:
+                    log.warning("cluster: the leave-out retraining failed, the verdict stands without it: %s", error)
+                    return None
+            else:
+                context.retrain(inputs.record, key)
+        found: dict[str, Any] = json.loads((area.fetch(FOLDER, key, RECORD) / RECORD).read_bytes())
+        answer_N = np.full(len(drop), -1, dtype=np.int64)
+        answer_N[left_out_N] = found["answers"]
+        return answer_N
+
+    return look
+
+
+def retrained(work: str, key: str) -> bool:
+    """Return whether the retraining of this key is complete in the work area."""
+    return WorkArea(work).has(FOLDER, key, RECORD)
+
+
+def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
+    """Train the proxy that was asked for under ``key``, and return what is known of it, as JSON values."""
+    area, drop = WorkArea(inputs.work), inputs.learnt_drop()
+    folder = area.fetch(FOLDER, key, RECORD)
+    left_out = json.loads((folder / ASKED).read_bytes())["left_out"]
+    left_out_N = np.isin(drop.sample_ids, left_out)
+    if left_out_N.sum() != len(left_out) or drop.cohorts is None:
+        raise Corrupt(f"{folder / ASKED} is not about drop {drop.digest[:12]}; run the cluster stage again")
+    answer_N = proxy.looking_again(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)
+    known = {"format": "telltale.look/1", "drop_digest": drop.digest, "left_out": len(left_out)}
+    write_json(folder / RECORD, {**known, "answers": answer_N[left_out_N].tolist()})
+    area.push(FOLDER, key, RECORD)
+    return known
+
+
+def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:
+    """Return the key of a retraining, having said in the work area what it leaves out."""
+    record, area, left_out = inputs.record, WorkArea(inputs.work), drop.sample_ids[left_out_N].tolist()
+    rests_on = [record["keys"]["train"], record["settings"]["proxy"], left_out, code_version(["proxy", "modality"])]
+    key = digest_of([FOLDER, *rests_on])
+    if not retrained(inputs.work, key):
+        place = area.path(FOLDER, key)
+        place.mkdir(parents=True, exist_ok=True)
+        write_json(place / ASKED, {"format": "telltale.left-out/1", "left_out": left_out})
+        area.push(FOLDER, key, RECORD)
+    return key
+
+
+def _settings(record: Record) -> ProxyConfig:
+    return from_dict(ProxyConfig, record["settings"]["proxy"], "proxy")

@@ -1,0 +1,36 @@
+"""Saving a stage that another run can go on with: after each epoch, and when its process is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator
+
+from telltale_core import stopping
+from telltale_core.errors import Stopped
+from telltale_core.proxy import Progress
+from telltale_core.stages.inputs import Context
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def saving(save: Callable[[], object], context: Context) -> Iterator[Context]:
+    """Yield a context whose progress calls ``save`` once an epoch; a signal waits until what stopped is saved, too."""
+    saved: set[tuple[int, int]] = set()
+
+    def see(seen: Progress) -> None:
+        if (seen.member, seen.epoch) not in saved:
+            saved.add((seen.member, seen.epoch))
+            save()
+        if context.progress is not None:
+            context.progress(seen)
+
+    with stopping.in_order():
+        try:
+            yield dataclasses.replace(context, progress=see)
+        except Stopped as stopped:
+            save()
+            log.warning("%s", stopped)
+            raise
