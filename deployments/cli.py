@@ -57,7 +57,7 @@ def deploy(
     """
     from deployments.plan import Plan
     from deployments.register import register
-    from flows.starting import Feed
+    from flows.start_run import Feed
 
     chosen = standing_settings(config, settings) if config is not None or settings else None
     with own_server("telltale deploy"):

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.starting import Feed, read_feed, refuse, start
+from flows.start_run import Feed, read_feed, refuse, start
 from tasks import inert, redaction
 from telltale_core.errors import NotFound
 from telltale_core.inbox import Arrival

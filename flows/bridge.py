@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
-from flows.starting import Feed, read_feed, refuse, start
+from flows.start_run import Feed, read_feed, refuse, start
 from telltale_core.errors import BadInput, TelltaleError
 from telltale_core.inbox import Notice, read_notice
 from telltale_core.storage.queue import WAIT_S, Message, Queue

@@ -44,7 +44,7 @@ def ingest(record: Record, work: str) -> Outcome:
     """
     from telltale_core import stages
     from telltale_core.drop.accounting import accounted_lines
-    from telltale_core.drop.said import noted_lines
+    from telltale_core.drop.summary import noted_lines
 
     manifest = stages.read_record(record, "ingest", work)
     counts = manifest["counts"]

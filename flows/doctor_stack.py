@@ -106,7 +106,7 @@ def _automations(client: SyncPrefectClient) -> Iterator[Check]:
 
 def _fed(client: SyncPrefectClient) -> Iterator[Check]:
     """Say whether a table decides who may write which dataset; drops wait while a deployment has none."""
-    from flows.starting import read_feed
+    from flows.start_run import read_feed
 
     try:
         folders = read_feed(client).open().allowed.folders
@@ -122,7 +122,7 @@ def _fed(client: SyncPrefectClient) -> Iterator[Check]:
 
 
 def _notified(client: SyncPrefectClient) -> Iterator[Check]:
-    from flows.starting import read_feed
+    from flows.start_run import read_feed
     from telltale_core.storage.notifications import notified
 
     try:

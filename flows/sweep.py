@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
-from flows.starting import Feed, known, refuse, start
+from flows.start_run import Feed, known, refuse, start
 from tasks import artifacts, policy, redaction
 
 log = logging.getLogger(__name__)

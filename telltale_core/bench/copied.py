@@ -34,7 +34,7 @@ from telltale_core.proxy import ProxyConfig
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages.leave_out import leave_out_for
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
-from telltale_core.verdict.asking import questions_on
+from telltale_core.verdict.review_questions import questions_on
 
 DROPS = ("plain", "honest", "poison")
 NOISE = 2

@@ -1,8 +1,8 @@
 """Stage 1, ingest: formats in, limits, validation; a drop is named by its content. See README.md in this folder."""
 
-from telltale_core.drop.again import pack
 from telltale_core.drop.config import Declared, DropConfig, Limits
 from telltale_core.drop.ingest import fingerprint, ingest
+from telltale_core.drop.pack_samples import pack
 from telltale_core.drop.record import Drop, verify_drop
 from telltale_core.drop.source import check_url, public_source
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from telltale_core.config import ListOf, Settings, from_dict
-from telltale_core.drop.losses import WORDS
+from telltale_core.drop.information_loss import WORDS
 from telltale_core.errors import ConfigError
 from telltale_core.modality import modalities, modality_named
 from telltale_core.modality.reasons import bad
@@ -226,7 +226,7 @@ class DropConfig(Declared, frozen=True):
 def declared_by_toml(text: bytes | None) -> Declared:
     """Return what a drop's own ``drop.toml`` says, a contributor's words; limits and policies cannot stand there.
 
-    What it says beyond :data:`NAMES` is not obeyed: :mod:`telltale_core.drop.stated` makes a question of it.
+    What it says beyond :data:`NAMES` is not obeyed: :mod:`telltale_core.drop.drop_toml` makes a question of it.
     """
     try:
         return from_dict(Declared, tomllib.loads((text or b"").decode("utf-8")), "drop.toml")

@@ -22,18 +22,18 @@ import numpy as np
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
 from telltale_core.drop.accounting import account
+from telltale_core.drop.ambiguous_columns import doubts
 from telltale_core.drop.budget import FULL, Clock, Space, explained, require_memory
 from telltale_core.drop.config import Declared, DropConfig, check_settings, declared_by_toml, said
-from telltale_core.drop.doubts import doubts
+from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
+from telltale_core.drop.drop_toml import Reading, asked, beyond, find_roles_named, find_task_named, followed, obeying
 from telltale_core.drop.formats import data_files, open_reader
-from telltale_core.drop.notes import take_notes
-from telltale_core.drop.packer import Job, Packer, Plan, Tally
 from telltale_core.drop.record import FILES, FORMAT, NOTES, Drop, check_counts, drop_digest, samples_schema, verify_drop
+from telltale_core.drop.sample_notes import take_notes
 from telltale_core.drop.source import Source, open_source, public_source
-from telltale_core.drop.stated import Reading, asked, beyond, find_roles_named, find_task_named, followed, obeying
-from telltale_core.drop.unread import find_unread
+from telltale_core.drop.unread_columns import find_unread
 from telltale_core.drop.values import ValueSurvey
-from telltale_core.drop.writing import DropWriter
+from telltale_core.drop.writers import DropWriter
 from telltale_core.errors import BadInput, OverBudget, TelltaleError
 from telltale_core.modality.reasons import bad
 from telltale_core.questions import as_record

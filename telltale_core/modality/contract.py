@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from numpy.typing import NDArray
 
 from telltale_core.modality.columns import Column
-from telltale_core.modality.drops import DropSettings, TrainingSet, ViewedDrop
+from telltale_core.modality.drop_protocols import DropSettings, TrainingSet, ViewedDrop
 from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
 from telltale_core.modality.plain import PlainFront, PlainViewer
 from telltale_core.modality.sketches import exact

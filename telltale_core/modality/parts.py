@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from telltale_core.digest import canonical_json
 from telltale_core.modality.information_loss import Loss
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.viewing import Focus, Shown
 
 if TYPE_CHECKING:

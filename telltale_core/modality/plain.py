@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from telltale_core.modality.drops import PackedDrop
+from telltale_core.modality.drop_protocols import PackedDrop
 from telltale_core.modality.parts import Viewer
 
 if TYPE_CHECKING:

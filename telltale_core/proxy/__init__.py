@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from telltale_core.on_demand import on_demand
+from telltale_core.lazy_imports import on_demand
 from telltale_core.proxy.config import ProxyConfig
 from telltale_core.proxy.progress import Progress, ProgressLines
 
 if TYPE_CHECKING:
     from telltale_core.proxy.fitting import Fitted, fit
-    from telltale_core.proxy.left_out import can_look_again, looking_again
+    from telltale_core.proxy.leave_out import can_look_again, looking_again
     from telltale_core.proxy.loop import Snapshot
     from telltale_core.proxy.models import register
     from telltale_core.proxy.predict import load_proxy, predict_logits

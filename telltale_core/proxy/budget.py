@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from telltale_core.errors import OverBudget
-from telltale_core.modality.drops import TrainingSet
+from telltale_core.modality.drop_protocols import TrainingSet
 from telltale_core.modality.parts import Front, Preparing
 from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.data import Resident

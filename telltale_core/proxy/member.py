@@ -18,7 +18,7 @@ from telltale_core.digest import sha256_file
 from telltale_core.errors import BadInput, ConfigError, Corrupt, OverBudget, Stopped
 from telltale_core.losslog import LogPlan, LossLogWriter
 from telltale_core.losslog.files import write_whole
-from telltale_core.modality.drops import TrainingSet
+from telltale_core.modality.drop_protocols import TrainingSet
 from telltale_core.proxy import checkpoint as checkpoints
 from telltale_core.proxy.checkpoint import Checkpoint
 from telltale_core.proxy.config import SettledConfig

@@ -19,7 +19,7 @@ from telltale_core.errors import ConfigError
 from telltale_core.losslog import Alignment, LossLog, LossLogWriter
 from telltale_core.losslog.files import sweep_temporaries, write_json
 from telltale_core.modality import modality_named
-from telltale_core.modality.drops import TrainingSet
+from telltale_core.modality.drop_protocols import TrainingSet
 from telltale_core.modality.local_model import by_content
 from telltale_core.proxy.budget import require_disk, require_memory
 from telltale_core.proxy.config import ProxyConfig, SettledConfig

@@ -7,9 +7,9 @@ import logging
 import time
 
 from telltale_core.errors import ConfigError, NotFound
+from telltale_core.publish.blob_writer import MIN_GRACE_S, tombstone
 from telltale_core.publish.history import Dataset, as_store, log, mirror
 from telltale_core.publish.manifest import Version
-from telltale_core.publish.placing import MIN_GRACE_S, tombstone
 
 logger = logging.getLogger(__name__)
 BLOBS = "blobs"

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telltale_core.errors import BadInput, ConfigError, Conflict, Corrupt
-from telltale_core.publish.committing import MOST_CONFLICTS, ParentMoved, commit, find_run, settle
+from telltale_core.publish.blob_writer import Placer
+from telltale_core.publish.commit import MOST_CONFLICTS, ParentMoved, commit, find_run, settle
 from telltale_core.publish.failpoint import reach
 from telltale_core.publish.gate import pass_gate
 from telltale_core.publish.history import Dataset, as_store, log
 from telltale_core.publish.manifest import Blob, Version, make_run_key
-from telltale_core.publish.placing import Placer
 from telltale_core.publish.plan import (
     DropLike,
     Judged,

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from telltale_core.digest import digest_of
 from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
-from telltale_core.publish.committing import MOST_CONFLICTS, ParentMoved, commit, settle
+from telltale_core.publish.blob_writer import Placer
+from telltale_core.publish.commit import MOST_CONFLICTS, ParentMoved, commit, settle
 from telltale_core.publish.history import Dataset, as_store, log
 from telltale_core.publish.manifest import Blob, Version
-from telltale_core.publish.placing import Placer
 from telltale_core.publish.plan import PublishConfig, encode
 from telltale_core.publish.protocol import TABLE, Placing, entries, split
 from telltale_core.publish.tables import read_table, read_tables

@@ -8,7 +8,7 @@ from collections import Counter
 import pyarrow as pa
 
 from telltale_core.errors import Corrupt, NotFound
-from telltale_core.publish.committing import settle
+from telltale_core.publish.commit import settle
 from telltale_core.publish.history import Dataset, as_store, chain_problem, read_numbered, read_version
 from telltale_core.publish.manifest import CURE, MIRROR, Blob, Version, key_of
 from telltale_core.publish.tables import read_table

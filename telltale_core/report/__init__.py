@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from telltale_core.on_demand import on_demand
+from telltale_core.lazy_imports import on_demand
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.run import Counts, Outline, Run, read_outline, read_run
 

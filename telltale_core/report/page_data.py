@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from telltale_core.display.numbers import probability, share, significant
 from telltale_core.display.sanitize import clean, middle
-from telltale_core.drop.said import noted_lines
+from telltale_core.drop.summary import noted_lines
 from telltale_core.modality import modality_named
 from telltale_core.questions import questions_of
 from telltale_core.report.config import ReportConfig

@@ -19,8 +19,8 @@ from telltale_core.config import from_dict, to_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.errors import BadInput, ConfigError, NotFound, StorageError
 from telltale_core.stages import sources
+from telltale_core.stages.checkpointing import saving
 from telltale_core.stages.inputs import Context, Inputs, Place, Record, Settings
-from telltale_core.stages.saving import saving
 from telltale_core.storage import WorkArea
 
 log = logging.getLogger(__name__)

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from telltale_core.on_demand import on_demand
+from telltale_core.lazy_imports import on_demand
 from telltale_core.verdict.config import VerdictConfig
 
 if TYPE_CHECKING:
     from telltale_core.verdict.decision import Decisions, decide
     from telltale_core.verdict.detector import TelltaleDetector
     from telltale_core.verdict.history import write_restricted
+    from telltale_core.verdict.leave_out import Look
     from telltale_core.verdict.record import Verdict, judge
-    from telltale_core.verdict.second_look import Look
     from telltale_core.verdict.statement import Group
 
 __all__ = [

@@ -14,7 +14,7 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
 from telltale_core.verdict.clusters import dense_cores, grow, reduce
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.scatter import Scatter, refined, split_by_scatter
+from telltale_core.verdict.covariance_shift import Scatter, refined, split_by_scatter
 from telltale_core.verdict.significance import p_value, separation
 
 MIN_COHORT = 40

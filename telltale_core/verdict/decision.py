@@ -9,17 +9,17 @@ lower by more than the spread of the other cohorts' levels. Of ranges of targets
 whose losses are lower by so much; where neither's are and the sizes are alike, the one whose levels lie closer
 together: poison with one target is predicted alike and errs alike, an honest target is noisy. (4) Its samples are
 quarantined, those between the sides are set aside. (5) A significant cohort with six tenths of the required separation
-gets a second look (:mod:`telltale_core.verdict.second_look`) and is called where that confirms it; one that it refutes
+gets a second look (:mod:`telltale_core.verdict.leave_out`) and is called where that confirms it; one that it refutes
 and that has less than one and a half times what is required is set aside. Where the larger side of a label is
 suspected, the smaller one is asked about as well, as strictly as what is unlike in scatter: it is suspected instead
 where that confirms it and takes it for more different others. Set aside is one that misses what is required by a
 twentieth or less and is not confirmed. What a significant split leaves
 of its cohort is split once more and judged by the same rule: a poison may hide behind another cluster.
-(6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.guesses`) are called when
+(6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.loss_plateau`) are called when
 they are a second mode, at the same corrected significance, at about that loss. (7) What no test could judge is held
 for a person's review (:mod:`telltale_core.verdict.untested`).
 
-What is usual is told by one sample of each group of near-duplicates (:mod:`telltale_core.verdict.copies`), and which
+What is usual is told by one sample of each group of near-duplicates (:mod:`telltale_core.verdict.near_duplicates`), and which
 side is the smaller one; else (1) to (6) are about all samples. But what has less than ``min_cluster`` different ones is
 set aside, not quarantined, and asked.
 """
@@ -36,14 +36,14 @@ from threadpoolctl import threadpool_limits
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.cohort import MIN_COHORT, MIN_TESTED_SEPARATION, Findings, examine, examine_scatter
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.copies import Copies, find_copies
-from telltale_core.verdict.guesses import Guesses, deviations_needed, held_at_a_guess
-from telltale_core.verdict.labels import doubtful_labels, reason
+from telltale_core.verdict.leave_out import CLEAR, CONSIDERED, LEAST_OTHERS, Look, Looked, Side, second_look
+from telltale_core.verdict.loss_plateau import Guesses, deviations_needed, held_at_a_guess
+from telltale_core.verdict.near_duplicates import Copies, find_copies
 from telltale_core.verdict.reference import whiteners
-from telltale_core.verdict.second_look import CLEAR, CONSIDERED, LEAST_OTHERS, Look, Looked, Side, second_look
 from telltale_core.verdict.significance import LEAST_NULL
 from telltale_core.verdict.statement import Group, without
 from telltale_core.verdict.untested import NOT_FINITE, decide_untested
+from telltale_core.verdict.wrong_labels import doubtful_labels, reason
 
 T = TypeVar("T")
 BORDERLINE = 0.1

@@ -31,10 +31,10 @@ from telltale_core.errors import Corrupt, NotFound
 from telltale_core.losslog.files import write_json
 from telltale_core.questions import as_record
 from telltale_core.spectrum import Spectra, Spectrum
-from telltale_core.verdict.asking import questions_on, statement_on
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.second_look import Look
+from telltale_core.verdict.leave_out import Look
+from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats, least_p_value
 
 FORMAT = "telltale.verdict/1"

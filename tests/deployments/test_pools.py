@@ -10,7 +10,7 @@ import pytest
 from deployments.pools import KINDS, Kind, base, template
 from deployments.register import Plan, keep
 from flows.names import SCALE_UP_S
-from flows.starting import Feed
+from flows.start_run import Feed
 from telltale_core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from deployments.plan import Plan
 from deployments.register import register, standing_folders
 from flows import names
 from flows.cli import app
-from flows.starting import Feed, read_feed
+from flows.start_run import Feed, read_feed
 from telltale_core.errors import ConfigError
 
 CONFIG = {"proxy": {"epochs": 20, "model": "auto"}, "verdict": {"review_share": 0.05}}

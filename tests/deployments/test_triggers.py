@@ -146,7 +146,7 @@ def test_a_crashed_run_has_its_repair_started_and_an_event_the_drop_that_it_name
     from deployments.plan import Plan
     from deployments.register import register
     from flows import names
-    from flows.starting import Feed
+    from flows.start_run import Feed
 
     feed = Feed(inbox=f"{tmp_path}/inbox", clean=f"{tmp_path}/clean", quiet_s=60.0, datasets=None)
     for _ in range(2):  # a second registration leaves one automation each

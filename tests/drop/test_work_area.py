@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from telltale_core.drop import ingest
-from telltale_core.drop import writing as files
+from telltale_core.drop import writers as files
 from telltale_core.errors import OverBudget, StorageError
 from tests.support import drops as support
 

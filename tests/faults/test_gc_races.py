@@ -11,9 +11,9 @@ import pytest
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import Corrupt, Transient
-from telltale_core.publish import gc, log, placing
-from telltale_core.publish.committing import commit
-from telltale_core.publish.placing import MIN_GRACE_S, Placer
+from telltale_core.publish import gc, log
+from telltale_core.publish.blob_writer import MIN_GRACE_S, Placer
+from telltale_core.publish.commit import commit
 from telltale_core.publish.protocol import commit_next, entries
 from tests.support import simulation as sim
 
@@ -63,7 +63,7 @@ def play(seed: int, monkeypatch) -> tuple[int, int, int]:
     """Play one interleaving; return how many deletes were sent, named blobs lost, and false alarms raised."""
     rng, clock = random.Random(seed), sim.Clock()
     store, transport = sim.sim_store(clock)
-    for module in (placing, sys.modules[gc.__module__]):
+    for module in (blob_writer, sys.modules[gc.__module__]):
         monkeypatch.setattr(module, "time", clock.module())
     for data in rng.sample(CONTENTS, 2):  # left by crashes long ago
         sha256 = sha256_bytes(data)
@@ -103,8 +103,8 @@ def test_f17_gc_beside_publishers_never_takes_a_named_blob(monkeypatch):
 @pytest.mark.parametrize("weakened", ["age", "tombstone"])
 def test_f17_the_simulation_sees_the_danger_that_each_rule_averts(monkeypatch, weakened):
     if weakened == "age":
-        monkeypatch.setattr(placing, "REUSE_S", float("inf"))
-        monkeypatch.setattr(placing, "DEADLINE_S", float("inf"))
+        monkeypatch.setattr(blob_writer, "REUSE_S", float("inf"))
+        monkeypatch.setattr(blob_writer, "DEADLINE_S", float("inf"))
     else:
-        monkeypatch.setattr(placing, "tombstone", lambda path: f"_gc/never/{path}")
+        monkeypatch.setattr(blob_writer, "tombstone", lambda path: f"_gc/never/{path}")
     assert any(play(seed, monkeypatch)[1] for seed in range(3000))

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from telltale_core.errors import BadInput, Conflict
-from telltale_core.publish import committing, gc, log, placing, protocol, publish, restore, verify
+from telltale_core.publish import blob_writer, commit, gc, log, protocol, publish, restore, verify
+from telltale_core.publish.blob_writer import MIN_GRACE_S
 from telltale_core.publish.failpoint import FAILPOINTS
-from telltale_core.publish.placing import MIN_GRACE_S
 from telltale_core.publish.tables import read_tables
 from tests.support import simulation as sim
 from tests.support import storage as support
@@ -39,17 +39,17 @@ class Publishing(RuleBasedStateMachine):
         self.kill_at = ""
         self.manifests: dict[int, str] = {}
         self.unchecked = False
-        for module in (placing, sys.modules[gc.__module__]):
+        for module in (blob_writer, sys.modules[gc.__module__]):
             module.time = self.clock.module()
-        protocol.reach = committing.reach = self._reach
+        protocol.reach = commit.reach = self._reach
 
     def teardown(self) -> None:
         import time
 
         from telltale_core.publish.failpoint import reach
 
-        placing.time = sys.modules[gc.__module__].time = time
-        protocol.reach = committing.reach = reach
+        blob_writer.time = sys.modules[gc.__module__].time = time
+        protocol.reach = commit.reach = reach
 
     def _reach(self, name: str) -> None:
         if name == self.kill_at:

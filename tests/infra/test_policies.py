@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from telltale_core.publish.placing import DEADLINE_S
+from telltale_core.publish.blob_writer import DEADLINE_S
 from tests.support import storage as support
 
 boto3 = pytest.importorskip("boto3")

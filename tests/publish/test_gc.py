@@ -8,7 +8,7 @@ import pytest
 
 from telltale_core.errors import ConfigError, Corrupt
 from telltale_core.publish import PublishConfig, gc, log, publish, verify
-from telltale_core.publish.placing import MIN_GRACE_S
+from telltale_core.publish.blob_writer import MIN_GRACE_S
 from tests.support import storage as support
 
 OLD_S = MIN_GRACE_S + 3600

@@ -22,8 +22,8 @@ from telltale_core.publish import (
     restore,
     verify,
 )
+from telltale_core.publish.blob_writer import MIN_GRACE_S
 from telltale_core.publish.manifest import MIRROR, key_of
-from telltale_core.publish.placing import MIN_GRACE_S
 from tests.support import storage as support
 
 SMALL = PublishConfig(shard_bytes=2000)

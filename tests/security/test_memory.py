@@ -16,7 +16,7 @@ import io, json, resource, sys
 from pathlib import Path
 import numpy as np, pyarrow as pa, pyarrow.parquet as pq
 from telltale_core.digest import digest_of, sha256_file
-from telltale_core.drop.writing import ParquetStream
+from telltale_core.drop.writers import ParquetStream
 from telltale_core.drop.record import REJECTED
 MIB = 1 << 20
 root = Path(sys.argv[1])

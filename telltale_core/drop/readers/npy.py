@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
-from telltale_core.drop.readers.made import made_payload, made_schema
+from telltale_core.drop.readers.payload_columns import made_payload, made_schema
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.modality import modality_named
 from telltale_core.modality.columns import Column

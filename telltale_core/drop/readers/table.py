@@ -13,7 +13,7 @@ import pyarrow as pa
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Reader, Row, Values
 from telltale_core.drop.readers.lines import Dialect, Parsed, csv_header, csv_rows, dialect_of, json_rows
-from telltale_core.drop.readers.made import check_depth, extra_kind, made_payload, made_schema
+from telltale_core.drop.readers.payload_columns import check_depth, extra_kind, made_payload, made_schema
 from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput

@@ -23,9 +23,9 @@ from telltale_core.modality.audio.waves import (
     share_above,
     to_int16,
 )
-from telltale_core.modality.drops import DropSettings
+from telltale_core.modality.drop_protocols import DropSettings
 from telltale_core.modality.information_loss import Loss
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from telltale_core.display.plotting import panels_png
 from telltale_core.modality.audio.mel import log_mel, plan_for
-from telltale_core.modality.drops import ViewedDrop
+from telltale_core.modality.drop_protocols import ViewedDrop
 from telltale_core.modality.parts import Viewer
 from telltale_core.modality.viewing import FEWEST, Focus, Shown, data_uri
 

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from telltale_core.errors import BadInput
-from telltale_core.modality.drops import DropSettings
+from telltale_core.modality.drop_protocols import DropSettings
 from telltale_core.modality.image.lost import lost_of_image
 from telltale_core.modality.information_loss import Loss
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from telltale_core.display.plotting import panels_png
-from telltale_core.modality.drops import ViewedDrop
+from telltale_core.modality.drop_protocols import ViewedDrop
 from telltale_core.modality.parts import Viewer
 from telltale_core.modality.viewing import FEWEST, MOST, Focus, Shown, data_uri
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from telltale_core.modality.columns import NOT_INPUTS, Column
 from telltale_core.modality.contract import Modality
-from telltale_core.modality.drops import DropSettings, ViewedDrop
+from telltale_core.modality.drop_protocols import DropSettings, ViewedDrop
 from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
 from telltale_core.modality.viewing import Focus
 

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telltale_core.modality.cells import UNFIT, is_missing, plain_number
-from telltale_core.modality.drops import DropSettings
+from telltale_core.modality.drop_protocols import DropSettings
 from telltale_core.modality.information_loss import Loss
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad, shown
 

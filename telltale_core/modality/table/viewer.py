@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from telltale_core.display.numbers import significant
 from telltale_core.display.sanitize import clean
-from telltale_core.modality.drops import ViewedDrop
+from telltale_core.modality.drop_protocols import ViewedDrop
 from telltale_core.modality.parts import Viewer
 from telltale_core.modality.viewing import FEWEST, MOST, Focus, Shown
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from telltale_core.modality.columns import Column
 from telltale_core.modality.contract import Modality
-from telltale_core.modality.drops import DropSettings, TrainingSet, ViewedDrop
+from telltale_core.modality.drop_protocols import DropSettings, TrainingSet, ViewedDrop
 from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
 from telltale_core.modality.viewing import Focus
 

@@ -11,9 +11,9 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from telltale_core.modality.drops import DropSettings
+from telltale_core.modality.drop_protocols import DropSettings
 from telltale_core.modality.information_loss import Loss
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad, shown
 from telltale_core.modality.text.tokens import PAD, ids_of, open_tokenizer, size_of, train_tokenizer

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from telltale_core.errors import ConfigError
-from telltale_core.modality.drops import TrainingSet
+from telltale_core.modality.drop_protocols import TrainingSet
 from telltale_core.modality.local_model import content_digest
 from telltale_core.modality.text.decoder import TOKENIZER
 from telltale_core.modality.text.hugging_face import architecture, read_config, read_tokenizer, segments

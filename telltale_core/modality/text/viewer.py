@@ -10,7 +10,7 @@ import numpy.typing as npt
 from markupsafe import Markup, escape
 
 from telltale_core.display.sanitize import clean, scrubbed
-from telltale_core.modality.drops import ViewedDrop
+from telltale_core.modality.drop_protocols import ViewedDrop
 from telltale_core.modality.parts import Viewer
 from telltale_core.modality.text.phrases import Enriched, enriched, spans
 from telltale_core.modality.viewing import FEWEST, MOST, MOST_SUSPICIOUS, Focus, Shown

@@ -14,7 +14,7 @@ from PIL import Image
 from telltale_core.drop import DropConfig, Limits
 from telltale_core.errors import BadInput
 from telltale_core.modality.image.decoder import ImageDecoder
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from tests.support import drops as support
 
 DECODER = ImageDecoder(DropConfig())

@@ -17,14 +17,14 @@ from telltale_core.drop.demo import write_image_drop
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import Spectra, SpectrumConfig, compute_spectrum, transform
 from telltale_core.verdict import TelltaleDetector, VerdictConfig, judge
-from telltale_core.verdict.asking import questions_on, statement_on
-from telltale_core.verdict.copies import Copies, find_copies
+from telltale_core.verdict.covariance_shift import Scatter
 from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.labels import doubtful_labels
+from telltale_core.verdict.leave_out import Looked, Side, second_look
+from telltale_core.verdict.near_duplicates import Copies, find_copies
 from telltale_core.verdict.record import conclude_on
-from telltale_core.verdict.scatter import Scatter
-from telltale_core.verdict.second_look import Looked, Side, second_look
+from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats
+from telltale_core.verdict.wrong_labels import doubtful_labels
 from tests.support.loss_logs import Case, log_losses, make_case
 
 ALONE = VerdictConfig(second_look=False, dimensions=(4,))

@@ -15,7 +15,7 @@ from PIL import Image
 
 from telltale_core.drop import Drop
 from telltale_core.drop.cohorts import Cohorts
-from telltale_core.drop.losses import LEVEL, loss_questions, most_unequal
+from telltale_core.drop.information_loss import LEVEL, loss_questions, most_unequal
 from telltale_core.errors import ConfigError
 from telltale_core.modality.information_loss import Loss
 from telltale_core.questions import questions_of

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.losses import SAID, count_losses, loss_questions
+from telltale_core.drop.information_loss import SAID, count_losses, loss_questions
+from telltale_core.drop.near_duplicates import Repeats, find_repeats
 from telltale_core.drop.record import NOTES, Drop
-from telltale_core.drop.repeats import Repeats, find_repeats
 from telltale_core.modality import modality_named
 from telltale_core.modality.information_loss import Loss
 from telltale_core.questions import Question

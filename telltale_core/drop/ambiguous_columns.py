@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from telltale_core.drop.config import INPUT_SETTINGS, VALUE_SETTINGS, DropConfig
 from telltale_core.drop.layout import ID_NAMES, Roles
-from telltale_core.drop.unread import EXACT
+from telltale_core.drop.unread_columns import EXACT
 from telltale_core.modality import modality_named
 from telltale_core.modality.columns import NOT_INPUTS, Column
 from telltale_core.modality.reasons import shown

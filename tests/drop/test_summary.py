@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from telltale_core.drop import Drop
-from telltale_core.drop.said import noted_lines
+from telltale_core.drop.summary import noted_lines
 from tests.support import drops as support
 
 Take = Callable[..., Drop]

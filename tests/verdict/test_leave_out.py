@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
-from telltale_core.verdict.asking import questions_on
 from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.second_look import Looked, Side, second_look
+from telltale_core.verdict.leave_out import Looked, Side, second_look
+from telltale_core.verdict.review_questions import questions_on
 from telltale_core.verdict.statement import caveats
 from tests.support.loss_logs import Case, make_case, rearranged
 

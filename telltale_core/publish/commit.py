@@ -8,10 +8,10 @@ from typing import Any
 
 from telltale_core import stopping
 from telltale_core.errors import CommitUnknown, Conflict, Corrupt, NotFound, StorageError, Transient
+from telltale_core.publish.blob_writer import Placer
 from telltale_core.publish.failpoint import reach
 from telltale_core.publish.history import mirror, read_numbered
 from telltale_core.publish.manifest import FORMAT, Version, key_of, library_versions, parse, seal
-from telltale_core.publish.placing import Placer
 from telltale_core.storage import Store
 
 logger = logging.getLogger(__name__)

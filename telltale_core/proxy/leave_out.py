@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from telltale_core.errors import ConfigError
 from telltale_core.modality import modality_named
-from telltale_core.modality.drops import TrainingSet
+from telltale_core.modality.drop_protocols import TrainingSet
 from telltale_core.modality.local_model import is_local
 from telltale_core.proxy.config import ProxyConfig
 from telltale_core.proxy.fitting import make_ticker, make_trainer

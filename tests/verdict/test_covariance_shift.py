@@ -10,9 +10,9 @@ from sklearn.metrics import roc_auc_score
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
+from telltale_core.verdict.covariance_shift import refined, split_by_scatter
 from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.scatter import refined, split_by_scatter
-from telltale_core.verdict.second_look import Side, second_look
+from telltale_core.verdict.leave_out import Side, second_look
 from telltale_core.verdict.statement import SCATTER, caveats, least_p_value
 from tests.support.loss_logs import Case, make_case, rearranged
 
@@ -39,7 +39,7 @@ def test_two_scatters_with_one_centre_are_told_apart() -> None:
 
 
 def test_of_many_samples_some_are_fitted_and_all_are_placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telltale_core.verdict.scatter.MOST", 500)
+    monkeypatch.setattr("telltale_core.verdict.covariance_shift.MOST", 500)
     point_nD, inside_n = two_scatters(seed=2)
     assert roc_auc_score(inside_n, split_by_scatter(point_nD, 10, 0).chance_n) > 0.95
 

@@ -13,13 +13,13 @@ import numpy as np
 from telltale_core.digest import sha256_bytes
 from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.evidence import Evidence
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.record import REJECTED, samples_schema
+from telltale_core.drop.rejected_rows import Evidence
 from telltale_core.drop.values import Answer, Task, clean_id
-from telltale_core.drop.writing import DropWriter, table_of
+from telltale_core.drop.writers import DropWriter, table_of
 from telltale_core.errors import BadInput
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder
 from telltale_core.modality.reasons import bad, sentence
 from telltale_core.questions import Question

@@ -13,7 +13,7 @@ import soundfile
 from PIL import Image
 
 from telltale_core.drop import Drop
-from telltale_core.drop.repeats import find_repeats
+from telltale_core.drop.near_duplicates import find_repeats
 from telltale_core.modality.table.sketch import rounded
 from tests.support import drops as support
 

@@ -18,7 +18,7 @@ from telltale_core.drop.layout import Roles, find_roles
 from telltale_core.drop.values import Task, ValueSurvey, decide_task
 from telltale_core.errors import BadInput, ConfigError
 from telltale_core.modality.columns import Column
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.reasons import shown
 from telltale_core.questions import Question
 

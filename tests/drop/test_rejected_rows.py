@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from telltale_core.drop import Limits
-from telltale_core.drop.evidence import Evidence, as_json
+from telltale_core.drop.rejected_rows import Evidence, as_json
 
 
 def png(seed):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telltale_core.drop.record import REJECTED
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from telltale_core.row_sizes import Gathering
 
 GROUP_ROWS = 4096

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import entropy, fisher_exact
 
-from telltale_core.verdict.copies import Copies
+from telltale_core.verdict.near_duplicates import Copies
 
 Look = Callable[[NDArray[np.bool_]], NDArray[np.int64] | None]
 """Takes which samples (N,) are left out of a training; returns the cohort (N,) that the proxy gives to each sample.

@@ -10,7 +10,7 @@ from telltale_core.config import from_dict
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.record import FILES, NOTES, Drop
 from telltale_core.modality import modality_named
-from telltale_core.modality.packing import Packing
+from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Media
 
 
