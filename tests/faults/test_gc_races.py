@@ -11,7 +11,7 @@ import pytest
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import Corrupt, Transient
-from telltale_core.publish import gc, log
+from telltale_core.publish import blob_writer, gc, log
 from telltale_core.publish.blob_writer import MIN_GRACE_S, Placer
 from telltale_core.publish.commit import commit
 from telltale_core.publish.protocol import commit_next, entries
