@@ -78,7 +78,7 @@ class _Watch:
         self._thread.join()
         self.peak = max(self.peak, _resident())
 
-    def _retrain(self) -> None:
+    def _look(self) -> None:
         while not self._done.wait(0.01):
             self.peak = max(self.peak, _resident())
 
