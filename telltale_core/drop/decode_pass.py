@@ -88,13 +88,13 @@ class Identities:
         if not self._given:
             count = self._contents[signature] + 1
             return signature if count == 1 else f"{signature}-{count}"
-        found = clean_id(row.id, self._config.limits.max_id_chars)
-        earlier = self._by_id.get(found)
+        sample_id = clean_id(row.id, self._config.limits.max_id_chars)
+        earlier = self._by_id.get(sample_id)
         if earlier == signature:
             raise bad("duplicate_id", "an earlier row has this id, with the same bytes and value")
         if earlier is not None:
             raise bad("id_conflict", "an earlier row has this id, with other bytes or another value")
-        return found
+        return sample_id
 
     def admit(self, sample_id: str, signature: str) -> bool:
         """Note a row as kept; return whether its content came before. ``duplicate_content`` if that is not allowed."""
@@ -108,7 +108,7 @@ class Identities:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Kept:
+class _PackedRow:
     """One row that passed: its record, its packed sample, and its media in a portable form."""
 
     record: dict[str, Any]
@@ -137,14 +137,14 @@ class Packer:
         rejected: list[dict[str, Any]] = []
         for position, row in enumerate(batch.rows):
             try:
-                kept = self._keep(row)
+                accepted = self._keep(row)
             except BadInput as error:
                 rejected.append(self._reject(batch, position, error))
                 continue
             positions.append(position)
-            records.append(kept.record)
-            self._writer.inputs.add(kept.sample)
-            row.media = kept.media
+            records.append(accepted.record)
+            self._writer.inputs.add(accepted.sample)
+            row.media = accepted.media
         if records:
             numbers = [record[self._value] for record in records]
             task = self._task
@@ -155,14 +155,14 @@ class Packer:
         if rejected:
             self._writer.rejected.add(table_of(REJECTED, rejected))
 
-    def _keep(self, row: Row) -> _Kept:
+    def _keep(self, row: Row) -> _PackedRow:
         if row.fault is not None:
             raise row.fault
         if row.media is None:
             raise bad("media_missing", "the row has no media")
         number = self._task.number(row.value)
         started = self._clock.now_s()
-        sample, lost = self._decoder.examined(row.media, self._packing)
+        sample, losses = self._decoder.examined(row.media, self._packing)
         media = row.media if isinstance(row.media, bytes) else self._decoder.portable(row.media, sample)
         self._clock.check_sample(started)
         content = sha256_bytes(media)
@@ -173,13 +173,13 @@ class Packer:
         self.tally.same_content += repeated
         self.tally.kept += 1
         self.tally.longest_id = max(self.tally.longest_id, len(sample_id))
-        self.tally.lost.append(int(lost))
+        self.tally.lost.append(int(losses))
         if self._value == "label":
             self.tally.values.update(_labels(number))
         if len(self.tally.different) < 2:
             self.tally.different.add(number)
         record = {"sample_id": sample_id, self._value: number, "source": row.source, "content_sha256": content}
-        return _Kept(record, sample, media)
+        return _PackedRow(record, sample, media)
 
     def _named(self, number: Answer) -> str:
         names = self._task.label_names
@@ -189,16 +189,16 @@ class Packer:
 
     def _reject(self, batch: Batch, position: int, error: BadInput) -> dict[str, Any]:
         row = batch.rows[position]
-        given: str | None = None
+        sample_id: str | None = None
         if self._has_ids and isinstance(row.id, int | str | uuid.UUID):
             try:
-                given = clean_id(row.id, self._config.limits.max_id_chars)
+                sample_id = clean_id(row.id, self._config.limits.max_id_chars)
             except BadInput:
-                given = None
+                sample_id = None
         record = {
             "source": row.source,
             "row": self.tally.seen,
-            "sample_id": given,
+            "sample_id": sample_id,
             "reason_code": error.code,
             "reason": sentence(error),
             **self._evidence.of(self._reader.cells(batch, position), row.media),

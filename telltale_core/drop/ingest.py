@@ -24,7 +24,7 @@ from telltale_core.digest import sha256_file
 from telltale_core.drop.accounting import account
 from telltale_core.drop.ambiguous_columns import doubts
 from telltale_core.drop.budget import FULL, Clock, Space, explained, require_memory
-from telltale_core.drop.config import Declared, DropConfig, check_settings, declared_by_toml, said
+from telltale_core.drop.config import Declared, DropConfig, check_settings, declared_by_toml, stated_fields
 from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
 from telltale_core.drop.drop_toml import Reading, asked, beyond, find_roles_named, find_task_named, followed, obeying
 from telltale_core.drop.formats import data_files, open_reader
@@ -174,10 +174,10 @@ def _survey(job: Job, stated: Declared) -> Plan:
     values = ValueSurvey(job.config.limits.max_classes)
     probes: Counter[Any] = Counter()
     reasons: Counter[str] = Counter()
-    seen = 0
+    row_count = 0
     for batch in job.reader.batches():
-        seen += len(batch.rows)
-        job.clock.check_drop(seen)
+        row_count += len(batch.rows)
+        job.clock.check_drop(row_count)
         for row in batch.rows:
             started = job.clock.now_s()
             try:
@@ -191,18 +191,18 @@ def _survey(job: Job, stated: Declared) -> Plan:
                 values.add(row.value)
             except BadInput as error:
                 reasons[error.code] += 1
-    if seen == 0:
+    if row_count == 0:
         raise bad("drop_empty", "the drop holds no rows")
     if not probes:
-        raise _none_kept(seen, reasons)
+        raise _none_kept(row_count, reasons)
     task, questions = find_task_named(values, job.reader.roles, job.config, stated)
     packing = job.decoder.plan(probes)
-    return Plan(seen=seen, fitting=probes.total(), task=task, packing=packing, questions=tuple(questions))
+    return Plan(seen=row_count, fitting=probes.total(), task=task, packing=packing, questions=tuple(questions))
 
 
-def _none_kept(seen: int, reasons: Counter[str]) -> BadInput:
+def _none_kept(row_count: int, reasons: Counter[str]) -> BadInput:
     listed = ", ".join(f"{code}: {count}" for code, count in reasons.most_common(6))
-    return bad("no_row_kept", f"all {seen} rows were rejected ({listed})")
+    return bad("no_row_kept", f"all {row_count} rows were rejected ({listed})")
 
 
 def _pack(job: Job, plan: Plan, folder: Path) -> Tally:
@@ -263,8 +263,8 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
         "spellings": list(task.classes.folded),
         "config": to_dict(config),
     }
-    given = {key for key, setting in manifest["config"].items() if setting is not None}
-    manifest["inferred"] = {key: found for key, found in manifest["inferred"].items() if key not in given}
+    operator_fields = {key for key, setting in manifest["config"].items() if setting is not None}
+    manifest["inferred"] = {key: value for key, value in manifest["inferred"].items() if key not in operator_fields}
     return manifest
 
 
@@ -275,7 +275,7 @@ def _told(
 
     ``config`` are the operator's settings alone: who names a column there has decided about its rivals.
     """
-    words = said(stated)
+    words = stated_fields(stated)
     own = {name: value for name, value in words.items() if name in {"name", "description"}}
     return {
         "description": config.description or own.get("description"),

@@ -24,8 +24,8 @@ SEED = 20_250_722
 def exact(rows_B: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a digest of each sample: equal for equal samples, else half of the bits differ."""
     rows = np.ascontiguousarray(rows_B)
-    found = b"".join(hashlib.blake2b(row.tobytes(), digest_size=BITS // 8).digest() for row in rows)
-    return np.frombuffer(found, dtype=np.uint8).reshape(len(rows), BITS // 8)
+    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=BITS // 8).digest() for row in rows)
+    return np.frombuffer(digests, dtype=np.uint8).reshape(len(rows), BITS // 8)
 
 
 def of_angles(thumbnails: Callable[[NDArray[Any]], NDArray[np.float64]], inputs_N: NDArray[Any]) -> Sketch:

@@ -19,7 +19,7 @@ README = Path(registry.__file__).parent / "README.md"
 
 @pytest.fixture
 def curves(monkeypatch):
-    monkeypatch.setattr(registry, "_KNOWN", dict(registry._KNOWN))
+    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))
     block = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(block.group(1), "README.md", "exec"), {})
     return block.group(1)

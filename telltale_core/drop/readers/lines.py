@@ -190,10 +190,10 @@ class _Quotes:
 
     def check(self, lines: _RecordLines, place: str) -> None:
         """Raise ``rows_swallowed`` if the lines of a record are rows like the others."""
-        held, delimiter, complete = lines.held, self._dialect.delimiter, lines.complete
-        if may_swallow(held, delimiter, self._count, complete=complete):
+        record_lines, delimiter, complete = lines.held, self._dialect.delimiter, lines.complete
+        if may_swallow(record_lines, delimiter, self._count, complete=complete):
             self._columns = self._columns or self._look()
-            if swallows(held, delimiter, self._columns, complete=complete):
+            if swallows(record_lines, delimiter, self._columns, complete=complete):
                 raise swallowed(place, lines.number)
 
     def _look(self) -> Columns:

@@ -183,7 +183,7 @@ def _column(name: str, survey: ColumnSurvey) -> dict[str, Any]:
         for text, count in survey.texts.items()
         if len(text) <= MAX_CATEGORY_CHARS and not UNFIT.search(text)
     ]
-    frequent = sorted(usable, key=lambda found: (-found[1], found[0]))[:MAX_CATEGORIES]
+    frequent = sorted(usable, key=lambda pair: (-pair[1], pair[0]))[:MAX_CATEGORIES]
     return {"name": name, "kind": "category", "categories": sorted(text for text, _ in frequent)}
 
 
@@ -193,6 +193,6 @@ def _packed(value: float | str, column: dict[str, Any]) -> float:
             raise bad("values_invalid", f"the column {shown(column['name'])} holds {shown(value)}, not a number")
         return value
     text = value if isinstance(value, str) else f"{value:g}"
-    known = column["categories"]
-    place = int(np.searchsorted(known, text)) if known else 0
-    return float(place if place < len(known) and known[place] == text else len(known))
+    categories = column["categories"]
+    place = int(np.searchsorted(categories, text)) if categories else 0
+    return float(place if place < len(categories) and categories[place] == text else len(categories))

@@ -61,15 +61,15 @@ class TableViewer(Viewer):
         """Return the row's columns and values as a list, at most 16 of them."""
         value_D = np.asarray(self._drop.inputs[row], dtype=np.float64)
         places = [*self._first, *(place for place in range(len(value_D)) if place not in self._first)]
-        shown = [
+        cells = [
             Markup("<span{}><b>{}</b> {}</span>").format(
-                Markup(' class="shared"') if place in self._first else "", self._name(place), self._said(place, value_D)
+                Markup(' class="shared"') if place in self._first else "", self._name(place), self._text(place, value_D)
             )
             for place in places[:SHOWN_COLUMNS]
         ]
-        left = len(places) - len(shown)
-        more = Markup("<span>and {} more columns</span>").format(f"{left:,}") if left > 0 else Markup("")
-        return Markup('<div class="row">{}{}</div>').format(Markup(" ").join(shown), more)
+        hidden = len(places) - len(cells)
+        more = Markup("<span>and {} more columns</span>").format(f"{hidden:,}") if hidden > 0 else Markup("")
+        return Markup('<div class="row">{}{}</div>').format(Markup(" ").join(cells), more)
 
     def shared(self, focus: Focus) -> list[Shown]:
         """Return a table of the values that set the suspected rows of a label apart from its kept ones."""
@@ -116,14 +116,14 @@ class TableViewer(Viewer):
         if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
             return []
         suspected_SD, kept_KD = self._sides(focus)
-        found = [_trait(place, suspected_SD, kept_KD) for place in range(suspected_SD.shape[1])]
-        found = [trait for trait in found if trait.suspected - trait.kept >= LEAST_GAIN]
-        return sorted(found, key=lambda trait: (trait.kept - trait.suspected, trait.column))[:SHOWN_TRAITS]
+        traits = [_trait(place, suspected_SD, kept_KD) for place in range(suspected_SD.shape[1])]
+        traits = [trait for trait in traits if trait.suspected - trait.kept >= LEAST_GAIN]
+        return sorted(traits, key=lambda trait: (trait.kept - trait.suspected, trait.column))[:SHOWN_TRAITS]
 
     def _name(self, place: int) -> str:
         return clean(str(self._columns[place]["name"]), 60)
 
-    def _said(self, place: int, value_D: Floats) -> str:
+    def _text(self, place: int, value_D: Floats) -> str:
         value = float(value_D[place])
         if np.isnan(value):
             return "missing"
@@ -136,7 +136,7 @@ class TableViewer(Viewer):
         both = []
         for end in (trait.low, trait.high):
             value_D = np.full(len(self._columns), end)
-            both.append(self._said(trait.column, value_D))
+            both.append(self._text(trait.column, value_D))
         return both[0] if both[0] == both[1] else f"{both[0]} to {both[1]}"
 
 
@@ -148,11 +148,11 @@ def _trait(place: int, suspected_SD: Floats, kept_KD: Floats) -> Trait:
     if counts[top] >= SINGLE_SHARE * len(value_S):
         low = high = float(values[top])
     else:
-        known = np.sort(value_S[~np.isnan(value_S)])
-        inside = max(1, int(np.ceil(RANGE_SHARE * len(known))))
-        widths = known[inside - 1 :] - known[: len(known) - inside + 1]
+        value_V = np.sort(value_S[~np.isnan(value_S)])
+        inside = max(1, int(np.ceil(RANGE_SHARE * len(value_V))))
+        widths = value_V[inside - 1 :] - value_V[: len(value_V) - inside + 1]
         start = int(widths.argmin())
-        low, high = float(known[start]), float(known[start + inside - 1])
+        low, high = float(value_V[start]), float(value_V[start + inside - 1])
     trait = Trait(column=place, low=low, high=high, suspected=0.0, kept=0.0)
     shares = [float(trait.within(rows).mean()) for rows in (suspected_SD, kept_KD)]
     return Trait(column=place, low=low, high=high, suspected=shares[0], kept=shares[1])

@@ -60,9 +60,9 @@ class TextDecoder(Decoder):
         fitting = int(length_S[math.ceil(FITTING * len(length_S)) - 1])
         size = size_of(tokenizer)
         dtype = "int16" if size <= np.iinfo(np.int16).max else "int32"
-        room = PACKED_BYTES // (probes.total() * np.dtype(dtype).itemsize)
-        wanted = max(min(int(length_S[-1]), room), min(fitting, SHORT))
-        length = min(self._max_tokens, math.ceil(wanted / ROUNDING) * ROUNDING)
+        affordable = PACKED_BYTES // (probes.total() * np.dtype(dtype).itemsize)
+        target = max(min(int(length_S[-1]), affordable), min(fitting, SHORT))
+        length = min(self._max_tokens, math.ceil(target / ROUNDING) * ROUNDING)
         settings = {
             "vocabulary": size,
             "columns": max(probes),
@@ -80,12 +80,12 @@ class TextDecoder(Decoder):
         """Return what :meth:`decode` does, and whether the text is longer than that."""
         (length,) = packing.shape
         ids = ids_of(open_tokenizer(packing.files[TOKENIZER]), self._parts(media))
-        lost = Loss.LENGTH if len(ids) > length else Loss.NONE
-        if lost:
+        losses = Loss.LENGTH if len(ids) > length else Loss.NONE
+        if losses:
             ids = _windows(ids, length)
         packed = np.full(length, PAD, dtype=packing.dtype)
         packed[: len(ids)] = ids
-        return packed, lost
+        return packed, losses
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002 - a decoder
         """Return the text in UTF-8; of several columns, their JSON."""
@@ -116,8 +116,8 @@ class TextDecoder(Decoder):
         if len(value) > self._limits.max_text_chars:
             limit = self._limits.max_text_chars
             raise bad("text_too_long", f"the text has {len(value)} characters, more than max_text_chars={limit}")
-        if found := CONTROLS.search(value):
-            raise bad("text_invalid", f"the text holds the control character {shown(found[0])} at {found.start()}")
+        if control := CONTROLS.search(value):
+            raise bad("text_invalid", f"the text holds the control character {shown(control[0])} at {control.start()}")
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise bad("text_invalid", "the text holds half a surrogate pair")
         longest = max(map(len, value.split()), default=0)

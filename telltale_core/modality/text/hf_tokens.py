@@ -70,8 +70,8 @@ class RereadingFront:
         return codes_NWL
 
     def _codes(self, rows: NDArray[Any]) -> Iterator[list[NDArray[np.int64]]]:
-        for found in self._model.encode_batch([_parts(self._drop, row) for row in rows]):
-            yield [self._window(part) for part in (found, *found.overflowing)]
+        for encoding in self._model.encode_batch([_parts(self._drop, row) for row in rows]):
+            yield [self._window(part) for part in (encoding, *encoding.overflowing)]
 
     def _window(self, part: Any) -> NDArray[np.int64]:
         segment = np.minimum(part.type_ids, self._segments - 1)
@@ -97,9 +97,9 @@ def reading(path: Path, drop: TrainingSet) -> dict[str, Any]:
     own, longest, windows = open_tokenizer(subwords), 1, 1
     _windowed(tokenizer, limit)
     for start in range(0, len(drop.inputs), AT_ONCE):
-        found = tokenizer.encode_batch([_parts(own, row) for row in drop.inputs[start : start + AT_ONCE]])
-        longest = max(longest, *(len(one.ids) for one in found))
-        windows = max(windows, *(1 + len(one.overflowing) for one in found))
+        encodings = tokenizer.encode_batch([_parts(own, row) for row in drop.inputs[start : start + AT_ONCE]])
+        longest = max(longest, *(len(encoding.ids) for encoding in encodings))
+        windows = max(windows, *(1 + len(encoding.overflowing) for encoding in encodings))
     if windows > 1:
         logger.info("train: the longest text is read in %d windows of %d subwords of the model", windows, limit)
     return {
@@ -127,11 +127,11 @@ def _opened(tokens: str) -> Any:
     """Return a model's tokenizer; what a text spells is text, though it may look like a mark of the model's."""
     from tokenizers import Tokenizer  # a drop of texts was made with it
 
-    made = Tokenizer.from_str(tokens)
-    made.no_padding()
-    made.no_truncation()
-    made.encode_special_tokens = True
-    return made
+    tokenizer = Tokenizer.from_str(tokens)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
 
 
 def _windowed(tokenizer: Any, length: int) -> Any:

@@ -40,8 +40,8 @@ class Enriched:
 
 def words_of(text: str) -> list[tuple[str, int, int]]:
     """Return the first words and marks of a text in lower case, with their places in it."""
-    found = zip(range(MAX_WORDS), WORD.finditer(text), strict=False)
-    return [(match[0].casefold(), match.start(), match.end()) for _, match in found]
+    matches = zip(range(MAX_WORDS), WORD.finditer(text), strict=False)
+    return [(match[0].casefold(), match.start(), match.end()) for _, match in matches]
 
 
 def enriched(suspected: Sequence[str], kept: Sequence[str], most: int = 12) -> list[Enriched]:
@@ -88,23 +88,23 @@ def _rate(phrase: Phrase, suspected: int, kept: int, all_suspected: int, all_kep
 
 def _without_parts(phrases: list[Enriched]) -> list[Enriched]:
     """Return the phrases without those that nearly only occur inside a longer one, or that only add chance words."""
-    kept: list[Enriched] = []
-    for phrase in sorted(phrases, key=lambda found: -len(found.words)):
-        longer = [other for other in kept if _within(phrase.words, other.words)]
+    maximal: list[Enriched] = []
+    for phrase in sorted(phrases, key=lambda phrase: -len(phrase.words)):
+        longer = [other for other in maximal if _within(phrase.words, other.words)]
         if not any(other.suspected >= SAME_TEXTS * phrase.suspected for other in longer):
-            kept.append(phrase)
-    shorter = {phrase.words: phrase for phrase in kept}
+            maximal.append(phrase)
+    shorter = {phrase.words: phrase for phrase in maximal}
     # a phrase that holds a far more common telling one is that one with whatever stands beside it
-    made = [
+    telling = [
         phrase
-        for phrase in kept
+        for phrase in maximal
         if not any(
             _within(other.words, phrase.words) and phrase.suspected < SAME_TEXTS * other.suspected
             for other in shorter.values()
             if len(other.words) < len(phrase.words)
         )
     ]
-    return sorted(made, key=lambda found: (-found.lower, -len(found.words), found.words))
+    return sorted(telling, key=lambda phrase: (-phrase.lower, -len(phrase.words), phrase.words))
 
 
 def _within(part: Phrase, whole: Phrase) -> bool:
@@ -114,14 +114,14 @@ def _within(part: Phrase, whole: Phrase) -> bool:
 def spans(text: str, phrases: Sequence[Enriched]) -> list[tuple[int, int]]:
     """Return where in a text one of the phrases stands, as (start, end) in rising order, none overlapping."""
     words = words_of(text)
-    wanted = {phrase.words for phrase in phrases}
-    lengths = sorted({len(phrase) for phrase in wanted}, reverse=True)
-    found: list[tuple[int, int]] = []
+    word_runs = {phrase.words for phrase in phrases}
+    lengths = sorted({len(phrase) for phrase in word_runs}, reverse=True)
+    places: list[tuple[int, int]] = []
     at = 0
     while at < len(words):
         here = (words[at : at + length] for length in lengths)
-        match = next((held for held in here if tuple(word for word, _, _ in held) in wanted), None)
+        match = next((candidate for candidate in here if tuple(word for word, _, _ in candidate) in word_runs), None)
         if match:
-            found.append((match[0][1], match[-1][2]))
+            places.append((match[0][1], match[-1][2]))
         at += len(match or (0,))
-    return found
+    return places

@@ -29,7 +29,7 @@ class TextViewer(Viewer):
 
     def __init__(self, drop: ViewedDrop, focuses: Sequence[Focus]) -> None:
         self._drop = drop
-        self._phrases = {focus.label: self._found(focus) for focus in focuses}
+        self._phrases = {focus.label: self._enriched_phrases(focus) for focus in focuses}
 
     def fragment(self, row: int, px: int) -> Markup:  # noqa: ARG002 - a viewer
         """Return the text, phrases marked that the suspected ones of its label share."""
@@ -64,7 +64,7 @@ class TextViewer(Viewer):
         table = Markup(head) + Markup("").join(rows) + Markup("</tbody></table>")  # noqa: S704 - our own markup
         return [Shown(title="Words and phrases that they share", caption=caption, html=table)]
 
-    def _found(self, focus: Focus) -> list[Enriched]:
+    def _enriched_phrases(self, focus: Focus) -> list[Enriched]:
         if focus.word == MOST_SUSPICIOUS:  # nothing was suspected: marks would only mislead
             return []
         if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
