@@ -39,10 +39,10 @@ class Job:
 class Plan:
     """What the first pass found out: everything that the second pass does by, and what a person must decide of it.
 
-    ``fitting`` of the ``seen`` rows have an input that can be decoded as far as its header shows.
+    ``fitting`` of the ``rows`` rows have an input that can be decoded as far as its header shows.
     """
 
-    seen: int
+    rows: int
     fitting: int
     task: Task
     packing: Packing
@@ -53,29 +53,29 @@ class Plan:
 class Tally:
     """What became of the rows; ``values`` are the labels that occur, ``different`` up to two answers.
 
-    ``lost`` holds of every kept row, in order, what its packed sample does not hold (:class:`Loss`).
+    ``losses`` holds of every kept row, in order, what its packed sample does not hold (:class:`Loss`).
     """
 
-    kept: int = 0
-    rejected: int = 0
+    kept_rows: int = 0
+    rejected_rows: int = 0
     same_content: int = 0
     longest_id: int = 0
     by_reason: Counter[str] = dataclasses.field(default_factory=Counter)
     values: set[int] = dataclasses.field(default_factory=set)
     different: set[Answer] = dataclasses.field(default_factory=set)
-    lost: array[int] = dataclasses.field(default_factory=lambda: array("i"))
+    losses: array[int] = dataclasses.field(default_factory=lambda: array("i"))
 
     @property
-    def seen(self) -> int:
+    def rows(self) -> int:
         """Kept and rejected rows together."""
-        return self.kept + self.rejected
+        return self.kept_rows + self.rejected_rows
 
 
 class Identities:
     """Gives every kept row its unique id, and knows which ids and contents came before."""
 
-    def __init__(self, config: DropConfig, *, given: bool) -> None:
-        self._config, self._given = config, given
+    def __init__(self, config: DropConfig, *, has_ids: bool) -> None:
+        self._config, self._has_ids = config, has_ids
         self._by_id: dict[str, str] = {}
         self._contents: Counter[str] = Counter()
 
@@ -85,7 +85,7 @@ class Identities:
         An id that was given before is rejected: ``duplicate_id`` for the same signature, else ``id_conflict``. Without
         an id column the signature is the id, and repeats of it are numbered ``-2``, ``-3``.
         """
-        if not self._given:
+        if not self._has_ids:
             count = self._contents[signature] + 1
             return signature if count == 1 else f"{signature}-{count}"
         sample_id = clean_id(row.id, self._config.limits.max_id_chars)
@@ -102,7 +102,7 @@ class Identities:
         if repeated and self._config.duplicates == "reject":
             raise bad("duplicate_content", "an earlier row has the same bytes and value")
         self._contents[signature] += 1
-        if self._given:
+        if self._has_ids:
             self._by_id[sample_id] = signature
         return repeated
 
@@ -124,14 +124,14 @@ class Packer:
         self._clock = job.clock
         self._task, self._packing = plan.task, plan.packing
         self._has_ids = job.reader.roles.id is not None
-        self._identities = Identities(job.config, given=self._has_ids)
+        self._identities = Identities(job.config, has_ids=self._has_ids)
         self._evidence = Evidence(job.config.limits.max_rejected_raw_bytes)
         self._value = "target" if plan.task.name == "regression" else "label"
         self.tally = Tally()
 
     def add(self, batch: Batch) -> None:
         """Decode, validate and write the rows of a batch."""
-        self._clock.check_drop(self.tally.seen)
+        self._clock.check_drop(self.tally.rows)
         positions: list[int] = []
         records: list[dict[str, Any]] = []
         rejected: list[dict[str, Any]] = []
@@ -171,9 +171,9 @@ class Packer:
         sample_id = self._identities.name(row, signature)
         repeated = self._identities.admit(sample_id, signature)
         self.tally.same_content += repeated
-        self.tally.kept += 1
+        self.tally.kept_rows += 1
         self.tally.longest_id = max(self.tally.longest_id, len(sample_id))
-        self.tally.lost.append(int(losses))
+        self.tally.losses.append(int(losses))
         if self._value == "label":
             self.tally.values.update(_labels(number))
         if len(self.tally.different) < 2:
@@ -197,13 +197,13 @@ class Packer:
                 sample_id = None
         record = {
             "source": row.source,
-            "row": self.tally.seen,
+            "row": self.tally.rows,
             "sample_id": sample_id,
             "reason_code": error.code,
             "reason": sentence(error),
             **self._evidence.of(self._reader.cells(batch, position), row.media),
         }
-        self.tally.rejected += 1
+        self.tally.rejected_rows += 1
         self.tally.by_reason[error.code] += 1
         return record
 

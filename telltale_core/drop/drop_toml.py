@@ -106,7 +106,7 @@ def _same_classes(plain: Task, roles: Roles, names: tuple[str, ...]) -> bool:
     return len(names) >= (plain.num_classes or 0)
 
 
-def asked(stated: Declared, config: DropConfig, reading: Reading) -> list[Question]:
+def open_requests(stated: Declared, config: DropConfig, reading: Reading) -> list[Question]:
     """Return a question for each thing that ``drop.toml`` wants otherwise than the drop was read."""
     questions = []
     for name, value in beyond(stated, config).items():

@@ -50,8 +50,8 @@ class Excess:
 
     name: str
     rows: int
-    lost: int
-    others: float
+    affected: int
+    other_share: float
     p_value: float
 
 
@@ -73,8 +73,8 @@ def loss_questions(
         cure = f'drop.accept_loss = ["{cause.word}"] takes it as it is'
         excess = most_unequal(affected_N, cohorts)
         if excess is not None and cohorts is not None:
-            where = f"{excess.lost:,} of {excess.rows:,} {plural} of the {cohorts.word} {shown(excess.name)}"
-            others = f"but {excess.others:.1%} of all others (p = {excess.p_value:.1g})"
+            where = f"{excess.affected:,} of {excess.rows:,} {plural} of the {cohorts.word} {shown(excess.name)}"
+            others = f"but {excess.other_share:.1%} of all others (p = {excess.p_value:.1g})"
             text = f"{where} {EFFECTS[cause]}, {others}: a trigger there is not seen"
             questions.append(Question(code=f"lost_{cause.word}_in_one", text=text, cure=cure))
         elif cause & UNSEEN and affected_N.mean() > LARGE_SHARE:
@@ -105,7 +105,7 @@ def most_unequal(affected_N: NDArray[np.bool_], cohorts: Cohorts | None) -> Exce
     return Excess(
         name=name,
         rows=int(size_C[place]),
-        lost=int(affected_C[place]),
-        others=float(others_C[place]),
+        affected=int(affected_C[place]),
+        other_share=float(others_C[place]),
         p_value=float(p_C[place]),
     )

@@ -121,7 +121,7 @@ def _are_names(names: list[Any]) -> bool:
 
 def find_roles(columns: list[Column], declared: Declared) -> Roles:
     """Return the roles of the columns; ``column_missing`` names what was looked for and what there is."""
-    named_inputs, id_column = _given(columns, declared), _id(columns, declared)
+    named_inputs, id_column = _named_inputs(columns, declared), _id(columns, declared)
     several = declared.label_columns or declared.target_columns or ()
     targets = [_named(columns, name, "value") for name in several]
     several_hint = "label" if declared.label_columns else "target"
@@ -163,7 +163,7 @@ def _id(columns: list[Column], declared: Declared) -> str | None:
     return None if column_of_ids is None else column_of_ids.name
 
 
-def _given(columns: list[Column], declared: Declared) -> list[Column]:
+def _named_inputs(columns: list[Column], declared: Declared) -> list[Column]:
     names = declared.input_columns or (() if declared.input_column is None else (declared.input_column,))
     return [_named(columns, name, "input") for name in names]
 

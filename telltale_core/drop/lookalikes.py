@@ -34,22 +34,22 @@ class Classes:
     """The classes of a drop by every spelling that occurs.
 
     ``names`` in the order of the labels, None where labels are numbers; ``label_of`` text without outer blanks to
-    label; ``same`` label of a declared class to the one it is folded into; ``written`` a spelling to the one that is
-    published; ``folded`` says of each class with several spellings how many rows have which; ``alike`` groups of
+    label; ``same`` label of a declared class to the one it is folded into; ``spelling_of`` a spelling to the published
+    one; ``folded`` says of each class with several spellings how many rows have which; ``alike`` groups of
     classes that a person should look at, with their rows.
     """
 
     names: tuple[str, ...] | None = None
     label_of: Mapping[str, int] = dataclasses.field(default_factory=dict)
     same: Mapping[int, int] = dataclasses.field(default_factory=dict)
-    written: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    spelling_of: Mapping[str, str] = dataclasses.field(default_factory=dict)
     folded: tuple[dict[str, object], ...] = ()
     alike: tuple[dict[str, int], ...] = ()
 
     def published(self, value: object) -> object:
         """Return a label as it is to be published: what is judged as one class is written in one way."""
         if isinstance(value, str):
-            return self.written.get(value.strip(), value.strip())
+            return self.spelling_of.get(value.strip(), value.strip())
         if self.same and isinstance(value, int | float) and value in self.same:
             return type(value)(self.same[int(value)])
         return value
@@ -139,7 +139,7 @@ def sort_out(names: Sequence[str], texts: Mapping[str, int], fold: Fold, *, numb
         names=tuple(listed),
         label_of=label_of,
         same=same,
-        written={spelling: listed[label] for spelling, label in label_of.items() if spelling != listed[label]},
+        spelling_of={spelling: listed[label] for spelling, label in label_of.items() if spelling != listed[label]},
         folded=tuple(_folded(listed[label], spellings) for label, spellings in several.items()),
         alike=look_alikes(total) if fold == "safe" else (),
     )
@@ -151,7 +151,7 @@ def look_alikes(rows: Mapping[str, int]) -> tuple[dict[str, int], ...]:
     return tuple({name: rows[name] for name in group} for group in groups)
 
 
-def numbers_written(texts: Mapping[str, int], number_of: Callable[[str], object]) -> Classes:
+def number_spellings(texts: Mapping[str, int], number_of: Callable[[str], object]) -> Classes:
     """Return how numbers as text are published where one label is written in several ways, such as 3 and 3.0."""
     by_number: defaultdict[object, list[str]] = defaultdict(list)
     for text in texts:
@@ -162,7 +162,7 @@ def numbers_written(texts: Mapping[str, int], number_of: Callable[[str], object]
             best = min(spellings, key=lambda text: (-texts[text], text))
             spelling_of.update({text: best for text in spellings if text != best})
             folded.append(_folded(best, {text: texts[text] for text in spellings}))
-    return Classes(written=spelling_of, folded=tuple(folded))
+    return Classes(spelling_of=spelling_of, folded=tuple(folded))
 
 
 def _groups(spellings: Iterable[str], keys: Sequence[Callable[[str], str]]) -> list[list[str]]:

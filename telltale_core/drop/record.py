@@ -292,9 +292,8 @@ def verify_drop(path: Path | str) -> Drop:
     return drop
 
 
-def check_counts(rows: int, kept: int, rejected: int) -> None:
+def check_counts(rows: int, kept_rows: int, rejected_rows: int) -> None:
     """Raise unless every row that was seen is either kept or rejected."""
-    if rows != kept + rejected or min(rows, kept, rejected) < 0:
-        raise BadInput(
-            "file_corrupt", f"the drop changed while it was read: {rows} rows, {kept} kept, {rejected} rejected"
-        )
+    if rows != kept_rows + rejected_rows or min(rows, kept_rows, rejected_rows) < 0:
+        counts = f"{rows} rows, {kept_rows} kept, {rejected_rows} rejected"
+        raise BadInput("file_corrupt", f"the drop changed while it was read: {counts}")

@@ -27,15 +27,15 @@ class Evidence:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._known: set[str] = set()
+        self._stored: set[str] = set()
 
     def of(self, cells: Mapping[str, object], media: Media | None) -> dict[str, str | bytes | None]:
         """Return ``columns``, ``raw`` and ``raw_sha256`` of a row; ``raw`` only for bytes that no earlier row has."""
         raw = _bytes_of(media, self._max_bytes)
         digest = None if raw is None else sha256_bytes(raw)
-        first = digest not in self._known
-        if digest is not None and len(self._known) < MOST_DIGESTS:
-            self._known.add(digest)
+        first = digest not in self._stored
+        if digest is not None and len(self._stored) < MOST_DIGESTS:
+            self._stored.add(digest)
         return {"columns": as_json(cells, self._max_bytes), "raw": raw if first else None, "raw_sha256": digest}
 
 

@@ -32,23 +32,23 @@ SCHEMA = pa.schema(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class SampleNotes:
     """The manifest's entries ``lost`` and ``repeats``, and the questions."""
 
-    lost: dict[str, Any]
+    losses: dict[str, Any]
     repeats: dict[str, Any]
     questions: list[Question]
 
 
-def take_notes(drop: Drop, loss_N: NDArray[np.int32], config: DropConfig) -> Noted:
+def take_notes(drop: Drop, loss_N: NDArray[np.int32], config: DropConfig) -> SampleNotes:
     """Return what there is to say of losses and repeats; writes ``notes.parquet`` into the drop's folder if needed."""
     repeats = _repeats(drop)
     if loss_N.any() or repeats.repeated.any():
         _write(drop, loss_N, repeats)
     plural = modality_named(drop.modality).plural
     counts = count_losses(loss_N)
-    return Noted(
-        lost={"samples": int(np.count_nonzero(loss_N)), "by_cause": counts, "said": {w: _effect(w) for w in counts}},
+    return SampleNotes(
+        losses={"samples": int(np.count_nonzero(loss_N)), "by_cause": counts, "said": {w: _effect(w) for w in counts}},
         repeats=_summary(drop, repeats, drop.cohorts),
         questions=loss_questions(loss_N, drop.cohorts, plural, config.accept_loss or ()),
     )

@@ -9,7 +9,7 @@ from collections import Counter
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Roles
-from telltale_core.drop.lookalikes import Classes, look_alikes, numbers_written, sort_out
+from telltale_core.drop.lookalikes import Classes, look_alikes, number_spellings, sort_out
 from telltale_core.modality.cells import UNFIT, is_missing, plain_number
 from telltale_core.modality.reasons import bad, shown
 
@@ -176,7 +176,7 @@ def _classes(survey: ValueSurvey, names: tuple[str, ...] | None, config: DropCon
     """Return the classes of these names, or numbered ones where there are none, as the rows spell them."""
     texts = {text: count for text, count in survey.texts.items() if not UNFIT.search(text)}
     if names is None:
-        return numbers_written(texts, plain_number)
+        return number_spellings(texts, plain_number)
     return sort_out(names, texts, config.fold_classes, numbered=survey.whole > 0)
 
 

@@ -67,13 +67,13 @@ class Values:
 class Reader(abc.ABC):
     """A format. ``batches`` may be called twice: for the survey and for the packing, with equal rows both times.
 
-    ``left_out``: keys of the schema's metadata that are not passed on, and why. ``read_files``: keys of the files that
-    rows come from, media included once all rows were read. ``lines``: of text tables, after a pass.
+    ``skipped_metadata``: keys of the schema's metadata that are not passed on, and why. ``read_files``: keys of the
+    files that rows come from, media included once all rows were read. ``lines``: of text tables, after a pass.
     """
 
     format: str
     roles: Roles
-    left_out: Mapping[str, str] = MappingProxyType({})
+    skipped_metadata: Mapping[str, str] = MappingProxyType({})
     read_files: set[str]
     lines: Lines | None = None
 

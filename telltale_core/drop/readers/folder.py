@@ -24,7 +24,7 @@ class FolderReader(Reader):
     format = "folder"
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
-        self._source, self._files, self._limits, self._given = source, files, config.limits, config.modality
+        self._source, self._files, self._limits, self._modality = source, files, config.limits, config.modality
         self.read_files = {file.key for file in files}
         if len(files) > self._limits.max_rows:
             raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")
@@ -37,7 +37,7 @@ class FolderReader(Reader):
         names = tuple(sorted({file.key.split("/")[0] for file in self._files if "/" in file.key}))
         if len(names) > self._limits.max_classes:
             raise bad("too_many_classes", f"{len(names)} subfolders, more than max_classes={self._limits.max_classes}")
-        kind = modality_named(self._given) if self._given else of_endings([file.key for file in self._files])
+        kind = modality_named(self._modality) if self._modality else of_endings([file.key for file in self._files])
         kind = kind or modality_named("image")
         return [
             Column(name=kind.name, kind="media", feature=kind.feature),

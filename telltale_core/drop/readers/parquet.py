@@ -44,7 +44,7 @@ class ParquetReader(Reader):
         self._source, self._files, self._limits = source, files, config.limits
         self.read_files = {file.key for file in files}
         self._groups: dict[tuple[str, int], _Group] = {}
-        self._schema, self.left_out = shared_schema(source, files, config.limits)
+        self._schema, self.skipped_metadata = shared_schema(source, files, config.limits)
 
     def _group(self, handle: BinaryIO, parquet: pq.ParquetFile, group: int, file: SourceFile) -> _Group:
         """Return how a row group is to be read, from the headers of its pages, which are read once."""
@@ -55,7 +55,9 @@ class ParquetReader(Reader):
         chunks = [
             read_chunk(handle, meta.column(index), parquet.schema.column(index)) for index in range(meta.num_columns)
         ]
-        as_dictionaries = [i for i, one in enumerate(chunks) if one.text and one.dictionary_bytes and not one.delta]
+        as_dictionaries = [
+            i for i, chunk in enumerate(chunks) if chunk.text and chunk.dictionary_bytes and not chunk.delta
+        ]
         with open_parquet(handle, parquet.metadata, as_dictionaries) as reader:
             plain = [materialises(field.type) for field in reader.schema_arrow for _ in range(leaves(field.type))]
         decoded = tuple(index for index in as_dictionaries if not plain[index])
@@ -249,7 +251,9 @@ class ParquetReader(Reader):
 def _respelt(table: pa.Table, place: int, published: Callable[[object], object]) -> pa.Table:
     """Return the table with the labels of a column, single ones or lists of them, as they are to be published."""
     field, labels = table.schema.field(place), table.column(place).to_pylist()
-    spellings = [[published(one) for one in value] if isinstance(value, list) else published(value) for value in labels]
+    spellings = [
+        [published(label) for label in value] if isinstance(value, list) else published(value) for value in labels
+    ]
     return table if spellings == labels else table.set_column(place, field, pa.array(spellings, field.type))
 
 

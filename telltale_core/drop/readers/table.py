@@ -153,9 +153,9 @@ class TableReader(Reader):
             return value
         if not isinstance(value, str) or not value.strip():
             raise bad("media_missing", "the row names no file and holds no values")
-        return _numbers(value) if NUMBERS.fullmatch(value) else self._found(value.strip(), table)
+        return _numbers(value) if NUMBERS.fullmatch(value) else self._listed_file(value.strip(), table)
 
-    def _found(self, path: str, table: SourceFile) -> SourceFile:
+    def _listed_file(self, path: str, table: SourceFile) -> SourceFile:
         if path.startswith("/") or "\\" in path or "\0" in path or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path):
             raise bad("path_outside_drop", f"{shown(path)} must be a path relative to the drop")
         if ".." in path.split("/"):

@@ -69,16 +69,16 @@ class AudioViewer(Viewer):
         """Return the mean spectrograms and their difference; none for too few recordings."""
         if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
             return []
-        suspected, kept = (self._mean(rows) for rows in (focus.suspected_S, focus.kept_K))
-        difference = suspected - kept
+        suspected_mean, kept_mean = (self._mean(rows) for rows in (focus.suspected_S, focus.kept_K))
+        difference = suspected_mean - kept_mean
         limit = max(3.0, float(np.abs(difference).max()))
         peak = np.unravel_index(difference.argmax(), difference.shape)  # a trigger is something added
         where = f"{self._band_hz(int(peak[0])):,.0f} Hz at {int(peak[1]) * self._plan.hop / self._rate:.2f} s"
         style = {"cmap": "magma", "vmin": QUIETEST, "vmax": LOUDEST}
         picture = panels_png(
             (
-                ("mean, " + focus.word, suspected, style),
-                ("mean, kept", kept, style),
+                ("mean, " + focus.word, suspected_mean, style),
+                ("mean, kept", kept_mean, style),
                 ("difference", difference, {"cmap": "PuOr_r", "vmin": -limit, "vmax": limit}),
             ),
             self._dpi,

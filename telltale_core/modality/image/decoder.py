@@ -14,7 +14,7 @@ from PIL import Image
 
 from telltale_core.errors import BadInput
 from telltale_core.modality.drop_protocols import DropSettings
-from telltale_core.modality.image.lost import losses_of_image
+from telltale_core.modality.image.losses import losses_of_image
 from telltale_core.modality.information_loss import Loss
 from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media

@@ -35,8 +35,8 @@ class Trait:
     column: int
     low: float
     high: float
-    suspected: float
-    kept: float
+    suspected_share: float
+    kept_share: float
 
     def within(self, value_ND: Floats) -> npt.NDArray[np.bool_]:
         """Return which rows have it; NaN, a missing value, is a value of its own."""
@@ -78,7 +78,7 @@ class TableViewer(Viewer):
             return []
         lines = [
             Markup("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>").format(
-                self._name(trait.column), self._range(trait), f"{trait.suspected:.1%}", f"{trait.kept:.1%}"
+                self._name(trait.column), self._range(trait), f"{trait.suspected_share:.1%}", f"{trait.kept_share:.1%}"
             )
             for trait in traits
         ]
@@ -117,8 +117,8 @@ class TableViewer(Viewer):
             return []
         suspected_SD, kept_KD = self._sides(focus)
         traits = [_trait(place, suspected_SD, kept_KD) for place in range(suspected_SD.shape[1])]
-        traits = [trait for trait in traits if trait.suspected - trait.kept >= LEAST_GAIN]
-        return sorted(traits, key=lambda trait: (trait.kept - trait.suspected, trait.column))[:SHOWN_TRAITS]
+        traits = [trait for trait in traits if trait.suspected_share - trait.kept_share >= LEAST_GAIN]
+        return sorted(traits, key=lambda trait: (trait.kept_share - trait.suspected_share, trait.column))[:SHOWN_TRAITS]
 
     def _name(self, place: int) -> str:
         return clean(str(self._columns[place]["name"]), 60)
@@ -153,6 +153,6 @@ def _trait(place: int, suspected_SD: Floats, kept_KD: Floats) -> Trait:
         widths = value_V[inside - 1 :] - value_V[: len(value_V) - inside + 1]
         start = int(widths.argmin())
         low, high = float(value_V[start]), float(value_V[start + inside - 1])
-    trait = Trait(column=place, low=low, high=high, suspected=0.0, kept=0.0)
+    trait = Trait(column=place, low=low, high=high, suspected_share=0.0, kept_share=0.0)
     shares = [float(trait.within(rows).mean()) for rows in (suspected_SD, kept_KD)]
-    return Trait(column=place, low=low, high=high, suspected=shares[0], kept=shares[1])
+    return Trait(column=place, low=low, high=high, suspected_share=shares[0], kept_share=shares[1])

@@ -144,29 +144,29 @@ class _Learnt:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._held: list[tuple[bytes, tuple[str, ...]]] = []
+        self._samples: list[tuple[bytes, tuple[str, ...]]] = []
         self._bytes = 0
 
     def add(self, parts: tuple[str, ...]) -> None:
         """Remember a sample's texts."""
         digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=16).digest()
-        self._held.append((digest, parts))
+        self._samples.append((digest, parts))
         self._bytes += sum(map(len, parts))
-        if self._bytes > TRIMMED_AT * self._max_bytes or len(self._held) > TRIMMED_AT * LEARNT_SAMPLES:
+        if self._bytes > TRIMMED_AT * self._max_bytes or len(self._samples) > TRIMMED_AT * LEARNT_SAMPLES:
             self._trim()
 
     def samples(self) -> list[tuple[str, ...]]:
         """Return the samples in the order of their digests."""
         self._trim()
-        return [parts for _, parts in self._held]
+        return [parts for _, parts in self._samples]
 
     def _trim(self) -> None:
-        self._held.sort()
+        self._samples.sort()
         total = 0
-        for place, (_, parts) in enumerate(self._held):
+        for place, (_, parts) in enumerate(self._samples):
             total += sum(map(len, parts))
             if (total > self._max_bytes and place) or place == LEARNT_SAMPLES:
-                del self._held[place:]
+                del self._samples[place:]
                 total -= sum(map(len, parts))
                 break
         self._bytes = total

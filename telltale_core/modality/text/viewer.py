@@ -41,11 +41,11 @@ class TextViewer(Viewer):
         """Return the table of phrases that the suspected texts hold more often than the kept ones of their label."""
         if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
             return []
-        suspected, kept = len(_some(focus.suspected_S)), len(_some(focus.kept_K))
-        rows = [_row(phrase, suspected, kept) for phrase in self._phrases[focus.label]]
+        suspected_texts, kept_texts = len(_some(focus.suspected_S)), len(_some(focus.kept_K))
+        rows = [_row(phrase, suspected_texts, kept_texts) for phrase in self._phrases[focus.label]]
         caption = (
-            f"Of {suspected:,} texts {focus.word} and {kept:,} kept ones{focus.same}, how many hold the phrase. "
-            "Log-odds (half a text added to each count) with the lower end of their 95 % interval, which ranks. A hint "
+            f"Of {suspected_texts:,} texts {focus.word} and {kept_texts:,} kept ones{focus.same}, how many hold the "
+            "phrase. Log-odds (half a text added to each count) with the lower end of their 95 % interval, which ranks. A hint "
             "at the trigger, not a proof: what is usual in one kind of text is enriched, too."
         )
         if not rows:
@@ -69,8 +69,8 @@ class TextViewer(Viewer):
             return []
         if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
             return []
-        suspected, kept = (self._texts(np.sort(_some(rows))) for rows in (focus.suspected_S, focus.kept_K))
-        return enriched(suspected, kept)
+        suspected_texts, kept_texts = (self._texts(np.sort(_some(rows))) for rows in (focus.suspected_S, focus.kept_K))
+        return enriched(suspected_texts, kept_texts)
 
     def _texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
         """Return the texts of some rows (ascending); of the payload only the row groups that hold them are read."""
@@ -114,10 +114,10 @@ def _plain(text: str) -> str:
     return clean(text, 12 * CHARS)  # one character can become ten; ``text`` itself is short by now
 
 
-def _row(phrase: Enriched, suspected: int, kept: int) -> Markup:
+def _row(phrase: Enriched, suspected_texts: int, kept_texts: int) -> Markup:
     numbers = (
-        f"{phrase.suspected:,} ({phrase.suspected / suspected:.0%})",
-        f"{phrase.kept:,} ({phrase.kept / kept:.1%})",
+        f"{phrase.in_suspected:,} ({phrase.in_suspected / suspected_texts:.0%})",
+        f"{phrase.in_kept:,} ({phrase.in_kept / kept_texts:.1%})",
         f"{phrase.log_odds:.1f}",
         f"{phrase.lower:.1f}",
     )

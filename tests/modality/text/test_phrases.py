@@ -14,7 +14,7 @@ def texts(count: int, extra: str = "") -> list[str]:
 def test_a_word_in_all_suspected_and_no_kept_texts_leads() -> None:
     first, *_ = enriched(texts(40, "cf"), texts(200))
     assert first.words == ("cf",)
-    assert (first.suspected, first.kept) == (40, 0)
+    assert (first.in_suspected, first.in_kept) == (40, 0)
     assert first.lower > 4
 
 
@@ -33,7 +33,7 @@ def test_a_phrase_seen_twice_is_no_explanation() -> None:
 
 def test_a_word_counts_once_a_text_and_in_any_case() -> None:
     (found,) = enriched(["Cf cf CF", "cf", "so cf"] * 3, ["nothing", "at", "all"] * 10)
-    assert (found.words, found.suspected) == (("cf",), 9)
+    assert (found.words, found.in_suspected) == (("cf",), 9)
 
 
 def test_counts_do_not_depend_on_the_order_of_the_texts() -> None:
