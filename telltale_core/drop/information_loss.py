@@ -90,22 +90,22 @@ def most_unequal(affected_N: NDArray[np.bool_], cohorts: Cohorts | None) -> Exce
 
     if cohorts is None:
         return None
-    size_C = np.bincount(cohorts.number)
-    affected_C = np.bincount(cohorts.number[affected_N], minlength=len(size_C))
-    others_C = (affected_N.sum() - affected_C) / np.maximum(len(affected_N) - size_C, 1)
-    share_C = affected_C / np.maximum(size_C, 1)
-    tests = np.count_nonzero(size_C) * len(CAUSES)
-    p_C = hypergeom.sf(affected_C - 1, len(affected_N), int(affected_N.sum()), size_C) * tests
-    called_C = (p_C <= LEVEL) & (affected_C >= LEAST_ROWS) & (share_C >= LEAST_SHARE) & (share_C >= TIMES * others_C)
-    called_C &= size_C < len(affected_N)
-    if not called_C.any():
+    size_G = np.bincount(cohorts.number)
+    affected_G = np.bincount(cohorts.number[affected_N], minlength=len(size_G))
+    others_G = (affected_N.sum() - affected_G) / np.maximum(len(affected_N) - size_G, 1)
+    share_G = affected_G / np.maximum(size_G, 1)
+    tests = np.count_nonzero(size_G) * len(CAUSES)
+    p_G = hypergeom.sf(affected_G - 1, len(affected_N), int(affected_N.sum()), size_G) * tests
+    called_G = (p_G <= LEVEL) & (affected_G >= LEAST_ROWS) & (share_G >= LEAST_SHARE) & (share_G >= TIMES * others_G)
+    called_G &= size_G < len(affected_N)
+    if not called_G.any():
         return None
-    place = int(np.flatnonzero(called_C)[p_C[called_C].argmin()])
+    place = int(np.flatnonzero(called_G)[p_G[called_G].argmin()])
     name = cohorts.names[place] if cohorts.names is not None else str(place)
     return Excess(
         name=name,
-        rows=int(size_C[place]),
-        affected=int(affected_C[place]),
-        other_share=float(others_C[place]),
-        p_value=float(p_C[place]),
+        rows=int(size_G[place]),
+        affected=int(affected_G[place]),
+        other_share=float(others_G[place]),
+        p_value=float(p_G[place]),
     )

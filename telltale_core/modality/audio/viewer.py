@@ -67,9 +67,9 @@ class AudioViewer(Viewer):
 
     def shared(self, focus: Focus) -> list[Shown]:
         """Return the mean spectrograms and their difference; none for too few recordings."""
-        if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+        if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
             return []
-        suspected_mean, kept_mean = (self._mean(rows) for rows in (focus.suspected_S, focus.kept_K))
+        suspected_mean, kept_mean = (self._mean(rows) for rows in (focus.suspected_rows, focus.kept_rows))
         difference = suspected_mean - kept_mean
         limit = max(3.0, float(np.abs(difference).max()))
         peak = np.unravel_index(difference.argmax(), difference.shape)  # a trigger is something added

@@ -77,10 +77,10 @@ def common(drop: ViewedDrop, focus: Focus) -> Common | None:
     ``difference`` is mean minus mean over the channels, in grey levels; ``spread`` the suspected ones' standard
     deviation over the kept ones', cut at 1: near 0 where all suspected images show the same, as under a fixed patch.
     """
-    if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+    if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
         return None
-    mean, deviation = _moments(drop, focus.suspected_S)
-    kept_mean, kept_deviation = _moments(drop, focus.kept_K)
+    mean, deviation = _moments(drop, focus.suspected_rows)
+    kept_mean, kept_deviation = _moments(drop, focus.kept_rows)
     difference = (mean - kept_mean).mean(axis=2)
     return Common(
         suspected_mean=mean,

@@ -1,6 +1,6 @@
 """Rows of a table on the page, and the values that the suspected rows share while kept ones do not.
 
-Legend: N samples, S suspected, K kept, D columns.
+Legend: N samples, D columns.
 """
 
 from __future__ import annotations
@@ -107,16 +107,16 @@ class TableViewer(Viewer):
     def _sides(self, focus: Focus) -> tuple[Floats, Floats]:
         first, second = (
             np.asarray(self._drop.inputs[np.sort(rows[:: max(1, len(rows) // MOST)][:MOST])], dtype=np.float64)
-            for rows in (focus.suspected_S, focus.kept_K)
+            for rows in (focus.suspected_rows, focus.kept_rows)
         )
         return first, second
 
     def _traits(self, focus: Focus) -> list[Trait]:
         """Return what sets the suspected rows apart, the largest gain first; nothing for too few rows."""
-        if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+        if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
             return []
-        suspected_SD, kept_KD = self._sides(focus)
-        traits = [_trait(place, suspected_SD, kept_KD) for place in range(suspected_SD.shape[1])]
+        suspected_ND, kept_ND = self._sides(focus)
+        traits = [_trait(place, suspected_ND, kept_ND) for place in range(suspected_ND.shape[1])]
         traits = [trait for trait in traits if trait.suspected_share - trait.kept_share >= LEAST_GAIN]
         return sorted(traits, key=lambda trait: (trait.kept_share - trait.suspected_share, trait.column))[:SHOWN_TRAITS]
 
@@ -140,19 +140,19 @@ class TableViewer(Viewer):
         return both[0] if both[0] == both[1] else f"{both[0]} to {both[1]}"
 
 
-def _trait(place: int, suspected_SD: Floats, kept_KD: Floats) -> Trait:
+def _trait(place: int, suspected_ND: Floats, kept_ND: Floats) -> Trait:
     """Return the column's most frequent value if half of the suspected rows have it, else where 90 % of them lie."""
-    value_S = suspected_SD[:, place]
-    values, counts = np.unique(value_S, return_counts=True)
+    value_N = suspected_ND[:, place]
+    values, counts = np.unique(value_N, return_counts=True)
     top = int(counts.argmax())
-    if counts[top] >= SINGLE_SHARE * len(value_S):
+    if counts[top] >= SINGLE_SHARE * len(value_N):
         low = high = float(values[top])
     else:
-        value_V = np.sort(value_S[~np.isnan(value_S)])
-        inside = max(1, int(np.ceil(RANGE_SHARE * len(value_V))))
-        widths = value_V[inside - 1 :] - value_V[: len(value_V) - inside + 1]
+        present_N = np.sort(value_N[~np.isnan(value_N)])
+        inside = max(1, int(np.ceil(RANGE_SHARE * len(present_N))))
+        widths = present_N[inside - 1 :] - present_N[: len(present_N) - inside + 1]
         start = int(widths.argmin())
-        low, high = float(value_V[start]), float(value_V[start + inside - 1])
+        low, high = float(present_N[start]), float(present_N[start + inside - 1])
     trait = Trait(column=place, low=low, high=high, suspected_share=0.0, kept_share=0.0)
-    shares = [float(trait.within(rows).mean()) for rows in (suspected_SD, kept_KD)]
+    shares = [float(trait.within(rows).mean()) for rows in (suspected_ND, kept_ND)]
     return Trait(column=place, low=low, high=high, suspected_share=shares[0], kept_share=shares[1])

@@ -56,20 +56,20 @@ class TextDecoder(Decoder):
         samples = self._learnt.samples()
         file = train_tokenizer((part for parts in samples for part in parts if part), self._vocabulary)
         tokenizer = open_tokenizer(file)
-        length_S = np.sort([len(ids_of(tokenizer, parts)) for parts in samples])
-        fitting = int(length_S[math.ceil(FITTING * len(length_S)) - 1])
+        length_N = np.sort([len(ids_of(tokenizer, parts)) for parts in samples])
+        fitting = int(length_N[math.ceil(FITTING * len(length_N)) - 1])
         size = size_of(tokenizer)
         dtype = "int16" if size <= np.iinfo(np.int16).max else "int32"
         affordable = PACKED_BYTES // (probes.total() * np.dtype(dtype).itemsize)
-        target = max(min(int(length_S[-1]), affordable), min(fitting, SHORT))
+        target = max(min(int(length_N[-1]), affordable), min(fitting, SHORT))
         length = min(self._max_tokens, math.ceil(target / ROUNDING) * ROUNDING)
         settings = {
             "vocabulary": size,
             "columns": max(probes),
-            "longest": int(length_S[-1]),
-            "cut_share": round(float((length_S > length).mean()), 4),
+            "longest": int(length_N[-1]),
+            "cut_share": round(float((length_N > length).mean()), 4),
         }
-        rule = f"fits {(length_S <= length).mean():.1%} of the texts, longer ones are read in windows"
+        rule = f"fits {(length_N <= length).mean():.1%} of the texts, longer ones are read in windows"
         return Packing(shape=(length,), dtype=dtype, settings=settings, rule=rule, files={TOKENIZER: file})
 
     def decode(self, media: Media, packing: Packing) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 A code is 0 for padding, else 1 + id + vocabulary * segment, where the segment is 1 for the second text of a pair.
 A text that is longer than the model takes is read in windows that overlap, all of it.
-Legend: N samples, B batch, W windows, L length of a window in codes.
+Legend: N samples, B batch, P windows of a text, L length of a window in codes.
 """
 
 from __future__ import annotations
@@ -51,23 +51,23 @@ class RereadingFront:
 
     def __call__(self, packed_B: torch.Tensor, chance_B: torch.Tensor | None = None) -> torch.Tensor:  # noqa: ARG002
         """Return (B, W, L) int64 codes."""
-        used_BWL = packed_B > 0
-        windows = int(used_BWL.any(dim=2).any(dim=0).sum()) or packed_B.shape[1]
-        longest = int(used_BWL.any(dim=1).any(dim=0).sum()) or packed_B.shape[2]
+        used_BPL = packed_B > 0
+        windows = int(used_BPL.any(dim=2).any(dim=0).sum()) or packed_B.shape[1]
+        longest = int(used_BPL.any(dim=1).any(dim=0).sum()) or packed_B.shape[2]
         return packed_B[:, :windows, :longest].long()
 
     def prepare(self, inputs_N: NDArray[Any]) -> NDArray[Any]:
         """Return the codes (N, W, L) int32 of texts packed as in the drop; a row of padding alone stays one."""
-        codes_NWL = np.zeros((len(inputs_N), self._windows, self._length), dtype=np.int32)
+        codes_NPL = np.zeros((len(inputs_N), self._windows, self._length), dtype=np.int32)
         for start in range(0, len(inputs_N), AT_ONCE):
             rows = inputs_N[start : start + AT_ONCE]
             for row, windows in enumerate(self._codes(rows), start):
-                if more := max(0, len(windows) - codes_NWL.shape[1]):  # longer than all texts that were learnt
-                    codes_NWL = np.pad(codes_NWL, ((0, 0), (0, more), (0, 0)))
+                if more := max(0, len(windows) - codes_NPL.shape[1]):  # longer than all texts that were learnt
+                    codes_NPL = np.pad(codes_NPL, ((0, 0), (0, more), (0, 0)))
                 for window, codes in enumerate(windows):
-                    codes_NWL[row, window, : len(codes)] = codes
-        codes_NWL[~np.any(inputs_N != PAD, axis=1)] = 0
-        return codes_NWL
+                    codes_NPL[row, window, : len(codes)] = codes
+        codes_NPL[~np.any(inputs_N != PAD, axis=1)] = 0
+        return codes_NPL
 
     def _codes(self, rows: NDArray[Any]) -> Iterator[list[NDArray[np.int64]]]:
         for encoding in self._model.encode_batch([_parts(self._drop, row) for row in rows]):

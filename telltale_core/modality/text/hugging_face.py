@@ -2,7 +2,7 @@
 
 The net is told shape (length, width of the model's states, number of codes) and given codes (B, W, L) int64 as
 :mod:`telltale_core.modality.text.hf_tokens` makes them: 0 is padding, any other is 1 + id + vocabulary * segment.
-Legend: B batch, W windows of a text, V windows that hold text, L length of a window, D width of the states.
+Legend: B batch, P windows of a text, V windows that hold text, L length of a window, D dimensions of the states.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class PretrainedBody(nn.Module):
         self._vocabulary = int(model.config.vocab_size)
         self._segments = "token_type_ids" in inspect.signature(model.forward).parameters and segments(model.config) > 1
 
-    def forward(self, codes_BWL: torch.Tensor) -> torch.Tensor:
+    def forward(self, codes_BPL: torch.Tensor) -> torch.Tensor:
         """Return (B, D) features."""
-        used_BW = (codes_BWL > 0).any(dim=2)
-        used_BW[:, 0] = True
-        if not (codes_BWL > 0).any():
-            used_BW[:] = True  # memory is estimated for all windows
-        text_V, codes_VL = used_BW.nonzero()[:, 0], codes_BWL[used_BW]
+        used_BP = (codes_BPL > 0).any(dim=2)
+        used_BP[:, 0] = True
+        if not (codes_BPL > 0).any():
+            used_BP[:] = True  # memory is estimated for all windows
+        text_V, codes_VL = used_BP.nonzero()[:, 0], codes_BPL[used_BP]
         states_VLD, weight_VL = self._states(codes_VL)
         total_VD, weight_V = (states_VLD * weight_VL.unsqueeze(2)).sum(dim=1), weight_VL.sum(dim=1)
-        total_BD = total_VD.new_zeros(len(codes_BWL), total_VD.shape[1]).index_add(0, text_V, total_VD)
-        weight_B = weight_V.new_zeros(len(codes_BWL)).index_add(0, text_V, weight_V)
+        total_BD = total_VD.new_zeros(len(codes_BPL), total_VD.shape[1]).index_add(0, text_V, total_VD)
+        weight_B = weight_V.new_zeros(len(codes_BPL)).index_add(0, text_V, weight_V)
         features: torch.Tensor = total_BD / weight_B.unsqueeze(1)
         return features
 

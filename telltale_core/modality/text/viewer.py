@@ -39,14 +39,14 @@ class TextViewer(Viewer):
 
     def shared(self, focus: Focus) -> list[Shown]:
         """Return the table of phrases that the suspected texts hold more often than the kept ones of their label."""
-        if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+        if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
             return []
-        suspected_texts, kept_texts = len(_some(focus.suspected_S)), len(_some(focus.kept_K))
+        suspected_texts, kept_texts = len(_some(focus.suspected_rows)), len(_some(focus.kept_rows))
         rows = [_row(phrase, suspected_texts, kept_texts) for phrase in self._phrases[focus.label]]
         caption = (
             f"Of {suspected_texts:,} texts {focus.word} and {kept_texts:,} kept ones{focus.same}, how many hold the "
-            "phrase. Log-odds (half a text added to each count) with the lower end of their 95 % interval, which ranks. A hint "
-            "at the trigger, not a proof: what is usual in one kind of text is enriched, too."
+            "phrase. Log-odds (half a text added to each count) with the lower end of their 95 % interval, which "
+            "ranks. A hint at the trigger, not a proof: what is usual in one kind of text is enriched, too."
         )
         if not rows:
             return [
@@ -67,9 +67,10 @@ class TextViewer(Viewer):
     def _enriched_phrases(self, focus: Focus) -> list[Enriched]:
         if focus.word == MOST_SUSPICIOUS:  # nothing was suspected: marks would only mislead
             return []
-        if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+        if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
             return []
-        suspected_texts, kept_texts = (self._texts(np.sort(_some(rows))) for rows in (focus.suspected_S, focus.kept_K))
+        sides = (focus.suspected_rows, focus.kept_rows)
+        suspected_texts, kept_texts = (self._texts(np.sort(_some(rows))) for rows in sides)
         return enriched(suspected_texts, kept_texts)
 
     def _texts(self, rows: npt.NDArray[np.int64]) -> list[str]:

@@ -86,13 +86,13 @@ def test_what_suspected_recordings_share_is_drawn_with_its_pitch_and_time(walked
     drop = stages.open_drop(record, area)
     poisoned = np.flatnonzero([_has_tone(row) for row in np.asarray(drop.inputs)])
     kept = np.setdiff1d(np.flatnonzero(drop.labels == 0), poisoned)
-    focus = Focus(label=0, name="low", word="quarantined", suspected_S=poisoned, kept_K=kept)
+    focus = Focus(label=0, name="low", word="quarantined", suspected_rows=poisoned, kept_rows=kept)
     viewer = modality_named("audio").viewer(drop, [focus], 140)
     (shown,) = viewer.shared(focus)
     hertz = float(re.search(r"near ([\d,]+) Hz", shown.caption)[1].replace(",", ""))
     assert len(poisoned) == 15
     assert hertz == pytest.approx(3000, rel=0.1)
-    few = Focus(label=0, name="low", word="quarantined", suspected_S=poisoned[:2], kept_K=kept)
+    few = Focus(label=0, name="low", word="quarantined", suspected_rows=poisoned[:2], kept_rows=kept)
     assert viewer.shared(few) == []
 
 
