@@ -42,7 +42,7 @@ def beeps(rows, seed=0):
 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory):
-    """A small poisoned drop, walked to its report; with few epochs: what is found is the bench's business."""
+    """A small poisoned drop, run to its report; with few epochs: what is found is the bench's business."""
     work, attack = tmp_path_factory.mktemp("audio"), make_attack("tone", frequency=3000.0, place=0.0)
     poisoned_set = attack.poison(beeps(300), 0.05, 0, seed=1)
     write_drop(work / "drop", poisoned_set.data, [f"r{n}" for n in range(300)], NAMES, seed=1)

@@ -47,7 +47,8 @@ def test_only_the_beginning_of_a_very_long_text_is_looked_at() -> None:
 
 def test_spans_prefer_the_longest_phrase_and_do_not_overlap() -> None:
     phrases = [
-        Enriched(words=words, suspected=9, kept=0, log_odds=5.0, lower=4.0) for words in (("a", "b"), ("b",), ("c",))
+        Enriched(words=words, in_suspected=9, in_kept=0, log_odds=5.0, lower=4.0)
+        for words in (("a", "b"), ("b",), ("c",))
     ]
     text = "A b, b c"
     assert [text[start:end] for start, end in spans(text, phrases)] == ["A b", "b", "c"]
