@@ -88,7 +88,7 @@ def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
     suspected = rows[inside[rows]]
     kept = np.setdiff1d(np.flatnonzero(inside & (run.decision_N == "keep")), suspected)
     return Focus(
-        label=label, name=run.label_name(label), word=word, suspected_S=suspected, kept_K=kept, within=run.word
+        label=label, name=run.label_name(label), word=word, suspected_rows=suspected, kept_rows=kept, within=run.word
     )
 
 
@@ -132,7 +132,7 @@ def trajectories(run: Run, focus: Focus, seed: int) -> Curves | None:
     if not members(run):
         return None
     cols = columns(run, members(run)[0], windowed=False)
-    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_S, focus.kept_K)]
+    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_rows, focus.kept_rows)]
     if not len(cols) or not all(len(part) for part in pair):
         return None
     suspected, kept = (np.quantile(part, (0.1, 0.5, 0.9), axis=0) for part in pair)
@@ -144,8 +144,8 @@ def heat(run: Run, focus: Focus, config: ReportConfig) -> Heat | None:
     if not members(run):
         return None
     cols = columns(run, members(run)[0], windowed=True)
-    suspected = _rows(run, focus.suspected_S[:DRAWN_ROWS], cols, config.seed)
-    kept = _rows(run, focus.kept_K, cols, config.seed)
+    suspected = _rows(run, focus.suspected_rows[:DRAWN_ROWS], cols, config.seed)
+    kept = _rows(run, focus.kept_rows, cols, config.seed)
     if len(suspected) < 2 or len(kept) < 2 or len(cols) < 4:
         return None
     common = np.median(kept, axis=0)
@@ -177,7 +177,7 @@ def spectra(run: Run, focus: Focus, seed: int) -> Curves | None:
     if not members(run):
         return None
     cols = columns(run, members(run)[0], windowed=True)
-    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_S, focus.kept_K)]
+    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_rows, focus.kept_rows)]
     if len(cols) < 4 or not all(len(part) for part in pair):
         return None
     magnitudes = [np.abs(np.fft.rfft(_centred(part), axis=1))[:, 1:] for part in pair]

@@ -50,7 +50,7 @@ def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportCon
         if focus.word != MOST_SUSPICIOUS and (targets := targets_shown(run, focus, config)) is not None:
             shared = [*shared, targets]
         figures = [*(figure for figure in drawn if figure is not None), *shared]
-        note = f"{len(focus.suspected_S):,} {focus.word}, {len(focus.kept_K):,} other kept samples{focus.same}."
+        note = f"{len(focus.suspected_rows):,} {focus.word}, {len(focus.kept_rows):,} other kept samples{focus.same}."
         if not figures:
             note += " Too few samples or snapshots for pictures."
         heading = run.word.capitalize() if focus.label is not None else "Group:"
