@@ -74,7 +74,7 @@ def train(record: Record, work: str) -> Outcome:
 
     losslog = stages.opened(record, work).losslog()
     samples, snapshots = losslog.log_loss.shape
-    shown = {"samples": samples, "snapshots": snapshots, "members": losslog.members}
+    shown = {"samples": samples, "snapshots": snapshots}
     return _outcome(record, work, [f"losses of {samples:,} samples at {snapshots} snapshots"], shown)
 
 

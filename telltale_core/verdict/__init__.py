@@ -31,6 +31,6 @@ __getattr__ = on_demand(
     detector=("TelltaleDetector",),
     history=("write_restricted",),
     record=("Verdict", "judge"),
-    second_look=("Look",),
+    leave_out=("Look",),
     statement=("Group",),
 )
