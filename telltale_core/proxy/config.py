@@ -118,7 +118,6 @@ class ProxyConfig(Settings, frozen=True):
         cannot be a proxy's body.
         """
         plain = {name: value for name, value in to_dict(self).items() if name not in _MEANS}
-        plain["members"] = 1  # from when several proxies could be trained at once: what was trained before still stands
         plain["model"] = by_content(self.model)
         for name, unset in (("record", not self.record), ("clip", self.clip is None)):
             if unset:
@@ -127,7 +126,7 @@ class ProxyConfig(Settings, frozen=True):
 
     def recipe_digest(self) -> str:
         """Return the digest of the recipe, 64 hex digits: a checkpoint of another recipe is never resumed."""
-        return digest_of(self.recipe())
+        return digest_of({**self.recipe(), "members": 1})  # as when there could be several: what was trained stands
 
 
 class SettledConfig(ProxyConfig, frozen=True):
