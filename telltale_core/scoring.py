@@ -15,9 +15,9 @@ from sklearn.metrics import roc_auc_score
 def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
     """Return what the verdict found of the truth; ``poisoned`` are ids.
 
-    Counts of samples, the verdict's statement, smallest p-value and what its second look did; four shares in [0, 1]:
-    ``tpr`` of the poison and ``fpr`` of the clean samples were quarantined, ``precision`` of the quarantined are
-    poison, ``auroc`` of the suspicion. None where there is no poison, nothing clean, or nothing quarantined.
+    Counts of samples, the verdict's statement, smallest p-value and what its leave-out retraining did; four shares in
+    [0, 1]: ``tpr`` of the poison and ``fpr`` of the clean samples were quarantined, ``precision`` of the quarantined
+    are poison, ``auroc`` of the suspicion. None where there is no poison, nothing clean, or nothing quarantined.
     """
     table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision", "suspicion"])
     ids, decision = np.asarray(table["sample_id"].to_pylist()), np.asarray(table["decision"].to_pylist())
@@ -43,7 +43,7 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
 
 
 def _second_look(groups: Sequence[Mapping[str, Any]]) -> str:
-    """Return what came of the second look: what was called or held for it, else whether one was taken."""
+    """Return what came of the leave-out retraining: what was called or held for it, else whether one was taken."""
     for outcome in ("confirmed", "refuted"):
         if any(group.get(outcome) for group in groups):
             return outcome

@@ -175,8 +175,8 @@ CHANGED: dict[str, Any] = {
     "publish": {"unread": "keep"},
 }  # fmt: skip
 WHOLE = (
-    "199cc00255a6a828cb11be94e7ea1366e5936f8027ebe557060ec09e1ad0008e",
-    "deeba857e60fd0edc533a2b4812ea9367ced6daf20c9080ef181ea01388cba08",
+    "9bd455d9c4130927affdcdfed332163a1895e73edd79193fd17b36c56d383ea3",
+    "3b32176152a616450e59110ed355a8cad9be3f239831c86f4fb556c8e84705cd",
 )
 BY_STAGE = {
     "drop": (
@@ -192,8 +192,8 @@ BY_STAGE = {
         "db9944948b33f8af01450529248db2ecf72d0a941db0d769f19eda15633e0826",
     ),
     "verdict": (
-        "14c24707c0f8f1a79a9fc30984d38149ac3787378aade78819b9efd34aa71eff",
-        "b056b5c2c8ef6edcdf42e816592cd1251ec4768aec1a2ab991735c0d6c674154",
+        "3fe56443b100bd6b50495ac42a485ae282cebe5ccaf54f7ec0eace0d467ac21a",
+        "4b1f1bfb5d5705923f6d972d92e519e73d7d76d50df6575c7f32961d148fd199",
     ),
     "report": (
         "b3b9efceadd17ef39b7e1e3070d86ae247f814613136aca53184f30f67534c9e",
@@ -215,8 +215,8 @@ RECIPES = {
 
 
 def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() -> None:
-    """Those of spectrum and verdict changed when ``recipe`` and ``method`` went, the proxy's with ``members`` and
-    ``workers``; the recipe of a training is as it was.
+    """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and ``second_look`` got its name, the
+    proxy's when ``members`` and ``workers`` went; the recipe of a training is as it was.
     """
     default, changed = CleanseConfig(), from_dict(CleanseConfig, CHANGED, "settings")
     found = {name: (config_digest(value), config_digest(getattr(changed, name))) for name, value in default}

@@ -89,10 +89,10 @@ def alike_key(name: str) -> str:
     """
     letters = safe_key(name)
     if not letters.isascii():
-        letters = unicodedata.normalize("NFKC", _looks(unicodedata.normalize("NFD", letters)))
+        letters = unicodedata.normalize("NFKC", _retrain(unicodedata.normalize("NFD", letters)))
     if len(letters) > 1:
         letters = letters.casefold()
-        letters = letters if letters.isascii() else _looks(letters)
+        letters = letters if letters.isascii() else _retrain(letters)
     return unicodedata.normalize("NFC", letters)
 
 
@@ -209,7 +209,7 @@ def _invisible(letter: str) -> bool:
     return letter in INVISIBLE or selector or unicodedata.category(letter) == "Cf"
 
 
-def _looks(letters: str) -> str:
+def _retrain(letters: str) -> str:
     """Return the letters, each by the one that stands for all that look like it."""
     return "".join(letter if letter.isascii() else _look(letter) for letter in letters)
 

@@ -1,4 +1,4 @@
-"""A second proxy that learns without some samples, and what it says of them: for the verdict's second look."""
+"""A second proxy that learns without some samples, and what it says of them: for the verdict's leave-out retraining."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EPOCHS = 0.5
 """Share of the drop's own training: no losses are recorded, and nothing need be learnt by heart."""
 
 
-def can_look_again(config: ProxyConfig, device: str, *, elsewhere: bool = False) -> bool:
+def can_retrain(config: ProxyConfig, device: str, *, elsewhere: bool = False) -> bool:
     """Return whether this machine can train another proxy in about the time of the first, which ``device`` trained.
 
     ``elsewhere``: another machine would. The body of a local model is known by its content alone once the first is
@@ -38,7 +38,7 @@ def can_look_again(config: ProxyConfig, device: str, *, elsewhere: bool = False)
         return False
 
 
-def looking_again(
+def leave_out_retraining(
     drop: TrainingSet, number_N: NDArray[np.int64], config: ProxyConfig, progress: ProgressCallback | None = None
 ) -> Callable[[NDArray[np.bool_]], NDArray[np.int64]]:
     """Return a function that trains a proxy without some samples and says what it takes every sample for.

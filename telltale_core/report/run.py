@@ -54,7 +54,7 @@ class Group:
     """One cohort's line in the verdict; ``over``: the detector calls it, or its statistic is above the threshold.
 
     ``own`` and ``own_usual``: shares of the suspected samples, and of others, that a proxy which learnt without them
-    gives their own answer; None where no second look was taken.
+    gives their own answer; None where no leave-out retraining was done.
     """
 
     label: int | None

@@ -54,7 +54,7 @@ def cluster(inputs: Inputs, config: VerdictConfig, out: Path, context: Context) 
         drop,
         out / JOINED if inputs.joined else out,
         config,
-        look=leave_out_for(inputs, drop, context),
+        retrain=leave_out_for(inputs, drop, context),
     )
     if inputs.joined:
         verdicts.write_restricted(verdict, inputs.drop(), out)

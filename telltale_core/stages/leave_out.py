@@ -24,16 +24,16 @@ from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.storage import WorkArea
-from telltale_core.verdict import Look
+from telltale_core.verdict import Retrain
 
 log = logging.getLogger(__name__)
 FOLDER, ASKED, RECORD = "look", "left_out.json", "look.json"
 
 
-def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Look | None:
+def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | None:
     """Return what retrains, with the settings of the drop's own proxy; None where nothing can."""
     trained = inputs.read("train")
-    if drop.cohorts is None or not proxy.can_look_again(
+    if drop.cohorts is None or not proxy.can_retrain(
         _settings(inputs.record), trained["hardware"]["device"], elsewhere=context.retrain is not None
     ):
         return None
@@ -71,7 +71,7 @@ def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | Non
     left_out_N = np.isin(drop.sample_ids, left_out)
     if left_out_N.sum() != len(left_out) or drop.cohorts is None:
         raise Corrupt(f"{folder / ASKED} is not about drop {drop.digest[:12]}; run the cluster stage again")
-    answer_N = proxy.looking_again(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)
+    answer_N = proxy.leave_out_retraining(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)
     known = {"format": "telltale.look/1", "drop_digest": drop.digest, "left_out": len(left_out)}
     write_json(folder / RECORD, {**known, "answers": answer_N[left_out_N].tolist()})
     area.push(FOLDER, key, RECORD)

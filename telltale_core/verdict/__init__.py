@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from telltale_core.verdict.decision import Decisions, decide
     from telltale_core.verdict.detector import TelltaleDetector
     from telltale_core.verdict.history import write_restricted
-    from telltale_core.verdict.leave_out import Look
+    from telltale_core.verdict.leave_out import Retrain
     from telltale_core.verdict.record import Verdict, judge
     from telltale_core.verdict.statement import Group
 
 __all__ = [
     "Decisions",
     "Group",
-    "Look",
+    "Retrain",
     "TelltaleDetector",
     "Verdict",
     "VerdictConfig",
@@ -31,6 +31,6 @@ __getattr__ = on_demand(
     detector=("TelltaleDetector",),
     history=("write_restricted",),
     record=("Verdict", "judge"),
-    leave_out=("Look",),
+    leave_out=("Retrain",),
     statement=("Group",),
 )

@@ -28,11 +28,11 @@ class Group:
 
     It is None where d' is too far below ``threshold`` for anything to hang on it.
     ``kind`` "together": losses that move in step; "scatter": that swing otherwise than the rest's (the statistic is the
-    gain of two Gaussians over one in nats a sample, the p-value the second look's); "guess": losses held at that of a
-    guess, whose statistic is that of Silverman's test. ``label`` None: all samples. ``size`` samples on the suspected
-    side where the split is significant, else 0. A second look leaves the share of them that a proxy which learnt
-    without them gives their own label (``own``), the same of samples left out at random (``own_usual``), and how
-    diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;
+    gain of two Gaussians over one in nats a sample, the p-value the leave-out retraining's); "guess": losses held at
+    that of a guess, whose statistic is that of Silverman's test. ``label`` None: all samples. ``size`` samples on the
+    suspected side where the split is significant, else 0. A leave-out retraining leaves the share of them that a proxy
+    which learnt without them gives their own label (``own``), the same of samples left out at random (``own_usual``),
+    and how diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;
     ``refuted``: it is set aside for these, and else would be called; ``turned``: they made the smaller side the
     suspected one. ``number`` is its samples' in the column ``cluster``. Of the ``size`` samples ``copies`` are
     near-duplicates of each other, of ``originals`` different ones; ``only_copies``: it is set aside for
@@ -96,7 +96,7 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     top = max(
         (group for group in tested if group.p_value is not None), key=lambda group: group.statistic / group.threshold
     )
-    honest = ", but a second look takes it for an honest one" if top.refuted else ""
+    honest = ", but a leave-out retraining takes it for an honest one" if top.refuted else ""
     honest = f", but it is {top.different:,} different samples and copies of them" if top.only_copies else honest
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
@@ -131,7 +131,10 @@ def without(own: float, usual: float) -> str:
 
 
 def _confirmed(groups: Sequence[Group]) -> str:
-    """Return what the second look saw of a cohort that is called for it; of several, of the one least like others."""
+    """Return what the leave-out retraining saw of a cohort that is called for it.
+
+    Of several, of the one least like others.
+    """
     by = [group for group in groups if group.confirmed and group.own is not None and group.own_usual is not None]
     if not by:
         return ""
@@ -147,7 +150,7 @@ def _not_confirmed(groups: Sequence[Group], config: VerdictConfig) -> str:
     if not seen:
         return ""
     what = "the group that was doubtful" if len(seen) == 1 else f"the {len(seen)} groups that were doubtful"
-    return f" A second look did not confirm {what}."
+    return f" A leave-out retraining did not confirm {what}."
 
 
 def _near_miss(groups: Sequence[Group]) -> str:

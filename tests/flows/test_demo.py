@@ -60,7 +60,9 @@ def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Pa
         ([{"called": False, "own": 0.9, "refuted": True}], "refuted"),
     ],
 )
-def test_the_score_says_what_the_second_look_did(tmp_path: Path, groups: list[dict[str, object]], said: str) -> None:
+def test_the_score_says_what_the_leave_out_retraining_did(
+    tmp_path: Path, groups: list[dict[str, object]], said: str
+) -> None:
     pq.write_table(
         pa.table({"sample_id": ["a"], "decision": ["keep"], "suspicion": [0.1]}), tmp_path / "verdict.parquet"
     )

@@ -61,7 +61,7 @@ def walk(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the verdict's record and what the publication tells."""
     spectra, work = walked
-    judged = stages.cluster(spectra, work, {"second_look": False, **verdict})
+    judged = stages.cluster(spectra, work, {"leave_out": False, **verdict})
     page = stages.report(judged, work, REPORT)
     told = publish(page, work, to_dict(PublishConfig()), destination=str(dataset))
     return stages.read_record(judged, "cluster", work), told

@@ -48,7 +48,7 @@ def walk(source: str, work: str, clean: str, with_history: int = 0) -> tuple[dic
         drop = stages.join(drop, work, {"versions": versions}, destination=clean)
     losses = stages.train(drop, work, PROXY)
     spectra = stages.spectrum(losses, work, to_dict(SpectrumConfig()))
-    verdict = stages.cluster(spectra, work, {"with_history": with_history, "second_look": False})
+    verdict = stages.cluster(spectra, work, {"with_history": with_history, "leave_out": False})
     page = stages.report(verdict, work, {**to_dict(ReportConfig()), **LIGHT})
     return approving.publish_stage(page, work, {}, destination=clean), page
 

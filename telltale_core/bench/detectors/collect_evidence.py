@@ -23,9 +23,9 @@ from telltale_core.losslog import LossLog
 from telltale_core.proxy import (
     Fitted,
     ProxyConfig,
-    can_look_again,
+    can_retrain,
+    leave_out_retraining,
     load_proxy,
-    looking_again,
     observe,
     read_logits,
     read_recording,
@@ -33,9 +33,9 @@ from telltale_core.proxy import (
 )  # fmt: skip
 from telltale_core.proxy.predict import read_train_record
 from telltale_core.proxy.recording import observable, write_recording
-from telltale_core.verdict import Look
+from telltale_core.verdict import Retrain
 
-WITHOUT_PROXY = {Need.LOSS_LOG, Need.LABELS, Need.COHORTS, Need.KNOWN_CLEAN, Need.LOOK, Need.LEADERS}
+WITHOUT_PROXY = {Need.LOSS_LOG, Need.LABELS, Need.COHORTS, Need.KNOWN_CLEAN, Need.RETRAIN, Need.LEADERS}
 PASSES = {Need.FEATURES: "features", Need.MAPS: "maps", Need.NORMS: "norms"}
 
 
@@ -73,18 +73,18 @@ def gather(
         inputs=drop.inputs,
         model=model,
         retraining=config,
-        look=_look(drop, config, record) if Need.LOOK in wanted else None,
+        retrain=_retrain(drop, config, record) if Need.RETRAIN in wanted else None,
         clean=None if clean is None or Need.CLEAN not in wanted else _seen_by(model, clean, drop, wanted),
         known_clean=_known(drop, known_clean),
         **seen,
     )
 
 
-def _look(drop: Drop, config: ProxyConfig, record: dict[str, Any]) -> Look | None:
+def _retrain(drop: Drop, config: ProxyConfig, record: dict[str, Any]) -> Retrain | None:
     cohorts = drop.cohorts
-    if cohorts is None or not can_look_again(config, record["hardware"]["device"]):
+    if cohorts is None or not can_retrain(config, record["hardware"]["device"]):
         return None
-    return looking_again(drop, cohorts.number, config)
+    return leave_out_retraining(drop, cohorts.number, config)
 
 
 def _recorded(drop: Drop, train_dir: Path, model: Fitted, kinds: list[Need], cache: Path | None) -> dict[str, Any]:
