@@ -215,8 +215,8 @@ RECIPES = {
 
 
 def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() -> None:
-    """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and ``second_look`` became ``leave_out``,
-    the proxy's when ``members`` and ``workers`` went; the recipe of a training is as it was.
+    """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and ``second_look`` became
+    ``leave_out``, the proxy's when ``members`` and ``workers`` went; the recipe of a training is as it was.
     """
     default, changed = CleanseConfig(), from_dict(CleanseConfig, CHANGED, "settings")
     found = {name: (config_digest(value), config_digest(getattr(changed, name))) for name, value in default}
