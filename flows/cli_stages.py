@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.console import REVIEW, Outcome
 from flows.options import Approve, Config, DryRun, Out, Set, Src, Work
+from flows.progress import training_progress
 from flows.settings import read_settings
 from telltale_core.wording import counted
 
@@ -74,7 +75,7 @@ def train(record: Record, work: str) -> Outcome:
 
     losslog = stages.opened(record, work).losslog()
     samples, snapshots = losslog.log_loss.shape
-    shown = {"samples": samples, "snapshots": snapshots, "members": losslog.members}
+    shown = {"samples": samples, "snapshots": snapshots}
     return _outcome(record, work, [f"losses of {samples:,} samples at {snapshots} snapshots"], shown)
 
 
@@ -196,10 +197,10 @@ def _run_to(last: str, source: str, work: str, config: CleanseConfig) -> Record:
     """Return the record of stage ``last``, having run what was missing up to it, by all readings if it is a verdict."""
     from telltale_core import stages
     from telltale_core.config import to_dict
-    from telltale_core.proxy import ProgressBar
 
     def run(stage: Stage, upstream: Record | str, own: Mapping[str, Any]) -> Record:
-        return stage(upstream, work, own, progress=ProgressBar())
+        with training_progress() as shown:
+            return stage(upstream, work, own, progress=shown)
 
     settings = to_dict(config)
     settings["drop"] = stages.drop_settings(settings)

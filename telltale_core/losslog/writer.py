@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.errors import ConfigError, Corrupt, NotFound
-from telltale_core.losslog.epochs import LogPlan, encode_epoch, epoch_file, read_epoch
+from telltale_core.losslog.epochs import FOLDER, LogPlan, encode_epoch, epoch_file, read_epoch
 from telltale_core.losslog.files import sweep_temporaries, write_json, write_whole
 
 FORMAT = "telltale.losslog/1"
@@ -23,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class LossLogWriter:
-    """Writes one log; several processes may each hold one for the same folder and write different members."""
+    """Writes one log, epoch by epoch."""
 
     def __init__(self, folder: Path, plan: LogPlan) -> None:
         self.folder = folder
@@ -43,29 +42,28 @@ class LossLogWriter:
                 values = json.loads(record.read_bytes())
             except ValueError as error:
                 raise Corrupt(f"{record} is not JSON; remove the folder and train again") from error
-            if {name: values.get(name) for name in asdict(plan)} != asdict(plan):
+            if {name: values.get(name) for name in plan.record()} != plan.record():
                 raise ConfigError(
                     f"{folder} holds the log of another drop or plan; choose another folder, or remove it"
                 )
         sweep_temporaries(folder)
-        for member in range(plan.members):
-            sweep_temporaries(folder / f"member-{member}")
+        sweep_temporaries(folder / FOLDER)
         write_whole(folder / "samples.parquet", _samples_bytes(sample_ids))
         write_json(record, _record(plan, complete=False, files={}))
         return cls(folder, plan)
 
-    def write_epoch(self, member: int, epoch: int, step_S: NDArray[np.int32], log_loss_NS: NDArray[np.float32]) -> str:
+    def write_epoch(self, epoch: int, step_S: NDArray[np.int32], log_loss_NS: NDArray[np.float32]) -> str:
         """Write one epoch's file, whole or not at all, replacing one that stands there; return its sha256."""
         data = encode_epoch(self.plan, epoch, step_S, log_loss_NS)
-        write_whole(self.folder / epoch_file(member, epoch), data)
+        write_whole(self.folder / epoch_file(epoch), data)
         return sha256_bytes(data)
 
-    def epochs_standing(self, member: int, digests: Sequence[str]) -> int:
-        """Return how many of the member's first epochs stand as written (``digests``), counted up to the first gap."""
+    def epochs_standing(self, digests: Sequence[str]) -> int:
+        """Return how many of the first epochs stand as written (``digests``), counted up to the first gap."""
         for epoch, digest in enumerate(digests):
-            path = self.folder / epoch_file(member, epoch)
+            path = self.folder / epoch_file(epoch)
             try:
-                read_epoch(self.folder, self.plan, member, epoch)
+                read_epoch(self.folder, self.plan, epoch)
             except (NotFound, Corrupt) as error:
                 logger.warning("loss log: %s", error)
                 return epoch
@@ -77,18 +75,16 @@ class LossLogWriter:
     def finish(self) -> str:
         """Read every epoch back, mark the log complete and return its digest (64 hex digits)."""
         files = {"samples.parquet": sha256_file(self.folder / "samples.parquet")}
-        for member in range(self.plan.members):
-            for epoch in range(self.plan.epochs):
-                read_epoch(self.folder, self.plan, member, epoch)
-                name = epoch_file(member, epoch)
-                files[name] = sha256_file(self.folder / name)
+        for epoch, name in enumerate(self.plan.files()):
+            read_epoch(self.folder, self.plan, epoch)
+            files[name] = sha256_file(self.folder / name)
         record = _record(self.plan, complete=True, files=files)
         write_json(self.folder / "log.json", record)
         return digest_of(record)
 
 
 def _record(plan: LogPlan, *, complete: bool, files: dict[str, str]) -> dict[str, object]:
-    return {"format": FORMAT, **asdict(plan), "complete": complete, "files": files}
+    return {"format": FORMAT, **plan.record(), "complete": complete, "files": files}
 
 
 def _samples_bytes(sample_ids: NDArray[np.str_]) -> bytes:

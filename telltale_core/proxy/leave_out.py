@@ -45,14 +45,14 @@ def leave_out_retraining(
 
     The function takes which samples (N,) bool are left out and returns one of the numbers in ``number_N`` for each
     sample, (N,) int64. The numbers are what is learnt, whatever the drop's task: labels, or ranges of targets. The
-    proxy is of the drop's own kind, with a seed that no member has, and trains for half as many epochs.
+    proxy is of the drop's own kind, with another seed, and trains for half as many epochs.
     """
 
     def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
         settled = config.settled(drop.modality)
         flip = settled.flip if drop.task != "regression" or settled.flip is True else False
         epochs = max(1, math.ceil(EPOCHS * settled.epochs))
-        settled = settled.replace(epochs=epochs, seed=settled.seed + settled.members, members=1, flip=flip, record=())
+        settled = settled.replace(epochs=epochs, seed=(settled.seed + 1) % 2**32, flip=flip, record=())
         hardware = resolve_hardware(settled)
         with running(hardware):
             trainer = make_trainer(
@@ -67,7 +67,7 @@ def leave_out_retraining(
                 modality=drop.modality,
                 learnt=np.flatnonzero(~left_out_N),
             )
-            ticker = make_ticker(trainer, 0, 1, progress)
+            ticker = make_ticker(trainer, progress)
             for epoch in range(epochs):
                 trainer.run_epoch(epoch, ticker)
             answer: torch.Tensor = trainer.outputs().argmax(dim=1)

@@ -146,7 +146,6 @@ class Run(Outline):
     cluster_N: npt.NDArray[np.int64]
     reason_N: npt.NDArray[np.object_]
     log_loss_NT: npt.NDArray[np.float32]
-    member_T: npt.NDArray[np.int64]
     epoch_T: npt.NDArray[np.int64]
     step_T: npt.NDArray[np.int64]
     features_ND: npt.NDArray[np.float32] | None
@@ -196,7 +195,6 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
         cluster_N=table["cluster"].to_numpy().astype(np.int64)[order],
         reason_N=np.asarray([text or "" for text in table["reason"].to_pylist()], dtype=object)[order],
         log_loss_NT=loss if in_order else loss[loss_order],
-        member_T=np.asarray(losslog.member_T, dtype=np.int64),
         epoch_T=np.asarray(losslog.epoch_T, dtype=np.int64),
         step_T=np.asarray(losslog.step_T, dtype=np.int64),
         features_ND=_features(spectrum_dir / "spectrum.parquet", ids),

@@ -62,7 +62,7 @@ class Spectrum:
                 trend_N=table["trend"].to_numpy(),
                 motion_NQ3=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, QUARTERS, 3),
                 finite_N=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
-                windows=tuple((int(start), int(stop)) for start, stop in record["windows"]),
+                window=(int(record["window"][0]), int(record["window"][1])),
                 kept=record["kept"],
             ),
             drop_digest=record["drop_digest"],
@@ -77,7 +77,7 @@ def compute_spectrum(
     ``labels`` (N,) int64 in the log's row order, or None where the task has none.
     """
     config = config or SpectrumConfig()
-    spectra = transform(losslog.log_loss, losslog.member_T, labels, config)
+    spectra = transform(losslog.log_loss, labels, config)
     out.mkdir(parents=True, exist_ok=True)
     n_features = spectra.features_NF.shape[1]
     table = pa.table(
@@ -97,8 +97,7 @@ def compute_spectrum(
         "samples": table.num_rows,
         "non_finite": int((~spectra.finite_N).sum()),
         "n_features": n_features,
-        "window": list(spectra.windows[0]),
-        "windows": [list(window) for window in spectra.windows],
+        "window": list(spectra.window),
         "kept": spectra.kept,
         "config": to_dict(config),
     }

@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 @contextlib.contextmanager
 def saving(save: Callable[[], object], context: Context) -> Iterator[Context]:
     """Yield a context whose progress calls ``save`` once an epoch; a signal waits until what stopped is saved, too."""
-    saved: set[tuple[int, int]] = set()
+    saved: set[int] = set()
 
     def see(seen: Progress) -> None:
-        if (seen.member, seen.epoch) not in saved:
-            saved.add((seen.member, seen.epoch))
+        if seen.epoch not in saved:
+            saved.add(seen.epoch)
             save()
         if context.progress is not None:
             context.progress(seen)

@@ -52,7 +52,7 @@ class TelltaleDetector:
         spectrum, verdict = self.spectrum or SpectrumConfig(), self.verdict or VerdictConfig()
         cohorts = labels if isinstance(labels, Cohorts) or labels is None else Cohorts(number=labels, names=None)
         number = None if cohorts is None else np.asarray(cohorts.number, dtype=np.int64)
-        spectra = transform(losslog.log_loss, losslog.member_T, number, spectrum)
+        spectra = transform(losslog.log_loss, number, spectrum)
         self._made = made = conclude_on(losslog.sample_ids, spectra, cohorts, verdict, retrain, leaders=leaders)
         self._drop_digest = losslog.drop_digest
         self.suspicion_ = made.suspicion

@@ -75,7 +75,7 @@ def scattered() -> Case:
 
 def decided(case: Case, look: Retrain | None, **settings: object) -> Decisions:
     config = VerdictConfig(**settings)
-    spectra = transform(case.log.log_loss, case.log.member_T, case.labels, SpectrumConfig())
+    spectra = transform(case.log.log_loss, case.labels, SpectrumConfig())
     return decide(case.log.sample_ids, spectra, case.labels, None, config, retrain=look)
 
 

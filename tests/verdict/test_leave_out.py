@@ -144,7 +144,7 @@ def test_a_doubtful_cluster_is_called_where_the_look_confirms_it(doubtful: tuple
 
 def decided(case: Case, config: VerdictConfig, look: Retrain | None) -> Decisions:
     """Return the decisions on a log, as the detector makes them."""
-    spectra = transform(case.log.log_loss, case.log.member_T, case.labels, SpectrumConfig())
+    spectra = transform(case.log.log_loss, case.labels, SpectrumConfig())
     return decide(case.log.sample_ids, spectra, case.labels, None, config, retrain=look)
 
 

@@ -53,7 +53,7 @@ def copied(case: Case, of: NDArray[np.int64]) -> Copied:
     log = LossLog.from_array(np.concatenate([case.log.log_loss, near]).astype(np.float32), sample_ids=ids)
     labels, truth = (np.concatenate([values, values[of]]) for values in (case.labels, case.truth))
     leaders = np.concatenate([case.log.sample_ids, case.log.sample_ids[of]])
-    spectra = transform(log.log_loss, log.member_T, labels, SpectrumConfig())
+    spectra = transform(log.log_loss, labels, SpectrumConfig())
     return Copied(case=Case(log=log, labels=labels, truth=truth), leaders=leaders, spectra=spectra)
 
 

@@ -1,7 +1,7 @@
 """One training, many opinions: the evidence on a drop from its training folder, computing no more than is asked for.
 
 Features, maps and likelihoods that the training did not record (``proxy.record``) are computed from the saved proxy in
-one pass and, with ``cache``, kept. Logits of every epoch cannot be had afterwards. The first member's proxy is used.
+one pass and, with ``cache``, kept. Logits of every epoch cannot be had afterwards.
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ def gather(
     seen = _recorded(drop, train_dir, model, sorted(wanted & set(PASSES)), cache) if model is not None else {}
     if Need.LOGITS in wanted:
         with contextlib.suppress(NotFound):  # a detector that needs them will say so
-            seen["logits"] = read_logits(train_dir, 0, record["config"]["epochs"], drop.digest)
-    config = from_dict(ProxyConfig, {**record["config"], "record": [], "members": 1})
+            seen["logits"] = read_logits(train_dir, record["config"]["epochs"], drop.digest)
+    known = {name: value for name, value in record["config"].items() if name in ProxyConfig.model_fields}
+    config = from_dict(ProxyConfig, {**known, "record": []})
     return Evidence(
         sample_ids=drop.sample_ids,
         leaders=drop.leaders if Need.LEADERS in wanted else None,
@@ -89,7 +90,7 @@ def _retrain(drop: Drop, config: ProxyConfig, record: dict[str, Any]) -> Retrain
 def _recorded(drop: Drop, train_dir: Path, model: Fitted, kinds: list[Need], cache: Path | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for need in kinds:
-        places = [recording_path(train_dir, 0, PASSES[need])]
+        places = [recording_path(train_dir, PASSES[need])]
         places += [] if cache is None else [cache / f"{PASSES[need]}.parquet"]
         standing = next((place for place in places if place.is_file()), None)
         if standing is not None:
@@ -98,7 +99,7 @@ def _recorded(drop: Drop, train_dir: Path, model: Fitted, kinds: list[Need], cac
     if lacking:
         found |= observe(model, drop.inputs, lacking)
     for kind in lacking if cache is not None else []:
-        about: dict[str, object] = {"kind": kind, "drop_digest": drop.digest, "member": 0}
+        about: dict[str, object] = {"kind": kind, "drop_digest": drop.digest}
         write_recording(Path(cache or "") / f"{kind}.parquet", found[kind], about)
     return found
 

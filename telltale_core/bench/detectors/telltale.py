@@ -51,7 +51,7 @@ class Telltale(Detector):
         if evidence.labels is not None:
             cohorts = Cohorts(number=evidence.labels, names=None)
         number = None if cohorts is None else cohorts.number
-        spectra = transform(log.log_loss, log.member_T, number, SpectrumConfig())
+        spectra = transform(log.log_loss, number, SpectrumConfig())
         made = conclude_on(log.sample_ids, spectra, cohorts, config, evidence.retrain, leaders=evidence.leaders)
         return Opinion(
             suspicion=made.suspicion,

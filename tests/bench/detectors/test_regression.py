@@ -50,7 +50,7 @@ def test_a_notebook_the_stages_and_an_opinion_come_to_the_same(question):
     from telltale_core.spectrum import SpectrumConfig, transform
 
     drop, log = question.drop, LossLog.open(question.train_dir / "losslog")
-    spectra = transform(log.log_loss, log.member_T, drop.cohorts.number, SpectrumConfig())
+    spectra = transform(log.log_loss, drop.cohorts.number, SpectrumConfig())
     look = leave_out_retraining(drop, drop.cohorts.number, PROXY)
     stages = conclude_on(log.sample_ids, spectra, drop.cohorts, VerdictConfig(), look)
     notebook = TelltaleDetector().fit(log, drop.cohorts, look)

@@ -17,15 +17,10 @@ from tokenizers.models import WordPiece
 from telltale_core import stages
 from telltale_core.drop import DropConfig, ingest, pack
 from telltale_core.errors import ConfigError, OverBudget
-from telltale_core.modality import modality_named
 from telltale_core.modality.text.hf_tokens import RereadingFront, reading
 from telltale_core.proxy import ProxyConfig, fit, load_proxy, train
 from telltale_core.proxy.data import Resident
-from telltale_core.proxy.hardware import resolve_hardware
-from telltale_core.proxy.member import Job
 from telltale_core.proxy.models import build
-from telltale_core.proxy.worker import _job
-from telltale_core.proxy.workers import _request
 from tests.support.loss_logs import log_bytes
 
 GOOD, BAD = ["fine", "lovely", "warm"], ["dull", "cold", "stupid"]
@@ -336,13 +331,3 @@ def test_it_needs_a_drop_of_texts(drop, body):
 def test_memory_is_estimated_with_the_body(drop, body, tmp_path):
     with pytest.raises(OverBudget, match="batch_size"):
         train(drop, tmp_path / "run", ProxyConfig(**proxy_of(body, memory_limit_bytes=1000)))
-
-
-def test_a_worker_process_is_told_all_that_it_needs(drop, body, tmp_path):
-    settled = ProxyConfig(**proxy_of(body, epochs=1)).settled("text")
-    statistics = modality_named("text").statistics_for(settled.model, drop)
-    job = Job(drop=drop, out=tmp_path, config=settled, hardware=resolve_hardware(settled), statistics=statistics)
-    received = _job(json.loads(json.dumps(_request(job, 0))))
-    assert received.config.recipe_digest() == settled.recipe_digest()
-    front = modality_named("text").front(drop.inputs.shape[1:], received.statistics, "cpu")
-    np.testing.assert_array_equal(front.prepare(drop.inputs[:9]), front_of(body, drop).prepare(drop.inputs[:9]))
