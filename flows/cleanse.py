@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows import parameters
-from tasks import artifacts, history, inert, policy, redaction, review
+from tasks import artifacts, history, policy, redaction, review, sanitize
 from tasks.pipeline import Runner
 from tasks.train_elsewhere import deployed
 from telltale_core import stages
@@ -91,7 +91,7 @@ def cleanse(
     message = told["statement"]
     if told["state"] == "needs-review":
         message += f" Open: {', '.join(question['code'] for question in told['questions'])}."
-    return Completed(name=STATES[told["state"]], message=inert.line(message), data={**told, "keys": page["keys"]})
+    return Completed(name=STATES[told["state"]], message=sanitize.line(message), data={**told, "keys": page["keys"]})
 
 
 def judged(source: str, destination: str, work: str, settings: dict[str, Any], run: Runner) -> stages.Record:

@@ -21,7 +21,7 @@ from prefect.events.filters import EventFilter
 from prefect.states import Crashed, Scheduled
 
 from flows import names
-from tasks import inert, redaction
+from tasks import redaction, sanitize
 
 log = logging.getLogger(__name__)
 AT_ONCE = 200
@@ -59,7 +59,7 @@ def reconcile(max_runs: int = 5, pending_s: float = names.PENDING_S, silent_s: f
         again = [run for run in crashed if starts[run.id] < max_runs]
         restarted = 0
         for run in again:
-            message = inert.line(f"started again after: {(run.state.message if run.state else '') or 'a crash'}")
+            message = sanitize.line(f"started again after: {(run.state.message if run.state else '') or 'a crash'}")
             at = datetime.now(UTC) + timedelta(seconds=_delay_s(starts[run.id]))
             restarted += _set(client, run, Scheduled(name="AwaitingRetry", message=message[:400], scheduled_time=at))
     told = {"pending": len(lost), "silent": len(silent), "restarted": restarted, "given up": len(crashed) - len(again)}

@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempoten
 from prefect.client.schemas.responses import DeploymentResponse
 
 from flows import names
-from tasks import inert
+from tasks import sanitize
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import ConfigError
 from telltale_core.inbox import Arrival, Inbox, allow_list
@@ -123,9 +123,9 @@ def refuse(client: SyncPrefectClient, feed: Feed, place: tuple[str, str], why: s
         "event": names.REFUSED_EVENT,
         "occurred": _now(),
         "resource": {"prefect.resource.id": f"telltale.upload.{sha256_bytes(key.encode())[:16]}"},
-        "payload": {"folder": inert.name(place[0]), "name": inert.name(place[1]), "why": inert.line(why)},
+        "payload": {"folder": sanitize.name(place[0]), "name": sanitize.name(place[1]), "why": sanitize.line(why)},
     }
-    _post(client, event, inert.name(place[0]))
+    _post(client, event, sanitize.name(place[0]))
 
 
 def _post(client: SyncPrefectClient, event: dict[str, Any], what: str) -> None:

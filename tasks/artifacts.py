@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from tasks.inert import block, code, markdown
+from tasks.sanitize import block, code, markdown
 from telltale_core import stages
 from telltale_core.display.sanitize import clean
 from telltale_core.publish.manifest import key_of as manifest_key

@@ -16,7 +16,7 @@ from prefect.runtime import task_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
-from tasks import inert
+from tasks import sanitize
 from telltale_core import stages
 from telltale_core.errors import Transient
 
@@ -50,7 +50,7 @@ def drop_name(record: stages.Record) -> str:
 
 def stem(source: str) -> str:
     """Return the last part of a path or URL, fit for a run's name: what a person calls a drop."""
-    return inert.name(source.rstrip("/").rsplit("/", 1)[-1] or source)
+    return sanitize.name(source.rstrip("/").rsplit("/", 1)[-1] or source)
 
 
 # The work area says what stands. Of failures Prefect keeps something all the same: JSON, a pickle would run code.

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from tasks import inert
+from tasks import sanitize
 from telltale_core.display.sanitize import visible
 from telltale_core.errors import TelltaleError
 from telltale_core.redact import redact
@@ -29,7 +29,7 @@ class Redacting(logging.Formatter):
         """Return the line as the inner formatter makes it, without credentials; what a message holds forges no line."""
         record.message = record.getMessage()
         shown = copy.copy(record)
-        shown.msg, shown.args = inert.line(record.message), ()
+        shown.msg, shown.args = sanitize.line(record.message), ()
         if record.exc_info and not record.exc_text:
             shown.exc_text = visible(self.inner.formatException(record.exc_info))
         return redact(self.inner.format(shown))
