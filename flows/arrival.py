@@ -47,10 +47,10 @@ def arrival(dataset: str, name: str) -> State[Any]:
         for folder in folders:
             if why := inbox.refusal(folder, name):
                 return _refused(client, feed, (folder, name), why)
-        found = [drop for folder in folders if (drop := inbox.arrival(folder, name)) is not None]
-        if not found:
+        drops = [drop for folder in folders if (drop := inbox.arrival(folder, name)) is not None]
+        if not drops:
             raise NotFound(f"{feed.inbox} holds no drop {name} in {' or '.join(folders)}")
-        return max((_start(client, feed, drop) for drop in found), key=lambda state: ORDER.index(str(state.name)))
+        return max((_start(client, feed, drop) for drop in drops), key=lambda state: ORDER.index(str(state.name)))
 
 
 def _start(client: SyncPrefectClient, feed: Feed, drop: Arrival) -> State[Any]:

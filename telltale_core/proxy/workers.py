@@ -63,7 +63,7 @@ def train_in_workers(job: Job, workers: int, progress: ProgressCallback | None) 
 
 def _end_all(processes: list[subprocess.Popen[str]]) -> None:
     """End what is left; where this process was told to stop, each may save its state first."""
-    until = time.monotonic() + (SAVING_S if stopping.told() else 0.0)
+    until = time.monotonic() + (SAVING_S if stopping.requested_by() else 0.0)
     for process in processes:
         process.terminate()
     for process in processes:
@@ -142,7 +142,7 @@ def _handle(line: str, progress: ProgressCallback | None) -> bool:
         return True
     if isinstance(message, dict) and "error" in message:
         error = _revived(message)
-        if isinstance(error, Stopped) and not stopping.told():
+        if isinstance(error, Stopped) and not stopping.requested_by():
             raise Transient(f"a worker alone was told to end: {error}")
         raise error
     return False
