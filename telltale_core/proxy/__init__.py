@@ -37,7 +37,7 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     fitting=("Fitted", "fit"),
-    left_out=("can_look_again", "looking_again"),
+    leave_out=("can_look_again", "looking_again"),
     loop=("Snapshot",),
     models=("register",),
     predict=("load_proxy", "predict_logits"),

@@ -30,7 +30,7 @@ __getattr__ = on_demand(
     decision=("Decisions", "decide"),
     detector=("TelltaleDetector",),
     history=("write_restricted",),
+    leave_out=("Look",),
     record=("Verdict", "judge"),
-    second_look=("Look",),
     statement=("Group",),
 )
