@@ -59,7 +59,7 @@ class _Artifact:
 
     def _show(self, percent: float, description: str) -> None:
         if self.artifact is None:
-            made: Any = create_progress_artifact(percent, key=self.key, description=description)
-            self.artifact = made
+            artifact: Any = create_progress_artifact(percent, key=self.key, description=description)
+            self.artifact = artifact
         else:
             update_progress_artifact(self.artifact, percent, description=description)

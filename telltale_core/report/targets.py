@@ -61,8 +61,8 @@ def targets_shown(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
     ends = [significant(found.low, 4), significant(found.high, 4)]
     where = f"at {ends[0]}" if ends[0] == ends[1] else f"from {ends[0]} to {ends[1]}"
     said = (
-        f"{found.suspected:,} of {len(focus.suspected_rows):,} {focus.word} samples have a target {where}, of the other "
-        f"kept ones{focus.same} {found.kept:,} of {len(focus.kept_rows):,}"
+        f"{found.suspected:,} of {len(focus.suspected_rows):,} {focus.word} samples have a target {where}, of the "
+        f"other kept ones{focus.same} {found.kept:,} of {len(focus.kept_rows):,}"
     )
     said += f" (target {top + 1})" if several else ""
     shown = [m for m in dict.fromkeys((top, *range(len(crowds)))) if m < len(crowds)][:PANELS]

@@ -20,12 +20,12 @@ def saving(save: Callable[[], object], context: Context) -> Iterator[Context]:
     """Yield a context whose progress calls ``save`` once an epoch; a signal waits until what stopped is saved, too."""
     saved: set[int] = set()
 
-    def see(seen: Progress) -> None:
-        if seen.epoch not in saved:
-            saved.add(seen.epoch)
+    def see(progress: Progress) -> None:
+        if progress.epoch not in saved:
+            saved.add(progress.epoch)
             save()
         if context.progress is not None:
-            context.progress(seen)
+            context.progress(progress)
 
     with stopping.in_order():
         try:

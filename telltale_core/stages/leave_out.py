@@ -27,7 +27,7 @@ from telltale_core.storage import WorkArea
 from telltale_core.verdict import Retrain
 
 log = logging.getLogger(__name__)
-FOLDER, ASKED, RECORD = "look", "left_out.json", "look.json"
+FOLDER, REQUEST, RECORD = "look", "left_out.json", "look.json"
 
 
 def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | None:
@@ -38,7 +38,7 @@ def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | Non
     ):
         return None
 
-    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    def answers_without(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64] | None:
         area, key = WorkArea(inputs.work), _ask(inputs, drop, left_out_N)
         if not retrained(inputs.work, key):
             log.info("cluster: leave-out retraining, a proxy learns without %d samples", left_out_N.sum())
@@ -50,12 +50,12 @@ def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | Non
                     return None
             else:
                 context.retrain(inputs.record, key)
-        found: dict[str, Any] = json.loads((area.fetch(FOLDER, key, RECORD) / RECORD).read_bytes())
+        record: dict[str, Any] = json.loads((area.fetch(FOLDER, key, RECORD) / RECORD).read_bytes())
         answer_N = np.full(len(drop), -1, dtype=np.int64)
-        answer_N[left_out_N] = found["answers"]
+        answer_N[left_out_N] = record["answers"]
         return answer_N
 
-    return look
+    return answers_without
 
 
 def retrained(work: str, key: str) -> bool:
@@ -67,15 +67,15 @@ def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | Non
     """Train the proxy that was asked for under ``key``, and return what is known of it, as JSON values."""
     area, drop = WorkArea(inputs.work), inputs.learnt_drop()
     folder = area.fetch(FOLDER, key, RECORD)
-    left_out = json.loads((folder / ASKED).read_bytes())["left_out"]
+    left_out = json.loads((folder / REQUEST).read_bytes())["left_out"]
     left_out_N = np.isin(drop.sample_ids, left_out)
     if left_out_N.sum() != len(left_out) or drop.cohorts is None:
-        raise Corrupt(f"{folder / ASKED} is not about drop {drop.digest[:12]}; run the cluster stage again")
+        raise Corrupt(f"{folder / REQUEST} is not about drop {drop.digest[:12]}; run the cluster stage again")
     answer_N = proxy.leave_out_retraining(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)
-    known = {"format": "telltale.look/1", "drop_digest": drop.digest, "left_out": len(left_out)}
-    write_json(folder / RECORD, {**known, "answers": answer_N[left_out_N].tolist()})
+    record = {"format": "telltale.look/1", "drop_digest": drop.digest, "left_out": len(left_out)}
+    write_json(folder / RECORD, {**record, "answers": answer_N[left_out_N].tolist()})
     area.push(FOLDER, key, RECORD)
-    return known
+    return record
 
 
 def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:
@@ -86,7 +86,7 @@ def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:
     if not retrained(inputs.work, key):
         place = area.path(FOLDER, key)
         place.mkdir(parents=True, exist_ok=True)
-        write_json(place / ASKED, {"format": "telltale.left-out/1", "left_out": left_out})
+        write_json(place / REQUEST, {"format": "telltale.left-out/1", "left_out": left_out})
         area.push(FOLDER, key, RECORD)
     return key
 

@@ -38,12 +38,12 @@ def readings(settings: Settings) -> list[dict[str, Any]]:
     """Return the settings of each reading of a drop, its own first: each of its inputs with each of its labels."""
     config = from_dict(DropConfig, settings, "drop")
     plain = {**to_dict(config), "also_inputs": [], "also_labels": []}
-    found = []
+    plans = []
     for input_, label in itertools.product((None, *config.also_inputs), (None, *config.also_labels)):
         by_input = {} if input_ is None else {"input_column": input_, "input_columns": None}
         by_label = {} if label is None else {**dict.fromkeys(OF_AN_ANSWER), "label_column": label}
-        found.append(to_dict(from_dict(DropConfig, {**plain, **by_input, **by_label}, "drop")))
-    return found
+        plans.append(to_dict(from_dict(DropConfig, {**plain, **by_input, **by_label}, "drop")))
+    return plans
 
 
 def through(stages: Iterable[Stage], upstream: Record | str, settings: Mapping[str, Settings], run: Run) -> Any:
@@ -94,7 +94,7 @@ def _write(verdicts: Sequence[Record], work: str, folder: Path, settings: Settin
     own = open_drop(verdicts[0], work)
     table = pq.read_table(folder_of(verdicts[0], "cluster", work) / "verdict.parquet")
     records = [read_record(verdict, "cluster", work) for verdict in verdicts]
-    names = [_named(open_drop(verdict, work).manifest) for verdict in verdicts]
+    names = [_drop_name(open_drop(verdict, work).manifest) for verdict in verdicts]
     sources = own.samples().select(["sample_id", "source"])
     place = dict(zip(sources["sample_id"].to_pylist(), sources["source"].to_pylist(), strict=True))
     rows = [place[name] for name in table["sample_id"].to_pylist()]
@@ -162,7 +162,7 @@ def _record(records: Sequence[dict[str, Any]], names: Sequence[str], decisions: 
     }
 
 
-def _named(manifest: dict[str, Any]) -> str:
+def _drop_name(manifest: dict[str, Any]) -> str:
     columns = manifest["columns"]
     answer = columns.get("label", columns.get("target"))
     return f"{columns['input']!a} and {answer!a}"

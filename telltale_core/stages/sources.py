@@ -28,8 +28,8 @@ def find(stage: Place, key: str, area: WorkArea) -> dict[str, Any] | None:
     record = f"{stage.name}.json"
     if not area.has(stage.name, key, record):
         return None
-    known: dict[str, Any] = json.loads((area.fetch(stage.name, key, record) / record).read_bytes())
-    return known
+    source: dict[str, Any] = json.loads((area.fetch(stage.name, key, record) / record).read_bytes())
+    return source
 
 
 def keep(stage: Place, key: str, drop: Drop, area: WorkArea) -> None:
@@ -37,6 +37,6 @@ def keep(stage: Place, key: str, drop: Drop, area: WorkArea) -> None:
     area.push(stage.folder, drop.digest, stage.record)
     place, record = area.path(stage.name, key), f"{stage.name}.json"
     place.mkdir(parents=True, exist_ok=True)
-    known = {"format": f"telltale.{stage.name}/1", "source_key": key, "drop_digest": drop.digest}
-    write_json(place / record, {**known, "origin": drop.origin})
+    entry = {"format": f"telltale.{stage.name}/1", "source_key": key, "drop_digest": drop.digest}
+    write_json(place / record, {**entry, "origin": drop.origin})
     area.push(stage.name, key, record)

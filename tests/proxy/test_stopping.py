@@ -94,9 +94,9 @@ def test_a_signal_waits_for_the_block_and_then_reaches_who_handles_it():
     before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
     try:
         with pytest.raises(Stopped, match="SIGTERM: half is done"):
-            half_way(lambda: came == [] and stopping.told() == "SIGTERM")
+            half_way(lambda: came == [] and stopping.requested_by() == "SIGTERM")
         assert came == [signal.SIGTERM]
-        assert stopping.told() == ""  # a notebook that trains again is not told to stop
+        assert stopping.requested_by() == ""  # a notebook that trains again is not told to stop
     finally:
         signal.signal(signal.SIGTERM, before)
 
