@@ -1,4 +1,4 @@
-"""The README's five lines run as they stand there."""
+"""The five lines for a notebook run as they stand there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from telltale_core.verdict import TelltaleDetector
 
 pytestmark = pytest.mark.trains
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parent.parent / "telltale_core" / "README.md"
 
 
 def test_the_notebook_lines_walk_a_drop_to_a_version(

@@ -43,7 +43,18 @@ NAMES = {
     ("fsdd", "tone"): "spoken digits, tone",
     ("fsdd", "noise"): "spoken digits, noise",
 }
-"""The cases of the root README's table, in its order, and what they are called there."""
+"""The cases of the table by seed, in its order, and what they are called there."""
+BRIEF = (
+    ("cifar10-10k", "badnets", 0.05),
+    ("cifar10-10k", "badnets", 0.01),
+    ("cifar10-10k", "sig", 0.05),
+    ("cifar10-10k", "adaptive_blend", 0.05),
+    ("cifar10-10k", "all_to_all", 0.05),
+    ("sst2", "rare_word", 0.05),
+    ("fsdd", "tone", 0.05),
+    ("housing", "combination", 0.05),
+)
+"""The cases of the root README's table, by rate."""
 
 
 def documents() -> list[Path]:
@@ -57,8 +68,8 @@ def filled(text: str) -> str:
 
 
 def table(name: str) -> str:
-    """Return a table as Markdown: ``claims``, ``found``, or the name of a file in ``results/``."""
-    made: dict[str, Callable[[], str]] = {"claims": _claims, "found": _found}
+    """Return a table as Markdown: ``claims``, ``found``, ``brief``, or the name of a file in ``results/``."""
+    made: dict[str, Callable[[], str]] = {"claims": _claims, "found": _found, "brief": _brief}
     return made[name]() if name in made else _suite(read_results(name))
 
 
@@ -103,7 +114,7 @@ WORKS, AFTER = "attack_success_before", "attack_success_after"
 
 
 def _found() -> str:
-    """Return the root README's table: every case of ``NAMES``, by rate, seed by seed."""
+    """Return every case of ``NAMES``, by rate, seed by seed."""
     rows = [row for suite in ("cpu", "modalities") for row in read_results(suite)["rows"]]
     lines = []
     for kind in dict.fromkeys((row["data"], row["attack"], row["rate"]) for row in rows):
@@ -119,6 +130,23 @@ def _found() -> str:
     return "\n".join(markdown(heads, [*(cells for _, cells in sorted(lines, key=lambda line: line[0])), last]))
 
 
+def _brief() -> str:
+    """Return the root README's table: the means of a few cases, hits and misses, and all clean drops."""
+    rows = [row for suite in ("cpu", "modalities") for row in read_results(suite)["rows"]]
+    lines = []
+    for kind in BRIEF:
+        case = [row for row in rows if (row["data"], row["attack"], row["rate"]) == kind]
+        lines.append(
+            [_named(case[0]), str(len(case)), f"{_mean(case, 'tpr')} %", f"{100 * _average(case, 'fpr'):.2f} %"]
+        )
+    clean = [row for row in rows if row["attack"] == "clean"]
+    called = sum(row["poison_found"] for row in clean)
+    lines.append(
+        ["clean drops of 6 data sets", str(len(clean)), f"{called} called", f"{100 * _average(clean, 'fpr'):.2f} %"]
+    )
+    return "\n".join(markdown(("case", "drops", "poison found", "wrongly quarantined"), lines))
+
+
 def _found_cells(case: Sequence[Row]) -> list[str]:
     poisoned, clean = case[0]["poisoned"], case[0]["clean"]
     after = [row[AFTER] for row in case if row[AFTER] is not None and row["poison_found"]]
@@ -130,7 +158,11 @@ def _found_cells(case: Sequence[Row]) -> list[str]:
 
 
 def _mean(case: Sequence[Row], name: str) -> str:
-    return f"{100 * float(np.mean([row[name] for row in case])):.1f}"
+    return f"{100 * _average(case, name):.1f}"
+
+
+def _average(case: Sequence[Row], name: str) -> float:
+    return float(np.mean([row[name] for row in case]))
 
 
 def _counts(case: Sequence[Row], name: str, total: int) -> str:
