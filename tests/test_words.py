@@ -1,0 +1,82 @@
+"""Documents stay readable: short sentences, the field's words, a short front page, links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(page for folder in ("telltale_core", "deployments", "infra") for page in (ROOT / folder).rglob("*.md")),
+]
+READ_FIRST = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "telltale_core/README.md", "telltale_core/METHOD.md")
+]
+MOST_WORDS = 25
+PRIVATE = re.compile(
+    r"second look|unlike in scatter|held at (the loss of )?a guess|\(by scatter\)|\bthe whole walk\b|\broom a stage\b",
+    re.I,
+)
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of a page's prose: no code, tables, headings or pictures; a colon ends one, too."""
+    blocks, block = [], ""
+    for line in re.sub(r"```.*?```", "", text, flags=re.DOTALL).splitlines():
+        stripped = line.strip()
+        begins = re.match(r"([-*]|\d+\.)\s+", stripped)
+        if not stripped or begins or stripped.startswith(("#", "|", "![", "<")):
+            blocks.append(block)
+            block = ""
+        if stripped and not stripped.startswith(("#", "|", "![", "<")):
+            block += " " + (stripped[begins.end() :] if begins else stripped)
+    for prose in [*blocks, block]:
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r"`[^`]*`", "code", prose)).replace("*", "")
+        yield from (part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z(])|(?<=[:;])\s", plain) if part.strip())
+
+
+@pytest.mark.parametrize("page", READ_FIRST, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_sentence_is_understood_at_the_first_reading(page: Path) -> None:
+    long = [one for one in sentences(page.read_text(encoding="utf-8")) if len(one.split()) > MOST_WORDS]
+    assert not long
+
+
+def test_long_sentences_are_seen() -> None:
+    words = " ".join(["word"] * 26)
+    assert (
+        list(sentences(f"# Title\nShort one. {words.capitalize()}.\n\n```\n{words}\n```\n| {words} |\n"))[1].count(" ")
+        == 25
+    )
+
+
+def test_the_front_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 80
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_speaks_the_words_of_the_field(page: Path) -> None:
+    assert not PRIVATE.findall(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        if anchor and file.suffix == ".md":
+            assert anchor in {
+                slug(line) for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")
+            }, target
+
+
+def slug(heading: str) -> str:
+    """Return the anchor of a Markdown heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lstrip("#").strip().lower()).replace(" ", "-")
