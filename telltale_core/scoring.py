@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from sklearn.metrics import roc_auc_score
+
+from telltale_core.verdict import Group, Verdict
 
 
 def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
@@ -19,12 +19,12 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
     ``tpr`` of the poison and ``fpr`` of the clean samples were quarantined, ``precision`` of the quarantined are
     poison, ``auroc`` of the suspicion. None where there is no poison, nothing clean, or nothing quarantined.
     """
-    table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision", "suspicion"])
-    ids, decision = np.asarray(table["sample_id"].to_pylist()), np.asarray(table["decision"].to_pylist())
+    verdict = Verdict.open(verdict_dir)
+    record, decision = verdict.record, verdict.decision_N
+    ids = np.asarray(verdict.sample_ids)
     truth = np.isin(ids, sorted(poisoned))
     held = decision == "quarantine"
     both = truth.any() and not truth.all()
-    record = json.loads((verdict_dir / "verdict.json").read_bytes())
     return {
         "poisoned": int(truth.sum()),
         "found": int((held & truth).sum()),
@@ -34,20 +34,20 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
         "tpr": round(float(held[truth].mean()), 4) if truth.any() else None,
         "fpr": round(float(held[~truth].mean()), 5) if not truth.all() else None,
         "precision": round(float(truth[held].mean()), 4) if held.any() else None,
-        "auroc": round(float(roc_auc_score(truth, table["suspicion"].to_numpy())), 4) if both else None,
-        "poison_found": bool(record["poison_found"]),
-        "p_value": float(record["p_value"]),
-        "second_look": _second_look(record["groups"]),
-        "statement": record["statement"],
+        "auroc": round(float(roc_auc_score(truth, verdict.suspicion_N)), 4) if both else None,
+        "poison_found": record.poison_found,
+        "p_value": record.p_value,
+        "second_look": _second_look(record.groups),
+        "statement": record.statement,
     }
 
 
-def _second_look(groups: Sequence[Mapping[str, Any]]) -> str:
+def _second_look(groups: Sequence[Group]) -> str:
     """Return what came of the second look: what was called or held for it, else whether one was taken."""
     for outcome in ("confirmed", "refuted"):
-        if any(group.get(outcome) for group in groups):
+        if any(getattr(group, outcome) for group in groups):
             return outcome
-    asked = [group for group in groups if group.get("own") is not None]
+    asked = [group for group in groups if group.own is not None]
     if not asked:
         return "none"
-    return "nothing changed" if any(group["called"] for group in groups) else "not confirmed"
+    return "nothing changed" if any(group.called for group in groups) else "not confirmed"

@@ -95,7 +95,7 @@ def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
 def columns(run: Run, member: int, *, windowed: bool) -> Rows:
     """Return the loss-log columns of one proxy, all of them or those inside the spectrum's window (at least four)."""
     own = np.flatnonzero(run.member_T == member)
-    windows = run.spectrum.get("windows") or []
+    windows = run.spectrum.windows if run.spectrum else ()
     if windowed and member < len(windows):
         start, stop = windows[member]
         inside = own[(own >= start) & (own < stop)]

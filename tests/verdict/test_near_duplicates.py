@@ -19,9 +19,9 @@ from telltale_core.spectrum import Spectra, SpectrumConfig, compute_spectrum, tr
 from telltale_core.verdict import TelltaleDetector, VerdictConfig, judge
 from telltale_core.verdict.covariance_shift import Scatter
 from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.judgement import conclude_on
 from telltale_core.verdict.leave_out import Looked, Side, second_look
 from telltale_core.verdict.near_duplicates import Copies, find_copies
-from telltale_core.verdict.record import conclude_on
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats
 from telltale_core.verdict.wrong_labels import doubtful_labels

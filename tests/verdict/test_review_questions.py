@@ -17,7 +17,8 @@ from telltale_core.errors import NeedsReview
 from telltale_core.losslog import LossLog
 from telltale_core.publish import log, publish
 from telltale_core.verdict import Decisions, Group, TelltaleDetector, VerdictConfig
-from telltale_core.verdict.record import Verdict, write_verdict
+from telltale_core.verdict.judgement import write_verdict
+from telltale_core.verdict.record import Verdict
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.untested import decide_untested
 from tests.support import approving
