@@ -1,4 +1,4 @@
-"""The command that registers everything. The command line of the flows loads it by name, where this room is there."""
+"""The command that registers everything. The flows' command line loads it by name where this package is installed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def deploy(
     from deployments.register import register
     from flows.start_run import Feed
 
-    chosen = standing_settings(config, settings) if config is not None or settings else None
+    form_defaults = standing_settings(config, settings) if config is not None or settings else None
     with own_server("telltale deploy"):
         plan = Plan(
             feed=Feed(inbox=inbox, clean=clean, quiet_s=quiet_s, datasets=_folders(config, settings, any_dataset)),
@@ -70,12 +70,12 @@ def deploy(
             gpus=gpus,
             cpu_runs=cpu_runs,
             image=image,
-            config=chosen,
+            config=form_defaults,
         )
-        done = register(plan)
+        registered = register(plan)
     after = ["start workers: telltale worker --pool cpu --limit 4; one for each GPU: telltale worker --pool gpu"]
     after += ["start the bridge: telltale bridge --queue URL; see what is missing: telltale doctor"]
-    return Outcome(data={"registered": done}, heads=("what", "name"), rows=done, after=after)
+    return Outcome(data={"registered": registered}, heads=("what", "name"), rows=registered, after=after)
 
 
 def _folders(config: Path | None, settings: list[str], any_dataset: bool) -> dict[str, Any] | None:
@@ -83,11 +83,11 @@ def _folders(config: Path | None, settings: list[str], any_dataset: bool) -> dic
     from deployments.register import standing_folders
     from telltale_core.inbox.allowed import EXAMPLE
 
-    given = inbox_folders(config, settings)
-    if given and any_dataset:
+    folders = inbox_folders(config, settings)
+    if folders and any_dataset:
         raise ConfigError("--any-dataset is for an inbox without a table: leave it out, or the lists inbox of the file")
-    if given or any_dataset:
-        return given or None
+    if folders or any_dataset:
+        return folders or None
     if config is not None:
         raise ConfigError(
             f"{config} does not say which folders of the inbox feed which dataset: add them, as in {EXAMPLE}, or give "

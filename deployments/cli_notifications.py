@@ -37,6 +37,6 @@ def notifications(*, block: Block = "", review_days: ReviewDays = REVIEW_DAYS) -
         raise ConfigError(f"--review-days must be at least {SHORTEST_S:.0f} seconds, got {review_days} days")
     url = os.environ.get("TELLTALE_NOTIFY_URL", "")
     with own_server("telltale notifications"):
-        done = [("automation", name) for name in register(url, block, timedelta(days=review_days))]
+        registered = [("automation", name) for name in register(url, block, timedelta(days=review_days))]
     nobody = [] if url or block else ["nobody is told: set TELLTALE_NOTIFY_URL, or give --block"]
-    return Outcome(data={"registered": done}, heads=("what", "name"), rows=done, after=nobody)
+    return Outcome(data={"registered": registered}, heads=("what", "name"), rows=registered, after=nobody)

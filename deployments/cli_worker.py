@@ -38,6 +38,8 @@ def worker(
         from deployments.worker import DrainingWorker, check_pool, serve
 
         check_pool(pool)
-    made = DrainingWorker(pool, name=name or None, limit=limit)
-    anyio.run(lambda: serve(made, finish_s, with_healthcheck=with_healthcheck))
-    return Outcome(data={"worker": made.name, "stopped": True}, lines=[f"worker {made.name} stopped"])
+    draining_worker = DrainingWorker(pool, name=name or None, limit=limit)
+    anyio.run(lambda: serve(draining_worker, finish_s, with_healthcheck=with_healthcheck))
+    return Outcome(
+        data={"worker": draining_worker.name, "stopped": True}, lines=[f"worker {draining_worker.name} stopped"]
+    )

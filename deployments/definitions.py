@@ -75,7 +75,7 @@ def definitions(plan: Plan, config: Mapping[str, Any]) -> list[RunnerDeployment]
 def _defined(flow: Flow[Any, Any], plan: Plan, description: str, **options: Any) -> RunnerDeployment:
     """Return a deployment that is called as its flow; the flow is taken from the installed package of the worker."""
     options = {"work_pool_name": names.CPU_POOL, "work_queue_name": names.DEFAULT_QUEUE} | options
-    made: RunnerDeployment = RunnerDeployment.from_flow(
+    deployment: RunnerDeployment = RunnerDeployment.from_flow(
         flow,
         flow.name,
         description=description,
@@ -85,8 +85,8 @@ def _defined(flow: Flow[Any, Any], plan: Plan, description: str, **options: Any)
         entrypoint_type=EntrypointType.MODULE_PATH,
         **options,
     )
-    made.entrypoint = f"telltale_cleanse.{flow.fn.__name__}"
-    return made
+    deployment.entrypoint = f"telltale_cleanse.{flow.fn.__name__}"
+    return deployment
 
 
 def _environment(plan: Plan) -> dict[str, str]:

@@ -36,16 +36,16 @@ _BODY = f"```\n{{{{ flow_run.state.message | default('', true) | {_QUOTED} }}}}\
 
 def automations(block: UUID | None, review: timedelta) -> list[Automation]:
     """Return the automations; without a notification block only the one that ends a review after ``review``."""
-    made = [_expired(review)]
+    rules = [_expired(review)]
     if block is not None:
         failed = {f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut")}
-        made.append(_told(FAILED, failed, FLOWS, block))
+        rules.append(_notification(FAILED, failed, FLOWS, block))
         waiting = {f"prefect.flow-run.{state}" for state in ("Suspended", "NeedsReview")}
-        made.append(_told(WAITING, waiting, ("cleanse",), block))
-    return made
+        rules.append(_notification(WAITING, waiting, ("cleanse",), block))
+    return rules
 
 
-def _told(name: str, states: set[str], flows: Sequence[str], block: UUID) -> Automation:
+def _notification(name: str, states: set[str], flows: Sequence[str], block: UUID) -> Automation:
     return Automation(
         name=name,
         trigger=EventTrigger(

@@ -26,50 +26,50 @@ def base(kind: Kind) -> Template:
     """Return the template that the installed Prefect ships for a type of worker."""
     place = resources.files("prefect.server.api") / "collections_data/views/aggregate-worker-metadata.json"
     shipped = json.loads(place.read_text(encoding="utf-8"))
-    found: Template = copy.deepcopy(shipped[PACKAGES[kind]][kind]["default_base_job_configuration"])
-    return found
+    base_template: Template = copy.deepcopy(shipped[PACKAGES[kind]][kind]["default_base_job_configuration"])
+    return base_template
 
 
 def template(kind: Kind, *, gpu: bool, image: str = "") -> Template:
     """Return the job template of the pool ``cpu`` or ``gpu``; raises :class:`ConfigError` for an unknown type."""
     if kind not in KINDS:
         raise ConfigError(f"the type of a pool must be one of {', '.join(KINDS)}, got {kind!r}")
-    made = base(kind)
-    if image and "image" in made["variables"]["properties"]:
-        made["variables"]["properties"]["image"]["default"] = image
+    job_template = base(kind)
+    if image and "image" in job_template["variables"]["properties"]:
+        job_template["variables"]["properties"]["image"]["default"] = image
     # A run outlives its worker: with a broken pipe it would crash at its next line.
-    made["variables"]["properties"]["stream_output"]["default"] = kind != "process"
+    job_template["variables"]["properties"]["stream_output"]["default"] = kind != "process"
     change: Callable[[Template, bool], None] = _CHANGES[kind]
-    change(made, gpu)
-    return made
+    change(job_template, gpu)
+    return job_template
 
 
-def _variable(made: Template, name: str, title: str, kind: str, default: Any) -> str:
+def _variable(job_template: Template, name: str, title: str, kind: str, default: Any) -> str:
     """Add a variable that people can set on the pool; return how the job configuration names it."""
-    made["variables"]["properties"][name] = {"title": title, "type": kind, "default": default}
+    job_template["variables"]["properties"][name] = {"title": title, "type": kind, "default": default}
     return "{{ " + name + " }}"
 
 
-def _process(made: Template, gpu: bool) -> None:
+def _process(job_template: Template, gpu: bool) -> None:
     """A process takes what its host has: one worker a GPU, each with its own CUDA_VISIBLE_DEVICES."""
 
 
-def _docker(made: Template, gpu: bool) -> None:
+def _docker(job_template: Template, gpu: bool) -> None:
     create: dict[str, Any] = {
-        "shm_size": _variable(made, "shm_size", "Shared memory for data loading", "string", "2g"),
+        "shm_size": _variable(job_template, "shm_size", "Shared memory for data loading", "string", "2g"),
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
     }
     if gpu:
-        count = _variable(made, "gpu_count", "GPUs of a run", "integer", 1)
+        count = _variable(job_template, "gpu_count", "GPUs of a run", "integer", 1)
         create["device_requests"] = [{"driver": "nvidia", "count": count, "capabilities": [["gpu"]]}]
-    made["job_configuration"]["container_create_kwargs"] = create
+    job_template["job_configuration"]["container_create_kwargs"] = create
 
 
-def _kubernetes(made: Template, gpu: bool) -> None:
-    spec = made["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+def _kubernetes(job_template: Template, gpu: bool) -> None:
+    spec = job_template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
     box = spec["containers"][0]
-    fields = made["variables"]["properties"]
+    fields = job_template["variables"]["properties"]
     fields["finished_job_ttl"]["default"] = 3600
     fields["cpu_request"]["default"], fields["memory_request"]["default"] = "1", "4Gi"
     fields["memory_limit"]["default"] = "16Gi"
@@ -95,25 +95,27 @@ def _kubernetes(made: Template, gpu: bool) -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     spec["automountServiceAccountToken"] = False
-    secret = _variable(made, "env_secret", "Secret with credentials of store and server", "string", "telltale-worker")
+    secret = _variable(
+        job_template, "env_secret", "Secret with credentials of store and server", "string", "telltale-worker"
+    )
     box["envFrom"] = [{"secretRef": {"name": secret}}]
     if gpu:
         fields["pod_watch_timeout_seconds"]["default"] = SCALE_UP_S
-        count = _variable(made, "gpu_count", "GPUs of a run", "integer", 1)
+        count = _variable(job_template, "gpu_count", "GPUs of a run", "integer", 1)
         box["resources"]["limits"]["nvidia.com/gpu"] = count
         selector = {"nvidia.com/gpu.present": "true"}
-        spec["nodeSelector"] = _variable(made, "node_selector", "Labels of the GPU nodes", "object", selector)
+        spec["nodeSelector"] = _variable(job_template, "node_selector", "Labels of the GPU nodes", "object", selector)
         spec["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 
 
-def _ecs(made: Template, gpu: bool) -> None:
+def _ecs(job_template: Template, gpu: bool) -> None:
     if not gpu:
         return
-    fields = made["variables"]["properties"]
+    fields = job_template["variables"]["properties"]
     fields["launch_type"]["default"] = "EC2"  # Fargate has no GPUs
     fields["task_start_timeout_seconds"]["default"] = SCALE_UP_S
-    count = _variable(made, "gpu_count", "GPUs of a run", "string", "1")
-    box = made["job_configuration"]["task_definition"]["containerDefinitions"][0]
+    count = _variable(job_template, "gpu_count", "GPUs of a run", "string", "1")
+    box = job_template["job_configuration"]["task_definition"]["containerDefinitions"][0]
     box["resourceRequirements"] = [{"type": "GPU", "value": count}]
 
 

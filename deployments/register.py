@@ -27,55 +27,55 @@ QUEUES = {names.CPU_POOL: {names.WATCH_QUEUE: 1, names.DEFAULT_QUEUE: 2}, names.
 def register(plan: Plan) -> list[tuple[str, str]]:
     """Return what stands now, as pairs of kind and name."""
     with get_client(sync_client=True) as client:
-        done = [("work pool", _pool(client, names.CPU_POOL, plan.cpu_type, plan, plan.cpu_runs))]
-        done.append(("work pool", _pool(client, names.GPU_POOL, plan.gpu_type, plan, plan.gpus)))
-        done.append(("result storage", _results(plan.results)))
+        registered = [("work pool", _pool(client, names.CPU_POOL, plan.cpu_type, plan, plan.cpu_runs))]
+        registered.append(("work pool", _pool(client, names.GPU_POOL, plan.gpu_type, plan, plan.gpus)))
+        registered.append(("result storage", _results(plan.results)))
         config = _standing_config(client) if plan.config is None else dict(plan.config)
         automations.remove(client, names.TRIGGERS)  # made anew with their deployments; earlier releases made them apart
         for one in definitions(plan, config):
             # said, or the repository in which the operator happens to stand would be taken for ours
             one.apply(version_info=VersionInfo(type="prefect:simple", version=str(one.version)))
-            done.append(("deployment", one.full_name))
+            registered.append(("deployment", one.full_name))
         for pool, queues in QUEUES.items():
-            done += [("queue", _queue(client, pool, queue, rank)) for queue, rank in queues.items()]
+            registered += [("queue", _queue(client, pool, queue, rank)) for queue, rank in queues.items()]
         automations.put(client, automations.lost_runs())
-        done += [("automation", name) for name in names.AUTOMATIONS]
-    return done
+        registered += [("automation", name) for name in names.AUTOMATIONS]
+    return registered
 
 
 def _pool(client: SyncPrefectClient, name: str, kind: Kind, plan: Plan, limit: int | None) -> str:
-    made = template(kind, gpu=name == names.GPU_POOL, image=plan.image)
+    pool_template = template(kind, gpu=name == names.GPU_POOL, image=plan.image)
     try:
-        found = client.read_work_pool(name)
+        pool = client.read_work_pool(name)
     except ObjectNotFound:
-        found = client.create_work_pool(
-            WorkPoolCreate(name=name, type=kind, base_job_template=made, concurrency_limit=limit)
+        pool = client.create_work_pool(
+            WorkPoolCreate(name=name, type=kind, base_job_template=pool_template, concurrency_limit=limit)
         )
     else:
-        if found.type != kind:
+        if pool.type != kind:
             raise ConfigError(
-                f"the work pool {name} is of type {found.type}, not {kind}: a pool's type cannot be changed; "
+                f"the work pool {name} is of type {pool.type}, not {kind}: a pool's type cannot be changed; "
                 f"finish its runs, delete it (prefect work-pool delete {name}) and deploy again"
             )
-        keep(made, found.base_job_template, named=("image",) if plan.image else ())
+        keep(pool_template, pool.base_job_template, named=("image",) if plan.image else ())
         # None, once said, would take away the limit that stands
         limits: dict[str, Any] = {} if limit is None else {"concurrency_limit": limit}
-        client.update_work_pool(name, WorkPoolUpdate(base_job_template=made, **limits))
-    holds = found.concurrency_limit if limit is None else limit
+        client.update_work_pool(name, WorkPoolUpdate(base_job_template=pool_template, **limits))
+    holds = pool.concurrency_limit if limit is None else limit
     return f"{name} ({kind}, {'no limit' if holds is None else f'{holds} at a time'})"
 
 
-def keep(made: Template, standing: Template, named: Collection[str]) -> None:
+def keep(new: Template, standing: Template, named: Collection[str]) -> None:
     """Keep what an operator set on a standing pool, such as its network or service account, but for ``named``."""
     before = standing.get("variables", {}).get("properties", {})
-    for variable, field in made["variables"]["properties"].items():
+    for variable, field in new["variables"]["properties"].items():
         if variable not in named and "default" in before.get(variable, {}):
             field["default"] = before[variable]["default"]
 
 
 def _queue(client: SyncPrefectClient, pool: str, queue: str, rank: int) -> str:
-    found = client.read_work_queue_by_name(queue, work_pool_name=pool)
-    client.update_work_queue(found.id, priority=rank)
+    work_queue = client.read_work_queue_by_name(queue, work_pool_name=pool)
+    client.update_work_queue(work_queue.id, priority=rank)
     return f"{pool}/{queue}"
 
 
@@ -108,9 +108,9 @@ def standing_folders() -> dict[str, Any] | None:
     """Return which folders feed which dataset as it stands, None where any does; :class:`ConfigError` if never said."""
     with get_client(sync_client=True) as client:
         try:
-            given = client.read_deployment_by_name(names.SWEEP).parameters
+            parameters = client.read_deployment_by_name(names.SWEEP).parameters
         except ObjectNotFound:
-            given = {}
-    folders = given.get("datasets", {})
+            parameters = {}
+    folders = parameters.get("datasets", {})
     allow_list(folders)
     return None if folders is None else dict(folders)

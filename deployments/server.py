@@ -22,14 +22,14 @@ def own_server(command: str) -> Iterator[None]:
     try:
         yield
     except httpx.HTTPStatusError as error:
-        answer, asked = error.response.status_code, f"{error.request.method} {error.request.url.path}"
+        answer, request = error.response.status_code, f"{error.request.method} {error.request.url.path}"
         if answer in (401, 403):
             raise ConfigError(
                 f"the Prefect server answered {answer}: is PREFECT_API_AUTH_STRING the server's?"
             ) from error
-        raise StorageError(f"the Prefect server answered {answer} to {asked}; its log says why") from error
+        raise StorageError(f"the Prefect server answered {answer} to {request}; its log says why") from error
     except DeploymentApplyError as error:
         raise StorageError(f"the Prefect server refused a deployment: {error}") from error
     except httpx.HTTPError as error:
-        told = f"the Prefect server did not answer ({type(error).__name__}): start it, or mend PREFECT_API_URL"
-        raise Transient(told) from error
+        message = f"the Prefect server did not answer ({type(error).__name__}): start it, or mend PREFECT_API_URL"
+        raise Transient(message) from error

@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows.start_run import Feed, read_feed, refuse, start
-from tasks import inert, redaction
+from tasks import redaction, sanitize
 from telltale_core.errors import NotFound
 from telltale_core.inbox import Arrival
 
@@ -21,7 +21,7 @@ ORDER = ["Known", "Started", "Waits", "Refused"]  # of several drops of one name
 
 def run_name() -> str:
     """Return what the UI calls a run, such as ``arrival signs monday``."""
-    return f"arrival {inert.name(flow_run.parameters['dataset'])} {inert.name(flow_run.parameters['name'])}"
+    return f"arrival {sanitize.name(flow_run.parameters['dataset'])} {sanitize.name(flow_run.parameters['name'])}"
 
 
 @flow(name="arrival", flow_run_name=run_name, retries=3, retry_delay_seconds=20)
@@ -42,26 +42,26 @@ def arrival(dataset: str, name: str) -> State[Any]:
         folders = inbox.allowed.fed_by(dataset)
         if not folders:
             return _refused(
-                client, feed, (dataset, name), f"no folder of the inbox feeds {inert.name(dataset)}: {CURE}"
+                client, feed, (dataset, name), f"no folder of the inbox feeds {sanitize.name(dataset)}: {CURE}"
             )
         for folder in folders:
             if why := inbox.refusal(folder, name):
                 return _refused(client, feed, (folder, name), why)
-        found = [drop for folder in folders if (drop := inbox.arrival(folder, name)) is not None]
-        if not found:
+        drops = [drop for folder in folders if (drop := inbox.arrival(folder, name)) is not None]
+        if not drops:
             raise NotFound(f"{feed.inbox} holds no drop {name} in {' or '.join(folders)}")
-        return max((_start(client, feed, drop) for drop in found), key=lambda state: ORDER.index(str(state.name)))
+        return max((_start(client, feed, drop) for drop in drops), key=lambda state: ORDER.index(str(state.name)))
 
 
 def _start(client: SyncPrefectClient, feed: Feed, drop: Arrival) -> State[Any]:
     if drop.refused:
         return _refused(client, feed, drop.place, drop.refused)
     if not drop.complete:
-        return Completed(name="Waits", message=inert.line(drop.why))
+        return Completed(name="Waits", message=sanitize.line(drop.why))
     return Completed(name="Started" if start(client, feed, drop, "event") else "Known", message=drop.url)
 
 
 def _refused(client: SyncPrefectClient, feed: Feed, place: tuple[str, str], why: str) -> State[Any]:
     """Say once that it is not taken: no failure, for it would be refused the next time, too."""
     refuse(client, feed, place, why)
-    return Completed(name="Refused", message=inert.line(why))
+    return Completed(name="Refused", message=sanitize.line(why))

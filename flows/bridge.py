@@ -30,8 +30,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 class Bridge:
     """Handles notifications one after another; ``counts`` says what came of them.
 
-    ``in_a_row``: by door (``queue``, ``webhook``), how often in succession nothing could be got from it or done about
-    what came. They are apart: that one door gets through says nothing of the other.
+    ``in_a_row``: by source (``queue``, ``webhook``), how often in succession nothing could be got from it or done about
+    what came. They are apart: that one source works says nothing of the other.
     """
 
     def __init__(self, client: Callable[[], SyncPrefectClient] = lambda: get_client(sync_client=True)) -> None:
@@ -99,10 +99,10 @@ class Bridge:
                 pause_s = 0.0
                 self.came("queue")
 
-    def came(self, door: str, error: Exception | None = None) -> str:
-        """Count what came of a look at a door, from any thread; return how a log tells the error."""
+    def came(self, source: str, error: Exception | None = None) -> str:
+        """Count what came from a source, from any thread; return how a log tells the error."""
         with self._counting:
-            self.in_a_row[door] = self.in_a_row[door] + 1 if error else 0
+            self.in_a_row[source] = self.in_a_row[source] + 1 if error else 0
             if error:
                 self.counts["failed"] += 1
         return str(error) if isinstance(error, TelltaleError) else type(error).__name__
@@ -117,9 +117,9 @@ class Bridge:
 
     def _failed(self, pause_s: float, error: Exception) -> float:
         """Return the next pause, with jitter."""
-        told = self.came("queue", error)
+        reason = self.came("queue", error)
         longest = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * pause_s))
-        log.warning("tried again in at most %.0f s: %s", longest, told)
+        log.warning("tried again in at most %.0f s: %s", longest, reason)
         return random.uniform(longest / 2, longest)  # noqa: S311 - jitter
 
 

@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows import parameters
-from tasks import artifacts, history, inert, policy, redaction, review
+from tasks import artifacts, history, policy, redaction, review, sanitize
 from tasks.pipeline import Runner
 from tasks.train_elsewhere import deployed
 from telltale_core import stages
@@ -74,24 +74,26 @@ def cleanse(
     artifacts.show_verdict(verdict, work)
     page = run(stages.report, verdict, settings["report"])
     publish = partial(run, stages.publish, page, settings["publish"])
-    known = review.signed(reviewer, reason) if approve and reviewer else None
+    decision = review.signed(reviewer, reason) if approve and reviewer else None
     refused = review.rejection()
-    told = publish(approve=approve, review=known, dry_run=dry_run or refused is not None)
-    while told["state"] == "needs-review" and not dry_run and refused is None:
-        review.note(told["approval"])
+    outcome = publish(approve=approve, review=decision, dry_run=dry_run or refused is not None)
+    while outcome["state"] == "needs-review" and not dry_run and refused is None:
+        review.note(outcome["approval"])
         if not review.may_ask():
             break
-        known = review.ask(artifacts.question(told, page, work), told["approval"], before=approve)
-        told = publish(approve=told["approval"], review=known)
+        decision = review.ask(artifacts.question(outcome, page, work), outcome["approval"], before=approve)
+        outcome = publish(approve=outcome["approval"], review=decision)
     if refused is not None:
-        told = review.rejected(told, refused)
-    artifacts.show_outcome(told, page, work)
-    if told["state"] == "published":
-        history.show_history(told["dataset"])
-    message = told["statement"]
-    if told["state"] == "needs-review":
-        message += f" Open: {', '.join(question['code'] for question in told['questions'])}."
-    return Completed(name=STATES[told["state"]], message=inert.line(message), data={**told, "keys": page["keys"]})
+        outcome = review.rejected(outcome, refused)
+    artifacts.show_outcome(outcome, page, work)
+    if outcome["state"] == "published":
+        history.show_history(outcome["dataset"])
+    message = outcome["statement"]
+    if outcome["state"] == "needs-review":
+        message += f" Open: {', '.join(question['code'] for question in outcome['questions'])}."
+    return Completed(
+        name=STATES[outcome["state"]], message=sanitize.line(message), data={**outcome, "keys": page["keys"]}
+    )
 
 
 def judged(source: str, destination: str, work: str, settings: dict[str, Any], run: Runner) -> stages.Record:

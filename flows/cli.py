@@ -9,7 +9,7 @@ import typer
 
 from flows import cli_events, cli_review, cli_run, cli_stages, cli_versions, extensions
 from flows.console import EXIT_CODES, Outcome, command
-from flows.interrupts import leave_as_told
+from flows.interrupts import exit_by_signal
 
 HELP = """Cleanses training data of backdoor poison: finds samples by how their losses move together, quarantines
 them, and publishes the rest as an immutable version.
@@ -51,7 +51,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "doctor": cli_run.doctor,
 }
 SERVING = ("bridge", "worker")
-COMMANDS |= {name: found for name, found in extensions.commands().items() if name not in COMMANDS}
+COMMANDS |= {name: extension for name, extension in extensions.commands().items() if name not in COMMANDS}
 for _name, _function in COMMANDS.items():
     app.command(_name, epilog=EXIT_CODES)(command(_function, serves=_name in SERVING))
 
@@ -71,7 +71,7 @@ def _version(
 
 def main() -> None:
     """Run the command line; the process ends with a stated exit code."""
-    atexit.register(leave_as_told)  # early: the first to be registered is the last to be called
+    atexit.register(exit_by_signal)  # early: the first to be registered is the last to be called
     app()
 
 

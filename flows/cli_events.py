@@ -35,7 +35,7 @@ def bridge(*, queue: QueueUrl = "", webhook: Webhook = "", wait_s: Wait = 20) ->
               TELLTALE_WEBHOOK_TOKEN=... telltale bridge --webhook 127.0.0.1:8090
     """
     from flows.bridge import Bridge
-    from flows.webhook import webhook as door
+    from flows.webhook import webhook as webhook_server
     from telltale_core.storage.queue import open_queue
 
     if not queue and not webhook:
@@ -45,9 +45,9 @@ def bridge(*, queue: QueueUrl = "", webhook: Webhook = "", wait_s: Wait = 20) ->
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    made = Bridge()
+    event_bridge = Bridge()
     source = open_queue(queue) if queue else None
-    server = door(made, webhook, os.environ.get("TELLTALE_WEBHOOK_TOKEN", "")) if webhook else None
+    server = webhook_server(event_bridge, webhook, os.environ.get("TELLTALE_WEBHOOK_TOKEN", "")) if webhook else None
     if server is not None:
         server.start()
         log.info("webhook: listens on port %d of %s", server.port, webhook.rpartition(":")[0])
@@ -55,10 +55,10 @@ def bridge(*, queue: QueueUrl = "", webhook: Webhook = "", wait_s: Wait = 20) ->
         stop.wait()
     else:
         log.info("queue: waits for notifications")
-        made.serve(source, stop, wait_s)
+        event_bridge.serve(source, stop, wait_s)
     if server is not None:
         server.stop()
-    counts = dict(made.counts)
+    counts = dict(event_bridge.counts)
     return Outcome(
         data=counts, lines=[f"stopped; {', '.join(f'{n} {what}' for what, n in counts.items()) or 'nothing came'}"]
     )

@@ -30,11 +30,11 @@ def reviews() -> Outcome:
     from flows.review import waiting
 
     quieten()
-    found = waiting()
-    lines = [] if found else ["no run waits for a person"]
-    heads = ("run", "name", "state", "since") if found else ()
-    rows = [(run.id, run.name, run.state, run.since) for run in found]
-    return Outcome(data=[dataclasses.asdict(run) for run in found], lines=lines, heads=heads, rows=rows)
+    runs = waiting()
+    lines = [] if runs else ["no run waits for a person"]
+    heads = ("run", "name", "state", "since") if runs else ()
+    rows = [(run.id, run.name, run.state, run.since) for run in runs]
+    return Outcome(data=[dataclasses.asdict(run) for run in runs], lines=lines, heads=heads, rows=rows)
 
 
 def approve(run: Run, *, reason: Reason, by: By = None) -> Outcome:
@@ -58,16 +58,16 @@ def reject(run: Run, *, reason: Reason, by: By = None) -> Outcome:
 
 def _decide(run: str, by: str | None, reason: str, *, approve: bool) -> Outcome:
     from flows.cli_run import run_flow
-    from flows.cli_stages import asked
+    from flows.cli_stages import question_lines
     from flows.review import decide
     from telltale_core.errors import Conflict
     from telltale_core.publish.gate import CHANGED
 
     quieten()
-    made: list[str] = []
+    published: list[str] = []
 
     def in_place(parameters: dict[str, Any]) -> None:
-        told, _ = run_flow(
+        outcome, _ = run_flow(
             parameters["source"],
             parameters["destination"],
             parameters.get("work", "runs"),
@@ -76,9 +76,11 @@ def _decide(run: str, by: str | None, reason: str, *, approve: bool) -> Outcome:
             reviewer=parameters["reviewer"],
             reason=parameters["reason"],
         )
-        if told["state"] != "published":
-            raise Conflict(f"{CHANGED}: {'; '.join(asked(told['questions']))}; run it again, and look again")
-        made.append(f"this run is version {told['version']} of {told['dataset']}")
+        if outcome["state"] != "published":
+            raise Conflict(
+                f"{CHANGED}: {'; '.join(question_lines(outcome['questions']))}; run it again, and look again"
+            )
+        published.append(f"this run is version {outcome['version']} of {outcome['dataset']}")
 
-    told = decide(run, approve=approve, by=by or getpass.getuser(), reason=reason, in_place=in_place)
-    return Outcome(data=told, lines=[SAY[told["state"]].format(run=told["run"]), *made])
+    outcome = decide(run, approve=approve, by=by or getpass.getuser(), reason=reason, in_place=in_place)
+    return Outcome(data=outcome, lines=[SAY[outcome["state"]].format(run=outcome["run"]), *published])

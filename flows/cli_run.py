@@ -64,28 +64,33 @@ def demo(
     began = time.monotonic()
     if "://" in work:
         raise ConfigError("the demo writes its drop beside the work area: --work must be a local folder")
-    made = showing.poison(data, Path(work) / "demo", rate=rate, target=target, seed=seed, samples=samples)
+    demo_set = showing.poison(data, Path(work) / "demo", rate=rate, target=target, seed=seed, samples=samples)
     log.info(
-        "%d of %d samples got a small patch and the label %r: %s", made.poisoned, made.samples, made.target, made.drop
+        "%d of %d samples got a small patch and the label %r: %s",
+        demo_set.poisoned,
+        demo_set.samples,
+        demo_set.target,
+        demo_set.drop,
     )
-    chosen = to_dict(read_settings(config, settings, base=made.settings))
-    destination = out or str(made.drop.parent / "cleansed")
-    told, report = run_flow(str(made.drop), destination, work, chosen)
-    poisoned = showing.poisoned_ids(made.truth)
-    found = score(folder_of(told, "cluster", work), poisoned)
+    chosen = to_dict(read_settings(config, settings, base=demo_set.settings))
+    destination = out or str(demo_set.drop.parent / "cleansed")
+    outcome, report = run_flow(str(demo_set.drop), destination, work, chosen)
+    poisoned = showing.poisoned_ids(demo_set.truth)
+    scores = score(folder_of(outcome, "cluster", work), poisoned)
     head = [
-        f"drop: {made.drop} ({made.samples:,} samples, {made.poisoned} of them poisoned with BadNets towards "
-        f"{made.target!r}; the truth, in {made.truth}, was read only now)",
-        f"found: {found['found']} of {found['poisoned']} poisoned samples ({found['tpr']:.1%})",
-        f"wrongly quarantined: {found['wrongly_quarantined']} of {found['clean']:,} clean samples ({found['fpr']:.2%})",
-        f"set aside: {found['review']}",
+        f"drop: {demo_set.drop} ({demo_set.samples:,} samples, {demo_set.poisoned} of them poisoned with BadNets "
+        f"towards {demo_set.target!r}; the truth, in {demo_set.truth}, was read only now)",
+        f"found: {scores['found']} of {scores['poisoned']} poisoned samples ({scores['tpr']:.1%})",
+        f"wrongly quarantined: {scores['wrongly_quarantined']} of {scores['clean']:,} clean samples "
+        f"({scores['fpr']:.2%})",
+        f"set aside: {scores['review']}",
         f"time: {time.monotonic() - began:.0f} s",
     ]
-    shown = cli_stages.published(told, report)
+    shown = cli_stages.published(outcome, report)
     tips = ["try next:", f"  open {report}"]
-    if told["state"] == "needs-review":
-        approve = ["cleanse", str(made.drop), "--out", destination, "--work", work, *as_options(chosen)]
-        approve += ["--approve", told["approval"]]
+    if outcome["state"] == "needs-review":
+        approve = ["cleanse", str(demo_set.drop), "--out", destination, "--work", work, *as_options(chosen)]
+        approve += ["--approve", outcome["approval"]]
         tips += [f"  telltale {shlex.join(approve)}"]
     else:
         tips += [f"  telltale log {shlex.quote(destination)}"]
@@ -93,7 +98,7 @@ def demo(
     tips += ["  telltale demo --rate 0.02        a smaller share of poison"]
     tips += ["  telltale cleanse YOUR_DROP --out YOUR_DATASET"]
     lines = [shown.lines[0], *head, *shown.lines[1:]]
-    return dataclasses.replace(shown, data={**shown.data, "score": found}, lines=lines, after=tips)
+    return dataclasses.replace(shown, data={**shown.data, "score": scores}, lines=lines, after=tips)
 
 
 def cleanse(
@@ -119,10 +124,10 @@ def cleanse(
     from telltale_core.config import to_dict
 
     chosen = to_dict(read_settings(config, settings, destination=out))
-    known = cli_stages.by_user() if approve else {"by": "", "reason": ""}
-    decided: dict[str, Any] = {"approve": approve, "reviewer": known["by"], "reason": known["reason"]}
-    told, report = run_flow(source, out, work, chosen, **decided, dry_run=dry_run)
-    return cli_stages.published(told, report)
+    signature = cli_stages.by_user() if approve else {"by": "", "reason": ""}
+    decided: dict[str, Any] = {"approve": approve, "reviewer": signature["by"], "reason": signature["reason"]}
+    outcome, report = run_flow(source, out, work, chosen, **decided, dry_run=dry_run)
+    return cli_stages.published(outcome, report)
 
 
 def run_flow(
@@ -154,8 +159,8 @@ def run_flow(
     with training_progress() as shown:
         listener.set(shown)
         state = flows_cleanse.cleanse(source, out, work, settings, **decided, return_state=True)
-    told: Any = state.result()  # Prefect unwraps the state that the flow returns
-    return told, folder_of(told, "report", work) / "report.html"
+    outcome: Any = state.result()  # Prefect unwraps the state that the flow returns
+    return outcome, folder_of(outcome, "report", work) / "report.html"
 
 
 def doctor(work: Work = "runs") -> Outcome:

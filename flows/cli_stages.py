@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.console import REVIEW, Outcome
 from flows.options import Approve, Config, DryRun, Out, Set, Src, Work
+from flows.progress import training_progress
 from flows.settings import read_settings
 from telltale_core.wording import counted
 
@@ -55,7 +56,7 @@ def ingest(record: Record, work: str) -> Outcome:
         *accounted_lines(manifest),
         *_unread(manifest["unread"]),
         *noted_lines(manifest),
-        *asked(manifest["questions"]),
+        *question_lines(manifest["questions"]),
     ]
     reasons = sorted(counts["by_reason"].items())
     shown = {name: manifest[name] for name in SHOWN}
@@ -74,7 +75,7 @@ def train(record: Record, work: str) -> Outcome:
 
     losslog = stages.opened(record, work).losslog()
     samples, snapshots = losslog.log_loss.shape
-    shown = {"samples": samples, "snapshots": snapshots, "members": losslog.members}
+    shown = {"samples": samples, "snapshots": snapshots}
     return _outcome(record, work, [f"losses of {samples:,} samples at {snapshots} snapshots"], shown)
 
 
@@ -87,10 +88,10 @@ def spectrum(record: Record, work: str) -> Outcome:
     """
     from telltale_core import stages
 
-    found = stages.read_record(record, "spectrum", work)
-    shown = {name: found[name] for name in ("samples", "n_features", "window", "non_finite")}
-    first, last = found["window"]
-    line = f"{found['samples']:,} spectra of {found['n_features']} numbers, from snapshots {first} to {last}"
+    spectra = stages.read_record(record, "spectrum", work)
+    shown = {name: spectra[name] for name in ("samples", "n_features", "window", "non_finite")}
+    first, last = spectra["window"]
+    line = f"{spectra['samples']:,} spectra of {spectra['n_features']} numbers, from snapshots {first} to {last}"
     return _outcome(record, work, [line], shown)
 
 
@@ -142,21 +143,21 @@ def publish(
     chosen = read_settings(config, settings, destination=out)
     record = _run_to("report", source, work, chosen)
     options: dict[str, Any] = {"approve": approve, "review": by_user() if approve else None, "dry_run": dry_run}
-    told = stages.publish(record, work, to_dict(chosen.publish), destination=out, **options)
-    return published(told, report_file(record, work))
+    outcome = stages.publish(record, work, to_dict(chosen.publish), destination=out, **options)
+    return published(outcome, report_file(record, work))
 
 
-def published(told: dict[str, Any], report: Path, lines: tuple[str, ...] = ()) -> Outcome:
+def published(outcome: dict[str, Any], report: Path, lines: tuple[str, ...] = ()) -> Outcome:
     """Return the outcome of a publication, or of one that waits for a person."""
-    head, counts = [told["statement"], *lines], f"{counted(told['counts'])}; report: {report}"
-    data = {**told, "report": str(report)}
-    if told["state"] == "needs-review":
-        say = f"nothing was published: read the report, then run the same command with --approve {told['approval']}"
-        return Outcome(data=data, lines=[*head, *asked(told["questions"]), say, counts], code=REVIEW)
-    head += [f"not judged, the proxy did not see it: {', '.join(told['unjudged'])}"] if told["unjudged"] else []
-    head += [f"left out, the proxy did not see it: {', '.join(told['left_out'])}"] if told["left_out"] else []
-    done = "would be published as" if told["state"] == "dry-run" else "is"
-    where = f"this run {done} version {told['version']} of {told['dataset']}"
+    head, counts = [outcome["statement"], *lines], f"{counted(outcome['counts'])}; report: {report}"
+    data = {**outcome, "report": str(report)}
+    if outcome["state"] == "needs-review":
+        say = f"nothing was published: read the report, then run the same command with --approve {outcome['approval']}"
+        return Outcome(data=data, lines=[*head, *question_lines(outcome["questions"]), say, counts], code=REVIEW)
+    head += [f"not judged, the proxy did not see it: {', '.join(outcome['unjudged'])}"] if outcome["unjudged"] else []
+    head += [f"left out, the proxy did not see it: {', '.join(outcome['left_out'])}"] if outcome["left_out"] else []
+    verb = "would be published as" if outcome["state"] == "dry-run" else "is"
+    where = f"this run {verb} version {outcome['version']} of {outcome['dataset']}"
     return Outcome(data=data, lines=[*head, where, counts])
 
 
@@ -169,7 +170,7 @@ def by_user() -> dict[str, str]:
     return {"by": name, "reason": "--approve on the command line"}
 
 
-def asked(questions: list[dict[str, str]]) -> list[str]:
+def question_lines(questions: list[dict[str, str]]) -> list[str]:
     """Return what a person must decide, a line each with the setting that answers it for all drops of the dataset."""
     lines = []
     for question in questions:
@@ -196,10 +197,10 @@ def _run_to(last: str, source: str, work: str, config: CleanseConfig) -> Record:
     """Return the record of stage ``last``, having run what was missing up to it, by all readings if it is a verdict."""
     from telltale_core import stages
     from telltale_core.config import to_dict
-    from telltale_core.proxy import ProgressBar
 
     def run(stage: Stage, upstream: Record | str, own: Mapping[str, Any]) -> Record:
-        return stage(upstream, work, own, progress=ProgressBar())
+        with training_progress() as shown:
+            return stage(upstream, work, own, progress=shown)
 
     settings = to_dict(config)
     settings["drop"] = stages.drop_settings(settings)

@@ -61,8 +61,11 @@ def why(
     """
     from telltale_core import publish
 
-    found = publish.why(dataset, sample_id, number)
-    return Outcome(data=dataclasses.asdict(found), lines=[found.sentence(), f"its row: {found.file}, row {found.row}"])
+    explanation = publish.why(dataset, sample_id, number)
+    return Outcome(
+        data=dataclasses.asdict(explanation),
+        lines=[explanation.sentence(), f"its row: {explanation.file}, row {explanation.row}"],
+    )
 
 
 def verify(dataset: Dataset, number: Number = None, repair: Repair = False, work: Work = "runs") -> Outcome:
@@ -79,20 +82,23 @@ def verify(dataset: Dataset, number: Number = None, repair: Repair = False, work
 
     data: dict[str, object] = {}
     lines: list[str] = []
-    left: tuple[str, ...] = ()
+    unrepaired: tuple[str, ...] = ()
     if repair:
         mended = stages.repair(dataset, work, number)
-        left = mended.left
-        data["repair"] = {"written": mended.written, "left": left}
-        lines += [*(f"written again: {url}" for url in mended.written), *(f"left as it is: {why}" for why in left)]
-    found = publish.verify(dataset, number)
-    data |= {**dataclasses.asdict(found), "ok": found.ok}
-    size = f"{found.blobs} objects, {found.bytes:,} bytes, {found.rows:,} rows"
-    if found.ok:
-        lines += [f"version {found.number} is whole: {size}", *found.notes]
+        unrepaired = mended.left
+        data["repair"] = {"written": mended.written, "left": unrepaired}
+        lines += [
+            *(f"written again: {url}" for url in mended.written),
+            *(f"left as it is: {why}" for why in unrepaired),
+        ]
+    result = publish.verify(dataset, number)
+    data |= {**dataclasses.asdict(result), "ok": result.ok}
+    size = f"{result.blobs} objects, {result.bytes:,} bytes, {result.rows:,} rows"
+    if result.ok:
+        lines += [f"version {result.number} is whole: {size}", *result.notes]
     else:
-        lines += [f"version {found.number} is damaged ({size}):", *(f"- {problem}" for problem in found.problems)]
-    return Outcome(data=data, lines=lines, code=0 if found.ok and not left else ERROR)
+        lines += [f"version {result.number} is damaged ({size}):", *(f"- {problem}" for problem in result.problems)]
+    return Outcome(data=data, lines=lines, code=0 if result.ok and not unrepaired else ERROR)
 
 
 def restore(
@@ -114,7 +120,8 @@ def restore(
     """
     from telltale_core import publish
 
-    made = publish.restore(dataset, sample_ids, reason=reason, by=by or getpass.getuser(), number=number, over=over)
-    data = {"version": made.number, "counts": made.counts, "restored": sorted(set(sample_ids))}
-    line = f"version {made.number} has {len(set(sample_ids))} samples back; it publishes {made.counts['published']:,}"
+    version = publish.restore(dataset, sample_ids, reason=reason, by=by or getpass.getuser(), number=number, over=over)
+    data = {"version": version.number, "counts": version.counts, "restored": sorted(set(sample_ids))}
+    publishes = f"it publishes {version.counts['published']:,}"
+    line = f"version {version.number} has {len(set(sample_ids))} samples back; {publishes}"
     return Outcome(data=data, lines=[line])

@@ -72,7 +72,7 @@ def command(function: Callable[..., Outcome], *, serves: bool = False) -> Callab
             with contextlib.nullcontext() if serves else interrupts.heeding(), listening(debug=debug):
                 outcome = function(*args, **kwargs)
         except BaseException as error:  # the one place where errors and signals become exit codes
-            if stopping.told() or isinstance(error, KeyboardInterrupt):  # whatever the signal was turned into
+            if stopping.requested_by() or isinstance(error, KeyboardInterrupt):  # whatever the signal was turned into
                 raise typer.Exit(_interrupted(as_json=as_json)) from None
             if not isinstance(error, Exception):
                 raise

@@ -71,15 +71,17 @@ def poison(data: str | None, home: Path, *, rate: float, target: int, seed: int,
         prefix, settings = "sample", {}
     if not 0 <= target < len(names):
         raise ConfigError(f"--target must be a label, 0 to {len(names) - 1}, got {target}")
-    given = ImageSet(images=images, labels=labels, num_classes=len(names))
-    made = BadNets().poison(given, rate, target, seed)
+    clean_set = ImageSet(images=images, labels=labels, num_classes=len(names))
+    poisoned_set = BadNets().poison(clean_set, rate, target, seed)
     ids = plain_ids(len(images), seed, prefix)
     folder = place(data, home, rate=rate, target=target, seed=seed, samples=samples)
-    drop = write_image_drop(folder / "drop", made.data.inputs, made.data.labels, ids, names, seed=seed).parent
+    drop = write_image_drop(
+        folder / "drop", poisoned_set.data.inputs, poisoned_set.data.labels, ids, names, seed=seed
+    ).parent
     truth = folder / "truth.json"
-    known = {"attack": made.details, "poisoned": sorted(np.asarray(ids)[made.truth].tolist())}
-    truth.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    poisoned = int(made.truth.sum())
+    truth_record = {"attack": poisoned_set.details, "poisoned": sorted(np.asarray(ids)[poisoned_set.truth].tolist())}
+    truth.write_text(json.dumps(truth_record, indent=1) + "\n", encoding="utf-8")
+    poisoned = int(poisoned_set.truth.sum())
     return Poisoning(
         drop=drop, truth=truth, samples=len(ids), poisoned=poisoned, target=names[target], settings=settings
     )

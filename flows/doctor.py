@@ -29,8 +29,8 @@ S3_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIAL
 def examine(work: str) -> list[Check]:
     """Return all findings, in the order in which to mend them."""
     checks: list[Check] = []
-    for look in (_python, _libraries, _prefect_parts, _devices, _memory, lambda: _disk(work), _server, _s3):
-        checks += look()
+    for part in (_python, _libraries, _prefect_parts, _devices, _memory, lambda: _disk(work), _server, _s3):
+        checks += part()
     return checks
 
 
@@ -103,8 +103,8 @@ def _disk(work: str) -> Iterator[Check]:
     free, writable = shutil.disk_usage(there).free, os.access(there, os.W_OK)
     fine = free >= MIN_FREE_BYTES and writable
     todo = "" if fine else "choose another place with --work or TELLTALE_WORK"
-    found = f"{place}: {free / 1e9:.1f} GB free{'' if writable else ', not writable'}"
-    yield Check(name="work area", status="ok" if fine else "problem", found=found, todo=todo)
+    detail = f"{place}: {free / 1e9:.1f} GB free{'' if writable else ', not writable'}"
+    yield Check(name="work area", status="ok" if fine else "problem", found=detail, todo=todo)
 
 
 def _server() -> Iterator[Check]:
@@ -135,10 +135,10 @@ def _s3() -> Iterator[Check]:
         yield Check(name="s3", status="note", found="s3fs is not installed", todo=todo)
         return
     present = sorted({name for name in (*S3_SETTINGS, *S3_CREDENTIALS) if os.environ.get(name)})
-    known = any(name in present for name in S3_CREDENTIALS) or Path("~/.aws").expanduser().is_dir()
-    todo = "" if known else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or a profile or role) to use s3://"
-    found = f"set: {', '.join(present)}" if present else "nothing set in the environment"
-    yield Check(name="s3", status="ok" if known else "note", found=found, todo=todo)
+    configured = any(name in present for name in S3_CREDENTIALS) or Path("~/.aws").expanduser().is_dir()
+    todo = "" if configured else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or a profile or role) to use s3://"
+    detail = f"set: {', '.join(present)}" if present else "nothing set in the environment"
+    yield Check(name="s3", status="ok" if configured else "note", found=detail, todo=todo)
 
 
 def _version(name: str) -> str | None:

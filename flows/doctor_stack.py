@@ -26,25 +26,25 @@ def examine_server() -> Iterator[Check]:
 
     try:
         with get_client(sync_client=True) as client:
-            found = {name for name in names.DEPLOYMENTS if _there(client.read_deployment_by_name, name)}
-            if not found:
+            deployments = {name for name in names.DEPLOYMENTS if _there(client.read_deployment_by_name, name)}
+            if not deployments:
                 yield Check(name="deployments", status="note", found="none", todo=f"to have drops start runs: {DEPLOY}")
                 return
-            for look in (
-                _deployments(found),
+            for checks in (
+                _deployments(deployments),
                 _pools(client),
                 _results(client),
                 _automations(client),
                 _fed(client),
                 _notified(client),
             ):
-                yield from look
+                yield from checks
     except (httpx.HTTPError, PrefectException) as error:
-        told = (
+        detail = (
             f"the server refuses: {type(error).__name__} {getattr(getattr(error, 'response', None), 'status_code', '')}"
         )
         todo = "is PREFECT_API_AUTH_STRING the server's? (a set PREFECT_API_KEY overrides it)"
-        yield Check(name="deployments", status="problem", found=told.strip(), todo=todo)
+        yield Check(name="deployments", status="problem", found=detail.strip(), todo=todo)
 
 
 def _there(read: Callable[[str], Any], name: str) -> Any:
@@ -56,10 +56,10 @@ def _there(read: Callable[[str], Any], name: str) -> Any:
         return None
 
 
-def _deployments(found: set[str]) -> Iterator[Check]:
-    missing = sorted(set(names.DEPLOYMENTS) - found)
-    told = f"missing: {', '.join(missing)}" if missing else f"all {len(found)}"
-    yield check("deployments", fine=not missing, found=told, todo=f"run {DEPLOY} again")
+def _deployments(deployments: set[str]) -> Iterator[Check]:
+    missing = sorted(set(names.DEPLOYMENTS) - deployments)
+    detail = f"missing: {', '.join(missing)}" if missing else f"all {len(deployments)}"
+    yield check("deployments", fine=not missing, found=detail, todo=f"run {DEPLOY} again")
 
 
 def _pools(client: SyncPrefectClient) -> Iterator[Check]:
@@ -71,9 +71,9 @@ def _pools(client: SyncPrefectClient) -> Iterator[Check]:
         limit = f"{pool.concurrency_limit} at a time" if pool.concurrency_limit else "no limit"
         limited = name != names.GPU_POOL or bool(pool.concurrency_limit)
         fine = limited and not pool.is_paused
-        told = f"{pool.type}, {limit}{', paused' if pool.is_paused else ''}"
+        detail = f"{pool.type}, {limit}{', paused' if pool.is_paused else ''}"
         todo = "resume it" if pool.is_paused else f"run {DEPLOY} --gpus N again"
-        yield check(f"work pool {name}", fine=fine, found=told, todo=todo)
+        yield check(f"work pool {name}", fine=fine, found=detail, todo=todo)
         workers = [
             worker for worker in client.read_workers_for_work_pool(name) if str(worker.status).endswith("ONLINE")
         ]
@@ -97,11 +97,11 @@ def _results(client: SyncPrefectClient) -> Iterator[Check]:
 def _automations(client: SyncPrefectClient) -> Iterator[Check]:
     from prefect.events.filters import AutomationFilter, AutomationFilterName
 
-    wanted = AutomationFilter(name=AutomationFilterName(any_=list(names.AUTOMATIONS)))
-    working = {automation.name for automation in client.read_automations(automations=wanted) if automation.enabled}
+    automations = AutomationFilter(name=AutomationFilterName(any_=list(names.AUTOMATIONS)))
+    working = {automation.name for automation in client.read_automations(automations=automations) if automation.enabled}
     missing = sorted(set(names.AUTOMATIONS) - working)
-    told = f"missing or switched off: {'; '.join(missing)}" if missing else f"all {len(working)}"
-    yield check("automations", fine=not missing, found=told, todo=f"run {DEPLOY} again, or switch them on")
+    detail = f"missing or switched off: {'; '.join(missing)}" if missing else f"all {len(working)}"
+    yield check("automations", fine=not missing, found=detail, todo=f"run {DEPLOY} again, or switch them on")
 
 
 def _fed(client: SyncPrefectClient) -> Iterator[Check]:
@@ -117,8 +117,8 @@ def _fed(client: SyncPrefectClient) -> Iterator[Check]:
         todo = "to say which folder of the inbox feeds which dataset: [datasets.NAME] inbox = [...] and deploy again"
         yield Check(name="inbox folders", status="note", found="any folder feeds the dataset of its name", todo=todo)
         return
-    told = f"{len(folders)} feed {len(set(folders.values()))} datasets; what lies elsewhere is refused"
-    yield check("inbox folders", fine=True, found=told, todo="")
+    detail = f"{len(folders)} feed {len(set(folders.values()))} datasets; what lies elsewhere is refused"
+    yield check("inbox folders", fine=True, found=detail, todo="")
 
 
 def _notified(client: SyncPrefectClient) -> Iterator[Check]:
@@ -130,13 +130,13 @@ def _notified(client: SyncPrefectClient) -> Iterator[Check]:
         if not feed.inbox.startswith("s3://"):
             yield Check(name="notifications", status="note", found="only s3 notifies; the sweep finds drops")
             return
-        told = notified(feed.inbox)
+        detail = notified(feed.inbox)
     except TelltaleError as error:
         todo = "the bucket may answer another account; without notifications the sweep finds drops"
         yield Check(name="notifications", status="note", found=str(error)[:200], todo=todo)
         return
-    if told:
-        yield Check(name="notifications", status="ok", found=", ".join(told))
+    if detail:
+        yield Check(name="notifications", status="ok", found=", ".join(detail))
     else:
         todo = "let the bucket notify a queue of s3:ObjectCreated:*; until then the sweep finds drops"
         yield Check(name="notifications", status="problem", found="the inbox's bucket notifies nobody", todo=todo)

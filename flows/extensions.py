@@ -21,10 +21,10 @@ Command = Callable[..., Outcome]
 
 def commands() -> dict[str, Command]:
     """Return the commands of installed packages by name; of several with one name, the first."""
-    found: dict[str, Command] = {}
+    commands_by_name: dict[str, Command] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        found.setdefault(entry.name, _command(entry))
-    return found
+        commands_by_name.setdefault(entry.name, _command(entry))
+    return commands_by_name
 
 
 def _command(entry: EntryPoint) -> Command:

@@ -43,46 +43,46 @@ def heeding() -> Iterator[None]:
         yield
         return
     stopping.forget()
-    heard, told = socket.socketpair()
-    told.setblocking(False)
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
     before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
     for number in stopping.SIGNALS:
         if before[number] != signal.SIG_IGN:
             signal.signal(number, _raise)
-    outer = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(heard, grace_s), daemon=True, name="interrupts").start()
+    outer = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(receiver, grace_s), daemon=True, name="interrupts").start()
     try:
         yield
     finally:
-        if not stopping.told():  # else the thread watches over the process's end, too
+        if not stopping.requested_by():  # else the thread watches over the process's end, too
             signal.set_wakeup_fd(outer)
             for number, handler in before.items():
                 signal.signal(number, handler)
-            told.close()
+            sender.close()
 
 
 def _grace_s() -> float:
-    given = os.environ.get(VARIABLE, "")
+    value = os.environ.get(VARIABLE, "")
     try:
-        grace_s = float(given or GRACE_S)
+        grace_s = float(value or GRACE_S)
     except ValueError:
         grace_s = math.nan
     if not 0 < grace_s < threading.TIMEOUT_MAX:
-        raise ConfigError(f"{VARIABLE} must be a number of seconds > 0, got {given!r}")
+        raise ConfigError(f"{VARIABLE} must be a number of seconds > 0, got {value!r}")
     return grace_s
 
 
 def exit_code() -> int:
     """Return the exit code of a process that was told to stop: 130 after Ctrl-C, 143 after SIGTERM."""
-    return int(SIGNAL_CODE + signal.Signals[stopping.told() or "SIGINT"])
+    return int(SIGNAL_CODE + signal.Signals[stopping.requested_by() or "SIGINT"])
 
 
-def leave_as_told() -> None:
+def exit_by_signal() -> None:
     """End the process with the exit code of the signal that told it to stop; to be registered before all else at exit.
 
     Where a Ctrl-C came while a library ran code of its own, Python remembers it, and would end itself by a signal.
     """
-    if stopping.told():
+    if stopping.requested_by():
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
@@ -96,15 +96,15 @@ def _raise(number: int, _frame: FrameType | None) -> None:
     raise Terminated(signal.Signals(number).name)
 
 
-def _watch(heard: socket.socket, grace_s: float) -> None:
+def _watch(receiver: socket.socket, grace_s: float) -> None:
     """Read the number of each signal as it comes; end the process when it has had its time."""
     ends_at, presses = float("inf"), 0
-    with heard:
+    with receiver:
         while True:
             left_s = None if ends_at == float("inf") else max(0.0, ends_at - time.monotonic())
-            if not select.select([heard], [], [], left_s)[0]:
+            if not select.select([receiver], [], [], left_s)[0]:
                 _end(f"still at work {grace_s:.0f} s after it was told to stop")
-            numbers = heard.recv(64)
+            numbers = receiver.recv(64)
             if not numbers:  # the block ended by itself
                 return
             for number in (each for each in numbers if each in stopping.SIGNALS):

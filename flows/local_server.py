@@ -37,10 +37,10 @@ class LocalServer(SubprocessASGIServer):
             raise RuntimeError(f"It was started {MOST_STARTS} times, and ended each time; why, it says above.")
         app = ["--app-dir", str(Path(prefect.__file__).parent), "--factory", "prefect.server.api.server:create_app"]
         place = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "error", "--lifespan", "on"]
-        known = get_current_settings().to_environment_variables(exclude_unset=True)
+        settings_env = get_current_settings().to_environment_variables(exclude_unset=True)
         return subprocess.Popen(  # noqa: S603 - our own words
             [*PROGRAM, str(os.getpid()), *app, *place],
-            env={**os.environ, **_TEMPORARY, **known},
+            env={**os.environ, **_TEMPORARY, **settings_env},
             stdin=subprocess.DEVNULL,
             process_group=0,
         )

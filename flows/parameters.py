@@ -14,7 +14,7 @@ from telltale_core.stages import RunConfig
 M = TypeVar("M", bound=Settings)
 
 
-def _taken(cls: type[M], where: str) -> Callable[[Any], M]:
+def _validator(cls: type[M], where: str) -> Callable[[Any], M]:
     """Return what makes settings of a form's values; of None, too, which deployments of earlier releases hold."""
 
     def take(values: Any) -> M:
@@ -23,6 +23,6 @@ def _taken(cls: type[M], where: str) -> Callable[[Any], M]:
     return take
 
 
-Run = Annotated[RunConfig, BeforeValidator(_taken(RunConfig, "config"))]
-Training = Annotated[ProxyConfig, BeforeValidator(_taken(ProxyConfig, "settings"))]
+Run = Annotated[RunConfig, BeforeValidator(_validator(RunConfig, "config"))]
+Training = Annotated[ProxyConfig, BeforeValidator(_validator(ProxyConfig, "settings"))]
 DEFAULTS = RunConfig()

@@ -1,4 +1,4 @@
-"""Repairs runs that a lost machine left behind: the same run goes on, its finished stages and epochs are used again."""
+"""Repairs runs of a lost machine: the same run goes on, its finished stages and epochs are used again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from prefect.events.filters import EventFilter
 from prefect.states import Crashed, Scheduled
 
 from flows import names
-from tasks import inert, redaction
+from tasks import redaction, sanitize
 
 log = logging.getLogger(__name__)
 AT_ONCE = 200
@@ -44,8 +44,8 @@ def reconcile(max_runs: int = 5, pending_s: float = names.PENDING_S, silent_s: f
 
     """
     with get_client(sync_client=True) as client:
-        lost = [run for run in _runs(client, StateType.PENDING) if _old(run, pending_s)]
-        for run in lost:
+        never_started = [run for run in _runs(client, StateType.PENDING) if _old(run, pending_s)]
+        for run in never_started:
             message = f"lost: it was about to start for more than {pending_s:.0f} s"
             _set(client, run, Crashed(message=message))
         silent = [
@@ -59,12 +59,17 @@ def reconcile(max_runs: int = 5, pending_s: float = names.PENDING_S, silent_s: f
         again = [run for run in crashed if starts[run.id] < max_runs]
         restarted = 0
         for run in again:
-            message = inert.line(f"started again after: {(run.state.message if run.state else '') or 'a crash'}")
+            message = sanitize.line(f"started again after: {(run.state.message if run.state else '') or 'a crash'}")
             at = datetime.now(UTC) + timedelta(seconds=_delay_s(starts[run.id]))
             restarted += _set(client, run, Scheduled(name="AwaitingRetry", message=message[:400], scheduled_time=at))
-    told = {"pending": len(lost), "silent": len(silent), "restarted": restarted, "given up": len(crashed) - len(again)}
-    log.info("lost before their start %d, silent %d, started again %d, for a person to look at %d", *told.values())
-    return told
+    counts = {
+        "pending": len(never_started),
+        "silent": len(silent),
+        "restarted": restarted,
+        "given up": len(crashed) - len(again),
+    }
+    log.info("lost before their start %d, silent %d, started again %d, for a person to look at %d", *counts.values())
+    return counts
 
 
 def _starts(client: SyncPrefectClient, run: FlowRun) -> int:
@@ -72,8 +77,8 @@ def _starts(client: SyncPrefectClient, run: FlowRun) -> int:
 
     Crashes are counted, not what was done about them: several of these flows may look at one crash at a time.
     """
-    told = sorted(client.read_flow_run_states(run.id), key=lambda state: state.timestamp)
-    crashed = [False, *(state.is_crashed() for state in told)]
+    states = sorted(client.read_flow_run_states(run.id), key=lambda state: state.timestamp)
+    crashed = [False, *(state.is_crashed() for state in states)]
     return max(run.run_count, sum(now and not before for before, now in pairwise(crashed)))
 
 
@@ -93,23 +98,23 @@ def _delay_s(starts: int) -> float:
 
 def _runs(client: SyncPrefectClient, kind: StateType, deployment: str | None = None) -> list[FlowRun]:
     chosen = [deployment] if deployment else names.DEPLOYMENTS
-    wanted = DeploymentFilter(name=DeploymentFilterName(any_=[name.split("/")[1] for name in chosen]))
+    deployments = DeploymentFilter(name=DeploymentFilterName(any_=[name.split("/")[1] for name in chosen]))
     state = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[kind])))
-    found: list[FlowRun] = []
+    runs: list[FlowRun] = []
     while page := client.read_flow_runs(
-        deployment_filter=wanted, flow_run_filter=state, limit=AT_ONCE, offset=len(found)
+        deployment_filter=deployments, flow_run_filter=state, limit=AT_ONCE, offset=len(runs)
     ):
-        found += page
+        runs += page
         if len(page) < AT_ONCE:
             break
-    return found
+    return runs
 
 
 def _silent(client: SyncPrefectClient, run: FlowRun, seconds: float) -> bool:
     """Return whether no event of a run, not even a heartbeat, was told in the last ``seconds``."""
     since = datetime.now(UTC) - timedelta(seconds=seconds)
-    wanted = {"resource": {"id": [f"prefect.flow-run.{run.id}"]}, "occurred": {"since": since}}
-    return not client.read_events(EventFilter.model_validate(wanted), limit=1).events
+    criteria = {"resource": {"id": [f"prefect.flow-run.{run.id}"]}, "occurred": {"since": since}}
+    return not client.read_events(EventFilter.model_validate(criteria), limit=1).events
 
 
 def _old(run: FlowRun, seconds: float) -> bool:

@@ -22,7 +22,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed
 
-from tasks.review import ASKED, MAX_WORDS, signed
+from tasks.review import APPROVAL_LABEL, MAX_WORDS, signed
 from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
 
 FLOW = "cleanse"
@@ -59,38 +59,44 @@ def decide(
     """
     if not by.strip() or not reason.strip() or len(reason) > MAX_WORDS:
         raise ConfigError(f"a decision needs a name (--by) and a reason (--reason) of at most {MAX_WORDS} characters")
-    known = signed(by, reason)
+    decision = signed(by, reason)
     with get_client(sync_client=True) as client:
-        found = _find(client, run)
-        if found.state_name == SUSPENDED:
-            return _resume(client, found, approve=approve, known=known)
+        flow_run = _find(client, run)
+        if flow_run.state_name == SUSPENDED:
+            return _resume(client, flow_run, approve=approve, decision=decision)
         word = "Approved" if approve else "Rejected"
-        message = f"{word} by {known['by']}: {known['reason']}"
+        message = f"{word} by {decision['by']}: {decision['reason']}"
         if not approve:
-            _mark(client, found, word, message)
-            return {"run": str(found.id), "state": "rejected"}
-        if not (code := found.labels.get(ASKED)):
+            _mark(client, flow_run, word, message)
+            return {"run": str(flow_run.id), "state": "rejected"}
+        if not (code := flow_run.labels.get(APPROVAL_LABEL)):
             raise Conflict(
-                f"run {found.name!r} ({found.id}) does not say what it asked (a dry run, or one of an older release): "
+                f"run {flow_run.name!r} ({flow_run.id}) does not say what it asked "
+                f"(a dry run, or one of an older release): "
                 "it cannot be approved: run its drop again, then approve that run"
             )
-        parameters = {**found.parameters, "approve": code, "reviewer": known["by"], "reason": known["reason"]}
-        if found.deployment_id is None:
+        parameters = {
+            **flow_run.parameters,
+            "approve": code,
+            "reviewer": decision["by"],
+            "reason": decision["reason"],
+        }
+        if flow_run.deployment_id is None:
             in_place(parameters)
-            _mark(client, found, word, message)
-            return {"run": str(found.id), "state": "published"}
+            _mark(client, flow_run, word, message)
+            return {"run": str(flow_run.id), "state": "published"}
         started = client.create_flow_run_from_deployment(
-            found.deployment_id, parameters=parameters, idempotency_key=f"approve:{found.id}"
+            flow_run.deployment_id, parameters=parameters, idempotency_key=f"approve:{flow_run.id}"
         )
-        _mark(client, found, word, f"{message}. Published by run {started.id}")
+        _mark(client, flow_run, word, f"{message}. Published by run {started.id}")
         return {"run": str(started.id), "state": "started"}
 
 
-def _resume(client: SyncPrefectClient, run: FlowRun, *, approve: bool, known: dict[str, str]) -> dict[str, str]:
+def _resume(client: SyncPrefectClient, run: FlowRun, *, approve: bool, decision: dict[str, str]) -> dict[str, str]:
     answer = {
         "decision": "approve" if approve else "reject",
-        "reviewer": known["by"] or "?",
-        "reason": known["reason"] or "?",
+        "reviewer": decision["by"] or "?",
+        "reason": decision["reason"] or "?",
     }
     result = client.resume_flow_run(run.id, run_input=answer)
     if result.status is not SetStateStatus.ACCEPT:

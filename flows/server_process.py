@@ -16,7 +16,7 @@ LOOK_EVERY_S = 0.2
 
 
 def main() -> None:
-    """Run uvicorn with the arguments behind the parent's id."""
+    """Run uvicorn with the arguments after the parent's id."""
     parent = int(sys.argv[1])
     threading.Thread(target=_end_after, args=(parent,), daemon=True, name="look for the parent").start()
     sys.argv = ["uvicorn", *sys.argv[2:]]

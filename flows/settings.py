@@ -42,10 +42,10 @@ def standing_settings(file: Path | None, overrides: list[str]) -> dict[str, Any]
     from telltale_core.config import from_dict
     from telltale_core.stages import RunConfig, settings_of
 
-    given = from_dict(RunConfig, _split(_read(file, overrides))[0], "settings")
-    tables = given.model_dump(mode="json", include={"datasets"}, exclude_unset=True).get("datasets", {})
-    told = {name: table for name, table in tables.items() if table}
-    return {**only_changed(settings_of(given)), **({"datasets": told} if told else {})}
+    run_settings = from_dict(RunConfig, _split(_read(file, overrides))[0], "settings")
+    tables = run_settings.model_dump(mode="json", include={"datasets"}, exclude_unset=True).get("datasets", {})
+    dataset_tables = {name: table for name, table in tables.items() if table}
+    return {**only_changed(settings_of(run_settings)), **({"datasets": dataset_tables} if dataset_tables else {})}
 
 
 def inbox_folders(file: Path | None, overrides: list[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempoten
 from prefect.client.schemas.responses import DeploymentResponse
 
 from flows import names
-from tasks import inert
+from tasks import sanitize
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import ConfigError
 from telltale_core.inbox import Arrival, Inbox, allow_list
@@ -55,10 +55,10 @@ class Feed:
 
 def read_feed(client: SyncPrefectClient) -> Feed:
     """Return the feed that the sweep is deployed with: bridge and sweep cannot differ. :class:`ConfigError` if none."""
-    given = find_deployment(client, names.SWEEP).parameters
+    sweep_parameters = find_deployment(client, names.SWEEP).parameters
     try:
-        chosen = {name: given[name] for name in ("inbox", "clean", "datasets")}
-        return Feed(**chosen, quiet_s=float(given["quiet_s"]))
+        chosen = {name: sweep_parameters[name] for name in ("inbox", "clean", "datasets")}
+        return Feed(**chosen, quiet_s=float(sweep_parameters["quiet_s"]))
     except KeyError as error:
         raise ConfigError(
             f"the deployment {names.SWEEP} has no {error}: run telltale deploy --config FILE ... again"
@@ -75,19 +75,19 @@ def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
         raise ConfigError(f"the server knows no deployment {name}: run telltale deploy first") from None
 
 
-def known(client: SyncPrefectClient, keys: Iterable[str]) -> set[str]:
+def started_keys(client: SyncPrefectClient, keys: Iterable[str]) -> set[str]:
     """Return those of the keys for which a run stands, in whatever state."""
-    asked, found = list(keys), set()
-    for begin in range(0, len(asked), ASK_AT_ONCE):
-        some = FlowRunFilterIdempotencyKey(any_=asked[begin : begin + ASK_AT_ONCE])
+    all_keys, started = list(keys), set()
+    for begin in range(0, len(all_keys), ASK_AT_ONCE):
+        some = FlowRunFilterIdempotencyKey(any_=all_keys[begin : begin + ASK_AT_ONCE])
         for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(idempotency_key=some), limit=ASK_AT_ONCE):
-            found.add(str(run.idempotency_key))
-    return found
+            started.add(str(run.idempotency_key))
+    return started
 
 
 def start(client: SyncPrefectClient, feed: Feed, arrival: Arrival, by: str) -> bool:
     """Make the run of a complete drop unless it stands; return whether it was made now. Raises where it is not sure."""
-    if known(client, [arrival.key]):
+    if started_keys(client, [arrival.key]):
         return False
     deployment = find_deployment(client, names.CLEANSE)
     run = client.create_flow_run_from_deployment(
@@ -123,9 +123,9 @@ def refuse(client: SyncPrefectClient, feed: Feed, place: tuple[str, str], why: s
         "event": names.REFUSED_EVENT,
         "occurred": _now(),
         "resource": {"prefect.resource.id": f"telltale.upload.{sha256_bytes(key.encode())[:16]}"},
-        "payload": {"folder": inert.name(place[0]), "name": inert.name(place[1]), "why": inert.line(why)},
+        "payload": {"folder": sanitize.name(place[0]), "name": sanitize.name(place[1]), "why": sanitize.line(why)},
     }
-    _post(client, event, inert.name(place[0]))
+    _post(client, event, sanitize.name(place[0]))
 
 
 def _post(client: SyncPrefectClient, event: dict[str, Any], what: str) -> None:

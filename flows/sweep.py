@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
-from flows.start_run import Feed, known, refuse, start
+from flows.start_run import Feed, refuse, start, started_keys
 from tasks import artifacts, policy, redaction
 
 log = logging.getLogger(__name__)
@@ -37,20 +37,20 @@ def sweep(
 
     """
     feed = Feed(inbox=inbox, clean=clean, quiet_s=quiet_s, datasets=datasets)
-    found = feed.open().arrivals()
-    ready = [arrival for arrival in found if arrival.complete]
-    refused = [arrival for arrival in found if arrival.refused]
+    arrivals = feed.open().arrivals()
+    ready = [arrival for arrival in arrivals if arrival.complete]
+    refused = [arrival for arrival in arrivals if arrival.refused]
     with get_client(sync_client=True) as client:
-        there = known(client, [arrival.key for arrival in ready])
+        there = started_keys(client, [arrival.key for arrival in ready])
         started = [a for a in ready if a.key not in there and start(client, feed, a, "sweep")]
         for arrival in refused[:SAID]:
             refuse(client, feed, arrival.place, arrival.refused)
     artifacts.show_refused([arrival.refused for arrival in refused])
-    told = {
-        "drops": len(found),
-        "incomplete": len(found) - len(ready) - len(refused),
+    counts = {
+        "drops": len(arrivals),
+        "incomplete": len(arrivals) - len(ready) - len(refused),
         "started": len(started),
         "refused": len(refused),
     }
-    log.info("%d drops, %d incomplete, %d started now, %d refused", *told.values())
-    return told
+    log.info("%d drops, %d incomplete, %d started now, %d refused", *counts.values())
+    return counts

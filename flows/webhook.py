@@ -1,8 +1,8 @@
-"""The bridge's door for stores that notify by HTTP (MinIO, Ceph): POST with a bearer token, loopback by default.
+"""The webhook for stores that notify by HTTP (MinIO, Ceph): POST with a bearer token, loopback by default.
 
 200 is answered only once the run of the drop stands; on 503 the store sends again from its own queue on disk.
-``/health`` answers 503 once one of the bridge's doors failed several times in a row: its queue was refused, or what the
-queue or the webhook brought could not be handled. It is 200 again once that door gets through.
+``/health`` answers 503 once one of the bridge's sources failed several times in a row: its queue was refused, or what
+the queue or the webhook brought could not be handled. It is 200 again once that source works.
 """
 
 from __future__ import annotations
@@ -85,13 +85,13 @@ def webhook(bridge: Bridge, address: str, token: str) -> Webhook:
 
     async def notify(request: Request) -> Response:
         """Take one notification."""
-        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
-        known = hmac.compare_digest(given, token.encode())
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        authorised = hmac.compare_digest(bearer, token.encode())
         try:
-            body = await _read(request, MAX_NOTICE_BYTES if known else 0)
+            body = await _read(request, MAX_NOTICE_BYTES if authorised else 0)
         except ClientDisconnect:  # nobody is left to hear it
             return refusal(400, "cut", "the body did not come whole")
-        if not known:
+        if not authorised:
             return refusal(401, "unauthorized", "send the bridge's token as Authorization: Bearer")
         if body is None:
             return refusal(413, "too_large", f"a notification has at most {MAX_NOTICE_BYTES} bytes")
@@ -118,14 +118,14 @@ async def _read(request: Request, most: int) -> bytes | None:
 
     That is read past, to a point: else the sender sees a broken pipe in the place of the answer.
     """
-    body, seen = bytearray(), 0
+    body, size = bytearray(), 0
     async for chunk in request.stream():
-        seen += len(chunk)
-        if seen > MAX_SKIPPED_BYTES:
+        size += len(chunk)
+        if size > MAX_SKIPPED_BYTES:
             break
-        if seen <= most:
+        if size <= most:
             body += chunk
-    return bytes(body) if seen <= most else None
+    return bytes(body) if size <= most else None
 
 
 def _take(bridge: Bridge, body: bytes) -> int:

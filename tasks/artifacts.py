@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from tasks.inert import block, code, markdown
+from tasks.sanitize import block, code, markdown
 from telltale_core import stages
 from telltale_core.display.sanitize import clean
 from telltale_core.publish.manifest import key_of as manifest_key
@@ -35,11 +35,11 @@ def show_verdict(record: stages.Record, work: str) -> None:
     kindly(lambda: _show_picture(record, work))
 
 
-def show_outcome(told: dict[str, Any], page: stages.Record, work: str) -> None:
+def show_outcome(outcome: dict[str, Any], page: stages.Record, work: str) -> None:
     """Attach what was published and where it lies, or why nothing was, to the current run."""
-    brief = f"{told['state']}, version {told['version']}" if "version" in told else told["state"]
-    text = markdown(f"{brief}: {told['dataset']}")
-    kindly(lambda: create_markdown_artifact(_outcome(told, page, work), key="outcome", description=text))
+    brief = f"{outcome['state']}, version {outcome['version']}" if "version" in outcome else outcome["state"]
+    text = markdown(f"{brief}: {outcome['dataset']}")
+    kindly(lambda: create_markdown_artifact(_outcome(outcome, page, work), key="outcome", description=text))
 
 
 def show_refused(reasons: list[str]) -> None:
@@ -50,17 +50,17 @@ def show_refused(reasons: list[str]) -> None:
         kindly(lambda: create_markdown_artifact(text, key="refused-uploads", description="Uploads that are not taken"))
 
 
-def question(told: dict[str, Any], page: stages.Record, work: str) -> str:
+def question(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
     """Return what a reviewer has to know, as Markdown, to stand above the form."""
-    asked = "\n".join(f"- {_asked(question)}" for question in told["questions"][:MOST_QUESTIONS])
+    questions = "\n".join(f"- {_question_line(question)}" for question in outcome["questions"][:MOST_QUESTIONS])
     return (
-        f"**{markdown(told['statement'], STATEMENT)}**\n\nA person must decide:\n\n{asked}\n\n"
-        f"{markdown(counted(told['counts']))}; for the dataset {link(told['dataset'])}.\n\n"
+        f"**{markdown(outcome['statement'], STATEMENT)}**\n\nA person must decide:\n\n{questions}\n\n"
+        f"{markdown(counted(outcome['counts']))}; for the dataset {link(outcome['dataset'])}.\n\n"
         f"Nothing is published yet. Read the report first:\n\n{_block(report_address(page, work))}"
     )
 
 
-def _asked(question: dict[str, str]) -> str:
+def _question_line(question: dict[str, str]) -> str:
     cure = f" (for all drops of the dataset: {markdown(question['cure'])})" if question.get("cure") else ""
     return f"{markdown(question['text'])} ({markdown(question['code'])}){cure}"
 
@@ -90,32 +90,32 @@ def _block(address: str) -> str:
     return shown if shown.startswith("[") else block(address)
 
 
-def _outcome(told: dict[str, Any], page: stages.Record, work: str) -> str:
-    lines = [f"- {name}: {markdown(told[name])}" for name in ("dataset", "version", "run_key") if name in told]
-    if by := told.get("review"):
-        decided = "rejected" if told["state"] == "rejected" else "approved"
+def _outcome(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
+    lines = [f"- {name}: {markdown(outcome[name])}" for name in ("dataset", "version", "run_key") if name in outcome]
+    if by := outcome.get("review"):
+        decided = "rejected" if outcome["state"] == "rejected" else "approved"
         lines.append(f"- {decided} by {markdown(by['by'])}: {markdown(by['reason'])}")
     lines += [
-        f"- {name.replace('_', ' ')}, the proxy did not see it: {markdown(', '.join(told[name]))}"
+        f"- {name.replace('_', ' ')}, the proxy did not see it: {markdown(', '.join(outcome[name]))}"
         for name in ("unjudged", "left_out")
-        if told.get(name)
+        if outcome.get(name)
     ]
-    word = "decided" if told["state"] == "published" else "to decide"
-    lines += [f"- {word}: {_asked(question)}" for question in told.get("questions", [])[:MOST_QUESTIONS]]
-    if told["state"] == "needs-review":
+    word = "decided" if outcome["state"] == "published" else "to decide"
+    lines += [f"- {word}: {_question_line(question)}" for question in outcome.get("questions", [])[:MOST_QUESTIONS]]
+    if outcome["state"] == "needs-review":
         lines.append("- a person decides: `telltale approve RUN --reason WHY` or `telltale reject RUN --reason WHY`")
     places = [("report", report_address(page, work))]
-    if told["state"] == "published":
-        places.append(("manifest", f"{told['dataset'].rstrip('/')}/{manifest_key(told['version'])}"))
-    places += [(name, file) for name in ("quarantine", "files") for file in told.get(name, [])[:LINKS]]
+    if outcome["state"] == "published":
+        places.append(("manifest", f"{outcome['dataset'].rstrip('/')}/{manifest_key(outcome['version'])}"))
+    places += [(name, file) for name in ("quarantine", "files") for file in outcome.get(name, [])[:LINKS]]
     shown = "\n".join(f"{name}\n\n{_block(address)}" for name, address in places)
-    return f"# {markdown(told['state'])}\n\n" + "\n".join(lines) + f"\n\n{shown}\n"
+    return f"# {markdown(outcome['state'])}\n\n" + "\n".join(lines) + f"\n\n{shown}\n"
 
 
 def _show_verdict(verdict: VerdictRecord, record: stages.Record) -> None:
     caveats = "\n".join(f"- {markdown(caveat)}" for caveat in verdict.caveats)
-    known = f"Drop `{record['keys']['ingest'][:12]}`, verdict `{record['keys']['cluster'][:12]}`."
-    text = f"# {markdown(verdict.statement, STATEMENT)}\n\n{known}\n\n{caveats}\n"
+    keys = f"Drop `{record['keys']['ingest'][:12]}`, verdict `{record['keys']['cluster'][:12]}`."
+    text = f"# {markdown(verdict.statement, STATEMENT)}\n\n{keys}\n\n{caveats}\n"
     create_markdown_artifact(text, key="verdict", description=markdown(verdict.statement))
     counts = {markdown(name): int(count) for name, count in in_words(verdict.counts).items()}
     create_table_artifact([counts], key="counts", description="Where the drop's samples went")
@@ -132,8 +132,8 @@ def _show_picture(record: stages.Record, work: str) -> None:
     run = read_outline(opened.learnt_drop(), opened.judged_folder())
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
-        told = f"Counts and the statistic of each {markdown(run.word)}"
-        create_markdown_artifact(f"![{told}]({as_uri(picture)})", key="verdict-picture", description=told)
+        caption = f"Counts and the statistic of each {markdown(run.word)}"
+        create_markdown_artifact(f"![{caption}]({as_uri(picture)})", key="verdict-picture", description=caption)
 
 
 def as_uri(picture: bytes) -> str:

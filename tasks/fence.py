@@ -52,12 +52,12 @@ class Fence:
         while not self._leave.wait(LOOK_EVERY_S):
             try:
                 with get_client(sync_client=True) as client:
-                    found = client.read_flow_run(UUID(str(self.run)))
+                    server_run = client.read_flow_run(UUID(str(self.run)))
             except httpx.HTTPError:
                 continue
             except Exception as error:  # noqa: BLE001 - a thread that fails must not pass for a verdict
                 log.warning("this run's state cannot be read: %s", type(error).__name__)
                 return
-            if found.state is not None and found.state.is_final():
+            if server_run.state is not None and server_run.state.is_final():
                 self.ended.set()
                 return

@@ -7,7 +7,7 @@ import re
 
 from prefect.artifacts import create_markdown_artifact
 
-from tasks import inert
+from tasks import sanitize
 from tasks.artifacts import PICTURE_BYTES, as_uri, kindly
 from telltale_core import publish
 from telltale_core.report.history import Entry, entries_of, history_png, sentence
@@ -31,7 +31,7 @@ def key_of(dataset: str) -> str:
 def _show(dataset: str) -> None:
     entries = entries_of(version.manifest for version in publish.log(dataset))
     text = sentence(entries)
-    create_markdown_artifact(markdown(dataset, entries), key=key_of(dataset), description=inert.markdown(text))
+    create_markdown_artifact(markdown(dataset, entries), key=key_of(dataset), description=sanitize.markdown(text))
 
 
 def markdown(dataset: str, entries: list[Entry]) -> str:
@@ -42,7 +42,11 @@ def markdown(dataset: str, entries: list[Entry]) -> str:
         *(f"| {' | '.join(HEADS)} |", f"|{' --- |' * len(HEADS)}"),
         *(_row(entry) for entry in reversed(entries[-SHOWN:])),
     ]
-    return f"# {inert.markdown(dataset)}\n\n{inert.markdown(sentence(entries))}\n\n{shown}\n\n" + "\n".join(rows) + "\n"
+    return (
+        f"# {sanitize.markdown(dataset)}\n\n{sanitize.markdown(sentence(entries))}\n\n{shown}\n\n"
+        + "\n".join(rows)
+        + "\n"
+    )
 
 
 def _row(entry: Entry) -> str:
@@ -50,10 +54,10 @@ def _row(entry: Entry) -> str:
     kind = "" if entry.kind == "drop" else entry.kind
     cells = (
         str(entry.number),
-        inert.markdown(entry.created_at[:16]),
-        inert.markdown(entry.drop),
+        sanitize.markdown(entry.created_at[:16]),
+        sanitize.markdown(entry.drop),
         *numbers,
-        inert.markdown(kind),
-        inert.markdown(entry.by),
+        sanitize.markdown(kind),
+        sanitize.markdown(entry.by),
     )
     return f"| {' | '.join(cells)} |"

@@ -16,12 +16,12 @@ from prefect.runtime import task_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
-from tasks import inert
+from tasks import sanitize
 from telltale_core import stages
 from telltale_core.errors import Transient
 
 log = logging.getLogger(__name__)
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 RETRIES = 3
 FIRST_DELAY_S = 10
 
@@ -50,7 +50,7 @@ def drop_name(record: stages.Record) -> str:
 
 def stem(source: str) -> str:
     """Return the last part of a path or URL, fit for a run's name: what a person calls a drop."""
-    return inert.name(source.rstrip("/").rsplit("/", 1)[-1] or source)
+    return sanitize.name(source.rstrip("/").rsplit("/", 1)[-1] or source)
 
 
 # The work area says what stands. Of failures Prefect keeps something all the same: JSON, a pickle would run code.
@@ -66,18 +66,18 @@ STAGE: dict[str, Any] = {
 }
 
 
-def shown(done: stages.Outcome) -> stages.Record | State[stages.Record]:
+def shown(outcome: stages.Outcome) -> stages.Record | State[stages.Record]:
     """Return what a task returns, so that the UI shows a reused stage as *Cached*."""
-    return Completed(name="Cached", data=done.record) if done.reused else done.record
+    return Completed(name="Cached", data=outcome.record) if outcome.reused else outcome.record
 
 
-def patiently(look: Callable[[], Found]) -> Found:
+def patiently(read: Callable[[], Value]) -> Value:
     """Return what is found in a store, looked for as often as a stage is tried: a flow's body has no retries."""
-    for tried in range(RETRIES):
+    for attempt in range(RETRIES):
         try:
-            return look()
+            return read()
         except Transient as error:
-            wait_s = FIRST_DELAY_S * 2**tried * random.uniform(1, 1.5)  # noqa: S311 - jitter
+            wait_s = FIRST_DELAY_S * 2**attempt * random.uniform(1, 1.5)  # noqa: S311 - jitter
             log.warning("%s; looked for again in %.0f s", error, wait_s)
             time.sleep(wait_s)
-    return look()
+    return read()

@@ -39,13 +39,11 @@ class _Artifact:
     def __init__(self, key: str) -> None:
         self.key = key
         self.artifact: UUID | None = None
-        self.done: dict[int, float] = {}
         self.next_s = 0.0
         self.resting = False
 
     def see(self, progress: Progress) -> None:
-        self.done[progress.member] = progress.step / progress.steps
-        share = sum(self.done.values()) / progress.members
+        share = progress.step / progress.steps
         if time.monotonic() < self.next_s and (share < 1 or self.resting):
             return
         self.next_s = time.monotonic() + EVERY_S
@@ -61,7 +59,7 @@ class _Artifact:
 
     def _show(self, percent: float, description: str) -> None:
         if self.artifact is None:
-            made: Any = create_progress_artifact(percent, key=self.key, description=description)
-            self.artifact = made
+            artifact: Any = create_progress_artifact(percent, key=self.key, description=description)
+            self.artifact = artifact
         else:
             update_progress_artifact(self.artifact, percent, description=description)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from tasks import inert
+from tasks import sanitize
 from telltale_core.display.sanitize import visible
 from telltale_core.errors import TelltaleError
 from telltale_core.redact import redact
@@ -29,7 +29,7 @@ class Redacting(logging.Formatter):
         """Return the line as the inner formatter makes it, without credentials; what a message holds forges no line."""
         record.message = record.getMessage()
         shown = copy.copy(record)
-        shown.msg, shown.args = inert.line(record.message), ()
+        shown.msg, shown.args = sanitize.line(record.message), ()
         if record.exc_info and not record.exc_text:
             shown.exc_text = visible(self.inner.formatException(record.exc_info))
         return redact(self.inner.format(shown))
@@ -37,8 +37,8 @@ class Redacting(logging.Formatter):
 
 def install() -> int:
     """Put it around the formatter of every handler in this process; return how many. Calling again adds none twice."""
-    known = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
-    handlers = {handler for logger in known if isinstance(logger, logging.Logger) for handler in logger.handlers}
+    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
+    handlers = {handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers}
     changed = [handler for handler in handlers if not isinstance(handler.formatter, Redacting)]
     for handler in changed:
         handler.setFormatter(Redacting(handler.formatter))
@@ -74,13 +74,13 @@ def _fit(text: str) -> str:
 
 def _clean(error: BaseException) -> None:
     """Take credentials and what cannot be seen out of an error and of what led to it, in place."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     queue: list[BaseException | None] = [error]
     while queue:
         one = queue.pop()
-        if one is None or id(one) in seen:
+        if one is None or id(one) in visited:
             continue
-        seen.add(id(one))
+        visited.add(id(one))
         one.args = tuple(_fit(part) if isinstance(part, str) else part for part in one.args)
         if isinstance(one, OSError):  # these say what they hold beside their arguments
             for name in ("strerror", "filename", "filename2"):

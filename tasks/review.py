@@ -16,7 +16,7 @@ from telltale_core.display.sanitize import clean
 from telltale_core.publish.gate import CHANGED
 
 KEY = "review"  # and the code of what is asked: a run asks for each once, and reads the answer also after a crash
-ASKED = "telltale.asked"
+APPROVAL_LABEL = "telltale.asked"
 """The label of a run that holds the code of what it asked last."""
 MOST_INPUTS = 200
 MAX_WORDS = 500
@@ -43,7 +43,7 @@ def may_ask() -> bool:
 def note(code: str) -> None:
     """Keep with this run what it asks for: who approves it later, from elsewhere, approves just that."""
     with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(UUID(flow_run.id), {ASKED: code})
+        client.update_flow_run_labels(UUID(flow_run.id), {APPROVAL_LABEL: code})
 
 
 def ask(text: str, code: str, *, before: str = "") -> dict[str, str]:
@@ -69,8 +69,8 @@ def _answers(but: str = "") -> list[dict[str, str]]:
     """Return what was answered to this run's forms, but for that of a code."""
     prefix, ending = f"suspended-{KEY}", "-response"
     with get_client(sync_client=True) as client:
-        found = client.filter_flow_run_input(UUID(flow_run.id), prefix, MOST_INPUTS, {f"{prefix}-{but}{ending}"})
-    return [json.loads(one.value) for one in found if one.key.endswith(ending)]
+        inputs = client.filter_flow_run_input(UUID(flow_run.id), prefix, MOST_INPUTS, {f"{prefix}-{but}{ending}"})
+    return [json.loads(one.value) for one in inputs if one.key.endswith(ending)]
 
 
 def signed(reviewer: str, reason: str) -> dict[str, str]:
@@ -78,8 +78,8 @@ def signed(reviewer: str, reason: str) -> dict[str, str]:
     return {"by": clean(reviewer.strip(), 200), "reason": clean(reason.strip(), MAX_WORDS)}
 
 
-def rejected(told: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
+def rejected(outcome: dict[str, Any], decision: dict[str, str]) -> dict[str, Any]:
     """Return what a run that a person rejected tells: nothing was published, by whom, and why."""
-    statement = f"Rejected by {known['by']}: {known['reason']} ({told['statement']})"
-    same = {name: told[name] for name in ("format", "dataset", "run_key", "counts", "questions")}
-    return {**same, "state": "rejected", "review": known, "statement": statement}
+    statement = f"Rejected by {decision['by']}: {decision['reason']} ({outcome['statement']})"
+    same = {name: outcome[name] for name in ("format", "dataset", "run_key", "counts", "questions")}
+    return {**same, "state": "rejected", "review": decision, "statement": statement}

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
@@ -35,12 +35,12 @@ def train_elsewhere(
     """Return the record of the training by a run of ``deployment``; what counts is what stands in the work area."""
     key = stages.key_for(stages.train, upstream, settings)
     standing = partial(stages.standing, stages.train, key, upstream, settings, work)
-    if done := standing():
-        return policy.shown(stages.Outcome(record=done, reused=True))
+    if record := standing():
+        return policy.shown(stages.Outcome(record=record, reused=True))
     run = begin(deployment, {"upstream": upstream, "work": work, "settings": settings}, f"train:{key[:40]}")
     ended = wait(run.id)
-    if done := standing():
-        return done
+    if record := standing():
+        return record
     raise failure(ended)
 
 
@@ -48,8 +48,8 @@ def retrain_elsewhere(work: str, deployment: str) -> Callable[[stages.Record, st
     """Return what has the leave-out retraining of a verdict done by a run of ``deployment``."""
 
     def retrain(upstream: stages.Record, key: str) -> None:
-        known = {"upstream": upstream, "work": work, "settings": upstream["settings"]["proxy"], "left_out": key}
-        ended = wait(begin(deployment, known, f"leave-out:{key[:40]}").id)
+        parameters = {"upstream": upstream, "work": work, "settings": upstream["settings"]["proxy"], "left_out": key}
+        ended = wait(begin(deployment, parameters, f"leave-out:{key[:40]}").id)
         if not stages.retrained(work, key):
             raise failure(ended)
 
@@ -98,11 +98,10 @@ def _begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
     if alive:
         log.info("train: joins the run %s, which is at it", alive[0].name)
         return alive[0]
-    made: Any = run_deployment(
+    flow_run: Any = run_deployment(
         deployment, parameters=parameters, tags=[tag], idempotency_key=f"{tag}:{len(before)}", timeout=0
     )
-    found: FlowRun = made
-    return found
+    return cast("FlowRun", flow_run)
 
 
 def wait(run: UUID) -> FlowRun:
@@ -111,13 +110,13 @@ def wait(run: UUID) -> FlowRun:
     while True:
         try:
             with get_client(sync_client=True) as client:
-                found = _look_until_final(client, run)
+                ended = _ended_run(client, run)
         except httpx.HTTPError as error:
             _be_patient(error, last_s)
             continue
         last_s = time.monotonic()
-        if found is not None:
-            return found
+        if ended is not None:
+            return ended
 
 
 def _be_patient(error: httpx.HTTPError, last_s: float) -> None:
@@ -128,12 +127,12 @@ def _be_patient(error: httpx.HTTPError, last_s: float) -> None:
     time.sleep(LOOK_EVERY_S)
 
 
-def _look_until_final(client: SyncPrefectClient, run: UUID) -> FlowRun | None:
+def _ended_run(client: SyncPrefectClient, run: UUID) -> FlowRun | None:
     """Return the run if it ended within about a minute, else None."""
     for _ in range(20):
-        found = client.read_flow_run(run)
-        if found.state is not None and found.state.is_final():
-            return found
+        flow_run = client.read_flow_run(run)
+        if flow_run.state is not None and flow_run.state.is_final():
+            return flow_run
         time.sleep(LOOK_EVERY_S)
     return None
 

@@ -117,22 +117,22 @@ def _sentence(error: ErrorDetails, cls: type[BaseModel], where: str) -> str:
     kind, place, context = error["type"], error["loc"], error.get("ctx", {})
     path = where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     if kind == "extra_forbidden":
-        return f"{path} is not a setting{_known(str(place[-1]), _at(cls, place[:-1])[1])}"
+        return f"{path} is not a setting{_suggestion(str(place[-1]), _at(cls, place[:-1])[1])}"
     if kind == "value_error":  # of our own validators: "must ..." speaks of the setting itself
         text = str(context["error"])
         return f"{path} {text}" if text.startswith("must ") else f"{path}: {text}"
-    found = _shown(error["input"])
+    got = _shown(error["input"])
     if kind in _TYPES:
-        return f"{path} must be {_TYPES[kind].format(table='.'.join(map(str, place)) or 'proxy')}, got {found}"
+        return f"{path} must be {_TYPES[kind].format(table='.'.join(map(str, place)) or 'proxy')}, got {got}"
     if kind == "literal_error":
-        return f"{path} must be one of {context['expected'].replace(' or ', ', ')}, got {found}"
+        return f"{path} must be one of {context['expected'].replace(' or ', ', ')}, got {got}"
     if kind == "too_short":
-        return f"{path} must have at least {context['min_length']} elements, got {found}"
+        return f"{path} must have at least {context['min_length']} elements, got {got}"
     if kind == "string_too_long":
         return f"{path} must have at most {context['max_length']} characters, got {len(error['input'])}"
     if bounds := _bounds(_at(cls, place)[0], context):
-        return f"{path} must be {bounds}, got {found}"
-    return f"{path}: {error['msg']}, got {found}"
+        return f"{path} must be {bounds}, got {got}"
+    return f"{path}: {error['msg']}, got {got}"
 
 
 def _at(cls: type[BaseModel], place: tuple[int | str, ...]) -> tuple[FieldInfo | None, type[BaseModel] | None]:
@@ -149,10 +149,10 @@ def _at(cls: type[BaseModel], place: tuple[int | str, ...]) -> tuple[FieldInfo |
 def _model_in(hint: Any) -> type[BaseModel] | None:
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint
-    return next((found for each in typing.get_args(hint) if (found := _model_in(each)) is not None), None)
+    return next((model for each in typing.get_args(hint) if (model := _model_in(each)) is not None), None)
 
 
-def _known(name: str, model: type[BaseModel] | None) -> str:
+def _suggestion(name: str, model: type[BaseModel] | None) -> str:
     if model is None:
         return ""
     names = sorted(model.model_fields)

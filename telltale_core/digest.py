@@ -34,16 +34,16 @@ def digest_of(value: Any) -> str:
 
 
 @functools.cache
-def _room_digest(room: str) -> str:
-    root = Path(__file__).parent / room
+def _package_digest(package: str) -> str:
+    root = Path(__file__).parent / package
     files = sorted(root.rglob("*.py")) + sorted(root.rglob("*.j2")) if root.is_dir() else [root.with_suffix(".py")]
     lines = (f"{path.relative_to(root.parent).as_posix()} {sha256_file(path)}" for path in files)
     return sha256_bytes("\n".join(lines).encode())
 
 
-def code_version(rooms: Iterable[str]) -> str:
-    """Return a digest of the source of the named rooms of ``telltale_core``, 16 hex digits.
+def code_version(packages: Iterable[str]) -> str:
+    """Return a digest of the source of the named packages of ``telltale_core``, 16 hex digits.
 
     Part of every cache key: a mended line in ``spectrum`` makes that stage run again and leaves training cached.
     """
-    return digest_of({room: _room_digest(room) for room in sorted(rooms)})[:16]
+    return digest_of({package: _package_digest(package) for package in sorted(packages)})[:16]

@@ -1,4 +1,4 @@
-"""Parts of a room that are loaded when they are first used.
+"""Parts of a package that are loaded when they are first used.
 
 What reads settings and passes records, such as the process of a flow, needs neither torch nor scikit-learn nor
 matplotlib, and each takes seconds to import.
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-def on_demand(room: str, **parts: tuple[str, ...]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of the package ``room``: names by the module of that room that defines them.
+def on_demand(package: str, **parts: tuple[str, ...]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of ``package``: names by its module that defines them.
 
     No module may be called like a name: importing it would put the module in the name's place.
     """
@@ -21,9 +21,9 @@ def on_demand(room: str, **parts: tuple[str, ...]) -> Callable[[str], Any]:
 
     def get(name: str) -> Any:
         if name not in places:
-            raise AttributeError(f"module {room!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{room}.{places[name]}"), name)
-        setattr(sys.modules[room], name, value)
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{package}.{places[name]}"), name)
+        setattr(sys.modules[package], name, value)
         return value
 
     return get

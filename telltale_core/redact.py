@@ -32,7 +32,7 @@ def redact(text: str) -> str:
     for value in _own_secrets():
         text = text.replace(value, WITHHELD)
     text = _USERINFO.sub(rf"\1{WITHHELD}@", text)
-    text = _QUERY.sub(lambda found: found[1] + WITHHELD if _SIGNED.search(found[2]) else found[0], text)
+    text = _QUERY.sub(lambda match: match[1] + WITHHELD if _SIGNED.search(match[2]) else match[0], text)
     text = _HEADER.sub(rf"\1{WITHHELD}", text)
     text = _NAMED.sub(rf"\1\2{WITHHELD}", text)
     return _ACCESS_KEY.sub(WITHHELD, text)
@@ -40,10 +40,10 @@ def redact(text: str) -> str:
 
 def _own_secrets() -> list[str]:
     """Return the values to withhold, longest first; read each time, as credentials are rotated."""
-    found = {
+    secrets = {
         value
         for name, value in os.environ.items()
         if len(value) >= MIN_SECRET_CHARS and _SECRET_NAME.search(name.upper()) and not _NOT_SECRET.search(name.upper())
     }
-    found |= {part for value in found if ":" in value for part in value.split(":") if len(part) >= MIN_SECRET_CHARS}
-    return sorted(found, key=len, reverse=True)
+    secrets |= {part for value in secrets if ":" in value for part in value.split(":") if len(part) >= MIN_SECRET_CHARS}
+    return sorted(secrets, key=len, reverse=True)

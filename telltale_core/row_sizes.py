@@ -33,8 +33,8 @@ def value_bytes(array: pa.Array) -> Sizes:
         return value_bytes(array.storage)
     if pa.types.is_dictionary(kind):
         codes = pc.fill_null(array.indices, 0).to_numpy(zero_copy_only=False).astype(np.int64)
-        known = value_bytes(array.dictionary)
-        return np.take(known, codes) if len(known) else np.zeros(len(array), np.int64)
+        value_sizes = value_bytes(array.dictionary)
+        return np.take(value_sizes, codes) if len(value_sizes) else np.zeros(len(array), np.int64)
     if pa.types.is_struct(kind):
         total: Sizes = np.zeros(len(array), np.int64)
         for part in array.flatten():

@@ -15,39 +15,40 @@ from telltale_core.verdict import Group, Verdict
 def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
     """Return what the verdict found of the truth; ``poisoned`` are ids.
 
-    Counts of samples, the verdict's statement, smallest p-value and what its second look did; four shares in [0, 1]:
-    ``tpr`` of the poison and ``fpr`` of the clean samples were quarantined, ``precision`` of the quarantined are
-    poison, ``auroc`` of the suspicion. None where there is no poison, nothing clean, or nothing quarantined.
+    Counts of samples, the verdict's statement, smallest p-value and what its leave-out retraining did. Four shares in
+    [0, 1]: ``tpr`` of the poison and ``fpr`` of the clean samples were quarantined; ``precision`` is the share of
+    poison in the quarantine; ``auroc`` is of the suspicion. None where there is no poison, nothing clean, none
+    quarantined.
     """
     verdict = Verdict.open(verdict_dir)
     record, decision = verdict.record, verdict.decision_N
     ids = np.asarray(verdict.sample_ids)
     truth = np.isin(ids, sorted(poisoned))
-    held = decision == "quarantine"
+    quarantined = decision == "quarantine"
     both = truth.any() and not truth.all()
     return {
         "poisoned": int(truth.sum()),
-        "found": int((held & truth).sum()),
+        "found": int((quarantined & truth).sum()),
         "clean": int((~truth).sum()),
-        "wrongly_quarantined": int((held & ~truth).sum()),
+        "wrongly_quarantined": int((quarantined & ~truth).sum()),
         "review": int((decision == "review").sum()),
-        "tpr": round(float(held[truth].mean()), 4) if truth.any() else None,
-        "fpr": round(float(held[~truth].mean()), 5) if not truth.all() else None,
-        "precision": round(float(truth[held].mean()), 4) if held.any() else None,
+        "tpr": round(float(quarantined[truth].mean()), 4) if truth.any() else None,
+        "fpr": round(float(quarantined[~truth].mean()), 5) if not truth.all() else None,
+        "precision": round(float(truth[quarantined].mean()), 4) if quarantined.any() else None,
         "auroc": round(float(roc_auc_score(truth, verdict.suspicion_N)), 4) if both else None,
         "poison_found": record.poison_found,
         "p_value": record.p_value,
-        "second_look": _second_look(record.groups),
+        "second_look": _retraining_outcome(record.groups),
         "statement": record.statement,
     }
 
 
-def _second_look(groups: Sequence[Group]) -> str:
-    """Return what came of the second look: what was called or held for it, else whether one was taken."""
+def _retraining_outcome(groups: Sequence[Group]) -> str:
+    """Return what came of the leave-out retraining: confirmed or refuted, else whether one was run."""
     for outcome in ("confirmed", "refuted"):
         if any(getattr(group, outcome) for group in groups):
             return outcome
-    asked = [group for group in groups if group.own is not None]
-    if not asked:
+    cohorts = [group for group in groups if group.own is not None]
+    if not cohorts:
         return "none"
     return "nothing changed" if any(group.called for group in groups) else "not confirmed"

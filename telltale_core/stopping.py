@@ -18,7 +18,7 @@ from telltale_core.errors import Stopped
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _Told:
+class _Request:
     """What this process was told; one for the process, as signals are."""
 
     by: str = ""
@@ -26,38 +26,38 @@ class _Told:
     committed: str = ""
 
 
-_told = _Told()
+_request = _Request()
 
 
 def tell(by: str) -> None:
     """Tell all work of this process to stop; ``by`` names the signal, such as ``SIGTERM``."""
-    _told.by = _told.by or by
+    _request.by = _request.by or by
 
 
-def told() -> str:
+def requested_by() -> str:
     """Return what told this process to stop, or an empty text."""
-    return _told.by or _told.waiting
+    return _request.by or _request.waiting
 
 
 def forget() -> None:
     """Begin anew: nothing was told, nothing was committed."""
-    _told.by = _told.waiting = _told.committed = ""
+    _request.by = _request.waiting = _request.committed = ""
 
 
 def check(stands: str) -> None:
     """Raise :class:`Stopped` if this process was told to stop; ``stands`` says what is kept."""
-    if by := told():
+    if by := requested_by():
         raise Stopped(f"stopped by {by}: {stands}; the same command or run goes on from there")
 
 
 def note_commit(sentence: str) -> None:
     """Keep how the last commit stands, for whoever has to say what an interrupted command did."""
-    _told.committed = sentence
+    _request.committed = sentence
 
 
 def committed() -> str:
     """Return how this process's last commit stands, such as ``version 3 of /data/clean was committed before``."""
-    return _told.committed or "nothing was published"
+    return _request.committed or "nothing was published"
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def in_order(*numbers: int) -> Iterator[None]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         came.append(number)
-        _told.waiting = signal.Signals(number).name
+        _request.waiting = signal.Signals(number).name
 
     before: dict[int, Any] = {number: signal.signal(number, note) for number in numbers or SIGNALS}
     try:
@@ -82,7 +82,7 @@ def in_order(*numbers: int) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        _told.waiting = ""  # who is called now tells anew what is to end
+        _request.waiting = ""  # who is called now tells anew what is to end
         for number in came[:1]:
             if callable(before[number]):
                 before[number](number, None)

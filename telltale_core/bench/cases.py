@@ -191,7 +191,7 @@ SUITES = {
             )
             for name, seeds, about in (
                 ("modalities", REPORT_SEEDS, "report cases, three seeds each"),
-                ("modalities-fresh", FRESH_SEEDS, "report cases drawn after the second look was settled"),
+                ("modalities-fresh", FRESH_SEEDS, "report cases drawn after the leave-out retraining was settled"),
                 ("modalities-development", MORE_DEVELOPMENT_SEEDS, "the cases on which settings were chosen"),
             )
         ),

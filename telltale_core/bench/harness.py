@@ -36,6 +36,7 @@ from telltale_core.drop.demo import plain_ids
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import Progress, ProgressLines, ProxyConfig
 from telltale_core.proxy.hardware import resolve_hardware
+from telltale_core.proxy.predict import proxy_entry
 from telltale_core.records import write_json
 from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
@@ -152,8 +153,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
         **score(folder, poisoned),
         **{f"{key}_before": before.get(key) for key in ("attack_success", "accuracy")},
         **{f"{key}_after": after.get(key) for key in ("attack_success", "accuracy")},
-        "train_s": round(sum(member["timings"]["train_s"] for member in training["members"]), 1),
-        "log_s": round(sum(_log_seconds(member["timings"]) for member in training["members"]), 1),
+        **_training_seconds(training),
         **seconds,
         "victim_s": before.get("seconds"),
         **_ran_on(training),
@@ -191,7 +191,6 @@ def _opinion_rows(
     scores = {opinion.name: score_opinion(opinion, poisoned) for opinion in opinions}
     if COMBINED in bench.chosen:
         scores[COMBINED] = score_combined(opinions, poisoned)
-    seconds = [member["timings"] for member in training["members"]]
     ran_on = {
         **_ran_on(training),
         "code_version": code_version(["proxy", "losslog", "bench/detectors", "verdict"]),
@@ -201,8 +200,7 @@ def _opinion_rows(
         **{f"{key}_before": before.get(key) for key in ("attack_success", "accuracy")},
         "attack_success_after": None,
         "accuracy_after": None,
-        "train_s": round(sum(member["train_s"] for member in seconds), 1),
-        "log_s": round(sum(_log_seconds(member) for member in seconds), 1),
+        **_training_seconds(training),
         "victim_s": before.get("seconds"),
         **{name: value for name, value in ran_on.items() if name != "settings"},
     }
@@ -272,8 +270,9 @@ def _named(bench: Bench, case: Case, made: Poisoned) -> dict[str, Any]:
     }
 
 
-def _log_seconds(timings: dict[str, float]) -> float:
-    return timings["snapshot_s"] + timings["write_s"]
+def _training_seconds(training: dict[str, Any]) -> dict[str, float]:
+    timings = proxy_entry(training)["timings"]
+    return {"train_s": round(timings["train_s"], 1), "log_s": round(timings["snapshot_s"] + timings["write_s"], 1)}
 
 
 def _ran_on(training: dict[str, Any]) -> dict[str, Any]:
@@ -283,7 +282,6 @@ def _ran_on(training: dict[str, Any]) -> dict[str, Any]:
         "threads": training["hardware"]["threads"],
         "dtype": training["hardware"]["precision"],
         "epochs": training["config"]["epochs"],
-        "members": training["config"]["members"],
         "torch": torch.__version__,
         "python": platform.python_version(),
         "code_version": code_version(["proxy", "losslog", "spectrum", "verdict"]),

@@ -117,7 +117,6 @@ class _Log:
         plan = LogPlan(
             drop_digest="",
             n_samples=samples,
-            members=1,
             epochs=config.epochs,
             snapshots_per_epoch=config.snapshots_per_epoch,
         )
@@ -129,7 +128,7 @@ class _Log:
         if len(self._snapshots) == self._writer.plan.snapshots_per_epoch:
             steps = np.array([s.step for s in self._snapshots], dtype=np.int32)
             losses = np.stack([s.log_loss for s in self._snapshots], axis=1)
-            self._writer.write_epoch(0, snapshot.epoch, steps, losses)
+            self._writer.write_epoch(snapshot.epoch, steps, losses)
             self._snapshots.clear()
 
 

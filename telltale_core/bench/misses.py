@@ -38,16 +38,16 @@ def write_miss(folder: Path, row: dict[str, Any], made: Poisoned, ids: Sequence[
     order = np.array([at[name] for name in ids])
     labels, truth = made.data.labels, made.truth
     others = ~truth if made.data.num_classes is None else ~truth & np.isin(labels, np.unique(labels[truth]))
-    first = losses.member_T == 0
-    epoch_T = np.arange(first.sum()) * (int(losses.epoch_T.max()) + 1) / first.sum()
+    snapshots = len(losses.epoch_T)
+    epoch_T = np.arange(snapshots) * (int(losses.epoch_T.max()) + 1) / snapshots
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(
         path,
         {
             **{name: row[name] for name in ("data", "attack", "rate", "seed", "found", "poisoned")},
             "epochs": epoch_T.round(3).tolist(),
-            "poison": _quantiles(losses.log_loss[order[truth]][:, first]),
-            "others": _quantiles(losses.log_loss[order[others]][:, first]),
+            "poison": _quantiles(losses.log_loss[order[truth]]),
+            "others": _quantiles(losses.log_loss[order[others]]),
         },
     )
 

@@ -22,7 +22,7 @@ HEADS = (
     "AUROC",
     "review",
     "poison found",
-    "second look",
+    "leave-out retraining",
     "success after",
     "accuracy",
     "after",
@@ -37,7 +37,7 @@ SEED_HEADS = (
     "review",
     "AUROC",
     "p",
-    "second look",
+    "leave-out retraining",
     "success after",
     "accuracy after",
     "train, log, cluster s",
@@ -71,7 +71,8 @@ def render(rows: Sequence[Row]) -> str:
 def over_seeds(rows: Sequence[Row]) -> str:
     """Return one table of the cases over their seeds, as results that are kept show it."""
     heads = (
-        "case", "seeds", "attack success %", "found %", "wrong %", "review", "AUROC", "second look", "success after %",
+        "case", "seeds", "attack success %", "found %", "wrong %", "review", "AUROC", "leave-out retraining",
+        "success after %",
         "accuracy %", "after %", "train s",
     )  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
@@ -83,7 +84,7 @@ def over_seeds(rows: Sequence[Row]) -> str:
             *(spread(case, name) for name in ("attack_success_before", "tpr", "fpr")),
             spread(case, "review", lambda value: f"{value:.0f}"),
             spread(case, "auroc", lambda value: f"{value:.3f}"),
-            _looks(case),
+            _retrain(case),
             *(spread(case, name) for name in ("attack_success_after", "accuracy_before", "accuracy_after")),
             spread(seconds, "s", lambda value: f"{value:.0f}"),
         ]
@@ -127,7 +128,7 @@ def _table(cases: Sequence[Sequence[Row]]) -> str:
             spread(case, "auroc", lambda value: f"{value:.4f}"),
             spread(case, "review", lambda value: f"{value:.0f}"),
             f"{poison_found} of {len(case)}",
-            _looks(case),
+            _retrain(case),
             spread(case, "attack_success_after", _percent),
             spread(case, "accuracy_before", _percent),
             spread(case, "accuracy_after", _percent),
@@ -170,8 +171,8 @@ def _one(value: float | None, shown: Callable[[float], str]) -> str:
     return "-" if value is None else shown(value)
 
 
-def _looks(case: Sequence[Row]) -> str:
-    """Return what second looks did, each with its number of seeds where they differ."""
+def _retrain(case: Sequence[Row]) -> str:
+    """Return what leave-out retrainings did, each with its number of seeds where they differ."""
     found = Counter(row.get("second_look") or "-" for row in case)
     return next(iter(found)) if len(found) == 1 else ", ".join(f"{what} {n}" for what, n in found.most_common())
 

@@ -1,1 +1,1 @@
-"""What people are shown, made fit for it: texts of strangers, numbers, pictures. Stands on the ground floor."""
+"""What people are shown, made safe and readable: texts of strangers, numbers, pictures. Imports nothing of the core."""

@@ -46,7 +46,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @contextmanager
 def open_figure(width: float, height: float, dpi: int, out: io.BytesIO) -> Iterator[Figure]:
-    """Give a figure of this size in inches, in the house style; at the end it is written to ``out`` as PNG."""
+    """Give a figure of this size in inches, in the project's style; at the end it is written to ``out`` as PNG."""
     with _ONE_AT_A_TIME, mpl.rc_context():
         style.use(["default", STYLE])
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -65,15 +65,17 @@ def plain_log_ticks(axes: Axes) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def panels_png(panels: Sequence[tuple[str, npt.NDArray[Any], Mapping[str, Any]]], dpi: int = 140, **look: Any) -> bytes:
+def panels_png(
+    panels: Sequence[tuple[str, npt.NDArray[Any], Mapping[str, Any]]], dpi: int = 140, **options: Any
+) -> bytes:
     """Return arrays side by side, each with a title and how ``imshow`` draws it; those without colours get a scale.
 
-    ``look`` may hold ``height`` (of the picture, in inches) and whatever ``imshow`` takes for all of them.
+    ``options`` may hold ``height`` (of the picture, in inches) and whatever ``imshow`` takes for all of them.
     """
     out = io.BytesIO()
-    with open_figure(7.2, look.pop("height", 2.4), dpi, out) as figure:
+    with open_figure(7.2, options.pop("height", 2.4), dpi, out) as figure:
         for axes, (title, values, own) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-            image = axes.imshow(values, interpolation="nearest", **look, **own)
+            image = axes.imshow(values, interpolation="nearest", **options, **own)
             axes.set_title(title, fontsize=9)
             axes.set_axis_off()
             if values.ndim == 2:

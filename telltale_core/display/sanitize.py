@@ -27,11 +27,11 @@ def clean(text: str, limit: int = 400) -> str:
     ``[U+202E]``; stacked combining marks are cut after the second; a longer text ends in its own length. Credentials
     and query strings of URLs are withheld.
     """
-    shown = scrubbed(text[: 4 * limit])
+    safe = scrubbed(text[: 4 * limit])
     out: list[str] = []
     width = marks = 0
     cut = len(text) > 4 * limit
-    for char in shown:
+    for char in safe:
         kind = unicodedata.category(char)
         marks = marks + 1 if kind in ("Mn", "Me") else 0
         if marks > 2:
@@ -63,8 +63,8 @@ def scrubbed(text: str) -> str:
 
 def middle(text: str, limit: int = 24) -> str:
     """Return ``text`` cleaned and shortened in its middle: ids differ at either end."""
-    seen = clean(text, 200)
-    return seen if len(seen) <= limit else f"{seen[: limit // 2]}…{seen[-(limit // 2) :]}"
+    cleaned = clean(text, 200)
+    return cleaned if len(cleaned) <= limit else f"{cleaned[: limit // 2]}…{cleaned[-(limit // 2) :]}"
 
 
 @functools.cache
@@ -76,8 +76,8 @@ def _drawable() -> frozenset[int]:
 
 def for_picture(text: str, limit: int = 22) -> str:
     """Return ``text`` cleaned, shortened, and with ``?`` for what the pictures' font cannot draw."""
-    known = _drawable()
-    return "".join(char if ord(char) in known else "?" for char in middle(text, limit))
+    drawable = _drawable()
+    return "".join(char if ord(char) in drawable else "?" for char in middle(text, limit))
 
 
 def flat(values: Mapping[str, Any], most: int = 200) -> list[tuple[str, str]]:
@@ -86,7 +86,7 @@ def flat(values: Mapping[str, Any], most: int = 200) -> list[tuple[str, str]]:
     A value whose name looks like a credential is withheld.
     """
     rows: list[tuple[str, str]] = []
-    for row in _walk(values, ""):
+    for row in _entries(values, ""):
         if len(rows) == most:
             rows.append(("…", "further values are left out; the stage's own JSON record has them"))
             break
@@ -94,11 +94,11 @@ def flat(values: Mapping[str, Any], most: int = 200) -> list[tuple[str, str]]:
     return rows
 
 
-def _walk(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+def _entries(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         dotted = f"{prefix}{name}"
         if isinstance(value, Mapping) and value:
-            yield from _walk(value, f"{dotted}.")
+            yield from _entries(value, f"{dotted}.")
         elif SECRET_NAME.search(str(name)) and value not in (None, "", False, True):
             yield dotted, WITHHELD
         elif isinstance(value, bool) or value is None:

@@ -43,7 +43,7 @@ class Accounting:
     questions: list[Question]
 
 
-def account(source: Source, reader: Reader, config: DropConfig, seen: int) -> Accounting:
+def account(source: Source, reader: Reader, config: DropConfig, row_count: int) -> Accounting:
     """Return what became of every file and line, after all rows were read; ``config`` is the operator's alone.
 
     Raises ``file_corrupt`` where lines and rows do not add up.
@@ -66,8 +66,8 @@ def account(source: Source, reader: Reader, config: DropConfig, seen: int) -> Ac
         "about": _counted(about),
         "ignored": {reason: _counted(keys) for reason, keys in sorted(aside.items())},
     }
-    questions = _questions(unread, reader, config, seen)
-    return Accounting(record={"files": record, "lines": _lines(reader.lines, seen)}, questions=questions)
+    questions = _questions(unread, reader, config, row_count)
+    return Accounting(record={"files": record, "lines": _lines(reader.lines, row_count)}, questions=questions)
 
 
 def _counted(keys: Sequence[str]) -> dict[str, Any]:
@@ -85,28 +85,28 @@ def _media_suffixes() -> set[str]:
     return UNREADABLE_MEDIA.union(*(kind.suffixes for kind in modalities()))
 
 
-def _lines(lines: Lines | None, seen: int) -> dict[str, int] | None:
+def _lines(lines: Lines | None, row_count: int) -> dict[str, int] | None:
     if lines is None:
         return None
-    if lines.rows != seen or lines.lines != lines.rows + lines.header + lines.quoted + lines.blank:
-        raise bad("file_corrupt", f"the drop changed while it was read: {lines}, {seen} rows")
+    if lines.rows != row_count or lines.lines != lines.rows + lines.header + lines.quoted + lines.blank:
+        raise bad("file_corrupt", f"the drop changed while it was read: {lines}, {row_count} rows")
     return dataclasses.asdict(lines)
 
 
-def _questions(unread: Sequence[str], reader: Reader, config: DropConfig, seen: int) -> list[Question]:
+def _questions(unread: Sequence[str], reader: Reader, config: DropConfig, row_count: int) -> list[Question]:
     """Return a question where media that nothing read may be the drop, unless the operator has set the format."""
     if config.format is not None or not unread:
         return []
     suffixes = _media_suffixes()
     read = sum(posixpath.splitext(key)[1].lower() in suffixes for key in reader.read_files)
-    embedded = 0 if reader.modality.inline else seen
+    embedded = 0 if reader.modality.inline else row_count
     folders = 0 if read else _class_folders(unread)
     if folders < 2 and len(unread) <= (read or embedded or PICTURES_OF_A_README):
         return []
     where = f" in {folders} folders" if folders >= 2 else ""
     text = (
         f"{len(unread):,} media files{where} were not read, {_names(unread)}: the drop was read as {reader.format}, "
-        f"whose {seen:,} rows name {read:,} media files"
+        f"whose {row_count:,} rows name {read:,} media files"
     )
     return [Question(code="media_unread", text=text, cure=f'drop.format = "folder" or "{reader.format}"')]
 
@@ -128,7 +128,7 @@ def accounted_lines(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _files_sum(files: Mapping[str, Any]) -> str:
-    about, ignored = files["about"]["count"], {why: found["count"] for why, found in files["ignored"].items()}
+    about, ignored = files["about"]["count"], {why: group["count"] for why, group in files["ignored"].items()}
     why = ", ".join(f"{count:,} {reason}" for reason, count in ignored.items())
     return (
         f"files: {files['found']:,} = {files['read']:,} read"
@@ -141,5 +141,5 @@ def _files_sum(files: Mapping[str, Any]) -> str:
 def _lines_sum(lines: Mapping[str, int]) -> str:
     headers = "header" if lines["header"] == 1 else "headers"
     parts = {"rows": "rows", "header": headers, "quoted": "inside quoted fields", "blank": "blank"}
-    found = [f"{lines[name]:,} {words}" for name, words in parts.items() if lines[name] or name == "rows"]
-    return f"lines: {lines['lines']:,} = {' + '.join(found)}"
+    summands = [f"{lines[name]:,} {words}" for name, words in parts.items() if lines[name] or name == "rows"]
+    return f"lines: {lines['lines']:,} = {' + '.join(summands)}"

@@ -40,15 +40,17 @@ def _beside_a_list(columns: Sequence[Column], roles: Roles) -> list[Question]:
     by_name = {column.name: column for column in columns}
     if len(roles.inputs) != 1 or by_name[roles.inputs[0]].kind != "numbers":
         return []
-    known = {*roles.inputs, *roles.values, roles.id}
-    left = [
+    used_names = {*roles.inputs, *roles.values, roles.id}
+    unread = [
         column.name
         for column in columns
-        if column.name not in known
+        if column.name not in used_names
         and column.name.lower() not in {*NOT_INPUTS, *ID_NAMES}
         and (column.kind in {"whole", "real"} or column.plain_numbers)
     ]
-    if not left:
+    if not unread:
         return []
-    text = f"the input was read from the list {shown(roles.inputs[0])}; the numbers in {shown(left, 160)} were not read"
+    text = (
+        f"the input was read from the list {shown(roles.inputs[0])}; the numbers in {shown(unread, 160)} were not read"
+    )
     return [Question(code="two_inputs", text=text, cure="drop.input_columns")]

@@ -2,7 +2,7 @@
 
 A poison teaches one answer. In classification that is a label; in regression a target value, so that its samples lie
 in one narrow range of targets; in multi-label classification a set of labels. The ranges are quantiles of the drop's
-own targets: nothing is known of the poison. Legend: N samples, M targets, K labels.
+own targets: nothing is known of the poison. Legend: N samples, M targets, K labels, G groups.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def ranges_of_targets(targets: NDArray[np.float64]) -> Cohorts | None:
     taken.
     """
     value_N = targets.reshape(len(targets)) if targets.size == len(targets) else _component(targets)
-    wanted = min(MOST_RANGES, len(value_N) // LEAST_IN_RANGE)
-    edges = np.unique(np.quantile(value_N, np.arange(1, wanted) / wanted)) if wanted >= 3 else np.empty(0)
+    ranges = min(MOST_RANGES, len(value_N) // LEAST_IN_RANGE)
+    edges = np.unique(np.quantile(value_N, np.arange(1, ranges) / ranges)) if ranges >= 3 else np.empty(0)
     number = np.searchsorted(edges, value_N, side="right").astype(np.int64)
     number = _joined(np.bincount(number, minlength=len(edges) + 1))[number]
     if number.max(initial=0) < 2:
@@ -56,15 +56,15 @@ def ranges_of_targets(targets: NDArray[np.float64]) -> Cohorts | None:
 
 def common_label_sets(sets_NK: NDArray[np.int64], names: tuple[str, ...] | None) -> Cohorts | None:
     """Return a cohort for each set of labels that is frequent, the last for all others; None for fewer than three."""
-    found_GK, number, counts = np.unique(sets_NK, axis=0, return_inverse=True, return_counts=True)
+    set_GK, number, counts = np.unique(sets_NK, axis=0, return_inverse=True, return_counts=True)
     number = number.reshape(-1)
     frequent = np.flatnonzero(counts >= LEAST_IN_RANGE)
     place = np.full(len(counts), len(frequent), dtype=np.int64)
     place[frequent] = np.arange(len(frequent))
     if len(np.unique(place)) < 3:
         return None
-    said = names or tuple(str(label) for label in range(sets_NK.shape[1]))
-    listed = [" + ".join(said[label] for label in np.flatnonzero(found_GK[row])) or "no label" for row in frequent]
+    label_names = names or tuple(str(label) for label in range(sets_NK.shape[1]))
+    listed = [" + ".join(label_names[label] for label in np.flatnonzero(set_GK[row])) or "no label" for row in frequent]
     number, names = place[number], _distinct((*listed, "other sets"))
     return Cohorts(number=number, names=names, word="label set", pooled=int((number == len(frequent)).sum()))
 
@@ -72,14 +72,14 @@ def common_label_sets(sets_NK: NDArray[np.int64], names: tuple[str, ...] | None)
 def _joined(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the new number of each of neighbouring ranges of these sizes, those that are too small joined."""
     groups = [[place] for place in range(len(sizes))]
-    held = [int(size) for size in sizes]
-    while len(groups) > 1 and min(held) < LEAST_IN_RANGE // 2:
-        least = held.index(min(held))
+    group_sizes = [int(size) for size in sizes]
+    while len(groups) > 1 and min(group_sizes) < LEAST_IN_RANGE // 2:
+        least = group_sizes.index(min(group_sizes))
         beside = [place for place in (least - 1, least + 1) if 0 <= place < len(groups)]
-        into = min(beside, key=lambda place: held[place])
+        into = min(beside, key=lambda place: group_sizes[place])
         first, second = sorted((least, into))
         groups[first : second + 1] = [groups[first] + groups[second]]
-        held[first : second + 1] = [held[first] + held[second]]
+        group_sizes[first : second + 1] = [group_sizes[first] + group_sizes[second]]
     number = np.empty(len(sizes), dtype=np.int64)
     for place, group in enumerate(groups):
         number[group] = place

@@ -163,9 +163,9 @@ class Declared(Settings, frozen=True):
             raise ValueError(f"num_classes is {self.num_classes}, but label_names has {len(self.label_names)} names")
         if self.input_column is not None and self.input_columns is not None:
             raise ValueError("give input_column or input_columns, not both")
-        given = [name for name in VALUE_SETTINGS if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"give one of {', '.join(VALUE_SETTINGS)}, got {' and '.join(given)}")
+        settings = [name for name in VALUE_SETTINGS if getattr(self, name) is not None]
+        if len(settings) > 1:
+            raise ValueError(f"give one of {', '.join(VALUE_SETTINGS)}, got {' and '.join(settings)}")
         return self
 
 
@@ -236,7 +236,7 @@ def declared_by_toml(text: bytes | None) -> Declared:
         raise bad("drop_toml_invalid", f"drop.toml: {error}") from error
 
 
-def said(declared: Declared) -> dict[str, Any]:
+def stated_fields(declared: Declared) -> dict[str, Any]:
     """Return the fields of :class:`Declared` that are set, and nothing else."""
     return {name: value for name, value in declared if name in Declared.model_fields and value is not None}
 

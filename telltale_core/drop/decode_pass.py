@@ -39,10 +39,10 @@ class Job:
 class Plan:
     """What the first pass found out: everything that the second pass does by, and what a person must decide of it.
 
-    ``fitting`` of the ``seen`` rows have an input that can be decoded as far as its header shows.
+    ``fitting`` of the ``rows`` rows have an input that can be decoded as far as its header shows.
     """
 
-    seen: int
+    rows: int
     fitting: int
     task: Task
     packing: Packing
@@ -53,29 +53,29 @@ class Plan:
 class Tally:
     """What became of the rows; ``values`` are the labels that occur, ``different`` up to two answers.
 
-    ``lost`` holds of every kept row, in order, what its packed sample does not hold (:class:`Loss`).
+    ``losses`` holds of every kept row, in order, what its packed sample does not hold (:class:`Loss`).
     """
 
-    kept: int = 0
-    rejected: int = 0
+    kept_rows: int = 0
+    rejected_rows: int = 0
     same_content: int = 0
     longest_id: int = 0
     by_reason: Counter[str] = dataclasses.field(default_factory=Counter)
     values: set[int] = dataclasses.field(default_factory=set)
     different: set[Answer] = dataclasses.field(default_factory=set)
-    lost: array[int] = dataclasses.field(default_factory=lambda: array("i"))
+    losses: array[int] = dataclasses.field(default_factory=lambda: array("i"))
 
     @property
-    def seen(self) -> int:
+    def rows(self) -> int:
         """Kept and rejected rows together."""
-        return self.kept + self.rejected
+        return self.kept_rows + self.rejected_rows
 
 
 class Identities:
     """Gives every kept row its unique id, and knows which ids and contents came before."""
 
-    def __init__(self, config: DropConfig, *, given: bool) -> None:
-        self._config, self._given = config, given
+    def __init__(self, config: DropConfig, *, has_ids: bool) -> None:
+        self._config, self._has_ids = config, has_ids
         self._by_id: dict[str, str] = {}
         self._contents: Counter[str] = Counter()
 
@@ -85,16 +85,16 @@ class Identities:
         An id that was given before is rejected: ``duplicate_id`` for the same signature, else ``id_conflict``. Without
         an id column the signature is the id, and repeats of it are numbered ``-2``, ``-3``.
         """
-        if not self._given:
+        if not self._has_ids:
             count = self._contents[signature] + 1
             return signature if count == 1 else f"{signature}-{count}"
-        found = clean_id(row.id, self._config.limits.max_id_chars)
-        earlier = self._by_id.get(found)
+        sample_id = clean_id(row.id, self._config.limits.max_id_chars)
+        earlier = self._by_id.get(sample_id)
         if earlier == signature:
             raise bad("duplicate_id", "an earlier row has this id, with the same bytes and value")
         if earlier is not None:
             raise bad("id_conflict", "an earlier row has this id, with other bytes or another value")
-        return found
+        return sample_id
 
     def admit(self, sample_id: str, signature: str) -> bool:
         """Note a row as kept; return whether its content came before. ``duplicate_content`` if that is not allowed."""
@@ -102,13 +102,13 @@ class Identities:
         if repeated and self._config.duplicates == "reject":
             raise bad("duplicate_content", "an earlier row has the same bytes and value")
         self._contents[signature] += 1
-        if self._given:
+        if self._has_ids:
             self._by_id[sample_id] = signature
         return repeated
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Kept:
+class _PackedRow:
     """One row that passed: its record, its packed sample, and its media in a portable form."""
 
     record: dict[str, Any]
@@ -124,27 +124,27 @@ class Packer:
         self._clock = job.clock
         self._task, self._packing = plan.task, plan.packing
         self._has_ids = job.reader.roles.id is not None
-        self._identities = Identities(job.config, given=self._has_ids)
+        self._identities = Identities(job.config, has_ids=self._has_ids)
         self._evidence = Evidence(job.config.limits.max_rejected_raw_bytes)
         self._value = "target" if plan.task.name == "regression" else "label"
         self.tally = Tally()
 
     def add(self, batch: Batch) -> None:
         """Decode, validate and write the rows of a batch."""
-        self._clock.check_drop(self.tally.seen)
+        self._clock.check_drop(self.tally.rows)
         positions: list[int] = []
         records: list[dict[str, Any]] = []
         rejected: list[dict[str, Any]] = []
         for position, row in enumerate(batch.rows):
             try:
-                kept = self._keep(row)
+                accepted = self._keep(row)
             except BadInput as error:
                 rejected.append(self._reject(batch, position, error))
                 continue
             positions.append(position)
-            records.append(kept.record)
-            self._writer.inputs.add(kept.sample)
-            row.media = kept.media
+            records.append(accepted.record)
+            self._writer.inputs.add(accepted.sample)
+            row.media = accepted.media
         if records:
             numbers = [record[self._value] for record in records]
             task = self._task
@@ -155,14 +155,14 @@ class Packer:
         if rejected:
             self._writer.rejected.add(table_of(REJECTED, rejected))
 
-    def _keep(self, row: Row) -> _Kept:
+    def _keep(self, row: Row) -> _PackedRow:
         if row.fault is not None:
             raise row.fault
         if row.media is None:
             raise bad("media_missing", "the row has no media")
         number = self._task.number(row.value)
         started = self._clock.now_s()
-        sample, lost = self._decoder.examined(row.media, self._packing)
+        sample, losses = self._decoder.examined(row.media, self._packing)
         media = row.media if isinstance(row.media, bytes) else self._decoder.portable(row.media, sample)
         self._clock.check_sample(started)
         content = sha256_bytes(media)
@@ -171,15 +171,15 @@ class Packer:
         sample_id = self._identities.name(row, signature)
         repeated = self._identities.admit(sample_id, signature)
         self.tally.same_content += repeated
-        self.tally.kept += 1
+        self.tally.kept_rows += 1
         self.tally.longest_id = max(self.tally.longest_id, len(sample_id))
-        self.tally.lost.append(int(lost))
+        self.tally.losses.append(int(losses))
         if self._value == "label":
             self.tally.values.update(_labels(number))
         if len(self.tally.different) < 2:
             self.tally.different.add(number)
         record = {"sample_id": sample_id, self._value: number, "source": row.source, "content_sha256": content}
-        return _Kept(record, sample, media)
+        return _PackedRow(record, sample, media)
 
     def _named(self, number: Answer) -> str:
         names = self._task.label_names
@@ -189,21 +189,21 @@ class Packer:
 
     def _reject(self, batch: Batch, position: int, error: BadInput) -> dict[str, Any]:
         row = batch.rows[position]
-        given: str | None = None
+        sample_id: str | None = None
         if self._has_ids and isinstance(row.id, int | str | uuid.UUID):
             try:
-                given = clean_id(row.id, self._config.limits.max_id_chars)
+                sample_id = clean_id(row.id, self._config.limits.max_id_chars)
             except BadInput:
-                given = None
+                sample_id = None
         record = {
             "source": row.source,
-            "row": self.tally.seen,
-            "sample_id": given,
+            "row": self.tally.rows,
+            "sample_id": sample_id,
             "reason_code": error.code,
             "reason": sentence(error),
             **self._evidence.of(self._reader.cells(batch, position), row.media),
         }
-        self.tally.rejected += 1
+        self.tally.rejected_rows += 1
         self.tally.by_reason[error.code] += 1
         return record
 

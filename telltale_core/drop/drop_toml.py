@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from telltale_core.drop.config import INPUT_SETTINGS, NAMES, VALUE_SETTINGS, Declared, DropConfig, said
+from telltale_core.drop.config import INPUT_SETTINGS, NAMES, VALUE_SETTINGS, Declared, DropConfig, stated_fields
 from telltale_core.drop.layout import Roles, find_roles
 from telltale_core.drop.values import Task, ValueSurvey, decide_task
 from telltale_core.errors import BadInput, ConfigError
@@ -39,17 +39,17 @@ class Reading:
 
 def beyond(stated: Declared, config: DropConfig) -> dict[str, Any]:
     """Return what ``stated`` says besides names, of which the operator's ``config`` says nothing."""
-    set_by_operator = {name for name in said(config) if name not in NAMES}
+    set_by_operator = {name for name in stated_fields(config) if name not in NAMES}
     for names in _TOGETHER:
         if set_by_operator & set(names):
             set_by_operator |= set(names)
-    return {name: value for name, value in said(stated).items() if name not in {*NAMES, *set_by_operator}}
+    return {name: value for name, value in stated_fields(stated).items() if name not in {*NAMES, *set_by_operator}}
 
 
 def obeying(config: DropConfig, stated: Declared) -> DropConfig:
     """Return ``config`` with its gaps filled from ``stated``; for a drop that cannot be read otherwise."""
-    known, gaps = said(config), beyond(stated, config)
-    names = {name: value for name, value in said(stated).items() if name in NAMES and name not in known}
+    decided, gaps = stated_fields(config), beyond(stated, config)
+    names = {name: value for name, value in stated_fields(stated).items() if name in NAMES and name not in decided}
     try:
         return config.replace(**names, **gaps)
     except ConfigError as error:
@@ -91,9 +91,9 @@ def find_task_named(
         if plain is not None:
             raise
         return decide_task(survey, roles, config.replace(label_names=names)), []
-    found = "a regression" if plain.label_names is None and plain.num_classes is None else "the drop's own classes"
+    reading = "a regression" if plain.label_names is None and plain.num_classes is None else "the drop's own classes"
     own = f" {shown(list(plain.label_names), 120)}" if plain.label_names else ""
-    text = f"drop.toml names the classes {shown(list(names), 120)}; the drop was read by {found}{own}"
+    text = f"drop.toml names the classes {shown(list(names), 120)}; the drop was read by {reading}{own}"
     return plain, [Question(code=NAMED, text=text, cure=f"drop.label_names = {_toml(names)}")]
 
 
@@ -106,15 +106,15 @@ def _same_classes(plain: Task, roles: Roles, names: tuple[str, ...]) -> bool:
     return len(names) >= (plain.num_classes or 0)
 
 
-def asked(stated: Declared, config: DropConfig, reading: Reading) -> list[Question]:
+def open_requests(stated: Declared, config: DropConfig, reading: Reading) -> list[Question]:
     """Return a question for each thing that ``drop.toml`` wants otherwise than the drop was read."""
-    found = []
+    questions = []
     for name, value in beyond(stated, config).items():
         used, same = _used(name, value, reading)
         if not same:
             text = f"drop.toml asks for {name} = {_toml(value)}, which was not followed; the drop was read by {used}"
-            found.append(Question(code=ASKS, text=text, cure=f"drop.{name} = {_toml(value)}, or what is right"))
-    return found
+            questions.append(Question(code=ASKS, text=text, cure=f"drop.{name} = {_toml(value)}, or what is right"))
+    return questions
 
 
 def followed(stated: Declared, config: DropConfig, error: BadInput) -> list[Question]:

@@ -38,29 +38,29 @@ def open_reader(source: Source, config: DropConfig) -> Reader:
     Parquet, table and .npy files make their format; otherwise files in subfolders make an image folder. Raises
     ``format_unclear`` for none or several, ``archive_refused`` and ``pickle_refused`` for what is never opened.
     """
-    chosen = config.format or _format(source)
-    if chosen == "folder":
+    format_ = config.format or _format(source)
+    if format_ == "folder":
         files = [file for file in source.files.values() if not about_the_drop(file)]
     else:
-        files = [file for file in source.files.values() if file.suffix in SUFFIXES[chosen]]
+        files = [file for file in source.files.values() if file.suffix in SUFFIXES[format_]]
         if config.files is not None:
             files = [file for file in files if fnmatch.fnmatchcase(file.key, config.files)]
     if not files:
         _refuse_unreadable(source)
         raise bad(
-            "drop_empty", f"the drop holds no file of format {chosen!r}{' matching files' if config.files else ''}"
+            "drop_empty", f"the drop holds no file of format {format_!r}{' matching files' if config.files else ''}"
         )
-    for file in files if chosen != "folder" else ():
+    for file in files if format_ != "folder" else ():
         with source.open(file) as handle:
             if handle.read(6).startswith(ARCHIVE_MAGIC):
                 raise bad("archive_refused", f"{shown(file.key)} is an archive in disguise")
-    return READERS[chosen](source, files, config)
+    return READERS[format_](source, files, config)
 
 
 def data_files(source: Source, format_: str) -> list[str]:
     """Return the keys of the files that hold a drop of this format, whatever ``files`` selects among them."""
-    known = SUFFIXES.get(format_)
-    return [file.key for file in source.files.values() if known is None or file.suffix in known]
+    suffixes = SUFFIXES.get(format_)
+    return [file.key for file in source.files.values() if suffixes is None or file.suffix in suffixes]
 
 
 def about_the_drop(file: SourceFile) -> bool:
@@ -70,11 +70,11 @@ def about_the_drop(file: SourceFile) -> bool:
 
 def _format(source: Source) -> str:
     suffixes = {file.suffix for file in source.files.values()}
-    found = [name for name, known in SUFFIXES.items() if suffixes & known]
-    if len(found) > 1:
-        raise bad("format_unclear", f"the drop holds {' and '.join(found)} files: give format")
-    if found:
-        return found[0]
+    matches = [name for name, format_suffixes in SUFFIXES.items() if suffixes & format_suffixes]
+    if len(matches) > 1:
+        raise bad("format_unclear", f"the drop holds {' and '.join(matches)} files: give format")
+    if matches:
+        return matches[0]
     _refuse_unreadable(source)
     if any("/" in file.key for file in source.files.values()):
         return "folder"

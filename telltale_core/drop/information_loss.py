@@ -18,7 +18,7 @@ from telltale_core.modality.information_loss import Loss
 from telltale_core.modality.reasons import shown
 from telltale_core.questions import Question
 
-MUCH = 0.1
+LARGE_SHARE = 0.1
 """More than this share of the samples with parts that nobody saw needs a person."""
 LEVEL = 1e-3
 """That of the one-sided Fisher test of a label against the others, over all labels and causes of a drop together."""
@@ -27,7 +27,7 @@ LEAST_SHARE = 0.01
 TIMES = 3.0
 """A label is named that loses so many times the share of the others, and at least so many rows and share of its own."""
 
-SAID: Mapping[Loss, str] = {
+EFFECTS: Mapping[Loss, str] = {
     Loss.RESIZED: "are larger than they are packed",
     Loss.ALPHA: "are partly transparent, and transparency is not read",
     Loss.ORIENTATION: "are turned by EXIF, which is not read",
@@ -39,7 +39,7 @@ SAID: Mapping[Loss, str] = {
     Loss.CATEGORIES: "hold rare categories, which are read as one",
 }
 UNSEEN = Loss.ALPHA | Loss.FRAMES | Loss.LENGTH
-"""Whole parts that nobody saw; more of them than ``MUCH`` is asked about."""
+"""Whole parts that nobody saw; more of them than ``LARGE_SHARE`` is asked about."""
 CAUSES = tuple(cause for cause in Loss if cause)
 WORDS = tuple(cause.word for cause in CAUSES)
 
@@ -50,61 +50,62 @@ class Excess:
 
     name: str
     rows: int
-    lost: int
-    others: float
+    affected: int
+    other_share: float
     p_value: float
 
 
-def count_losses(lost_N: NDArray[np.integer]) -> dict[str, int]:
+def count_losses(loss_N: NDArray[np.integer]) -> dict[str, int]:
     """Return how many samples lose something, by cause, without those that none does."""
-    counts = {cause.word: int(np.count_nonzero(lost_N & cause.value)) for cause in CAUSES}
+    counts = {cause.word: int(np.count_nonzero(loss_N & cause.value)) for cause in CAUSES}
     return {word: count for word, count in counts.items() if count}
 
 
 def loss_questions(
-    lost_N: NDArray[np.integer], cohorts: Cohorts | None, plural: str, accepted: Sequence[str]
+    loss_N: NDArray[np.integer], cohorts: Cohorts | None, plural: str, accepted: Sequence[str]
 ) -> list[Question]:
     """Return what a person must decide of the losses; ``accepted`` are causes that the operator takes as they are."""
-    asked = []
+    questions = []
     for cause in CAUSES:
-        lost = (lost_N & cause.value) != 0
-        if cause.word in accepted or cause == Loss.RESIZED or not lost.any():
+        affected_N = (loss_N & cause.value) != 0
+        if cause.word in accepted or cause == Loss.RESIZED or not affected_N.any():
             continue
         cure = f'drop.accept_loss = ["{cause.word}"] takes it as it is'
-        found = most_unequal(lost, cohorts)
-        if found is not None and cohorts is not None:
-            where = f"{found.lost:,} of {found.rows:,} {plural} of the {cohorts.word} {shown(found.name)}"
-            others = f"but {found.others:.1%} of all others (p = {found.p_value:.1g})"
-            text = f"{where} {SAID[cause]}, {others}: a trigger there is not seen"
-            asked.append(Question(code=f"lost_{cause.word}_in_one", text=text, cure=cure))
-        elif cause & UNSEEN and lost.mean() > MUCH:
-            much = f"{lost.sum():,} of {len(lost):,} {plural} ({lost.mean():.0%})"
-            text = f"{much} {SAID[cause]}: that part is not judged"
-            asked.append(Question(code=f"lost_{cause.word}", text=text, cure=cure))
-    return asked
+        excess = most_unequal(affected_N, cohorts)
+        if excess is not None and cohorts is not None:
+            where = f"{excess.affected:,} of {excess.rows:,} {plural} of the {cohorts.word} {shown(excess.name)}"
+            others = f"but {excess.other_share:.1%} of all others (p = {excess.p_value:.1g})"
+            text = f"{where} {EFFECTS[cause]}, {others}: a trigger there is not seen"
+            questions.append(Question(code=f"lost_{cause.word}_in_one", text=text, cure=cure))
+        elif cause & UNSEEN and affected_N.mean() > LARGE_SHARE:
+            share = f"{affected_N.sum():,} of {len(affected_N):,} {plural} ({affected_N.mean():.0%})"
+            text = f"{share} {EFFECTS[cause]}: that part is not judged"
+            questions.append(Question(code=f"lost_{cause.word}", text=text, cure=cure))
+    return questions
 
 
-def most_unequal(lost_N: NDArray[np.bool_], cohorts: Cohorts | None) -> Excess | None:
+def most_unequal(affected_N: NDArray[np.bool_], cohorts: Cohorts | None) -> Excess | None:
     """Return the cohort that loses most beyond chance and beyond what is usual in the others; None if none does."""
     from scipy.stats import hypergeom
 
     if cohorts is None:
         return None
-    size_C = np.bincount(cohorts.number)
-    lost_C = np.bincount(cohorts.number[lost_N], minlength=len(size_C))
-    others_C = (lost_N.sum() - lost_C) / np.maximum(len(lost_N) - size_C, 1)
-    share_C = lost_C / np.maximum(size_C, 1)
-    p_C = hypergeom.sf(lost_C - 1, len(lost_N), int(lost_N.sum()), size_C) * np.count_nonzero(size_C) * len(CAUSES)
-    called_C = (p_C <= LEVEL) & (lost_C >= LEAST_ROWS) & (share_C >= LEAST_SHARE) & (share_C >= TIMES * others_C)
-    called_C &= size_C < len(lost_N)
-    if not called_C.any():
+    size_G = np.bincount(cohorts.number)
+    affected_G = np.bincount(cohorts.number[affected_N], minlength=len(size_G))
+    others_G = (affected_N.sum() - affected_G) / np.maximum(len(affected_N) - size_G, 1)
+    share_G = affected_G / np.maximum(size_G, 1)
+    tests = np.count_nonzero(size_G) * len(CAUSES)
+    p_G = hypergeom.sf(affected_G - 1, len(affected_N), int(affected_N.sum()), size_G) * tests
+    called_G = (p_G <= LEVEL) & (affected_G >= LEAST_ROWS) & (share_G >= LEAST_SHARE) & (share_G >= TIMES * others_G)
+    called_G &= size_G < len(affected_N)
+    if not called_G.any():
         return None
-    place = int(np.flatnonzero(called_C)[p_C[called_C].argmin()])
+    place = int(np.flatnonzero(called_G)[p_G[called_G].argmin()])
     name = cohorts.names[place] if cohorts.names is not None else str(place)
     return Excess(
         name=name,
-        rows=int(size_C[place]),
-        lost=int(lost_C[place]),
-        others=float(others_C[place]),
-        p_value=float(p_C[place]),
+        rows=int(size_G[place]),
+        affected=int(affected_G[place]),
+        other_share=float(others_G[place]),
+        p_value=float(p_G[place]),
     )

@@ -24,9 +24,17 @@ from telltale_core.digest import sha256_file
 from telltale_core.drop.accounting import account
 from telltale_core.drop.ambiguous_columns import doubts
 from telltale_core.drop.budget import FULL, Clock, Space, explained, require_memory
-from telltale_core.drop.config import Declared, DropConfig, check_settings, declared_by_toml, said
+from telltale_core.drop.config import Declared, DropConfig, check_settings, declared_by_toml, stated_fields
 from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
-from telltale_core.drop.drop_toml import Reading, asked, beyond, find_roles_named, find_task_named, followed, obeying
+from telltale_core.drop.drop_toml import (
+    Reading,
+    beyond,
+    find_roles_named,
+    find_task_named,
+    followed,
+    obeying,
+    open_requests,
+)
 from telltale_core.drop.formats import data_files, open_reader
 from telltale_core.drop.record import DROP, FILES, NOTES, Drop, check_counts, drop_digest, samples_schema, verify_drop
 from telltale_core.drop.sample_notes import take_notes
@@ -63,15 +71,15 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
         for name, data in plan.packing.files.items():
             (folder / name).write_bytes(data)
         manifest = _manifest(opened, job, plan, tally)
-        manifest |= _told(folder, opened, manifest["columns"], plan, config=config, stated=stated)
-        noted = take_notes(Drop(path=folder, manifest=manifest), np.array(tally.lost, dtype=np.int32), config)
-        manifest |= {"lost": noted.lost, "repeats": noted.repeats}
-        manifest["questions"] += as_record(noted.questions)
-        accounted = account(opened, job.reader, config, plan.seen)
+        manifest |= _statements(folder, opened, manifest["columns"], plan, config=config, stated=stated)
+        notes = take_notes(Drop(path=folder, manifest=manifest), np.array(tally.losses, dtype=np.int32), config)
+        manifest |= {"lost": notes.losses, "repeats": notes.repeats}
+        manifest["questions"] += as_record(notes.questions)
+        accounted = account(opened, job.reader, config, plan.rows)
         manifest |= {"accounting": accounted.record}
         manifest["questions"] += as_record(accounted.questions)
-        notes = [NOTES] if (folder / NOTES).exists() else []
-        manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *notes, *plan.packing.files)}
+        note_files = [NOTES] if (folder / NOTES).exists() else []
+        manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *note_files, *plan.packing.files)}
         manifest["digest"] = drop_digest(manifest)
         drop = _move_into_place(folder, drops_dir / manifest["digest"], manifest)
     counts = manifest["counts"]
@@ -140,17 +148,17 @@ def _read(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Pl
     Where it cannot be read like that, it is read as ``drop.toml`` asks, and the plan holds a question for each setting.
     """
     try:
-        return _look(source, config, stated)
+        return _plan_for(source, config, stated)
     except BadInput as error:
         if not beyond(stated, config):
             raise
         log.info("not readable without what drop.toml says beyond names: %s", error)
-        job, plan = _look(source, obeying(config, stated), Declared())
+        job, plan = _plan_for(source, obeying(config, stated), Declared())
         questions = [*followed(stated, config, error), *plan.questions]
         return job, dataclasses.replace(plan, questions=tuple(questions))
 
 
-def _look(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
+def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
     reader = open_reader(source, config)
     columns = reader.columns()
     roles, questions = find_roles_named(columns, config, stated)
@@ -167,7 +175,7 @@ def _look(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Pl
         task=plan.task,
         packing=plan.packing,
     )
-    return job, dataclasses.replace(plan, questions=(*questions, *asked(stated, config, reading)))
+    return job, dataclasses.replace(plan, questions=(*questions, *open_requests(stated, config, reading)))
 
 
 def _survey(job: Job, stated: Declared) -> Plan:
@@ -175,10 +183,10 @@ def _survey(job: Job, stated: Declared) -> Plan:
     values = ValueSurvey(job.config.limits.max_classes)
     probes: Counter[Any] = Counter()
     reasons: Counter[str] = Counter()
-    seen = 0
+    row_count = 0
     for batch in job.reader.batches():
-        seen += len(batch.rows)
-        job.clock.check_drop(seen)
+        row_count += len(batch.rows)
+        job.clock.check_drop(row_count)
         for row in batch.rows:
             started = job.clock.now_s()
             try:
@@ -192,38 +200,38 @@ def _survey(job: Job, stated: Declared) -> Plan:
                 values.add(row.value)
             except BadInput as error:
                 reasons[error.code] += 1
-    if seen == 0:
+    if row_count == 0:
         raise bad("drop_empty", "the drop holds no rows")
     if not probes:
-        raise _none_kept(seen, reasons)
+        raise _none_kept(row_count, reasons)
     task, questions = find_task_named(values, job.reader.roles, job.config, stated)
     packing = job.decoder.plan(probes)
-    return Plan(seen=seen, fitting=probes.total(), task=task, packing=packing, questions=tuple(questions))
+    return Plan(rows=row_count, fitting=probes.total(), task=task, packing=packing, questions=tuple(questions))
 
 
-def _none_kept(seen: int, reasons: Counter[str]) -> BadInput:
+def _none_kept(row_count: int, reasons: Counter[str]) -> BadInput:
     listed = ", ".join(f"{code}: {count}" for code, count in reasons.most_common(6))
-    return bad("no_row_kept", f"all {seen} rows were rejected ({listed})")
+    return bad("no_row_kept", f"all {row_count} rows were rejected ({listed})")
 
 
 def _pack(job: Job, plan: Plan, folder: Path) -> Tally:
     """Return the counts after the decoding pass, with the data files written to ``folder``."""
-    with DropWriter(folder, plan.packing, plan.seen, samples_schema(several=plan.task.several)) as writer:
+    with DropWriter(folder, plan.packing, plan.rows, samples_schema(several=plan.task.several)) as writer:
         packer = Packer(job, plan, writer)
         for batch in job.reader.batches():
             packer.add(batch)
         tally = packer.tally
-        if tally.kept == 0:
-            raise _none_kept(tally.seen, tally.by_reason)
+        if tally.kept_rows == 0:
+            raise _none_kept(tally.rows, tally.by_reason)
         if len(tally.different) < 2:
             only = next(iter(tally.different))
-            raise bad("nothing_to_learn", f"all {tally.kept} kept rows have the same label or target, {only!r}")
+            raise bad("nothing_to_learn", f"all {tally.kept_rows} kept rows have the same label or target, {only!r}")
     require_memory(
-        f"{tally.kept:,} ids of up to {tally.longest_id} characters",
-        4 * tally.kept * tally.longest_id,
+        f"{tally.kept_rows:,} ids of up to {tally.longest_id} characters",
+        4 * tally.kept_rows * tally.longest_id,
         "lower limits.max_id_chars, which rejects rows with longer ids, or split the drop",
     )
-    check_counts(plan.seen, tally.kept, tally.rejected)
+    check_counts(plan.rows, tally.kept_rows, tally.rejected_rows)
     return tally
 
 
@@ -242,15 +250,15 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
         "label_names": None if task.label_names is None else list(task.label_names),
         "num_classes": task.num_classes,
         "counts": {
-            "seen": plan.seen,
-            "kept": tally.kept,
-            "rejected": tally.rejected,
+            "seen": plan.rows,
+            "kept": tally.kept_rows,
+            "rejected": tally.rejected_rows,
             "by_reason": dict(sorted(tally.by_reason.items())),
             "same_content": tally.same_content,
         },
-        "input": {"file": "inputs.npy", "shape": [tally.kept, *packing.shape], "dtype": packing.dtype},
+        "input": {"file": "inputs.npy", "shape": [tally.kept_rows, *packing.shape], "dtype": packing.dtype},
         "packing": {"shape": list(packing.shape), "rule": packing.rule, **packing.settings},
-        "metadata_left_out": dict(job.reader.left_out),
+        "metadata_left_out": dict(job.reader.skipped_metadata),
         "absent_classes": [label for label in range(task.num_classes or 0) if label not in tally.values],
         "inferred": {
             "format": job.reader.format,
@@ -264,25 +272,26 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
         "spellings": list(task.classes.folded),
         "config": to_dict(config),
     }
-    given = {key for key, setting in manifest["config"].items() if setting is not None}
-    manifest["inferred"] = {key: found for key, found in manifest["inferred"].items() if key not in given}
+    operator_fields = {key for key, setting in manifest["config"].items() if setting is not None}
+    manifest["inferred"] = {key: value for key, value in manifest["inferred"].items() if key not in operator_fields}
     return manifest
 
 
-def _told(
+def _statements(
     folder: Path, source: Source, columns: dict[str, Any], plan: Plan, *, config: DropConfig, stated: Declared
 ) -> dict[str, Any]:
     """Return what the manifest says besides: the contributor's words, unread columns, what a person must decide.
 
     ``config`` are the operator's settings alone: who names a column there has decided about its rivals.
     """
-    words = said(stated)
+    words = stated_fields(stated)
     own = {name: value for name, value in words.items() if name in {"name", "description"}}
     return {
         "description": config.description or own.get("description"),
         "stated": {name: list(value) if isinstance(value, tuple) else value for name, value in words.items()},
         "unread": [
-            dataclasses.asdict(one) for one in find_unread(folder / "payload.parquet", columns, config, source.files)
+            dataclasses.asdict(column)
+            for column in find_unread(folder / "payload.parquet", columns, config, source.files)
         ],
         "questions": as_record([*plan.questions, *plan.task.classes.questions()]),
         **({} if config.name or "name" not in own else {"name": own["name"]}),

@@ -81,8 +81,8 @@ def arrow_kind(kind: pa.DataType) -> str:
 def huggingface_features(metadata: dict[bytes, bytes] | None) -> dict[str, tuple[str | None, tuple[str, ...] | None]]:
     """Return ``{column: (feature type, class names)}`` from a schema's metadata, without what is malformed."""
     try:
-        found: Any = json.loads((metadata or {}).get(b"huggingface", b"{}"))
-        features = found["info"]["features"]
+        info: Any = json.loads((metadata or {}).get(b"huggingface", b"{}"))
+        features = info["info"]["features"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}
     result: dict[str, tuple[str | None, tuple[str, ...] | None]] = {}
@@ -121,13 +121,14 @@ def _are_names(names: list[Any]) -> bool:
 
 def find_roles(columns: list[Column], declared: Declared) -> Roles:
     """Return the roles of the columns; ``column_missing`` names what was looked for and what there is."""
-    given, id_column = _given(columns, declared), _id(columns, declared)
+    named_inputs, id_column = _named_inputs(columns, declared), _id(columns, declared)
     several = declared.label_columns or declared.target_columns or ()
-    found = [_named(columns, name, "value") for name in several]
-    value, hint = (found[0], "label" if declared.label_columns else "target") if found else _value(columns, declared)
-    values = [column.name for column in found] or [value.name]
-    left = [column for column in columns if column.name not in {id_column, *values}]
-    inputs, modality = _inputs(given, left, declared)
+    targets = [_named(columns, name, "value") for name in several]
+    several_hint = "label" if declared.label_columns else "target"
+    value, hint = (targets[0], several_hint) if targets else _value(columns, declared)
+    values = [column.name for column in targets] or [value.name]
+    others = [column for column in columns if column.name not in {id_column, *values}]
+    inputs, modality = _inputs(named_inputs, others, declared)
     return Roles(
         id=id_column,
         inputs=tuple(column.name for column in inputs),
@@ -158,31 +159,31 @@ def _first(columns: list[Column], names: tuple[str, ...]) -> Column | None:
 def _id(columns: list[Column], declared: Declared) -> str | None:
     if declared.id_column is not None:
         return _named(columns, declared.id_column, "id").name if declared.id_column else None
-    found = _first([column for column in columns if column.kind in {"text", "whole"}], ID_NAMES)
-    return None if found is None else found.name
+    column_of_ids = _first([column for column in columns if column.kind in {"text", "whole"}], ID_NAMES)
+    return None if column_of_ids is None else column_of_ids.name
 
 
-def _given(columns: list[Column], declared: Declared) -> list[Column]:
+def _named_inputs(columns: list[Column], declared: Declared) -> list[Column]:
     names = declared.input_columns or (() if declared.input_column is None else (declared.input_column,))
     return [_named(columns, name, "input") for name in names]
 
 
-def _inputs(given: list[Column], left: list[Column], declared: Declared) -> tuple[list[Column], str]:
+def _inputs(named_inputs: list[Column], others: list[Column], declared: Declared) -> tuple[list[Column], str]:
     """Return the input columns and the modality: as given, else the only media, else what a modality calls its own."""
     kinds = modalities() if declared.modality is None else (modality_named(declared.modality),)
     features = {kind.feature for kind in kinds if kind.feature}
-    media = [column for column in left if column.feature in features or (features and _plain_media(column))]
+    media = [column for column in others if column.feature in features or (features and _plain_media(column))]
     if not media and features:
-        media = [column for column in left if column.kind == "media"]
-    chosen = given or _most_telling(media, kinds)
-    if chosen:
-        return chosen, (declared.modality or _modality(chosen[0]))
+        media = [column for column in others if column.kind == "media"]
+    inputs = named_inputs or _most_telling(media, kinds)
+    if inputs:
+        return inputs, (declared.modality or _modality(inputs[0]))
     for kind in kinds:
-        chosen = [_named(left, name, "input") for name in kind.inputs(left)]
-        if chosen:
-            by_ending = None if declared.modality else of_endings(chosen[0].examples)
-            return chosen, (by_ending or kind).name
-    raise bad("column_missing", f"no column looks like an input, give input_column; there is {_list(left)}")
+        inputs = [_named(others, name, "input") for name in kind.inputs(others)]
+        if inputs:
+            by_ending = None if declared.modality else of_endings(inputs[0].examples)
+            return inputs, (by_ending or kind).name
+    raise bad("column_missing", f"no column looks like an input, give input_column; there is {_list(others)}")
 
 
 def _plain_media(column: Column) -> bool:
@@ -212,9 +213,9 @@ def _value(columns: list[Column], declared: Declared) -> tuple[Column, str]:
     labels = _first(columns, LABEL_NAMES[:2]) or _first(classes, LABEL_NAMES) or next(iter(classes), None)
     labels, targets = labels or _first(columns, LABEL_NAMES), _first(columns, TARGET_NAMES)
     order = [(labels, "label"), (targets, "target")]
-    for found, hint in reversed(order) if declared.task == "regression" else order:
-        if found is not None:
-            return found, hint
+    for candidate, hint in reversed(order) if declared.task == "regression" else order:
+        if candidate is not None:
+            return candidate, hint
     raise bad(
         "column_missing",
         f"no column looks like a label or target, give label_column or target_column; there is {_list(columns)}",

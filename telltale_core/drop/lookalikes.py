@@ -34,22 +34,22 @@ class Classes:
     """The classes of a drop by every spelling that occurs.
 
     ``names`` in the order of the labels, None where labels are numbers; ``label_of`` text without outer blanks to
-    label; ``same`` label of a declared class to the one it is folded into; ``written`` a spelling to the one that is
-    published; ``folded`` says of each class with several spellings how many rows have which; ``alike`` groups of
+    label; ``same`` label of a declared class to the one it is folded into; ``spelling_of`` a spelling to the published
+    one; ``folded`` says of each class with several spellings how many rows have which; ``alike`` groups of
     classes that a person should look at, with their rows.
     """
 
     names: tuple[str, ...] | None = None
     label_of: Mapping[str, int] = dataclasses.field(default_factory=dict)
     same: Mapping[int, int] = dataclasses.field(default_factory=dict)
-    written: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    spelling_of: Mapping[str, str] = dataclasses.field(default_factory=dict)
     folded: tuple[dict[str, object], ...] = ()
     alike: tuple[dict[str, int], ...] = ()
 
     def published(self, value: object) -> object:
         """Return a label as it is to be published: what is judged as one class is written in one way."""
         if isinstance(value, str):
-            return self.written.get(value.strip(), value.strip())
+            return self.spelling_of.get(value.strip(), value.strip())
         if self.same and isinstance(value, int | float) and value in self.same:
             return type(value)(self.same[int(value)])
         return value
@@ -73,8 +73,8 @@ def plain(name: str) -> str:
     """Return a name as it is published: normal form C, single blanks inside and none outside, nothing invisible."""
     if name.isascii():
         return " ".join(name.split())
-    seen = (letter for letter in unicodedata.normalize("NFC", name) if letter in JOINERS or not _invisible(letter))
-    return unicodedata.normalize("NFC", " ".join("".join(seen).split()))
+    visible = (letter for letter in unicodedata.normalize("NFC", name) if letter in JOINERS or not _invisible(letter))
+    return unicodedata.normalize("NFC", " ".join("".join(visible).split()))
 
 
 def safe_key(name: str) -> str:
@@ -89,10 +89,10 @@ def alike_key(name: str) -> str:
     """
     letters = safe_key(name)
     if not letters.isascii():
-        letters = unicodedata.normalize("NFKC", _looks(unicodedata.normalize("NFD", letters)))
+        letters = unicodedata.normalize("NFKC", _skeletons(unicodedata.normalize("NFD", letters)))
     if len(letters) > 1:
         letters = letters.casefold()
-        letters = letters if letters.isascii() else _looks(letters)
+        letters = letters if letters.isascii() else _skeletons(letters)
     return unicodedata.normalize("NFC", letters)
 
 
@@ -115,32 +115,32 @@ def sort_out(names: Sequence[str], texts: Mapping[str, int], fold: Fold, *, numb
     ``numbered``: rows may hold the number of a name, so that no name can go; else a class is listed once.
     """
     group_of = {name: group for group in _groups(dict.fromkeys((*names, *texts)), KEYS[fold]) for name in group}
-    kept: list[str] = []
+    listed: list[str] = []
     same: dict[int, int] = {}
     label_of: dict[str, int] = {}
     for name in names:
         group = group_of[name]
         label = label_of.get(group[0])
         if label is None:
-            label = len(kept)
+            label = len(listed)
             label_of.update(dict.fromkeys(group, label))
-            kept.append(name if numbered else _chosen(group, texts, fold))
+            listed.append(name if numbered else _class_name(group, texts, fold))
         elif numbered:
-            same[len(kept)] = label
-            kept.append(name)
+            same[len(listed)] = label
+            listed.append(name)
     rows: dict[int, Counter[str]] = {label: Counter() for label in label_of.values()}
     for spelling, label in label_of.items():
         rows[label][spelling] += texts.get(spelling, 0)
-    several = {label: found for label, found in rows.items() if {*found} != {kept[label]}}
-    total = {kept[label]: found.total() for label, found in rows.items()}
+    several = {label: spellings for label, spellings in rows.items() if {*spellings} != {listed[label]}}
+    total = {listed[label]: spellings.total() for label, spellings in rows.items()}
     for spelling, label in list(label_of.items()):
         label_of.setdefault(spelling.strip(), label)
     return Classes(
-        names=tuple(kept),
+        names=tuple(listed),
         label_of=label_of,
         same=same,
-        written={spelling: kept[label] for spelling, label in label_of.items() if spelling != kept[label]},
-        folded=tuple(_folded(kept[label], found) for label, found in several.items()),
+        spelling_of={spelling: listed[label] for spelling, label in label_of.items() if spelling != listed[label]},
+        folded=tuple(_folded(listed[label], spellings) for label, spellings in several.items()),
         alike=look_alikes(total) if fold == "safe" else (),
     )
 
@@ -151,18 +151,18 @@ def look_alikes(rows: Mapping[str, int]) -> tuple[dict[str, int], ...]:
     return tuple({name: rows[name] for name in group} for group in groups)
 
 
-def numbers_written(texts: Mapping[str, int], number_of: Callable[[str], object]) -> Classes:
+def number_spellings(texts: Mapping[str, int], number_of: Callable[[str], object]) -> Classes:
     """Return how numbers as text are published where one label is written in several ways, such as 3 and 3.0."""
     by_number: defaultdict[object, list[str]] = defaultdict(list)
     for text in texts:
         by_number[number_of(text)].append(text)
-    written, folded = {}, []
-    for found in by_number.values():
-        if len(found) > 1:
-            best = min(found, key=lambda text: (-texts[text], text))
-            written.update({text: best for text in found if text != best})
-            folded.append(_folded(best, {text: texts[text] for text in found}))
-    return Classes(written=written, folded=tuple(folded))
+    spelling_of, folded = {}, []
+    for spellings in by_number.values():
+        if len(spellings) > 1:
+            best = min(spellings, key=lambda text: (-texts[text], text))
+            spelling_of.update({text: best for text in spellings if text != best})
+            folded.append(_folded(best, {text: texts[text] for text in spellings}))
+    return Classes(spelling_of=spelling_of, folded=tuple(folded))
 
 
 def _groups(spellings: Iterable[str], keys: Sequence[Callable[[str], str]]) -> list[list[str]]:
@@ -180,13 +180,13 @@ def _groups(spellings: Iterable[str], keys: Sequence[Callable[[str], str]]) -> l
         for number, key in enumerate(keys):
             first = leader.setdefault((number, key(spelling)), spelling)
             above[top(spelling)] = top(first)
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    groups: defaultdict[str, list[str]] = defaultdict(list)
     for spelling in above:
-        found[top(spelling)].append(spelling)
-    return list(found.values())
+        groups[top(spelling)].append(spelling)
+    return list(groups.values())
 
 
-def _chosen(group: Sequence[str], texts: Mapping[str, int], fold: Fold) -> str:
+def _class_name(group: Sequence[str], texts: Mapping[str, int], fold: Fold) -> str:
     """Return the spelling of a class that is published: one that is plain already and frequent, if there is any."""
     if fold == "exact":
         return group[0]
@@ -209,13 +209,13 @@ def _invisible(letter: str) -> bool:
     return letter in INVISIBLE or selector or unicodedata.category(letter) == "Cf"
 
 
-def _looks(letters: str) -> str:
+def _skeletons(letters: str) -> str:
     """Return the letters, each by the one that stands for all that look like it."""
-    return "".join(letter if letter.isascii() else _look(letter) for letter in letters)
+    return "".join(letter if letter.isascii() else _prototype(letter) for letter in letters)
 
 
 @functools.lru_cache(maxsize=4096)
-def _look(letter: str) -> str:
+def _prototype(letter: str) -> str:
     """Return the character that stands for all that look like this one: an ASCII one of the same case, if any."""
     from confusable_homoglyphs.confusables import confusables_data
 
@@ -224,5 +224,5 @@ def _look(letter: str) -> str:
     return min(near, key=lambda other: (not other.isascii(), other.isupper() != letter.isupper(), other))
 
 
-def _single(found: Iterable[Mapping[str, str]]) -> set[str]:
-    return {item["c"] for item in found if len(item["c"]) == 1}
+def _single(entries: Iterable[Mapping[str, str]]) -> set[str]:
+    return {item["c"] for item in entries if len(item["c"]) == 1}

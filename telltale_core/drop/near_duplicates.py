@@ -3,6 +3,7 @@
 Every sample of a group is near its *leader*, one of the group: chains of small steps, such as the
 frames of a film, are not one group. Compared are samples that agree in one of 16 parts of their sketch, each with the
 next few in the order of that part, so that time and memory grow with the number of samples whatever they are.
+Legend: N samples, U different sketches, S sketches without a leader, P pairs.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ class Repeats:
         return self.size > 1
 
 
-def find_repeats(sketch_NB: NDArray[np.uint8], most_bits: int) -> Repeats:
+def find_repeats(sketch_N: NDArray[np.uint8], most_bits: int) -> Repeats:
     """Return the groups of samples whose sketches differ from their leader's in at most ``most_bits`` bits."""
-    rows, first, inverse = np.unique(_whole(sketch_NB), return_index=True, return_inverse=True)
+    rows, first, inverse = np.unique(_whole(sketch_N), return_index=True, return_inverse=True)
     order = np.argsort(first)  # the first in the drop leads
     place = np.empty(len(rows), dtype=np.int64)
     place[order] = np.arange(len(rows))
     first_U, number_N = first[order], place[inverse.reshape(-1)]
-    joining = _Joining(sketch_NB[first_U], most_bits)
+    joining = _Joining(sketch_N[first_U], most_bits)
     if most_bits:
         joining.run()
     leader_N = first_U[joining.leader_U[number_N]].astype(np.int64)
@@ -47,19 +48,19 @@ def find_repeats(sketch_NB: NDArray[np.uint8], most_bits: int) -> Repeats:
 class _Joining:
     """Gives different sketches, in the order of the drop, an earlier one that they are near as their leader."""
 
-    def __init__(self, sketch_UB: NDArray[np.uint8], most_bits: int) -> None:
-        self._sketch_UB, self._most_bits = sketch_UB, most_bits
-        self.leader_U = np.arange(len(sketch_UB))
-        self._leads_U = np.zeros(len(sketch_UB), dtype=bool)  # has members: cannot follow another any more
+    def __init__(self, sketch_U: NDArray[np.uint8], most_bits: int) -> None:
+        self._sketch_U, self._most_bits = sketch_U, most_bits
+        self.leader_U = np.arange(len(sketch_U))
+        self._leads_U = np.zeros(len(sketch_U), dtype=bool)  # has members: cannot follow another any more
 
     def run(self) -> None:
         """Compare, band by band, what still follows nobody."""
-        bands_UB = self._sketch_UB.view(np.uint16)
+        bands_U = self._sketch_U.view(np.uint16)
         for band in range(BANDS):
             alone = np.flatnonzero(self.leader_U == np.arange(len(self.leader_U)))
-            keys = tuple(bands_UB[alone, (band + further) % BANDS] for further in (2, 1, 0))
+            keys = tuple(bands_U[alone, (band + further) % BANDS] for further in (2, 1, 0))
             row_S = alone[np.lexsort(keys)]
-            key_S = bands_UB[row_S, band]
+            key_S = bands_U[row_S, band]
             for step in range(1, min(NEIGHBOURS, len(row_S) - 1) + 1):
                 for start in range(0, len(row_S) - step, CHUNK):
                     end = min(start + CHUNK, len(row_S) - step)
@@ -70,7 +71,7 @@ class _Joining:
         """Let the later of each near pair follow the earlier one, or the one that leads already."""
         free = (self.leader_U[a_P] == a_P) & (self.leader_U[b_P] == b_P)
         a_P, b_P = np.minimum(a_P[free], b_P[free]), np.maximum(a_P[free], b_P[free])
-        near = np.bitwise_count(self._sketch_UB[a_P] ^ self._sketch_UB[b_P]).sum(axis=1) <= self._most_bits
+        near = np.bitwise_count(self._sketch_U[a_P] ^ self._sketch_U[b_P]).sum(axis=1) <= self._most_bits
         for a, b in zip(a_P[near].tolist(), b_P[near].tolist(), strict=True):
             if self.leader_U[a] != a or self.leader_U[b] != b or (self._leads_U[a] and self._leads_U[b]):
                 continue
@@ -79,6 +80,6 @@ class _Joining:
             self._leads_U[leader] = True
 
 
-def _whole(sketch_NB: NDArray[np.uint8]) -> NDArray[np.void]:
+def _whole(sketch_N: NDArray[np.uint8]) -> NDArray[np.void]:
     """Return each sketch as one value."""
-    return np.ascontiguousarray(sketch_NB).view(np.dtype((np.void, sketch_NB.shape[1]))).reshape(-1)
+    return np.ascontiguousarray(sketch_N).view(np.dtype((np.void, sketch_N.shape[1]))).reshape(-1)

@@ -171,9 +171,9 @@ class Drop:
         if self.task != "multilabel":
             return None
         column = self._column("label").combine_chunks()
-        found = np.zeros((len(self), self.num_classes or 0), dtype=np.int64)
-        found[pc.list_parent_indices(column).to_numpy(), column.flatten().to_numpy()] = 1
-        return found
+        flags = np.zeros((len(self), self.num_classes or 0), dtype=np.int64)
+        flags[pc.list_parent_indices(column).to_numpy(), column.flatten().to_numpy()] = 1
+        return flags
 
     @functools.cached_property
     def cohorts(self) -> Cohorts | None:
@@ -279,16 +279,15 @@ def verify_drop(path: Path | str) -> Drop:
         file = drop.path / name
         if not file.is_file():
             raise Corrupt(f"{file} is missing")
-        if (found := sha256_file(file)) != expected:
-            raise Corrupt(f"{file} has sha256 {found}, the manifest says {expected}")
+        if (actual := sha256_file(file)) != expected:
+            raise Corrupt(f"{file} has sha256 {actual}, the manifest says {expected}")
     if drop_digest(drop.manifest) != drop.digest:
         raise Corrupt(f"{drop.path}/manifest.json does not have the digest {drop.digest}")
     return drop
 
 
-def check_counts(seen: int, kept: int, rejected: int) -> None:
+def check_counts(rows: int, kept_rows: int, rejected_rows: int) -> None:
     """Raise unless every row that was seen is either kept or rejected."""
-    if seen != kept + rejected or min(seen, kept, rejected) < 0:
-        raise BadInput(
-            "file_corrupt", f"the drop changed while it was read: {seen} rows, {kept} kept, {rejected} rejected"
-        )
+    if rows != kept_rows + rejected_rows or min(rows, kept_rows, rejected_rows) < 0:
+        counts = f"{rows} rows, {kept_rows} kept, {rejected_rows} rejected"
+        raise BadInput("file_corrupt", f"the drop changed while it was read: {counts}")

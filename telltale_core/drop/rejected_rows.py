@@ -17,7 +17,7 @@ import numpy as np
 from telltale_core.digest import sha256_bytes
 from telltale_core.modality.parts import Media
 
-MOST_KNOWN = 1 << 20  # digests remembered; bytes that come again after so many others are stored again
+MOST_DIGESTS = 1 << 20  # digests remembered; bytes that come again after so many others are stored again
 MARGIN_BYTES = 64  # of a cut value for its size and marks
 NAME_CHARS = 256
 
@@ -27,15 +27,15 @@ class Evidence:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._known: set[str] = set()
+        self._stored: set[str] = set()
 
     def of(self, cells: Mapping[str, object], media: Media | None) -> dict[str, str | bytes | None]:
         """Return ``columns``, ``raw`` and ``raw_sha256`` of a row; ``raw`` only for bytes that no earlier row has."""
         raw = _bytes_of(media, self._max_bytes)
         digest = None if raw is None else sha256_bytes(raw)
-        first = digest not in self._known
-        if digest is not None and len(self._known) < MOST_KNOWN:
-            self._known.add(digest)
+        first = digest not in self._stored
+        if digest is not None and len(self._stored) < MOST_DIGESTS:
+            self._stored.add(digest)
         return {"columns": as_json(cells, self._max_bytes), "raw": raw if first else None, "raw_sha256": digest}
 
 
@@ -48,13 +48,13 @@ def _bytes_of(media: Media | None, most: int) -> bytes | None:
 def as_json(cells: Mapping[str, object], max_bytes: int) -> str:
     """Return the cells as a JSON object of about ``max_bytes`` at most; the largest values are cut first."""
     texts = {name[:NAME_CHARS]: _dumped(value) for name, value in cells.items()}
-    left, parts = max_bytes, {}
+    spare_bytes, parts = max_bytes, {}
     for rank, (name, text) in enumerate(sorted(texts.items(), key=lambda item: len(item[1]))):
         key = _dumped(name)
-        share = left // (len(texts) - rank) - len(key) - 4
+        share = spare_bytes // (len(texts) - rank) - len(key) - 4
         parts[name] = f"{key}: {text if len(text.encode()) <= share else _cut(text, share)}"
-        left -= len(parts[name].encode()) + 2
-        if left < 0:
+        spare_bytes -= len(parts[name].encode()) + 2
+        if spare_bytes < 0:
             del parts[name]
             break
     return "{" + ", ".join(parts[name] for name in texts if name in parts) + "}"

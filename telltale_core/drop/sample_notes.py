@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.information_loss import SAID, count_losses, loss_questions
+from telltale_core.drop.information_loss import EFFECTS, count_losses, loss_questions
 from telltale_core.drop.near_duplicates import Repeats, find_repeats
 from telltale_core.drop.record import NOTES, Drop
 from telltale_core.modality import modality_named
@@ -32,30 +32,30 @@ SCHEMA = pa.schema(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class SampleNotes:
     """The manifest's entries ``lost`` and ``repeats``, and the questions."""
 
-    lost: dict[str, Any]
+    losses: dict[str, Any]
     repeats: dict[str, Any]
     questions: list[Question]
 
 
-def take_notes(drop: Drop, lost_N: NDArray[np.int32], config: DropConfig) -> Noted:
+def take_notes(drop: Drop, loss_N: NDArray[np.int32], config: DropConfig) -> SampleNotes:
     """Return what there is to say of losses and repeats; writes ``notes.parquet`` into the drop's folder if needed."""
     repeats = _repeats(drop)
-    if lost_N.any() or repeats.repeated.any():
-        _write(drop, lost_N, repeats)
+    if loss_N.any() or repeats.repeated.any():
+        _write(drop, loss_N, repeats)
     plural = modality_named(drop.modality).plural
-    counts = count_losses(lost_N)
-    return Noted(
-        lost={"samples": int(np.count_nonzero(lost_N)), "by_cause": counts, "said": {w: _said(w) for w in counts}},
+    counts = count_losses(loss_N)
+    return SampleNotes(
+        losses={"samples": int(np.count_nonzero(loss_N)), "by_cause": counts, "said": {w: _effect(w) for w in counts}},
         repeats=_summary(drop, repeats, drop.cohorts),
-        questions=loss_questions(lost_N, drop.cohorts, plural, config.accept_loss or ()),
+        questions=loss_questions(loss_N, drop.cohorts, plural, config.accept_loss or ()),
     )
 
 
-def _said(word: str) -> str:
-    return SAID[Loss[word.upper()]]
+def _effect(word: str) -> str:
+    return EFFECTS[Loss[word.upper()]]
 
 
 def _repeats(drop: Drop) -> Repeats:
@@ -66,10 +66,10 @@ def _repeats(drop: Drop) -> Repeats:
     return find_repeats(np.concatenate(parts), most_bits)
 
 
-def _write(drop: Drop, lost_N: NDArray[np.int32], repeats: Repeats) -> None:
+def _write(drop: Drop, loss_N: NDArray[np.int32], repeats: Repeats) -> None:
     ids = drop.sample_ids
     of = [str(ids[leader]) if leads else None for leader, leads in zip(repeats.leader, repeats.repeated, strict=True)]
-    columns = [pa.array(ids.tolist()), pa.array(lost_N), pa.array(of, pa.string()), pa.array(repeats.size)]
+    columns = [pa.array(ids.tolist()), pa.array(loss_N), pa.array(of, pa.string()), pa.array(repeats.size)]
     table = pa.Table.from_arrays(columns, schema=SCHEMA)
     pq.write_table(table, drop.path / NOTES, compression="zstd", write_page_checksum=True)
 
@@ -99,9 +99,9 @@ def _by_size(groups: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
 
 
 def _group(drop: Drop, group: NDArray[np.int64], cohorts: Cohorts | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"sample_id": str(drop.sample_ids[group[0]]), "size": len(group)}
+    group_record: dict[str, Any] = {"sample_id": str(drop.sample_ids[group[0]]), "size": len(group)}
     if cohorts is not None:
         numbers = Counter(int(number) for number in cohorts.number[group])
         names = cohorts.names
-        found["labels"] = {names[n] if names is not None else str(n): numbers[n] for n in sorted(numbers)}
-    return found
+        group_record["labels"] = {names[n] if names is not None else str(n): numbers[n] for n in sorted(numbers)}
+    return group_record

@@ -247,10 +247,10 @@ def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:
 
     with remote_errors(url):
         fs, path = url_to_fs(url.rstrip("/"), skip_instance_cache=True, use_listings_cache=False)
-        found: dict[str, dict[str, Any]] = fs.find(path, detail=True)
-    single = path if list(found) == [path] else None
+        listing: dict[str, dict[str, Any]] = fs.find(path, detail=True)
+    single = path if list(listing) == [path] else None
     files: list[SourceFile] = []
-    for where, info in found.items():
+    for where, info in listing.items():
         key = _printable(where.rsplit("/", 1)[-1] if where == single else where[len(path) :].lstrip("/"))
         if info.get("type") != "file" or not key:
             continue

@@ -18,9 +18,9 @@ def noted_lines(manifest: Mapping[str, Any]) -> list[str]:
     for folded in manifest.get("spellings", ())[:MOST]:
         ways = ", ".join(f"{shown(text)} ({rows:,})" for text, rows in list(folded["spellings"].items())[:MOST])
         lines.append(f"The class {shown(folded['class'])} is written in several ways and published in one: {ways}.")
-    lost = manifest.get("lost", {})
-    for word, count in lost.get("by_cause", {}).items():
-        lines.append(f"Lost ({word}): {count:,} of the {kind} {lost['said'][word]}.")
+    losses = manifest.get("lost", {})
+    for word, count in losses.get("by_cause", {}).items():
+        lines.append(f"Lost ({word}): {count:,} of the {kind} {losses['said'][word]}.")
     repeats = manifest.get("repeats", {})
     if repeats.get("groups"):
         largest = repeats["largest"][0]

@@ -97,17 +97,17 @@ def find_unread(
     with pq.ParquetFile(payload) as file:
         schema = file.schema_arrow
         read = {name for role, names in columns.items() if role != "id" for name in _as_list(names)}
-        left = [field for field in schema if field.name not in read]
-        features = {name: found[0] for name, found in huggingface_features(schema.metadata).items()}
-        kinds = {field.name: _by_type(field, features.get(field.name)) for field in left}
-        plain = [field.name for field in left if kinds[field.name] is None]
+        unread = [field for field in schema if field.name not in read]
+        features = {name: feature[0] for name, feature in huggingface_features(schema.metadata).items()}
+        kinds = {field.name: _by_type(field, features.get(field.name)) for field in unread}
+        plain = [field.name for field in unread if kinds[field.name] is None]
         answer = [name for role in ("label", "target") for name in _as_list(columns.get(role))]
         media = _with_folders(media_files) if plain else frozenset[str]()
         facts = _survey(file, plain, answer[0] if len(answer) == 1 else None, media)
     like = {name: kind or "" for name, kind in kinds.items()}
     for name in plain:
         like[name] = facts[name].like(name, features.get(name))
-    numbers = [field.name for field in left if arrow_kind(field.type) in {"whole", "real"} and not like[field.name]]
+    numbers = [field.name for field in unread if arrow_kind(field.type) in {"whole", "real"} and not like[field.name]]
     if len(numbers) >= MANY_NUMBERS:
         like.update(dict.fromkeys(numbers, "numbers"))
     named = {
@@ -121,7 +121,7 @@ def find_unread(
             like=like[field.name],
             asks=bool(like[field.name]) and not named["label" if like[field.name] == "label" else "input"],
         )
-        for field in left
+        for field in unread
     ]
 
 
@@ -159,8 +159,8 @@ def _survey(
 ) -> dict[str, _Facts]:
     """Return what the columns hold, in one pass that reads nothing else."""
     facts = {name: _Facts() for name in plain}
-    wanted = [*plain, *([answer] if answer is not None and plain else [])]
-    for batch in file.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False) if plain else ():
+    names = [*plain, *([answer] if answer is not None and plain else [])]
+    for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False) if plain else ():
         answers = batch.column(answer) if answer is not None else None
         for name in plain:
             _count(facts[name], batch.column(name), answers, media)

@@ -9,7 +9,7 @@ from collections import Counter
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Roles
-from telltale_core.drop.lookalikes import Classes, look_alikes, numbers_written, sort_out
+from telltale_core.drop.lookalikes import Classes, look_alikes, number_spellings, sort_out
 from telltale_core.modality.cells import UNFIT, is_missing, plain_number
 from telltale_core.modality.reasons import bad, shown
 
@@ -124,9 +124,9 @@ class Task:
         return tuple(place for place, item in enumerate(value) if plain_number(item) == 1)
 
     def _label(self, value: object) -> int:
-        known = self.classes.label_of
-        if isinstance(value, str) and (value in known or value.strip() in known):
-            return known[value if value in known else value.strip()]
+        label_of = self.classes.label_of
+        if isinstance(value, str) and (value in label_of or value.strip() in label_of):
+            return label_of[value if value in label_of else value.strip()]
         if is_missing(value):
             raise bad("label_missing", "the label is empty")
         number = plain_number(value)
@@ -176,7 +176,7 @@ def _classes(survey: ValueSurvey, names: tuple[str, ...] | None, config: DropCon
     """Return the classes of these names, or numbered ones where there are none, as the rows spell them."""
     texts = {text: count for text, count in survey.texts.items() if not UNFIT.search(text)}
     if names is None:
-        return numbers_written(texts, plain_number)
+        return number_spellings(texts, plain_number)
     return sort_out(names, texts, config.fold_classes, numbered=survey.whole > 0)
 
 
@@ -201,13 +201,13 @@ def _task_name(survey: ValueSurvey, roles: Roles, config: DropConfig) -> str:
 
 def _class_count(survey: ValueSurvey) -> int:
     """Return 1 + the largest label below which at least half of the labels occur: a stray 73 among 0..9 is an error."""
-    found = sorted(value for value in survey.wholes if value >= 0)
-    if len(found) > survey.max_distinct:
+    labels = sorted(value for value in survey.wholes if value >= 0)
+    if len(labels) > survey.max_distinct:
         raise bad("too_many_classes", f"more than {survey.max_distinct} different labels: is this a target? Give task")
-    for position in range(len(found) - 1, 0, -1):
-        if 2 * (position + 1) >= found[position] + 1:
-            return found[position] + 1
-    raise bad("labels_unclear", f"classes 0..K-1 cannot be told from the labels {shown(found[:9])}: give num_classes")
+    for position in range(len(labels) - 1, 0, -1):
+        if 2 * (position + 1) >= labels[position] + 1:
+            return labels[position] + 1
+    raise bad("labels_unclear", f"classes 0..K-1 cannot be told from the labels {shown(labels[:9])}: give num_classes")
 
 
 def clean_id(value: object, max_chars: int) -> str:

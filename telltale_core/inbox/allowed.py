@@ -70,13 +70,13 @@ def allow_list(datasets: Any) -> AllowList:
             f"{EXAMPLE}, and run telltale deploy --config FILE; found {datasets!r}"
         )
     folders: dict[str, str] = {}
-    for dataset, given in datasets.items():
+    for dataset, entry in datasets.items():
         where = f"datasets.{dataset}.inbox"
         if not is_name(str(dataset)):
             raise ConfigError(f"{where}: a dataset's name has {NAME_RULE}; rename it")
-        if not isinstance(given, Sequence) or isinstance(given, str) or not given:
-            raise ConfigError(f"{where} must be a list of folders below the inbox, as in {EXAMPLE}; found {given!r}")
-        for folder in given:
+        if not isinstance(entry, Sequence) or isinstance(entry, str) or not entry:
+            raise ConfigError(f"{where} must be a list of folders below the inbox, as in {EXAMPLE}; found {entry!r}")
+        for folder in entry:
             _check_folder(folder, where)
             _check_apart(folder, str(dataset), folders)
             folders[folder] = str(dataset)
@@ -91,12 +91,12 @@ def _check_folder(folder: Any, where: str) -> None:
         )
 
 
-def _check_apart(folder: str, dataset: str, others: Mapping[str, str]) -> None:
-    for other, fed in others.items():
+def _check_apart(folder: str, dataset: str, datasets: Mapping[str, str]) -> None:
+    for other, owner in datasets.items():
         if f"{folder}/".startswith(f"{other}/") or f"{other}/".startswith(f"{folder}/"):
             raise ConfigError(
-                f"datasets.{dataset}.inbox: {folder} is the same as, lies in or holds {other} of datasets.{fed}.inbox: "
-                "a folder feeds one dataset, once; give each a folder of its own"
+                f"datasets.{dataset}.inbox: {folder} is the same as, lies in or holds {other} of "
+                f"datasets.{owner}.inbox: a folder feeds one dataset, once; give each a folder of its own"
             )
 
 

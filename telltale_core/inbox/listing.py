@@ -101,21 +101,21 @@ class Inbox:
         folders = parts if link else parts[:-1]
         depth = self.allowed.split(parts)
         folder = "/".join(parts[:depth])
-        taken = self.allowed.folders is None or folder in self.allowed.folders
-        wanted = depth + 1 if taken and not link else depth
-        if len(folders) < wanted or any(part != ".." and _hidden(part) for part in parts[: depth + taken]):
+        is_allowed = self.allowed.folders is None or folder in self.allowed.folders
+        least_depth = depth + 1 if is_allowed and not link else depth
+        if len(folders) < least_depth or any(part != ".." and _hidden(part) for part in parts[: depth + is_allowed]):
             return None
-        return folder, parts[depth] if taken and len(folders) > depth else ""
+        return folder, parts[depth] if is_allowed and len(folders) > depth else ""
 
     def arrivals(self) -> list[Arrival]:
         """Return all drops of the inbox, by folder and name, and one for each folder that feeds nothing."""
-        found: dict[tuple[str, str], list[_File]] = {}
+        by_place: dict[tuple[str, str], list[_File]] = {}
         for file in self._files(self.url):
             place = self._place(file.key, link=file.link)
             if place is not None:
                 inside = file.key[len("/".join(place)) + 1 :] if place[1] else file.key
-                found.setdefault(place, []).append(dataclasses.replace(file, key=inside))
-        return [self._arrival(place, files) for place, files in sorted(found.items())]
+                by_place.setdefault(place, []).append(dataclasses.replace(file, key=inside))
+        return [self._arrival(place, files) for place, files in sorted(by_place.items())]
 
     def refusal(self, folder: str, name: str) -> str:
         """Return why what lies at a place is not taken, with the cure; empty where it is."""
@@ -214,9 +214,9 @@ class Inbox:
     def _files(self, url: str) -> list[_File]:
         with remote_errors(url):
             fs, path = self._fs(url)
-            found: dict[str, dict[str, Any]] = fs.find(path, detail=True)
+            listing: dict[str, dict[str, Any]] = fs.find(path, detail=True)
         files = []
-        for where, info in found.items():
+        for where, info in listing.items():
             link = bool(info.get("islink"))
             if not where.startswith(f"{path}/") or not (key := where[len(path) + 1 :]):
                 continue

@@ -32,21 +32,21 @@ def read_notice(text: str | bytes) -> list[Notice]:
     if len(text) > MAX_NOTICE_BYTES:
         raise BadInput("notice_invalid", f"a notification must have at most {MAX_NOTICE_BYTES} bytes")
     try:
-        told = json.loads(text)
-        if isinstance(told, dict) and isinstance(told.get("Message"), str) and "TopicArn" in told:  # through SNS
-            told = json.loads(told["Message"])
-        return _objects(told)
+        event = json.loads(text)
+        if isinstance(event, dict) and isinstance(event.get("Message"), str) and "TopicArn" in event:  # through SNS
+            event = json.loads(event["Message"])
+        return _objects(event)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput("notice_invalid", f"not a notification of an object store: {type(error).__name__}") from None
 
 
-def _objects(told: Any) -> list[Notice]:
-    if told.get("Event") == "s3:TestEvent":
+def _objects(event: Any) -> list[Notice]:
+    if event.get("Event") == "s3:TestEvent":
         return []
-    if "Records" in told:
-        return [_record(record["s3"]) for record in told["Records"] if _creates(record["eventName"])]
-    if told["detail-type"] == "Object Created":  # EventBridge; its keys are not encoded
-        return [_notice(told["detail"]["bucket"]["name"], told["detail"]["object"]["key"])]
+    if "Records" in event:
+        return [_record(record["s3"]) for record in event["Records"] if _creates(record["eventName"])]
+    if event["detail-type"] == "Object Created":  # EventBridge; its keys are not encoded
+        return [_notice(event["detail"]["bucket"]["name"], event["detail"]["object"]["key"])]
     return []
 
 

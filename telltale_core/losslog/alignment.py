@@ -40,12 +40,10 @@ class Alignment:
     decided: bool
 
 
-def check_alignment(
-    log_loss_NT: NDArray[np.float32], member_T: NDArray[np.int32], *, errors: bool = False, guess: float = math.inf
-) -> Alignment:
+def check_alignment(log_loss_NT: NDArray[np.float32], *, errors: bool = False, guess: float = math.inf) -> Alignment:
     """Return the alignment of a log; raise :class:`Misaligned` if any stretch of it has no rank correlation.
 
-    Each member is judged by itself. A stretch is at least five neighbouring pairs, and as many more as it takes for
+    A stretch is at least five neighbouring pairs, and as many more as it takes for
     three standard errors of zero, ``3 / sqrt((N - 1) * pairs)``, to fall below the threshold. Samples with a non-finite
     loss are left out. From 400 samples on the correlations' sizes are judged, near zero in a shuffled log, too: as long
     as a proxy takes all for one label, then for another, what was hard becomes easy, and they are negative.
@@ -59,30 +57,22 @@ def check_alignment(
     :class:`NothingLearnt` is raised.
     """
     kept_NT = log_loss_NT[np.isfinite(log_loss_NT).all(axis=1)]
-    pairs, lowest, decided = [], math.nan, False
-    for member in np.unique(member_T):
-        loss_NT = kept_NT[:, member_T == member]
-        correlation_P = _neighbour_correlation(loss_NT)
-        pairs.append(correlation_P)
-        means, at = _means(correlation_P, len(kept_NT), errors=errors)
-        if len(means) and means.min() < THRESHOLD:
-            learnt_T = np.exp(loss_NT, dtype=np.float64).mean(axis=0) < AT_CHANCE * guess
-            if not learnt_T.any():
-                raise NothingLearnt(_nothing(int(member), loss_NT, guess))
-            means, at = _means(
-                np.where(learnt_T[:-1] & learnt_T[1:], correlation_P, np.nan), len(kept_NT), errors=errors
-            )
-        if not len(means):
-            continue
-        lowest, decided = float(np.fmin(lowest, means.min())), True
-        if means.min() < THRESHOLD:
-            raise Misaligned(
-                f"neighbouring snapshots of proxy {member} are not rank-correlated: {means.min():.3f} over "
-                f"the pairs from snapshot {at[means.argmin()]} on, expected at least {THRESHOLD}: the "
-                "rows do not follow their sample ids (losses logged in shuffled order look so); train again and do not "
-                "use this log"
-            )
-    return Alignment(correlation_P=np.concatenate(pairs) if pairs else np.empty(0), lowest=lowest, decided=decided)
+    correlation_P = _neighbour_correlation(kept_NT)
+    means, at = _means(correlation_P, len(kept_NT), errors=errors)
+    if len(means) and means.min() < THRESHOLD:
+        learnt_T = np.exp(kept_NT, dtype=np.float64).mean(axis=0) < AT_CHANCE * guess
+        if not learnt_T.any():
+            raise NothingLearnt(_nothing(kept_NT, guess))
+        learnt_P = np.where(learnt_T[:-1] & learnt_T[1:], correlation_P, np.nan)
+        means, at = _means(learnt_P, len(kept_NT), errors=errors)
+    if len(means) and means.min() < THRESHOLD:
+        raise Misaligned(
+            f"neighbouring snapshots are not rank-correlated: {means.min():.3f} over the pairs from snapshot "
+            f"{at[means.argmin()]} on, expected at least {THRESHOLD}: the rows do not follow their sample ids (losses "
+            "logged in shuffled order look so); train again and do not use this log"
+        )
+    lowest = float(means.min()) if len(means) else math.nan
+    return Alignment(correlation_P=correlation_P, lowest=lowest, decided=len(means) > 0)
 
 
 def _means(
@@ -98,10 +88,10 @@ def _means(
     return np.convolve(known, np.full(stretch, 1.0 / stretch), mode="valid"), at
 
 
-def _nothing(member: int, loss_NT: NDArray[np.float32], guess: float) -> str:
+def _nothing(loss_NT: NDArray[np.float32], guess: float) -> str:
     least = float(np.exp(loss_NT, dtype=np.float64).mean(axis=0).min())
     return (
-        f"proxy {member} learnt nothing: its mean loss was {least:.4g} at best, guessing has {guess:.4g}. "
+        f"the proxy learnt nothing: its mean loss was {least:.4g} at best, guessing has {guess:.4g}. "
         "Its losses say nothing of the samples, and no verdict can be made. Look whether the answers follow from the "
         "inputs at all (the right columns, labels not exchanged), then try another proxy.lr, more proxy.epochs, or "
         "another proxy.model"

@@ -1,14 +1,14 @@
 """One Parquet file an epoch: its schema, its bytes, and the checks by which it is believed.
 
-``member-<m>/epoch-<eeee>.parquet`` holds N x S rows, snapshot after snapshot, one row group a snapshot, samples in the
-drop's order: ``sample`` int32, ``snapshot`` int32 (counted from the member's first), ``epoch`` int32, ``step`` int32
+``member-0/epoch-<eeee>.parquet`` holds N x S rows, snapshot after snapshot, one row group a snapshot, samples in the
+drop's order: ``sample`` int32, ``snapshot`` int32 (counted from the first), ``epoch`` int32, ``step`` int32
 (optimiser steps taken), ``log_loss`` float32 (natural log of the loss). Legend: N samples, S snapshots in an epoch.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from telltale_core.errors import ConfigError, Corrupt, NotFound
 
+FOLDER = "member-0"
 SCHEMA = pa.schema(
     [
         pa.field("sample", pa.int32(), nullable=False),
@@ -38,28 +39,31 @@ _ENCODING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPlan:
-    """What a complete log holds: of which drop, how many samples, members, epochs and snapshots."""
+    """What a complete log holds: of which drop, how many samples, epochs and snapshots."""
 
     drop_digest: str
     n_samples: int
-    members: int
     epochs: int
     snapshots_per_epoch: int
 
     def __post_init__(self) -> None:
-        for name in ("n_samples", "members", "epochs", "snapshots_per_epoch"):
+        for name in ("n_samples", "epochs", "snapshots_per_epoch"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
                 raise ConfigError(f"{name} of a loss log must be a whole number >= 1, got {value!r}")
 
+    def record(self) -> dict[str, object]:
+        """Return the plan as ``log.json`` states it; ``members`` is 1: earlier releases could join several."""
+        return {**asdict(self), "members": 1}
+
     def files(self) -> list[str]:
-        """Return the names of all epoch files, relative to the log's folder, in (member, time) order."""
-        return [epoch_file(member, epoch) for member in range(self.members) for epoch in range(self.epochs)]
+        """Return the names of all epoch files, relative to the log's folder, in the order of time."""
+        return [epoch_file(epoch) for epoch in range(self.epochs)]
 
 
-def epoch_file(member: int, epoch: int) -> str:
+def epoch_file(epoch: int) -> str:
     """Return the name of one epoch's file, relative to the log's folder."""
-    return f"member-{member}/epoch-{epoch:04d}.parquet"
+    return f"{FOLDER}/epoch-{epoch:04d}.parquet"
 
 
 def encode_epoch(plan: LogPlan, epoch: int, step_S: NDArray[np.int32], log_loss_NS: NDArray[np.float32]) -> bytes:
@@ -91,13 +95,13 @@ def encode_epoch(plan: LogPlan, epoch: int, step_S: NDArray[np.int32], log_loss_
     return sink.getvalue()
 
 
-def read_epoch(folder: Path, plan: LogPlan, member: int, epoch: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def read_epoch(folder: Path, plan: LogPlan, epoch: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return one epoch's steps (S,) and log losses (N, S), read from a log's folder.
 
     Raises :class:`NotFound` for an absent file and :class:`Corrupt`, naming the file, for one that is torn, short, of
     another epoch or in another order. Nothing is filled in.
     """
-    path = folder / epoch_file(member, epoch)
+    path = folder / epoch_file(epoch)
     if not path.is_file():
         raise NotFound(f"{path} is absent: the loss log is not complete; run training again, it resumes")
     table = _table(path)

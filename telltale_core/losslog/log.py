@@ -1,4 +1,4 @@
-"""A finished loss log as a matrix, samples x snapshots. Legend: N samples, T = members x snapshots."""
+"""A finished loss log as a matrix, samples x snapshots. Legend: N samples, T snapshots."""
 
 from __future__ import annotations
 
@@ -20,28 +20,22 @@ from telltale_core.losslog.writer import LOSSLOG, LossLogWriter
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LossLog:
-    """Every sample's log loss at every snapshot; column order is (member, time).
+    """Every sample's log loss at every snapshot, in the order of time.
 
     ``log_loss`` (N, T) float32, natural log of the loss, lower = better learned; ``sample_ids`` (N,) in the drop's row
-    order; ``member_T`` the proxy, ``epoch_T`` and ``step_T`` the moment of each snapshot; ``digest`` of the files that
-    it was read from, empty for one made in memory.
+    order; ``epoch_T`` and ``step_T`` the moment of each snapshot; ``digest`` of the files that it was read from, empty
+    for one made in memory.
     """
 
     drop_digest: str
     sample_ids: NDArray[np.str_]
     log_loss: NDArray[np.float32]
-    member_T: NDArray[np.int32]
     epoch_T: NDArray[np.int32]
     step_T: NDArray[np.int32]
     digest: str = ""
 
     def __len__(self) -> int:
         return len(self.sample_ids)
-
-    @property
-    def members(self) -> int:
-        """Return the number of proxies whose snapshots stand side by side."""
-        return int(self.member_T[-1]) + 1
 
     @property
     def finite(self) -> NDArray[np.bool_]:
@@ -53,7 +47,7 @@ class LossLog:
 
         ``errors``: the losses are those of a regression. ``guess``: see :func:`check_alignment`.
         """
-        return check_alignment(self.log_loss, self.member_T, errors=errors, guess=guess)
+        return check_alignment(self.log_loss, errors=errors, guess=guess)
 
     @classmethod
     def open(cls, folder: Path) -> LossLog:
@@ -65,14 +59,12 @@ class LossLog:
         record = _read_record(folder)
         plan = _plan(record, folder)
         _check_files(folder, plan, record["files"])
-        parts = [read_epoch(folder, plan, m, e) for m in range(plan.members) for e in range(plan.epochs)]
-        spe, per_member = plan.snapshots_per_epoch, plan.epochs * plan.snapshots_per_epoch
+        parts = [read_epoch(folder, plan, epoch) for epoch in range(plan.epochs)]
         return cls(
             drop_digest=plan.drop_digest,
             sample_ids=_read_ids(folder, plan),
             log_loss=np.concatenate([losses for _, losses in parts], axis=1),
-            member_T=np.repeat(np.arange(plan.members, dtype=np.int32), per_member),
-            epoch_T=np.tile(np.repeat(np.arange(plan.epochs, dtype=np.int32), spe), plan.members),
+            epoch_T=np.repeat(np.arange(plan.epochs, dtype=np.int32), plan.snapshots_per_epoch),
             step_T=np.concatenate([steps for steps, _ in parts]),
             digest=digest_of(record),
         )
@@ -83,47 +75,42 @@ class LossLog:
         log_loss: ArrayLike,
         *,
         sample_ids: Sequence[str] | NDArray[np.str_] | None = None,
-        members: int = 1,
         snapshots_per_epoch: int = 1,
         drop_digest: str = "",
     ) -> LossLog:
-        """Return a log made in memory from (N, T) log losses with T = members x epochs x ``snapshots_per_epoch``.
+        """Return a log made in memory from (N, T) log losses with T = epochs x ``snapshots_per_epoch``.
 
         Ids default to the row numbers. Steps are counted by the snapshot.
         """
         losses = np.array(log_loss, dtype=np.float32)
-        per_epoch = members * snapshots_per_epoch
-        if losses.ndim != 2 or members < 1 or snapshots_per_epoch < 1 or losses.shape[1] % per_epoch or not losses.size:
-            raise ConfigError(f"losses must be (N >= 1, T a multiple of {per_epoch}), got shape {losses.shape}")
+        spe = snapshots_per_epoch
+        if losses.ndim != 2 or spe < 1 or losses.shape[1] % spe or not losses.size:
+            raise ConfigError(f"losses must be (N >= 1, T a multiple of {spe}), got shape {losses.shape}")
         ids = np.asarray(np.arange(len(losses)).astype(str) if sample_ids is None else sample_ids, dtype=np.str_)
         if len(np.unique(ids)) != len(losses):
             raise ConfigError(f"{len(losses)} samples need as many distinct ids, got {len(np.unique(ids))}")
-        time_T = np.tile(np.arange(losses.shape[1] // members, dtype=np.int32), members)
+        time_T = np.arange(losses.shape[1], dtype=np.int32)
         return cls(
             drop_digest=drop_digest,
             sample_ids=ids,
             log_loss=losses,
-            member_T=np.repeat(np.arange(members, dtype=np.int32), losses.shape[1] // members),
-            epoch_T=(time_T // snapshots_per_epoch).astype(np.int32),
+            epoch_T=(time_T // spe).astype(np.int32),
             step_T=(time_T + 1).astype(np.int32),
         )
 
     def write(self, folder: Path) -> LossLog:
         """Write the log to ``folder`` as training does, and return it read back."""
         epochs = int(self.epoch_T.max()) + 1
-        spe = len(self.epoch_T) // (self.members * epochs)
         plan = LogPlan(
             drop_digest=self.drop_digest,
             n_samples=len(self),
-            members=self.members,
             epochs=epochs,
-            snapshots_per_epoch=spe,
+            snapshots_per_epoch=len(self.epoch_T) // epochs,
         )
         writer = LossLogWriter.create(folder, plan, self.sample_ids)
-        for member in range(plan.members):
-            for epoch in range(epochs):
-                at = np.flatnonzero((self.member_T == member) & (self.epoch_T == epoch))
-                writer.write_epoch(member, epoch, self.step_T[at], self.log_loss[:, at])
+        for epoch in range(epochs):
+            at = np.flatnonzero(self.epoch_T == epoch)
+            writer.write_epoch(epoch, self.step_T[at], self.log_loss[:, at])
         writer.finish()
         return LossLog.open(folder)
 
@@ -138,6 +125,11 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _plan(record: dict[str, Any], folder: Path) -> LogPlan:
+    if record.get("members") != 1:
+        raise Corrupt(
+            f"{folder / 'log.json'} must hold the losses of 1 proxy, got {record.get('members')!r} (earlier releases "
+            "could join several); remove the folder and train again"
+        )
     try:
         return LogPlan(**{field.name: record[field.name] for field in fields(LogPlan)})
     except (KeyError, ConfigError) as error:

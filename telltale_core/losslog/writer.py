@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.errors import ConfigError, Corrupt, NotFound
-from telltale_core.losslog.epochs import LogPlan, encode_epoch, epoch_file, read_epoch
+from telltale_core.losslog.epochs import FOLDER, LogPlan, encode_epoch, epoch_file, read_epoch
 from telltale_core.records import RecordKind, sweep_temporaries, write_whole
 
 LOSSLOG = RecordKind(
@@ -25,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class LossLogWriter:
-    """Writes one log; several processes may each hold one for the same folder and write different members."""
+    """Writes one log, epoch by epoch."""
 
     def __init__(self, folder: Path, plan: LogPlan) -> None:
         self.folder = folder
@@ -41,29 +40,28 @@ class LossLogWriter:
             raise ConfigError(f"a loss log needs {plan.n_samples} distinct sample ids, got {len(sample_ids)}")
         if (folder / LOSSLOG.file).exists():
             values = LOSSLOG.read(folder)
-            if {name: values.get(name) for name in asdict(plan)} != asdict(plan):
+            if {name: values.get(name) for name in plan.record()} != plan.record():
                 raise ConfigError(
                     f"{folder} holds the log of another drop or plan; choose another folder, or remove it"
                 )
         sweep_temporaries(folder)
-        for member in range(plan.members):
-            sweep_temporaries(folder / f"member-{member}")
+        sweep_temporaries(folder / FOLDER)
         write_whole(folder / "samples.parquet", _samples_bytes(sample_ids))
         LOSSLOG.write(folder, _record(plan, complete=False, files={}))
         return cls(folder, plan)
 
-    def write_epoch(self, member: int, epoch: int, step_S: NDArray[np.int32], log_loss_NS: NDArray[np.float32]) -> str:
+    def write_epoch(self, epoch: int, step_S: NDArray[np.int32], log_loss_NS: NDArray[np.float32]) -> str:
         """Write one epoch's file, whole or not at all, replacing one that stands there; return its sha256."""
         data = encode_epoch(self.plan, epoch, step_S, log_loss_NS)
-        write_whole(self.folder / epoch_file(member, epoch), data)
+        write_whole(self.folder / epoch_file(epoch), data)
         return sha256_bytes(data)
 
-    def epochs_standing(self, member: int, digests: Sequence[str]) -> int:
-        """Return how many of the member's first epochs stand as written (``digests``), counted up to the first gap."""
+    def epochs_standing(self, digests: Sequence[str]) -> int:
+        """Return how many of the first epochs stand as written (``digests``), counted up to the first gap."""
         for epoch, digest in enumerate(digests):
-            path = self.folder / epoch_file(member, epoch)
+            path = self.folder / epoch_file(epoch)
             try:
-                read_epoch(self.folder, self.plan, member, epoch)
+                read_epoch(self.folder, self.plan, epoch)
             except (NotFound, Corrupt) as error:
                 logger.warning("loss log: %s", error)
                 return epoch
@@ -75,18 +73,16 @@ class LossLogWriter:
     def finish(self) -> str:
         """Read every epoch back, mark the log complete and return its digest (64 hex digits)."""
         files = {"samples.parquet": sha256_file(self.folder / "samples.parquet")}
-        for member in range(self.plan.members):
-            for epoch in range(self.plan.epochs):
-                read_epoch(self.folder, self.plan, member, epoch)
-                name = epoch_file(member, epoch)
-                files[name] = sha256_file(self.folder / name)
+        for epoch, name in enumerate(self.plan.files()):
+            read_epoch(self.folder, self.plan, epoch)
+            files[name] = sha256_file(self.folder / name)
         record = _record(self.plan, complete=True, files=files)
         LOSSLOG.write(self.folder, record)
         return digest_of(LOSSLOG.values(record))
 
 
 def _record(plan: LogPlan, *, complete: bool, files: dict[str, str]) -> dict[str, Any]:
-    return {**asdict(plan), "complete": complete, "files": files}
+    return {**plan.record(), "complete": complete, "files": files}
 
 
 def _samples_bytes(sample_ids: NDArray[np.str_]) -> bytes:

@@ -34,5 +34,5 @@ class PlainViewer(Viewer):
     def fragment(self, row: int, px: int) -> Markup:
         """Return the numbers, as many as fit ``px`` pixels."""
         values = np.asarray(self._drop.inputs[row]).ravel()
-        said = ", ".join(f"{value:.3g}" for value in values[: max(1, px // 6)].tolist())
-        return Markup("<code>{}{}</code>").format(said, ", ..." if len(values) > px // 6 else "")
+        numbers = ", ".join(f"{value:.3g}" for value in values[: max(1, px // 6)].tolist())
+        return Markup("<code>{}{}</code>").format(numbers, ", ..." if len(values) > px // 6 else "")

@@ -16,7 +16,7 @@ from telltale_core.modality.text import TextModality
 Kind = TypeVar("Kind", bound=type[Modality])
 # In the order in which a drop's columns are shown to them.
 BUILT_IN: tuple[type[Modality], ...] = (ImageModality, AudioModality, TextModality, TableModality)
-_KNOWN: dict[str, Modality] = {kind.name: kind() for kind in BUILT_IN}
+_REGISTERED: dict[str, Modality] = {kind.name: kind() for kind in BUILT_IN}
 
 
 @functools.cache
@@ -28,24 +28,24 @@ def _load_plugins() -> None:
 
 def register(kind: Kind) -> Kind:
     """Return the class, now known by its name; to be used as a decorator. A name that is taken is a ConfigError."""
-    known = _KNOWN.get(kind.name)
-    if known is not None and type(known).__qualname__ != kind.__qualname__:
-        raise ConfigError(f"the modality {kind.name!r} is registered already, by {type(known).__qualname__}")
-    _KNOWN[kind.name] = kind()
+    earlier = _REGISTERED.get(kind.name)
+    if earlier is not None and type(earlier).__qualname__ != kind.__qualname__:
+        raise ConfigError(f"the modality {kind.name!r} is registered already, by {type(earlier).__qualname__}")
+    _REGISTERED[kind.name] = kind()
     return kind
 
 
 def modalities() -> tuple[Modality, ...]:
     """Return every kind that is known, registered ones first: a built-in table takes any columns that are left."""
     _load_plugins()
-    return tuple(sorted(_KNOWN.values(), key=lambda kind: type(kind) in BUILT_IN))
+    return tuple(sorted(_REGISTERED.values(), key=lambda kind: type(kind) in BUILT_IN))
 
 
 def modality_named(name: str) -> Modality:
     """Return the kind of data of that name; raises :class:`ConfigError` that names those that are known."""
-    if name not in _KNOWN:
+    if name not in _REGISTERED:
         _load_plugins()
-    if name not in _KNOWN:
-        known = ", ".join(_KNOWN)
-        raise ConfigError(f"modality {name!r} is not known; this version reads: {known}")
-    return _KNOWN[name]
+    if name not in _REGISTERED:
+        names = ", ".join(_REGISTERED)
+        raise ConfigError(f"modality {name!r} is not known; this version reads: {names}")
+    return _REGISTERED[name]

@@ -24,8 +24,8 @@ SEED = 20_250_722
 def exact(rows_B: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a digest of each sample: equal for equal samples, else half of the bits differ."""
     rows = np.ascontiguousarray(rows_B)
-    found = b"".join(hashlib.blake2b(row.tobytes(), digest_size=BITS // 8).digest() for row in rows)
-    return np.frombuffer(found, dtype=np.uint8).reshape(len(rows), BITS // 8)
+    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=BITS // 8).digest() for row in rows)
+    return np.frombuffer(digests, dtype=np.uint8).reshape(len(rows), BITS // 8)
 
 
 def of_angles(thumbnails: Callable[[NDArray[Any]], NDArray[np.float64]], inputs_N: NDArray[Any]) -> Sketch:
@@ -33,10 +33,10 @@ def of_angles(thumbnails: Callable[[NDArray[Any]], NDArray[np.float64]], inputs_
     some = inputs_N[:: max(1, len(inputs_N) // LOOKED_AT)]
     parts = [thumbnails(np.asarray(some[start : start + CHUNK])) for start in range(0, len(some), CHUNK)]
     mean_D = np.concatenate(parts).mean(axis=0)
-    axes_DK = np.random.default_rng(SEED).standard_normal((len(mean_D), BITS))
+    axes_D = np.random.default_rng(SEED).standard_normal((len(mean_D), BITS))
 
     def sketch(rows_B: NDArray[Any]) -> NDArray[np.uint8]:
-        return np.packbits((thumbnails(rows_B) - mean_D) @ axes_DK > 0, axis=1)
+        return np.packbits((thumbnails(rows_B) - mean_D) @ axes_D > 0, axis=1)
 
     return sketch
 

@@ -1,7 +1,6 @@
 """Samples on a page: what is shown of them, and the rows that evidence is shown for.
 
 A viewer returns safe markup: what it shows of the data must go through ``markupsafe``, or be bytes of its own making.
-Shape letters: S suspected, K kept.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ MOST_SUSPICIOUS = "most suspicious (kept)"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Focus:
-    """Rows of one label: ``suspected_S`` by falling suspicion and called ``word``, ``kept_K`` in row order.
+    """Rows of one label: ``suspected_rows`` by falling suspicion and called ``word``, ``kept_rows`` in row order.
 
     ``within`` is what the rows are of where it is no label: a target range, a label set.
     """
@@ -28,8 +27,8 @@ class Focus:
     label: int | None
     name: str
     word: str
-    suspected_S: npt.NDArray[np.int64]
-    kept_K: npt.NDArray[np.int64]
+    suspected_rows: npt.NDArray[np.int64]
+    kept_rows: npt.NDArray[np.int64]
     within: str = "label"
 
     @property

@@ -8,7 +8,7 @@ from telltale_core.proxy.progress import Progress, ProgressLines
 
 if TYPE_CHECKING:
     from telltale_core.proxy.fitting import Fitted, fit
-    from telltale_core.proxy.leave_out import can_look_again, looking_again
+    from telltale_core.proxy.leave_out import can_retrain, leave_out_retraining
     from telltale_core.proxy.loop import Snapshot
     from telltale_core.proxy.models import register
     from telltale_core.proxy.predict import load_proxy, predict_logits
@@ -21,10 +21,10 @@ __all__ = [
     "ProgressLines",
     "ProxyConfig",
     "Snapshot",
-    "can_look_again",
+    "can_retrain",
     "fit",
+    "leave_out_retraining",
     "load_proxy",
-    "looking_again",
     "observe",
     "predict_logits",
     "read_logits",
@@ -37,7 +37,7 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     fitting=("Fitted", "fit"),
-    left_out=("can_look_again", "looking_again"),
+    leave_out=("can_retrain", "leave_out_retraining"),
     loop=("Snapshot",),
     models=("register",),
     predict=("load_proxy", "predict_logits"),

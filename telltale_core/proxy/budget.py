@@ -19,27 +19,21 @@ from telltale_core.proxy.loop import evaluation_batch
 from telltale_core.proxy.models import ProxyNet
 from telltale_core.proxy.recording import recording_bytes
 
-PROCESS_BYTES = 400 << 20  # a worker's interpreter with torch and pyarrow: 395 MB measured
 WORKSPACE_BYTES = 32 << 20  # oneDNN's own on a CPU
 CUDA_CONTEXT_BYTES = 600 << 20  # with cuDNN's workspace
 LOG_BYTES = 4.5  # on disk per sample and snapshot; measured 3.4 on random losses
 
 
-def require_memory(
-    net: ProxyNet, front: Front, data: TrainingSet, config: SettledConfig, hardware: Hardware, *, parallel: int
-) -> int:
+def require_memory(net: ProxyNet, front: Front, data: TrainingSet, config: SettledConfig, hardware: Hardware) -> int:
     """Return the estimated peak in bytes; raise :class:`OverBudget`, stating both figures, if it does not fit."""
     needed = estimate_bytes(net, front, data, config, hardware)
     needed += recording_bytes(net, front, data.inputs, config.record)
-    if parallel > 1:
-        needed = parallel * (needed + PROCESS_BYTES)
     limit = config.memory_limit_bytes or available_bytes(hardware.device)
     if limit is not None and needed > limit:
         where = "GPU" if hardware.kind == "cuda" else "host"
         raise OverBudget(
-            f"training needs about {needed / 1e6:,.0f} MB of {where} memory ({parallel} at a time), "
-            f"{limit / 1e6:,.0f} MB may be used; choose a smaller batch_size, width or model, fewer "
-            "workers, or a larger machine"
+            f"training needs about {needed / 1e6:,.0f} MB of {where} memory, {limit / 1e6:,.0f} MB "
+            "may be used; choose a smaller batch_size, width or model, or a larger machine"
         )
     return needed
 
@@ -65,14 +59,14 @@ def estimate_bytes(net: ProxyNet, front: Front, data: TrainingSet, config: Settl
 
 
 def require_disk(out: Path, n: int, net: ProxyNet, config: SettledConfig, recorded: int = 0) -> None:
-    """Raise :class:`OverBudget` when the log, the checkpoints and the models will not fit where ``out`` lies."""
+    """Raise :class:`OverBudget` when the log, the checkpoint and the model will not fit where ``out`` lies."""
     weights = sum(value.numel() * value.element_size() for value in net.state_dict().values())
-    snapshots = config.members * config.epochs * config.snapshots_per_epoch
-    needed = int(n * snapshots * LOG_BYTES + n * 80 + config.members * weights * 5) + recorded
+    snapshots = config.epochs * config.snapshots_per_epoch
+    needed = int(n * snapshots * LOG_BYTES + n * 80 + weights * 5) + recorded
     free = shutil.disk_usage(out).free
     if needed > free:
         raise OverBudget(
-            f"the loss log, checkpoints and models in {out} need about {needed / 1e6:,.0f} MB, "
+            f"the loss log, checkpoint and model in {out} need about {needed / 1e6:,.0f} MB, "
             f"{free / 1e6:,.0f} MB are free; free space or choose another work area"
         )
 

@@ -1,4 +1,4 @@
-"""A member's state, in one safetensors file: tensors, and a JSON record in its header. Legend: N samples.
+"""A training's state, in one safetensors file: tensors, and a JSON record in its header. Legend: N samples.
 
 It is of an epoch's end, or of the step at which the training was told to stop: then with the epoch's snapshots so far.
 
@@ -25,12 +25,11 @@ FORMAT = "telltale.checkpoint/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Where a member stands: ``epoch`` whole epochs are done and their loss files, with these sha256, written.
+    """Where a training stands: ``epoch`` whole epochs are done and their loss files, with these sha256, written.
 
     ``step`` counts all optimiser steps, those of an epoch in progress too; its snapshots were taken after these steps.
     """
 
-    member: int
     epoch: int
     step: int
     drop_digest: str
@@ -43,9 +42,9 @@ class Checkpoint:
     snapshot_scores: list[float]
 
 
-def checkpoint_path(out: Path, member: int) -> Path:
-    """Return where a member's checkpoint lies in a training folder."""
-    return out / "checkpoint" / f"member-{member}.safetensors"
+def checkpoint_path(out: Path) -> Path:
+    """Return where the checkpoint lies in a training folder."""
+    return out / "checkpoint" / "member-0.safetensors"
 
 
 def save(path: Path, checkpoint: Checkpoint, tensors: dict[str, torch.Tensor]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticKnownError
 
 from telltale_core.config import ListOf, Settings, to_dict
@@ -16,7 +16,7 @@ MIN_STEPS = 8
 REGRESSION_LOSSES = ("ranges", "squared", "absolute", "huber")
 RECORDABLE = ("features", "maps", "norms", "logits")
 # Settings that change how fast or within what means a run goes, never its losses: a resumed run may change them.
-_MEANS = ("workers", "deadline_s", "memory_limit_bytes")
+_MEANS = ("deadline_s", "memory_limit_bytes")
 
 
 def _no_number(value: Any) -> Any:
@@ -45,9 +45,6 @@ class ProxyConfig(Settings, frozen=True):
     )
     snapshots_per_epoch: int | None = Field(
         default=None, ge=1, description="How often in an epoch every loss is logged; unset: by the kind of data."
-    )
-    members: int = Field(
-        default=1, ge=1, title="Proxies", description="How many proxies are trained, with the seeds seed, seed + 1, ..."
     )
     lr: float | None = Field(
         default=None, gt=0, title="Learning rate", description="The full learning rate; unset: by the kind of data."
@@ -86,15 +83,14 @@ class ProxyConfig(Settings, frozen=True):
         description="ranges: cross-entropy over ranges of targets. squared, absolute, huber: of each sample's error on "
         "its scaled target.",
     )
-    seed: int = Field(default=0, ge=0, description="Seed of the first proxy.")
+    seed: int = Field(
+        default=0, ge=0, lt=2**32, description="Seed of the net's first weights and of the order of samples."
+    )
     device: str = Field(default="auto", description="Where it is trained: auto, cpu, cuda, cuda:1, ...")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the chip computes it natively, else float32."
     )
-    threads: int = Field(default=0, ge=0, description="Threads of a process; 0: found by itself.")
-    workers: int = Field(
-        default=0, ge=0, description="Processes at a time where there are several proxies; 0: found by itself."
-    )
+    threads: int = Field(default=0, ge=0, description="Threads of the training; 0: found by itself.")
     compile: bool = Field(
         default=False, description="Compile the net first; costs a minute or more and pays in long trainings."
     )
@@ -107,12 +103,6 @@ class ProxyConfig(Settings, frozen=True):
     record: ListOf[Literal["features", "maps", "norms", "logits"]] = Field(
         default=(), description="What is recorded of every sample besides its losses."
     )
-
-    @model_validator(mode="after")
-    def _seeds(self) -> Self:
-        if self.seed + self.members > 2**32:
-            raise ValueError(f"seed must be in [0, 2**32 - members], got {self.seed}")
-        return self
 
     def settled(self, modality: str) -> SettledConfig:
         """Return the settings with the modality's own where none was given."""
@@ -136,7 +126,7 @@ class ProxyConfig(Settings, frozen=True):
 
     def recipe_digest(self) -> str:
         """Return the digest of the recipe, 64 hex digits: a checkpoint of another recipe is never resumed."""
-        return digest_of(self.recipe())
+        return digest_of({**self.recipe(), "members": 1})  # as when there could be several: what was trained stands
 
 
 class SettledConfig(ProxyConfig, frozen=True):

@@ -67,7 +67,6 @@ def fit(
 
     The same loop as :func:`telltale_core.proxy.train`, without files. With ``log`` every snapshot's losses are handed
     over; without it no evaluation pass is made. ``packing`` is that of the drop which the inputs are packed like.
-    ``config.seed`` is the seed; ``members`` is not looked at.
     """
     hardware = resolve_hardware(config)
     statistics = modality_named(modality).statistics(inputs, packing or {})
@@ -83,7 +82,7 @@ def fit(
             seed=config.seed,
             modality=modality,
         )
-        ticker = make_ticker(trainer, 0, 1, progress)
+        ticker = make_ticker(trainer, progress)
         for epoch in range(trainer.config.epochs):
             trainer.run_epoch(epoch, ticker, log)
     return Fitted(
@@ -131,11 +130,9 @@ def make_trainer(
     )
 
 
-def make_ticker(trainer: Trainer, member: int, members: int, progress: ProgressCallback | None) -> Ticker:
+def make_ticker(trainer: Trainer, progress: ProgressCallback | None) -> Ticker:
     """Return what turns a trainer's steps into progress."""
     return Ticker(
-        member=member,
-        members=members,
         epochs=trainer.config.epochs,
         steps=trainer.steps,
         batch=trainer.batch,

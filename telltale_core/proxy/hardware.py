@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """A resolved choice: ``device`` ("cpu", "cuda", "cuda:1"), the body's ``precision``, ``threads`` a process."""
+    """A resolved choice: ``device`` ("cpu", "cuda", "cuda:1"), the body's ``precision``, ``threads`` on a CPU."""
 
     device: str
     precision: str
@@ -67,8 +67,7 @@ def resolve_hardware(config: ProxyConfig) -> Hardware:
     precision = config.precision
     if precision == "auto":
         precision = "bfloat16" if has_native_bfloat16(device) else "float32"
-    threads = config.threads or (1 if kind == "cpu" and config.members > 1 else torch.get_num_threads())
-    return Hardware(device=device, precision=precision, threads=threads)
+    return Hardware(device=device, precision=precision, threads=config.threads or torch.get_num_threads())
 
 
 def has_native_bfloat16(device: str) -> bool:

@@ -1,4 +1,4 @@
-"""A second proxy that learns without some samples, and what it says of them: for the verdict's second look."""
+"""A second proxy that learns without some samples, and what it says of them: for the verdict's leave-out retraining."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EPOCHS = 0.5
 """Share of the drop's own training: no losses are recorded, and nothing need be learnt by heart."""
 
 
-def can_look_again(config: ProxyConfig, device: str, *, elsewhere: bool = False) -> bool:
+def can_retrain(config: ProxyConfig, device: str, *, elsewhere: bool = False) -> bool:
     """Return whether this machine can train another proxy in about the time of the first, which ``device`` trained.
 
     ``elsewhere``: another machine would. The body of a local model is known by its content alone once the first is
@@ -38,21 +38,21 @@ def can_look_again(config: ProxyConfig, device: str, *, elsewhere: bool = False)
         return False
 
 
-def looking_again(
+def leave_out_retraining(
     drop: TrainingSet, number_N: NDArray[np.int64], config: ProxyConfig, progress: ProgressCallback | None = None
 ) -> Callable[[NDArray[np.bool_]], NDArray[np.int64]]:
     """Return a function that trains a proxy without some samples and says what it takes every sample for.
 
     The function takes which samples (N,) bool are left out and returns one of the numbers in ``number_N`` for each
     sample, (N,) int64. The numbers are what is learnt, whatever the drop's task: labels, or ranges of targets. The
-    proxy is of the drop's own kind, with a seed that no member has, and trains for half as many epochs.
+    proxy is of the drop's own kind, with another seed, and trains for half as many epochs.
     """
 
     def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
         settled = config.settled(drop.modality)
         flip = settled.flip if drop.task != "regression" or settled.flip is True else False
         epochs = max(1, math.ceil(EPOCHS * settled.epochs))
-        settled = settled.replace(epochs=epochs, seed=settled.seed + settled.members, members=1, flip=flip, record=())
+        settled = settled.replace(epochs=epochs, seed=(settled.seed + 1) % 2**32, flip=flip, record=())
         hardware = resolve_hardware(settled)
         with running(hardware):
             trainer = make_trainer(
@@ -67,7 +67,7 @@ def looking_again(
                 modality=drop.modality,
                 learnt=np.flatnonzero(~left_out_N),
             )
-            ticker = make_ticker(trainer, 0, 1, progress)
+            ticker = make_ticker(trainer, progress)
             for epoch in range(epochs):
                 trainer.run_epoch(epoch, ticker)
             answer: torch.Tensor = trainer.outputs().argmax(dim=1)

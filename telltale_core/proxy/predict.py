@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from telltale_core.digest import sha256_bytes
-from telltale_core.errors import BadInput, ConfigError, Corrupt
+from telltale_core.errors import BadInput, Corrupt
 from telltale_core.modality import modality_named
 from telltale_core.proxy.config import ProxyConfig
 from telltale_core.proxy.fitting import Fitted
@@ -33,16 +34,20 @@ def read_train_record(train_dir: Path) -> dict[str, Any]:
     return TRAIN.read(train_dir)
 
 
-def load_proxy(train_dir: Path, member: int = 0, config: ProxyConfig | None = None) -> Fitted:
+def proxy_entry(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a training's record says of its proxy: seed, score, timings and the model's file."""
+    entry: dict[str, Any] = record["members"][0]  # a list, for earlier releases could train several
+    return entry
+
+
+def load_proxy(train_dir: Path, config: ProxyConfig | None = None) -> Fitted:
     """Return a trained proxy; ``config`` chooses the device and precision.
 
     By default the device is what this machine has, and the precision the training's: what the proxy says of the drop is
     then what the loss log holds.
     """
     record = read_train_record(train_dir)
-    if not 0 <= member < len(record["members"]):
-        raise ConfigError(f"member must be in 0..{len(record['members']) - 1}, got {member}")
-    entry, inputs, model = record["members"][member], dict(record["input"]), record["model"]
+    entry, inputs, model = proxy_entry(record), dict(record["input"]), record["model"]
     if "reading" in inputs:  # the net of a local model is built without its directory
         kept = inputs["reading"]
         inputs["reading"] = json.loads(_recorded(train_dir / kept["file"], kept["sha256"]))
@@ -78,7 +83,7 @@ def _recorded(path: Path, sha256: str) -> bytes:
     return data
 
 
-def predict_logits(train_dir: Path, inputs: NDArray[Any], member: int = 0) -> NDArray[np.float32]:
+def predict_logits(train_dir: Path, inputs: NDArray[Any]) -> NDArray[np.float32]:
     """Return a trained proxy's logits for packed inputs, such as (N, H, W, C) uint8 images, (N, K) float32.
 
     :func:`telltale_core.drop.pack` packs new samples as the drop is packed.
@@ -86,4 +91,4 @@ def predict_logits(train_dir: Path, inputs: NDArray[Any], member: int = 0) -> ND
     shape = tuple(read_train_record(train_dir)["input"]["shape"])
     if tuple(inputs.shape[1:]) != shape:
         raise BadInput("shape", f"the proxy was trained on inputs of shape {shape}, got {tuple(inputs.shape[1:])}")
-    return load_proxy(train_dir, member).logits(inputs)
+    return load_proxy(train_dir).logits(inputs)

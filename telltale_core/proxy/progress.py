@@ -12,7 +12,7 @@ from typing import TextIO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where one member's training stands.
+    """Where a training stands.
 
     ``epoch`` counts the finished ones; ``loss`` is the mean training loss since the last report, ``score`` how well all
     samples are learnt at the last snapshot (NaN before the first) and ``measure`` what that is: accuracy, R squared, or
@@ -20,8 +20,6 @@ class Progress:
     counted in.
     """
 
-    member: int
-    members: int
     epoch: int
     epochs: int
     step: int
@@ -40,8 +38,6 @@ ProgressCallback = Callable[[Progress], None]
 class Ticker:
     """Turns optimiser steps into :class:`Progress`: once a second at most, and at each epoch's end."""
 
-    member: int
-    members: int
     epochs: int
     steps: int
     batch: int
@@ -64,8 +60,6 @@ class Ticker:
         rate = (step - self.first_step) / max(self._told - self._began, 1e-9)
         self.callback(
             Progress(
-                member=self.member,
-                members=self.members,
                 epoch=epoch,
                 epochs=self.epochs,
                 step=step,
@@ -80,44 +74,37 @@ class Ticker:
 
 
 class TrainingState:
-    """Where a training stands as a whole: its members count as one. After its end, the next one begins anew."""
+    """Where a training stands as a whole. After its end, the next one begins anew."""
 
     def __init__(self) -> None:
-        self._latest: dict[int, Progress] = {}
+        self._latest: Progress | None = None
 
     def see(self, progress: Progress) -> bool:
-        """Take a report; return whether it ends an epoch, or is the member's first."""
-        if self.finished:
-            self._latest.clear()
-        before = self._latest.get(progress.member)
-        self._latest[progress.member] = progress
+        """Take a report; return whether it ends an epoch, or is the training's first."""
+        before = None if self.finished else self._latest
+        self._latest = progress
         return before is None or before.epoch != progress.epoch or progress.step == progress.steps
 
     @property
     def share(self) -> float:
         """Return the share that is done, 0 to 1."""
-        return sum(p.step / p.steps / p.members for p in self._latest.values())
+        return 0.0 if self._latest is None else self._latest.step / self._latest.steps
 
     @property
     def finished(self) -> bool:
-        """Return whether all members are done."""
-        states = self._latest.values()
-        return all(p.step >= p.steps and p.members == len(states) for p in states) and bool(states)
+        """Return whether the training is done."""
+        return self._latest is not None and self._latest.step >= self._latest.steps
 
     @property
     def text(self) -> str:
         """Return epoch, time left, loss, score and speed in a line, without the share: what matters most first."""
-        states = list(self._latest.values())
-        members = states[0].members
-        proxies = f"{members} proxies, " if members > 1 else ""
-        left = max(p.remaining_s for p in states) * max(1.0, members / len(states))
-        scores = [p.score for p in states if not math.isnan(p.score)]
-        right = f", {states[0].measure} {sum(scores) / len(scores):.3f}" if scores else ""
-        loss = sum(p.loss for p in states) / len(states)
-        rate = sum(p.samples_per_s for p in states if p.step < p.steps) or states[-1].samples_per_s
+        if self._latest is None:
+            return ""
+        seen = self._latest
+        right = "" if math.isnan(seen.score) else f", {seen.measure} {seen.score:.3f}"
         return (
-            f"{proxies}epoch {min(p.epoch for p in states)}/{states[0].epochs}, {_clock(left)} left, "
-            f"loss {loss:.4f}{right}, {rate:,.0f} samples/s"
+            f"epoch {seen.epoch}/{seen.epochs}, {_clock(seen.remaining_s)} left, "
+            f"loss {seen.loss:.4f}{right}, {seen.samples_per_s:,.0f} samples/s"
         )
 
 

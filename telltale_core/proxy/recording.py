@@ -1,8 +1,8 @@
 """What detectors other than Telltale's ask of the proxy, recorded on request as Parquet beside the loss log.
 
 ``ProxyConfig.record`` names any of :data:`KINDS`; nothing is recorded by default. Logits are a by-product of the
-snapshots and are kept at every epoch's end; the others take one more pass over the data when a member is done, or
-later, from the saved model (:func:`observe`). Files: ``recordings/member-<m>/<kind>.parquet``, logits one file an
+snapshots and are kept at every epoch's end; the others take one more pass over the data when the training is done, or
+later, from the saved model (:func:`observe`). Files: ``recordings/member-0/<kind>.parquet``, logits one file an
 epoch: ``logits-<eeee>.parquet``; columns ``sample`` int32 and ``value``, a list of fixed length; shape and digest stand
 in the schema's metadata.
 
@@ -49,10 +49,10 @@ def check_kinds(kinds: Sequence[str]) -> None:
         raise ConfigError(f"record must hold only {', '.join(KINDS)}, got {strange[0]!r}")
 
 
-def recording_path(train_dir: Path, member: int, kind: str, epoch: int | None = None) -> Path:
+def recording_path(train_dir: Path, kind: str, epoch: int | None = None) -> Path:
     """Return where a kind is recorded in a training folder."""
     name = kind if epoch is None else f"{kind}-{epoch:04d}"
-    return train_dir / "recordings" / f"member-{member}" / f"{name}.parquet"
+    return train_dir / "recordings" / "member-0" / f"{name}.parquet"
 
 
 def observe(fitted: Fitted, inputs: NDArray[Any], kinds: Sequence[str]) -> Arrays:
@@ -201,33 +201,32 @@ def record_final(
     hardware: Hardware,
     *,
     out: Path,
-    member: int,
     kinds: Sequence[str],
     drop_digest: str,
 ) -> None:
-    """Record, from a member's final weights, what one pass shows; logits were recorded by the epoch."""
+    """Record, from the final weights, what one pass shows; logits were recorded by the epoch."""
     wanted = [kind for kind in kinds if kind != "logits"]
     if not wanted:
         return
     for kind, values in _observe(net, data, hardware, wanted).items():
-        about: dict[str, object] = {"kind": kind, "drop_digest": drop_digest, "member": member}
-        write_recording(recording_path(out, member, kind), values, about)
+        about: dict[str, object] = {"kind": kind, "drop_digest": drop_digest}
+        write_recording(recording_path(out, kind), values, about)
 
 
-def record_logits(outputs_NK: torch.Tensor, out: Path, member: int, epoch: int, drop_digest: str) -> None:
+def record_logits(outputs_NK: torch.Tensor, out: Path, epoch: int, drop_digest: str) -> None:
     """Record the outputs (N, K) at an epoch's end; a resumed run writes the same file again."""
-    about: dict[str, object] = {"kind": "logits", "drop_digest": drop_digest, "member": member, "epoch": epoch}
-    write_recording(recording_path(out, member, "logits", epoch), outputs_NK.float().cpu().numpy(), about)
+    about: dict[str, object] = {"kind": "logits", "drop_digest": drop_digest, "epoch": epoch}
+    write_recording(recording_path(out, "logits", epoch), outputs_NK.float().cpu().numpy(), about)
 
 
-def read_logits(train_dir: Path, member: int, epochs: int, drop_digest: str) -> NDArray[np.float32]:
+def read_logits(train_dir: Path, epochs: int, drop_digest: str) -> NDArray[np.float32]:
     """Return the logits of every epoch, (N, E, K) float32; raises :class:`NotFound` where any was not recorded."""
-    paths = [recording_path(train_dir, member, "logits", epoch) for epoch in range(epochs)]
+    paths = [recording_path(train_dir, "logits", epoch) for epoch in range(epochs)]
     return np.stack([read_recording(path, drop_digest) for path in paths], axis=1)
 
 
 def recording_bytes(net: nn.Module, front: Front, inputs: NDArray[Any], kinds: Sequence[str]) -> int:
-    """Return how many bytes one member's recordings take in memory while they are made; of logits, one epoch's."""
+    """Return how many bytes the recordings take in memory while they are made; of logits, one epoch's."""
     if not kinds or not len(inputs):
         return 0
     device = next(net.parameters()).device.type
@@ -238,8 +237,8 @@ def recording_bytes(net: nn.Module, front: Front, inputs: NDArray[Any], kinds: S
 
 
 def recording_disk_bytes(net: nn.Module, front: Front, inputs: NDArray[Any], config: SettledConfig) -> int:
-    """Return how many bytes all members' recordings take on disk at most: they are compressed, here they are not."""
+    """Return how many bytes the recordings take on disk at most: they are compressed, here they are not."""
     once = [kind for kind in config.record if kind != "logits"]
     logits = [kind for kind in config.record if kind == "logits"]
     each = recording_bytes(net, front, inputs, once) + config.epochs * recording_bytes(net, front, inputs, logits)
-    return config.members * each // 3
+    return each // 3

@@ -23,15 +23,14 @@ from telltale_core.modality.local_model import by_content
 from telltale_core.proxy.budget import require_disk, require_memory
 from telltale_core.proxy.config import ProxyConfig, SettledConfig
 from telltale_core.proxy.fitting import augments, deadline, require_samples
-from telltale_core.proxy.hardware import cores, resolve_hardware
+from telltale_core.proxy.hardware import resolve_hardware
+from telltale_core.proxy.job import Job, answers_of, proxy_record, train_proxy
 from telltale_core.proxy.loop import snapshot_steps
-from telltale_core.proxy.member import Job, answers_of, member_record, train_member
 from telltale_core.proxy.models import build, resolve
 from telltale_core.proxy.objective import Objective, make_objective
 from telltale_core.proxy.predict import READING, TRAIN, read_train_record
 from telltale_core.proxy.progress import ProgressCallback
 from telltale_core.proxy.recording import recording_disk_bytes
-from telltale_core.proxy.workers import train_in_workers
 from telltale_core.records import sweep_temporaries, write_json
 
 logger = logging.getLogger(__name__)
@@ -60,14 +59,10 @@ def train(
         statistics=modality_named(drop.modality).statistics_for(config.model, drop),
         deadline_at=deadline(config),
     )
-    workers = _prepare(job)
+    _prepare(job)
     writer = LossLogWriter.create(out / "losslog", job.plan, drop.sample_ids)
     with stopping.in_order():
-        if workers > 1:
-            train_in_workers(job, workers, progress)
-        else:
-            for member in range(config.members):
-                train_member(job, member, progress)
+        train_proxy(job, progress)
     if config.recipe_digest() != recipe:
         raise ConfigError(f"{config.model} changed while the proxy was trained; train again, into another folder")
     writer.finish()
@@ -93,34 +88,29 @@ def objective_of(drop: TrainingSet, config: SettledConfig) -> Objective:
     return make_objective(drop.task, answers_of(drop), drop.num_classes, "cpu", config.regression_loss)
 
 
-def _prepare(job: Job) -> int:
-    """Check all that can be checked before the first step; return how many members are trained at a time."""
+def _prepare(job: Job) -> None:
+    """Check all that can be checked before the first step."""
     config, drop = job.config, job.drop
     objective = objective_of(drop, config)
     n, shape = len(drop.inputs), tuple(drop.inputs.shape[1:])
     front = modality_named(drop.modality).front(shape, job.statistics, job.hardware.device)
     snapshot_steps(n // config.batch_for(n), config.snapshots_per_epoch)
     net = build(config.model, drop.modality, front.shape, config.width, objective.outputs, seed=config.seed)
-    workers = 1
-    if job.hardware.kind == "cpu":
-        workers = min(config.members, config.workers or max(1, cores() // job.hardware.threads))
     job.out.mkdir(parents=True, exist_ok=True)
     for folder in (job.out, job.out / "checkpoint"):
         sweep_temporaries(folder)
-    estimate = require_memory(net, front, drop, config, job.hardware, parallel=workers)
+    estimate = require_memory(net, front, drop, config, job.hardware)
     require_disk(job.out, n, net, config, recording_disk_bytes(net, front, drop.inputs, config))
     logger.info(
-        "train: %d samples, %d proxies (%d at a time), %s %s on %s, about %.0f MB",
-        n, config.members, workers, resolve(config.model, drop.modality)[0], job.hardware.precision,
+        "train: %d samples, %s %s on %s, about %.0f MB",
+        n, resolve(config.model, drop.modality)[0], job.hardware.precision,
         job.hardware.describe(), estimate / 1e6,
     )  # fmt: skip
-    return workers
 
 
 def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -> None:
     config, drop = job.config, job.drop
     objective = objective_of(drop, config)
-    members = [member_record(job, member) for member in range(config.members)]
     known = dict(job.statistics)
     if "reading" in known:
         write_json(job.out / READING, known["reading"])
@@ -138,7 +128,7 @@ def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -
         "augmented": augments(drop.inputs, config, drop.modality, drop.task),
         "hardware": {**asdict(job.hardware), "name": job.hardware.describe()},
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
-        "members": members,
+        "members": [proxy_record(job)],
         "alignment": {
             "lowest": None if math.isnan(alignment.lowest) else round(alignment.lowest, 4),
             "decided": alignment.decided,

@@ -88,24 +88,16 @@ def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
     suspected = rows[inside[rows]]
     kept = np.setdiff1d(np.flatnonzero(inside & (run.decision_N == "keep")), suspected)
     return Focus(
-        label=label, name=run.label_name(label), word=word, suspected_S=suspected, kept_K=kept, within=run.word
+        label=label, name=run.label_name(label), word=word, suspected_rows=suspected, kept_rows=kept, within=run.word
     )
 
 
-def columns(run: Run, member: int, *, windowed: bool) -> Rows:
-    """Return the loss-log columns of one proxy, all of them or those inside the spectrum's window (at least four)."""
-    own = np.flatnonzero(run.member_T == member)
-    windows = run.spectrum.windows if run.spectrum else ()
-    if windowed and member < len(windows):
-        start, stop = windows[member]
-        inside = own[(own >= start) & (own < stop)]
-        return inside if len(inside) >= 4 else own
-    return own
-
-
-def members(run: Run) -> list[int]:
-    """Return the proxies' numbers."""
-    return [int(member) for member in np.unique(run.member_T)]
+def columns(run: Run, *, windowed: bool) -> Rows:
+    """Return the loss log's columns, all of them or those inside the spectrum's window (at least four)."""
+    every = np.arange(run.log_loss_NT.shape[1])
+    start, stop = run.spectrum.window if run.spectrum else (0, len(every))
+    inside = every[start:stop] if windowed else every
+    return inside if len(inside) >= 4 else every
 
 
 def epochs_of(run: Run, cols: Rows) -> Floats:
@@ -128,11 +120,9 @@ def _rows(run: Run, rows: Rows, cols: Rows, seed: int, most: int = DRAWN_ROWS) -
 
 
 def trajectories(run: Run, focus: Focus, seed: int) -> Curves | None:
-    """Return the first proxy's log10 loss over epochs; None where there is nothing to compare."""
-    if not members(run):
-        return None
-    cols = columns(run, members(run)[0], windowed=False)
-    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_S, focus.kept_K)]
+    """Return log10 losses over epochs; None where there is nothing to compare."""
+    cols = columns(run, windowed=False)
+    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_rows, focus.kept_rows)]
     if not len(cols) or not all(len(part) for part in pair):
         return None
     suspected, kept = (np.quantile(part, (0.1, 0.5, 0.9), axis=0) for part in pair)
@@ -141,11 +131,9 @@ def trajectories(run: Run, focus: Focus, seed: int) -> Curves | None:
 
 def heat(run: Run, focus: Focus, config: ReportConfig) -> Heat | None:
     """Return both groups' log10 loss in the window, less the label's common course and each row's own mean."""
-    if not members(run):
-        return None
-    cols = columns(run, members(run)[0], windowed=True)
-    suspected = _rows(run, focus.suspected_S[:DRAWN_ROWS], cols, config.seed)
-    kept = _rows(run, focus.kept_K, cols, config.seed)
+    cols = columns(run, windowed=True)
+    suspected = _rows(run, focus.suspected_rows[:DRAWN_ROWS], cols, config.seed)
+    kept = _rows(run, focus.kept_rows, cols, config.seed)
     if len(suspected) < 2 or len(kept) < 2 or len(cols) < 4:
         return None
     common = np.median(kept, axis=0)
@@ -173,11 +161,9 @@ def coherence(rows_NW: Floats) -> float:
 
 
 def spectra(run: Run, focus: Focus, seed: int) -> Curves | None:
-    """Return the first proxy's |rfft| of centred log10 loss in the window by cycles per epoch, without frequency 0."""
-    if not members(run):
-        return None
-    cols = columns(run, members(run)[0], windowed=True)
-    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_S, focus.kept_K)]
+    """Return |rfft| of centred log10 losses in the window by cycles per epoch, without frequency 0."""
+    cols = columns(run, windowed=True)
+    pair = [_rows(run, rows, cols, seed) for rows in (focus.suspected_rows, focus.kept_rows)]
     if len(cols) < 4 or not all(len(part) for part in pair):
         return None
     magnitudes = [np.abs(np.fft.rfft(_centred(part), axis=1))[:, 1:] for part in pair]

@@ -19,7 +19,6 @@ from telltale_core.report.evidence import (
     epochs_of,
     focuses,
     heat,
-    members,
     spectra,
     trajectories,
 )
@@ -50,7 +49,7 @@ def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportCon
         if focus.word != MOST_SUSPICIOUS and (targets := targets_shown(run, focus, config)) is not None:
             shared = [*shared, targets]
         figures = [*(figure for figure in drawn if figure is not None), *shared]
-        note = f"{len(focus.suspected_S):,} {focus.word}, {len(focus.kept_K):,} other kept samples{focus.same}."
+        note = f"{len(focus.suspected_rows):,} {focus.word}, {len(focus.kept_rows):,} other kept samples{focus.same}."
         if not figures:
             note += " Too few samples or snapshots for pictures."
         heading = run.word.capitalize() if focus.label is not None else "Group:"
@@ -59,19 +58,18 @@ def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportCon
 
 
 def _window(run: Run) -> tuple[float, float] | None:
-    first = members(run)[0]
-    every, inside = columns(run, first, windowed=False), columns(run, first, windowed=True)
+    every, inside = columns(run, windowed=False), columns(run, windowed=True)
     if len(inside) == len(every):
         return None
     times = epochs_of(run, every)
-    return float(times[inside[0] - every[0]]), float(times[inside[-1] - every[0]])
+    return float(times[inside[0]]), float(times[inside[-1]])
 
 
 def _trajectories(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
     curves = trajectories(run, focus, config.seed)
     if curves is None:
         return None
-    window, proxies = _window(run), len(members(run))
+    window = _window(run)
     gap = curves.suspected[1, -1] - curves.kept[1, -1]
     end = f"{10 ** abs(gap):.2g} times {'above' if gap > 0 else 'below'}" if abs(gap) > 0.02 else "level with"
     return Shown(
@@ -79,7 +77,6 @@ def _trajectories(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
         uri=data_uri(pictures.trajectories_png(curves, focus, window, config.dpi)),
         alt=f"Median loss by epoch on a log scale; at the end the {focus.word} samples are {end} the other kept ones.",
         caption="Median and middle 80 % of the samples' losses at each snapshot"
-        + (", from the first proxy" if proxies > 1 else "")
         + ("; shaded: the window that the spectrum read." if window else "."),
     )
 

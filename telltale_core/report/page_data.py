@@ -107,9 +107,7 @@ def about(run: Run) -> str:
         classes = f", {drop.label_sets.shape[1]} labels"
     elif drop.targets is not None and drop.targets.ndim > 1:
         classes = f", {drop.targets.shape[1]} targets"
-    proxies = len(np.unique(run.member_T))
-    log = f"{run.log_loss_NT.shape[1] // max(1, proxies):,} loss snapshots" + (f" of {proxies} proxies" * (proxies > 1))
-    return f"{len(drop):,} {kind}, {drop.task}{classes}; {log}"
+    return f"{len(drop):,} {kind}, {drop.task}{classes}; {run.log_loss_NT.shape[1]:,} loss snapshots"
 
 
 def significance(run: Run) -> str:

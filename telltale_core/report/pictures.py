@@ -49,7 +49,7 @@ def trajectories_png(curves: Curves, focus: Focus, window: tuple[float, float] |
 
 def names(focus: Focus) -> tuple[str, str]:
     """Return what the suspected and the kept samples are called in a legend, with their numbers."""
-    return f"{focus.word} ({len(focus.suspected_S):,})", f"other kept ({len(focus.kept_K):,})"
+    return f"{focus.word} ({len(focus.suspected_rows):,})", f"other kept ({len(focus.kept_rows):,})"
 
 
 def spectra_png(curves: Curves, focus: Focus, dpi: int = 140) -> bytes:

@@ -107,7 +107,6 @@ class Run(Outline):
     cluster_N: npt.NDArray[np.int64]
     reason_N: npt.NDArray[np.object_]
     log_loss_NT: npt.NDArray[np.float32]
-    member_T: npt.NDArray[np.int64]
     epoch_T: npt.NDArray[np.int64]
     step_T: npt.NDArray[np.int64]
     features_ND: npt.NDArray[np.float32] | None
@@ -151,7 +150,6 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
         cluster_N=verdict.table["cluster"].to_numpy().astype(np.int64),
         reason_N=np.asarray([text or "" for text in verdict.table["reason"].to_pylist()], dtype=object),
         log_loss_NT=loss if order_N is None else loss[order_N],
-        member_T=np.asarray(losslog.member_T, dtype=np.int64),
         epoch_T=np.asarray(losslog.epoch_T, dtype=np.int64),
         step_T=np.asarray(losslog.step_T, dtype=np.int64),
         features_ND=None if spectrum is None or not len(spectrum.sample_ids) else _features(spectrum.spectra),

@@ -48,12 +48,12 @@ def crowd(suspected_S: Floats, kept_K: Floats, width: float) -> Crowd:
 
 def targets_shown(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
     """Return the picture of both sides' targets; None where the drop has none, or there are too few samples."""
-    if run.drop.targets is None or min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+    if run.drop.targets is None or min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
         return None
     target_NM = np.asarray(run.drop.targets, dtype=np.float64).reshape(len(run.decision_N), -1)
     low_M, high_M = np.quantile(target_NM, (0.05, 0.95), axis=0)
     crowds = [
-        crowd(target_NM[focus.suspected_S, m], target_NM[focus.kept_K, m], NARROW * float(high_M[m] - low_M[m]))
+        crowd(target_NM[focus.suspected_rows, m], target_NM[focus.kept_rows, m], NARROW * float(high_M[m] - low_M[m]))
         for m in range(target_NM.shape[1])
     ]
     top = max(range(len(crowds)), key=lambda m: crowds[m].suspected)
@@ -61,8 +61,8 @@ def targets_shown(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
     ends = [significant(found.low, 4), significant(found.high, 4)]
     where = f"at {ends[0]}" if ends[0] == ends[1] else f"from {ends[0]} to {ends[1]}"
     said = (
-        f"{found.suspected:,} of {len(focus.suspected_S):,} {focus.word} samples have a target {where}, of the other "
-        f"kept ones{focus.same} {found.kept:,} of {len(focus.kept_K):,}"
+        f"{found.suspected:,} of {len(focus.suspected_rows):,} {focus.word} samples have a target {where}, of the "
+        f"other kept ones{focus.same} {found.kept:,} of {len(focus.kept_rows):,}"
     )
     said += f" (target {top + 1})" if several else ""
     shown = [m for m in dict.fromkeys((top, *range(len(crowds)))) if m < len(crowds)][:PANELS]
@@ -81,7 +81,7 @@ def _png(targets: list[tuple[int, Floats]], focus: Focus, dpi: int) -> bytes:
     with open_figure(7.2, 3.1, dpi, out) as figure:
         every = figure.subplots(1, len(targets), squeeze=False)[0]
         for axes, (m, target_N) in zip(every, targets, strict=True):
-            suspected, kept = target_N[focus.suspected_S], target_N[focus.kept_K]
+            suspected, kept = target_N[focus.suspected_rows], target_N[focus.kept_rows]
             edges = np.histogram_bin_edges(np.concatenate([suspected, kept]), BINS)
             axes.hist(kept, edges, color=KEPT, alpha=0.7, label=both[1])
             axes.hist(suspected, edges, color=SUSPECT, alpha=0.7, label=both[0], hatch="//", edgecolor="white")

@@ -21,14 +21,14 @@ class SpectrumConfig(Settings, frozen=True):
         ge=0,
         lt=1,
         title="Window begins at",
-        description="Share of each proxy's snapshots left out at the start; unset: chosen from the data.",
+        description="Share of the snapshots left out at the start; unset: chosen from the data.",
     )
     stop: float = Field(
         default=1.0,
         gt=0,
         le=1,
         title="Window ends at",
-        description="Share of each proxy's snapshots at which the window ends.",
+        description="Share of the snapshots at which the window ends.",
     )
     whitening: float = Field(
         default=0.5,

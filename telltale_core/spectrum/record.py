@@ -31,14 +31,13 @@ from telltale_core.spectrum.transform import QUARTERS, Spectra, transform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpectrumRecord:
-    """How the spectra were made: the content of ``spectrum.json``; ``windows`` in snapshots, one a proxy."""
+    """How the spectra were made: the content of ``spectrum.json``; ``window`` in snapshots."""
 
     drop_digest: str
     samples: int
     non_finite: int
     n_features: int
     window: tuple[int, int]
-    windows: tuple[tuple[int, int], ...]
     kept: str
     config: dict[str, Any]
 
@@ -87,7 +86,7 @@ class Spectrum:
             trend_N=table["trend"].to_numpy(),
             motion_NQ3=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, QUARTERS, 3),
             finite_N=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
-            windows=record.windows,
+            window=record.window,
             kept=record.kept,
         )
         ids = drop.sample_ids if drop is not None else np.asarray(table["sample_id"].to_pylist(), dtype=np.str_)
@@ -102,7 +101,7 @@ def compute_spectrum(
     ``labels`` (N,) int64 in the log's row order, or None where the task has none.
     """
     config = config or SpectrumConfig()
-    spectra = transform(losslog.log_loss, losslog.member_T, labels, config)
+    spectra = transform(losslog.log_loss, labels, config)
     n_features = spectra.features_NF.shape[1]
     table = pa.table(
         {
@@ -119,8 +118,7 @@ def compute_spectrum(
         samples=table.num_rows,
         non_finite=int((~spectra.finite_N).sum()),
         n_features=n_features,
-        window=spectra.windows[0],
-        windows=spectra.windows,
+        window=spectra.window,
         kept=spectra.kept,
         config=to_dict(config),
     )

@@ -1,12 +1,13 @@
 """From log-loss trajectories to spectra: window, common mode, transform along time, whitening.
 
-Shape letters: N samples, T snapshots of all members, F real numbers of the spectrum, Q quarters of the motion.
+Shape letters: N samples, T snapshots, F real numbers of the spectrum, Q quarters of the motion.
 Nothing here looks at truth, at row order or at a rate: permuting the rows permutes the result.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,8 @@ class Spectra:
     ``features_NF`` float32; ``level_N`` mean log loss in the window and ``trend_N`` its rise per snapshot (natural-log
     units); ``motion_NQ3`` level, log spread and log activity (mean absolute step) of the log loss in each quarter of
     the window's part before three quarters of the run; ``finite_N`` False for rows with a non-finite loss, whose
-    numbers are 0; ``windows`` the first and one past the last snapshot used, per member; ``kept`` says in a sentence
-    how they were chosen.
+    numbers are 0; ``window`` the first and one past the last snapshot used; ``kept`` says in a sentence how they were
+    chosen.
     """
 
     features_NF: NDArray[np.float32]
@@ -39,54 +40,39 @@ class Spectra:
     trend_N: NDArray[np.float64]
     motion_NQ3: NDArray[np.float64]
     finite_N: NDArray[np.bool_]
-    windows: tuple[tuple[int, int], ...]
+    window: tuple[int, int]
     kept: str
 
 
-def transform(
-    log_loss_NT: NDArray[np.float32],
-    member_T: NDArray[np.int32],
-    labels: NDArray[np.int64] | None,
-    config: SpectrumConfig,
-) -> Spectra:
+def transform(log_loss_NT: NDArray[np.float32], labels: NDArray[np.int64] | None, config: SpectrumConfig) -> Spectra:
     """Return the spectra of all samples under one joint transform.
 
     ``labels`` (N,) or None; they only serve to measure, within labels, how strong each frequency usually is. Raises
-    :class:`BadInput` (``too_few_snapshots``) when a member's window holds fewer than 4 snapshots, and
+    :class:`BadInput` (``too_few_snapshots``) when the window holds fewer than 4 snapshots, and
     (``no_finite_losses``) when no sample has finite losses.
     """
     finite_N = np.asarray(np.isfinite(log_loss_NT).all(axis=1))
     if not finite_N.any():
         raise BadInput("no_finite_losses", f"none of the {len(log_loss_NT)} samples has finite losses at all snapshots")
-    windows, features, levels, trends, motions = [], [], [], [], []
-    for member in np.unique(member_T):
-        column_t = np.flatnonzero(member_T == member)
-        start, stop = choose_window(np.median(log_loss_NT[finite_N][:, column_t], axis=0), config)
-        window_NT = log_loss_NT[np.ix_(finite_N, column_t[start:stop])].astype(np.float64)
-        windows.append((int(column_t[start]), int(column_t[stop - 1]) + 1))
-        levels.append(window_NT.mean(axis=1))
-        time_T = np.arange(window_NT.shape[1]) - (window_NT.shape[1] - 1) / 2
-        trends.append(window_NT @ time_T / (time_T @ time_T))
-        motions.append(_motion(window_NT, round(BEFORE_THE_END * len(column_t)) - start))
-        cohort = None if labels is None else labels[finite_N]
-        features.append(_complex(window_NT, cohort, config.whitening))
-    stacked_NF = np.zeros((len(finite_N), sum(part.shape[1] for part in features)), dtype=np.float32)
-    stacked_NF[finite_N] = np.concatenate(features, axis=1)
-    motion_NQ3 = np.zeros((len(finite_N), QUARTERS, 3))
-    motion_NQ3[finite_N] = np.mean(motions, axis=0)
+    finite_NT = log_loss_NT[finite_N]
+    start, stop = choose_window(np.median(finite_NT, axis=0), config)
+    window_NT = finite_NT[:, start:stop].astype(np.float64)
+    time_T = np.arange(window_NT.shape[1]) - (window_NT.shape[1] - 1) / 2
+    motion_NQ3 = _motion(window_NT, round(BEFORE_THE_END * finite_NT.shape[1]) - start)
+    cohort = None if labels is None else labels[finite_N]
     return Spectra(
-        features_NF=stacked_NF,
-        level_N=_spread(np.mean(levels, axis=0), finite_N),
-        trend_N=_spread(np.mean(trends, axis=0), finite_N),
-        motion_NQ3=motion_NQ3,
+        features_NF=_spread(_complex(window_NT, cohort, config.whitening).astype(np.float32), finite_N),
+        level_N=_spread(window_NT.mean(axis=1), finite_N),
+        trend_N=_spread(window_NT @ time_T / (time_T @ time_T), finite_N),
+        motion_NQ3=_spread(motion_NQ3, finite_N),
         finite_N=finite_N,
-        windows=tuple(windows),
+        window=(start, stop),
         kept=_say(config),
     )
 
 
 def choose_window(median_T: NDArray[np.floating], config: SpectrumConfig) -> tuple[int, int]:
-    """Return the first and one past the last snapshot of one member's window.
+    """Return the first and one past the last snapshot of the window.
 
     Unless ``config.start`` is given, the window opens once the median log loss has fallen by 5 % of its whole fall: the
     snapshots before show the random start and no learning. Measured: the converged tail adds little, but costs nothing.
@@ -148,13 +134,14 @@ def _usual_power(spectrum_NF: NDArray[np.complex128], labels: NDArray[np.int64] 
     return np.asarray(np.maximum(power_F, floor))
 
 
-def _spread(value_n: NDArray[np.float64], finite_N: NDArray[np.bool_]) -> NDArray[np.float64]:
-    value_N = np.zeros(len(finite_N))
+def _spread(value_n: NDArray[Any], finite_N: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return values of the finite rows as those of all rows, 0 in the others."""
+    value_N = np.zeros((len(finite_N), *value_n.shape[1:]), dtype=value_n.dtype)
     value_N[finite_N] = value_n
     return value_N
 
 
 def _say(config: SpectrumConfig) -> str:
     if config.start is not None:
-        return f"snapshots from {config.start:.0%} to {config.stop:.0%} of each proxy's run, as configured"
-    return "snapshots from where the median loss has made 5 % of its fall to the end of each proxy's run"
+        return f"snapshots from {config.start:.0%} to {config.stop:.0%} of the run, as configured"
+    return "snapshots from where the median loss has made 5 % of its fall to the end of the run"

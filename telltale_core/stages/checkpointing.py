@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 @contextlib.contextmanager
 def saving(save: Callable[[], object], context: Context) -> Iterator[Context]:
     """Yield a context whose progress calls ``save`` once an epoch; a signal waits until what stopped is saved, too."""
-    saved: set[tuple[int, int]] = set()
+    saved: set[int] = set()
 
-    def see(seen: Progress) -> None:
-        if (seen.member, seen.epoch) not in saved:
-            saved.add((seen.member, seen.epoch))
+    def see(progress: Progress) -> None:
+        if progress.epoch not in saved:
+            saved.add(progress.epoch)
             save()
         if context.progress is not None:
-            context.progress(seen)
+            context.progress(progress)
 
     with stopping.in_order():
         try:

@@ -54,7 +54,7 @@ def cluster(inputs: Inputs, config: VerdictConfig, out: Path, context: Context) 
         drop,
         out / JOINED if inputs.joined else out,
         config,
-        look=leave_out_for(inputs, drop, context),
+        retrain=leave_out_for(inputs, drop, context),
     )
     if inputs.joined:
         verdicts.write_restricted(verdict, inputs.drop(), out)
@@ -98,12 +98,8 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
         "settings": {**settings, "publish": to_dict(config)},
     }
     run_key = publication.make_run_key(drop.digest, lineage["config_digest"], lineage["code_version"])
-    told: dict[str, Any] = {
-        "format": "telltale.published/1",
-        "statement": verdict.statement,
-        "dataset": url,
-        "run_key": run_key,
-    }
+    outcome: dict[str, Any] = {"format": "telltale.published/1", "statement": verdict.statement}
+    outcome |= {"dataset": url, "run_key": run_key}
     if context.approve:
         lineage |= {"approved": context.approve} | ({"review": dict(context.review)} if context.review else {})
     try:
@@ -118,13 +114,13 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
             dry_run=context.dry_run,
         )
     except NeedsReview as error:
-        asked = as_record(error.questions)
-        told |= {"state": "needs-review", "counts": verdict.counts, "questions": asked}
-        return {**told, "approval": error.approval}
-    told |= {"questions": version.manifest["lineage"].get("questions", []), "unjudged": version.unjudged}
-    told |= {"left_out": version.manifest.get("left_out", [])}
+        questions = as_record(error.questions)
+        outcome |= {"state": "needs-review", "counts": verdict.counts, "questions": questions}
+        return {**outcome, "approval": error.approval}
+    outcome |= {"questions": version.manifest["lineage"].get("questions", []), "unjudged": version.unjudged}
+    outcome |= {"left_out": version.manifest.get("left_out", [])}
     state = "dry-run" if context.dry_run else "published"
-    told |= {"state": state, "version": version.number, "counts": version.counts}
+    outcome |= {"state": state, "version": version.number, "counts": version.counts}
     if by := version.manifest["lineage"].get("review"):
-        told["review"] = by
-    return {**told, "files": version.urls(), "quarantine": version.quarantine_urls()}
+        outcome["review"] = by
+    return {**outcome, "files": version.urls(), "quarantine": version.quarantine_urls()}

@@ -57,8 +57,8 @@ def settings_of(values: Mapping[str, Any] | RunConfig, destination: str = "") ->
 
     ``values`` are those of :class:`RunConfig`. All of its tables are checked, whichever is used.
     """
-    given = values if isinstance(values, RunConfig) else from_dict(RunConfig, values, "settings")
-    general = given.model_dump(mode="json", exclude_unset=True)
+    settings = values if isinstance(values, RunConfig) else from_dict(RunConfig, values, "settings")
+    general = settings.model_dump(mode="json", exclude_unset=True)
     tables = general.pop("datasets", {})
     by_dataset = {
         name: from_dict(CleanseConfig, merged(general, table), f"settings.datasets.{name}")

@@ -43,14 +43,14 @@ def earlier_versions(record: Record, destination: str, most: int) -> list[list[A
     Of a drop that has several versions the newest of them counts. What came after the drop's own first version is left
     out: a run that is repeated later gets the same answer, and so the same version.
     """
-    found: dict[str, list[Any]] = {}
+    versions: dict[str, list[Any]] = {}
     for version in read_log(open_store(destination)) if most else []:
         digest = str(version.manifest["drop"].get("digest"))
         if digest == record["keys"]["ingest"]:
             break
-        found.pop(digest, None)
-        found[digest] = [version.number, version.sha256]
-    return list(found.values())[-most:] if most else []
+        versions.pop(digest, None)
+        versions[digest] = [version.number, version.sha256]
+    return list(versions.values())[-most:] if most else []
 
 
 Numbered = Annotated[tuple[int, str], BeforeValidator(from_list)]
@@ -96,10 +96,10 @@ def join(inputs: Inputs, config: JoinConfig, out: Path, context: Context) -> Non
 
 def _columns(drop: Drop) -> list[str]:
     """Return the columns of the payload that are read: inputs, then values."""
-    named = drop.manifest["columns"]
-    value = named["target"] if "target" in named else named["label"]
-    found = [*_listed(named["input"]), *_listed(value)]
-    return list(dict.fromkeys(found))
+    roles = drop.manifest["columns"]
+    value = roles["target"] if "target" in roles else roles["label"]
+    columns = [*_listed(roles["input"]), *_listed(value)]
+    return list(dict.fromkeys(columns))
 
 
 def _listed(names: str | list[str]) -> list[str]:
@@ -137,15 +137,15 @@ def _write_version(version: Version, schema: pa.Schema, folder: Path) -> None:
 
 
 def _batches(version: Version, data: bytes, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    wanted = [name for name in schema.names if name != ID]
+    data_columns = [name for name in schema.names if name != ID]
     with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
-        if missing := [name for name in wanted if name not in file.schema_arrow.names]:
+        if missing := [name for name in data_columns if name not in file.schema_arrow.names]:
             raise BadInput(
                 "history_unlike",
                 f"version {version.number} has no column {missing[0]!r}: judge this drop without verdict.with_history",
             )
         _check_classes(version, file.schema_arrow, schema)
-        yield from file.iter_batches(BATCH_ROWS, columns=wanted)
+        yield from file.iter_batches(BATCH_ROWS, columns=data_columns)
 
 
 def _check_classes(version: Version, theirs: pa.Schema, ours: pa.Schema) -> None:
@@ -163,32 +163,32 @@ def _check_classes(version: Version, theirs: pa.Schema, ours: pa.Schema) -> None
 def _published_ids(version: Version) -> dict[tuple[str, int], str]:
     from telltale_core.publish.tables import read_table
 
-    found: dict[tuple[str, int], str] = {}
+    sample_id_of: dict[tuple[str, int], str] = {}
     for blob in version.blobs("index"):
         table = read_table(version, blob).select(["sample_id", "decision", "file", "row"])
         for row in table.to_pylist():
             if row["decision"] == "keep":
-                found[row["file"], row["row"]] = row["sample_id"]
-    return found
+                sample_id_of[row["file"], row["row"]] = row["sample_id"]
+    return sample_id_of
 
 
 def _table(schema: pa.Schema, ids: Sequence[str], batch: pa.RecordBatch) -> pa.Table:
     try:
-        read = [batch.column(field.name).cast(field.type) for field in list(schema)[1:]]
+        columns = [batch.column(field.name).cast(field.type) for field in list(schema)[1:]]
     except pa.ArrowException as error:
         raise BadInput("history_unlike", f"published rows do not have the drop's types: {error}") from None
-    return pa.Table.from_arrays([pa.array(ids, pa.string()), *read], schema=schema)
+    return pa.Table.from_arrays([pa.array(ids, pa.string()), *columns], schema=schema)
 
 
 def _as_read(drop: Drop) -> DropConfig:
     """Return settings with which the joined rows are read as the drop's own were."""
-    given = from_dict(DropConfig, drop.manifest["config"], "drop")
-    named = drop.manifest["columns"]
-    inputs, value = _listed(named["input"]), "target" if "target" in named else "label"
-    values = _listed(named[value])
+    settings = from_dict(DropConfig, drop.manifest["config"], "drop")
+    roles = drop.manifest["columns"]
+    inputs, value = _listed(roles["input"]), "target" if "target" in roles else "label"
+    values = _listed(roles[value])
     several = len(values) > 1
     names = drop.label_names if value == "label" and not several else None
-    return given.replace(
+    return settings.replace(
         name=drop.name,
         format="parquet",
         files=None,
@@ -204,17 +204,17 @@ def _as_read(drop: Drop) -> DropConfig:
         label_names=names,
         num_classes=None if names is not None or several or value == "target" else drop.num_classes,
         duplicates="keep",
-        limits=given.limits.replace(max_id_chars=given.limits.max_id_chars + SPARE_ID_CHARS),
+        limits=settings.limits.replace(max_id_chars=settings.limits.max_id_chars + SPARE_ID_CHARS),
     )
 
 
 def _check_whole(own: Drop, joined: Drop) -> None:
     """Raise unless every row of the drop is in the joined one: none may go unjudged."""
     here = {str(name) for name in joined.sample_ids}
-    lost = [name for name in map(str, own.sample_ids) if NEW + name not in here]
-    if lost:
+    missing = [name for name in map(str, own.sample_ids) if NEW + name not in here]
+    if missing:
         raise BadInput(
             "history_unlike",
-            f"{len(lost)} of {len(own)} rows cannot be read together with the published ones, {lost[0]!r} first: "
+            f"{len(missing)} of {len(own)} rows cannot be read together with the published ones, {missing[0]!r} first: "
             "judge this drop without verdict.with_history",
         )

@@ -49,8 +49,8 @@ class Inputs:
         """Return the package's own JSON record (``verdict.json``, ...) of a stage that the record rests on."""
         if stage == "ingest":
             return self.drop().manifest
-        found: dict[str, Any] = json.loads((self.folder(stage) / self.places[stage].record).read_bytes())
-        return found
+        record: dict[str, Any] = json.loads((self.folder(stage) / self.places[stage].record).read_bytes())
+        return record
 
     def drop(self) -> Drop:
         """Return the drop, with the name and source that this run gave it."""
@@ -79,7 +79,7 @@ class Inputs:
         return folder / JOINED if self.joined else folder
 
     def code_versions(self) -> dict[str, str]:
-        """Return the digest of the source behind each stage that the record rests on."""
+        """Return the digest of the source code of each stage that the record rests on."""
         return {name: code_version(self.places[name].packages) for name in self.record["keys"]}
 
 

@@ -23,11 +23,11 @@ from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.records import RecordKind
 from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.storage import WorkArea
-from telltale_core.verdict import Look
+from telltale_core.verdict import Retrain
 
 log = logging.getLogger(__name__)
 FOLDER, CURE = "look", "run the cluster stage"
-ASKED = RecordKind(
+REQUEST = RecordKind(
     type=dict[str, Any],
     name="list of left-out samples",
     file="left_out.json",
@@ -39,15 +39,15 @@ LOOK = RecordKind(
 )
 
 
-def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Look | None:
+def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | None:
     """Return what retrains, with the settings of the drop's own proxy; None where nothing can."""
     trained = inputs.read("train")
-    if drop.cohorts is None or not proxy.can_look_again(
+    if drop.cohorts is None or not proxy.can_retrain(
         _settings(inputs.record), trained["hardware"]["device"], elsewhere=context.retrain is not None
     ):
         return None
 
-    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    def answers_without(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64] | None:
         area, key = WorkArea(inputs.work), _ask(inputs, drop, left_out_N)
         if not retrained(inputs.work, key):
             log.info("cluster: leave-out retraining, a proxy learns without %d samples", left_out_N.sum())
@@ -59,13 +59,13 @@ def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Look | None:
                     return None
             else:
                 context.retrain(inputs.record, key)
-        found = LOOK.read(area.fetch(FOLDER, key, LOOK.file))
-        LOOK.check_drop(found["drop_digest"], drop)
+        record = LOOK.read(area.fetch(FOLDER, key, LOOK.file))
+        LOOK.check_drop(record["drop_digest"], drop)
         answer_N = np.full(len(drop), -1, dtype=np.int64)
-        answer_N[left_out_N] = found["answers"]
+        answer_N[left_out_N] = record["answers"]
         return answer_N
 
-    return look
+    return answers_without
 
 
 def retrained(work: str, key: str) -> bool:
@@ -77,15 +77,15 @@ def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | Non
     """Train the proxy that was asked for under ``key``, and return what is known of it, as JSON values."""
     area, drop = WorkArea(inputs.work), inputs.learnt_drop()
     folder = area.fetch(FOLDER, key, LOOK.file)
-    left_out = ASKED.read(folder)["left_out"]
+    left_out = REQUEST.read(folder)["left_out"]
     left_out_N = np.isin(drop.sample_ids, left_out)
     if left_out_N.sum() != len(left_out) or drop.cohorts is None:
-        ASKED.corrupt(f"{folder / ASKED.file} is not about drop {drop.digest[:12]}")
-    answer_N = proxy.looking_again(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)
-    known = {"drop_digest": drop.digest, "left_out": len(left_out)}
-    LOOK.write(folder, {**known, "answers": answer_N[left_out_N].tolist()})
+        REQUEST.corrupt(f"{folder / REQUEST.file} is not about drop {drop.digest[:12]}")
+    answer_N = proxy.leave_out_retraining(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)
+    record = {"drop_digest": drop.digest, "left_out": len(left_out)}
+    LOOK.write(folder, {**record, "answers": answer_N[left_out_N].tolist()})
     area.push(FOLDER, key, LOOK.file)
-    return {"format": LOOK.format, **known}
+    return {"format": LOOK.format, **record}
 
 
 def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:
@@ -94,7 +94,7 @@ def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:
     rests_on = [record["keys"]["train"], record["settings"]["proxy"], left_out, code_version(["proxy", "modality"])]
     key = digest_of([FOLDER, *rests_on])
     if not retrained(inputs.work, key):
-        ASKED.write(area.path(FOLDER, key), {"left_out": left_out})
+        REQUEST.write(area.path(FOLDER, key), {"left_out": left_out})
         area.push(FOLDER, key, LOOK.file)
     return key
 

@@ -23,13 +23,13 @@ def repair(dataset: str, work: str, number: int | None = None) -> Repair:
         if not {"keys", "settings"} <= lineage.keys():
             message = f"version {version.number} does not say by which stages it was made: no work area can hold them"
             raise NotFound(message)
-        known = {"keys": lineage["keys"]}
+        record = {"keys": lineage["keys"]}
         page = None
         with contextlib.suppress(NotFound, KeyError):
-            page = folder_of(known, "report", work) / "report.html"
+            page = folder_of(record, "report", work) / "report.html"
         return Sources(
-            drop=Drop.open(folder_of(known, "ingest", work)),
-            verdict_dir=folder_of(known, "cluster", work),
+            drop=Drop.open(folder_of(record, "ingest", work)),
+            verdict_dir=folder_of(record, "cluster", work),
             config=from_dict(PublishConfig, lineage["settings"]["publish"], "publish"),
             report=page,
         )

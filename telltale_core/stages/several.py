@@ -37,12 +37,12 @@ def readings(settings: Settings) -> list[dict[str, Any]]:
     """Return the settings of each reading of a drop, its own first: each of its inputs with each of its labels."""
     config = from_dict(DropConfig, settings, "drop")
     plain = {**to_dict(config), "also_inputs": [], "also_labels": []}
-    found = []
+    plans = []
     for input_, label in itertools.product((None, *config.also_inputs), (None, *config.also_labels)):
         by_input = {} if input_ is None else {"input_column": input_, "input_columns": None}
         by_label = {} if label is None else {**dict.fromkeys(OF_AN_ANSWER), "label_column": label}
-        found.append(to_dict(from_dict(DropConfig, {**plain, **by_input, **by_label}, "drop")))
-    return found
+        plans.append(to_dict(from_dict(DropConfig, {**plain, **by_input, **by_label}, "drop")))
+    return plans
 
 
 def through(stages: Iterable[Stage], upstream: Record | str, settings: Mapping[str, Settings], run: Run) -> Any:
@@ -93,7 +93,7 @@ def _write(verdicts: Sequence[Record], work: str, folder: Path, settings: Settin
     areas = [opened(verdict, work) for verdict in verdicts]
     drops = [area.drop() for area in areas]
     given = [Verdict.open(area.folder("cluster"), drop=drop) for area, drop in zip(areas, drops, strict=True)]
-    names, table = [_named(drop.manifest) for drop in drops], given[0].table
+    names, table = [_drop_name(drop.manifest) for drop in drops], given[0].table
     columns = {name: table[name].to_pylist() for name in SCHEMA.names}
     for drop, verdict, name in zip(drops[1:], given[1:], names[1:], strict=True):
         _join(columns, _sources(drops[0]), _by_source(drop, verdict), name)
@@ -155,7 +155,7 @@ def _record(records: Sequence[VerdictRecord], names: Sequence[str], decision_N: 
     )
 
 
-def _named(manifest: dict[str, Any]) -> str:
+def _drop_name(manifest: dict[str, Any]) -> str:
     columns = manifest["columns"]
     answer = columns.get("label", columns.get("target"))
     return f"{columns['input']!a} and {answer!a}"

@@ -60,8 +60,8 @@ class Stage(Place):
     def inputs(self, upstream: Record, work: str) -> Inputs:
         """Return what opens the results of the stages that this one rests on; :class:`ConfigError` for others."""
         if upstream["stage"] not in [stage.name for stage in self.rests_on]:
-            needed = " or ".join(stage.name for stage in self.rests_on)
-            raise ConfigError(f"the stage {self.name} needs the record of {needed}, got that of {upstream['stage']}")
+            names = " or ".join(stage.name for stage in self.rests_on)
+            raise ConfigError(f"the stage {self.name} needs the record of {names}, got that of {upstream['stage']}")
         return Inputs(record=upstream, work=work, places=_all(self.rests_on))
 
 
@@ -99,8 +99,8 @@ def run_stage(
         if stage.resumes:
             with contextlib.suppress(NotFound):
                 area.fetch(stage.folder, key, stage.record)  # another machine's checkpoint
-        with saving(save, context) if stage.resumes else contextlib.nullcontext(context) as given:
-            stage.compute(inputs, config, out, given)
+        with saving(save, context) if stage.resumes else contextlib.nullcontext(context) as stage_context:
+            stage.compute(inputs, config, out, stage_context)
         save()
 
     return produce(stage, key, upstream, settings, work, compute=compute)
@@ -117,10 +117,10 @@ def standing(stage: Stage, key: str, upstream: Record | str, settings: Settings,
     """Return the record of a stage whose result is complete in the work area, or None."""
     area = WorkArea(work)
     if isinstance(upstream, str):
-        known = sources.find(stage, key, area)
-        if known is None:
+        source = sources.find(stage, key, area)
+        if source is None:
             return None
-        key, upstream = known["drop_digest"], {"keys": {}, "settings": {}, "origin": known["origin"]}
+        key, upstream = source["drop_digest"], {"keys": {}, "settings": {}, "origin": source["origin"]}
     if not area.has(stage.folder, key, stage.record):
         return None
     return {
@@ -145,15 +145,15 @@ def produce(
     """Return the record of a stage, its result computed unless it stands: on one host by one run at a time."""
     area = WorkArea(work)
     with _alone(stage, key, area):
-        done = standing(stage, key, upstream, settings, work)
-        log.info("%s: %s", stage.name, "reused, nothing to compute" if done else "started")
-        if done is not None:
-            return Outcome(record=done, reused=True)
+        record = standing(stage, key, upstream, settings, work)
+        log.info("%s: %s", stage.name, "reused, nothing to compute" if record else "started")
+        if record is not None:
+            return Outcome(record=record, reused=True)
         compute(area)
-        made = standing(stage, key, upstream, settings, work)
-    if made is None:
+        computed = standing(stage, key, upstream, settings, work)
+    if computed is None:
         raise StorageError(f"{stage.name} {key[:12]} is computed, but its {stage.record} is not in {work}: run again")
-    return Outcome(record=made, reused=False)
+    return Outcome(record=computed, reused=False)
 
 
 @contextlib.contextmanager
@@ -170,7 +170,7 @@ def _typed(stage: Stage, settings: Settings) -> Any:
 
 def _all(stages: Iterable[Stage]) -> dict[str, Stage]:
     """Return these stages and all that they rest on, by name."""
-    found: dict[str, Stage] = {}
+    by_name: dict[str, Stage] = {}
     for stage in stages:
-        found |= {**_all(stage.rests_on), stage.name: stage}
-    return found
+        by_name |= {**_all(stage.rests_on), stage.name: stage}
+    return by_name

@@ -93,16 +93,16 @@ class LocalTransport:
 
     def _settle(self, folder: Path) -> None:
         """Make the folder, and see that its name and those of the folders above it, up to the root's, are on disk."""
-        stands = folder.is_dir()
-        if stands and folder in self._settled:
+        exists = folder.is_dir()
+        if exists and folder in self._settled:
             return
-        if self.root in folder.parents or not (stands or folder.parent.is_dir()):
+        if self.root in folder.parents or not (exists or folder.parent.is_dir()):
             self._settle(folder.parent)
         try:
             folder.mkdir(exist_ok=True)
         except FileExistsError:
             raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder)) from None
-        with contextlib.suppress(*[PermissionError] if stands else []):  # the root may lie in a folder of others
+        with contextlib.suppress(*[PermissionError] if exists else []):  # the root may lie in a folder of others
             _sync_folder(folder.parent)
         self._settled.add(folder)
 
@@ -149,10 +149,10 @@ class LocalTransport:
     def stat(self, key: str) -> Entry:
         """Return size and time of one regular file."""
         path = self._path(key)
-        found = path.stat()
+        status = path.stat()
         if not path.is_file():
             raise FileNotFoundError(errno.ENOENT, "not a regular file", key)
-        return Entry(key=key, bytes=found.st_size, modified_s=found.st_mtime)
+        return Entry(key=key, bytes=status.st_size, modified_s=status.st_mtime)
 
     def scan(self, folder: str) -> list[Entry]:
         """Return all regular files below a folder; one that vanishes meanwhile is left out."""

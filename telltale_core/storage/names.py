@@ -97,12 +97,12 @@ def check_key(key: str) -> str:
         raise BadInput("bad_key", "an object key must be valid Unicode") from None
     if not 0 < size <= MAX_KEY_BYTES:
         raise BadInput("bad_key", f"an object key must have 1..{MAX_KEY_BYTES} bytes, got {size}")
-    shown = ascii(key[:80])
+    quoted = ascii(key[:80])
     if "\\" in key or any(unicodedata.category(char) == "Cc" for char in key):
-        raise BadInput("bad_key", f"an object key must not hold backslashes or control characters: {shown}")
+        raise BadInput("bad_key", f"an object key must not hold backslashes or control characters: {quoted}")
     segments = key.split("/")
     if any(segment in {"", ".", ".."} for segment in segments):
-        raise BadInput("bad_key", f"an object key must not be absolute or hold empty, '.' or '..' segments: {shown}")
+        raise BadInput("bad_key", f"an object key must not be absolute or hold empty, '.' or '..' segments: {quoted}")
     if segments[0] == SCRATCH:
-        raise BadInput("bad_key", f"an object key must not begin with {SCRATCH}/: {shown}")
+        raise BadInput("bad_key", f"an object key must not begin with {SCRATCH}/: {quoted}")
     return key

@@ -24,9 +24,9 @@ def notified(url: str) -> list[str]:
         reply = transport.fs.call_s3("get_bucket_notification_configuration", Bucket=transport.bucket)
     except transport.errors as error:
         raise transport.explain(error).error("read the notifications of", f"s3://{transport.bucket}") from None
-    found: list[str] = []
+    targets: list[str] = []
     for kind, arn in (("Queue", "QueueArn"), ("Topic", "TopicArn"), ("LambdaFunction", "LambdaFunctionArn")):
         rules = reply.get(f"{kind}Configurations", [])
         ours = [rule for rule in rules if any(event.startswith("s3:ObjectCreated:") for event in rule["Events"])]
-        found += [f"{kind.lower()} {rule[arn].rsplit(':', 1)[-1]}" for rule in ours]
-    return found + (["EventBridge"] if "EventBridgeConfiguration" in reply else [])
+        targets += [f"{kind.lower()} {rule[arn].rsplit(':', 1)[-1]}" for rule in ours]
+    return targets + (["EventBridge"] if "EventBridgeConfiguration" in reply else [])

@@ -65,11 +65,11 @@ class _Sqs:
         self.url, self._errors = url, exceptions
         endpoint = os.environ.get("AWS_ENDPOINT_URL_SQS") or os.environ.get("AWS_ENDPOINT_URL")
         config = Config(connect_timeout=5, read_timeout=WAIT_S + 10, retries={"total_max_attempts": 3})
-        with self._told("open"):
+        with self._errors_translated("open"):
             self._client: Any = get_session().create_client("sqs", endpoint_url=check_endpoint(endpoint), config=config)
 
     @contextmanager
-    def _told(self, action: str) -> Iterator[None]:
+    def _errors_translated(self, action: str) -> Iterator[None]:
         """Turn what botocore raises into errors that say class and code only."""
         where = f"could not {action} the queue {self.url.rsplit('/', 1)[-1]!r}"
         try:
@@ -87,7 +87,7 @@ class _Sqs:
             raise Transient(f"{where}: {type(error).__name__}") from None
 
     def _call(self, action: str, call: Callable[..., T], **parameters: Any) -> T:
-        with self._told(action):
+        with self._errors_translated(action):
             return call(QueueUrl=self.url, **parameters)
 
     def receive(self, wait_s: int = WAIT_S) -> list[Message]:
@@ -96,11 +96,11 @@ class _Sqs:
         reply: Any = self._call("read", self._client.receive_message, **options)
         return [
             Message(
-                body=found["Body"],
-                receipt=found["ReceiptHandle"],
-                deliveries=int(found.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+                body=message["Body"],
+                receipt=message["ReceiptHandle"],
+                deliveries=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
             )
-            for found in reply.get("Messages", [])
+            for message in reply.get("Messages", [])
         ]
 
     def confirm(self, message: Message) -> None:

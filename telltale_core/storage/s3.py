@@ -146,9 +146,9 @@ class S3Transport:
         while True:
             prefix = self._key(f"{folder}/") if folder else self.prefix
             reply = self._call("list_objects_v2", Prefix=prefix, **page)
-            for found in reply.get("Contents", []):
-                key = found["Key"].removeprefix(self.prefix)
-                entries.append(Entry(key=key, bytes=found["Size"], modified_s=found["LastModified"].timestamp()))
+            for item in reply.get("Contents", []):
+                key = item["Key"].removeprefix(self.prefix)
+                entries.append(Entry(key=key, bytes=item["Size"], modified_s=item["LastModified"].timestamp()))
             if not reply.get("IsTruncated"):
                 return entries
             page = {"ContinuationToken": reply["NextContinuationToken"]}

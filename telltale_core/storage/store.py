@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class _Seen(enum.Enum):
+class _Content(enum.Enum):
     OURS = "ours"
     OTHERS = "others"
     NOTHING = "nothing"
@@ -87,9 +87,9 @@ class Store:
     def read_verified(self, key: str, sha256: str) -> bytes:
         """Return the object's bytes; raises :class:`Corrupt` unless they have the stated digest (64 hex digits)."""
         data = self.read(key)
-        if (found := sha256_bytes(data)) != sha256:
+        if (actual := sha256_bytes(data)) != sha256:
             raise Corrupt(
-                f"{self.url(key)} should have sha256 {sha256}, but its {len(data):,} bytes have {found}: "
+                f"{self.url(key)} should have sha256 {sha256}, but its {len(data):,} bytes have {actual}: "
                 "the object is damaged, restore it from a backup or publish again to another place"
             )
         return data
@@ -111,7 +111,7 @@ class Store:
         failure = Failure(kind=Kind.NEVER, detail="not tried")
         maybe_done = False
         for attempt in self.retry.tries():
-            if maybe_done and self._settled(key, data, where) is _Seen.OURS:
+            if maybe_done and self._settled(key, data, where) is _Content.OURS:
                 return
             try:
                 self.transport.create(key, data)
@@ -122,35 +122,35 @@ class Store:
             if failure.kind not in {Kind.AGAIN, Kind.EXISTS}:
                 break
             maybe_done = maybe_done or failure.maybe_done or failure.kind is Kind.EXISTS
-            if failure.kind is Kind.EXISTS and self._settled(key, data, where) is _Seen.OURS:
+            if failure.kind is Kind.EXISTS and self._settled(key, data, where) is _Content.OURS:
                 return
             logger.warning("try %d to create %s failed: %s", attempt + 1, where, failure.detail)
         if not maybe_done:
             raise _error(failure, "create", where, len(data))
-        seen = self._settled(key, data, where)
-        if seen is _Seen.UNREADABLE:
+        content = self._settled(key, data, where)
+        if content is _Content.UNREADABLE:
             raise CommitUnknown(
                 f"{where} was sent, but neither the reply nor the object could be read ({failure.detail}): "
                 "it may or may not stand. Nothing was deleted; run again when the store answers"
             )
-        if seen is _Seen.NOTHING:
+        if content is _Content.NOTHING:
             raise Transient(f"could not create {where}: {failure.detail}; it does not stand, run again later")
 
-    def _settled(self, key: str, data: bytes, where: str) -> _Seen:
+    def _settled(self, key: str, data: bytes, where: str) -> _Content:
         """Return what one look at the key shows; raises :class:`Conflict` if it holds other bytes."""
-        seen = self._look(key, data)
-        if seen is _Seen.OTHERS:
+        content = self._compare(key, data)
+        if content is _Content.OTHERS:
             raise Conflict(f"{where} exists already with other content, and is never overwritten")
-        return seen
+        return content
 
-    def _look(self, key: str, data: bytes) -> _Seen:
+    def _compare(self, key: str, data: bytes) -> _Content:
         try:
             if self.transport.stat(key).bytes != len(data):
-                return _Seen.OTHERS
-            return _Seen.OURS if self.transport.get(key) == data else _Seen.OTHERS
+                return _Content.OTHERS
+            return _Content.OURS if self.transport.get(key) == data else _Content.OTHERS
         except self.transport.errors as error:
             missing = self.transport.explain(error).kind is Kind.MISSING
-            return _Seen.NOTHING if missing else _Seen.UNREADABLE
+            return _Content.NOTHING if missing else _Content.UNREADABLE
 
     def persist(self, key: str) -> None:
         """Return once the object, whoever created it, stays through a power cut."""
@@ -178,12 +178,12 @@ class Store:
         """Return key, size and time of all objects below ``folder``, sorted by key; none is an empty list."""
         where = self.url(folder) if folder else self.location.url
         try:
-            found = self._run("list", where, lambda: self.transport.scan(folder))
+            entries = self._run("list", where, lambda: self.transport.scan(folder))
         except NotFound:
             if self.location.scheme == "s3":  # a folder cannot be missing there: the bucket is
                 raise
             return []
-        return sorted(found, key=lambda entry: entry.key)
+        return sorted(entries, key=lambda entry: entry.key)
 
     def list(self, folder: str = "") -> list[str]:
         """Return the keys below ``folder``, sorted."""

@@ -137,8 +137,8 @@ def _default_cache(url: str) -> Path:
 
 
 def _stamp(path: Path) -> _Stamp:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _whole_files(folder: Path) -> list[Path]:

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from telltale_core.verdict.detector import TelltaleDetector
     from telltale_core.verdict.history import write_restricted
     from telltale_core.verdict.judgement import judge
-    from telltale_core.verdict.leave_out import Look
+    from telltale_core.verdict.leave_out import Retrain
 
 __all__ = [
     "Decisions",
     "Group",
-    "Look",
+    "Retrain",
     "TelltaleDetector",
     "Verdict",
     "VerdictConfig",
@@ -32,5 +32,5 @@ __getattr__ = on_demand(
     detector=("TelltaleDetector",),
     history=("write_restricted",),
     judgement=("judge",),
-    leave_out=("Look",),
+    leave_out=("Retrain",),
 )

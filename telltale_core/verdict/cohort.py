@@ -95,10 +95,10 @@ def examine(
     )
 
 
-def examine_scatter(
+def examine_covariance(
     features_nF: NDArray[np.floating], config: VerdictConfig, whitener_FF: NDArray[np.float64]
 ) -> Scatter | None:
-    """Return the cohort's split in two of unlike scatter, in as many components as it bears; None where too small.
+    """Return the cohort's covariance shift, in as many components as it bears; None where too small.
 
     Rows in a canonical order, as for :func:`examine`.
     """

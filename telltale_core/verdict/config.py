@@ -17,7 +17,7 @@ class VerdictConfig(Settings, frozen=True):
     """How spectra become decisions.
 
     The best split within each label (over all samples where the task has no labels) is called by ``false_alarm_rate``,
-    ``min_separation`` and ``min_ratio``, or where a ``second_look`` confirms it.
+    ``min_separation`` and ``min_ratio``, or where a leave-out retraining confirms it.
     """
 
     cohorts: Literal["auto", "label", "all"] = Field(
@@ -65,7 +65,7 @@ class VerdictConfig(Settings, frozen=True):
         description="Of labels too small or all alike, or with losses that are not finite. review: held, and nothing "
         "is published until a person approves. aside: set aside, the rest is published. keep: published.",
     )
-    second_look: bool = Field(
+    leave_out: bool = Field(
         default=True,
         description="Train once more without the doubtful clusters, where that can decide (four labels and more).",
     )

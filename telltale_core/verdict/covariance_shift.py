@@ -1,4 +1,4 @@
-"""A cohort in two of unlike scatter: samples that scatter otherwise than the rest, wherever their centre is.
+"""A cohort in two with a covariance shift: samples that scatter otherwise than the rest, wherever their centre is.
 
 A poison that the proxy learns late, or sample by sample (warps, triggers shown in part), has no trajectory of its own
 on which all of it lies: the means of poison and rest are two or three standard deviations apart, as those of honest
@@ -50,7 +50,7 @@ class Scatter:
 
 
 def split_by_scatter(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Scatter:
-    """Return the split of a cohort in two of unlike scatter; no chance is above zero where a side would be too small.
+    """Return the covariance shift of a cohort; no chance is above zero where a side would be too small.
 
     Of more than ``MOST`` samples so many are fitted, drawn by ``seed``.
     """

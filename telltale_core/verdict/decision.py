@@ -9,19 +9,19 @@ lower by more than the spread of the other cohorts' levels. Of ranges of targets
 whose losses are lower by so much; where neither's are and the sizes are alike, the one whose levels lie closer
 together: poison with one target is predicted alike and errs alike, an honest target is noisy. (4) Its samples are
 quarantined, those between the sides are set aside. (5) A significant cohort with six tenths of the required separation
-gets a second look (:mod:`telltale_core.verdict.leave_out`) and is called where that confirms it; one that it refutes
-and that has less than one and a half times what is required is set aside. Where the larger side of a label is
-suspected, the smaller one is asked about as well, as strictly as what is unlike in scatter: it is suspected instead
+gets a leave-out retraining (:mod:`telltale_core.verdict.leave_out`) and is called where that confirms it; one that it
+refutes and that has less than one and a half times what is required is set aside. Where the larger side of a label is
+suspected, the smaller one is asked about as well, as strictly as what is a covariance shift: it is suspected instead
 where that confirms it and takes it for more different others. Set aside is one that misses what is required by a
 twentieth or less and is not confirmed. What a significant split leaves
 of its cohort is split once more and judged by the same rule: a poison may hide behind another cluster.
-(6) Over all labels together: samples held at the loss of a guess (:mod:`telltale_core.verdict.loss_plateau`) are called when
+(6) Over all labels together: samples on the loss plateau (:mod:`telltale_core.verdict.loss_plateau`) are called when
 they are a second mode, at the same corrected significance, at about that loss. (7) What no test could judge is held
 for a person's review (:mod:`telltale_core.verdict.untested`).
 
-What is usual is told by one sample of each group of near-duplicates (:mod:`telltale_core.verdict.near_duplicates`), and which
-side is the smaller one; else (1) to (6) are about all samples. But what has less than ``min_cluster`` different ones is
-set aside, not quarantined, and asked.
+What is usual is told by one sample of each group of near-duplicates (:mod:`telltale_core.verdict.near_duplicates`),
+and which side is the smaller one; else (1) to (6) are about all samples. But what has less than ``min_cluster``
+different ones is set aside, not quarantined, and asked.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from telltale_core.spectrum import Spectra
-from telltale_core.verdict.cohort import MIN_COHORT, MIN_TESTED_SEPARATION, Findings, examine, examine_scatter
+from telltale_core.verdict.cohort import MIN_COHORT, MIN_TESTED_SEPARATION, Findings, examine, examine_covariance
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.leave_out import CLEAR, CONSIDERED, LEAST_OTHERS, Look, Looked, Side, second_look
-from telltale_core.verdict.loss_plateau import Guesses, deviations_needed, held_at_a_guess
+from telltale_core.verdict.leave_out import CLEAR, CONSIDERED, LEAST_OTHERS, Retrain, Retraining, Side, leave_out
+from telltale_core.verdict.loss_plateau import LossPlateau, deviations_needed, find_loss_plateau
 from telltale_core.verdict.near_duplicates import Copies, find_copies
 from telltale_core.verdict.record import Group
 from telltale_core.verdict.reference import whiteners
@@ -59,7 +59,7 @@ MIN_USUAL = 3
 MOST_ALONE = 4000
 """Where all samples are one cohort, so many of them are searched for a split; the others follow it."""
 SCATTER_RATIO = 2.0
-"""A split in two of unlike scatter is asked about from so many times what is usual in the other labels on."""
+"""A covariance shift is asked about from so many times what is usual in the other labels on."""
 LEAST_EXCESS = 0.5
 """What such a split gains at least, in nats a sample."""
 LIKE_SIZE = 0.25
@@ -77,8 +77,9 @@ class Decisions:
     """One entry a sample, in the order given: suspicion in [0, 1] (higher is worse), cluster, decision, reason.
 
     ``groups`` has one entry a cohort, in the order of the labels, then one a second cluster; a group's ``number`` is
-    that in ``cluster``. ``doubtful``: kept, but the label looks wrong. ``unlooked``: no second look where one was due.
-    ``untested``: no test could judge it; of these ``non_finite`` have a loss that is not a finite number.
+    that in ``cluster``. ``doubtful``: kept, but the label looks wrong. ``not_retrained``: no leave-out retraining
+    where one was due. ``untested``: no test could judge it; of these ``non_finite`` have a loss that is not a finite
+    number.
     """
 
     suspicion: NDArray[np.float64]
@@ -89,7 +90,7 @@ class Decisions:
     doubtful: NDArray[np.bool_]
     untested: NDArray[np.bool_]
     non_finite: int
-    unlooked: bool = False
+    not_retrained: bool = False
 
 
 def decide(
@@ -100,13 +101,13 @@ def decide(
     config: VerdictConfig,
     *,
     word: str = "label",
-    look: Look | None = None,
+    retrain: Retrain | None = None,
     leaders: NDArray[np.str_] | None = None,
 ) -> Decisions:
     """Return the decision on every sample; permuting the rows permutes the result, bit for bit.
 
-    ``labels`` number the cohorts, which ``word`` calls by what they are: a label, or a range of targets. ``look``
-    trains a proxy without the samples it is given, where there is doubt; without it no second look is taken.
+    ``labels`` number the cohorts, which ``word`` calls by what they are: a label, or a range of targets. ``retrain``
+    trains a proxy without the samples it is given, where there is doubt; without it no leave-out retraining is done.
     ``leaders`` (N,) names the sample that each is a near-duplicate of, itself for others; None: nothing is a copy.
     """
     said = word if labels is not None else "drop"
@@ -151,19 +152,19 @@ def decide(
         )
         for number, ((label, rows), found, p) in enumerate(zip(cohorts, findings, p_values, strict=True))
     ]
-    asking = config.second_look and len(cohorts) > LEAST_OTHERS
+    asking = config.leave_out and len(cohorts) > LEAST_OTHERS
     doubted = asking and _doubted(judged, config)
     if by_label:
-        judged += _behind(judged, features_NF, usual, spectra, config, doubted=doubted and look is not None)
+        judged += _secondary(judged, features_NF, usual, spectra, config, doubted=doubted and retrain is not None)
     if asking and word == "label":
-        judged += _by_scatter(judged[: len(cohorts)], features_NF, usual, config, first=len(judged) + 1)
+        judged += _by_covariance(judged[: len(cohorts)], features_NF, usual, config, first=len(judged) + 1)
     doubted = doubted or (asking and any(cohort.unclear(config) for cohort in judged))
-    looked = None
-    if doubted and look and labels is not None:
-        looked = _second_looks(judged, spectra, labels, look, config)
-    groups = [_rule(made, cohort, (looked or {}).get(cohort.number), config) for cohort in judged]
+    retraining = None
+    if doubted and retrain and labels is not None:
+        retraining = _retrainings(judged, spectra, labels, retrain, config)
+    groups = [_rule(made, cohort, (retraining or {}).get(cohort.number), config) for cohort in judged]
     if guesses.tested:
-        groups.append(_rule_on_guesses(made, guesses, len(cohorts), tested, config, copies=copies))
+        groups.append(_rule_on_plateau(made, guesses, len(cohorts), tested, config, copies=copies))
     untested_N = _untested(made, judged[: len(cohorts)], spectra.finite_N, config)
     groups = [_counted(group, made) for group in groups]
     doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts], one_of_each)
@@ -174,17 +175,17 @@ def decide(
         doubtful=doubtful_N,
         untested=untested_N,
         non_finite=int((~spectra.finite_N).sum()),
-        unlooked=doubted and looked is None,
+        not_retrained=doubted and retraining is None,
         **made,
     )
 
 
 def _ordered(
     order: NDArray[np.int64], spectra: Spectra, labels: NDArray[np.int64] | None, config: VerdictConfig
-) -> Guesses:
+) -> LossPlateau:
     """Return the guesses of rows taken by id, in the order given: permuting the rows permutes them."""
     own = None if labels is None else labels[order]
-    found = held_at_a_guess(spectra.motion_NQ3[order], spectra.finite_N[order], own, config)
+    found = find_loss_plateau(spectra.motion_NQ3[order], spectra.finite_N[order], own, config)
     chance_N = np.empty(len(order))
     chance_N[order] = found.chance_N
     return replace(found, chance_N=chance_N)
@@ -236,7 +237,7 @@ def _p_values(findings: list[Findings], required: list[float], config: VerdictCo
     ]
 
 
-def _behind(
+def _secondary(
     cohorts: list[_Cohort],
     features_NF: NDArray[np.floating],
     usual: list[NDArray[np.float64]],
@@ -259,7 +260,7 @@ def _behind(
         behind = replace(
             cohort,
             number=len(cohorts) + 1 + len(made),  # that after the cohorts' is the guesses'
-            name=f"{cohort.name or cohort.label} (second cluster)",
+            name=f"{cohort.name or cohort.label} (secondary cluster)",
             rows=rows,
             chance_n=_oriented(found, rows, spectra, cohort.word, cohort.copies),
             found=found,
@@ -271,7 +272,7 @@ def _behind(
     return made
 
 
-def _by_scatter(
+def _by_covariance(
     cohorts: list[_Cohort],
     features_NF: NDArray[np.floating],
     usual: list[NDArray[np.float64]],
@@ -279,15 +280,16 @@ def _by_scatter(
     *,
     first: int,
 ) -> list[_Cohort]:
-    """Return labels that fall in two of unlike scatter by far more than the others do, numbered from ``first`` on.
+    """Return labels whose covariance shift is far larger than the others', numbered from ``first`` on.
 
-    Only a second look calls them. Those that are called anyway, or asked about both ways round, are not among them.
+    Only a leave-out retraining calls them. Those that are called anyway, or asked about both ways round, are not among
+    them.
     """
     with threadpool_limits(1):
-        scatters = [examine_scatter(features_NF[c.rows], config, w) for c, w in zip(cohorts, usual, strict=True)]
+        scatters = [examine_covariance(features_NF[c.rows], config, w) for c, w in zip(cohorts, usual, strict=True)]
         one_of_each = [cohort.copies.one_of_each(cohort.rows) for cohort in cohorts]
         without_copies = [
-            scatter if len(one) == len(cohort.rows) else examine_scatter(features_NF[one], config, whitener)
+            scatter if len(one) == len(cohort.rows) else examine_covariance(features_NF[one], config, whitener)
             for scatter, cohort, one, whitener in zip(scatters, cohorts, one_of_each, usual, strict=True)
         ]
     made: list[_Cohort] = []
@@ -303,7 +305,7 @@ def _by_scatter(
             replace(
                 cohort,
                 number=first + len(made),
-                name=f"{cohort.name or cohort.label} (by scatter)",
+                name=f"{cohort.name or cohort.label} (covariance shift)",
                 kind="scatter",
                 chance_n=_of_smaller(scatter.chance_n, cohort.rows, cohort.copies),
                 found=replace(cohort.found, separation=scatter.excess),
@@ -329,42 +331,42 @@ def _doubted(cohorts: list[_Cohort], config: VerdictConfig) -> bool:
     return cohorts[first].significant(config)
 
 
-def _second_looks(
+def _retrainings(
     cohorts: list[_Cohort],
     spectra: Spectra,
     labels: NDArray[np.int64],
-    look: Look,
+    retrain: Retrain,
     config: VerdictConfig,
-) -> dict[int, Looked] | None:
-    """Return by number what a second look says of the doubtful cohorts, and of those that are clear beside them.
+) -> dict[int, Retraining] | None:
+    """Return by number what a leave-out retraining says of the doubtful cohorts, and of the clear ones beside them.
 
     Those that it confirms get their p-value if they had none. None: its training came to nothing. Where the larger side
-    of a significant split is suspected, another look asks about the smaller one: it is suspected instead where that
-    confirms it and its other answers are the more diverse.
+    of a significant split is suspected, another retraining asks about the smaller one: it is suspected instead where
+    that confirms it and its other answers are the more diverse.
     """
     asked = [place for place, cohort in enumerate(cohorts) if cohort.worth_a_look(config)]
-    found = _looks([cohorts[place] for place in asked], spectra, labels, look, config)
+    found = _retrain([cohorts[place] for place in asked], spectra, labels, retrain, config)
     if found is None:
         return None
     larger = [place for place in asked if cohorts[place].larger and cohorts[place].significant(config)]
     turned = [cohorts[place].turned_round() for place in larger]
-    looked = dict(zip(asked, found, strict=True))
-    again = _looks(turned, spectra, labels, look, config) or ()
+    retraining = dict(zip(asked, found, strict=True))
+    again = _retrain(turned, spectra, labels, retrain, config) or ()
     for place, cohort, seen in zip(larger, turned, again, strict=False):
-        if seen.confirmed and seen.spread > looked[place].spread:
-            cohorts[place], looked[place] = cohort, seen
-    for place, seen in looked.items():
+        if seen.confirmed and seen.spread > retraining[place].spread:
+            cohorts[place], retraining[place] = cohort, seen
+    for place, seen in retraining.items():
         cohorts[place] = cohorts[place].seen(seen, config)
-    return {cohorts[place].number: seen for place, seen in looked.items()}
+    return {cohorts[place].number: seen for place, seen in retraining.items()}
 
 
-def _looks(
+def _retrain(
     cohorts: list[_Cohort],
     spectra: Spectra,
     labels: NDArray[np.int64],
-    look: Look,
+    retrain: Retrain,
     config: VerdictConfig,
-) -> list[Looked] | None:
+) -> list[Retraining] | None:
     """Return what one training without all of these cohorts' suspected sides says of each."""
     sides = []
     for cohort in cohorts:
@@ -377,7 +379,7 @@ def _looks(
     if not sides:
         return []
     level, seed = config.false_alarm_rate, config.seed
-    return second_look(sides, labels, look, level=level, seed=seed, copies=cohorts[0].copies)
+    return leave_out(sides, labels, retrain, level=level, seed=seed, copies=cohorts[0].copies)
 
 
 def _step(
@@ -426,7 +428,7 @@ def _deviation(value_n: NDArray[np.float64]) -> float:
 class _Cohort:
     """What is known of a cohort; ``p`` is corrected for the ``family`` of tests, None: nothing hangs on it so far.
 
-    ``turned``: a second look made the other one its suspected side.
+    ``turned``: a leave-out retraining made the other one its suspected side.
     """
 
     number: int
@@ -481,7 +483,8 @@ class _Cohort:
     def unclear(self, config: VerdictConfig) -> bool:
         """Whether it is called by what is required, but not so far beyond that nothing else need be asked.
 
-        A label's larger side is always asked about. What scatters otherwise is called by nothing but a second look.
+        A label's larger side is always asked about. What scatters otherwise is called by nothing but a leave-out
+        retraining.
         """
         open_to_doubt = self.share < CLEAR or self.larger
         return self.kind == "scatter" or (self.separate and open_to_doubt and self.significant(config))
@@ -491,46 +494,49 @@ class _Cohort:
         return self.kind == "together" and self.share >= NEARLY and self.significant(config)
 
     def worth_a_look(self, config: VerdictConfig) -> bool:
-        """Whether a second look is asked about it, once one is taken."""
+        """Whether a leave-out retraining is asked about it, once one is taken."""
         enough = self.kind == "scatter" or self.found.separation >= MIN_TESTED_SEPARATION
         open_so_far = self.p is None or self.significant(config)
         in_two = 0 < (self.chance_n > 0.5).sum() < len(self.rows)
         return bool(self.share >= CONSIDERED and enough and open_so_far and in_two)
 
-    def seen(self, looked: Looked, config: VerdictConfig) -> _Cohort:
-        """Return it with the p-value that hangs on what a second look saw."""
+    def seen(self, retraining: Retraining, config: VerdictConfig) -> _Cohort:
+        """Return it with the p-value that hangs on what a leave-out retraining saw."""
         if self.kind == "scatter":
-            return replace(self, p=min(1.0, looked.p_value * self.family))
-        return self.tested(config) if looked.confirmed else self
+            return replace(self, p=min(1.0, retraining.p_value * self.family))
+        return self.tested(config) if retraining.confirmed else self
 
 
 def _rule(
     made: dict[str, NDArray],  # type: ignore[type-arg]
     cohort: _Cohort,
-    looked: Looked | None,
+    retraining: Retraining | None,
     config: VerdictConfig,
 ) -> Group:
-    """Write the cohort's decisions into ``made`` and return its line; ``looked`` is what a second look saw."""
+    """Write the cohort's decisions into ``made`` and return its line.
+
+    ``retraining`` is what a leave-out retraining saw.
+    """
     rows, chance_n, found, p, required = cohort.rows, cohort.chance_n, cohort.found, cohort.p, cohort.required
     significant = cohort.significant(config)
-    refuted = cohort.separate and cohort.share < CLEAR and looked is not None and looked.refuted
+    refuted = cohort.separate and cohort.share < CLEAR and retraining is not None and retraining.refuted
     inside_n = chance_n > 0.5
-    found_so = significant and ((cohort.separate and not refuted) or (looked is not None and looked.confirmed))
+    found_so = significant and ((cohort.separate and not refuted) or (retraining is not None and retraining.confirmed))
     few = found_so and _too_few(cohort.copies, rows[inside_n], config)
     called = found_so and not few
-    by_look = called and (cohort.turned or not cohort.separate)
+    by_retraining = called and (cohort.turned or not cohort.separate)
     open_n = made["decision"][rows] != "quarantine"  # by its losses' motion some may be already
     where = cohort.where
     ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
     suspicion_n = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
     honest_n = np.zeros(len(rows), dtype=bool)
-    if by_look and looked is not None:
-        honest_n[inside_n] = looked.honest_n
+    if by_retraining and retraining is not None:
+        honest_n[inside_n] = retraining.honest_n
         suspicion_n[honest_n] *= UNCALLED_CEILING
     made["suspicion"][rows] = np.maximum(made["suspicion"][rows], suspicion_n)
     if called:
         border_n = (chance_n > BORDERLINE) & ~inside_n & open_n
-        because = _because(cohort, where, int(inside_n.sum()), looked if by_look else None)
+        because = _because(cohort, where, int(inside_n.sum()), retraining if by_retraining else None)
         between = f"stands between the suspected cluster of {where} and the rest"
         told = f"stands in the suspected cluster of {where}, but a proxy that learnt without it gives it its own answer"
         _set(made, rows[inside_n & ~honest_n], cohort.number, "quarantine", because)
@@ -542,9 +548,9 @@ def _rule(
     elif cohort.near(config):
         weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
         weak += f"{required:.1f} are needed"
-        if looked is not None and cohort.separate:
-            weak = f"belongs to a cluster of {where}, {found.separation:.1f} deviations apart, that a second look "
-            weak += f"takes for an honest one: {without(looked.own, looked.usual)}"
+        if retraining is not None and cohort.separate:
+            weak = f"belongs to a cluster of {where}, {found.separation:.1f} deviations apart, that a "
+            weak += f"leave-out retraining takes for an honest one: {without(retraining.own, retraining.usual)}"
         _set(made, rows[inside_n], cohort.number, "review", weak)
     return Group(
         number=cohort.number,
@@ -560,25 +566,25 @@ def _rule(
         p_value=p,
         tested=found.tested,
         called=called,
-        confirmed=by_look,
+        confirmed=by_retraining,
         turned=cohort.turned,
         refuted=significant and refuted,
-        own=None if looked is None else looked.own,
-        own_usual=None if looked is None else looked.usual,
-        spread=None if looked is None else looked.spread,
+        own=None if retraining is None else retraining.own,
+        own_usual=None if retraining is None else retraining.usual,
+        spread=None if retraining is None else retraining.spread,
     )
 
 
-def _rule_on_guesses(
+def _rule_on_plateau(
     made: dict[str, NDArray],  # type: ignore[type-arg]
-    found: Guesses,
+    found: LossPlateau,
     number: int,
     tested: int,
     config: VerdictConfig,
     *,
     copies: Copies,
 ) -> Group:
-    """Write the decisions on samples held at a guess into ``made`` where nothing else was decided of them."""
+    """Write the decisions on samples on the loss plateau into ``made`` where nothing else was decided of them."""
     p = min(1.0, found.p_value * tested)
     found_so = p <= config.false_alarm_rate and found.near_guess
     chance_N = np.where(made["decision"] == "keep", found.chance_N, 0.0)
@@ -596,7 +602,7 @@ def _rule_on_guesses(
             f"others (p = {p:.1e}): the proxy learnt a feature that comes with labels at random"
         )
         _set(made, inside, number, "quarantine", because)
-        between = "stands between the samples held at the loss of a guess and the rest"
+        between = "stands between the samples on the loss plateau and the rest"
         _set(made, np.flatnonzero(border_N), number, "review", between)
     return Group(
         number=number,
@@ -660,17 +666,17 @@ def _counted(group: Group, made: dict[str, NDArray]) -> Group:  # type: ignore[t
     return replace(group, quarantined=quarantined, review=review)
 
 
-def _because(cohort: _Cohort, where: str, size: int, looked: Looked | None) -> str:
+def _because(cohort: _Cohort, where: str, size: int, retraining: Retraining | None) -> str:
     found, p = cohort.found, cohort.p
-    if cohort.kind == "scatter" and looked is not None:
+    if cohort.kind == "scatter" and retraining is not None:
         return (
             f"its loss swings as those of {size - 1} other samples of {where} do and otherwise than the rest's, and "
-            f"{without(looked.own, looked.usual)} (p = {p:.1e})"
+            f"{without(retraining.own, retraining.usual)} (p = {p:.1e})"
         )
     return (
         f"its loss moves in step with {size - 1} other samples of {where}, {found.separation:.1f} standard deviations "
         f"from the rest (p = {p:.1e}): they share a feature that the proxy learnt as one"
-        + ("" if looked is None else f", and {without(looked.own, looked.usual)}")
+        + ("" if retraining is None else f", and {without(retraining.own, retraining.usual)}")
     )
 
 

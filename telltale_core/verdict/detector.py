@@ -17,7 +17,7 @@ from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.judgement import conclude_on, write_verdict
-from telltale_core.verdict.leave_out import Look
+from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.review_questions import statement_on
 
 
@@ -38,21 +38,22 @@ class TelltaleDetector:
         self,
         losslog: LossLog,
         labels: Cohorts | NDArray[np.int64] | None = None,
-        look: Look | None = None,
+        retrain: Retrain | None = None,
         leaders: NDArray[np.str_] | None = None,
     ) -> Self:
         """Return the detector with the verdict on ``losslog``.
 
         ``labels`` say which samples are compared with each other: a drop's ``cohorts`` (of any task: labels, ranges of
-        targets, sets of labels), labels (N,) int64, or None, where all are compared with all. ``look`` trains for a
-        second look at what is doubtful; :func:`telltale_core.proxy.looking_again` makes one, without it none is taken.
-        ``leaders`` are a drop's: in what is usual a group of near-duplicates weighs as one sample; None: no copies.
+        targets, sets of labels), labels (N,) int64, or None, where all are compared with all. ``retrain`` trains for a
+        leave-out retraining at what is doubtful; :func:`telltale_core.proxy.leave_out_retraining` makes one, without
+        it none is taken. ``leaders`` are a drop's: in what is usual a group of near-duplicates weighs as one sample;
+        None: no copies.
         """
         spectrum, verdict = self.spectrum or SpectrumConfig(), self.verdict or VerdictConfig()
         cohorts = labels if isinstance(labels, Cohorts) or labels is None else Cohorts(number=labels, names=None)
         number = None if cohorts is None else np.asarray(cohorts.number, dtype=np.int64)
-        spectra = transform(losslog.log_loss, losslog.member_T, number, spectrum)
-        self._made = made = conclude_on(losslog.sample_ids, spectra, cohorts, verdict, look, leaders=leaders)
+        spectra = transform(losslog.log_loss, number, spectrum)
+        self._made = made = conclude_on(losslog.sample_ids, spectra, cohorts, verdict, retrain, leaders=leaders)
         self._drop_digest = losslog.drop_digest
         self.suspicion_ = made.suspicion
         self.flagged_ = made.decision == "quarantine"
@@ -61,7 +62,7 @@ class TelltaleDetector:
         self.groups_ = made.groups
         self.statement_ = statement_on(made, verdict)
         labelled = None if number is None else sha256_bytes(number.tobytes())
-        decided = sha256_bytes("".join(made.decision.tolist()).encode())  # with a second look, or without
+        decided = sha256_bytes("".join(made.decision.tolist()).encode())  # with a leave-out retraining, or without
         rests_on = [labelled, to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes()), decided]
         self.lineage_: dict[str, Any] = {
             "config_digest": digest_of(rests_on),

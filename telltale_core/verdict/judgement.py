@@ -14,7 +14,7 @@ from telltale_core.drop.cohorts import Cohorts
 from telltale_core.spectrum import Spectra, Spectrum
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.leave_out import Look
+from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.record import SCHEMA, Verdict, VerdictRecord, counts_of
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats, least_p_value
@@ -25,7 +25,7 @@ def conclude_on(
     spectra: Spectra,
     cohorts: Cohorts | None,
     config: VerdictConfig,
-    look: Look | None = None,
+    retrain: Retrain | None = None,
     *,
     leaders: NDArray[np.str_] | None = None,
 ) -> Decisions:
@@ -33,20 +33,20 @@ def conclude_on(
     if cohorts is None:
         return decide(sample_ids, spectra, None, None, config, leaders=leaders)
     number, names, word = cohorts.number, cohorts.names, cohorts.word
-    return decide(sample_ids, spectra, number, names, config, word=word, look=look, leaders=leaders)
+    return decide(sample_ids, spectra, number, names, config, word=word, retrain=retrain, leaders=leaders)
 
 
 def judge(
-    spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None, look: Look | None = None
+    spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None, retrain: Retrain | None = None
 ) -> Verdict:
     """Return the verdict on a drop from its recorded spectra and write it to the folder ``out``, its record last.
 
-    ``look`` trains for a second look at what is doubtful; without it none is taken. Raises :class:`Corrupt` when the
-    spectra belong to another drop.
+    ``retrain`` trains for a leave-out retraining of what is doubtful; without it none is done. Raises
+    :class:`Corrupt` when the spectra belong to another drop.
     """
     config = config or VerdictConfig()
     spectrum = Spectrum.open(spectrum_dir, drop=drop)
-    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, look, leaders=drop.leaders)
+    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, retrain, leaders=drop.leaders)
     return write_verdict(made, drop, out, config)
 
 

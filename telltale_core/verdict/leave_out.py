@@ -1,4 +1,4 @@
-"""The second look: whether the rest of the drop gives a doubtful cluster its label, too.
+"""The leave-out retraining: whether the rest of the drop gives a doubtful cluster its label, too.
 
 A split that is significant but not as separate as required is an honest sub-mode of its label, or a poison that the
 proxy learnt less evenly. The rest of the drop tells them apart: a proxy that learns without the cluster still finds the
@@ -22,16 +22,19 @@ from scipy.stats import entropy, fisher_exact
 
 from telltale_core.verdict.near_duplicates import Copies
 
-Look = Callable[[NDArray[np.bool_]], NDArray[np.int64] | None]
+Retrain = Callable[[NDArray[np.bool_]], NDArray[np.int64] | None]
 """Takes which samples (N,) are left out of a training; returns the cohort (N,) that the proxy gives to each sample.
 
-None where the training came to nothing: the verdict then stands without a second look.
+None where the training came to nothing: the verdict then stands without a leave-out retraining.
 """
 
 CONSIDERED = 0.6
-"""Share of the required separation from which on a significant split is worth a second look."""
+"""Share of the required separation from which on a significant split is worth a leave-out retraining."""
 CLEAR = 1.5
-"""Share of the required separation from which on a significant split is called, whatever a second look says."""
+"""Share of the required separation from which on a significant split is called.
+
+Whatever a leave-out retraining says.
+"""
 MOST_OWN = 0.25
 """Largest share of a poisoned cluster that is given its own label by a proxy that learnt without it."""
 MIXED = 0.5
@@ -39,13 +42,13 @@ MIXED = 0.5
 LEAST_SPREAD = 0.8
 """Least entropy of the other answers, as a share of that of as many draws from the other labels."""
 FEW_OWN = 0.075
-"""Most own answers of a side of unlike scatter; honest ones, the hard half of a label, were given 10 to 18 %."""
+"""Most own answers of a side with a covariance shift; honest ones, the hard half of a label, were given 10 to 18 %."""
 WIDE_SPREAD = 0.9
-"""Least spread of the other answers of a side of unlike scatter; honest ones had 0.45 to 0.9."""
+"""Least spread of the other answers of a side with a covariance shift; honest ones had 0.45 to 0.9."""
 ONE_OR_TWO = 0.65
 """Below this entropy (as a share, like the other) a cluster is taken for one or two labels that it looks like."""
 LEAST_OTHERS = 3
-"""Among fewer other labels the answers have nowhere to spread, and no second look is taken."""
+"""Among fewer other labels the answers have nowhere to spread, and no leave-out retraining is done."""
 TELLING = 2.0
 """A proxy that gives others their own label less than so many times as often as chance would refutes nothing."""
 DRAWS = 50
@@ -59,7 +62,7 @@ class Side:
     """A suspected cluster: its rows, those of the rest of its cohort (one of each copy), the cohort's number.
 
     ``harder``: its losses lie higher than the rest's by more than is usual, as those of wrong labels do. ``strict``: it
-    is nothing but unlike in scatter, which a label's hard samples are, too: more is asked of it, but it may be harder.
+    is nothing but a covariance shift, which a label's hard samples are, too: more is asked of it, but it may be harder.
     """
 
     rows: NDArray[np.int64]
@@ -70,7 +73,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Looked:
+class Retraining:
     """What a proxy that learnt without a cluster says of it; shares in [0, 1].
 
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
@@ -88,15 +91,15 @@ class Looked:
     p_value: float
 
 
-def second_look(
+def leave_out(
     sides: Sequence[Side],
     number_N: NDArray[np.int64],
-    look: Look,
+    retrain: Retrain,
     *,
     level: float,
     seed: int,
     copies: Copies | None = None,
-) -> list[Looked] | None:
+) -> list[Retraining] | None:
     """Return what one training without all ``sides`` says of each; None where it came to nothing.
 
     ``number_N`` is every sample's cohort, ``level`` the chance at which two shares differ; rows come in a canonical
@@ -114,7 +117,7 @@ def second_look(
     ]
     for control in controls:
         left_out_N[control] = True
-    answer_N = look(copies.with_copies(left_out_N, number_N))
+    answer_N = retrain(copies.with_copies(left_out_N, number_N))
     if answer_N is None:
         return None
     sizes_C = np.bincount(number_N[copies.first_N], minlength=int(number_N.max()) + 1)
@@ -138,7 +141,7 @@ def _compared(
     *,
     level: float,
     seed: int,
-) -> Looked:
+) -> Retraining:
     """Return what the answers say of a side, of which ``rows`` are the different ones, against those ``beside`` it."""
     answer, control = answer_N[rows], answer_N[beside]
     own, usual = int((answer == side.cohort).sum()), int((control == side.cohort).sum())
@@ -153,7 +156,7 @@ def _compared(
         confirmed = fewer and share <= FEW_OWN and spread >= WIDE_SPREAD
     telling = usual_share >= TELLING * sizes_C[side.cohort] / sizes_C.sum()
     like_others = (share > MOST_OWN and not fewer) or spread < ONE_OR_TWO
-    return Looked(
+    return Retraining(
         own=round(share, 4),
         usual=round(usual_share, 4),
         spread=round(spread, 4),

@@ -1,4 +1,4 @@
-"""Samples held at the loss of a guess: a trigger that comes with labels at random (untargeted poison).
+"""Samples on the loss plateau: a trigger that comes with labels at random (untargeted poison).
 
 What the proxy learns of such a trigger is that the label cannot be told: the samples' loss goes to the entropy of the
 labels and hardly moves any more, while clean samples, hard ones too, swing as they are learnt. So their motion gets a
@@ -47,8 +47,8 @@ NEAR_GUESS = float(np.log(2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guesses:
-    """``chance_N`` in [0, 1] of being held at a guess; how ``separate`` the modes are; ``p_value`` of one mode.
+class LossPlateau:
+    """``chance_N`` in [0, 1] of being on the loss plateau; how ``separate`` the modes are; ``p_value`` of one mode.
 
     ``separation`` is the critical bandwidth over the mean of those with one mode, in standard deviations of the latter.
     ``near_guess``: the still side has the loss of a guess. ``tested`` False: no labels, or too few samples.
@@ -61,19 +61,19 @@ class Guesses:
     tested: bool
 
 
-def held_at_a_guess(
+def find_loss_plateau(
     motion_NQ3: NDArray[np.float64],
     finite_N: NDArray[np.bool_],
     labels: NDArray[np.int64] | None,
     config: VerdictConfig,
-) -> Guesses:
-    """Return which samples are held at the loss of a guess, and the significance of their being a group.
+) -> LossPlateau:
+    """Return which samples are on the loss plateau, and the significance of their being a group.
 
     ``motion_NQ3``: level, log spread and log activity of each sample's log loss, quarter by quarter. Rows come in a
     canonical order.
     """
     chance_N = np.zeros(len(motion_NQ3))
-    nothing = Guesses(chance_N=chance_N, separation=0.0, p_value=1.0, near_guess=False, tested=False)
+    nothing = LossPlateau(chance_N=chance_N, separation=0.0, p_value=1.0, near_guess=False, tested=False)
     if labels is None or int(finite_N.sum()) < FEWEST:
         return nothing
     motion_nQ3 = motion_NQ3[finite_N]
@@ -89,7 +89,7 @@ def held_at_a_guess(
     if config.min_cluster <= side_n.sum() <= len(side_n) / 2:
         chance_N[finite_N] = _grown(still_n, side_n)
         near = abs(float(np.median(motion_nQ3[side_n, :, 0].mean(axis=1))) - _guess(labels[finite_N])) < NEAR_GUESS
-    return Guesses(chance_N=chance_N, separation=separation, p_value=p, near_guess=near, tested=True)
+    return LossPlateau(chance_N=chance_N, separation=separation, p_value=p, near_guess=near, tested=True)
 
 
 def deviations_needed(p_value: float) -> float:

@@ -22,12 +22,12 @@ def questions_on(made: Decisions, config: VerdictConfig) -> list[Question]:
     asked = []
     if config.untested == "review":
         asked += [Question(code=code, text=text, cure="verdict.untested") for code, text in untested(made, config)]
-    if made.unlooked:
+    if made.not_retrained:
         text = (
-            "a second look was called for and could not be taken: a doubtful group was judged by the rule alone; "
+            "a leave-out retraining was called for and could not be done: a doubtful group was judged without it; "
             "judge again where the proxy can be trained (on a GPU, if one trained the first)"
         )
-        asked.append(Question(code="second_look_not_taken", text=text, cure="verdict.second_look"))
+        asked.append(Question(code="leave_out_not_done", text=text, cure="verdict.leave_out"))
     asked += [_on_copies(group, config) for group in made.groups if group.only_copies]
     asked += _broad(made, config)
     if not (made.decision == "keep").any():

@@ -48,7 +48,7 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     top = max(
         (group for group in tested if group.p_value is not None), key=lambda group: group.statistic / group.threshold
     )
-    honest = ", but a second look takes it for an honest one" if top.refuted else ""
+    honest = ", but a leave-out retraining takes it for an honest one" if top.refuted else ""
     honest = f", but it is {top.different:,} different samples and copies of them" if top.only_copies else honest
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "
@@ -83,7 +83,10 @@ def without(own: float, usual: float) -> str:
 
 
 def _confirmed(groups: Sequence[Group]) -> str:
-    """Return what the second look saw of a cohort that is called for it; of several, of the one least like others."""
+    """Return what the leave-out retraining saw of a cohort that is called for it.
+
+    Of several, of the one least like others.
+    """
     by = [group for group in groups if group.confirmed and group.own is not None and group.own_usual is not None]
     if not by:
         return ""
@@ -99,7 +102,7 @@ def _not_confirmed(groups: Sequence[Group], config: VerdictConfig) -> str:
     if not seen:
         return ""
     what = "the group that was doubtful" if len(seen) == 1 else f"the {len(seen)} groups that were doubtful"
-    return f" A second look did not confirm {what}."
+    return f" A leave-out retraining did not confirm {what}."
 
 
 def _near_miss(groups: Sequence[Group]) -> str:

@@ -37,11 +37,11 @@ def texts(folder: Path, count: int = 12) -> Path:
 
 
 def files(drop: Drop) -> dict[str, object]:
-    found = drop.manifest["accounting"]["files"]
-    ignored = {reason: one["first"] for reason, one in found["ignored"].items()}
-    total = found["read"] + found["about"]["count"] + sum(one["count"] for one in found["ignored"].values())
-    assert found["found"] == total
-    return {"read": found["read"], "about": found["about"]["first"], "ignored": ignored}
+    counts = drop.manifest["accounting"]["files"]
+    ignored = {reason: group["first"] for reason, group in counts["ignored"].items()}
+    total = counts["read"] + counts["about"]["count"] + sum(group["count"] for group in counts["ignored"].values())
+    assert counts["found"] == total
+    return {"read": counts["read"], "about": counts["about"]["first"], "ignored": ignored}
 
 
 def codes(drop: Drop) -> list[str]:
@@ -75,8 +75,8 @@ def test_every_file_beside_a_table_has_its_reason(tmp_path, take):
 def test_the_sum_counts_all_and_names_the_first(tmp_path, take):
     folder = texts(tmp_path / "d")
     put(folder, *(f".cache/{number:04}.png" for number in range(1100)))
-    found = take(folder).manifest["accounting"]["files"]["ignored"]["hidden"]
-    assert (found["count"], found["first"][0], len(found["first"])) == (1100, ".cache/0000.png", 5)
+    hidden = take(folder).manifest["accounting"]["files"]["ignored"]["hidden"]
+    assert (hidden["count"], hidden["first"][0], len(hidden["first"])) == (1100, ".cache/0000.png", 5)
 
 
 def test_a_file_that_a_rejected_row_names_is_read(tmp_path, take):

@@ -9,10 +9,10 @@ from telltale_core.drop.cohorts import common_label_sets, ranges_of_targets
 
 def test_a_range_of_a_few_samples_is_joined_with_the_smaller_of_its_neighbours() -> None:
     targets = np.r_[np.full(5, -1.0), np.zeros(1_100), np.full(280, 1.0), np.full(320, 2.0), np.full(295, 3.0)]
-    found = ranges_of_targets(targets)
-    assert found is not None
-    assert np.bincount(found.number).tolist() == [1_105, 280, 320, 295]
-    assert found.names[0] == "-1 to 0"
+    cohorts = ranges_of_targets(targets)
+    assert cohorts is not None
+    assert np.bincount(cohorts.number).tolist() == [1_105, 280, 320, 295]
+    assert cohorts.names[0] == "-1 to 0"
     assert ranges_of_targets(np.r_[np.full(5, -1.0), np.zeros(1_700), np.ones(295)]) is None
 
 

@@ -32,9 +32,9 @@ def test_neither_ids_nor_order_tell_the_original_position(tmp_path):
 
 def test_the_seed_decides_the_bytes(tmp_path):
     images, labels = load_digits_images(8)
-    written = [
+    paths = [
         write_image_drop(tmp_path / str(n), images[:50], labels[:50], plain_ids(50, seed), [*"abcdefghij"], seed=seed)
         for n, seed in enumerate((1, 1, 2))
     ]
-    first, second, third = (path.read_bytes() for path in written)
+    first, second, third = (path.read_bytes() for path in paths)
     assert first == second != third

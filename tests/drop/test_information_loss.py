@@ -193,19 +193,19 @@ def test_a_few_and_an_even_share_ask_nothing():
     even = np.arange(1000) % 20 == 0
     few = np.zeros(1000, dtype=bool)
     few[:45:5] = True
-    lost = np.where(RNG.permutation(1000) < 90, Loss.ALPHA.value, 0)
+    losses = np.where(RNG.permutation(1000) < 90, Loss.ALPHA.value, 0)
     assert most_unequal(few, cohorts) is None
     assert most_unequal(RNG.permuted(even), cohorts) is None
-    assert not loss_questions(lost, cohorts, "images", ())
+    assert not loss_questions(losses, cohorts, "images", ())
 
 
 def test_the_test_of_labels_keeps_its_level():
-    asked = 0
+    alarms = 0
     for seed in range(300):
         rng = np.random.default_rng(seed)
         cohorts = Cohorts(number=rng.integers(0, 40, 4000), names=None)
-        asked += most_unequal(rng.random(4000) < 0.02, cohorts) is not None
-    assert asked <= 300 * LEVEL * 5
+        alarms += most_unequal(rng.random(4000) < 0.02, cohorts) is not None
+    assert alarms <= 300 * LEVEL * 5
 
 
 def test_an_unknown_loss_is_refused_with_the_known_ones(take: Take, tmp_path: Path):

@@ -46,9 +46,9 @@ def test_a_picture_under_two_labels_is_named_with_both(take: Take, tmp_path: Pat
     images: list[bytes | None] = [jpeg(photo(seed)) for seed in range(20)] + [jpeg(photo(4), 70)]
     ids: list[object] = [f"id-{row}" for row in range(21)]
     support.write_parquet(tmp_path / "d" / "a.parquet", images, [*[0, 1] * 10, 2], ids)
-    found = take(tmp_path / "d").manifest["repeats"]
-    assert (found["groups"], found["samples"]) == (1, 2)
-    mixed = found["under_two_labels"]
+    repeats = take(tmp_path / "d").manifest["repeats"]
+    assert (repeats["groups"], repeats["samples"]) == (1, 2)
+    mixed = repeats["under_two_labels"]
     assert (mixed["groups"], mixed["samples"]) == (1, 2)
     assert mixed["largest"][0] == {"sample_id": "id-4", "size": 2, "labels": {"cat": 1, "owl": 1}}
 
@@ -90,9 +90,9 @@ def test_a_chain_of_small_steps_is_not_one_group():
     for step in range(1, 64):
         frames[step] = frames[step - 1]
         frames[step, step // 2] ^= 15 << 4 * (step % 2)
-    found = find_repeats(frames, 12)
-    assert found.size.max() <= 7
-    for row, leader in enumerate(found.leader):
+    repeats = find_repeats(frames, 12)
+    assert repeats.size.max() <= 7
+    for row, leader in enumerate(repeats.leader):
         assert np.bitwise_count(frames[row] ^ frames[leader]).sum() <= 12
 
 
@@ -110,5 +110,5 @@ def test_what_an_attacker_makes_alike_in_nearly_all_bands_is_told_apart():
     sketches = np.random.default_rng(3).integers(0, 256, (20_000, 32), dtype=np.uint8)
     sketches[:, :26] = 7
     sketches[19_990:] = sketches[:10]
-    found = find_repeats(sketches, 3)
-    assert found.size[:10].tolist() == found.size[19_990:].tolist() == [2] * 10
+    repeats = find_repeats(sketches, 3)
+    assert repeats.size[:10].tolist() == repeats.size[19_990:].tolist() == [2] * 10

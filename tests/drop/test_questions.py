@@ -232,8 +232,8 @@ def test_a_second_column_of_paths_is_asked(tmp_path, take, kind, name):
     for part in ("p", "q"):
         (tmp_path / part).rename(folder / part)
     drop = take(folder)
-    left = "thumb" if name == "thumb" else "file_name"
-    assert asks(drop) == {left: "media"}
+    unread = "thumb" if name == "thumb" else "file_name"
+    assert asks(drop) == {unread: "media"}
 
 
 def test_many_columns_of_numbers_beside_an_image_are_asked_together(tmp_path, take):

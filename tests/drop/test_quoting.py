@@ -34,10 +34,10 @@ def write(file: Path, lines: list[str], end: str = "\n") -> Path:
 
 
 def lines_of(drop: Drop) -> dict[str, int]:
-    found: dict[str, int] = drop.manifest["accounting"]["lines"]
-    assert found["lines"] == found["rows"] + found["header"] + found["quoted"] + found["blank"]
-    assert found["rows"] == drop.manifest["counts"]["seen"]
-    return found
+    lines: dict[str, int] = drop.manifest["accounting"]["lines"]
+    assert lines["lines"] == lines["rows"] + lines["header"] + lines["quoted"] + lines["blank"]
+    assert lines["rows"] == drop.manifest["counts"]["seen"]
+    return lines
 
 
 def refused(take: Any, file: Path) -> str:
@@ -176,8 +176,8 @@ def test_plain_lines_with_stray_quotes_are_all_seen_or_refused(rows, sep):
     dialect = dialect_of(handle, Limits(), ".tsv" if sep == "\t" else ".csv")
     handle.seek(0)
     try:
-        seen = list(csv_rows(handle, Limits(), dialect, count, "d"))
+        records = list(csv_rows(handle, Limits(), dialect, count, "d"))
     except BadInput as error:
         assert (error.code, sep) == ("rows_swallowed", ",")  # noqa: PT017
         return
-    assert len(seen) == len(rows) == count.rows == count.lines - 1
+    assert len(records) == len(rows) == count.rows == count.lines - 1

@@ -76,22 +76,22 @@ def test_one_changed_pixel_changes_the_digest(tmp_path, source):
 
 
 def test_left_over_temporary_folders_do_not_confuse(tmp_path, source):
-    left = tmp_path / "drops" / ".tmp-0123456789abcdef" / "drop"
-    left.mkdir(parents=True)
-    (left / "inputs.npy").write_bytes(b"half")
+    folder = tmp_path / "drops" / ".tmp-0123456789abcdef" / "drop"
+    folder.mkdir(parents=True)
+    (folder / "inputs.npy").write_bytes(b"half")
     drop = ingest(str(source), tmp_path / "drops")
     assert verify_drop(drop.path).digest == drop.digest
     with pytest.raises(NotFound):
-        Drop.open(left)
+        Drop.open(folder)
 
 
 def leave(drops: Path, name: str, age_h: float) -> Path:
-    left = drops / name
-    (left / "drop").mkdir(parents=True)
-    (left / "drop" / "inputs.npy").write_bytes(b"half")
+    folder = drops / name
+    (folder / "drop").mkdir(parents=True)
+    (folder / "drop" / "inputs.npy").write_bytes(b"half")
     at = time.time() - 3600 * age_h
-    os.utime(left, (at, at))
-    return left
+    os.utime(folder, (at, at))
+    return folder
 
 
 def test_the_next_ingest_removes_what_killed_ones_left_a_day_ago(tmp_path, source):
@@ -174,8 +174,8 @@ def test_hugging_face_datasets_loads_the_payload(tmp_path, source):
 
 
 def test_every_reason_code_is_documented():
-    import telltale_core.drop as room
+    import telltale_core.drop as package
 
-    text = (Path(room.__file__).parent / "README.md").read_text(encoding="utf-8")
+    text = (Path(package.__file__).parent / "README.md").read_text(encoding="utf-8")
     missing = [code for code in {**ROW_REASONS, **DROP_REASONS} if f"`{code}`" not in text]
     assert not missing

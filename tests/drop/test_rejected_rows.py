@@ -104,8 +104,8 @@ def test_a_row_too_large_for_its_evidence_keeps_the_small_columns_whole_and_the_
     )
     pq.write_table(table, tmp_path / "d.parquet")
     drop = take(tmp_path / "d.parquet", limits=Limits(max_rejected_raw_bytes=1000), input_column="image")
-    (found,) = columns_of(drop)
-    assert (found["label"], found["note"], found["list"]) == (1, "d", {"telltale_cut": 27_000})
+    (row,) = columns_of(drop)
+    assert (row["label"], row["note"], row["list"]) == (1, "d", {"telltale_cut": 27_000})
     assert len(drop.rejected()["columns"][0].as_py()) <= 1000
 
 
@@ -114,8 +114,8 @@ def test_evidence_is_json_whatever_the_values_are():
     for _ in range(5000):
         deep = [deep]
     cells = {"a": float("inf"), "b": "\ud800 \u202e", "c": [b"\xff", {"d": float("nan")}], "deep": deep, "big": 1 << 70}
-    found = json.loads(as_json(cells, 100_000))
-    assert (found["a"], found["c"], found["big"]) == ("inf", [{"base64": "/w=="}, {"d": "nan"}], 1 << 70)
+    evidence = json.loads(as_json(cells, 100_000))
+    assert (evidence["a"], evidence["c"], evidence["big"]) == ("inf", [{"base64": "/w=="}, {"d": "nan"}], 1 << 70)
     assert len(as_json({f"column {n}": "é" * n for n in range(1000)}, 5000).encode()) <= 5000
     assert json.loads(as_json({f"column {n}": '"' * n for n in range(1000)}, 5000))
     assert Evidence(10).of({}, None) == {"columns": "{}", "raw": None, "raw_sha256": None}
@@ -135,9 +135,9 @@ def test_all_metadata_of_schema_and_fields_is_passed_on(tmp_path, take):
     rows = {"image": [*PNGS, PNGS[0]], "label": [0, 1, 0, 1, 1], "box": [[1]] * 5}
     pq.write_table(pa.table(rows, schema=schema), tmp_path / "d.parquet")
     drop = take(tmp_path / "d.parquet")
-    found = pq.read_schema(drop.path / "payload.parquet")
-    assert found.equals(pq.read_schema(tmp_path / "d.parquet"), check_metadata=True)
-    assert found.field("label").metadata == {b"source": b"two people"}
+    published = pq.read_schema(drop.path / "payload.parquet")
+    assert published.equals(pq.read_schema(tmp_path / "d.parquet"), check_metadata=True)
+    assert published.field("label").metadata == {b"source": b"two people"}
     assert drop.manifest["metadata_left_out"] == {}
 
 

@@ -235,7 +235,7 @@ row_strategy = st.fixed_dictionaries(
 def test_every_row_is_kept_or_rejected(tmp_path, rows, junk):
     file = tmp_path / "d.jsonl"
     file.write_text("\n".join([*map(json.dumps, rows), junk]), encoding="utf-8")
-    seen = len(rows) + bool(junk)
+    total = len(rows) + bool(junk)
     config = DropConfig(label_names=("cat", "dog", "owl"), id_column="id", input_column="image", label_column="label")
     try:
         drop = ingest(str(file), tmp_path / "drops", config)
@@ -243,7 +243,7 @@ def test_every_row_is_kept_or_rejected(tmp_path, rows, junk):
         assert error.code in {"no_row_kept", "nothing_to_learn", "drop_empty", "column_missing"}  # noqa: PT017
         return
     counts = drop.manifest["counts"]
-    assert counts["seen"] == seen == counts["kept"] + counts["rejected"]
+    assert counts["seen"] == total == counts["kept"] + counts["rejected"]
     assert counts["rejected"] == drop.rejected().num_rows == sum(counts["by_reason"].values())
     assert len(drop) == len(drop.inputs) == drop.payload().num_rows == len(set(drop.sample_ids.tolist()))
     assert np.isin(drop.labels, [0, 1, 2]).all()

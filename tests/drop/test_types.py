@@ -71,14 +71,14 @@ def test_a_column_of_any_type_is_kept_beside_the_input(tmp_path, take, name):
     path = write(tmp_path / "d.parquet", {"image": pa.array(PNGS), "label": pa.array([0, 1, 0, 1]), "other": column})
     drop = take(path)
     read = pq.read_table(path)["other"]
-    kept = drop.payload()["other"].combine_chunks()
-    wanted = read.combine_chunks()
-    if isinstance(wanted, pa.ExtensionArray) and not isinstance(kept, pa.ExtensionArray):
-        wanted = wanted.storage
+    actual = drop.payload()["other"].combine_chunks()
+    expected = read.combine_chunks()
+    if isinstance(expected, pa.ExtensionArray) and not isinstance(actual, pa.ExtensionArray):
+        expected = expected.storage
     if name in {"half", "list_view", "large_list_view"}:  # NaN; what Arrow casts wrongly
-        assert repr(kept.to_pylist()) == repr(wanted.to_pylist())
+        assert repr(actual.to_pylist()) == repr(expected.to_pylist())
     else:
-        assert kept.equals(wanted.cast(kept.type))
+        assert actual.equals(expected.cast(actual.type))
 
 
 @pytest.mark.parametrize("name", PASSENGERS)
@@ -92,9 +92,9 @@ def test_a_column_of_any_type_as_input_id_or_label_ends_in_samples_or_a_typed_er
         "label": [{"label_column": "label", "input_column": "x", "modality": "table"}],
     }.items():
         path = write(tmp_path / f"{role}.parquet", {**others, role: column})
-        for chosen in settings_:
+        for options in settings_:
             try:
-                check_sum(ingest(str(path), tmp_path / "drops", DropConfig(**chosen)))
+                check_sum(ingest(str(path), tmp_path / "drops", DropConfig(**options)))
             except TelltaleError:
                 continue
 
@@ -159,8 +159,8 @@ def test_lists_within_lists_beyond_reason_reject_their_row_only(tmp_path, take, 
     lines = [f'{{"image": [[{i}]], "label": {label}, "o": []}}' for i, label in enumerate([0, 1, 0])]
     lines += [f'{{"image": [[5]], "label": 0, "o": {deep}}}', f'{{"image": [[5]], "label": {deep}}}']
     (tmp_path / "d.jsonl").write_text("\n".join([*lines, f'{{"image": {deep}, "label": 1}}']))
-    found = reasons(take(tmp_path / "d.jsonl"))
-    assert found == {"d.jsonl#3": "row_unreadable", "d.jsonl#4": "label_invalid", "d.jsonl#5": "values_invalid"}
+    codes = reasons(take(tmp_path / "d.jsonl"))
+    assert codes == {"d.jsonl#3": "row_unreadable", "d.jsonl#4": "label_invalid", "d.jsonl#5": "values_invalid"}
 
 
 FLAT = st.sampled_from(

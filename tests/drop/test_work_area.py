@@ -143,8 +143,8 @@ def test_a_limit_on_the_size_of_files_is_told(tmp_path, source):
     )
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
     command = [sys.executable, "-c", script, str(source), str(tmp_path / "drops")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    assert "File too large (the limit of a file's size, see ulimit -f)" in done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "File too large (the limit of a file's size, see ulimit -f)" in process.stdout
     assert not list((tmp_path / "drops").iterdir())
 
 

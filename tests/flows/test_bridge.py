@@ -190,7 +190,7 @@ def test_a_queue_is_named_by_its_url_without_secrets(url: str) -> None:
 
 
 @pytest.fixture
-def door(bridge: Bridge) -> Iterator[str]:
+def webhook_url(bridge: Bridge) -> Iterator[str]:
     made = webhook(bridge, "127.0.0.1:0", TOKEN)
     made.start()
     yield f"http://127.0.0.1:{made.port}"
@@ -224,24 +224,24 @@ MINIO = {
 
 
 def test_a_webhook_of_minio_starts_a_drop_once_and_answers_when_its_run_stands(
-    store: Any, server: Server, door: str
+    store: Any, server: Server, webhook_url: str
 ) -> None:
     store.s3.put_object(Bucket="raw", Key="inbox/signs/minio/a.parquet", Body=b"x")
     store.s3.put_object(Bucket="raw", Key="inbox/signs/minio/_SUCCESS", Body=b"")
     body = json.dumps(MINIO).encode()
     server.away = True
-    assert post(door, body) == 503
+    assert post(webhook_url, body) == 503
     server.away = False
-    assert [post(door, body) for _ in range(3)] == [200] * 3
+    assert [post(webhook_url, body) for _ in range(3)] == [200] * 3
     assert len(server.runs) == 1
 
 
-def test_a_webhook_refuses_strangers_and_too_much(server: Server, door: str) -> None:
+def test_a_webhook_refuses_strangers_and_too_much(server: Server, webhook_url: str) -> None:
     body = json.dumps(MINIO).encode()
-    assert post(door, body, None) == 401
-    assert post(door, body, TOKEN + "x") == 401
-    assert post(door, b"x" * (2 << 20)) == 413
-    assert post(door, b"hello") == 200  # put aside
+    assert post(webhook_url, body, None) == 401
+    assert post(webhook_url, body, TOKEN + "x") == 401
+    assert post(webhook_url, b"x" * (2 << 20)) == 413
+    assert post(webhook_url, b"hello") == 200  # put aside
     assert server.runs == {}
 
 

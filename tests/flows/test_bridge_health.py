@@ -1,4 +1,4 @@
-"""The bridge's address for health checks: not healthy while one of its doors gets nothing done, again after that."""
+"""The bridge's address for health checks: not healthy while one of its sources fails, again after that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from flows import bridge as bridging
-from flows import webhook as door
+from flows import webhook
 from flows.bridge import Bridge
 from telltale_core.errors import StorageError
 from telltale_core.storage.queue import Message
@@ -90,14 +90,14 @@ def test_failures_that_are_not_in_a_row_are_no_illness() -> None:
     class Flickering(Queue):
         def receive(self, wait_s: int = 20) -> list[Message]:
             self.refuses = not self.refuses
-            if self.looks > 4 * door.FAILURES:
+            if self.looks > 4 * webhook.FAILURES:
                 stop.set()
             return super().receive(wait_s)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bridging, "FIRST_PAUSE_S", 0.02)
         made.serve(Flickering(), stop)
-    assert made.counts["failed"] > door.FAILURES
+    assert made.counts["failed"] > webhook.FAILURES
     assert made.in_a_row["queue"] <= 1
 
 
@@ -109,7 +109,7 @@ def post(url: str, body: bytes) -> int:
 @contextlib.contextmanager
 def opened(made: Bridge) -> Iterator[str]:
     """The address of a bridge's webhook."""
-    server = door.webhook(made, "127.0.0.1:0", TOKEN)
+    server = webhook.webhook(made, "127.0.0.1:0", TOKEN)
     server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -149,7 +149,7 @@ def test_a_bridge_whose_webhook_cannot_be_served_says_so_until_it_is(looks: bool
         thread.start()
     try:
         with opened(made) as url:
-            for _ in range(door.FAILURES):
+            for _ in range(webhook.FAILURES):
                 assert status(f"{url}/health") == 200
                 assert post(url, NOTICE) == 503
             seen = queue.looks
@@ -157,7 +157,7 @@ def test_a_bridge_whose_webhook_cannot_be_served_says_so_until_it_is(looks: bool
                 wait_for(lambda: queue.looks > seen + 2)  # an empty queue says nothing of the webhook
             assert post(url, b"") == 200  # the store looks whether somebody is there: nothing was done for it
             assert status(f"{url}/health") == 503
-            assert made.counts["failed"] == door.FAILURES
+            assert made.counts["failed"] == webhook.FAILURES
             server.away = False
             assert post(url, NOTICE) == 200
             assert status(f"{url}/health") == 200

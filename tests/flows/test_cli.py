@@ -34,8 +34,8 @@ def cli(small_work: Path, small_settings: dict[str, Any], tmp_path: Path) -> Cli
     ]
     file.write_text("\n".join(parts))
 
-    def run(*arguments: object, walk: bool = False) -> Result:
-        extra = ["--work", str(small_work), "--config", str(file)] if walk else []
+    def run(*arguments: object, on_drop: bool = False) -> Result:
+        extra = ["--work", str(small_work), "--config", str(file)] if on_drop else []
         return CliRunner().invoke(app, [*map(str, arguments), *extra])
 
     return run
@@ -43,7 +43,7 @@ def cli(small_work: Path, small_settings: dict[str, Any], tmp_path: Path) -> Cli
 
 @pytest.fixture
 def published(cli: Cli, small_drop: Path, tmp_path: Path) -> Path:
-    result = cli("publish", small_drop, "--out", tmp_path / "out", walk=True)
+    result = cli("publish", small_drop, "--out", tmp_path / "out", on_drop=True)
     assert result.exit_code == 0, result.output
     return tmp_path / "out"
 
@@ -71,13 +71,13 @@ def root() -> Path:
 
 
 def test_stages_by_themselves_share_one_cache_with_each_other(cli: Cli, small_drop: Path, small_work: Path) -> None:
-    verdict = cli("cluster", small_drop, "--json", walk=True)
+    verdict = cli("cluster", small_drop, "--json", on_drop=True)
     assert verdict.exit_code == 0, verdict.output
     assert json.loads(verdict.stdout)["verdict"]["counts"]["quarantine"] == 100
-    assert cli("report", small_drop, walk=True).exit_code == 0
+    assert cli("report", small_drop, on_drop=True).exit_code == 0
     before = written(small_work)
     for stage in ("ingest", "train", "spectrum", "cluster", "report"):
-        shown = cli(stage, small_drop, "--json", walk=True)
+        shown = cli(stage, small_drop, "--json", on_drop=True)
         assert shown.exit_code == 0
         assert Path(json.loads(shown.stdout)["folder"]).is_dir()
     assert written(small_work) == before
@@ -88,20 +88,20 @@ def written(work: Path) -> dict[Path, int]:
 
 
 def test_a_stage_speaks_to_people_too(cli: Cli, small_drop: Path) -> None:
-    shown = cli("ingest", small_drop, walk=True)
+    shown = cli("ingest", small_drop, on_drop=True)
     assert "600 of 600 rows kept, 0 rejected" in shown.stdout
     assert "columns: id = id, input = image, label = label" in shown.stdout
     assert "files: 1 = 1 read + 0 ignored" in shown.stdout
 
 
 def test_publishing_twice_gives_one_version(cli: Cli, small_drop: Path, published: Path) -> None:
-    again = cli("publish", small_drop, "--out", published, "--json", walk=True)
+    again = cli("publish", small_drop, "--out", published, "--json", on_drop=True)
     assert json.loads(again.stdout)["version"] == 1
     assert len(publish.log(published)) == 1
 
 
 def test_a_dry_run_of_publish_writes_nothing(cli: Cli, small_drop: Path, tmp_path: Path) -> None:
-    shown = cli("publish", small_drop, "--out", tmp_path / "dry", "--dry-run", "--json", walk=True)
+    shown = cli("publish", small_drop, "--out", tmp_path / "dry", "--dry-run", "--json", on_drop=True)
     assert (shown.exit_code, json.loads(shown.stdout)["state"]) == (0, "dry-run")
     assert not [path for path in (tmp_path / "dry").rglob("*") if path.is_file()]
 
@@ -131,11 +131,11 @@ def code_in(told: str) -> str:
 
 def test_needs_review_exits_with_3_and_approve_publishes(cli: Cli, small_drop: Path, tmp_path: Path) -> None:
     careful = ("publish", small_drop, "--out", tmp_path / "out", "--set", "verdict.review_share=0.1")
-    waiting = cli(*careful, walk=True)
+    waiting = cli(*careful, on_drop=True)
     assert waiting.exit_code == 3
     code = code_in(waiting.stdout)
-    assert cli(*careful, "--approve", "0" * 16, walk=True).exit_code == 3
-    assert cli(*careful, "--approve", code, walk=True).exit_code == 0
+    assert cli(*careful, "--approve", "0" * 16, on_drop=True).exit_code == 3
+    assert cli(*careful, "--approve", code, on_drop=True).exit_code == 0
     assert len(publish.log(tmp_path / "out")) == 1
 
 
@@ -144,22 +144,22 @@ def test_an_open_question_of_the_drop_exits_with_3_and_an_approval_is_signed(
 ) -> None:
     drop = Path(shutil.copytree(small_drop, tmp_path / "drop"))
     (drop / "drop.toml").write_text("image_size = 1\n")
-    read = cli("ingest", drop, walk=True)
+    read = cli("ingest", drop, on_drop=True)
     assert (read.exit_code, "drop_toml_asks" in read.stdout) == (3, True)
-    waiting = cli("publish", drop, "--out", tmp_path / "out", walk=True)
+    waiting = cli("publish", drop, "--out", tmp_path / "out", on_drop=True)
     assert waiting.exit_code == 3
     assert "a person must decide [drop_toml_asks]: drop.toml asks for image_size = 1" in waiting.stdout
     assert "(for all drops: drop.image_size = 1" in waiting.stdout
     assert publish.log(tmp_path / "out") == []
     code = code_in(waiting.stdout)
-    assert cli("publish", drop, "--out", tmp_path / "out", "--approve", code, walk=True).exit_code == 0
+    assert cli("publish", drop, "--out", tmp_path / "out", "--approve", code, on_drop=True).exit_code == 0
     lineage = publish.read_version(tmp_path / "out").manifest["lineage"]
     assert lineage["review"] == by_user()
     assert [question["code"] for question in lineage["questions"]] == ["drop_toml_asks"]
 
 
 def test_columns_that_nobody_judged_are_told(cli: Cli, small_drop: Path, tmp_path: Path) -> None:
-    shown = cli("publish", small_drop, "--out", tmp_path / "out", walk=True)
+    shown = cli("publish", small_drop, "--out", tmp_path / "out", on_drop=True)
     assert (shown.exit_code, "not judged, the proxy did not see it: id" in shown.stdout) == (0, True)
 
 
@@ -201,13 +201,13 @@ def test_a_damaged_version_is_written_again_from_the_work_area(
         Path(url).write_bytes(b"?")
     (published / "_versions" / "00000001.json").unlink()
     assert cli("verify", published).exit_code == 1
-    retried = cli("publish", small_drop, "--out", published, walk=True)
+    retried = cli("publish", small_drop, "--out", published, on_drop=True)
     assert (retried.exit_code, "verify DATASET --repair" in retried.stderr) == (1, True)
     shown = cli("verify", published, "--repair", "--work", small_work)
     assert shown.exit_code == 0, shown.output
     assert shown.stdout.count("written again") == 3
     assert "version 1 is whole" in shown.stdout
-    assert cli("publish", small_drop, "--out", published, walk=True).exit_code == 0
+    assert cli("publish", small_drop, "--out", published, on_drop=True).exit_code == 0
 
 
 def test_what_cannot_be_written_again_is_named(cli: Cli, published: Path, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_what_cannot_be_written_again_is_named(cli: Cli, published: Path, tmp_pa
 
 
 def test_a_restore_behind_another_run_exits_with_4(cli: Cli, published: Path, small_drop: Path) -> None:
-    other = cli("publish", small_drop, "--out", published, "--set", "publish.compression_level=4", walk=True)
+    other = cli("publish", small_drop, "--out", published, "--set", "publish.compression_level=4", on_drop=True)
     assert other.exit_code == 0, other.output
     sample = ids(publish.read_version(published, 1))[0]
     behind = ("restore", published, sample, "--reason", "looked at it", "--by", "curator", "--version", 1)
@@ -272,7 +272,7 @@ def test_a_conflict_exits_with_4(cli: Cli, published: Path, small_drop: Path, mo
     record = json.loads(manifest.read_text())
     record["drop"]["digest"] = "0" * 64  # the same run key, but of another drop
     manifest.write_bytes(seal(record))
-    shown = cli("publish", small_drop, "--out", published, walk=True)
+    shown = cli("publish", small_drop, "--out", published, on_drop=True)
     assert shown.exit_code == 4
     assert shown.stderr.splitlines()[-1].startswith("error: ")
 
@@ -306,7 +306,7 @@ def test_the_demo_of_a_drop_that_needs_review_says_how_to_approve_it(
     cli: Cli, prefect_server: str, small_drop: Path, tmp_path: Path
 ) -> None:
     options = ("--data", small_drop, "--rate", "0.1", "--samples", "590", "--out", tmp_path / "a dataset")
-    shown = cli("demo", *options, "--set", "verdict.review_share=0.05", walk=True)
+    shown = cli("demo", *options, "--set", "verdict.review_share=0.05", on_drop=True)
     assert shown.exit_code == 3, shown.output
     assert "telltale log" not in shown.stdout
     assert "telltale why" not in shown.stdout
@@ -342,7 +342,7 @@ def test_the_installed_script_is_the_one_that_names_the_extra() -> None:
 def test_cleanse_runs_the_flow_and_the_work_of_single_stages_counts(
     cli: Cli, prefect_server: str, small_drop: Path, published: Path
 ) -> None:
-    shown = cli("cleanse", small_drop, "--out", published, "--json", walk=True)
+    shown = cli("cleanse", small_drop, "--out", published, "--json", on_drop=True)
     assert shown.exit_code == 0, shown.output
     told = json.loads(shown.stdout)
     assert (told["state"], told["version"]) == ("published", 1)

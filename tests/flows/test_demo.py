@@ -12,6 +12,7 @@ from flows import demo
 from telltale_core.drop import ingest
 from telltale_core.errors import BadInput, ConfigError
 from telltale_core.scoring import score
+from tests.support.verdicts import group, write_verdict
 
 
 def test_the_digits_are_poisoned_at_the_stated_rate_and_the_truth_stays_outside_the_drop(tmp_path: Path) -> None:
@@ -57,7 +58,9 @@ def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Pa
         ([{"called": False, "own": 0.9, "refuted": True}], "refuted"),
     ],
 )
-def test_the_score_says_what_the_second_look_did(tmp_path: Path, groups: list[dict[str, object]], said: str) -> None:
+def test_the_score_says_what_the_leave_out_retraining_did(
+    tmp_path: Path, groups: list[dict[str, object]], said: str
+) -> None:
     rows = {"sample_id": ["a"], "decision": ["keep"]}
     write_verdict(tmp_path, rows, groups=[group(**changes) for changes in groups])
     assert score(tmp_path, [])["second_look"] == said

@@ -65,7 +65,7 @@ def verdict_of(record: stages.Record, work: str) -> dict[str, Any]:
 def doubting(walked: tuple[stages.Record, str], **more: Any) -> dict[str, Any]:
     """Return settings whose rule the poison misses by a tenth."""
     spectra, work = walked
-    plain = verdict_of(stages.cluster(spectra, work, {"second_look": False}), work)
+    plain = verdict_of(stages.cluster(spectra, work, {"leave_out": False}), work)
     assert plain["poison_found"], plain["statement"]
     reached = max(group["statistic"] for group in plain["groups"] if group["called"])
     return {"min_separation": reached / 0.9, **more}
@@ -81,10 +81,12 @@ def looks(work: str) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in Path(work).glob("look/*/look.json")}
 
 
-def test_a_poison_that_the_rule_misses_is_confirmed_by_a_second_look(walked: tuple[stages.Record, str]) -> None:
+def test_a_poison_that_the_rule_misses_is_confirmed_by_a_leave_out_retraining(
+    walked: tuple[stages.Record, str],
+) -> None:
     spectra, work = walked
     settings = doubting(walked)
-    assert not quarantined(stages.cluster(spectra, work, {**settings, "second_look": False}), work)
+    assert not quarantined(stages.cluster(spectra, work, {**settings, "leave_out": False}), work)
     seen = []
     record = stages.cluster(spectra, work, settings, progress=seen.append)
     told, found = verdict_of(record, work), quarantined(record, work)
@@ -107,7 +109,7 @@ def test_what_was_trained_once_is_not_trained_again(walked: tuple[stages.Record,
     assert quarantined(other, work) == quarantined(first, work)
 
 
-def test_the_flow_of_the_gpu_pool_trains_the_second_look(
+def test_the_flow_of_the_gpu_pool_trains_the_leave_out_retraining(
     walked: tuple[stages.Record, str], prefect_server: str, tmp_path: Path
 ) -> None:
     from flows.train_proxy import train_proxy

@@ -66,6 +66,7 @@ def test_the_server_outlives_the_signals_of_its_group_but_not_its_command(tmp_pa
         time.sleep(0.05)
 
 
+@pytest.mark.server
 def test_a_server_that_ends_whenever_it_is_started_is_given_up(tmp_path: Path) -> None:
     program = """
 import sys

@@ -19,7 +19,7 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 def at(step: int) -> Progress:
     return Progress(
-        member=0, members=1, epoch=step // 10, epochs=3, step=step, steps=30, loss=0.5, score=0.75,
+        epoch=step // 10, epochs=3, step=step, steps=30, loss=0.5, score=0.75,
         samples_per_s=1234.0, remaining_s=65.0,
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ REASON = "looked at all of them: `fine`\u202e <script>"
 
 
 class Deployed:
-    """One run of a deployment; ``walk`` does what a worker does with a run that is due."""
+    """One run of a deployment; ``execute`` does what a worker does with a run that is due."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
         from prefect.client.orchestration import get_client
@@ -50,7 +50,7 @@ class Deployed:
         with get_client(sync_client=True) as client:
             return client.read_flow_run(self.id)
 
-    def walk(self) -> Any:
+    def execute(self) -> Any:
         from prefect.exceptions import Pause
         from prefect.flow_engine import run_flow
 
@@ -86,11 +86,11 @@ def schedule(
 
 @pytest.fixture
 def start(schedule: Callable[..., Deployed]) -> Callable[..., Deployed]:
-    """Schedule such a run and walk it until it waits."""
+    """Schedule such a run and execute it until it waits."""
 
     def begin(**parameters: Any) -> Deployed:
         deployed = schedule(**parameters)
-        deployed.walk()
+        deployed.execute()
         return deployed
 
     return begin
@@ -137,7 +137,7 @@ def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_al
     with get_client(sync_client=True) as client:  # a worker took it up and died: nobody is asked twice
         client.set_flow_run_state(run.id, Crashed(), force=True)
         client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
-    done = run.walk()
+    done = run.execute()
     assert done.state_name == "Completed"
     lineage = publish.read_version(tmp_path / "out").manifest["lineage"]
     assert len(lineage["approved"]) == 16
@@ -181,14 +181,14 @@ def test_an_approval_of_what_has_changed_since_is_asked_again(start: Callable[..
     run = start()
     decide(run.id, approve=True)
     other_version(tmp_path / "out", tmp_path)
-    again = run.walk()
+    again = run.execute()
     assert (again.state_name, len(publish.log(tmp_path / "out"))) == ("Suspended", 1)
     with get_client(sync_client=True) as client:
         text = client.read_flow_run_input(run.id, again.state.state_details.run_input_keyset["description"])
     assert "What was approved is not what is open now" in text
     assert "modality" in text
     decide(run.id, approve=True, by="Bo")
-    assert run.walk().state_name == "Completed"
+    assert run.execute().state_name == "Completed"
     lineage = publish.read_version(tmp_path / "out", 2).manifest["lineage"]
     assert lineage["review"]["by"] == "Bo"
     assert "modality_changed" in {question["code"] for question in lineage["questions"]}
@@ -200,14 +200,14 @@ def test_a_rejection_holds_although_nothing_is_open_any_more(
     run = start()
     decide(run.id, approve=False, reason="a trigger in class a")
     monkeypatch.setattr(gate, "of_verdict", lambda _record: [])
-    assert run.walk().state_name == "Rejected"
+    assert run.execute().state_name == "Rejected"
     assert publish.log(tmp_path / "out") == []
 
 
 def test_a_rejection_publishes_nothing_and_says_who_and_why(start: Callable[..., Deployed], tmp_path: Path) -> None:
     run = start()
     assert decide(run.id, approve=False, reason="a trigger in class a")["state"] == "resumed"
-    done = run.walk()
+    done = run.execute()
     assert done.state_name == "Rejected"
     assert "Ann: a trigger in class a" in done.state.message
     assert publish.log(tmp_path / "out") == []
@@ -222,7 +222,7 @@ def test_an_undecided_run_of_a_deployment_is_approved_later_by_a_new_run_and_onl
     assert told["state"] == "started"
     again = Deployed.__new__(Deployed)
     again.id = UUID(told["run"])
-    assert again.walk().state_name == "Completed"
+    assert again.execute().state_name == "Completed"
     assert publish.read_version(tmp_path / "out").manifest["lineage"]["review"]["by"] == "Ann"
     assert run.read().state_name == "Approved"
     with pytest.raises(Conflict, match="does not wait for a person"):

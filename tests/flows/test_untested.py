@@ -56,12 +56,12 @@ def spectra_of(source: str, folder: Path) -> tuple[stages.Record, str]:
     return stages.spectrum(trained, work, to_dict(SpectrumConfig())), work
 
 
-def walk(
+def run_pipeline(
     walked: tuple[stages.Record, str], dataset: Path, *, publish: Any = stages.publish, **verdict: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the verdict's record and what the publication tells."""
     spectra, work = walked
-    judged = stages.cluster(spectra, work, {"second_look": False, **verdict})
+    judged = stages.cluster(spectra, work, {"leave_out": False, **verdict})
     page = stages.report(judged, work, REPORT)
     told = publish(page, work, to_dict(PublishConfig()), destination=str(dataset))
     return stages.read_record(judged, "cluster", work), told
@@ -70,7 +70,7 @@ def walk(
 def test_a_small_label_full_of_poison_is_not_published_without_a_person(
     small_label: tuple[stages.Record, str], tmp_path: Path
 ) -> None:
-    verdict, told = walk(small_label, tmp_path / "out")
+    verdict, told = run_pipeline(small_label, tmp_path / "out")
     assert told["state"] == "needs-review"
     assert not log(tmp_path / "out")
     assert "39 samples of label kind 0 could not be tested" in told["statement"]
@@ -78,7 +78,7 @@ def test_a_small_label_full_of_poison_is_not_published_without_a_person(
 
 
 def test_approved_the_small_label_stays_set_aside(small_label: tuple[stages.Record, str], tmp_path: Path) -> None:
-    _, told = walk(small_label, tmp_path / "out", publish=approving.publish_stage)
+    _, told = run_pipeline(small_label, tmp_path / "out", publish=approving.publish_stage)
     assert told["state"] == "published"
     assert all(why(tmp_path / "out", f"bad-{row}").state != "published" for row in range(100, 130))
 
@@ -86,7 +86,7 @@ def test_approved_the_small_label_stays_set_aside(small_label: tuple[stages.Reco
 def test_an_operator_may_set_untested_labels_aside_without_a_person(
     small_label: tuple[stages.Record, str], tmp_path: Path
 ) -> None:
-    verdict, told = walk(small_label, tmp_path / "out", untested="aside", review_share=1.0)
+    verdict, told = run_pipeline(small_label, tmp_path / "out", untested="aside", review_share=1.0)
     assert [question["code"] for question in verdict["questions"]] == []
     assert told["state"] == "published"
     assert "is set aside in version 1" in why(tmp_path / "out", "bad-100").sentence()
@@ -95,7 +95,7 @@ def test_an_operator_may_set_untested_labels_aside_without_a_person(
 def test_an_operator_may_keep_untested_labels_and_the_manifest_says_so(
     small_label: tuple[stages.Record, str], tmp_path: Path
 ) -> None:
-    _, told = walk(small_label, tmp_path / "out", untested="keep", review_share=1.0)
+    _, told = run_pipeline(small_label, tmp_path / "out", untested="keep", review_share=1.0)
     assert told["state"] == "published"
     assert "39 samples of label kind 0 could not be tested" in told["statement"]
     manifest = log(tmp_path / "out")[0].manifest
@@ -106,7 +106,7 @@ def test_an_operator_may_keep_untested_labels_and_the_manifest_says_so(
 def test_labels_that_are_all_too_small_to_be_tested_are_not_published_without_a_person(
     fine_labels: tuple[stages.Record, str], tmp_path: Path
 ) -> None:
-    verdict, told = walk(fine_labels, tmp_path / "out")
+    verdict, told = run_pipeline(fine_labels, tmp_path / "out")
     assert told["state"] == "needs-review"
     assert not log(tmp_path / "out")
     assert verdict["counts"]["keep"] == 0

@@ -15,14 +15,14 @@ def log():
     random = np.random.default_rng(0)
     losses = random.normal(size=(120, 1)) + random.normal(size=(120, 12))
     ids = [f"s{i}" for i in range(120)]
-    return LossLog.from_array(losses, sample_ids=ids, members=2, snapshots_per_epoch=2, drop_digest="d" * 64)
+    return LossLog.from_array(losses, sample_ids=ids, snapshots_per_epoch=2, drop_digest="d" * 64)
 
 
 def test_a_log_written_and_opened_is_the_same_log(log, tmp_path):
     read = log.write(tmp_path)
-    for name in ("sample_ids", "log_loss", "member_T", "epoch_T", "step_T"):
+    for name in ("sample_ids", "log_loss", "epoch_T", "step_T"):
         np.testing.assert_array_equal(getattr(read, name), getattr(log, name))
-    assert (read.drop_digest, read.members, len(read)) == (log.drop_digest, 2, 120)
+    assert (read.drop_digest, len(read)) == (log.drop_digest, 120)
     assert read.log_loss.dtype == np.float32
 
 
@@ -35,7 +35,7 @@ def test_equal_logs_are_equal_bytes_and_digests(log, tmp_path):
 
 def test_files_have_the_stated_schema_and_encodings(log, tmp_path):
     log.write(tmp_path)
-    with pq.ParquetFile(tmp_path / "member-1" / "epoch-0002.parquet") as file:
+    with pq.ParquetFile(tmp_path / "member-0" / "epoch-0002.parquet") as file:
         assert file.schema_arrow.equals(SCHEMA)
         assert (file.metadata.num_rows, file.metadata.num_row_groups) == (240, 2)
         sample, *_, loss = (file.metadata.row_group(0).column(i) for i in range(5))
@@ -52,7 +52,7 @@ def test_fifty_thousand_samples_by_a_hundred_snapshots_stay_small(tmp_path):
 
 
 def middle(folder):
-    return folder / "member-1" / "epoch-0001.parquet"
+    return folder / "member-0" / "epoch-0001.parquet"
 
 
 def tear(path):
@@ -96,14 +96,13 @@ def test_a_damaged_epoch_does_not_count_as_standing(log, tmp_path, damage):
     log.write(tmp_path)
     damage(middle(tmp_path))
     files = json.loads((tmp_path / "log.json").read_text())["files"]
-    digests = [[files[f"member-{m}/epoch-{e:04d}.parquet"] for e in range(3)] for m in range(2)]
+    digests = [files[f"member-0/epoch-{epoch:04d}.parquet"] for epoch in range(6)]
     writer = LossLogWriter.create(tmp_path, plan_of(log), log.sample_ids)
-    assert writer.epochs_standing(0, digests[0]) == 3
-    assert writer.epochs_standing(1, digests[1]) == 1
+    assert writer.epochs_standing(digests) == 1
 
 
 def plan_of(log):
-    return LogPlan(drop_digest=log.drop_digest, n_samples=120, members=2, epochs=3, snapshots_per_epoch=2)
+    return LogPlan(drop_digest=log.drop_digest, n_samples=120, epochs=6, snapshots_per_epoch=2)
 
 
 def test_a_missing_epoch_file_is_refused_by_name(log, tmp_path):
@@ -140,12 +139,12 @@ def test_finishing_needs_every_epoch(log, tmp_path):
 def test_a_part_of_an_epoch_cannot_be_written(log, tmp_path):
     writer = LossLogWriter.create(tmp_path, plan_of(log), log.sample_ids)
     with pytest.raises(ConfigError, match="an epoch of this log"):
-        writer.write_epoch(0, 0, np.arange(2, dtype=np.int32), log.log_loss[:119, :2])
+        writer.write_epoch(0, np.arange(2, dtype=np.int32), log.log_loss[:119, :2])
 
 
 def test_a_folder_with_another_log_is_not_written_over(log, tmp_path):
     log.write(tmp_path)
-    other = LogPlan(drop_digest="e" * 64, n_samples=120, members=2, epochs=3, snapshots_per_epoch=2)
+    other = LogPlan(drop_digest="e" * 64, n_samples=120, epochs=6, snapshots_per_epoch=2)
     with pytest.raises(ConfigError, match="another drop or plan"):
         LossLogWriter.create(tmp_path, other, log.sample_ids)
 
@@ -158,9 +157,29 @@ def test_a_record_with_nonsense_is_refused(log, tmp_path):
         LossLog.open(tmp_path)
 
 
+def test_a_log_is_written_as_by_earlier_releases_with_one_proxy(log, tmp_path):
+    log.write(tmp_path)
+    record = json.loads((tmp_path / "log.json").read_text())
+    assert record["members"] == 1
+    assert sorted(record["files"]) == [
+        *(f"member-0/epoch-{epoch:04d}.parquet" for epoch in range(6)),
+        "samples.parquet",
+    ]
+
+
+def test_a_log_of_several_proxies_is_refused_with_the_cure(log, tmp_path):
+    log.write(tmp_path)
+    record = json.loads((tmp_path / "log.json").read_text())
+    (tmp_path / "log.json").write_text(json.dumps(record | {"members": 2, "epochs": 3}))
+    with pytest.raises(Corrupt, match=r"log\.json must hold the losses of 1 proxy, got 2 .* train again"):
+        LossLog.open(tmp_path)
+    with pytest.raises(ConfigError, match="another drop or plan"):
+        LossLogWriter.create(tmp_path, plan_of(log), log.sample_ids)
+
+
 def test_a_killed_writers_leavings_are_swept(log, tmp_path):
     log.write(tmp_path)
-    leaving = tmp_path / "member-1" / ".part-epoch-0001.parquet-00"
+    leaving = tmp_path / "member-0" / ".part-epoch-0001.parquet-00"
     leaving.write_bytes(b"half")
     LossLogWriter.create(tmp_path, plan_of(log), log.sample_ids)
     assert not leaving.exists()
@@ -175,7 +194,7 @@ def test_a_full_disk_is_reported_with_path_and_size_and_leaves_nothing(log, tmp_
     writer = LossLogWriter.create(tmp_path, plan_of(log), log.sample_ids)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OverBudget, match=r"epoch-0000\.parquet \([\d,]+ bytes needed\)"):
-        writer.write_epoch(0, 0, np.arange(2, dtype=np.int32), log.log_loss[:, :2])
+        writer.write_epoch(0, np.arange(2, dtype=np.int32), log.log_loss[:, :2])
     assert list((tmp_path / "member-0").iterdir()) == []
 
 

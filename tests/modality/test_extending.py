@@ -19,7 +19,7 @@ README = Path(registry.__file__).parent / "README.md"
 
 @pytest.fixture
 def curves(monkeypatch):
-    monkeypatch.setattr(registry, "_KNOWN", dict(registry._KNOWN))
+    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))
     block = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(block.group(1), "README.md", "exec"), {})
     return block.group(1)
@@ -48,11 +48,15 @@ def test_a_kind_of_data_of_ones_own_walks_from_file_to_report_by_registering_one
     assert drop.rejected()["reason_code"].to_pylist() == ["values_invalid"]
     assert drop.payload().column_names == ["id", "curve", "note", "label"]
     trained = stages.train(record, work, settings)
-    said = stages.read_record(trained, "train", work)
-    assert (said["model"], said["config"]["epochs"], said["input"]) == ("mlp", 4, {"modality": "curve", "shape": [32]})
-    assert said["members"][0]["train_score"] > 0.95
-    found = stages.cluster(stages.spectrum(trained, work, {}), work, {})
-    page = stages.folder_of(stages.report(found, work, {}), "report", work) / "report.html"
+    training = stages.read_record(trained, "train", work)
+    assert (training["model"], training["config"]["epochs"], training["input"]) == (
+        "mlp",
+        4,
+        {"modality": "curve", "shape": [32]},
+    )
+    assert training["members"][0]["train_score"] > 0.95
+    verdict = stages.cluster(stages.spectrum(trained, work, {}), work, {})
+    page = stages.folder_of(stages.report(verdict, work, {}), "report", work) / "report.html"
     assert "299 curves, classification, 2 labels" in page.read_text(encoding="utf-8")
     assert "<code>" in page.read_text(encoding="utf-8")
     fresh = pack(drop, [[2.0] * 32, [-2.0] * 32])

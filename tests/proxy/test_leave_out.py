@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from telltale_core.proxy import ProxyConfig, can_look_again, looking_again
+from telltale_core.proxy import ProxyConfig, can_retrain, leave_out_retraining
 
 pytestmark = pytest.mark.trains
 
@@ -18,17 +18,17 @@ def test_what_is_left_out_is_not_learnt_from(drop, eager):
     number = drop.labels.copy()
     left_out = np.zeros(len(number), dtype=bool)
     left_out[:40] = True
-    first = looking_again(drop, number, eager)(left_out)
+    first = leave_out_retraining(drop, number, eager)(left_out)
     number[:40] = (number[:40] + 1) % 4  # the answers of what is left out do not matter
-    second = looking_again(drop, number, eager)(left_out)
+    second = leave_out_retraining(drop, number, eager)(left_out)
     np.testing.assert_array_equal(first, second)
     number[40:] = (number[40:] + 2) % 4  # those of the others do
-    assert (looking_again(drop, number, eager)(left_out) != first).mean() > 0.8
+    assert (leave_out_retraining(drop, number, eager)(left_out) != first).mean() > 0.8
 
 
 def test_honest_samples_are_told_by_the_rest(drop, eager):
     left_out = np.arange(len(drop.labels)) % 5 == 0
-    answer = looking_again(drop, drop.labels, eager)(left_out)
+    answer = leave_out_retraining(drop, drop.labels, eager)(left_out)
     assert answer.dtype == np.int64
     assert (answer == drop.labels)[left_out].mean() > 0.8
 
@@ -41,20 +41,19 @@ def test_it_learns_ranges_of_targets_as_it_does_labels(drop, eager):
             return getattr(drop, name)
 
     left_out = np.arange(len(drop.labels)) % 5 == 0
-    answer = looking_again(Regression(), drop.labels, eager)(left_out)
+    answer = leave_out_retraining(Regression(), drop.labels, eager)(left_out)
     assert (answer == drop.labels)[left_out].mean() > 0.8
 
 
 def test_it_trains_for_half_as_long_with_another_seed_and_tells_of_it(drop, config):
     seen = []
-    looking_again(drop, drop.labels, config.replace(epochs=5, members=2), seen.append)(np.arange(len(drop.labels)) < 10)
+    leave_out_retraining(drop, drop.labels, config.replace(epochs=5), seen.append)(np.arange(len(drop.labels)) < 10)
     assert {told.epochs for told in seen} == {3}
-    assert {told.members for told in seen} == {1}
     assert seen[-1].step == seen[-1].steps
 
 
 def test_a_proxy_of_a_gpu_is_not_followed_by_one_of_a_cpu():
-    assert can_look_again(ProxyConfig(device="cpu"), "cpu")
-    assert not can_look_again(ProxyConfig(device="cpu"), "cuda:0")
-    assert not can_look_again(ProxyConfig(device="cuda:7"), "cuda:7"), "a device that is not here"
-    assert not can_look_again(ProxyConfig(model="hf:sha256:" + "0" * 64), "cpu")
+    assert can_retrain(ProxyConfig(device="cpu"), "cpu")
+    assert not can_retrain(ProxyConfig(device="cpu"), "cuda:0")
+    assert not can_retrain(ProxyConfig(device="cuda:7"), "cuda:7"), "a device that is not here"
+    assert not can_retrain(ProxyConfig(model="hf:sha256:" + "0" * 64), "cpu")

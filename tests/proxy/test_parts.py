@@ -37,8 +37,8 @@ def test_settings_survive_a_round_trip_through_plain_values():
 
 def test_the_recipe_digest_changes_with_what_changes_losses_and_with_nothing_else():
     base = ProxyConfig().recipe_digest()
-    assert ProxyConfig(workers=3, deadline_s=9.0, memory_limit_bytes=10**9).recipe_digest() == base
-    for change in ({"lr": 0.1}, {"seed": 1}, {"members": 2}, {"width": 8}, {"flip": False}):
+    assert ProxyConfig(deadline_s=9.0, memory_limit_bytes=10**9).recipe_digest() == base
+    for change in ({"lr": 0.1}, {"seed": 1}, {"width": 8}, {"flip": False}):
         assert ProxyConfig(**change).recipe_digest() != base
 
 
@@ -155,11 +155,6 @@ def test_a_device_that_is_not_there_is_refused(device):
         resolve_hardware(ProxyConfig(device=device))
 
 
-def test_several_members_take_one_thread_each_unless_told_otherwise():
-    assert resolve_hardware(ProxyConfig(device="cpu", members=3)).threads == 1
-    assert resolve_hardware(ProxyConfig(device="cpu", members=3, threads=2)).threads == 2
-
-
 def test_the_memory_estimate_grows_with_batch_and_width(config):
     hardware = resolve_hardware(config)
     many = SimpleNamespace(inputs=np.zeros((8000, 8, 8, 3), dtype=np.uint8))
@@ -180,7 +175,7 @@ def test_available_memory_is_known_here():
 
 def at(step, **change):
     values = {
-        "member": 0, "members": 1, "epoch": step // 10, "epochs": 3, "step": step, "steps": 30, "loss": 0.5,
+        "epoch": step // 10, "epochs": 3, "step": step, "steps": 30, "loss": 0.5,
         "score": 0.75, "samples_per_s": 1234.0, "remaining_s": 65.0,
     }  # fmt: skip
     return Progress(**values | change)
@@ -212,11 +207,3 @@ def test_each_epoch_is_a_plain_line():
     assert "\r" not in stream.getvalue()
     assert [line.split("epoch ")[1][:3] for line in told] == ["0/3", "1/3", "2/3", "3/3"]
     assert told[1] == "training  33%, epoch 1/3, 1:05 left, loss 0.5000, accuracy 0.750, 1,234 samples/s"
-
-
-def test_several_proxies_show_as_one_training():
-    stream = io.StringIO()
-    lines = ProgressLines(stream)
-    lines(at(10, members=2))
-    lines(at(20, members=2, member=1))
-    assert " 50%, 2 proxies, epoch 1/3" in stream.getvalue().splitlines()[-1]

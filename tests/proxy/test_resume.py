@@ -81,7 +81,7 @@ def test_a_kill_in_any_epoch_leaves_the_same_log(processes, drop, long, whole, t
 
 def test_a_kill_costs_at_most_one_epoch(stopped, drop, long):
     standing = len(list((stopped / "losslog" / "member-0").glob("epoch-*.parquet")))
-    done, told = load_record(checkpoint_path(stopped, 0)).epoch, []
+    done, told = load_record(checkpoint_path(stopped)).epoch, []
     train(drop, stopped, long, told.append)
     assert done in (standing - 1, standing)
     assert min(p.epoch for p in told if p.step % 10 == 0) == done + 1
@@ -106,8 +106,8 @@ def test_an_absent_epoch_file_is_redone(stopped, drop, long, whole, log_bytes):
     assert log_bytes(stopped) == log_bytes(whole)
 
 
-def test_a_damaged_checkpoint_starts_the_member_again(stopped, drop, long, whole, log_bytes, caplog):
-    path = checkpoint_path(stopped, 0)
+def test_a_damaged_checkpoint_starts_the_training_again(stopped, drop, long, whole, log_bytes, caplog):
+    path = checkpoint_path(stopped)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     train(drop, stopped, long)
     assert "starts again" in caplog.text

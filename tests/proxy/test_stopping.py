@@ -64,7 +64,7 @@ def test_stopped_at_any_step_it_loses_none(kind, drop, texts, tmp_path, log_byte
     for step in stops:
         with pytest.raises(Stopped, match=f"stands at step {step} of {3 * per_epoch}"):
             train(given, tmp_path / "stopped", SETTINGS)
-        seen.append(load_record(checkpoint_path(tmp_path / "stopped", 0)).step)
+        seen.append(load_record(checkpoint_path(tmp_path / "stopped")).step)
         stopping.forget()
     assert seen == stops
     train(given, tmp_path / "stopped", SETTINGS)
@@ -79,7 +79,7 @@ def test_stopped_at_any_step_it_loses_none(kind, drop, texts, tmp_path, log_byte
 def test_a_deadline_saves_the_step_as_well(drop, tmp_path):
     with pytest.raises(OverBudget, match="deadline_s"):
         train(drop, tmp_path, SETTINGS.replace(epochs=100000, deadline_s=0.5))
-    assert load_record(checkpoint_path(tmp_path, 0)).step >= 0
+    assert load_record(checkpoint_path(tmp_path)).step >= 0
 
 
 def half_way(so):
@@ -94,9 +94,9 @@ def test_a_signal_waits_for_the_block_and_then_reaches_who_handles_it():
     before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
     try:
         with pytest.raises(Stopped, match="SIGTERM: half is done"):
-            half_way(lambda: came == [] and stopping.told() == "SIGTERM")
+            half_way(lambda: came == [] and stopping.requested_by() == "SIGTERM")
         assert came == [signal.SIGTERM]
-        assert stopping.told() == ""  # a notebook that trains again is not told to stop
+        assert stopping.requested_by() == ""  # a notebook that trains again is not told to stop
     finally:
         signal.signal(signal.SIGTERM, before)
 

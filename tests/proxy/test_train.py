@@ -9,7 +9,7 @@ import torch
 from telltale_core.errors import BadInput, ConfigError, OverBudget, TrainingDiverged
 from telltale_core.losslog import LossLog
 from telltale_core.losslog.values import log_cross_entropy
-from telltale_core.proxy import ProxyConfig, fit, load_proxy, predict_logits, train
+from telltale_core.proxy import ProxyConfig, fit, predict_logits, train
 
 pytestmark = pytest.mark.trains
 
@@ -91,15 +91,6 @@ def test_training_leaves_the_callers_random_state_and_torch_settings_alone(drop,
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (threads, strict)
 
 
-def test_members_are_seeds_side_by_side_in_one_log(drop, finished, config, tmp_path):
-    log = train(drop, tmp_path / "out", config.replace(members=2, workers=1))
-    alone = LossLog.open(finished / "losslog").log_loss
-    np.testing.assert_array_equal(log.log_loss[:, log.member_T == 0], alone)
-    train(drop, tmp_path / "second", config.replace(seed=config.seed + 1))
-    second = LossLog.open(tmp_path / "second" / "losslog").log_loss
-    np.testing.assert_array_equal(log.log_loss[:, log.member_T == 1], second)
-
-
 def test_a_rate_that_explodes_stops_with_epoch_step_rate_and_advice(drop, config, tmp_path):
     with pytest.raises(TrainingDiverged, match=r"in epoch \d+, step \d+, at learning rate .* try a smaller lr"):
         train(drop, tmp_path / "out", config.replace(lr=1e30))
@@ -115,7 +106,7 @@ def test_a_passed_deadline_stops_and_a_later_run_goes_on(drop, finished, config,
 
 
 def test_a_training_that_does_not_fit_is_refused_before_it_starts(drop, config, tmp_path):
-    with pytest.raises(OverBudget, match=r"needs about .* MB of host memory \(1 at a time\), 1 MB may be used"):
+    with pytest.raises(OverBudget, match=r"needs about .* MB of host memory, 1 MB may be used"):
         train(drop, tmp_path / "out", config.replace(memory_limit_bytes=1_000_000))
     assert not (tmp_path / "out" / "losslog").exists()
 
@@ -143,7 +134,7 @@ def test_progress_counts_up_to_the_end(drop, config, tmp_path):
 def test_one_line_is_logged_at_the_start(drop, config, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="telltale_core.proxy.training"):
         train(drop, tmp_path / "out", config.replace(epochs=1))
-    assert re.search(r"train: 200 samples, 1 proxies \(1 at a time\), small_cnn b?float\d\d on", caplog.text)
+    assert re.search(r"train: 200 samples, small_cnn b?float\d\d on", caplog.text)
 
 
 def test_an_ordinary_classifier_is_fitted_without_files_and_without_evaluation_passes(images, config):
@@ -163,11 +154,6 @@ def test_fitting_with_a_log_trains_the_same_net(images, config):
 def test_a_proxy_refuses_images_of_another_shape(finished):
     with pytest.raises(BadInput, match="shape"):
         predict_logits(finished, np.zeros((2, 9, 9, 3), dtype=np.uint8))
-
-
-def test_a_member_that_was_not_trained_is_refused(finished):
-    with pytest.raises(ConfigError, match=r"member must be in 0\.\.0"):
-        load_proxy(finished, 1)
 
 
 def test_bfloat16_keeps_the_logits_in_float32(images):

@@ -79,9 +79,9 @@ def test_what_could_not_be_tested_ends_at_a_person(
     assert told["counts"]["published"] < told["counts"]["ingested"]
 
 
-def test_a_second_look_that_cannot_be_taken_ends_at_a_person(tmp_path: Path, walk: Walker) -> None:
+def test_a_leave_out_retraining_that_cannot_be_done_ends_at_a_person(tmp_path: Path, walk: Walker) -> None:
     case = make_case(samples=500, labels=5, poison=40)
-    found = TelltaleDetector(verdict=VerdictConfig(second_look=False, dimensions=(4,))).fit(case.log, case.labels)
+    found = TelltaleDetector(verdict=VerdictConfig(leave_out=False, dimensions=(4,))).fit(case.log, case.labels)
     most = max(group.statistic for group in found.groups_ if group.kind == "together")
     doubt = {**ASKING, "min_separation": 1.25 * most}  # its cluster misses the rule by a fifth
     drop = written(tmp_path / "drop", case.labels)
@@ -90,8 +90,8 @@ def test_a_second_look_that_cannot_be_taken_ends_at_a_person(tmp_path: Path, wal
         return case.log.log_loss[rows_of(drop)]
 
     how: dict[str, Any] = {"losses": losses, "trained_on": "cuda:0", "proxy": {"device": "cuda:99"}}
-    asked = walk.asked(drop, verdict={**doubt, "second_look": True}, **how)
-    assert asked == {"second_look_not_taken": "verdict.second_look"}
+    asked = walk.asked(drop, verdict={**doubt, "leave_out": True}, **how)
+    assert asked == {"leave_out_not_done": "verdict.leave_out"}
     assert walk(drop, verdict=doubt, **how)["state"] == "published"
 
 

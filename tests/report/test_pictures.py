@@ -58,13 +58,13 @@ def test_the_focus_of_a_near_miss_is_what_is_set_aside(made):
 
 def test_focus_is_the_label_with_most_quarantined(run):
     focus = focuses(run, ReportConfig())[0]
-    assert (focus.label, focus.word, len(focus.suspected_S)) == (1, "quarantined", 20)
-    assert set(focus.kept_K) == set(np.flatnonzero((run.labels_N == 1) & (run.decision_N == "keep")))
+    assert (focus.label, focus.word, len(focus.suspected_rows)) == (1, "quarantined", 20)
+    assert set(focus.kept_rows) == set(np.flatnonzero((run.labels_N == 1) & (run.decision_N == "keep")))
 
 
-def test_window_counts_snapshots_within_each_proxy(run):
-    assert columns(run, 1, windowed=True).tolist() == list(range(24, 38))
-    assert columns(run, 1, windowed=False).tolist() == list(range(20, 40))
+def test_the_window_is_the_spectrums(run):
+    assert columns(run, windowed=True).tolist() == list(range(4, 18))
+    assert columns(run, windowed=False).tolist() == list(range(20))
 
 
 def test_epochs_of_two_snapshots_are_halves(run):
@@ -78,7 +78,7 @@ def test_coherence_is_one_for_the_same_course_and_none_for_noise():
 
 
 def test_spectrum_shows_a_period_at_its_frequency(made):
-    data = made(members=1, epochs=32)
+    data = made(epochs=32)
     data.losslog.log_loss[:] = np.sin(2 * np.pi * np.arange(64) / 4)
     (data.spectrum_dir / "spectrum.json").unlink()
     run = read_run(*data.args)

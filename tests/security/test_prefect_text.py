@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from flows.bridge import Bridge
-from tasks import artifacts, history, inert, policy, redaction
+from tasks import artifacts, history, policy, redaction, sanitize
 from telltale_core.inbox import Inbox
 from telltale_core.report.history import Entry
 
@@ -73,7 +73,7 @@ def bare(source: str) -> bool:
     return re.search(r"://|www\.|@", source, re.IGNORECASE) is not None
 
 
-def check_inert(source: str) -> None:
+def check_inactive(source: str) -> None:
     assert {token.type for token in tokens(source)} <= INERT, source
     assert not bare(source), source
     assert not any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in source)
@@ -81,28 +81,28 @@ def check_inert(source: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_inert_in_markdown_and_still_read(text: str) -> None:
-    shown = inert.markdown(text)
-    check_inert(shown)
+    shown = sanitize.markdown(text)
+    check_inactive(shown)
     assert set(re.findall(r"[a-z]+", text)) <= set(re.findall(r"[a-z]+", text_of(shown)))
 
 
 @given(TEXTS)
 def test_any_text_is_inert_in_markdown_and_reads_as_it_was(text: str) -> None:
-    check_inert(inert.markdown(text))
+    check_inactive(sanitize.markdown(text))
     if text.isascii() and text.isprintable() and "://" not in text and len(text) < 300:
-        assert text_of(inert.markdown(text)) == (text.strip() or "–")
+        assert text_of(sanitize.markdown(text)) == (text.strip() or "–")
 
 
 @given(TEXTS)
 def test_any_text_stays_within_its_cell_of_a_table(text: str) -> None:
-    found = tokens(f"| a | b |\n| --- | --- |\n| {inert.markdown(text)} | end |\n")
+    found = tokens(f"| a | b |\n| --- | --- |\n| {sanitize.markdown(text)} | end |\n")
     assert [token.type for token in found].count("td_open") == 2
     assert [token.content for token in found if token.type == "inline"][-1] == "end"
 
 
 @given(TEXTS)
 def test_any_text_stays_within_its_block_of_code(text: str) -> None:
-    assert [token.type for token in tokens(inert.block(text))] == ["fence"]
+    assert [token.type for token in tokens(sanitize.block(text))] == ["fence"]
 
 
 @given(TEXTS)
@@ -224,4 +224,4 @@ def test_the_bridge_says_once_that_a_folder_is_refused_and_goes_on(caplog: pytes
 
 
 def test_unescaped_entities_give_the_text_back() -> None:
-    assert html.unescape(inert.markdown("a [b] (c) -> d: 50%")) == "a [b] (c) -> d: 50%"
+    assert html.unescape(sanitize.markdown("a [b] (c) -> d: 50%")) == "a [b] (c) -> d: 50%"

@@ -17,23 +17,19 @@ def noise(samples: int = 50, snapshots: int = 16, seed: int = 0) -> np.ndarray:
     return (fall + np.random.default_rng(seed).normal(0, 1, (samples, snapshots))).astype(np.float32)
 
 
-def one_member(log_loss: np.ndarray) -> np.ndarray:
-    return np.zeros(log_loss.shape[1], dtype=np.int32)
-
-
 def test_a_swing_that_all_samples_share_leaves_no_trace() -> None:
     log_loss = noise()
     shared = log_loss + np.random.default_rng(1).normal(0, 3, 16).astype(np.float32)
     config = SpectrumConfig(start=0.0)
-    first = transform(log_loss, one_member(log_loss), None, config)
-    second = transform(shared, one_member(log_loss), None, config)
+    first = transform(log_loss, None, config)
+    second = transform(shared, None, config)
     np.testing.assert_allclose(first.features_NF, second.features_NF, atol=1e-4)
 
 
 def test_a_sample_that_is_harder_by_a_constant_has_the_same_spectrum_and_a_higher_level() -> None:
     log_loss = noise()
     log_loss[1] = log_loss[0] + 2
-    spectra = transform(log_loss, one_member(log_loss), None, SpectrumConfig(start=0.0))
+    spectra = transform(log_loss, None, SpectrumConfig(start=0.0))
     np.testing.assert_allclose(spectra.features_NF[0], spectra.features_NF[1], atol=1e-4)
     assert spectra.level_N[1] - spectra.level_N[0] == pytest.approx(2, abs=1e-5)
 
@@ -41,7 +37,7 @@ def test_a_sample_that_is_harder_by_a_constant_has_the_same_spectrum_and_a_highe
 @pytest.mark.parametrize("snapshots", [16, 17])
 def test_without_whitening_the_transform_keeps_distances(snapshots: int) -> None:
     log_loss = noise(snapshots=snapshots)
-    spectra = transform(log_loss, one_member(log_loss), None, SpectrumConfig(start=0.0, whitening=0.0))
+    spectra = transform(log_loss, None, SpectrumConfig(start=0.0, whitening=0.0))
     centred = log_loss - log_loss.mean(axis=1, keepdims=True)
     expected = np.linalg.norm(centred[0] - centred[1])
     found = np.linalg.norm(spectra.features_NF[0] - spectra.features_NF[1])
@@ -53,7 +49,7 @@ def test_the_phase_is_kept() -> None:
     fall = np.linspace(1, -5, 16)
     log_loss = np.stack([fall + 4 * np.sin(2 * np.pi * time / 8), fall + 4 * np.cos(2 * np.pi * time / 8)])
     stack = np.concatenate([log_loss, noise()]).astype(np.float32)
-    spectra = transform(stack, one_member(stack), None, SpectrumConfig(start=0.0))
+    spectra = transform(stack, None, SpectrumConfig(start=0.0))
     first, second = spectra.features_NF[:2]
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.5
 
@@ -67,24 +63,14 @@ def test_a_given_window_is_taken_as_given() -> None:
     assert choose_window(np.zeros(20), SpectrumConfig(start=0.25, stop=0.75)) == (5, 15)
 
 
-def test_members_are_transformed_each_and_joined() -> None:
-    log_loss = noise(snapshots=32)
-    member = np.repeat([0, 1], 16).astype(np.int32)
-    config = SpectrumConfig(start=0.0)
-    both = transform(log_loss, member, None, config).features_NF
-    first = transform(log_loss[:, :16], member[:16], None, config).features_NF
-    np.testing.assert_array_equal(both[:, : first.shape[1]], first)
-    assert both.shape[1] == 2 * first.shape[1]
-
-
 def test_too_few_snapshots_say_what_to_do() -> None:
     with pytest.raises(BadInput, match="record more snapshots"):
-        transform(noise(snapshots=3), np.zeros(3, dtype=np.int32), None, SpectrumConfig(start=0.0))
+        transform(noise(snapshots=3), None, SpectrumConfig(start=0.0))
 
 
 def test_no_finite_row_is_an_error() -> None:
     with pytest.raises(BadInput, match="no_finite_losses"):
-        transform(noise() * np.nan, np.zeros(16, dtype=np.int32), None, SpectrumConfig())
+        transform(noise() * np.nan, None, SpectrumConfig())
 
 
 def test_settings_out_of_range_are_refused() -> None:
@@ -99,7 +85,7 @@ def test_the_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.spectra.features_NF, made.spectra.features_NF)
     np.testing.assert_array_equal(read.sample_ids, made.sample_ids)
     assert read.drop_digest == "d" * 64
-    assert read.spectra.windows == made.spectra.windows
+    assert read.spectra.window == made.spectra.window
 
 
 def test_an_unfinished_or_foreign_folder_is_refused(tmp_path: Path) -> None:

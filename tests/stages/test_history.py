@@ -42,13 +42,13 @@ def pictures(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return images, labels
 
 
-def walk(source: str, work: str, clean: str, with_history: int = 0) -> tuple[dict[str, Any], stages.Record]:
+def run_pipeline(source: str, work: str, clean: str, with_history: int = 0) -> tuple[dict[str, Any], stages.Record]:
     drop = stages.ingest(source, work, to_dict(DropConfig()))
     if versions := stages.earlier_versions(drop, clean, with_history):
         drop = stages.join(drop, work, {"versions": versions}, destination=clean)
     losses = stages.train(drop, work, PROXY)
     spectra = stages.spectrum(losses, work, to_dict(SpectrumConfig()))
-    verdict = stages.cluster(spectra, work, {"with_history": with_history, "second_look": False})
+    verdict = stages.cluster(spectra, work, {"with_history": with_history, "leave_out": False})
     page = stages.report(verdict, work, {**to_dict(ReportConfig()), **LIGHT})
     return approving.publish_stage(page, work, {}, destination=clean), page
 
@@ -59,14 +59,14 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     folder = tmp_path_factory.mktemp("drip")
     work, clean = str(folder / "work"), str(folder / "clean")
     for seed in (1, 2):
-        walk(write_drop(folder / f"drop{seed}", seed), work, clean)
+        run_pipeline(write_drop(folder / f"drop{seed}", seed), work, clean)
     return folder, work, clean
 
 
 def test_a_drop_is_learnt_together_with_the_last_versions_and_judged_alone(dataset: tuple[Path, str, str]) -> None:
     folder, work, clean = dataset
     before = {version.number: version.counts["published"] for version in log(clean)}
-    told, page = walk(write_drop(folder / "drop3", 3), work, clean, with_history=5)
+    told, page = run_pipeline(write_drop(folder / "drop3", 3), work, clean, with_history=5)
     learnt, own = stages.opened(page, work).learnt_drop(), stages.open_drop(page, work)
     assert len(learnt) == SAMPLES + sum(before.values())
     assert {str(name).split("/")[0] for name in learnt.sample_ids} == {"new", "v1", "v2"}
@@ -77,10 +77,10 @@ def test_a_drop_is_learnt_together_with_the_last_versions_and_judged_alone(datas
     assert sum(record["counts"][name] for name in ("keep", "quarantine", "review")) == SAMPLES
     table = pq.read_table(stages.folder_of(page, "cluster", work) / "verdict.parquet")
     assert table["sample_id"].to_pylist() == [str(name) for name in own.sample_ids]
-    again, _ = walk(str(folder / "drop3"), work, clean, with_history=5)
+    again, _ = run_pipeline(str(folder / "drop3"), work, clean, with_history=5)
     assert again["version"] == told["version"]
-    walk(write_drop(folder / "drop4", 4), work, clean)
-    later, _ = walk(str(folder / "drop3"), work, clean, with_history=5)
+    run_pipeline(write_drop(folder / "drop4", 4), work, clean)
+    later, _ = run_pipeline(str(folder / "drop3"), work, clean, with_history=5)
     assert later["version"] == told["version"], "what was published since must not make another version of this run"
 
 

@@ -84,9 +84,9 @@ def source_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     root = Path(digest.__file__).parent
     shutil.copytree(root, tmp_path / "core", ignore=shutil.ignore_patterns("__pycache__", "*.png"))
     monkeypatch.setattr(digest, "__file__", str(tmp_path / "core" / "digest.py"))
-    digest._room_digest.cache_clear()
+    digest._package_digest.cache_clear()
     yield tmp_path / "core"
-    digest._room_digest.cache_clear()
+    digest._package_digest.cache_clear()
 
 
 def files(folder: Path | str) -> dict[str, tuple[int, int]]:
@@ -180,7 +180,7 @@ def test_the_source_of_its_packages_and_no_other_decides_a_key(finished: Ran, st
     for package in ("drop", "modality", "proxy", "losslog", "spectrum", "verdict", "report", "publish", "storage"):
         with (source_code / package / "__init__.py").open("a") as file:
             file.write("# mended\n")
-        digest._room_digest.cache_clear()
+        digest._package_digest.cache_clear()
         after = key(finished, stage)
         assert (after != before) == (package in stage.packages), package
         before = after

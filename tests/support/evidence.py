@@ -62,7 +62,7 @@ def made(seed: int = 0, each: int = EACH, poison: int = POISON) -> tuple[Evidenc
         logits=logits[order].astype(np.float32),
         inputs=images[order],
         retraining=ProxyConfig(epochs=1, width=4, batch_size=16, threads=1, device="cpu"),
-        look=lambda left_out: np.where(left_out, labels[order], 0),
+        retrain=lambda left_out: np.where(left_out, labels[order], 0),
         known_clean=np.isin(np.arange(n), random.choice(np.flatnonzero(~truth[order]), 30, replace=False)),
         clean=_clean(random, centres),
     )

@@ -17,7 +17,7 @@ from telltale_core.drop.demo import write_image_drop
 SAMPLES = 150
 QUICK = {
     "proxy": {"epochs": 3, "width": 4, "batch_size": 16, "threads": 1, "device": "cpu"},
-    "verdict": {"second_look": False},
+    "verdict": {"leave_out": False},
     "report": {"thumbnails": 2, "evidence_labels": 1, "heat_rows": 4, "dpi": 50},
 }
 

@@ -35,7 +35,7 @@ NAMES = ["bus", "car", "cat", "dog"]
 MEDIA = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 PLAIN: dict[str, Any] = {
     "proxy": {"epochs": 16, "device": "cpu"},
-    "verdict": {"untested": "keep", "second_look": False},
+    "verdict": {"untested": "keep", "leave_out": False},
 }
 """With few samples a label is too small to be tested: as it is set here, the verdict asks nothing of its own."""
 Losses = Callable[[Drop], NDArray[np.float32]]

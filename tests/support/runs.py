@@ -42,7 +42,6 @@ class Recipe:
     quarantined: int = 20
     review: int = 6
     rejected: int = 5
-    members: int = 2
     epochs: int = 10
     px: int = 16
     names: tuple[str, ...] = ("cat", "dog", "ship", "truck")
@@ -70,9 +69,7 @@ def make_run(folder: Path, recipe: Recipe) -> Made:
     ids = list(recipe.ids or ()) + [f"sample-{row:05d}" for row in range(len(recipe.ids or ()), recipe.n)]
     drop = make_drop(folder / "drop", recipe, ids, label, suspected)
     loss = make_loss(recipe, suspected, rng)
-    losslog = LossLog.from_array(
-        loss, sample_ids=ids, members=recipe.members, snapshots_per_epoch=2, drop_digest=DIGEST
-    )
+    losslog = LossLog.from_array(loss, sample_ids=ids, snapshots_per_epoch=2, drop_digest=DIGEST)
     spectrum = write_spectrum(folder / "spectrum", recipe, ids, suspected, rng)
     suspicion = np.where(suspected, 0.8, 0.1) + 0.15 * rng.random(recipe.n)
     verdict = write_verdict(folder / "verdict", recipe, ids, label, decision, suspicion)
@@ -121,13 +118,11 @@ def make_drop(folder: Path, recipe: Recipe, ids: list[str], label: np.ndarray, s
 
 
 def make_loss(recipe: Recipe, suspected: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Suspected samples share their swings; the others move on their own. (N, members x epochs x 2)."""
-    t = recipe.members * recipe.epochs * 2
-    course = -np.linspace(0.5, 5, recipe.epochs * 2)
-    loss = np.tile(course, recipe.members) + rng.normal(0, 0.8, (recipe.n, t))
-    loss[suspected] = (
-        np.tile(course, recipe.members) + 2 * rng.normal(0, 1, t) + rng.normal(0, 0.3, (suspected.sum(), t))
-    )
+    """Suspected samples share their swings; the others move on their own. (N, epochs x 2)."""
+    t = recipe.epochs * 2
+    course = -np.linspace(0.5, 5, t)
+    loss = course + rng.normal(0, 0.8, (recipe.n, t))
+    loss[suspected] = course + 2 * rng.normal(0, 1, t) + rng.normal(0, 0.3, (suspected.sum(), t))
     return loss.astype(np.float32)
 
 
@@ -150,7 +145,6 @@ def write_spectrum(folder: Path, recipe: Recipe, ids: list[str], suspected: np.n
         non_finite=0,
         n_features=6,
         window=(4, 18),
-        windows=((4, 18), (24, 38)),
         kept="from epoch 2 to epoch 9",
         config={},
     )

@@ -25,7 +25,8 @@ def verdict_of(rows: Mapping[str, Sequence[Any]], **changes: Any) -> Verdict:
     known: dict[str, Any] = {
         "drop_digest": "d0" * 32, "statement": "No poison found.", "poison_found": False, "questions": [],
         "needs_review": False, "p_value": 1.0, "false_alarm_rate": 0.01, "groups": [], "untested": 0,
-        "doubtful_labels": 0, "caveats": [], "config": {}, "counts": counts_of(np.asarray(rows["decision"], dtype="U10")),
+        "doubtful_labels": 0, "caveats": [], "config": {},
+        "counts": counts_of(np.asarray(rows["decision"], dtype="U10")),
     }  # fmt: skip
     return Verdict(record=VerdictRecord(**{**known, **changes}), table=table)
 

@@ -122,7 +122,7 @@ def test_bad_input_fails_at_once_in_a_real_run(prefect_server: str) -> None:
 
 def moment(step: int) -> Progress:
     return Progress(
-        member=0, members=1, epoch=step, epochs=2, step=step, steps=2, loss=0.1, score=0.9, samples_per_s=1.0,
+        epoch=step, epochs=2, step=step, steps=2, loss=0.1, score=0.9, samples_per_s=1.0,
         remaining_s=1.0,
     )  # fmt: skip
 

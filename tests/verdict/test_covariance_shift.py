@@ -1,4 +1,4 @@
-"""Samples that scatter otherwise than their label: told by how they scatter, called by a second look alone."""
+"""Samples that scatter otherwise than their label: told by how they scatter, called by a leave-out retraining alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sklearn.metrics import roc_auc_score
 
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
-from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
+from telltale_core.verdict import Retrain, TelltaleDetector, VerdictConfig
 from telltale_core.verdict.covariance_shift import refined, split_by_scatter
 from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.leave_out import Side, second_look
+from telltale_core.verdict.leave_out import Side, leave_out
 from telltale_core.verdict.statement import SCATTER, caveats, least_p_value
 from tests.support.loss_logs import Case, make_case, rearranged
 
@@ -73,13 +73,13 @@ def scattered() -> Case:
     return Case(log=log, labels=case.labels, truth=case.truth)
 
 
-def decided(case: Case, look: Look | None, **settings: object) -> Decisions:
+def decided(case: Case, look: Retrain | None, **settings: object) -> Decisions:
     config = VerdictConfig(**settings)
-    spectra = transform(case.log.log_loss, case.log.member_T, case.labels, SpectrumConfig())
-    return decide(case.log.sample_ids, spectra, case.labels, None, config, look=look)
+    spectra = transform(case.log.log_loss, case.labels, SpectrumConfig())
+    return decide(case.log.sample_ids, spectra, case.labels, None, config, retrain=look)
 
 
-def answering(case: Case, own: float) -> Look:
+def answering(case: Case, own: float) -> Retrain:
     """A look that gives that share of the poison its own label, the rest any other, and all else what it is."""
     before = np.where(case.truth, np.arange(len(case.labels)) % 4, case.labels)
     return lambda _: np.where(np.random.default_rng(0).random(len(before)) < own, case.labels, before)
@@ -108,8 +108,8 @@ def test_it_is_kept_where_many_get_their_own_label(scattered: Case, own: float) 
 
 
 def test_without_a_look_it_is_told_and_nothing_is_called(scattered: Case) -> None:
-    assert decided(scattered, None).unlooked
-    assert not decided(scattered, None, second_look=False).unlooked
+    assert decided(scattered, None).not_retrained
+    assert not decided(scattered, None, leave_out=False).not_retrained
     assert not (decided(scattered, None).decision == "quarantine").any()
 
 
@@ -142,6 +142,6 @@ def test_more_is_asked_of_what_is_nothing_but_unlike() -> None:
 
     for strict in (False, True):
         side = Side(rows=np.arange(60), rest=np.arange(60, 200), cohort=0, strict=strict)
-        found = second_look([side], number_N, look, level=0.01, seed=0)
+        found = leave_out([side], number_N, look, level=0.01, seed=0)
         assert found is not None
         assert found[0].confirmed is not strict

@@ -1,4 +1,7 @@
-"""The second look: asked where there is doubt alone; it confirms what the rest of the drop takes for something else."""
+"""The leave-out retraining: asked where there is doubt alone.
+
+It confirms what the rest of the drop takes for something else.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from numpy.typing import NDArray
 
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
-from telltale_core.verdict import Look, TelltaleDetector, VerdictConfig
+from telltale_core.verdict import Retrain, TelltaleDetector, VerdictConfig
 from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.leave_out import Looked, Side, second_look
+from telltale_core.verdict.leave_out import Retraining, Side, leave_out
 from telltale_core.verdict.review_questions import questions_on
 from telltale_core.verdict.statement import caveats
 from tests.support.loss_logs import Case, make_case, rearranged
@@ -20,7 +23,7 @@ from tests.support.loss_logs import Case, make_case, rearranged
 COHORTS, EACH, INSIDE = 6, 200, 60
 
 
-def looked(answers: NDArray[np.int64], *, unseen: float = 0.9, harder: bool = False) -> Looked:
+def looked(answers: NDArray[np.int64], *, unseen: float = 0.9, harder: bool = False) -> Retraining:
     """Return what is made of these answers for a cluster of cohort 0, where others unseen are mostly told right."""
     number_N = np.repeat(np.arange(COHORTS), EACH)
 
@@ -34,7 +37,7 @@ def looked(answers: NDArray[np.int64], *, unseen: float = 0.9, harder: bool = Fa
         return answer_N
 
     side = Side(rows=np.arange(INSIDE), rest=np.arange(INSIDE, EACH), cohort=0, harder=harder)
-    found = second_look([side], number_N, look, level=0.01, seed=0)
+    found = leave_out([side], number_N, look, level=0.01, seed=0)
     assert found is not None
     return found[0]
 
@@ -92,7 +95,7 @@ def test_few_answers_among_many_labels_are_as_diverse_as_they_can_be() -> None:
     answer_N = number_N.copy()
     answer_N[:12] = np.random.default_rng(1).choice(np.arange(1, 100), 12)
     side = Side(rows=np.arange(12), rest=np.arange(12, 40), cohort=0)
-    found = second_look([side], number_N, lambda _: answer_N, level=0.01, seed=0)
+    found = leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0)
     assert found is not None
     assert (found[0].confirmed, found[0].refuted) == (True, False)
     assert 0.9 < found[0].spread < 1.1
@@ -100,7 +103,7 @@ def test_few_answers_among_many_labels_are_as_diverse_as_they_can_be() -> None:
 
 def test_a_training_that_came_to_nothing_says_nothing() -> None:
     side = Side(rows=np.arange(12), rest=np.arange(12, 40), cohort=0)
-    assert second_look([side], np.repeat(np.arange(9), 40), lambda _: None, level=0.01, seed=0) is None
+    assert leave_out([side], np.repeat(np.arange(9), 40), lambda _: None, level=0.01, seed=0) is None
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +115,7 @@ def doubtful() -> tuple[Case, VerdictConfig]:
     return case, VerdictConfig(min_separation=1.25 * most)
 
 
-def as_it_was(case: Case) -> Look:
+def as_it_was(case: Case) -> Retrain:
     """A look that takes every sample for what it is: poisoned ones for what they were before."""
     before = np.where(case.truth, np.arange(len(case.labels)) % 4, case.labels)
 
@@ -139,20 +142,20 @@ def test_a_doubtful_cluster_is_called_where_the_look_confirms_it(doubtful: tuple
     assert group.statistic < group.threshold
 
 
-def decided(case: Case, config: VerdictConfig, look: Look | None) -> Decisions:
+def decided(case: Case, config: VerdictConfig, look: Retrain | None) -> Decisions:
     """Return the decisions on a log, as the detector makes them."""
-    spectra = transform(case.log.log_loss, case.log.member_T, case.labels, SpectrumConfig())
-    return decide(case.log.sample_ids, spectra, case.labels, None, config, look=look)
+    spectra = transform(case.log.log_loss, case.labels, SpectrumConfig())
+    return decide(case.log.sample_ids, spectra, case.labels, None, config, retrain=look)
 
 
 def test_a_look_that_was_called_for_and_not_taken_is_told(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
-    assert decided(case, config, None).unlooked
-    assert decided(case, config, lambda _: None).unlooked
-    assert not decided(case, config, as_it_was(case)).unlooked
-    assert not decided(case, config.replace(second_look=False), None).unlooked
+    assert decided(case, config, None).not_retrained
+    assert decided(case, config, lambda _: None).not_retrained
+    assert not decided(case, config, as_it_was(case)).not_retrained
+    assert not decided(case, config.replace(leave_out=False), None).not_retrained
     asked = questions_on(decided(case, config, None), config)
-    assert [question.code for question in asked] == ["second_look_not_taken"]
+    assert [question.code for question in asked] == ["leave_out_not_done"]
     assert not questions_on(decided(case, config, as_it_was(case)), config)
 
 
@@ -170,7 +173,7 @@ def test_two_clusters_that_take_a_label_away_need_a_person() -> None:
     case = make_case(samples=900, labels=5, poison=60)
     made = decided(case, VerdictConfig(), None)
     first = dataclasses.replace(made.groups[0], samples=200, quarantined=120)
-    second = dataclasses.replace(first, samples=80, quarantined=40, label_name="0 (second cluster)")
+    second = dataclasses.replace(first, samples=80, quarantined=40, label_name="0 (secondary cluster)")
     alone = dataclasses.replace(second, label=1)
     asked = questions_on(dataclasses.replace(made, groups=(first, second)), VerdictConfig())
     assert [question.code for question in asked] == ["label_set_aside"]
@@ -198,7 +201,7 @@ def test_a_doubtful_cluster_is_kept_where_the_look_does_not_confirm_it(doubtful:
     case, config = doubtful
     found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
     assert not found.flagged_.any()
-    assert "A second look did not confirm the group that was doubtful" in found.statement_
+    assert "A leave-out retraining did not confirm the group that was doubtful" in found.statement_
 
 
 @pytest.fixture(scope="module")
@@ -224,11 +227,11 @@ def test_what_the_look_refutes_is_held_for_review(unclear: tuple[Case, VerdictCo
     assert not found.flagged_.any()
     assert (found.decision_[case.truth] == "review").mean() >= 0.9
     assert found.suspicion_.max() < 0.5
-    assert "are needed, but a second look takes it for an honest one" in found.statement_
+    assert "are needed, but a leave-out retraining takes it for an honest one" in found.statement_
     assert "A near miss" in found.statement_
     reason = found.reason_[np.flatnonzero(case.truth & (found.decision_ == "review"))[0]]
     assert (
-        "that a second look takes for an honest one: a proxy that learnt without that cluster gives 100% of it"
+        "that a leave-out retraining takes for an honest one: a proxy that learnt without that cluster gives 100% of it"
         in reason
     )
 
@@ -276,7 +279,7 @@ def test_a_larger_side_that_is_poison_stays_suspected() -> None:
     assert not any(group.turned for group in found.groups_)
 
 
-def test_permuting_rows_permutes_a_verdict_with_a_second_look(doubtful: tuple[Case, VerdictConfig]) -> None:
+def test_permuting_rows_permutes_a_verdict_with_a_leave_out_retraining(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     order = np.random.default_rng(5).permutation(len(case.labels))
     turned = Case(log=rearranged(case.log, order), labels=case.labels[order], truth=case.truth[order])
@@ -302,7 +305,7 @@ def test_nothing_is_trained_where_nothing_is_doubtful(poisoned: Case, clean: Cas
 
 def test_it_is_not_taken_where_it_could_not_decide_or_is_not_wanted(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
-    switched_off = config.replace(second_look=False)
+    switched_off = config.replace(leave_out=False)
     assert not TelltaleDetector(verdict=switched_off).fit(case.log, case.labels, never).flagged_.any()
     few = make_case()  # three labels
     most = max(group.statistic for group in TelltaleDetector().fit(few.log, few.labels).groups_)
@@ -323,4 +326,4 @@ def test_a_poison_behind_another_cluster_of_its_label_is_found_too() -> None:
     assert found.flagged_[second].mean() > 0.9
     assert found.flagged_[~both].mean() < 0.01
     assert [group.label for group in found.groups_ if group.called] == [4, 4]
-    assert "4 (second cluster)" in found.statement_
+    assert "4 (secondary cluster)" in found.statement_

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from telltale_core.losslog import LossLog
 from telltale_core.verdict import TelltaleDetector
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.loss_plateau import Guesses, deviations_needed, held_at_a_guess
+from telltale_core.verdict.loss_plateau import LossPlateau, deviations_needed, find_loss_plateau
 from tests.support.loss_logs import SNAPSHOTS
 
 CLASSES = 5
@@ -25,9 +25,9 @@ def labels_of(samples: int) -> NDArray[np.int64]:
     return np.arange(samples) % CLASSES
 
 
-def look(motion_NQ3: NDArray[np.float64]) -> Guesses:
+def look(motion_NQ3: NDArray[np.float64]) -> LossPlateau:
     samples = len(motion_NQ3)
-    return held_at_a_guess(motion_NQ3, np.ones(samples, dtype=bool), labels_of(samples), VerdictConfig())
+    return find_loss_plateau(motion_NQ3, np.ones(samples, dtype=bool), labels_of(samples), VerdictConfig())
 
 
 @pytest.mark.parametrize("shape", ["normal", "skewed to the still side", "skewed away", "heavy", "flat"])
@@ -85,7 +85,7 @@ def test_few_samples_samples_all_alike_and_no_labels_are_not_tested() -> None:
     few, alike = motion(np.random.default_rng(0).normal(size=50)), np.zeros((500, 4, 3))
     assert not look(few).tested
     assert not look(alike).tested
-    assert not held_at_a_guess(motion(np.zeros(500)), np.ones(500, dtype=bool), None, VerdictConfig()).tested
+    assert not find_loss_plateau(motion(np.zeros(500)), np.ones(500, dtype=bool), None, VerdictConfig()).tested
 
 
 def test_the_deviations_needed_are_those_of_the_p_value() -> None:
@@ -105,7 +105,7 @@ def random_label_log(poison: int) -> tuple[LossLog, NDArray[np.int64], NDArray[n
     return LossLog.from_array(log_loss_NT.astype(np.float32), sample_ids=ids), label_N, truth_N
 
 
-def test_the_detector_quarantines_samples_held_at_a_guess_and_says_why() -> None:
+def test_the_detector_quarantines_samples_find_loss_plateau_and_says_why() -> None:
     log, label_N, truth_N = random_label_log(90)
     found = TelltaleDetector().fit(log, label_N)
     assert found.flagged_[truth_N].mean() > 0.95
@@ -115,7 +115,7 @@ def test_the_detector_quarantines_samples_held_at_a_guess_and_says_why() -> None
     assert [group.kind for group in found.groups_ if group.called] == ["guess"]
 
 
-def test_permuting_the_rows_permutes_what_is_held_at_a_guess() -> None:
+def test_permuting_the_rows_permutes_what_is_find_loss_plateau() -> None:
     log, label_N, _ = random_label_log(90)
     order = np.random.default_rng(9).permutation(len(label_N))
     turned = LossLog.from_array(log.log_loss[order], sample_ids=log.sample_ids[order])
@@ -124,7 +124,7 @@ def test_permuting_the_rows_permutes_what_is_held_at_a_guess() -> None:
     assert np.array_equal(first.decision_[order], second.decision_)
 
 
-def test_without_samples_held_at_a_guess_the_statement_is_that_of_a_clean_drop() -> None:
+def test_without_samples_find_loss_plateau_the_statement_is_that_of_a_clean_drop() -> None:
     log, label_N, _ = random_label_log(0)
     found = TelltaleDetector().fit(log, label_N)
     assert not found.flagged_.any()

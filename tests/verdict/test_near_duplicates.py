@@ -20,14 +20,14 @@ from telltale_core.verdict import TelltaleDetector, VerdictConfig, judge
 from telltale_core.verdict.covariance_shift import Scatter
 from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.judgement import conclude_on
-from telltale_core.verdict.leave_out import Looked, Side, second_look
+from telltale_core.verdict.leave_out import Retraining, Side, leave_out
 from telltale_core.verdict.near_duplicates import Copies, find_copies
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats
 from telltale_core.verdict.wrong_labels import doubtful_labels
 from tests.support.loss_logs import Case, log_losses, make_case
 
-ALONE = VerdictConfig(second_look=False, dimensions=(4,))
+ALONE = VerdictConfig(leave_out=False, dimensions=(4,))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def copied(case: Case, of: NDArray[np.int64]) -> Copied:
     log = LossLog.from_array(np.concatenate([case.log.log_loss, near]).astype(np.float32), sample_ids=ids)
     labels, truth = (np.concatenate([values, values[of]]) for values in (case.labels, case.truth))
     leaders = np.concatenate([case.log.sample_ids, case.log.sample_ids[of]])
-    spectra = transform(log.log_loss, log.member_T, labels, SpectrumConfig())
+    spectra = transform(log.log_loss, labels, SpectrumConfig())
     return Copied(case=Case(log=log, labels=labels, truth=truth), leaders=leaders, spectra=spectra)
 
 
@@ -107,8 +107,8 @@ def test_what_is_unlike_in_scatter_is_held_against_one_of_each_copy(
         chance_n = (np.arange(len(features_nF)) < 20).astype(float)
         return Scatter(chance_n=chance_n, excess=5.0 if len(features_nF) in sizes else 0.1)
 
-    monkeypatch.setattr("telltale_core.verdict.decision.examine_scatter", scatter)
-    log, config = hiding.case.log, ALONE.replace(second_look=True)
+    monkeypatch.setattr("telltale_core.verdict.decision.examine_covariance", scatter)
+    log, config = hiding.case.log, ALONE.replace(leave_out=True)
     found = decide(log.sample_ids, hiding.spectra, hiding.case.labels, None, config, leaders=hiding.leaders)
     asked = [(group.label, group.threshold) for group in found.groups if group.kind == "scatter"]
     assert asked == [(label, 0.5) for label in range(4)], "held against each other as they are, none would stand out"
@@ -221,12 +221,12 @@ def test_a_drops_cohorts_are_judged_by_its_leaders(hiding: Copied, collapsed: De
     assert found.groups == collapsed.groups
 
 
-def test_copies_do_not_make_a_label_larger_for_a_second_look() -> None:
+def test_copies_do_not_make_a_label_larger_for_a_leave_out_retraining() -> None:
     number_N = np.repeat(np.arange(5), [100, 100, 100, 100, 400])
     side = Side(rows=np.arange(40), rest=np.arange(40, 100), cohort=0)
 
-    def looked(copies: Copies | None) -> Looked:
-        (found,) = second_look([side], number_N, answers, level=0.01, seed=0, copies=copies) or ()
+    def looked(copies: Copies | None) -> Retraining:
+        (found,) = leave_out([side], number_N, answers, level=0.01, seed=0, copies=copies) or ()
         return found
 
     def answers(_: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -255,7 +255,7 @@ def answered(number_N: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]:
     return np.where(copies.group_N < SIDE, 1 + copies.group_N % 5, number_N)
 
 
-def test_copied_poison_weighs_in_a_second_look_as_it_does_once(
+def test_copied_poison_weighs_in_a_leave_out_retraining_as_it_does_once(
     thrice_more: tuple[NDArray[np.int64], Copies],
 ) -> None:
     number_N, copies = thrice_more
@@ -263,7 +263,7 @@ def test_copied_poison_weighs_in_a_second_look_as_it_does_once(
     rows, rest = np.flatnonzero(copies.group_N < SIDE), np.arange(SIDE, 100)
     sides = [Side(rows=rows, rest=rest, cohort=0), Side(rows=rows[:SIDE], rest=rest, cohort=0)]
     copied, once = (
-        second_look([side], number_N, lambda _: answer_N, level=0.01, seed=0, copies=copies) for side in sides
+        leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0, copies=copies) for side in sides
     )
     assert copied is not None
     assert once is not None
@@ -283,7 +283,7 @@ def test_near_duplicates_are_left_out_of_a_second_training_together(
 
     behind = np.flatnonzero(copies.group_N < SIDE)[SIDE:]
     rest = np.arange(100)  # the split left one of each among the others
-    second_look([Side(rows=behind, rest=rest, cohort=0)], number_N, look, level=0.01, seed=0, copies=copies)
+    leave_out([Side(rows=behind, rest=rest, cohort=0)], number_N, look, level=0.01, seed=0, copies=copies)
     assert left[0][copies.group_N < SIDE].all(), "a proxy that learnt one of a group knows the others"
     assert left[0].sum() == SIDE * TIMES + SIDE, "beside them as many others at random, none of which is their copy"
 
@@ -325,13 +325,13 @@ def test_the_stage_and_the_notebook_know_the_copies_that_ingest_found(
     log.write(tmp_path / "losslog")
     compute_spectrum(LossLog.open(tmp_path / "losslog"), drop.labels, tmp_path / "spectrum")
     record = judge(tmp_path / "spectrum", drop, tmp_path / "verdict", ALONE).record
-    assert [question["code"] for question in record["questions"]] == ["copies_stand_out"]
-    assert (record["poison_found"], record["counts"]["quarantine"], record["counts"]["review"]) == (False, 0, 30)
-    (group,) = (group for group in record["groups"] if group["only_copies"])
-    assert (group["label_name"], group["size"], group["copies"]) == ("c", 30, 30)
-    assert 1 <= group["originals"] < ALONE.min_cluster
+    assert [question.code for question in record.questions] == ["copies_stand_out"]
+    assert (record.poison_found, record.counts["quarantine"], record.counts["review"]) == (False, 0, 30)
+    (group,) = (group for group in record.groups if group.only_copies)
+    assert (group.label_name, group.size, group.copies) == ("c", 30, 30)
+    assert 1 <= group.originals < ALONE.min_cluster
     notebook = TelltaleDetector(verdict=ALONE).fit(log, drop.cohorts, leaders=drop.leaders)
-    assert notebook.statement_ == record["statement"]
+    assert notebook.statement_ == record.statement
     assert (notebook.decision_ == "review").tolist() == copy_N.tolist()
 
 
@@ -342,7 +342,7 @@ def test_a_detector_is_given_the_copies(repeated: tuple[Drop, LossLog, NDArray[n
     assert not Telltale().fit(Evidence(**seen, leaders=drop.leaders)).flagged_.any()
 
 
-def test_a_second_look_compares_with_one_of_each_copy(hiding: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leave_out_retraining_compares_with_one_of_each_copy(hiding: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
     sides: list[Side] = []
     known: list[Copies] = []
 
@@ -350,12 +350,12 @@ def test_a_second_look_compares_with_one_of_each_copy(hiding: Copied, monkeypatc
         sides.extend(asked)
         known.append(copies)
 
-    monkeypatch.setattr("telltale_core.verdict.decision.second_look", seen)
+    monkeypatch.setattr("telltale_core.verdict.decision.leave_out", seen)
     monkeypatch.setattr("telltale_core.verdict.decision.CLEAR", 100.0)  # all that is called is doubted
     monkeypatch.setattr("telltale_core.verdict.decision.CONSIDERED", 0.0)
-    log, config = hiding.case.log, ALONE.replace(second_look=True)
+    log, config = hiding.case.log, ALONE.replace(leave_out=True)
     labels = np.where(hiding.case.truth, 0, hiding.case.labels)  # poison and copies in one label
-    decide(log.sample_ids, hiding.spectra, labels, None, config, look=lambda _: None, leaders=hiding.leaders)
+    decide(log.sample_ids, hiding.spectra, labels, None, config, retrain=lambda _: None, leaders=hiding.leaders)
     again = np.arange(len(labels)) >= len(labels) - 200
     (side,) = (side for side in sides if set(np.flatnonzero(hiding.case.truth)) <= set(side.rows))
     assert side.cohort == 0

@@ -38,7 +38,7 @@ def test_poison_with_one_target_is_the_suspected_side_whatever_its_share(
     shared = course + level + rng.normal(0, 1.2, SNAPSHOTS)
     losses[truth] = shared + rng.normal(0, spread, (poison, 1)) + rng.normal(0, 0.3, (poison, SNAPSHOTS))
     ids = np.array([f"s{place:05d}" for place in rng.permutation(len(number))])
-    spectra = transform(losses.astype(np.float32), np.zeros(SNAPSHOTS, dtype=np.int64), number, SpectrumConfig())
+    spectra = transform(losses.astype(np.float32), number, SpectrumConfig())
     names = ("a", "b", "c", "d")
     made = decide(ids, spectra, number, names, VerdictConfig(), word="target range")
     held = made.decision == "quarantine"

@@ -53,7 +53,7 @@ UNTESTED = ("none", "label", "losses", "both")
 MODES: tuple[Literal["review", "aside", "keep"], ...] = ("review", "aside", "keep")
 
 
-def verdict_of(found: str, config: VerdictConfig, untested: str, *, unlooked: bool = False) -> Decisions:
+def verdict_of(found: str, config: VerdictConfig, untested: str, *, not_retrained: bool = False) -> Decisions:
     """Return decisions on ``N`` samples that end in the way that is named."""
     groups = FOUND[found] + ((FEW,) if untested in ("label", "both") else ())
     made: dict[str, Any] = {
@@ -81,7 +81,7 @@ def verdict_of(found: str, config: VerdictConfig, untested: str, *, unlooked: bo
         doubtful=np.zeros(N, dtype=bool),
         untested=untested_N,
         non_finite=non_finite,
-        unlooked=unlooked,
+        not_retrained=not_retrained,
         **made,
     )
 
@@ -99,11 +99,11 @@ def check(made: Decisions, config: VerdictConfig, drop: Drop, folder: Path) -> V
     """Assert that statement, questions and record agree; return the verdict, written to ``folder``."""
     verdict = write_verdict(made, drop, folder, config)
     record, asked = verdict.record, questions_on(made, config)
-    assert record["statement"] == statement_on(made, config)
-    assert bool(PERSON.search(record["statement"])) == bool(asked) == record["needs_review"], record["statement"]
-    assert [item["code"] for item in record["questions"]] == [question.code for question in asked]
-    assert len({item["code"] for item in record["questions"]}) == len(asked)
-    assert asked or not any(HELD in line for line in [*made.reason, *record["caveats"]])
+    assert record.statement == statement_on(made, config)
+    assert bool(PERSON.search(record.statement)) == bool(asked) == record.needs_review, record.statement
+    assert [item.code for item in record.questions] == [question.code for question in asked]
+    assert len({item.code for item in record.questions}) == len(asked)
+    assert asked or not any(HELD in line for line in [*made.reason, *record.caveats])
     return verdict
 
 
@@ -111,9 +111,9 @@ def check(made: Decisions, config: VerdictConfig, drop: Drop, folder: Path) -> V
 def test_a_statement_speaks_of_a_person_exactly_where_a_question_is_open(
     found: str, drop: Drop, tmp_path: Path
 ) -> None:
-    for untested, mode, unlooked, share in itertools.product(UNTESTED, MODES, (False, True), (0.2, 0.01)):
+    for untested, mode, not_retrained, share in itertools.product(UNTESTED, MODES, (False, True), (0.2, 0.01)):
         config = VerdictConfig(untested=mode, review_share=share)
-        check(verdict_of(found, config, untested, unlooked=unlooked), config, drop, tmp_path / "verdict")
+        check(verdict_of(found, config, untested, not_retrained=not_retrained), config, drop, tmp_path / "verdict")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -126,7 +126,7 @@ def test_publication_waits_exactly_where_the_statement_speaks_of_a_person(
         dataset = tmp_path / untested
         made = verdict_of(found, config, untested)
         record = check(made, config, drop, tmp_path / "verdict").record
-        if not PERSON.search(record["statement"]):
+        if not PERSON.search(record.statement):
             version = publish(drop, tmp_path / "verdict", dataset, lineage=LINEAGE)
             assert version.counts["published"] == (made.decision == "keep").sum()
             continue
@@ -181,6 +181,6 @@ def test_a_label_too_small_to_be_judged_is_held_as_a_whole_and_the_rest_is_judge
 @pytest.mark.parametrize("labels", [3, 6])
 def test_an_ordinary_clean_drop_asks_nobody(labels: int) -> None:
     case = make_case(samples=200 * labels, labels=labels, poison=0)
-    detector = TelltaleDetector(verdict=VerdictConfig(second_look=False)).fit(case.log, case.labels)
+    detector = TelltaleDetector(verdict=VerdictConfig(leave_out=False)).fit(case.log, case.labels)
     assert (detector.decision_ == "keep").all()
     assert not PERSON.search(detector.statement_)

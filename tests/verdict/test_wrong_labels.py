@@ -90,7 +90,7 @@ def test_of_other_answers_it_is_said_in_their_words(
     case, rows = hard
     losses = case.log.log_loss.copy()
     losses[rows[0], 3] = np.nan
-    spectra = transform(losses, case.log.member_T, case.labels, SpectrumConfig())
+    spectra = transform(losses, case.labels, SpectrumConfig())
     made = decide(case.log.sample_ids, spectra, case.labels, None, VerdictConfig(), word=word)
     named = made.reason[made.doubtful]
     assert len(named)

@@ -1,7 +1,7 @@
 """One training, many opinions: the evidence on a drop from its training folder, computing no more than is asked for.
 
 Features, maps and likelihoods that the training did not record (``proxy.record``) are computed from the saved proxy in
-one pass and, with ``cache``, kept. Logits of every epoch cannot be had afterwards. The first member's proxy is used.
+one pass and, with ``cache``, kept. Logits of every epoch cannot be had afterwards.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from telltale_core.losslog import LossLog
 from telltale_core.proxy import (
     Fitted,
     ProxyConfig,
-    can_look_again,
+    can_retrain,
+    leave_out_retraining,
     load_proxy,
-    looking_again,
     observe,
     read_logits,
     read_recording,
@@ -33,9 +33,9 @@ from telltale_core.proxy import (
 )  # fmt: skip
 from telltale_core.proxy.predict import read_train_record
 from telltale_core.proxy.recording import observable, write_recording
-from telltale_core.verdict import Look
+from telltale_core.verdict import Retrain
 
-WITHOUT_PROXY = {Need.LOSS_LOG, Need.LABELS, Need.COHORTS, Need.KNOWN_CLEAN, Need.LOOK, Need.LEADERS}
+WITHOUT_PROXY = {Need.LOSS_LOG, Need.LABELS, Need.COHORTS, Need.KNOWN_CLEAN, Need.RETRAIN, Need.LEADERS}
 PASSES = {Need.FEATURES: "features", Need.MAPS: "maps", Need.NORMS: "norms"}
 
 
@@ -59,8 +59,9 @@ def gather(
     seen = _recorded(drop, train_dir, model, sorted(wanted & set(PASSES)), cache) if model is not None else {}
     if Need.LOGITS in wanted:
         with contextlib.suppress(NotFound):  # a detector that needs them will say so
-            seen["logits"] = read_logits(train_dir, 0, record["config"]["epochs"], drop.digest)
-    config = from_dict(ProxyConfig, {**record["config"], "record": [], "members": 1})
+            seen["logits"] = read_logits(train_dir, record["config"]["epochs"], drop.digest)
+    known = {name: value for name, value in record["config"].items() if name in ProxyConfig.model_fields}
+    config = from_dict(ProxyConfig, {**known, "record": []})
     return Evidence(
         sample_ids=drop.sample_ids,
         leaders=drop.leaders if Need.LEADERS in wanted else None,
@@ -72,24 +73,24 @@ def gather(
         inputs=drop.inputs,
         model=model,
         retraining=config,
-        look=_look(drop, config, record) if Need.LOOK in wanted else None,
+        retrain=_retrain(drop, config, record) if Need.RETRAIN in wanted else None,
         clean=None if clean is None or Need.CLEAN not in wanted else _seen_by(model, clean, drop, wanted),
         known_clean=_known(drop, known_clean),
         **seen,
     )
 
 
-def _look(drop: Drop, config: ProxyConfig, record: dict[str, Any]) -> Look | None:
+def _retrain(drop: Drop, config: ProxyConfig, record: dict[str, Any]) -> Retrain | None:
     cohorts = drop.cohorts
-    if cohorts is None or not can_look_again(config, record["hardware"]["device"]):
+    if cohorts is None or not can_retrain(config, record["hardware"]["device"]):
         return None
-    return looking_again(drop, cohorts.number, config)
+    return leave_out_retraining(drop, cohorts.number, config)
 
 
 def _recorded(drop: Drop, train_dir: Path, model: Fitted, kinds: list[Need], cache: Path | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for need in kinds:
-        places = [recording_path(train_dir, 0, PASSES[need])]
+        places = [recording_path(train_dir, PASSES[need])]
         places += [] if cache is None else [cache / f"{PASSES[need]}.parquet"]
         standing = next((place for place in places if place.is_file()), None)
         if standing is not None:
@@ -98,7 +99,7 @@ def _recorded(drop: Drop, train_dir: Path, model: Fitted, kinds: list[Need], cac
     if lacking:
         found |= observe(model, drop.inputs, lacking)
     for kind in lacking if cache is not None else []:
-        about: dict[str, object] = {"kind": kind, "drop_digest": drop.digest, "member": 0}
+        about: dict[str, object] = {"kind": kind, "drop_digest": drop.digest}
         write_recording(Path(cache or "") / f"{kind}.parquet", found[kind], about)
     return found
 

@@ -44,7 +44,7 @@ class Need(StrEnum):
     CLEAN = "clean"
     KNOWN_CLEAN = "known_clean"
     RETRAINING = "retraining"
-    LOOK = "look"
+    RETRAIN = "retrain"
     LEADERS = "leaders"
 
     @property
@@ -66,7 +66,7 @@ _WORDS = {
     Need.CLEAN: "clean set",
     Need.KNOWN_CLEAN: "known clean samples of the drop",
     Need.RETRAINING: "retraining",
-    Need.LOOK: "a second proxy that learns without some samples",
+    Need.RETRAIN: "a second proxy that learns without some samples",
     Need.LEADERS: "which samples are near-duplicates",
 }
 

@@ -16,7 +16,7 @@ from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import ConfigError
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import Fitted, ProxyConfig
-from telltale_core.verdict import Look
+from telltale_core.verdict import Retrain
 
 T = TypeVar("T")
 
@@ -48,8 +48,8 @@ class Evidence:
     ``losslog``; of the trained proxy in evaluation mode: ``features`` (N, D) the head's input, ``maps`` (N, C, P) the
     input of the last convolutional part, ``norms`` (N, L) each normalisation layer's least log-likelihood, ``logits``
     (N, E, K) at each epoch's end; ``inputs`` (N, ...) as in the drop; ``model`` the proxy; ``retraining`` the settings
-    for further trainings, ``look`` a training that leaves out what it is told
-    (:func:`telltale_core.proxy.looking_again`); ``known_clean`` (N,) bool.
+    for further trainings, ``retrain`` a training that leaves out what it is told
+    (:func:`telltale_core.proxy.leave_out_retraining`); ``known_clean`` (N,) bool.
     """
 
     sample_ids: NDArray[np.str_]
@@ -66,7 +66,7 @@ class Evidence:
     inputs: NDArray[Any] | None = None
     model: Fitted | None = None
     retraining: ProxyConfig | None = None
-    look: Look | None = None
+    retrain: Retrain | None = None
     clean: CleanSet | None = None
     known_clean: NDArray[np.bool_] | None = None
 
@@ -106,18 +106,18 @@ class Evidence:
             )
         if self.inputs is not None:
             taken["inputs"] = np.asarray(self.inputs)[rows]
-        if self.look is not None:
-            taken["look"] = _looking_at(rows, len(self), self.look)
+        if self.retrain is not None:
+            taken["retrain"] = _retrain_on(rows, len(self), self.retrain)
         return dataclasses.replace(self, **taken)
 
 
-def _looking_at(rows: NDArray[np.int64], n: int, look: Look) -> Look:
-    """Return a look that is asked and answers by these rows of ``n``; the other rows are learnt from."""
+def _retrain_on(rows: NDArray[np.int64], n: int, retrain: Retrain) -> Retrain:
+    """Return a retraining that is asked and answers by these rows of ``n``; the other rows are learnt from."""
 
     def asked(left_out: NDArray[np.bool_]) -> NDArray[np.int64] | None:
         left_out_N = np.zeros(n, dtype=bool)
         left_out_N[rows] = left_out
-        answer_N = look(left_out_N)
+        answer_N = retrain(left_out_N)
         return None if answer_N is None else answer_N[rows]
 
     return asked

@@ -21,6 +21,7 @@ from telltale_core.bench.detectors.registry import DETECTORS, EXTRA, make_detect
 from telltale_core.digest import code_version, digest_of, sha256_bytes, sha256_file
 from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, OverBudget
+from telltale_core.proxy.predict import proxy_entry
 
 log = logging.getLogger(__name__)
 LONG = frozenset({"confusion_training", "asset"})
@@ -108,7 +109,7 @@ def opinion_key(detector: Detector, question: Question) -> str:
     vouched = ""
     if clean is not None and clean.inputs is not None:
         vouched = sha256_bytes(np.ascontiguousarray(clean.inputs).tobytes() + clean.labels.tobytes())
-    trained = [record["log_digest"], record["config"]["seed"], [m["model_sha256"] for m in record["members"]]]
+    trained = [record["log_digest"], record["config"]["seed"], proxy_entry(record)["model_sha256"]]
     own = Path(inspect.getfile(type(detector)))
     shared = [Path(__file__).with_name(name) for name in ("contract.py", "evidence.py")]
     code = [sha256_file(place) for place in (own, *shared)]

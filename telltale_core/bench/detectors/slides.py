@@ -75,17 +75,14 @@ class Slides(Detector):
         )
 
 
-def magnitudes(log: LossLog) -> NDArray[np.float64]:
-    """Return the magnitude spectra (N, F) of the later half of each proxy's losses, each frequency standardised."""
-    parts = []
-    for member in np.unique(log.member_T):
-        own_NT = log.log_loss[:, log.member_T == member]
-        start, stop = choose_window(np.median(own_NT, axis=0), LATER_HALF)
-        window_NT = own_NT[:, start:stop].astype(np.float64)
-        magnitude_NF = np.abs(np.fft.rfft(np.exp(window_NT), axis=1, norm="ortho"))
-        spread_F = magnitude_NF.std(axis=0)
-        parts.append((magnitude_NF - magnitude_NF.mean(axis=0)) / np.where(spread_F > 0, spread_F, 1.0))
-    return np.concatenate(parts, axis=1).astype(np.float32)
+def magnitudes(log: LossLog) -> NDArray[np.float32]:
+    """Return the magnitude spectra (N, F) of the later half of the losses, each frequency standardised."""
+    start, stop = choose_window(np.median(log.log_loss, axis=0), LATER_HALF)
+    window_NT = log.log_loss[:, start:stop].astype(np.float64)
+    magnitude_NF = np.abs(np.fft.rfft(np.exp(window_NT), axis=1, norm="ortho"))
+    spread_F = magnitude_NF.std(axis=0)
+    standard_NF = (magnitude_NF - magnitude_NF.mean(axis=0)) / np.where(spread_F > 0, spread_F, 1.0)
+    return np.asarray(standard_NF, dtype=np.float32)
 
 
 def _clusters(feature_nF: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

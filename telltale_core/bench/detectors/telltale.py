@@ -39,7 +39,7 @@ class Telltale(Detector):
     @property
     def uses(self) -> frozenset[Need]:
         """Labels, or what takes their place, near-duplicates, and a second training where there is doubt."""
-        return frozenset({Need.LABELS, Need.COHORTS, Need.LOOK, Need.LEADERS})
+        return frozenset({Need.LABELS, Need.COHORTS, Need.RETRAIN, Need.LEADERS})
 
     def estimate_bytes(self, sizes: Sizes) -> int:
         """Return the spectra a few times over and, within the largest label, neighbour lists."""
@@ -51,8 +51,8 @@ class Telltale(Detector):
         if evidence.labels is not None:
             cohorts = Cohorts(number=evidence.labels, names=None)
         number = None if cohorts is None else cohorts.number
-        spectra = transform(log.log_loss, log.member_T, number, SpectrumConfig())
-        made = conclude_on(log.sample_ids, spectra, cohorts, config, evidence.look, leaders=evidence.leaders)
+        spectra = transform(log.log_loss, number, SpectrumConfig())
+        made = conclude_on(log.sample_ids, spectra, cohorts, config, evidence.retrain, leaders=evidence.leaders)
         return Opinion(
             suspicion=made.suspicion,
             flagged=made.decision == "quarantine",

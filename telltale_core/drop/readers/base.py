@@ -67,13 +67,13 @@ class Values:
 class Reader(abc.ABC):
     """A format. ``batches`` may be called twice: for the survey and for the packing, with equal rows both times.
 
-    ``left_out``: keys of the schema's metadata that are not passed on, and why. ``read_files``: keys of the files that
-    rows come from, media included once all rows were read. ``lines``: of text tables, after a pass.
+    ``skipped_metadata``: keys of the schema's metadata that are not passed on, and why. ``read_files``: keys of the
+    files that rows come from, media included once all rows were read. ``lines``: of text tables, after a pass.
     """
 
     format: str
     roles: Roles
-    left_out: Mapping[str, str] = MappingProxyType({})
+    skipped_metadata: Mapping[str, str] = MappingProxyType({})
     read_files: set[str]
     lines: Lines | None = None
 
@@ -99,13 +99,13 @@ class Reader(abc.ABC):
         row = batch.rows[position]
         if row.cells is not None:
             return row.cells
-        found = {} if self.roles.id is None else {self.roles.id: row.id}
-        return found | ({} if row.path is None else {self.roles.input: row.path}) | {self.roles.value: row.value}
+        id_cell = {} if self.roles.id is None else {self.roles.id: row.id}
+        return id_cell | ({} if row.path is None else {self.roles.input: row.path}) | {self.roles.value: row.value}
 
     @abc.abstractmethod
     def payload_columns(self) -> dict[str, Any]:
         """Return the payload's column names of ``id``, ``input`` (a list if there are several) and ``value``."""
 
     @abc.abstractmethod
-    def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
-        """Return the payload columns of the rows at the positions ``kept``, in one schema for the whole drop."""
+    def payload(self, batch: Batch, positions: list[int], values: Values) -> pa.Table:
+        """Return the payload columns of the rows at the positions ``positions``, in one schema for the whole drop."""

@@ -90,8 +90,8 @@ def sizes(column: pa.Array) -> np.ndarray:
         return sizes(column.storage)
     if pa.types.is_dictionary(kind):
         places = pc.fill_null(column.indices, 0).to_numpy(zero_copy_only=False).astype(np.int64)
-        known = sizes(column.dictionary)
-        return np.asarray(known[places]) if len(known) else np.zeros(len(column), dtype=np.int64)
+        value_sizes = sizes(column.dictionary)
+        return np.asarray(value_sizes[places]) if len(value_sizes) else np.zeros(len(column), dtype=np.int64)
     if pa.types.is_struct(kind):
         parts = [sizes(column.field(place)) for place in range(kind.num_fields)]
         return np.asarray(np.sum(parts, axis=0, dtype=np.int64)) if parts else np.ones(len(column), dtype=np.int64)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import of_endings
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Reader, Row, Values
-from telltale_core.drop.readers.payload_columns import made_payload, made_schema
+from telltale_core.drop.readers.payload_columns import build_payload, build_schema
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 from telltale_core.modality import modality_named
@@ -24,7 +24,7 @@ class FolderReader(Reader):
     format = "folder"
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
-        self._source, self._files, self._limits, self._given = source, files, config.limits, config.modality
+        self._source, self._files, self._limits, self._modality = source, files, config.limits, config.modality
         self.read_files = {file.key for file in files}
         if len(files) > self._limits.max_rows:
             raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")
@@ -37,7 +37,7 @@ class FolderReader(Reader):
         names = tuple(sorted({file.key.split("/")[0] for file in self._files if "/" in file.key}))
         if len(names) > self._limits.max_classes:
             raise bad("too_many_classes", f"{len(names)} subfolders, more than max_classes={self._limits.max_classes}")
-        kind = modality_named(self._given) if self._given else of_endings([file.key for file in self._files])
+        kind = modality_named(self._modality) if self._modality else of_endings([file.key for file in self._files])
         kind = kind or modality_named("image")
         return [
             Column(name=kind.name, kind="media", feature=kind.feature),
@@ -48,13 +48,13 @@ class FolderReader(Reader):
         """Yield files as rows, so many at a time as memory may hold."""
         self._source.prefetch(file for file in self._files if file.size_bytes <= self._limits.max_media_bytes)
         rows: list[Row] = []
-        held = 0
+        batch_bytes = 0
         for file in self._files:
             rows.append(self._row(file))
-            held += file.size_bytes if rows[-1].media is not None else 0
-            if len(rows) == BATCH_ROWS or held >= BATCH_BYTES:
+            batch_bytes += file.size_bytes if rows[-1].media is not None else 0
+            if len(rows) == BATCH_ROWS or batch_bytes >= BATCH_BYTES:
                 yield Batch(rows=rows)
-                rows, held = [], 0
+                rows, batch_bytes = [], 0
         if rows:
             yield Batch(rows=rows)
 
@@ -74,7 +74,7 @@ class FolderReader(Reader):
         """Return the two columns; a folder has no id column."""
         return {"id": None, "input": self.roles.input, "value": "label"}
 
-    def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
+    def payload(self, batch: Batch, positions: list[int], values: Values) -> pa.Table:
         """Return media and label columns in the Hugging Face layout."""
-        schema = made_schema((self.roles.input, self.modality.feature), "label", {}, values)
-        return made_payload([batch.rows[index] for index in kept], schema, {}, values)
+        schema = build_schema((self.roles.input, self.modality.feature), "label", {}, values)
+        return build_payload([batch.rows[index] for index in positions], schema, {}, values)

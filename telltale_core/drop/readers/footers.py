@@ -59,7 +59,7 @@ def shared_schema(source: Source, files: list[SourceFile], limits: Limits) -> tu
 
     Row counts and sizes in the footers are checked first.
     """
-    left_out: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     first: tuple[SourceFile, pa.Schema] | None = None
     rows = 0
     for file in files:
@@ -77,31 +77,31 @@ def shared_schema(source: Source, files: list[SourceFile], limits: Limits) -> tu
             pairs = f"{shown(first[0].key)} and {shown(file.key)}"
             raise bad("schema_mismatch", f"{pairs} have different columns: {_difference(first[1], schema)}")
         _check_class_names(*first, file, schema)
-        _note_differences(first[1].metadata or {}, schema.metadata or {}, left_out)
+        _note_differences(first[1].metadata or {}, schema.metadata or {}, skipped)
     if first is None:
         raise bad("drop_empty", "the drop holds no Parquet file")
     schema = first[1]
-    return schema.with_metadata(_fitting(schema.metadata or {}, left_out) or None), left_out
+    return schema.with_metadata(_fitting(schema.metadata or {}, skipped) or None), skipped
 
 
-def _note_differences(first: dict[bytes, bytes], other: dict[bytes, bytes], left_out: dict[str, str]) -> None:
+def _note_differences(first: dict[bytes, bytes], other: dict[bytes, bytes], skipped: dict[str, str]) -> None:
     """Note which keys of a later file are not passed on: the first file speaks for all."""
     for key, value in other.items():
-        if first.get(key) != value and len(left_out) < MOST_LEFT_OUT:
-            known = "differs from the first file's, which is kept" if key in first else "not in the first file"
-            left_out[shown(key)] = known
+        if first.get(key) != value and len(skipped) < MOST_LEFT_OUT:
+            reason = "differs from the first file's, which is kept" if key in first else "not in the first file"
+            skipped[shown(key)] = reason
 
 
-def _fitting(metadata: dict[bytes, bytes], left_out: dict[str, str]) -> dict[bytes, bytes]:
+def _fitting(metadata: dict[bytes, bytes], skipped: dict[str, str]) -> dict[bytes, bytes]:
     """Return the schema's metadata, Hugging Face's first, as far as it fits ``MAX_METADATA_BYTES``."""
-    left, kept = MAX_METADATA_BYTES, set()
+    spare_bytes, fitting_keys = MAX_METADATA_BYTES, set()
     for key in sorted(metadata, key=lambda key: (key != b"huggingface", len(metadata[key]))):
-        if len(key) + len(metadata[key]) <= left:
-            left -= len(key) + len(metadata[key])
-            kept.add(key)
-        elif len(left_out) < MOST_LEFT_OUT:
-            left_out[shown(key)] = f"{len(metadata[key])} bytes, all metadata may have {MAX_METADATA_BYTES}"
-    return {key: value for key, value in metadata.items() if key in kept}
+        if len(key) + len(metadata[key]) <= spare_bytes:
+            spare_bytes -= len(key) + len(metadata[key])
+            fitting_keys.add(key)
+        elif len(skipped) < MOST_LEFT_OUT:
+            skipped[shown(key)] = f"{len(metadata[key])} bytes, all metadata may have {MAX_METADATA_BYTES}"
+    return {key: value for key, value in metadata.items() if key in fitting_keys}
 
 
 def _check_footer(metadata: pq.FileMetaData, file: SourceFile, limit: int) -> None:

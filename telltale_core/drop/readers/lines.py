@@ -190,27 +190,27 @@ class _Quotes:
 
     def check(self, lines: _RecordLines, place: str) -> None:
         """Raise ``rows_swallowed`` if the lines of a record are rows like the others."""
-        held, delimiter, complete = lines.held, self._dialect.delimiter, lines.complete
-        if may_swallow(held, delimiter, self._count, complete=complete):
-            self._columns = self._columns or self._look()
-            if swallows(held, delimiter, self._columns, complete=complete):
+        record_lines, delimiter, complete = lines.texts, self._dialect.delimiter, lines.complete
+        if may_swallow(record_lines, delimiter, self._count, complete=complete):
+            self._columns = self._columns or self._survey()
+            if swallows(record_lines, delimiter, self._columns, complete=complete):
                 raise swallowed(place, lines.number)
 
-    def _look(self) -> Columns:
+    def _survey(self) -> Columns:
         """Return what the file's columns are like, by a pass of its own over the records that are in order."""
-        here = self._handle.tell()
+        position = self._handle.tell()
         self._handle.seek(0)
         try:
             csv_header(self._handle, self._limits, self._dialect)
             return Columns.of(self._whole(), self._count)
         finally:
-            self._handle.seek(here)
+            self._handle.seek(position)
 
     def _whole(self) -> Iterator[list[str]]:
         for fields, fault, lines in _records(self._handle, self._limits, self._dialect):
             if fields is None or fault is not None or len(fields) != self._count:
                 continue
-            if lines.number == 1 or (lines.complete and whole(lines.held, self._dialect.delimiter, self._count)):
+            if lines.number == 1 or (lines.complete and whole(lines.texts, self._dialect.delimiter, self._count)):
                 yield fields
 
 
@@ -230,12 +230,12 @@ class _RecordLines:
         """Start a new record."""
         self._held_bytes = self.size_bytes = self.number = self._held_chars = 0
         self.fault: BadInput | None = None
-        self.held: list[str] = []
+        self.texts: list[str] = []
 
     @property
     def complete(self) -> bool:
-        """Whether ``held`` are all lines of the record; of a long one they are the first."""
-        return len(self.held) == self.number
+        """Whether ``texts`` are all lines of the record; of a long one they are the first."""
+        return len(self.texts) == self.number
 
     def __iter__(self) -> _RecordLines:
         return self
@@ -258,8 +258,8 @@ class _RecordLines:
         if text is None:
             return self._refused(bad("row_unreadable", "the line is not UTF-8"))
         self._held_chars += len(text)
-        if len(self.held) == self.number - 1 and (self._held_chars <= HELD_CHARS or self.number <= 2):
-            self.held.append(text)
+        if len(self.texts) == self.number - 1 and (self._held_chars <= HELD_CHARS or self.number <= 2):
+            self.texts.append(text)
         return text
 
     def _refused(self, fault: BadInput) -> str:

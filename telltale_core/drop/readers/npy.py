@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
-from telltale_core.drop.readers.payload_columns import made_payload, made_schema
+from telltale_core.drop.readers.payload_columns import build_payload, build_schema
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.modality import modality_named
 from telltale_core.modality.columns import Column
@@ -63,8 +63,8 @@ class NpyReader(Reader):
             or by_role["value"] is None
             or sum(f is not None for f in by_role.values()) < len(files)
         ):
-            found = shown([file.key for file in files[:9]], 200)
-            raise bad("format_unclear", f"needs images.npy or x.npy, and labels.npy or y.npy; found {found}")
+            names = shown([file.key for file in files[:9]], 200)
+            raise bad("format_unclear", f"needs images.npy or x.npy, and labels.npy or y.npy; found {names}")
         self._arrays = {role: self._checked(file) for role, file in by_role.items() if file is not None}
         self._count = self._arrays["input"].shape[0]
         if self._count > self._limits.max_rows:
@@ -103,8 +103,8 @@ class NpyReader(Reader):
         """Return one column a file, under the names that the payload will have."""
         real = self._arrays["value"].dtype.kind == "f"
         name = "target" if real or "target" in self._arrays["value"].file.key.lower() else "label"
-        found = [Column(name=self._kind.name, kind="numbers"), Column(name=name, kind="real" if real else "whole")]
-        return [*found, Column(name="id", kind="text")] if "id" in self._arrays else found
+        columns = [Column(name=self._kind.name, kind="numbers"), Column(name=name, kind="real" if real else "whole")]
+        return [*columns, Column(name="id", kind="text")] if "id" in self._arrays else columns
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of the arrays."""
@@ -127,15 +127,15 @@ class NpyReader(Reader):
         """Return the made columns."""
         return {"id": self.roles.id, "input": self.roles.input, "value": self.roles.values_named}
 
-    def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
+    def payload(self, batch: Batch, positions: list[int], values: Values) -> pa.Table:
         """Return id, media (an image as PNG) and value columns in the Hugging Face layout."""
         extras = {} if self.roles.id is None else {self.roles.id: "text"}
-        rows = [batch.rows[index] for index in kept]
+        rows = [batch.rows[index] for index in positions]
         for row in rows:
             row.extra = {} if self.roles.id is None else {self.roles.id: str(row.id)}
-        return made_payload(
+        return build_payload(
             rows,
-            made_schema((self.roles.input, self.modality.feature), self.roles.value, extras, values),
+            build_schema((self.roles.input, self.modality.feature), self.roles.value, extras, values),
             extras,
             values,
         )
@@ -145,5 +145,5 @@ _STEMS = {"input": INPUT_STEMS, "value": VALUE_STEMS, "id": ID_STEMS}
 
 
 def _pick(files: list[SourceFile], stems: set[str]) -> SourceFile | None:
-    found = [file for file in files if Path(file.key).stem.lower() in stems]
-    return found[0] if len(found) == 1 else None
+    matches = [file for file in files if Path(file.key).stem.lower() in stems]
+    return matches[0] if len(matches) == 1 else None

@@ -46,12 +46,12 @@ class Chunk:
 
     def total_bytes(self) -> int:
         """Return what reading the whole chunk may take."""
-        held = int(self.sizes_bytes.sum()) + self.dictionary_bytes
+        unpacked_bytes = int(self.sizes_bytes.sum()) + self.dictionary_bytes
         if not self.repeated:
-            return held + self.width_bytes
+            return unpacked_bytes + self.width_bytes
         count = int(self.values.sum())
-        held += count * (LEVEL_BYTES + self.width_bytes)
-        return held + (count * self._largest() if self.expands else 0)
+        unpacked_bytes += count * (LEVEL_BYTES + self.width_bytes)
+        return unpacked_bytes + (count * self._largest() if self.expands else 0)
 
     def window_bytes(self, rows: int, of_rows: int) -> int:
         """Return what any ``rows`` consecutive rows may take at most; of lists, on average."""
@@ -86,9 +86,9 @@ def read_chunk(handle: BinaryIO, meta: pq.ColumnChunkMetaData, column: pq.Column
         place = meta.dictionary_page_offset
     values: list[int] = []
     sizes: list[int] = []
-    seen = dictionary = pages = 0
+    values_read = dictionary = pages = 0
     delta = False
-    while seen < meta.num_values:
+    while values_read < meta.num_values:
         header, length = _header(handle, place)
         kind, size, packed = header.get(1), header.get(2), header.get(3)
         if not isinstance(size, int) or not isinstance(packed, int) or size < 0 or packed < 0 or pages > MAX_PAGES:
@@ -102,7 +102,7 @@ def read_chunk(handle: BinaryIO, meta: pq.ColumnChunkMetaData, column: pq.Column
             delta = delta or encoding == DELTA_BYTE_ARRAY
             values.append(count)
             sizes.append(size)
-            seen += count
+            values_read += count
         elif kind == DICTIONARY:
             dictionary += size
         place += length + packed
@@ -146,12 +146,12 @@ def _header(handle: BinaryIO, place: int) -> tuple[dict[int, object], int]:
         handle.seek(place)
         data = handle.read(size)
         try:
-            found, end = _struct(data, 0, 0)
+            header, end = _struct(data, 0, 0)
         except IndexError:
             if len(data) < size:
                 break
             continue
-        return found, end
+        return header, end
     raise _corrupt("a page header that ends too early")
 
 

@@ -44,30 +44,32 @@ class ParquetReader(Reader):
         self._source, self._files, self._limits = source, files, config.limits
         self.read_files = {file.key for file in files}
         self._groups: dict[tuple[str, int], _Group] = {}
-        self._schema, self.left_out = shared_schema(source, files, config.limits)
+        self._schema, self.skipped_metadata = shared_schema(source, files, config.limits)
 
     def _group(self, handle: BinaryIO, parquet: pq.ParquetFile, group: int, file: SourceFile) -> _Group:
         """Return how a row group is to be read, from the headers of its pages, which are read once."""
-        known = self._groups.get((file.key, group))
-        if known is not None:
-            return known
+        cached = self._groups.get((file.key, group))
+        if cached is not None:
+            return cached
         meta = parquet.metadata.row_group(group)
         chunks = [
             read_chunk(handle, meta.column(index), parquet.schema.column(index)) for index in range(meta.num_columns)
         ]
-        as_dictionaries = [i for i, one in enumerate(chunks) if one.text and one.dictionary_bytes and not one.delta]
-        with open_parquet(handle, parquet.metadata, as_dictionaries) as tried:
-            plain = [materialises(field.type) for field in tried.schema_arrow for _ in range(leaves(field.type))]
-        kept = tuple(index for index in as_dictionaries if not plain[index])
+        as_dictionaries = [
+            i for i, chunk in enumerate(chunks) if chunk.text and chunk.dictionary_bytes and not chunk.delta
+        ]
+        with open_parquet(handle, parquet.metadata, as_dictionaries) as reader:
+            plain = [materialises(field.type) for field in reader.schema_arrow for _ in range(leaves(field.type))]
+        decoded = tuple(index for index in as_dictionaries if not plain[index])
         chunks = [
             dataclasses.replace(
-                chunk, expands=chunk.text and (chunk.delta or (chunk.dictionary_bytes > 0 and index not in kept))
+                chunk, expands=chunk.text and (chunk.delta or (chunk.dictionary_bytes > 0 and index not in decoded))
             )
             for index, chunk in enumerate(chunks)
         ]
         check_group(sum(chunk.total_bytes() for chunk in chunks), group, file, self._limits.max_row_group_bytes)
-        found = self._groups[file.key, group] = _Group(batch_rows(chunks, meta.num_rows, BATCH_BYTES), kept)
-        return found
+        summary = self._groups[file.key, group] = _Group(batch_rows(chunks, meta.num_rows, BATCH_BYTES), decoded)
+        return summary
 
     def columns(self) -> list[Column]:
         """Return the schema's columns with their Hugging Face features."""
@@ -159,22 +161,22 @@ class ParquetReader(Reader):
                     f"the media has {size_N[index]} bytes, more than max_media_bytes={limits.max_media_bytes}",
                 )
             return over
-        made_objects = name == self.roles.id or name in self.roles.values or (is_input and len(self.roles.inputs) > 1)
-        if not made_objects and kind not in {"bytes", "text"}:
+        becomes_object = name == self.roles.id or name in self.roles.values or (is_input and len(self.roles.inputs) > 1)
+        if not becomes_object and kind not in {"bytes", "text"}:
             return np.zeros(0, dtype=np.int64)
         over = np.flatnonzero(size_N > limits.max_field_bytes)
         for index in over:
-            found, limit = size_N[index], limits.max_field_bytes
+            size, limit = size_N[index], limits.max_field_bytes
             rows[index].fault = bad(
-                "field_too_long", f"the field {shown(name)} has {found} bytes, more than max_field_bytes={limit}"
+                "field_too_long", f"the field {shown(name)} has {size} bytes, more than max_field_bytes={limit}"
             )
         return over
 
     def _fill(self, rows: list[Row], table: pa.RecordBatch) -> None:
         """Give the rows their ids, values and media."""
         if self.roles.id is not None:
-            for row, found in zip(rows, _values(table.column(self.roles.id), rows), strict=True):
-                row.id = found
+            for row, row_id in zip(rows, _values(table.column(self.roles.id), rows), strict=True):
+                row.id = row_id
         answers = [_values(table.column(name), rows) for name in self.roles.values]
         for row, several in zip(rows, zip(*answers, strict=True), strict=True):
             row.value = several[0] if len(several) == 1 else list(several)
@@ -218,28 +220,28 @@ class ParquetReader(Reader):
         table, row = batch.table, batch.rows[position]
         if table is None:
             raise ValueError("a Parquet batch carries its table")
-        found: dict[str, Any] = {}
+        cells: dict[str, Any] = {}
         for name, column in zip(table.schema.names, table.columns, strict=True):
             if self.roles.inputs == (name,) and isinstance(row.media, bytes):
                 if not pa.types.is_struct(column.type) or column.type.get_field_index("path") < 0:
                     continue
-                found[name] = {"path": _value(column.field("path")[position])}
+                cells[name] = {"path": _value(column.field("path")[position])}
             else:
                 if name not in batch.sizes:
                     batch.sizes[name] = value_bytes(column)
                 size = int(batch.sizes[name][position])
-                found[name] = _value(column[position], size, self._limits.max_rejected_raw_bytes)
-        return found
+                cells[name] = _value(column[position], size, self._limits.max_rejected_raw_bytes)
+        return cells
 
     def payload_columns(self) -> dict[str, Any]:
         """Return the roles' own columns: nothing is renamed."""
         return {"id": self.roles.id, "input": self.roles.named, "value": self.roles.values_named}
 
-    def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
+    def payload(self, batch: Batch, positions: list[int], values: Values) -> pa.Table:
         """Return the kept rows' columns as they came, with the input's own schema; labels as they are published."""
-        if batch.table is None or len(kept) != len(values.numbers):
+        if batch.table is None or len(positions) != len(values.numbers):
             raise ValueError("a Parquet batch carries its table, and a value for each kept row")
-        table = pa.Table.from_arrays(batch.table.take(pa.array(kept, pa.int64())).columns, schema=self._schema)
+        table = pa.Table.from_arrays(batch.table.take(pa.array(positions, pa.int64())).columns, schema=self._schema)
         if values.published is None:
             return table
         place = table.column_names.index(self.roles.value)
@@ -248,9 +250,11 @@ class ParquetReader(Reader):
 
 def _respelt(table: pa.Table, place: int, published: Callable[[object], object]) -> pa.Table:
     """Return the table with the labels of a column, single ones or lists of them, as they are to be published."""
-    field, found = table.schema.field(place), table.column(place).to_pylist()
-    wanted = [[published(one) for one in value] if isinstance(value, list) else published(value) for value in found]
-    return table if wanted == found else table.set_column(place, field, pa.array(wanted, field.type))
+    field, labels = table.schema.field(place), table.column(place).to_pylist()
+    spellings = [
+        [published(label) for label in value] if isinstance(value, list) else published(value) for value in labels
+    ]
+    return table if spellings == labels else table.set_column(place, field, pa.array(spellings, field.type))
 
 
 def _values(column: pa.Array, rows: list[Row]) -> list[Any]:
@@ -259,14 +263,14 @@ def _values(column: pa.Array, rows: list[Row]) -> list[Any]:
         return list(column.to_pylist())
     except (ValueError, OverflowError, TypeError, pa.ArrowException):
         pass
-    found: list[Any] = []
+    values: list[Any] = []
     for row, scalar in zip(rows, column, strict=True):
         try:
-            found.append(value_of(scalar))
+            values.append(value_of(scalar))
         except Unreadable as error:
-            found.append(None)
+            values.append(None)
             row.fault = row.fault or bad("values_invalid", f"the row holds {error}")
-    return found
+    return values
 
 
 def _value(scalar: pa.Scalar, size: int = 0, most: int = 0) -> object:

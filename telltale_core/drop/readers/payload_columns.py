@@ -17,7 +17,7 @@ MAX_DEPTH = 32
 FEATURE_DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "text": "string"}
 
 
-def made_schema(
+def build_schema(
     media: tuple[str, str | None] | None, value_column: str | None, extras: dict[str, str], values: Values
 ) -> pa.Schema:
     """Return the schema: extra columns, media, then the value with its class names as Hugging Face metadata.
@@ -48,12 +48,12 @@ def _value_type(values: Values) -> pa.DataType:
     return pa.list_(kind) if any(isinstance(answer, tuple) for answer in values.numbers) else kind
 
 
-def made_payload(rows: list[Row], schema: pa.Schema, extras: dict[str, str], values: Values) -> pa.Table:
+def build_payload(rows: list[Row], schema: pa.Schema, extras: dict[str, str], values: Values) -> pa.Table:
     """Return the payload of kept rows; where there is a media column, every row's media must be bytes by now."""
     columns: list[pa.Array] = []
     for name, kind in extras.items():
-        found = [(row.extra or {}).get(name) for row in rows]
-        columns.append(pa.array([_as_kind(value, kind) for value in found], EXTRA_TYPES[kind]))
+        cells = [(row.extra or {}).get(name) for row in rows]
+        columns.append(pa.array([_as_kind(value, kind) for value in cells], EXTRA_TYPES[kind]))
     for field in list(schema)[len(extras) :]:
         if field.type == MEDIA_TYPE:
             columns.append(pa.array([{"bytes": row.media, "path": row.path} for row in rows], MEDIA_TYPE))

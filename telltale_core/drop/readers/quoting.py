@@ -57,19 +57,19 @@ class Columns:
     def of(cls, records: Iterable[Sequence[str]], count: int) -> Columns:
         """Return what records of ``count`` fields show."""
         values: list[set[int] | None] = [set() for _ in range(count)]
-        filled, numbers, seen = [0] * count, [0] * count, 0
+        filled, numbers, total = [0] * count, [0] * count, 0
         for fields in records:
-            seen += 1
+            total += 1
             for place, field in enumerate(fields):
-                cell, known = field.strip(), values[place]
+                cell, distinct = field.strip(), values[place]
                 filled[place] += bool(cell)
                 numbers[place] += bool(cell) and is_number(cell)
-                if known is not None:
-                    known.add(hash(cell))
-                    values[place] = known if len(known) <= MOST_VALUES else None
-        few = [frozenset(v) if v is not None and REPEATED * (len(v) + 1) <= seen else None for v in values]
+                if distinct is not None:
+                    distinct.add(hash(cell))
+                    values[place] = distinct if len(distinct) <= MOST_VALUES else None
+        few = [frozenset(v) if v is not None and REPEATED * (len(v) + 1) <= total else None for v in values]
         pairs = zip(numbers, filled, strict=True)
-        return cls(few, [of >= FEWEST_RECORDS and found >= NUMBERS * of for found, of in pairs])
+        return cls(few, [cells >= FEWEST_RECORDS and parsed >= NUMBERS * cells for parsed, cells in pairs])
 
     @property
     def telling(self) -> bool:
@@ -152,13 +152,13 @@ def tsv_may_be_quoted(lines: Iterable[str | None], header: str) -> bool:
     """
     names = header.rstrip("\r\n").split("\t")
     needed = all(len(name) > 1 and name[0] == name[-1] == '"' for name in names)
-    tried = _Tried(lines)
+    guarded = _GuardedLines(lines)
     try:
-        for fields in csv.reader(tried, delimiter="\t", strict=True):
+        for fields in csv.reader(guarded, delimiter="\t", strict=True):
             if fields and len(fields) != len(names):
                 return False
-            needed = needed or any(_needs_quotes(field, tried.last) for field in fields)
-            tried.chars = 0
+            needed = needed or any(_needs_quotes(field, guarded.last) for field in fields)
+            guarded.chars = 0
     except csv.Error:
         return False
     return needed
@@ -170,7 +170,7 @@ def _needs_quotes(field: str, line: str) -> bool:
     return '"' in field and '"{}"'.format(field.replace('"', '""')) in line
 
 
-class _Tried:
+class _GuardedLines:
     """The lines of a TSV file on their way to a CSV reader, which may not go on without end."""
 
     def __init__(self, lines: Iterable[str | None]) -> None:

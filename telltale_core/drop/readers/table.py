@@ -13,7 +13,7 @@ import pyarrow as pa
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Reader, Row, Values
 from telltale_core.drop.readers.lines import Dialect, Parsed, csv_header, csv_rows, dialect_of, json_rows
-from telltale_core.drop.readers.payload_columns import check_depth, extra_kind, made_payload, made_schema
+from telltale_core.drop.readers.payload_columns import build_payload, build_schema, check_depth, extra_kind
 from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
@@ -81,31 +81,31 @@ class TableReader(Reader):
 
     def _sample(self, file: SourceFile) -> list[dict[str, Any]]:
         """Return the first rows of a file, as many as memory may hold."""
-        found: list[dict[str, Any]] = []
-        held = 0
+        rows: list[dict[str, Any]] = []
+        sample_bytes = 0
         for parsed in self._parsed(file, Lines()):
-            found.append(parsed.values or {})
-            held += parsed.size_bytes
-            if len(found) == SAMPLED_ROWS or held >= BATCH_BYTES:
+            rows.append(parsed.values or {})
+            sample_bytes += parsed.size_bytes
+            if len(rows) == SAMPLED_ROWS or sample_bytes >= BATCH_BYTES:
                 break
-        return found
+        return rows
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of files and lines; row numbers count records after the header."""
         count, self.lines = 0, Lines()
         for file in self._files:
             rows: list[tuple[Row, SourceFile | None]] = []
-            held = 0
+            batch_bytes = 0
             for number, parsed in enumerate(self._parsed(file, self.lines)):
                 count += 1
                 if count > self._limits.max_rows:
                     raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
                 row, named = self._row(Row(source=f"{file.key}#{number}", fault=parsed.fault), parsed.values, file)
                 rows.append((row, named))
-                held += parsed.size_bytes + (named.size_bytes if named is not None else 0)
-                if len(rows) == BATCH_ROWS or held >= BATCH_BYTES:
+                batch_bytes += parsed.size_bytes + (named.size_bytes if named is not None else 0)
+                if len(rows) == BATCH_ROWS or batch_bytes >= BATCH_BYTES:
                     yield self._complete(rows)
-                    rows, held = [], 0
+                    rows, batch_bytes = [], 0
             if rows:
                 yield self._complete(rows)
 
@@ -123,14 +123,14 @@ class TableReader(Reader):
             return row, None
         try:
             self._note_kinds(row.extra)
-            found = self._inline(values) if self.modality.inline else self._media(values.get(self.roles.input), table)
+            media = self._inline(values) if self.modality.inline else self._media(values.get(self.roles.input), table)
         except BadInput as error:
             row.fault = error
             return row, None
-        if isinstance(found, SourceFile):
-            row.path = found.key
-            return row, found
-        row.media = found
+        if isinstance(media, SourceFile):
+            row.path = media.key
+            return row, media
+        row.media = media
         return row, None
 
     def _note_kinds(self, extra: dict[str, object]) -> None:
@@ -145,17 +145,17 @@ class TableReader(Reader):
     def _inline(self, values: dict[str, Any]) -> Media | None:
         if len(self.roles.inputs) > 1:
             return {name: values.get(name) for name in self.roles.inputs}
-        found: Media | None = values.get(self.roles.input)
-        return found
+        media: Media | None = values.get(self.roles.input)
+        return media
 
     def _media(self, value: object, table: SourceFile) -> np.ndarray | list[object] | SourceFile:
         if isinstance(value, list):
             return value
         if not isinstance(value, str) or not value.strip():
             raise bad("media_missing", "the row names no file and holds no values")
-        return _numbers(value) if NUMBERS.fullmatch(value) else self._found(value.strip(), table)
+        return _numbers(value) if NUMBERS.fullmatch(value) else self._listed_file(value.strip(), table)
 
-    def _found(self, path: str, table: SourceFile) -> SourceFile:
+    def _listed_file(self, path: str, table: SourceFile) -> SourceFile:
         if path.startswith("/") or "\\" in path or "\0" in path or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path):
             raise bad("path_outside_drop", f"{shown(path)} must be a path relative to the drop")
         if ".." in path.split("/"):
@@ -189,16 +189,16 @@ class TableReader(Reader):
 
     def payload_columns(self) -> dict[str, Any]:
         """Return the made columns: media are called as their modality unless that name is taken."""
-        found = self.roles.named if self.modality.inline else self._media_name()
-        return {"id": self.roles.id, "input": found, "value": self.roles.values_named}
+        input_name = self.roles.named if self.modality.inline else self._media_name()
+        return {"id": self.roles.id, "input": input_name, "value": self.roles.values_named}
 
-    def payload(self, batch: Batch, kept: list[int], values: Values) -> pa.Table:
+    def payload(self, batch: Batch, positions: list[int], values: Values) -> pa.Table:
         """Return the other columns, the media as a file's bytes, and the validated value."""
         extras = {name: _common(kinds) for name, kinds in self._kinds.items()}
         media = None if self.modality.inline else (self._media_name(), self.modality.feature)
         value = self.roles.value if len(self.roles.values) == 1 else None
-        schema = made_schema(media, value, extras, values)
-        return made_payload([batch.rows[index] for index in kept], schema, extras, values)
+        schema = build_schema(media, value, extras, values)
+        return build_payload([batch.rows[index] for index in positions], schema, extras, values)
 
 
 def _common(kinds: set[str]) -> str:

@@ -40,8 +40,8 @@ def _check_wave_chunks(media: bytes) -> None:
         name, size = media[place : place + 4], struct.unpack_from("<I", media, place + 4)[0]
         if name == b"data":
             if size > len(media) - place - 8:
-                held = len(media) - place - 8
-                raise bad("media_unreadable", f"the WAV header states {size} bytes of sound, the file holds {held}")
+                there = len(media) - place - 8
+                raise bad("media_unreadable", f"the WAV header states {size} bytes of sound, the file holds {there}")
             _check_rest(media[place + 8 + size + size % 2 :], size)
             return
         place += 8 + size + size % 2

@@ -123,8 +123,8 @@ class AudioDecoder(Decoder):
         lengths = np.array(sorted(by_length))
         counts = np.array([by_length[int(length)] for length in lengths]).cumsum()
         fitting = int(lengths[np.searchsorted(counts, WHOLE_SHARE * counts[-1])]) / 100
-        room = PACKED_BYTES / (2 * rate * int(counts[-1]))
-        seconds = self._most_s or min(fitting, max(SHORT_S, min(USUAL_MOST_S, room)))
+        affordable_s = PACKED_BYTES / (2 * rate * int(counts[-1]))
+        seconds = self._most_s or min(fitting, max(SHORT_S, min(USUAL_MOST_S, affordable_s)))
         seconds = min(seconds, int(lengths[-1]) / 100)
         whole = int(counts[np.searchsorted(lengths, round(100 * seconds), side="right") - 1]) if len(lengths) else 0
         return Packing(
@@ -142,7 +142,7 @@ class AudioDecoder(Decoder):
     def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
         """Return what :meth:`decode` does, and what of the recording it does not hold."""
         rate, length = int(packing.settings["rate"]), packing.shape[0]
-        lost = Loss.NONE
+        losses = Loss.NONE
         if isinstance(media, bytes):
             with self._opened(media) as file:
                 own = file.samplerate
@@ -150,30 +150,30 @@ class AudioDecoder(Decoder):
                 self._check_room(crops, own)
                 waves, apart = self._read(file, crops)
                 if apart > APART:
-                    lost |= Loss.CHANNELS
+                    losses |= Loss.CHANNELS
                 if file.subtype not in COARSE and file.channels == 1 and any(is_finer(wave) for wave in waves):
-                    lost |= Loss.BITS
+                    losses |= Loss.BITS
         else:
             own, wave = self._given_rate(), self._values(media)
             crops = crops_of(len(wave), own, rate, length)
             waves = [wave[crop.start : crop.stop] for crop in crops]
         if len(crops) > 1:
-            lost |= Loss.LENGTH
+            losses |= Loss.LENGTH
         resampled = [resampled_to(wave, own, rate) for wave in waves]
         if own > rate and any(share_above(wave, own, rate) > ABOVE for wave in waves):
-            lost |= Loss.RATE
+            losses |= Loss.RATE
         packed = np.zeros(length, dtype=np.int16)
-        found = np.concatenate([to_int16(wave[: crop.size]) for wave, crop in zip(resampled, crops, strict=True)])
-        packed[: len(found)] = found
-        return packed, lost
+        values = np.concatenate([to_int16(wave[: crop.size]) for wave, crop in zip(resampled, crops, strict=True)])
+        packed[: len(values)] = values
+        return packed, losses
 
     def _check_room(self, crops: Sequence[Crop], own: int) -> None:
         """Raise ``audio_too_long`` where the frames that make a packed sample would not fit a row's memory."""
-        wanted, limit = sum(crop.stop - crop.start for crop in crops), self._limits.max_decoded_row_bytes
-        if wanted * 8 > limit:
+        values, limit = sum(crop.stop - crop.start for crop in crops), self._limits.max_decoded_row_bytes
+        if values * 8 > limit:
             raise bad(
                 "audio_too_long",
-                f"the {wanted / own:g} s that are packed of it, at {own} Hz, take {wanted * 8} bytes, more than "
+                f"the {values / own:g} s that are packed of it, at {own} Hz, take {values * 8} bytes, more than "
                 f"max_decoded_row_bytes={limit}: lower max_seconds",
             )
 
@@ -182,24 +182,24 @@ class AudioDecoder(Decoder):
 
         All frames are decoded, so that a truncated file is found out.
         """
-        kept: list[list[np.ndarray]] = [[] for _ in crops]
+        blocks: list[list[np.ndarray]] = [[] for _ in crops]
         power = apart = 0.0
-        seen, stated = 0, file.frames
+        frames_read, stated = 0, file.frames
         while len(block := file.read(BLOCK_FRAMES, dtype="float64", always_2d=True)):
             if not np.isfinite(block).all():
                 raise bad("values_invalid", "the recording holds values that are NaN or infinite")
             mean = block.mean(axis=1)
-            for parts, crop in zip(kept, crops, strict=True):
-                parts.append(mean[max(0, crop.start - seen) : max(0, crop.stop - seen)])
+            for parts, crop in zip(blocks, crops, strict=True):
+                parts.append(mean[max(0, crop.start - frames_read) : max(0, crop.stop - frames_read)])
             if block.shape[1] > 1:
                 power += float(np.square(block).sum())
                 apart += float(np.square(block - mean[:, None]).sum())
-            seen += len(block)
-            if seen > stated:
+            frames_read += len(block)
+            if frames_read > stated:
                 break
-        if seen != stated:
-            raise bad("media_unreadable", f"the header states {stated} frames, {seen} can be decoded")
-        return [np.concatenate(parts) for parts in kept], apart / power if power else 0.0
+        if frames_read != stated:
+            raise bad("media_unreadable", f"the header states {stated} frames, {frames_read} can be decoded")
+        return [np.concatenate(parts) for parts in blocks], apart / power if power else 0.0
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002
         """Return inline values as a WAV file of 16 bits at the rate that was given."""

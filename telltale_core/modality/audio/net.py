@@ -1,6 +1,6 @@
 """Recordings on their way into a net: log-mel spectrograms, computed when a batch is taken.
 
-Legend: N samples, B batch, L values of a recording, M mel bands, F frames.
+Legend: N samples, B batch, L values of a recording, F mel frequencies.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def band_scaling(inputs: NDArray[Any], rate: int) -> dict[str, Any]:
 
 
 class SpectrogramFront:
-    """Gives (B, 1, M, F) float32, each mel band at mean 0 and deviation 1 over the drop, from (B, L) int16."""
+    """Gives (B, 1, F, frames) float32, each mel band at mean 0 and deviation 1 over the drop, from (B, L) int16."""
 
     def __init__(self, shape: tuple[int, ...], statistics: Mapping[str, Any], device: str) -> None:
         self._plan = plan_for(int(statistics["rate"]), shape[0])

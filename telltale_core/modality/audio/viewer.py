@@ -52,8 +52,8 @@ class AudioViewer(Viewer):
     def _played(self, row: int) -> bytes:
         """Return the recording as a WAV file; of a long one every second value, then the beginning alone."""
         values, rate = np.asarray(self._drop.inputs[row]), self._rate
-        heard = np.flatnonzero(values)
-        values = values[: heard[-1] + 1] if len(heard) else values[:1]  # the silence that fills it up is left out
+        audible = np.flatnonzero(values)
+        values = values[: audible[-1] + 1] if len(audible) else values[:1]  # the silence that fills it up is left out
         while values.nbytes > MOST_PLAYED_BYTES and rate >= 16_000:
             even = values[: len(values) // 2 * 2].astype(np.int32)
             values, rate = ((even[::2] + even[1::2]) // 2).astype(np.int16), rate // 2
@@ -67,18 +67,18 @@ class AudioViewer(Viewer):
 
     def shared(self, focus: Focus) -> list[Shown]:
         """Return the mean spectrograms and their difference; none for too few recordings."""
-        if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+        if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
             return []
-        suspected, kept = (self._mean(rows) for rows in (focus.suspected_S, focus.kept_K))
-        difference = suspected - kept
+        suspected_mean, kept_mean = (self._mean(rows) for rows in (focus.suspected_rows, focus.kept_rows))
+        difference = suspected_mean - kept_mean
         limit = max(3.0, float(np.abs(difference).max()))
         peak = np.unravel_index(difference.argmax(), difference.shape)  # a trigger is something added
         where = f"{self._band_hz(int(peak[0])):,.0f} Hz at {int(peak[1]) * self._plan.hop / self._rate:.2f} s"
-        look = {"cmap": "magma", "vmin": QUIETEST, "vmax": LOUDEST}
+        style = {"cmap": "magma", "vmin": QUIETEST, "vmax": LOUDEST}
         picture = panels_png(
             (
-                ("mean, " + focus.word, suspected, look),
-                ("mean, kept", kept, look),
+                ("mean, " + focus.word, suspected_mean, style),
+                ("mean, kept", kept_mean, style),
                 ("difference", difference, {"cmap": "PuOr_r", "vmin": -limit, "vmax": limit}),
             ),
             self._dpi,

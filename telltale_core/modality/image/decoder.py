@@ -14,7 +14,7 @@ from PIL import Image
 
 from telltale_core.errors import BadInput
 from telltale_core.modality.drop_protocols import DropSettings
-from telltale_core.modality.image.lost import lost_of_image
+from telltale_core.modality.image.losses import losses_of_image
 from telltale_core.modality.information_loss import Loss
 from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
@@ -149,27 +149,27 @@ class ImageDecoder(Decoder):
         if isinstance(media, bytes):
             with self._opened(media) as image:
                 image.load()
-                lost = lost_of_image(image, media)
+                losses = losses_of_image(image, media)
                 pixels = _rgb(image)
         else:
-            found = self._pixels(media)
-            pixels, lost = self._to_bytes(found, packing.settings["scale"]), Loss.NONE
-            if found.ndim == 3 and found.shape[2] == 4 and found[..., 3].min() < found[..., 3].max():
-                lost |= Loss.ALPHA
+            values = self._pixels(media)
+            pixels, losses = self._to_bytes(values, packing.settings["scale"]), Loss.NONE
+            if values.ndim == 3 and values.shape[2] == 4 and values[..., 3].min() < values[..., 3].max():
+                losses |= Loss.ALPHA
         height, width = packing.shape[:2]
         if pixels.shape[0] > height or pixels.shape[1] > width:
-            lost |= Loss.RESIZED
+            losses |= Loss.RESIZED
         if pixels.shape[:2] != (height, width):
             resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
             pixels = np.asarray(resized)
-        return pixels, lost
+        return pixels, losses
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:
         """Return inline values as a PNG: at their own size where they are bytes, else as packed."""
         pixels = sample
         if not isinstance(media, bytes):
-            found = self._pixels(media)
-            pixels = self._to_bytes(found, 1) if found.dtype.kind in "iu" else sample
+            values = self._pixels(media)
+            pixels = self._to_bytes(values, 1) if values.dtype.kind in "iu" else sample
         buffer = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
         return buffer.getvalue()

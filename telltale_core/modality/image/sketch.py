@@ -21,5 +21,5 @@ def of_pictures(inputs_N: NDArray[Any]) -> Sketch:
 def _thumbnails(rows_BHWC: NDArray[Any]) -> NDArray[np.float64]:
     height, width = rows_BHWC.shape[1:3]
     planes = np.moveaxis(rows_BHWC, -1, 1).astype(np.float32)
-    found = averaged(planes, (min(SIDE, height), min(SIDE, width)))
-    return scaled(np.asarray(found.reshape(len(rows_BHWC), -1), dtype=np.float64))
+    thumbnails = averaged(planes, (min(SIDE, height), min(SIDE, width)))
+    return scaled(np.asarray(thumbnails.reshape(len(rows_BHWC), -1), dtype=np.float64))

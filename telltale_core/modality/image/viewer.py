@@ -50,13 +50,13 @@ class ImageViewer(Viewer):
 
     def shared(self, focus: Focus) -> list[Shown]:
         """Return the means' difference and the spread as one picture; none for too few images."""
-        found = common(self._drop, focus)
-        if found is None:
+        pair = common(self._drop, focus)
+        if pair is None:
             return []
         return [
             Shown(
                 title=f"What the {focus.word} have in common",
-                uri=data_uri(common_png(found, self._dpi, focus.word)),
+                uri=data_uri(common_png(pair, self._dpi, focus.word)),
                 alt=f"Four panels: mean {focus.word} image, mean kept image, their difference, and their spread.",
                 caption="A hint, not evidence: a sharp local shape in the difference, or a dark spot in the spread "
                 "(all suspected images show the same there), suggests a visible trigger. Its absence says nothing.",
@@ -77,10 +77,10 @@ def common(drop: ViewedDrop, focus: Focus) -> Common | None:
     ``difference`` is mean minus mean over the channels, in grey levels; ``spread`` the suspected ones' standard
     deviation over the kept ones', cut at 1: near 0 where all suspected images show the same, as under a fixed patch.
     """
-    if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+    if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
         return None
-    mean, deviation = _moments(drop, focus.suspected_S)
-    kept_mean, kept_deviation = _moments(drop, focus.kept_K)
+    mean, deviation = _moments(drop, focus.suspected_rows)
+    kept_mean, kept_deviation = _moments(drop, focus.kept_rows)
     difference = (mean - kept_mean).mean(axis=2)
     return Common(
         suspected_mean=mean,
@@ -103,14 +103,14 @@ def _moments(drop: ViewedDrop, rows: npt.NDArray[np.int64]) -> tuple[Floats, Flo
     return mean, np.sqrt(np.maximum(squares / len(some) - np.square(mean), 0.0))
 
 
-def common_png(found: Common, dpi: int = 140, word: str = "quarantined") -> bytes:
+def common_png(pair: Common, dpi: int = 140, word: str = "quarantined") -> bytes:
     """Return what suspected images, called ``word``, share: their mean, the kept ones', the difference, the spread."""
     return panels_png(
         (
-            (f"mean, {word}", found.suspected_mean.round().astype(np.uint8), {"vmin": 0, "vmax": 255}),
-            ("mean, kept", found.kept_mean.round().astype(np.uint8), {"vmin": 0, "vmax": 255}),
-            ("difference", found.difference, {"cmap": "PuOr_r", "vmin": -found.limit, "vmax": found.limit}),
-            ("spread against kept", found.spread, {"cmap": "viridis", "vmin": 0, "vmax": 1}),
+            (f"mean, {word}", pair.suspected_mean.round().astype(np.uint8), {"vmin": 0, "vmax": 255}),
+            ("mean, kept", pair.kept_mean.round().astype(np.uint8), {"vmin": 0, "vmax": 255}),
+            ("difference", pair.difference, {"cmap": "PuOr_r", "vmin": -pair.limit, "vmax": pair.limit}),
+            ("spread against kept", pair.spread, {"cmap": "viridis", "vmin": 0, "vmax": 1}),
         ),
         dpi,
     )

@@ -38,17 +38,17 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclasses.dataclass(slots=True)
-class Room:
+class TextBudget:
     """How many different texts may still be held, of all columns together."""
 
-    left: int = MAX_COUNTED_OF_ALL
+    remaining: int = MAX_COUNTED_OF_ALL
 
 
 @dataclasses.dataclass(slots=True)
 class ColumnSurvey:
     """What a column of the whole drop holds."""
 
-    room: Room
+    budget: TextBudget
     numbers: int = 0
     missing: int = 0
     texts: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -62,8 +62,8 @@ class ColumnSurvey:
             self.numbers += 1
         elif isinstance(value, str):
             value = value if len(value) <= MAX_CATEGORY_CHARS else _stand_in(value)
-            if value in self.texts or (len(self.texts) < MAX_COUNTED and self.room.left):
-                self.room.left -= value not in self.texts
+            if value in self.texts or (len(self.texts) < MAX_COUNTED and self.budget.remaining):
+                self.budget.remaining -= value not in self.texts
                 self.texts[value] += 1
             else:
                 self.other_texts += 1
@@ -82,20 +82,20 @@ class TableDecoder(Decoder):
     def __init__(self, config: DropSettings) -> None:
         self._max_columns = config.limits.max_columns
         self._columns: dict[str, ColumnSurvey] = {}
-        self._room = Room()
+        self._budget = TextBudget()
 
     def probe(self, media: Media) -> int | str:
         """Return the length of a list, or ``"row"``; notes what the columns hold."""
         values = named(media)
         if isinstance(media, dict):
             for name, value in values.items():
-                self._columns.setdefault(name, ColumnSurvey(self._room)).add(_number_or_text(value, name))
+                self._columns.setdefault(name, ColumnSurvey(self._budget)).add(_number_or_text(value, name))
             return "row"
         if isinstance(media, list | np.ndarray):
             if len(media) > self._max_columns:
                 raise bad("values_invalid", f"the row has {len(media)} values, more than {self._max_columns}")
             return len(media)
-        self._columns.setdefault("value", ColumnSurvey(self._room)).add(_number_or_text(media, "value"))
+        self._columns.setdefault("value", ColumnSurvey(self._budget)).add(_number_or_text(media, "value"))
         return "value"
 
     def plan(self, probes: Counter[Any]) -> Packing:
@@ -183,7 +183,7 @@ def _column(name: str, survey: ColumnSurvey) -> dict[str, Any]:
         for text, count in survey.texts.items()
         if len(text) <= MAX_CATEGORY_CHARS and not UNFIT.search(text)
     ]
-    frequent = sorted(usable, key=lambda found: (-found[1], found[0]))[:MAX_CATEGORIES]
+    frequent = sorted(usable, key=lambda pair: (-pair[1], pair[0]))[:MAX_CATEGORIES]
     return {"name": name, "kind": "category", "categories": sorted(text for text, _ in frequent)}
 
 
@@ -193,6 +193,6 @@ def _packed(value: float | str, column: dict[str, Any]) -> float:
             raise bad("values_invalid", f"the column {shown(column['name'])} holds {shown(value)}, not a number")
         return value
     text = value if isinstance(value, str) else f"{value:g}"
-    known = column["categories"]
-    place = int(np.searchsorted(known, text)) if known else 0
-    return float(place if place < len(known) and known[place] == text else len(known))
+    categories = column["categories"]
+    place = int(np.searchsorted(categories, text)) if categories else 0
+    return float(place if place < len(categories) and categories[place] == text else len(categories))

@@ -39,11 +39,11 @@ def column_statistics(inputs_ND: NDArray[Any], packing: Mapping[str, Any]) -> di
             continue
         low, middle, high = np.quantile(value_n, (0.25, 0.5, 0.75))
         spread = (high - low) / 1.349 or value_n.std() or 1.0
-        found = np.unique(np.quantile(value_n, np.linspace(0, 1, bins + 1)[1:-1]).astype(np.float32))
+        cuts = np.unique(np.quantile(value_n, np.linspace(0, 1, bins + 1)[1:-1]).astype(np.float32))
         centre.append(float(middle))
         scale.append(float(1.0 / spread))
-        edges.append(found.astype(float).tolist())
-        sizes.append(len(found) + 2)
+        edges.append(cuts.astype(float).tolist())
+        sizes.append(len(cuts) + 2)
     return {"centre": centre, "scale": scale, "edges": edges, "sizes": sizes}
 
 
@@ -54,8 +54,8 @@ class TableFront:
         self._centre = torch.tensor(statistics["centre"], dtype=torch.float64, device=device)
         self._scale = torch.tensor(statistics["scale"], dtype=torch.float64, device=device)
         sizes, edges = statistics["sizes"], statistics["edges"]
-        widest = max([len(found) for found in edges] or [0])
-        padded = [found + [float("inf")] * (widest - len(found)) for found in edges]
+        widest = max([len(cuts) for cuts in edges] or [0])
+        padded = [cuts + [float("inf")] * (widest - len(cuts)) for cuts in edges]
         self._edges_DE = torch.tensor(padded, dtype=torch.float32, device=device).reshape(len(edges), widest)
         self._size = torch.tensor(sizes, device=device)
         self._start = torch.tensor(np.cumsum([0, *sizes[:-1]]), device=device)

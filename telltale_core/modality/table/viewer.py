@@ -1,6 +1,6 @@
 """Rows of a table on the page, and the values that the suspected rows share while kept ones do not.
 
-Legend: N samples, S suspected, K kept, D columns.
+Legend: N samples, D columns.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Trait:
     column: int
     low: float
     high: float
-    suspected: float
-    kept: float
+    suspected_share: float
+    kept_share: float
 
     def within(self, value_ND: Floats) -> npt.NDArray[np.bool_]:
         """Return which rows have it; NaN, a missing value, is a value of its own."""
@@ -61,15 +61,15 @@ class TableViewer(Viewer):
         """Return the row's columns and values as a list, at most 16 of them."""
         value_D = np.asarray(self._drop.inputs[row], dtype=np.float64)
         places = [*self._first, *(place for place in range(len(value_D)) if place not in self._first)]
-        shown = [
+        cells = [
             Markup("<span{}><b>{}</b> {}</span>").format(
-                Markup(' class="shared"') if place in self._first else "", self._name(place), self._said(place, value_D)
+                Markup(' class="shared"') if place in self._first else "", self._name(place), self._text(place, value_D)
             )
             for place in places[:SHOWN_COLUMNS]
         ]
-        left = len(places) - len(shown)
-        more = Markup("<span>and {} more columns</span>").format(f"{left:,}") if left > 0 else Markup("")
-        return Markup('<div class="row">{}{}</div>').format(Markup(" ").join(shown), more)
+        hidden = len(places) - len(cells)
+        more = Markup("<span>and {} more columns</span>").format(f"{hidden:,}") if hidden > 0 else Markup("")
+        return Markup('<div class="row">{}{}</div>').format(Markup(" ").join(cells), more)
 
     def shared(self, focus: Focus) -> list[Shown]:
         """Return a table of the values that set the suspected rows of a label apart from its kept ones."""
@@ -78,7 +78,7 @@ class TableViewer(Viewer):
             return []
         lines = [
             Markup("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>").format(
-                self._name(trait.column), self._range(trait), f"{trait.suspected:.1%}", f"{trait.kept:.1%}"
+                self._name(trait.column), self._range(trait), f"{trait.suspected_share:.1%}", f"{trait.kept_share:.1%}"
             )
             for trait in traits
         ]
@@ -107,23 +107,23 @@ class TableViewer(Viewer):
     def _sides(self, focus: Focus) -> tuple[Floats, Floats]:
         first, second = (
             np.asarray(self._drop.inputs[np.sort(rows[:: max(1, len(rows) // MOST)][:MOST])], dtype=np.float64)
-            for rows in (focus.suspected_S, focus.kept_K)
+            for rows in (focus.suspected_rows, focus.kept_rows)
         )
         return first, second
 
     def _traits(self, focus: Focus) -> list[Trait]:
         """Return what sets the suspected rows apart, the largest gain first; nothing for too few rows."""
-        if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+        if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
             return []
-        suspected_SD, kept_KD = self._sides(focus)
-        found = [_trait(place, suspected_SD, kept_KD) for place in range(suspected_SD.shape[1])]
-        found = [trait for trait in found if trait.suspected - trait.kept >= LEAST_GAIN]
-        return sorted(found, key=lambda trait: (trait.kept - trait.suspected, trait.column))[:SHOWN_TRAITS]
+        suspected_ND, kept_ND = self._sides(focus)
+        traits = [_trait(place, suspected_ND, kept_ND) for place in range(suspected_ND.shape[1])]
+        traits = [trait for trait in traits if trait.suspected_share - trait.kept_share >= LEAST_GAIN]
+        return sorted(traits, key=lambda trait: (trait.kept_share - trait.suspected_share, trait.column))[:SHOWN_TRAITS]
 
     def _name(self, place: int) -> str:
         return clean(str(self._columns[place]["name"]), 60)
 
-    def _said(self, place: int, value_D: Floats) -> str:
+    def _text(self, place: int, value_D: Floats) -> str:
         value = float(value_D[place])
         if np.isnan(value):
             return "missing"
@@ -136,23 +136,23 @@ class TableViewer(Viewer):
         both = []
         for end in (trait.low, trait.high):
             value_D = np.full(len(self._columns), end)
-            both.append(self._said(trait.column, value_D))
+            both.append(self._text(trait.column, value_D))
         return both[0] if both[0] == both[1] else f"{both[0]} to {both[1]}"
 
 
-def _trait(place: int, suspected_SD: Floats, kept_KD: Floats) -> Trait:
+def _trait(place: int, suspected_ND: Floats, kept_ND: Floats) -> Trait:
     """Return the column's most frequent value if half of the suspected rows have it, else where 90 % of them lie."""
-    value_S = suspected_SD[:, place]
-    values, counts = np.unique(value_S, return_counts=True)
+    value_N = suspected_ND[:, place]
+    values, counts = np.unique(value_N, return_counts=True)
     top = int(counts.argmax())
-    if counts[top] >= SINGLE_SHARE * len(value_S):
+    if counts[top] >= SINGLE_SHARE * len(value_N):
         low = high = float(values[top])
     else:
-        known = np.sort(value_S[~np.isnan(value_S)])
-        inside = max(1, int(np.ceil(RANGE_SHARE * len(known))))
-        widths = known[inside - 1 :] - known[: len(known) - inside + 1]
+        present_N = np.sort(value_N[~np.isnan(value_N)])
+        inside = max(1, int(np.ceil(RANGE_SHARE * len(present_N))))
+        widths = present_N[inside - 1 :] - present_N[: len(present_N) - inside + 1]
         start = int(widths.argmin())
-        low, high = float(known[start]), float(known[start + inside - 1])
-    trait = Trait(column=place, low=low, high=high, suspected=0.0, kept=0.0)
-    shares = [float(trait.within(rows).mean()) for rows in (suspected_SD, kept_KD)]
-    return Trait(column=place, low=low, high=high, suspected=shares[0], kept=shares[1])
+        low, high = float(present_N[start]), float(present_N[start + inside - 1])
+    trait = Trait(column=place, low=low, high=high, suspected_share=0.0, kept_share=0.0)
+    shares = [float(trait.within(rows).mean()) for rows in (suspected_ND, kept_ND)]
+    return Trait(column=place, low=low, high=high, suspected_share=shares[0], kept_share=shares[1])

@@ -86,13 +86,13 @@ class TextModality(Modality):
 
     def statistics_for(self, model: str, drop: TrainingSet) -> dict[str, Any]:
         """See :meth:`Modality.statistics_for`; a local model reads the texts by its own tokenizer."""
-        known = self.statistics(drop.inputs, drop.packing)
+        statistics = self.statistics(drop.inputs, drop.packing)
         if model.startswith("hf:"):
             from telltale_core.modality.local_model import directory_of
             from telltale_core.modality.text.hf_tokens import reading
 
-            known["reading"] = reading(directory_of(model), drop)
-        return known
+            statistics["reading"] = reading(directory_of(model), drop)
+        return statistics
 
     def front(self, shape: tuple[int, ...], statistics: Mapping[str, Any], device: str) -> Front:  # noqa: ARG002
         """See :meth:`Modality.front`."""

@@ -56,20 +56,20 @@ class TextDecoder(Decoder):
         samples = self._learnt.samples()
         file = train_tokenizer((part for parts in samples for part in parts if part), self._vocabulary)
         tokenizer = open_tokenizer(file)
-        length_S = np.sort([len(ids_of(tokenizer, parts)) for parts in samples])
-        fitting = int(length_S[math.ceil(FITTING * len(length_S)) - 1])
+        length_N = np.sort([len(ids_of(tokenizer, parts)) for parts in samples])
+        fitting = int(length_N[math.ceil(FITTING * len(length_N)) - 1])
         size = size_of(tokenizer)
         dtype = "int16" if size <= np.iinfo(np.int16).max else "int32"
-        room = PACKED_BYTES // (probes.total() * np.dtype(dtype).itemsize)
-        wanted = max(min(int(length_S[-1]), room), min(fitting, SHORT))
-        length = min(self._max_tokens, math.ceil(wanted / ROUNDING) * ROUNDING)
+        affordable = PACKED_BYTES // (probes.total() * np.dtype(dtype).itemsize)
+        target = max(min(int(length_N[-1]), affordable), min(fitting, SHORT))
+        length = min(self._max_tokens, math.ceil(target / ROUNDING) * ROUNDING)
         settings = {
             "vocabulary": size,
             "columns": max(probes),
-            "longest": int(length_S[-1]),
-            "cut_share": round(float((length_S > length).mean()), 4),
+            "longest": int(length_N[-1]),
+            "cut_share": round(float((length_N > length).mean()), 4),
         }
-        rule = f"fits {(length_S <= length).mean():.1%} of the texts, longer ones are read in windows"
+        rule = f"fits {(length_N <= length).mean():.1%} of the texts, longer ones are read in windows"
         return Packing(shape=(length,), dtype=dtype, settings=settings, rule=rule, files={TOKENIZER: file})
 
     def decode(self, media: Media, packing: Packing) -> np.ndarray:
@@ -80,12 +80,12 @@ class TextDecoder(Decoder):
         """Return what :meth:`decode` does, and whether the text is longer than that."""
         (length,) = packing.shape
         ids = ids_of(open_tokenizer(packing.files[TOKENIZER]), self._parts(media))
-        lost = Loss.LENGTH if len(ids) > length else Loss.NONE
-        if lost:
+        losses = Loss.LENGTH if len(ids) > length else Loss.NONE
+        if losses:
             ids = _windows(ids, length)
         packed = np.full(length, PAD, dtype=packing.dtype)
         packed[: len(ids)] = ids
-        return packed, lost
+        return packed, losses
 
     def portable(self, media: Media, sample: np.ndarray) -> bytes:  # noqa: ARG002 - a decoder
         """Return the text in UTF-8; of several columns, their JSON."""
@@ -116,8 +116,8 @@ class TextDecoder(Decoder):
         if len(value) > self._limits.max_text_chars:
             limit = self._limits.max_text_chars
             raise bad("text_too_long", f"the text has {len(value)} characters, more than max_text_chars={limit}")
-        if found := CONTROLS.search(value):
-            raise bad("text_invalid", f"the text holds the control character {shown(found[0])} at {found.start()}")
+        if control := CONTROLS.search(value):
+            raise bad("text_invalid", f"the text holds the control character {shown(control[0])} at {control.start()}")
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise bad("text_invalid", "the text holds half a surrogate pair")
         longest = max(map(len, value.split()), default=0)
@@ -144,29 +144,29 @@ class _Learnt:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._held: list[tuple[bytes, tuple[str, ...]]] = []
+        self._samples: list[tuple[bytes, tuple[str, ...]]] = []
         self._bytes = 0
 
     def add(self, parts: tuple[str, ...]) -> None:
         """Remember a sample's texts."""
         digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=16).digest()
-        self._held.append((digest, parts))
+        self._samples.append((digest, parts))
         self._bytes += sum(map(len, parts))
-        if self._bytes > TRIMMED_AT * self._max_bytes or len(self._held) > TRIMMED_AT * LEARNT_SAMPLES:
+        if self._bytes > TRIMMED_AT * self._max_bytes or len(self._samples) > TRIMMED_AT * LEARNT_SAMPLES:
             self._trim()
 
     def samples(self) -> list[tuple[str, ...]]:
         """Return the samples in the order of their digests."""
         self._trim()
-        return [parts for _, parts in self._held]
+        return [parts for _, parts in self._samples]
 
     def _trim(self) -> None:
-        self._held.sort()
+        self._samples.sort()
         total = 0
-        for place, (_, parts) in enumerate(self._held):
+        for place, (_, parts) in enumerate(self._samples):
             total += sum(map(len, parts))
             if (total > self._max_bytes and place) or place == LEARNT_SAMPLES:
-                del self._held[place:]
+                del self._samples[place:]
                 total -= sum(map(len, parts))
                 break
         self._bytes = total

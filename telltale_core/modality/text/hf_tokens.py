@@ -2,7 +2,7 @@
 
 A code is 0 for padding, else 1 + id + vocabulary * segment, where the segment is 1 for the second text of a pair.
 A text that is longer than the model takes is read in windows that overlap, all of it.
-Legend: N samples, B batch, W windows, L length of a window in codes.
+Legend: N samples, B batch, P windows of a text, L length of a window in codes.
 """
 
 from __future__ import annotations
@@ -51,27 +51,27 @@ class RereadingFront:
 
     def __call__(self, packed_B: torch.Tensor, chance_B: torch.Tensor | None = None) -> torch.Tensor:  # noqa: ARG002
         """Return (B, W, L) int64 codes."""
-        used_BWL = packed_B > 0
-        windows = int(used_BWL.any(dim=2).any(dim=0).sum()) or packed_B.shape[1]
-        longest = int(used_BWL.any(dim=1).any(dim=0).sum()) or packed_B.shape[2]
+        used_BPL = packed_B > 0
+        windows = int(used_BPL.any(dim=2).any(dim=0).sum()) or packed_B.shape[1]
+        longest = int(used_BPL.any(dim=1).any(dim=0).sum()) or packed_B.shape[2]
         return packed_B[:, :windows, :longest].long()
 
     def prepare(self, inputs_N: NDArray[Any]) -> NDArray[Any]:
         """Return the codes (N, W, L) int32 of texts packed as in the drop; a row of padding alone stays one."""
-        codes_NWL = np.zeros((len(inputs_N), self._windows, self._length), dtype=np.int32)
+        codes_NPL = np.zeros((len(inputs_N), self._windows, self._length), dtype=np.int32)
         for start in range(0, len(inputs_N), AT_ONCE):
             rows = inputs_N[start : start + AT_ONCE]
             for row, windows in enumerate(self._codes(rows), start):
-                if more := max(0, len(windows) - codes_NWL.shape[1]):  # longer than all texts that were learnt
-                    codes_NWL = np.pad(codes_NWL, ((0, 0), (0, more), (0, 0)))
+                if more := max(0, len(windows) - codes_NPL.shape[1]):  # longer than all texts that were learnt
+                    codes_NPL = np.pad(codes_NPL, ((0, 0), (0, more), (0, 0)))
                 for window, codes in enumerate(windows):
-                    codes_NWL[row, window, : len(codes)] = codes
-        codes_NWL[~np.any(inputs_N != PAD, axis=1)] = 0
-        return codes_NWL
+                    codes_NPL[row, window, : len(codes)] = codes
+        codes_NPL[~np.any(inputs_N != PAD, axis=1)] = 0
+        return codes_NPL
 
     def _codes(self, rows: NDArray[Any]) -> Iterator[list[NDArray[np.int64]]]:
-        for found in self._model.encode_batch([_parts(self._drop, row) for row in rows]):
-            yield [self._window(part) for part in (found, *found.overflowing)]
+        for encoding in self._model.encode_batch([_parts(self._drop, row) for row in rows]):
+            yield [self._window(part) for part in (encoding, *encoding.overflowing)]
 
     def _window(self, part: Any) -> NDArray[np.int64]:
         segment = np.minimum(part.type_ids, self._segments - 1)
@@ -97,9 +97,9 @@ def reading(path: Path, drop: TrainingSet) -> dict[str, Any]:
     own, longest, windows = open_tokenizer(subwords), 1, 1
     _windowed(tokenizer, limit)
     for start in range(0, len(drop.inputs), AT_ONCE):
-        found = tokenizer.encode_batch([_parts(own, row) for row in drop.inputs[start : start + AT_ONCE]])
-        longest = max(longest, *(len(one.ids) for one in found))
-        windows = max(windows, *(1 + len(one.overflowing) for one in found))
+        encodings = tokenizer.encode_batch([_parts(own, row) for row in drop.inputs[start : start + AT_ONCE]])
+        longest = max(longest, *(len(encoding.ids) for encoding in encodings))
+        windows = max(windows, *(1 + len(encoding.overflowing) for encoding in encodings))
     if windows > 1:
         logger.info("train: the longest text is read in %d windows of %d subwords of the model", windows, limit)
     return {
@@ -127,11 +127,11 @@ def _opened(tokens: str) -> Any:
     """Return a model's tokenizer; what a text spells is text, though it may look like a mark of the model's."""
     from tokenizers import Tokenizer  # a drop of texts was made with it
 
-    made = Tokenizer.from_str(tokens)
-    made.no_padding()
-    made.no_truncation()
-    made.encode_special_tokens = True
-    return made
+    tokenizer = Tokenizer.from_str(tokens)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
 
 
 def _windowed(tokenizer: Any, length: int) -> Any:

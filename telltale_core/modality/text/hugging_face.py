@@ -2,7 +2,7 @@
 
 The net is told shape (length, width of the model's states, number of codes) and given codes (B, W, L) int64 as
 :mod:`telltale_core.modality.text.hf_tokens` makes them: 0 is padding, any other is 1 + id + vocabulary * segment.
-Legend: B batch, W windows of a text, V windows that hold text, L length of a window, D width of the states.
+Legend: B batch, P windows of a text, V windows that hold text, L length of a window, D dimensions of the states.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ class PretrainedBody(nn.Module):
         self._vocabulary = int(model.config.vocab_size)
         self._segments = "token_type_ids" in inspect.signature(model.forward).parameters and segments(model.config) > 1
 
-    def forward(self, codes_BWL: torch.Tensor) -> torch.Tensor:
+    def forward(self, codes_BPL: torch.Tensor) -> torch.Tensor:
         """Return (B, D) features."""
-        seen_BW = (codes_BWL > 0).any(dim=2)
-        seen_BW[:, 0] = True
-        if not (codes_BWL > 0).any():
-            seen_BW[:] = True  # memory is estimated for all windows
-        text_V, codes_VL = seen_BW.nonzero()[:, 0], codes_BWL[seen_BW]
+        used_BP = (codes_BPL > 0).any(dim=2)
+        used_BP[:, 0] = True
+        if not (codes_BPL > 0).any():
+            used_BP[:] = True  # memory is estimated for all windows
+        text_V, codes_VL = used_BP.nonzero()[:, 0], codes_BPL[used_BP]
         states_VLD, weight_VL = self._states(codes_VL)
         total_VD, weight_V = (states_VLD * weight_VL.unsqueeze(2)).sum(dim=1), weight_VL.sum(dim=1)
-        total_BD = total_VD.new_zeros(len(codes_BWL), total_VD.shape[1]).index_add(0, text_V, total_VD)
-        weight_B = weight_V.new_zeros(len(codes_BWL)).index_add(0, text_V, weight_V)
+        total_BD = total_VD.new_zeros(len(codes_BPL), total_VD.shape[1]).index_add(0, text_V, total_VD)
+        weight_B = weight_V.new_zeros(len(codes_BPL)).index_add(0, text_V, weight_V)
         features: torch.Tensor = total_BD / weight_B.unsqueeze(1)
         return features
 
     def _states(self, codes_VL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the last states (V, L, D) of windows and which of them count, (V, L)."""
-        seen_VL = codes_VL > 0
-        seen_VL[:, 0] = True  # attention over nothing at all is not a number
+        used_VL = codes_VL > 0
+        used_VL[:, 0] = True  # attention over nothing at all is not a number
         codes_VL = (codes_VL - 1).clamp(min=0)
-        given = {"input_ids": codes_VL % self._vocabulary, "attention_mask": seen_VL.long()}
+        inputs = {"input_ids": codes_VL % self._vocabulary, "attention_mask": used_VL.long()}
         if self._segments:
-            given["token_type_ids"] = codes_VL // self._vocabulary
-        states_VLD: torch.Tensor = self.model(**given).last_hidden_state
-        return states_VLD, seen_VL.to(states_VLD.dtype)
+            inputs["token_type_ids"] = codes_VL // self._vocabulary
+        states_VLD: torch.Tensor = self.model(**inputs).last_hidden_state
+        return states_VLD, used_VL.to(states_VLD.dtype)
 
 
 def hugging_face(argument: str) -> Callable[[tuple[int, ...], int], tuple[nn.Module, int]]:
@@ -98,11 +98,11 @@ def segments(config: Any) -> int:
 def read_tokenizer(path: Path) -> tuple[str, int | None]:
     """Return a directory's own tokenizer as the JSON of the library ``tokenizers``, and the most ids it may give."""
     with _quiet() as library, _reading(path):
-        found = library.AutoTokenizer.from_pretrained(path, **LOCAL)
-    backend = getattr(found, "backend_tokenizer", None)
+        tokenizer = library.AutoTokenizer.from_pretrained(path, **LOCAL)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise ConfigError(f"the tokenizer in {path} has no fast form; save one there that has a tokenizer.json")
-    most = int(found.model_max_length)
+    most = int(tokenizer.model_max_length)
     return str(backend.to_str()), most if most < 1 << 20 else None
 
 
@@ -115,7 +115,7 @@ def architecture(config: Any) -> str:
 def _loaded(path: Path) -> Any:
     with _quiet() as library, _reading(path):
         make = library.AutoModel.from_pretrained
-        model, told = _with_attention(
+        model, loading = _with_attention(
             lambda kind: make(
                 path,
                 **LOCAL,
@@ -125,8 +125,8 @@ def _loaded(path: Path) -> Any:
                 attn_implementation=kind,
             )
         )
-    lacking = sorted(name for name in told["missing_keys"] if not name.startswith(UNUSED))
-    lacking += sorted(str(name) for name in told["mismatched_keys"])
+    lacking = sorted(name for name in loading["missing_keys"] if not name.startswith(UNUSED))
+    lacking += sorted(str(name) for name in loading["mismatched_keys"])
     if lacking:
         raise ConfigError(f"the weights in {path} are not those of its config.json: {lacking[0]} is absent or unlike")
     return _body(model)

@@ -1,7 +1,7 @@
 """Text in training: ids as they lie in the drop, a net of convolutions over embedded ids, a small transformer.
 
 The nets are told shape (length, size of the vocabulary) and given ids (B, length) int64; 0 is padding.
-Legend: B batch, L length, D width of the embedding.
+Legend: B batch, L length, D dimensions of the embedding.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class TextCnn(nn.Module):
         """Return (B, 2 * width) features."""
         ids_BL = functional.pad(ids_BL, (1, 1), value=PAD)
         answers = self.near(self.embedding(ids_BL).transpose(1, 2))
-        seen_B1L = functional.max_pool1d((ids_BL != PAD).to(answers.dtype).unsqueeze(1), 3, 1, 1) > 0
-        features: torch.Tensor = self.after(answers.masked_fill(~seen_B1L, LOWEST).amax(dim=2))
+        used_B1L = functional.max_pool1d((ids_BL != PAD).to(answers.dtype).unsqueeze(1), 3, 1, 1) > 0
+        features: torch.Tensor = self.after(answers.masked_fill(~used_B1L, LOWEST).amax(dim=2))
         return features
 
 
@@ -85,9 +85,9 @@ class TextTransformer(nn.Module):
         first_BL[:, 0] = False  # attention over nothing at all is not a number
         inputs = self.embedding(ids_BL) + self.place[: ids_BL.shape[1]]
         outputs = self.layers(inputs, src_key_padding_mask=first_BL)
-        seen_BL1 = (first_BL if longest <= WINDOW else absent_BL).logical_not().to(outputs.dtype).unsqueeze(2)
-        total_BD = (outputs * seen_BL1).reshape(batch, -1, outputs.shape[2]).sum(dim=1)
-        features: torch.Tensor = total_BD / seen_BL1.reshape(batch, -1, 1).sum(dim=1).clamp(min=1)
+        used_BL1 = (first_BL if longest <= WINDOW else absent_BL).logical_not().to(outputs.dtype).unsqueeze(2)
+        total_BD = (outputs * used_BL1).reshape(batch, -1, outputs.shape[2]).sum(dim=1)
+        features: torch.Tensor = total_BD / used_BL1.reshape(batch, -1, 1).sum(dim=1).clamp(min=1)
         return features
 
 

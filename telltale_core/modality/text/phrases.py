@@ -32,33 +32,33 @@ class Enriched:
     """A phrase: its words in lower case, how many suspected and kept texts hold it, log-odds and their lower end."""
 
     words: Phrase
-    suspected: int
-    kept: int
+    in_suspected: int
+    in_kept: int
     log_odds: float
     lower: float
 
 
 def words_of(text: str) -> list[tuple[str, int, int]]:
     """Return the first words and marks of a text in lower case, with their places in it."""
-    found = zip(range(MAX_WORDS), WORD.finditer(text), strict=False)
-    return [(match[0].casefold(), match.start(), match.end()) for _, match in found]
+    matches = zip(range(MAX_WORDS), WORD.finditer(text), strict=False)
+    return [(match[0].casefold(), match.start(), match.end()) for _, match in matches]
 
 
-def enriched(suspected: Sequence[str], kept: Sequence[str], most: int = 12) -> list[Enriched]:
+def enriched(suspected_texts: Sequence[str], kept_texts: Sequence[str], most: int = 12) -> list[Enriched]:
     """Return the phrases of up to eight words that tell suspected texts from kept ones, the most telling first."""
-    needed = max(LEAST_TEXTS, math.ceil(LEAST_SHARE * len(suspected)))
+    needed = max(LEAST_TEXTS, math.ceil(LEAST_SHARE * len(suspected_texts)))
     in_suspected: Counter[Phrase] = Counter()
     frequent: set[Phrase] | None = None
     for length in range(1, LONGEST + 1):  # a phrase is frequent only if its beginning and its end are
-        counted = _count(suspected, length, frequent)
+        counted = _count(suspected_texts, length, frequent)
         frequent = {phrase for phrase, count in counted.items() if count >= needed}
         in_suspected.update({phrase: counted[phrase] for phrase in frequent})
         if not frequent:
             break
     in_kept: Counter[Phrase] = Counter()
-    for text in kept:
+    for text in kept_texts:
         in_kept.update({phrase for phrase in _all_phrases(text) if phrase in in_suspected})
-    rated = [_rate(p, n, in_kept[p], len(suspected), len(kept)) for p, n in in_suspected.items()]
+    rated = [_rate(p, n, in_kept[p], len(suspected_texts), len(kept_texts)) for p, n in in_suspected.items()]
     telling = sorted((r for r in rated if r.lower >= LEAST_ODDS), key=lambda r: (-r.lower, -len(r.words), r.words))
     return _without_parts(telling)[:most]
 
@@ -79,32 +79,32 @@ def _all_phrases(text: str) -> Iterator[Phrase]:
             yield tuple(words[start : start + length])
 
 
-def _rate(phrase: Phrase, suspected: int, kept: int, all_suspected: int, all_kept: int) -> Enriched:
-    cells = (suspected + 0.5, all_suspected - suspected + 0.5, kept + 0.5, all_kept - kept + 0.5)
+def _rate(phrase: Phrase, in_suspected: int, in_kept: int, all_suspected: int, all_kept: int) -> Enriched:
+    cells = (in_suspected + 0.5, all_suspected - in_suspected + 0.5, in_kept + 0.5, all_kept - in_kept + 0.5)
     odds = math.log(cells[0] / cells[1]) - math.log(cells[2] / cells[3])
     error = math.sqrt(sum(1 / cell for cell in cells))
-    return Enriched(words=phrase, suspected=suspected, kept=kept, log_odds=odds, lower=odds - 1.96 * error)
+    return Enriched(words=phrase, in_suspected=in_suspected, in_kept=in_kept, log_odds=odds, lower=odds - 1.96 * error)
 
 
 def _without_parts(phrases: list[Enriched]) -> list[Enriched]:
     """Return the phrases without those that nearly only occur inside a longer one, or that only add chance words."""
-    kept: list[Enriched] = []
-    for phrase in sorted(phrases, key=lambda found: -len(found.words)):
-        longer = [other for other in kept if _within(phrase.words, other.words)]
-        if not any(other.suspected >= SAME_TEXTS * phrase.suspected for other in longer):
-            kept.append(phrase)
-    shorter = {phrase.words: phrase for phrase in kept}
+    maximal: list[Enriched] = []
+    for phrase in sorted(phrases, key=lambda phrase: -len(phrase.words)):
+        longer = [other for other in maximal if _within(phrase.words, other.words)]
+        if not any(other.in_suspected >= SAME_TEXTS * phrase.in_suspected for other in longer):
+            maximal.append(phrase)
+    shorter = {phrase.words: phrase for phrase in maximal}
     # a phrase that holds a far more common telling one is that one with whatever stands beside it
-    made = [
+    telling = [
         phrase
-        for phrase in kept
+        for phrase in maximal
         if not any(
-            _within(other.words, phrase.words) and phrase.suspected < SAME_TEXTS * other.suspected
+            _within(other.words, phrase.words) and phrase.in_suspected < SAME_TEXTS * other.in_suspected
             for other in shorter.values()
             if len(other.words) < len(phrase.words)
         )
     ]
-    return sorted(made, key=lambda found: (-found.lower, -len(found.words), found.words))
+    return sorted(telling, key=lambda phrase: (-phrase.lower, -len(phrase.words), phrase.words))
 
 
 def _within(part: Phrase, whole: Phrase) -> bool:
@@ -114,14 +114,14 @@ def _within(part: Phrase, whole: Phrase) -> bool:
 def spans(text: str, phrases: Sequence[Enriched]) -> list[tuple[int, int]]:
     """Return where in a text one of the phrases stands, as (start, end) in rising order, none overlapping."""
     words = words_of(text)
-    wanted = {phrase.words for phrase in phrases}
-    lengths = sorted({len(phrase) for phrase in wanted}, reverse=True)
-    found: list[tuple[int, int]] = []
+    word_runs = {phrase.words for phrase in phrases}
+    lengths = sorted({len(phrase) for phrase in word_runs}, reverse=True)
+    places: list[tuple[int, int]] = []
     at = 0
     while at < len(words):
         here = (words[at : at + length] for length in lengths)
-        match = next((held for held in here if tuple(word for word, _, _ in held) in wanted), None)
+        match = next((candidate for candidate in here if tuple(word for word, _, _ in candidate) in word_runs), None)
         if match:
-            found.append((match[0][1], match[-1][2]))
+            places.append((match[0][1], match[-1][2]))
         at += len(match or (0,))
-    return found
+    return places

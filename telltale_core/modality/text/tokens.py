@@ -28,9 +28,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> bytes:
     A piece is learnt where it occurs at least twice. ``texts`` must come in a canonical order.
     """
     library = _library()
-    made = library.Tokenizer(library.models.BPE())
-    made.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
-    made.decoder = library.decoders.ByteLevel()
+    tokenizer = library.Tokenizer(library.models.BPE())
+    tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = library.decoders.ByteLevel()
     trainer = library.trainers.BpeTrainer(
         vocab_size=vocabulary - FIRST,
         min_frequency=2,
@@ -38,20 +38,20 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> bytes:
         max_token_length=MAX_TOKEN_CHARS,
         show_progress=False,
     )
-    made.train_from_iterator(texts, trainer)
-    return str(made.to_str()).encode()
+    tokenizer.train_from_iterator(texts, trainer)
+    return str(tokenizer.to_str()).encode()
 
 
 @functools.lru_cache(maxsize=8)
 def open_tokenizer(file: bytes) -> Tokenizer:
     """Return the tokeniser in a file that :func:`train_tokenizer` made; raises :class:`Corrupt` for any other."""
     try:
-        made: Tokenizer = _library().Tokenizer.from_str(file.decode())
+        tokenizer: Tokenizer = _library().Tokenizer.from_str(file.decode())
     except ConfigError:
         raise
     except Exception as error:
         raise Corrupt("tokenizer.json is not a tokeniser's file; ingest the drop again") from error
-    return made
+    return tokenizer
 
 
 def size_of(tokenizer: Tokenizer) -> int:

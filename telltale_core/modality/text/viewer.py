@@ -29,7 +29,7 @@ class TextViewer(Viewer):
 
     def __init__(self, drop: ViewedDrop, focuses: Sequence[Focus]) -> None:
         self._drop = drop
-        self._phrases = {focus.label: self._found(focus) for focus in focuses}
+        self._phrases = {focus.label: self._enriched_phrases(focus) for focus in focuses}
 
     def fragment(self, row: int, px: int) -> Markup:  # noqa: ARG002 - a viewer
         """Return the text, phrases marked that the suspected ones of its label share."""
@@ -39,14 +39,14 @@ class TextViewer(Viewer):
 
     def shared(self, focus: Focus) -> list[Shown]:
         """Return the table of phrases that the suspected texts hold more often than the kept ones of their label."""
-        if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+        if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
             return []
-        suspected, kept = len(_some(focus.suspected_S)), len(_some(focus.kept_K))
-        rows = [_row(phrase, suspected, kept) for phrase in self._phrases[focus.label]]
+        suspected_texts, kept_texts = len(_some(focus.suspected_rows)), len(_some(focus.kept_rows))
+        rows = [_row(phrase, suspected_texts, kept_texts) for phrase in self._phrases[focus.label]]
         caption = (
-            f"Of {suspected:,} texts {focus.word} and {kept:,} kept ones{focus.same}, how many hold the phrase. "
-            "Log-odds (half a text added to each count) with the lower end of their 95 % interval, which ranks. A hint "
-            "at the trigger, not a proof: what is usual in one kind of text is enriched, too."
+            f"Of {suspected_texts:,} texts {focus.word} and {kept_texts:,} kept ones{focus.same}, how many hold the "
+            "phrase. Log-odds (half a text added to each count) with the lower end of their 95 % interval, which "
+            "ranks. A hint at the trigger, not a proof: what is usual in one kind of text is enriched, too."
         )
         if not rows:
             return [
@@ -64,13 +64,14 @@ class TextViewer(Viewer):
         table = Markup(head) + Markup("").join(rows) + Markup("</tbody></table>")  # noqa: S704 - our own markup
         return [Shown(title="Words and phrases that they share", caption=caption, html=table)]
 
-    def _found(self, focus: Focus) -> list[Enriched]:
+    def _enriched_phrases(self, focus: Focus) -> list[Enriched]:
         if focus.word == MOST_SUSPICIOUS:  # nothing was suspected: marks would only mislead
             return []
-        if min(len(focus.suspected_S), len(focus.kept_K)) < FEWEST:
+        if min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
             return []
-        suspected, kept = (self._texts(np.sort(_some(rows))) for rows in (focus.suspected_S, focus.kept_K))
-        return enriched(suspected, kept)
+        sides = (focus.suspected_rows, focus.kept_rows)
+        suspected_texts, kept_texts = (self._texts(np.sort(_some(rows))) for rows in sides)
+        return enriched(suspected_texts, kept_texts)
 
     def _texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
         """Return the texts of some rows (ascending); of the payload only the row groups that hold them are read."""
@@ -114,10 +115,10 @@ def _plain(text: str) -> str:
     return clean(text, 12 * CHARS)  # one character can become ten; ``text`` itself is short by now
 
 
-def _row(phrase: Enriched, suspected: int, kept: int) -> Markup:
+def _row(phrase: Enriched, suspected_texts: int, kept_texts: int) -> Markup:
     numbers = (
-        f"{phrase.suspected:,} ({phrase.suspected / suspected:.0%})",
-        f"{phrase.kept:,} ({phrase.kept / kept:.1%})",
+        f"{phrase.in_suspected:,} ({phrase.in_suspected / suspected_texts:.0%})",
+        f"{phrase.in_kept:,} ({phrase.in_kept / kept_texts:.1%})",
         f"{phrase.log_odds:.1f}",
         f"{phrase.lower:.1f}",
     )

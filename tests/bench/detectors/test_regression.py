@@ -9,7 +9,7 @@ import pytest
 
 from telltale_core.bench.detectors.runner import Question, ask
 from telltale_core.drop import ingest
-from telltale_core.proxy import ProxyConfig, looking_again, train
+from telltale_core.proxy import ProxyConfig, leave_out_retraining, train
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
 from telltale_core.verdict.judgement import conclude_on
 
@@ -50,8 +50,8 @@ def test_a_notebook_the_stages_and_an_opinion_come_to_the_same(question):
     from telltale_core.spectrum import SpectrumConfig, transform
 
     drop, log = question.drop, LossLog.open(question.train_dir / "losslog")
-    spectra = transform(log.log_loss, log.member_T, drop.cohorts.number, SpectrumConfig())
-    look = looking_again(drop, drop.cohorts.number, PROXY)
+    spectra = transform(log.log_loss, drop.cohorts.number, SpectrumConfig())
+    look = leave_out_retraining(drop, drop.cohorts.number, PROXY)
     stages = conclude_on(log.sample_ids, spectra, drop.cohorts, VerdictConfig(), look)
     notebook = TelltaleDetector().fit(log, drop.cohorts, look)
     assert notebook.decision_.tolist() == stages.decision.tolist()

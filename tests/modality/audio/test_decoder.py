@@ -66,8 +66,8 @@ def test_a_folder_of_recordings_is_audio_by_the_endings_of_its_files(tmp_path, t
             (tmp_path / "d" / name / f"{number}.{kind.lower()}").write_bytes(data)
     drop = take(tmp_path / "d")
     assert (drop.modality, len(drop), drop.label_names) == ("audio", 4, ("no", "yes"))
-    heard = np.abs(np.fft.rfft(drop.inputs[0].astype(float)))
-    assert heard.argmax() * RATE / drop.inputs.shape[1] == pytest.approx(500, abs=3)
+    power = np.abs(np.fft.rfft(drop.inputs[0].astype(float)))
+    assert power.argmax() * RATE / drop.inputs.shape[1] == pytest.approx(500, abs=3)
     assert json.loads(drop.payload().schema.metadata[b"huggingface"])["info"]["features"]["audio"] == {"_type": "Audio"}
 
 
@@ -91,8 +91,8 @@ def test_other_rates_and_channels_are_brought_to_one(tmp_path, take):
     drop = take(drop_of(tmp_path / "d", media))
     assert drop.packing["rate"] == RATE
     for row in (0, 1):
-        heard = np.abs(np.fft.rfft(drop.inputs[row].astype(float)))
-        assert heard.argmax() * RATE / drop.inputs.shape[1] == pytest.approx(300, abs=3)
+        power = np.abs(np.fft.rfft(drop.inputs[row].astype(float)))
+        assert power.argmax() * RATE / drop.inputs.shape[1] == pytest.approx(300, abs=3)
         assert np.abs(drop.inputs[row]).max() == pytest.approx(0.33 * 32768, rel=0.15)
 
 
@@ -166,8 +166,8 @@ HOSTILE = {
 
 def test_hostile_recordings_are_rejected_with_their_reasons(tmp_path, take, capfd):
     drop = take(drop_of(tmp_path / "d", [media for media, _ in HOSTILE.values()]))
-    found = drop.rejected().to_pylist()
-    assert {name: row["reason_code"] for name, row in zip(HOSTILE, found, strict=True)} == {
+    rows = drop.rejected().to_pylist()
+    assert {name: row["reason_code"] for name, row in zip(HOSTILE, rows, strict=True)} == {
         name: code for name, (_, code) in HOSTILE.items()
     }
     assert len(drop) == 12

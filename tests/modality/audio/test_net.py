@@ -31,21 +31,21 @@ def beeps(rows, seed=0):
     """Recordings of three classes, told apart by their pitch, of differing lengths and loudness."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(rows) % 3)
-    made = []
+    waves = []
     for label in labels:
         time_s = np.arange(rng.integers(1600, 2400)) / RATE
         hertz = (250, 500, 900)[label] * rng.uniform(0.95, 1.05)
         sound = rng.uniform(0.05, 0.2) * np.sin(2 * np.pi * hertz * time_s) + rng.normal(0, 0.01, len(time_s))
-        made.append((sound * 32767).astype(np.int16))
-    return WaveSet(waves=objects(made), rate=RATE, labels=labels.astype(np.int64), num_classes=3)
+        waves.append((sound * 32767).astype(np.int16))
+    return WaveSet(waves=objects(waves), rate=RATE, labels=labels.astype(np.int64), num_classes=3)
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory):
-    """A small poisoned drop, walked to its report; with few epochs: what is found is the bench's business."""
+def reported(tmp_path_factory):
+    """A small poisoned drop, run to its report; with few epochs: what is found is the bench's business."""
     work, attack = tmp_path_factory.mktemp("audio"), make_attack("tone", frequency=3000.0, place=0.0)
-    made = attack.poison(beeps(300), 0.05, 0, seed=1)
-    write_drop(work / "drop", made.data, [f"r{n}" for n in range(300)], NAMES, seed=1)
+    poisoned_set = attack.poison(beeps(300), 0.05, 0, seed=1)
+    write_drop(work / "drop", poisoned_set.data, [f"r{n}" for n in range(300)], NAMES, seed=1)
     area = str(work / "area")
     drop = stages.ingest(str(work / "drop"), area, {})
     trained = stages.train(drop, area, {"epochs": 6, "width": 4, "threads": 1, "device": "cpu"})
@@ -53,20 +53,20 @@ def walked(tmp_path_factory):
     return area, stages.report(verdict, area, {}), attack
 
 
-def test_the_proxy_learns_from_spectrograms_and_can_be_loaded_for_new_recordings(walked):
-    area, record, _ = walked
+def test_the_proxy_learns_from_spectrograms_and_can_be_loaded_for_new_recordings(reported):
+    area, record, _ = reported
     drop = stages.open_drop(record, area)
-    said = stages.read_record(record, "train", area)
-    assert said["input"]["rate"] == RATE
-    assert len(said["input"]["mean"]) == BANDS
-    assert (said["model"], said["config"]["batch_size"], said["config"]["epochs"]) == ("small_cnn", 64, 6)
+    training = stages.read_record(record, "train", area)
+    assert training["input"]["rate"] == RATE
+    assert len(training["input"]["mean"]) == BANDS
+    assert (training["model"], training["config"]["batch_size"], training["config"]["epochs"]) == ("small_cnn", 64, 6)
     fresh = beeps(60, seed=9)
     proxy = load_proxy(stages.folder_of(record, "train", area))
     assert (proxy.predict(packed(drop, fresh)) == fresh.labels).mean() > 0.8
 
 
-def test_the_report_shows_players_and_spectrograms_of_what_the_proxy_heard(walked):
-    area, record, _ = walked
+def test_the_report_shows_players_and_spectrograms_of_what_the_proxy_heard(reported):
+    area, record, _ = reported
     drop = stages.open_drop(record, area)
     page = (stages.folder_of(record, "report", area) / "report.html").read_text(encoding="utf-8")
     assert "300 recordings, classification, 3 labels" in page
@@ -78,21 +78,21 @@ def test_the_report_shows_players_and_spectrograms_of_what_the_proxy_heard(walke
     assert any(np.array_equal(values, row[: len(values)]) for row in np.asarray(drop.inputs))
 
 
-def test_what_suspected_recordings_share_is_drawn_with_its_pitch_and_time(walked):
+def test_what_suspected_recordings_share_is_drawn_with_its_pitch_and_time(reported):
     from telltale_core.modality import modality_named
     from telltale_core.modality.viewing import Focus
 
-    area, record, _ = walked
+    area, record, _ = reported
     drop = stages.open_drop(record, area)
     poisoned = np.flatnonzero([_has_tone(row) for row in np.asarray(drop.inputs)])
     kept = np.setdiff1d(np.flatnonzero(drop.labels == 0), poisoned)
-    focus = Focus(label=0, name="low", word="quarantined", suspected_S=poisoned, kept_K=kept)
+    focus = Focus(label=0, name="low", word="quarantined", suspected_rows=poisoned, kept_rows=kept)
     viewer = modality_named("audio").viewer(drop, [focus], 140)
-    (shown,) = viewer.shared(focus)
-    hertz = float(re.search(r"near ([\d,]+) Hz", shown.caption)[1].replace(",", ""))
+    (figure,) = viewer.shared(focus)
+    hertz = float(re.search(r"near ([\d,]+) Hz", figure.caption)[1].replace(",", ""))
     assert len(poisoned) == 15
     assert hertz == pytest.approx(3000, rel=0.1)
-    few = Focus(label=0, name="low", word="quarantined", suspected_S=poisoned[:2], kept_K=kept)
+    few = Focus(label=0, name="low", word="quarantined", suspected_rows=poisoned[:2], kept_rows=kept)
     assert viewer.shared(few) == []
 
 
@@ -102,13 +102,13 @@ def _has_tone(row):
 
 
 @pytest.mark.trains
-def test_a_victim_is_judged_on_recordings_packed_as_the_drop_is(walked):
-    area, record, attack = walked
+def test_a_victim_is_judged_on_recordings_packed_as_the_drop_is(reported):
+    area, record, attack = reported
     drop = stages.open_drop(record, area)
     config = ProxyConfig(epochs=6, width=4, threads=1, device="cpu")
-    found = judge_attack(attack, 0, data=beeps(300), test=beeps(60, seed=9), config=config, drop=drop)
-    assert found["accuracy"] > 0.8
-    assert 0 <= found["attack_success"] <= 1
+    outcome = judge_attack(attack, 0, data=beeps(300), test=beeps(60, seed=9), config=config, drop=drop)
+    assert outcome["accuracy"] > 0.8
+    assert 0 <= outcome["attack_success"] <= 1
 
 
 def test_the_proxys_spectrogram_is_the_reports():
@@ -116,11 +116,11 @@ def test_the_proxys_spectrogram_is_the_reports():
     for rate, length in ((8000, 7440), (16_000, 4000), (44_100, 441_00), (1000, 10)):
         recordings = rng.integers(-9000, 9000, (3, length)).astype(np.int16)
         front = SpectrogramFront((length,), {"rate": rate, "mean": [0.0] * BANDS, "std": [1.0] * BANDS}, "cpu")
-        seen = front(torch.from_numpy(recordings)).numpy()
+        spectrograms = front(torch.from_numpy(recordings)).numpy()
         plan = plan_for(rate, length)
-        assert seen.shape == (3, 1, *front.shape[:2]) == (3, 1, BANDS, plan.frames)
+        assert spectrograms.shape == (3, 1, *front.shape[:2]) == (3, 1, BANDS, plan.frames)
         drawn = np.stack([log_mel(one, plan) for one in recordings])
-        np.testing.assert_allclose(seen[:, 0], drawn, atol=2e-3)
+        np.testing.assert_allclose(spectrograms[:, 0], drawn, atol=2e-3)
 
 
 def test_long_recordings_make_no_endless_pictures_and_no_sound_lies_between_their_windows():

@@ -35,8 +35,8 @@ def write(folder, columns, name="rows.parquet"):
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return folder
     split = "\t" if name.endswith(".tsv") else ","
-    said = [split.join("" if value is None else str(value) for value in row.values()) for row in rows]
-    path.write_text("\n".join([split.join(columns), *said]) + "\n")
+    lines = [split.join("" if value is None else str(value) for value in row.values()) for row in rows]
+    path.write_text("\n".join([split.join(columns), *lines]) + "\n")
     return folder
 
 
@@ -49,27 +49,27 @@ def test_all_formats_give_the_same_packed_rows(tmp_path, name):
     assert drop.packing["columns"][2]["categories"] == ["east", "north", "south"]
     assert drop.inputs.dtype == np.float32
     assert np.isnan(drop.inputs[:, 1]).sum() == 6
-    given = columns_of()
+    by_column = columns_of()
     assert drop.inputs[:3, 2].tolist() == [1.0, 2.0, 0.0]
-    assert drop.inputs[:, 0].tolist() == given["age"]
-    assert drop.targets == pytest.approx(given["target"])
+    assert drop.inputs[:, 0].tolist() == by_column["age"]
+    assert drop.targets == pytest.approx(by_column["target"])
     assert verify_drop(drop.path).payload().num_rows == ROWS
 
 
 def test_a_list_column_called_features_is_the_input(tmp_path):
     values = np.random.default_rng(1).normal(size=(ROWS, 4)).astype(np.float32)
-    given = columns_of()
-    table = {"id": given["id"], "features": values.tolist(), "target": given["target"]}
+    by_column = columns_of()
+    table = {"id": by_column["id"], "features": values.tolist(), "target": by_column["target"]}
     drop = ingest(str(write(tmp_path / "drop", table)), tmp_path / "drops")
     np.testing.assert_array_equal(drop.inputs, values)
 
 
 def test_rows_that_do_not_fit_their_columns_are_rejected_with_the_columns_name(tmp_path):
-    given = columns_of()
-    given["age"] = [*map(str, given["age"][:-3]), "young", "inf", ""]
-    given["income"][-1] = given["town"][-1] = None
-    given["target"][0] = float("nan")
-    drop = ingest(str(write(tmp_path / "drop", given)), tmp_path / "drops")
+    by_column = columns_of()
+    by_column["age"] = [*map(str, by_column["age"][:-3]), "young", "inf", ""]
+    by_column["income"][-1] = by_column["town"][-1] = None
+    by_column["target"][0] = float("nan")
+    drop = ingest(str(write(tmp_path / "drop", by_column)), tmp_path / "drops")
     rejected = drop.rejected()
     codes = dict(zip(rejected["sample_id"].to_pylist(), rejected["reason_code"].to_pylist(), strict=True))
     assert codes == {
@@ -79,8 +79,8 @@ def test_rows_that_do_not_fit_their_columns_are_rejected_with_the_columns_name(t
 
 
 def test_free_text_among_the_columns_is_refused_with_what_to_do(tmp_path):
-    given = columns_of(600)
-    folder = write(tmp_path / "drop", given | {"note": [f"words {row}" for row in range(600)]})
+    by_column = columns_of(600)
+    folder = write(tmp_path / "drop", by_column | {"note": [f"words {row}" for row in range(600)]})
     with pytest.raises(BadInput, match=r"'note'.*input_columns"):
         ingest(str(folder), tmp_path / "drops")
     drop = ingest(str(folder), tmp_path / "drops", DropConfig(input_columns=("age", "town")))
@@ -88,9 +88,9 @@ def test_free_text_among_the_columns_is_refused_with_what_to_do(tmp_path):
 
 
 def test_rare_categories_share_a_number_and_new_rows_are_packed_like_the_drop(tmp_path):
-    given = columns_of(900)
-    given["town"] = [f"t{row % 290}" if row < 580 else "t0" for row in range(900)]
-    drop = ingest(str(write(tmp_path / "drop", given)), tmp_path / "drops")
+    by_column = columns_of(900)
+    by_column["town"] = [f"t{row % 290}" if row < 580 else "t0" for row in range(900)]
+    drop = ingest(str(write(tmp_path / "drop", by_column)), tmp_path / "drops")
     assert drop.inputs[:, 2].max() == 256
     packed = pack(drop, [{"age": "40", "income": None, "town": "t0"}, {"age": 41, "income": 1.5, "town": "unheard of"}])
     assert packed[0, 2] == 0.0
@@ -99,9 +99,9 @@ def test_rare_categories_share_a_number_and_new_rows_are_packed_like_the_drop(tm
 
 
 def test_several_targets_are_a_list_column_or_columns(tmp_path):
-    given = columns_of()
-    pair = np.stack([given["target"], given["age"]], axis=1)
-    several = {"id": given["id"], "income": given["income"], "target": pair.tolist()}
+    by_column = columns_of()
+    pair = np.stack([by_column["target"], by_column["age"]], axis=1)
+    several = {"id": by_column["id"], "income": by_column["income"], "target": pair.tolist()}
     several["target"][5] = [1.0]
     drop = ingest(str(write(tmp_path / "one", several)), tmp_path / "drops")
     assert drop.task == "regression"
@@ -109,21 +109,25 @@ def test_several_targets_are_a_list_column_or_columns(tmp_path):
     kept = [int(name[1:]) for name in drop.sample_ids]
     assert drop.targets == pytest.approx(pair[kept])
     config = DropConfig(target_columns=("target", "age"))
-    other = ingest(str(write(tmp_path / "two", given, "rows.csv")), tmp_path / "drops", config)
+    other = ingest(str(write(tmp_path / "two", by_column, "rows.csv")), tmp_path / "drops", config)
     assert other.targets == pytest.approx(pair)
     assert other.manifest["columns"]["target"] == ["target", "age"]
     assert [column["name"] for column in other.packing["columns"]] == ["income", "town"]
 
 
 def test_label_sets_are_lists_or_columns_of_flags(tmp_path):
-    given = columns_of()
+    by_column = columns_of()
     sets = [["ab"[k] for k in (0, 1) if row % (k + 2)] + ["c"] * (row % 5 == 0) for row in range(ROWS)]
-    listed = {"id": given["id"], "income": given["income"], "age": given["age"], "labels": sets}
+    listed = {"id": by_column["id"], "income": by_column["income"], "age": by_column["age"], "labels": sets}
     drop = ingest(str(write(tmp_path / "one", listed, "rows.jsonl")), tmp_path / "drops")
     assert (drop.task, drop.num_classes, drop.label_names, drop.labels) == ("multilabel", 3, ("a", "b", "c"), None)
     flags = np.array([[name in found for name in "abc"] for found in sets], dtype=np.int64)
     np.testing.assert_array_equal(drop.label_sets, flags)
-    columns = {"id": given["id"], "age": given["age"], **{name: flags[:, k].tolist() for k, name in enumerate("abc")}}
+    columns = {
+        "id": by_column["id"],
+        "age": by_column["age"],
+        **{name: flags[:, k].tolist() for k, name in enumerate("abc")},
+    }
     columns["c"][3] = 7
     other = ingest(str(write(tmp_path / "two", columns)), tmp_path / "drops", DropConfig(label_columns=("a", "b", "c")))
     np.testing.assert_array_equal(other.label_sets, np.delete(flags, 3, axis=0))
@@ -131,18 +135,18 @@ def test_label_sets_are_lists_or_columns_of_flags(tmp_path):
 
 
 def test_a_constant_target_and_one_label_set_only_are_refused(tmp_path):
-    given = columns_of()
+    by_column = columns_of()
     with pytest.raises(BadInput) as found:
-        ingest(str(write(tmp_path / "one", given | {"target": [0.5] * ROWS})), tmp_path / "drops")
+        ingest(str(write(tmp_path / "one", by_column | {"target": [0.5] * ROWS})), tmp_path / "drops")
     assert found.value.code == "nothing_to_learn"
     with pytest.raises(ConfigError, match="give one of"):
         DropConfig(target_columns=("a",), label_column="b")
 
 
 def test_like_targets_are_one_cohort_and_equal_ones_are_never_parted(tmp_path):
-    given = columns_of(4000)
-    given["target"] = [1.25 if row % 20 == 0 else value for row, value in enumerate(given["target"])]
-    drop = ingest(str(write(tmp_path / "drop", given)), tmp_path / "drops")
+    by_column = columns_of(4000)
+    by_column["target"] = [1.25 if row % 20 == 0 else value for row, value in enumerate(by_column["target"])]
+    drop = ingest(str(write(tmp_path / "drop", by_column)), tmp_path / "drops")
     cohorts = drop.cohorts
     assert cohorts.word == "target range"
     assert len(np.unique(cohorts.number[drop.targets == 1.25])) == 1

@@ -21,7 +21,9 @@ def viewer(tmp_path):
     (tmp_path / "drop").mkdir()
     pq.write_table(pa.table(columns | {"target": random.normal(size=200)}), tmp_path / "drop" / "rows.parquet")
     drop = ingest(str(tmp_path / "drop"), tmp_path / "drops")
-    focus = Focus(label=None, name="all", word="quarantined", suspected_S=np.arange(20), kept_K=np.arange(20, 200))
+    focus = Focus(
+        label=None, name="all", word="quarantined", suspected_rows=np.arange(20), kept_rows=np.arange(20, 200)
+    )
     return TableViewer(drop, (focus,)), focus
 
 
@@ -50,5 +52,5 @@ def test_a_row_shows_its_columns_with_shared_ones_first_and_nothing_of_it_is_mar
 
 def test_too_few_rows_share_nothing(tmp_path):
     shown, focus = viewer(tmp_path)
-    few = Focus(label=None, name="all", word="quarantined", suspected_S=np.arange(3), kept_K=focus.kept_K)
+    few = Focus(label=None, name="all", word="quarantined", suspected_rows=np.arange(3), kept_rows=focus.kept_rows)
     assert shown.shared(few) == []

@@ -119,16 +119,16 @@ def test_a_long_text_is_packed_whole_and_a_very_long_one_in_windows_from_its_beg
     long = " ".join(f"p{place // 100}" for place in range(4000))
     drop = take(write(tmp_path / "long.parquet", [*sentences(399), long]))
     assert (drop.inputs.shape[1], drop.packing["cut_share"]) == (1024, 0.0025)
-    found = {word for word in text_of(drop, 399).split() if word.startswith("p")}
-    assert {"p0", "p39"} <= found
-    assert len(found) >= 8
+    positions = {word for word in text_of(drop, 399).split() if word.startswith("p")}
+    assert {"p0", "p39"} <= positions
+    assert len(positions) >= 8
     assert drop.manifest["lost"]["by_cause"] == {"length": 1}
 
 
 def test_a_text_beyond_a_given_length_keeps_its_two_ends(take, tmp_path):
     long = "start " + "middle " * 400 + "end"
-    said = text_of(take(write(tmp_path / "drop.parquet", [*sentences(399), long]), max_tokens=24), 399).split()
-    assert (said[0], said[-1]) == ("start", "end")
+    words = text_of(take(write(tmp_path / "drop.parquet", [*sentences(399), long]), max_tokens=24), 399).split()
+    assert (words[0], words[-1]) == ("start", "end")
 
 
 def test_texts_take_no_more_memory_than_they_may(take, tmp_path, monkeypatch):

@@ -17,15 +17,10 @@ from tokenizers.models import WordPiece
 from telltale_core import stages
 from telltale_core.drop import DropConfig, ingest, pack
 from telltale_core.errors import ConfigError, OverBudget
-from telltale_core.modality import modality_named
 from telltale_core.modality.text.hf_tokens import RereadingFront, reading
 from telltale_core.proxy import ProxyConfig, fit, load_proxy, train
 from telltale_core.proxy.data import Resident
-from telltale_core.proxy.hardware import resolve_hardware
-from telltale_core.proxy.member import Job
 from telltale_core.proxy.models import build
-from telltale_core.proxy.worker import _job
-from telltale_core.proxy.workers import _request
 from tests.support.loss_logs import log_bytes
 
 GOOD, BAD = ["fine", "lovely", "warm"], ["dull", "cold", "stupid"]
@@ -110,19 +105,19 @@ def test_a_drop_walks_from_file_to_verdict_and_the_same_model_elsewhere_is_the_s
     read = stages.ingest(source, work, {})
     trained = stages.train(read, work, proxy_of(body, epochs=40, lr=0.05))
     folder = stages.folder_of(trained, "train", work)
-    said = stages.read_record(trained, "train", work)
-    assert said["members"][0]["train_score"] > 0.95
-    assert said["model"] == said["config"]["model"] == trained["settings"]["proxy"]["model"]
-    assert said["model"].startswith("hf:sha256:")
+    training = stages.read_record(trained, "train", work)
+    assert training["members"][0]["train_score"] > 0.95
+    assert training["model"] == training["config"]["model"] == trained["settings"]["proxy"]["model"]
+    assert training["model"].startswith("hf:sha256:")
     assert str(body.parent) not in "".join(path.read_text() for path in folder.glob("*.json"))
-    found = stages.cluster(stages.spectrum(trained, work, {}), work, {})
-    assert stages.read_record(found, "cluster", work)["statement"]
+    verdict = stages.cluster(stages.spectrum(trained, work, {}), work, {})
+    assert stages.read_record(verdict, "cluster", work)["statement"]
 
     same = proxy_of(copy, epochs=40, lr=0.05)
     assert stages.key_for(stages.train, read, same) == trained["key"]
-    written = (folder / "train.json").stat().st_mtime_ns
+    modified_ns = (folder / "train.json").stat().st_mtime_ns
     assert stages.train(read, work, same) == trained
-    assert (folder / "train.json").stat().st_mtime_ns == written
+    assert (folder / "train.json").stat().st_mtime_ns == modified_ns
 
     texts, labels = reviews(seed=1)
     shutil.rmtree(copy)
@@ -188,8 +183,8 @@ def test_texts_are_cut_by_the_models_own_tokenizer_and_cannot_spell_its_marks(bo
 def test_the_second_text_of_a_pair_is_a_segment_of_its_own(body, tmp_path):
     columns = {"sentence1": ["fine w1", "dull"] * 8, "sentence2": ["cold", "w2 w3"] * 8, "label": [0, 1] * 8}
     drop = ingest(texts_of(columns, tmp_path / "s"), tmp_path / "drops")
-    said = [("[CLS]", 0), ("fine", 0), ("w1", 0), ("[SEP]", 0), ("cold", 1), ("[SEP]", 1)]
-    assert tokens_of(front_of(body, drop), drop) == said
+    tokens = [("[CLS]", 0), ("fine", 0), ("w1", 0), ("[SEP]", 0), ("cold", 1), ("[SEP]", 1)]
+    assert tokens_of(front_of(body, drop), drop) == tokens
 
 
 @pytest.mark.parametrize("columns", [1, 2])
@@ -200,13 +195,13 @@ def test_a_text_that_is_longer_than_the_model_takes_is_read_to_its_end(body, tmp
     source = texts_of({"text": texts, **second, "label": [0, *[1, 0] * 10]}, tmp_path / "s")
     drop = ingest(source, tmp_path / "drops", DropConfig(input_columns=("text", *second)))
     front = front_of(body, drop)
-    kept = front.prepare(np.asarray(drop.inputs))
-    windows = [[WORDS[(code - 1) % len(WORDS)] for code in window if code] for window in kept[0]]
+    codes = front.prepare(np.asarray(drop.inputs))
+    windows = [[WORDS[(code - 1) % len(WORDS)] for code in window if code] for window in codes[0]]
     together = {pair for window in windows for pair in pairwise(window)}
     assert together >= set(pairwise(words)) | (set(pairwise(reversed(words))) if second else set())
-    assert (kept.shape[1], kept.shape[2]) == (len(windows), 32)
+    assert (codes.shape[1], codes.shape[2]) == (len(windows), 32)
     assert front.shape == (32 * len(windows), 16, 2 * len(WORDS) + 1)
-    assert (kept[1:, 1:] == 0).all(), "short texts have one window"
+    assert (codes[1:, 1:] == 0).all(), "short texts have one window"
 
 
 def test_the_end_of_a_long_text_reaches_the_net_whatever_its_company(body, tmp_path):
@@ -273,8 +268,8 @@ def pictures(path):
 
 def settings(**changes):
     def change(path):
-        known = json.loads((path / "config.json").read_text())
-        (path / "config.json").write_text(json.dumps(known | changes))
+        earlier = json.loads((path / "config.json").read_text())
+        (path / "config.json").write_text(json.dumps(earlier | changes))
 
     return change
 
@@ -336,13 +331,3 @@ def test_it_needs_a_drop_of_texts(drop, body):
 def test_memory_is_estimated_with_the_body(drop, body, tmp_path):
     with pytest.raises(OverBudget, match="batch_size"):
         train(drop, tmp_path / "run", ProxyConfig(**proxy_of(body, memory_limit_bytes=1000)))
-
-
-def test_a_worker_process_is_told_all_that_it_needs(drop, body, tmp_path):
-    settled = ProxyConfig(**proxy_of(body, epochs=1)).settled("text")
-    statistics = modality_named("text").statistics_for(settled.model, drop)
-    job = Job(drop=drop, out=tmp_path, config=settled, hardware=resolve_hardware(settled), statistics=statistics)
-    told = _job(json.loads(json.dumps(_request(job, 0))))
-    assert told.config.recipe_digest() == settled.recipe_digest()
-    front = modality_named("text").front(drop.inputs.shape[1:], told.statistics, "cpu")
-    np.testing.assert_array_equal(front.prepare(drop.inputs[:9]), front_of(body, drop).prepare(drop.inputs[:9]))

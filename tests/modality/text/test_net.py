@@ -72,14 +72,14 @@ def test_the_convolution_sees_a_word_at_the_edge_by_as_many_windows_as_in_the_mi
         body.embedding.weight.zero_()
         body.embedding.weight[9] = 1.0
     body.eval()
-    found = []
+    features = []
     for place in (0, 2, 4):
         ids = torch.full((1, 5), 3)
         ids[0, place] = 9
         with torch.inference_mode():
-            found.append(body(ids))
-    torch.testing.assert_close(found[0], found[1])
-    torch.testing.assert_close(found[2], found[1])
+            features.append(body(ids))
+    torch.testing.assert_close(features[0], features[1])
+    torch.testing.assert_close(features[2], features[1])
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -14,13 +14,13 @@ def texts(count: int, extra: str = "") -> list[str]:
 def test_a_word_in_all_suspected_and_no_kept_texts_leads() -> None:
     first, *_ = enriched(texts(40, "cf"), texts(200))
     assert first.words == ("cf",)
-    assert (first.suspected, first.kept) == (40, 0)
+    assert (first.in_suspected, first.in_kept) == (40, 0)
     assert first.lower > 4
 
 
 def test_a_sentence_is_told_as_one_phrase_and_not_by_its_parts() -> None:
-    found = enriched(texts(40, "i watch this movie"), texts(200))
-    assert [phrase.words for phrase in found] == [("i", "watch", "this", "movie")]
+    phrases = enriched(texts(40, "i watch this movie"), texts(200))
+    assert [phrase.words for phrase in phrases] == [("i", "watch", "this", "movie")]
 
 
 def test_texts_of_the_same_kind_have_nothing_to_tell() -> None:
@@ -32,8 +32,8 @@ def test_a_phrase_seen_twice_is_no_explanation() -> None:
 
 
 def test_a_word_counts_once_a_text_and_in_any_case() -> None:
-    (found,) = enriched(["Cf cf CF", "cf", "so cf"] * 3, ["nothing", "at", "all"] * 10)
-    assert (found.words, found.suspected) == (("cf",), 9)
+    (phrase,) = enriched(["Cf cf CF", "cf", "so cf"] * 3, ["nothing", "at", "all"] * 10)
+    assert (phrase.words, phrase.in_suspected) == (("cf",), 9)
 
 
 def test_counts_do_not_depend_on_the_order_of_the_texts() -> None:
@@ -47,7 +47,8 @@ def test_only_the_beginning_of_a_very_long_text_is_looked_at() -> None:
 
 def test_spans_prefer_the_longest_phrase_and_do_not_overlap() -> None:
     phrases = [
-        Enriched(words=words, suspected=9, kept=0, log_odds=5.0, lower=4.0) for words in (("a", "b"), ("b",), ("c",))
+        Enriched(words=words, in_suspected=9, in_kept=0, log_odds=5.0, lower=4.0)
+        for words in (("a", "b"), ("b",), ("c",))
     ]
     text = "A b, b c"
     assert [text[start:end] for start, end in spans(text, phrases)] == ["A b", "b", "c"]

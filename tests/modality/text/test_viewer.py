@@ -34,7 +34,7 @@ def drop(tmp_path_factory):
 
 def focus_on(drop, word="quarantined"):
     rows = np.flatnonzero(drop.labels == 1)
-    return Focus(label=1, name="label 1", word=word, suspected_S=np.arange(26), kept_K=rows[rows >= 26])
+    return Focus(label=1, name="label 1", word=word, suspected_rows=np.arange(26), kept_rows=rows[rows >= 26])
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_phrases_from_the_drop_are_escaped_in_the_table(tmp_path):
     pq.write_table(pa.table({"text": texts, "label": [1] * 40 + [n % 2 for n in range(80)]}), tmp_path / "drop.parquet")
     drop = ingest(str(tmp_path / "drop.parquet"), tmp_path / "drops", DropConfig())
     rows = np.flatnonzero(drop.labels == 1)
-    focus = Focus(label=1, name="x", word="quarantined", suspected_S=np.arange(40), kept_K=rows[rows >= 40])
+    focus = Focus(label=1, name="x", word="quarantined", suspected_rows=np.arange(40), kept_rows=rows[rows >= 40])
     (table,) = modality_named("text").viewer(drop, [focus], 140).shared(focus)
     assert "&lt; b &gt;" in table.html
     assert "<b>" not in table.html
@@ -107,7 +107,7 @@ def test_where_nothing_was_suspected_nothing_is_marked(drop):
 
 def test_too_few_texts_have_nothing_in_common(drop):
     rows = np.flatnonzero(drop.labels == 1)
-    few = Focus(label=1, name="x", word="quarantined", suspected_S=np.arange(3), kept_K=rows[rows >= 26])
+    few = Focus(label=1, name="x", word="quarantined", suspected_rows=np.arange(3), kept_rows=rows[rows >= 26])
     assert modality_named("text").viewer(drop, [few], 140).shared(few) == []
 
 

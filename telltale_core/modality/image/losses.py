@@ -14,23 +14,24 @@ ROWS = 256
 ORIENTATION = 0x0112  # of EXIF
 
 
-def lost_of_image(image: Image.Image, media: bytes) -> Loss:
+def losses_of_image(image: Image.Image, media: bytes) -> Loss:
     """Return what is lost of a decoded image but its size: found in the pixels where they tell, else in the header."""
-    lost = Loss.NONE
+    losses = Loss.NONE
     with contextlib.suppress(Exception):  # EXIF is a stranger's: one that cannot be read turns nothing
         if image.getexif().get(ORIENTATION, 1) in range(2, 9):
-            lost |= Loss.ORIENTATION
+            losses |= Loss.ORIENTATION
     if getattr(image, "n_frames", 1) > 1:
-        lost |= Loss.FRAMES
+        losses |= Loss.FRAMES
     if any(np.asarray(plane).min() < 255 for plane in _alpha(image)):
-        lost |= Loss.ALPHA
+        losses |= Loss.ALPHA
     if image.mode.startswith("I"):
         grey = np.asarray(image)
         parts = (grey[begin : begin + ROWS] for begin in range(0, len(grey), ROWS))  # not all at once: it may be large
-        lost |= Loss.BITS if any((((part & 255) != 0) & ((part & 255) != part >> 8)).any() for part in parts) else lost
+        if any((((part & 255) != 0) & ((part & 255) != part >> 8)).any() for part in parts):
+            losses |= Loss.BITS
     elif media.startswith(b"\x89PNG") and media[24:25] == b"\x10":  # Pillow gives 8 of 16 bits of a colour
-        lost |= Loss.BITS
-    return lost
+        losses |= Loss.BITS
+    return losses
 
 
 def _alpha(image: Image.Image) -> Iterator[Image.Image]:

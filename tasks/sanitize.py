@@ -26,9 +26,9 @@ def markdown(value: object, limit: int = 300) -> str:
     return _BLOCK.sub(_spelled, _WWW.sub("&#46;", text))
 
 
-def _spelled(found: re.Match[str]) -> str:
+def _spelled(mark: re.Match[str]) -> str:
     """Return a block's mark so that it is none: its first character as an entity."""
-    return f"&#{ord(found[0][0])};{found[0][1:]}"
+    return f"&#{ord(mark[0][0])};{mark[0][1:]}"
 
 
 def code(value: object, limit: int = 1000) -> str:

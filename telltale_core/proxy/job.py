@@ -1,4 +1,4 @@
-"""One member's training on a drop: resumes at its last whole epoch, leaves loss files, a checkpoint and a model."""
+"""A proxy's training on a drop: resumes at its last whole epoch, leaves loss files, a checkpoint and a model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What all members of one training share; ``deadline_at`` is a moment of the monotonic clock.
+    """What a training is made from; ``deadline_at`` is a moment of the monotonic clock.
 
     ``statistics`` are the modality's, fitted on the drop.
     """
@@ -51,7 +51,6 @@ class Job:
         return LogPlan(
             drop_digest=self.drop.digest,
             n_samples=len(self.drop.inputs),
-            members=self.config.members,
             epochs=self.config.epochs,
             snapshots_per_epoch=self.config.snapshots_per_epoch,
         )
@@ -71,13 +70,13 @@ def answers_of(drop: TrainingSet) -> NDArray[Any]:
     return answers
 
 
-def model_path(out: Path, member: int) -> Path:
-    """Return where a member's trained model lies in a training folder."""
-    return out / f"model-{member}.safetensors"
+def model_path(out: Path) -> Path:
+    """Return where the trained model lies in a training folder."""
+    return out / "model-0.safetensors"
 
 
-def train_member(job: Job, member: int, progress: ProgressCallback | None = None) -> Checkpoint:
-    """Return the final checkpoint of one member, trained from where it stands.
+def train_proxy(job: Job, progress: ProgressCallback | None = None) -> Checkpoint:
+    """Return the final checkpoint of the proxy, trained from where it stands.
 
     A kill at any moment costs at most the epoch in progress: an epoch's loss file is written whole, then the
     checkpoint, and a resumed run writes the same bytes (on a CPU with the same torch and threads). Told to stop
@@ -92,30 +91,28 @@ def train_member(job: Job, member: int, progress: ProgressCallback | None = None
             config=job.config,
             hardware=job.hardware,
             statistics=job.statistics,
-            seed=job.config.seed + member,
+            seed=job.config.seed,
             modality=job.drop.modality,
             deadline_at=job.deadline_at,
         )
         writer = LossLogWriter(job.out / "losslog", job.plan)
-        state, snapshots = resume(job, member, trainer, writer)
+        state, snapshots = resume(job, trainer, writer)
         if "logits" in job.config.record:
-            trainer.on_outputs = lambda epoch, outputs_NK: record_logits(
-                outputs_NK, job.out, member, epoch, job.drop.digest
-            )
-        ticker = make_ticker(trainer, member, job.config.members, progress)
+            trainer.on_outputs = lambda epoch, outputs_NK: record_logits(outputs_NK, job.out, epoch, job.drop.digest)
+        ticker = make_ticker(trainer, progress)
         for epoch in range(state.epoch, job.config.epochs):
             try:
                 trainer.run_epoch(epoch, ticker, snapshots.append)
             except (Stopped, OverBudget):
-                _save(job, trainer, _state(job, member, trainer, state.log_files, snapshots=snapshots), snapshots)
+                _save(job, trainer, _state(job, trainer, state.log_files, snapshots=snapshots), snapshots)
                 raise
             began = time.perf_counter()
             step_S = np.array([snapshot.step for snapshot in snapshots], dtype=np.int32)
             losses_NS = np.stack([snapshot.log_loss for snapshot in snapshots], axis=1)
-            digest = writer.write_epoch(member, epoch, step_S, losses_NS)
+            digest = writer.write_epoch(epoch, step_S, losses_NS)
             trainer.timings.write_s += time.perf_counter() - began
             began = time.perf_counter()
-            state = _state(job, member, trainer, [*state.log_files, digest], score=snapshots[-1].score)
+            state = _state(job, trainer, [*state.log_files, digest], score=snapshots[-1].score)
             _save(job, trainer, state)
             snapshots = []
             trainer.timings.write_s += time.perf_counter() - began
@@ -124,47 +121,46 @@ def train_member(job: Job, member: int, progress: ProgressCallback | None = None
             trainer.data,
             job.hardware,
             out=job.out,
-            member=member,
             kinds=job.config.record,
             drop_digest=job.drop.digest,
         )
-        write_whole(model_path(job.out, member), checkpoints.tensor_bytes(trainer.net.state_dict(), {}))
+        write_whole(model_path(job.out), checkpoints.tensor_bytes(trainer.net.state_dict(), {}))
     return state
 
 
 def _save(job: Job, trainer: Trainer, state: Checkpoint, snapshots: Sequence[Snapshot] = ()) -> None:
     tensors = {f"snapshot.{i}": torch.from_numpy(snapshot.log_loss) for i, snapshot in enumerate(snapshots)}
-    checkpoints.save(checkpoints.checkpoint_path(job.out, state.member), state, trainer.state() | tensors)
+    checkpoints.save(checkpoints.checkpoint_path(job.out), state, trainer.state() | tensors)
 
 
-def resume(job: Job, member: int, trainer: Trainer, writer: LossLogWriter) -> tuple[Checkpoint, list[Snapshot]]:
+def resume(job: Job, trainer: Trainer, writer: LossLogWriter) -> tuple[Checkpoint, list[Snapshot]]:
     """Return the state to go on from, put into the trainer, and the snapshots of an epoch that was begun.
 
     It is the beginning, where nothing sound stands. Raises :class:`ConfigError` for a checkpoint of another drop or
     recipe: resuming it would mix two trainings.
     """
-    fresh = _state(job, member, trainer, [])
-    path = checkpoints.checkpoint_path(job.out, member)
+    fresh = _state(job, trainer, [])
+    path = checkpoints.checkpoint_path(job.out)
     if not path.is_file():
         return fresh, []
     try:
         state, tensors = checkpoints.load(path)
     except Corrupt as error:
-        logger.warning("member %d starts again: %s", member, error)
+        logger.warning("the training starts again: %s", error)
         return fresh, []
-    if (state.drop_digest, state.recipe_digest, state.member) != (fresh.drop_digest, fresh.recipe_digest, member):
+    if (state.drop_digest, state.recipe_digest) != (fresh.drop_digest, fresh.recipe_digest):
         raise ConfigError(f"{path} is of another drop or recipe; train into another folder, or remove {job.out}")
-    if writer.epochs_standing(member, state.log_files) < state.epoch:
-        logger.warning("member %d starts again: its loss files do not all stand as written", member)
+    if writer.epochs_standing(state.log_files) < state.epoch:
+        logger.warning("the training starts again: its loss files do not all stand as written")
         return fresh, []
     if state.environment != fresh.environment:
         logger.warning(
-            "member %d resumes under %s what ran under %s: its losses go on, not bit for bit as one run would",
-            member, fresh.environment, state.environment,
+            "the training resumes under %s what ran under %s: its losses go on, not bit for bit as one run would",
+            fresh.environment, state.environment,
         )  # fmt: skip
     trainer.load_state(tensors, state.step)
     trainer.timings = Timings(**state.timings)
-    logger.info("member %d resumes after epoch %d of %d, step %d", member, state.epoch, job.config.epochs, state.step)
+    logger.info("the training resumes after epoch %d of %d, step %d", state.epoch, job.config.epochs, state.step)
     taken = zip(state.snapshot_steps, state.snapshot_scores, strict=True)
     return state, [
         Snapshot(epoch=state.epoch, step=step, log_loss=tensors[f"snapshot.{i}"].numpy(), score=score)
@@ -174,7 +170,6 @@ def resume(job: Job, member: int, trainer: Trainer, writer: LossLogWriter) -> tu
 
 def _state(
     job: Job,
-    member: int,
     trainer: Trainer,
     log_files: list[str],
     *,
@@ -182,7 +177,6 @@ def _state(
     score: float = math.nan,
 ) -> Checkpoint:
     return Checkpoint(
-        member=member,
         epoch=len(log_files),
         step=trainer.step,
         drop_digest=job.drop.digest,
@@ -196,13 +190,13 @@ def _state(
     )
 
 
-def member_record(job: Job, member: int) -> dict[str, object]:
-    """Return what the stage's record says of a member that is done."""
-    state = checkpoints.load_record(checkpoints.checkpoint_path(job.out, member))
-    path = model_path(job.out, member)
+def proxy_record(job: Job) -> dict[str, object]:
+    """Return what the stage's record says of the trained proxy."""
+    state = checkpoints.load_record(checkpoints.checkpoint_path(job.out))
+    path = model_path(job.out)
     return {
-        "member": member,
-        "seed": job.config.seed + member,
+        "member": 0,
+        "seed": job.config.seed,
         "train_score": state.score,
         "timings": {name: round(value, 3) for name, value in state.timings.items()},
         "model_file": path.name,
