@@ -104,10 +104,10 @@ def cluster(record: Record, work: str) -> Outcome:
     """
     from telltale_core import stages
 
-    verdict = stages.read_record(record, "cluster", work)
-    lines = [verdict["statement"], counted(verdict["counts"]), *verdict["caveats"]]
-    code = REVIEW if verdict["needs_review"] else 0
-    return _outcome(record, work, lines, {"verdict": verdict}, code=code)
+    verdict = stages.opened(record, work).verdict()
+    lines = [verdict.statement, counted(verdict.counts), *verdict.caveats]
+    code = REVIEW if verdict.needs_review else 0
+    return _outcome(record, work, lines, {"verdict": verdict.values}, code=code)
 
 
 @_command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import logging
 import os
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from telltale_core import stages
 from telltale_core.display.sanitize import clean
 from telltale_core.publish.manifest import key_of as manifest_key
 from telltale_core.report import read_outline
+from telltale_core.verdict import VerdictRecord
 from telltale_core.wording import counted, in_words
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ LINKS = 5  # shards named one by one; the manifest names all
 
 def show_verdict(record: stages.Record, work: str) -> None:
     """Attach the verdict's sentence with its caveats, the counts and a picture of both to the current run."""
-    kindly(lambda: _show_verdict(stages.read_record(record, "cluster", work), record))
+    kindly(lambda: _show_verdict(stages.opened(record, work).verdict(), record))
     kindly(lambda: _show_picture(record, work))
 
 
@@ -110,15 +112,15 @@ def _outcome(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
     return f"# {markdown(outcome['state'])}\n\n" + "\n".join(lines) + f"\n\n{shown}\n"
 
 
-def _show_verdict(verdict: dict[str, Any], record: stages.Record) -> None:
-    caveats = "\n".join(f"- {markdown(caveat)}" for caveat in verdict.get("caveats", []))
+def _show_verdict(verdict: VerdictRecord, record: stages.Record) -> None:
+    caveats = "\n".join(f"- {markdown(caveat)}" for caveat in verdict.caveats)
     keys = f"Drop `{record['keys']['ingest'][:12]}`, verdict `{record['keys']['cluster'][:12]}`."
-    text = f"# {markdown(verdict['statement'], STATEMENT)}\n\n{keys}\n\n{caveats}\n"
-    create_markdown_artifact(text, key="verdict", description=markdown(verdict["statement"]))
-    counts = {markdown(name): int(count) for name, count in in_words(verdict["counts"]).items()}
+    text = f"# {markdown(verdict.statement, STATEMENT)}\n\n{keys}\n\n{caveats}\n"
+    create_markdown_artifact(text, key="verdict", description=markdown(verdict.statement))
+    counts = {markdown(name): int(count) for name, count in in_words(verdict.counts).items()}
     create_table_artifact([counts], key="counts", description="Where the drop's samples went")
-    if verdict["groups"]:
-        shown = [in_words(group) for group in verdict["groups"][:50]]
+    if verdict.groups:
+        shown = [in_words(dataclasses.asdict(group)) for group in verdict.groups[:50]]
         rows = [{markdown(name): markdown(value) for name, value in group.items()} for group in shown]
         create_table_artifact(rows, key="groups", description="Groups of samples whose losses move together")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from sklearn.metrics import roc_auc_score
+
+from telltale_core.verdict import Group, Verdict
 
 
 def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
@@ -20,12 +20,12 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
     poison in the quarantine; ``auroc`` is of the suspicion. None where there is no poison, nothing clean, none
     quarantined.
     """
-    table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision", "suspicion"])
-    ids, decision = np.asarray(table["sample_id"].to_pylist()), np.asarray(table["decision"].to_pylist())
+    verdict = Verdict.open(verdict_dir)
+    record, decision = verdict.record, verdict.decision_N
+    ids = np.asarray(verdict.sample_ids)
     truth = np.isin(ids, sorted(poisoned))
     quarantined = decision == "quarantine"
     both = truth.any() and not truth.all()
-    record = json.loads((verdict_dir / "verdict.json").read_bytes())
     return {
         "poisoned": int(truth.sum()),
         "found": int((quarantined & truth).sum()),
@@ -35,20 +35,20 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
         "tpr": round(float(quarantined[truth].mean()), 4) if truth.any() else None,
         "fpr": round(float(quarantined[~truth].mean()), 5) if not truth.all() else None,
         "precision": round(float(truth[quarantined].mean()), 4) if quarantined.any() else None,
-        "auroc": round(float(roc_auc_score(truth, table["suspicion"].to_numpy())), 4) if both else None,
-        "poison_found": bool(record["poison_found"]),
-        "p_value": float(record["p_value"]),
-        "second_look": _retraining_outcome(record["groups"]),
-        "statement": record["statement"],
+        "auroc": round(float(roc_auc_score(truth, verdict.suspicion_N)), 4) if both else None,
+        "poison_found": record.poison_found,
+        "p_value": record.p_value,
+        "second_look": _retraining_outcome(record.groups),
+        "statement": record.statement,
     }
 
 
-def _retraining_outcome(groups: Sequence[Mapping[str, Any]]) -> str:
+def _retraining_outcome(groups: Sequence[Group]) -> str:
     """Return what came of the leave-out retraining: confirmed or refuted, else whether one was run."""
     for outcome in ("confirmed", "refuted"):
-        if any(group.get(outcome) for group in groups):
+        if any(getattr(group, outcome) for group in groups):
             return outcome
-    cohorts = [group for group in groups if group.get("own") is not None]
+    cohorts = [group for group in groups if group.own is not None]
     if not cohorts:
         return "none"
-    return "nothing changed" if any(group["called"] for group in groups) else "not confirmed"
+    return "nothing changed" if any(group.called for group in groups) else "not confirmed"

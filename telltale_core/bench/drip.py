@@ -35,7 +35,7 @@ from telltale_core.proxy import ProxyConfig
 from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
-from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict import Verdict, VerdictConfig
 from telltale_core.verdict.history import SUSPECTS
 
 
@@ -115,12 +115,13 @@ def measure(walk: Walk, parts: Sequence[Part]) -> dict[str, Any]:
     joined = stages.join(drop, walk.area, {"versions": versions}, destination=walk.dataset)
     verdict, seconds = walk.judge(joined)
     training = stages.read_record(verdict, "train", walk.area)
+    history = stages.opened(verdict, walk.area).verdict().history
     earlier = frozenset[str]().union(*(part.poisoned for part in parts[:-1]))
     return {
         "alone": alone,
         "with_history": _scored(walk, verdict, parts[-1], seconds),
         "published_before": {
-            "samples": stages.read_record(verdict, "cluster", walk.area)["history"]["samples"],
+            "samples": 0 if history is None else history.samples,
             "poison": len(earlier) - sum(one["found"] + one["poison_aside"] for one in alone[:-1]),
             **_named(folder_of(verdict, "cluster", walk.area), earlier),
         },
@@ -139,14 +140,15 @@ def _named(folder: Path, poisoned: frozenset[str]) -> dict[str, int]:
 
 def _scored(walk: Walk, verdict: Record, part: Part, seconds: float) -> dict[str, Any]:
     folder = folder_of(verdict, "cluster", walk.area)
-    table = pq.read_table(folder / "verdict.parquet", columns=["sample_id", "decision"]).to_pylist()
-    record = stages.read_record(verdict, "cluster", walk.area)
-    aimed = next(group for group in record["groups"] if group["label"] == walk.target)
+    judged = Verdict.open(folder)
+    held = np.asarray(judged.sample_ids)[judged.rows("review")].tolist()
+    aimed = next(group for group in judged.record.groups if group.label == walk.target)
+    shown = ("label_name", "samples", "statistic", "threshold", "p_value")
     return {
         **score(folder, part.poisoned),
-        "poison_aside": sum(row["decision"] == "review" and row["sample_id"] in part.poisoned for row in table),
-        "asked": [question["code"] for question in record["questions"]],
-        "target": {name: aimed[name] for name in ("label_name", "samples", "statistic", "threshold", "p_value")},
+        "poison_aside": sum(name in part.poisoned for name in held),
+        "asked": [question.code for question in judged.record.questions],
+        "target": {name: getattr(aimed, name) for name in shown},
         "seconds": seconds,
     }
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
 from telltale_core import stages
@@ -35,14 +34,14 @@ from telltale_core.digest import code_version, digest_of, sha256_bytes
 from telltale_core.drop import Drop, DropConfig
 from telltale_core.drop.demo import plain_ids
 from telltale_core.errors import ConfigError
-from telltale_core.losslog.files import write_json
 from telltale_core.proxy import Progress, ProgressLines, ProxyConfig
 from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.proxy.predict import proxy_entry
+from telltale_core.records import write_json
 from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
-from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict import Verdict, VerdictConfig
 
 log = logging.getLogger(__name__)
 
@@ -254,10 +253,8 @@ def _judged(bench: Bench, case: Case, data: Samples, split: Split, drop: Drop) -
 
 def _kept(verdict_dir: Path, ids: Sequence[str], data: Samples) -> Samples:
     """Return what the verdict keeps: neither quarantined nor in review."""
-    table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision"])
-    kept = {
-        i for i, d in zip(table["sample_id"].to_pylist(), table["decision"].to_pylist(), strict=True) if d == "keep"
-    }
+    verdict = Verdict.open(verdict_dir)
+    kept = {name for name, decision in zip(verdict.sample_ids, verdict.decision_N, strict=True) if decision == "keep"}
     rows = np.flatnonzero([name in kept for name in ids])
     return data.rows(rows)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from telltale_core.attacks import Poisoned
 from telltale_core.losslog import LossLog
-from telltale_core.losslog.files import write_json
+from telltale_core.records import write_json
 
 log = logging.getLogger(__name__)
 MISSED = 0.9

@@ -36,7 +36,7 @@ from telltale_core.drop.drop_toml import (
     open_requests,
 )
 from telltale_core.drop.formats import data_files, open_reader
-from telltale_core.drop.record import FILES, FORMAT, NOTES, Drop, check_counts, drop_digest, samples_schema, verify_drop
+from telltale_core.drop.record import DROP, FILES, NOTES, Drop, check_counts, drop_digest, samples_schema, verify_drop
 from telltale_core.drop.sample_notes import take_notes
 from telltale_core.drop.source import Source, open_source, public_source
 from telltale_core.drop.unread_columns import find_unread
@@ -45,6 +45,7 @@ from telltale_core.drop.writers import DropWriter
 from telltale_core.errors import BadInput, OverBudget, TelltaleError
 from telltale_core.modality.reasons import bad
 from telltale_core.questions import as_record
+from telltale_core.records import write_whole
 from telltale_core.storage.work import unusable
 
 log = logging.getLogger(__name__)
@@ -240,7 +241,7 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
     config, roles, columns = job.config, job.reader.roles, job.reader.payload_columns()
     value = "target" if task.name == "regression" else "label"
     manifest: dict[str, Any] = {
-        "format": FORMAT,
+        "format": DROP.format,
         "name": config.name or public_source(source.url).rsplit("/", 1)[-1],
         "source": public_source(source.url),
         "modality": roles.modality,
@@ -303,7 +304,7 @@ def _move_into_place(folder: Path, final: Path, manifest: dict[str, Any]) -> Dro
     The manifest that stands says where the first ingest found the rows; the returned drop says it of this one.
     """
     text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    write_whole(folder / DROP.file, text.encode() + b"\n")
     mine = Drop.open(folder)
     if final.exists():
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,11 @@ import pyarrow.parquet as pq
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.drop.cohorts import Cohorts, common_label_sets, ranges_of_targets
 from telltale_core.errors import BadInput, Corrupt, NotFound
+from telltale_core.records import RecordKind
 
-FORMAT = "telltale.drop/1"
+DROP = RecordKind(
+    type=dict[str, Any], name="ingested drop", file="manifest.json", format="telltale.drop/1", cure="ingest the drop"
+)
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
 NOTES = "notes.parquet"
 """What samples lost and whom they repeat; there only where one did."""
@@ -78,18 +80,10 @@ class Drop:
     def open(cls, path: Path | str) -> Drop:
         """Return the drop in a folder; :class:`NotFound` without a manifest, :class:`Corrupt` for a wrong one."""
         folder = Path(path)
-        try:
-            manifest = json.loads((folder / "manifest.json").read_bytes())
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise NotFound(f"{folder} holds no ingested drop: manifest.json is missing") from error
-        except ValueError as error:
-            raise Corrupt(f"{folder}/manifest.json is not valid JSON") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            format_ = manifest.get("format") if isinstance(manifest, dict) else None
-            raise Corrupt(f"{folder}/manifest.json must have format {FORMAT!r}, found {format_!r}")
+        manifest = DROP.read(folder)
         missing = [key for key in (*NAMED_BY, "digest", "name") if key not in manifest]
         if missing:
-            raise Corrupt(f"{folder}/manifest.json lacks {', '.join(missing)}")
+            DROP.corrupt(f"{folder / DROP.file} lacks {', '.join(missing)}")
         return cls(path=folder, manifest=manifest)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -10,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from telltale_core.digest import digest_of, sha256_file
-from telltale_core.errors import ConfigError, Corrupt, NotFound
+from telltale_core.errors import ConfigError, Corrupt
 from telltale_core.losslog.alignment import Alignment, check_alignment
 from telltale_core.losslog.epochs import LogPlan, read_epoch
-from telltale_core.losslog.writer import FORMAT, LossLogWriter
+from telltale_core.losslog.writer import LOSSLOG, LossLogWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,17 +116,11 @@ class LossLog:
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
-    path = folder / "log.json"
-    if not path.is_file():
-        raise NotFound(f"{path} is absent: no loss log there; run the train stage first")
-    try:
-        record = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise Corrupt(f"{path} is not JSON; remove the folder and train again") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise Corrupt(f"{path} is not a record of format {FORMAT}")
+    record = LOSSLOG.read(folder)
     if record.get("complete") is not True or not isinstance(record.get("files"), dict):
-        raise Corrupt(f"{path} says that the log is unfinished; run training again, it resumes where it stopped")
+        raise Corrupt(
+            f"{folder / LOSSLOG.file} says that the log is unfinished; run training again, it resumes where it stopped"
+        )
     return record
 
 
@@ -162,11 +153,7 @@ def _check_files(folder: Path, plan: LogPlan, digests: dict[str, str]) -> None:
 
 def _read_ids(folder: Path, plan: LogPlan) -> NDArray[np.str_]:
     path = folder / "samples.parquet"
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read(columns=["sample", "sample_id"])
-    except (pa.ArrowException, OSError) as error:
-        raise Corrupt(f"{path} is torn or damaged ({type(error).__name__}); train again") from error
+    table = LOSSLOG.table(path, ("sample", "sample_id"))
     if not np.array_equal(table["sample"].to_numpy(), np.arange(plan.n_samples)):
         raise Corrupt(f"{path} does not number the {plan.n_samples} samples from 0 on")
     return np.asarray(table["sample_id"].to_pylist(), dtype=np.str_)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.errors import ConfigError, Corrupt, NotFound
 from telltale_core.losslog.epochs import FOLDER, LogPlan, encode_epoch, epoch_file, read_epoch
-from telltale_core.losslog.files import sweep_temporaries, write_json, write_whole
+from telltale_core.records import RecordKind, sweep_temporaries, write_whole
 
-FORMAT = "telltale.losslog/1"
+LOSSLOG = RecordKind(
+    type=dict[str, Any], name="loss log", file="log.json", format="telltale.losslog/1", cure="run the train stage"
+)
 logger = logging.getLogger(__name__)
 
 
@@ -36,12 +38,8 @@ class LossLogWriter:
         """
         if len(sample_ids) != plan.n_samples or len(np.unique(sample_ids)) != plan.n_samples:
             raise ConfigError(f"a loss log needs {plan.n_samples} distinct sample ids, got {len(sample_ids)}")
-        record = folder / "log.json"
-        if record.exists():
-            try:
-                values = json.loads(record.read_bytes())
-            except ValueError as error:
-                raise Corrupt(f"{record} is not JSON; remove the folder and train again") from error
+        if (folder / LOSSLOG.file).exists():
+            values = LOSSLOG.read(folder)
             if {name: values.get(name) for name in plan.record()} != plan.record():
                 raise ConfigError(
                     f"{folder} holds the log of another drop or plan; choose another folder, or remove it"
@@ -49,7 +47,7 @@ class LossLogWriter:
         sweep_temporaries(folder)
         sweep_temporaries(folder / FOLDER)
         write_whole(folder / "samples.parquet", _samples_bytes(sample_ids))
-        write_json(record, _record(plan, complete=False, files={}))
+        LOSSLOG.write(folder, _record(plan, complete=False, files={}))
         return cls(folder, plan)
 
     def write_epoch(self, epoch: int, step_S: NDArray[np.int32], log_loss_NS: NDArray[np.float32]) -> str:
@@ -79,12 +77,12 @@ class LossLogWriter:
             read_epoch(self.folder, self.plan, epoch)
             files[name] = sha256_file(self.folder / name)
         record = _record(self.plan, complete=True, files=files)
-        write_json(self.folder / "log.json", record)
-        return digest_of(record)
+        LOSSLOG.write(self.folder, record)
+        return digest_of(LOSSLOG.values(record))
 
 
-def _record(plan: LogPlan, *, complete: bool, files: dict[str, str]) -> dict[str, object]:
-    return {"format": FORMAT, **plan.record(), "complete": complete, "files": files}
+def _record(plan: LogPlan, *, complete: bool, files: dict[str, str]) -> dict[str, Any]:
+    return {**plan.record(), "complete": complete, "files": files}
 
 
 def _samples_bytes(sample_ids: NDArray[np.str_]) -> bytes:

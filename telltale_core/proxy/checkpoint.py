@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 
 from telltale_core.errors import Corrupt
-from telltale_core.losslog.files import write_whole
+from telltale_core.records import write_whole
 
 FORMAT = "telltale.checkpoint/1"
 

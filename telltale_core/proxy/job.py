@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from telltale_core.digest import sha256_file
 from telltale_core.errors import BadInput, ConfigError, Corrupt, OverBudget, Stopped
 from telltale_core.losslog import LogPlan, LossLogWriter
-from telltale_core.losslog.files import write_whole
 from telltale_core.modality.drop_protocols import TrainingSet
 from telltale_core.proxy import checkpoint as checkpoints
 from telltale_core.proxy.checkpoint import Checkpoint
@@ -27,6 +26,7 @@ from telltale_core.proxy.hardware import Hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer
 from telltale_core.proxy.progress import ProgressCallback
 from telltale_core.proxy.recording import record_final, record_logits
+from telltale_core.records import write_whole
 
 logger = logging.getLogger(__name__)
 

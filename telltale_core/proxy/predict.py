@@ -13,31 +13,25 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from telltale_core.digest import sha256_bytes
-from telltale_core.errors import BadInput, Corrupt, NotFound
+from telltale_core.errors import BadInput, Corrupt
 from telltale_core.modality import modality_named
 from telltale_core.proxy.config import ProxyConfig
 from telltale_core.proxy.fitting import Fitted
 from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.proxy.loop import Timings
 from telltale_core.proxy.models import build
+from telltale_core.records import RecordKind
 
-TRAIN_FORMAT = "telltale.train/1"
+TRAIN = RecordKind(
+    type=dict[str, Any], name="training", file="train.json", format="telltale.train/1", cure="run the train stage"
+)
 READING = "reading.json"
 """Beside the record: what the front of a proxy with a local model's body must know."""
 
 
 def read_train_record(train_dir: Path) -> dict[str, Any]:
     """Return the record of a complete training; raise :class:`NotFound` or :class:`Corrupt` otherwise."""
-    path = train_dir / "train.json"
-    if not path.is_file():
-        raise NotFound(f"{path} is absent: no complete training there; run the train stage first")
-    try:
-        record = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise Corrupt(f"{path} is not JSON; remove the folder and train again") from error
-    if not isinstance(record, dict) or record.get("format") != TRAIN_FORMAT:
-        raise Corrupt(f"{path} is not a record of format {TRAIN_FORMAT}")
-    return record
+    return TRAIN.read(train_dir)
 
 
 def proxy_entry(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from telltale_core.errors import ConfigError, Corrupt, NotFound
-from telltale_core.losslog.files import write_whole
 from telltale_core.modality.parts import Front
 from telltale_core.proxy.config import RECORDABLE, SettledConfig
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import Hardware, running
+from telltale_core.records import write_whole
 
 if TYPE_CHECKING:
     from telltale_core.proxy.fitting import Fitted

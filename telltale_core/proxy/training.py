@@ -17,7 +17,6 @@ from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
 from telltale_core.errors import ConfigError
 from telltale_core.losslog import Alignment, LossLog, LossLogWriter
-from telltale_core.losslog.files import sweep_temporaries, write_json
 from telltale_core.modality import modality_named
 from telltale_core.modality.drop_protocols import TrainingSet
 from telltale_core.modality.local_model import by_content
@@ -29,9 +28,10 @@ from telltale_core.proxy.job import Job, answers_of, proxy_record, train_proxy
 from telltale_core.proxy.loop import snapshot_steps
 from telltale_core.proxy.models import build, resolve
 from telltale_core.proxy.objective import Objective, make_objective
-from telltale_core.proxy.predict import READING, TRAIN_FORMAT, read_train_record
+from telltale_core.proxy.predict import READING, TRAIN, read_train_record
 from telltale_core.proxy.progress import ProgressCallback
 from telltale_core.proxy.recording import recording_disk_bytes
+from telltale_core.records import sweep_temporaries, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def train(
     :class:`NothingLearnt`, and :class:`Misaligned` when the finished log's rows do not follow their ids.
     """
     config = (config or ProxyConfig()).settled(drop.modality)
-    if (out / "train.json").is_file():
+    if (out / TRAIN.file).is_file():
         return _standing(drop, out, config)
     began, recipe = time.monotonic(), config.recipe_digest()
     require_samples(drop.inputs, answers_of(drop))
@@ -115,8 +115,7 @@ def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -
     if "reading" in known:
         write_json(job.out / READING, known["reading"])
         known["reading"] = {"file": READING, "sha256": sha256_file(job.out / READING)}
-    record: dict[str, object] = {
-        "format": TRAIN_FORMAT,
+    record = {
         "drop_digest": drop.digest,
         "log_digest": log.digest,
         "config": to_dict(config) | {"model": by_content(config.model)},
@@ -136,4 +135,4 @@ def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -
         },
         "wall_s": round(wall_s, 3),
     }
-    write_json(job.out / "train.json", record)
+    TRAIN.write(job.out, record)

@@ -13,9 +13,10 @@ from telltale_core.digest import digest_of
 from telltale_core.errors import NeedsReview
 from telltale_core.publish.continuity import changes
 from telltale_core.publish.manifest import Version
-from telltale_core.publish.plan import DropLike, Judged
+from telltale_core.publish.plan import DropLike
 from telltale_core.publish.reading import reading_of, unread_questions
 from telltale_core.questions import Question, as_record, questions_of
+from telltale_core.verdict import Verdict
 
 CODE_DIGITS = 16
 CHANGED = "What was approved is not what is open now: something has changed since"
@@ -23,7 +24,7 @@ CHANGED = "What was approved is not what is open now: something has changed sinc
 
 def pass_gate(
     drop: DropLike,
-    judged: Judged,
+    verdict: Verdict,
     versions: list[Version],
     columns: tuple[list[dict[str, Any]], list[dict[str, Any]]],
     lineage: Mapping[str, Any],
@@ -40,17 +41,17 @@ def pass_gate(
     asked = [
         *questions_of(drop.manifest),
         *(unread_questions(left) if unread == "review" else ()),
-        *of_verdict(judged.record),
+        *verdict.record.open_questions,
         *changes(versions, reading_of(drop.manifest), described, int(drop.manifest.get("counts", {}).get("seen", 0))),
     ]
     if not asked:
         return {name: value for name, value in lineage.items() if name not in ("review", "approved")}
-    code, given = approval_of(judged, asked, of), lineage.get("approved")
+    code, given = approval_of(verdict, asked, of), lineage.get("approved")
     if given != code:
         shown = " ".join(f"[{question.code}] {question.text}." for question in asked[:20])
         before = f"{CHANGED} ({given} was approved). " if given else ""
         raise NeedsReview(
-            f"{before}{judged.record.get('statement', 'The verdict needs a look.')} A person must decide: {shown} Look "
+            f"{before}{verdict.record.statement} A person must decide: {shown} Look "
             f"at the report first, then approve just this, by its code (--approve {code}, or lineage['approved'] = "
             f"{code!r}). Nothing was published.",
             questions=asked,
@@ -59,17 +60,8 @@ def pass_gate(
     return {**lineage, "questions": as_record(asked)}
 
 
-def approval_of(judged: Judged, asked: list[Question], of: tuple[str, str]) -> str:
+def approval_of(verdict: Verdict, asked: list[Question], of: tuple[str, str]) -> str:
     """Return the code by which these questions of a verdict are approved for a run and a dataset."""
-    decisions = digest_of([judged.remarks[name].to_pylist() for name in ("sample_id", "decision")])
-    known = {"of": of, "questions": as_record(asked), "verdict": judged.record, "decisions": decisions}
+    decisions = digest_of([verdict.table[name].to_pylist() for name in ("sample_id", "decision")])
+    known = {"of": of, "questions": as_record(asked), "verdict": verdict.record.values, "decisions": decisions}
     return digest_of(known)[:CODE_DIGITS]
-
-
-def of_verdict(record: Mapping[str, Any]) -> list[Question]:
-    """Return the questions of a verdict; one that only says that a person is needed asks its statement."""
-    found = questions_of(record)
-    if record.get("needs_review") and not found:
-        text = str(record.get("statement") or "the verdict asks for a person")
-        found = [Question(code="verdict", text=text.rstrip("."))]
-    return found

@@ -16,18 +16,12 @@ from pydantic import Field
 from telltale_core.config import Settings
 from telltale_core.digest import sha256_file
 from telltale_core.errors import Corrupt
+from telltale_core.records import Samples
 from telltale_core.row_sizes import regrouped, row_bytes
+from telltale_core.verdict.record import SCHEMA
 
-DECISIONS = ("keep", "quarantine", "review")
-REMARKS: dict[str, pa.DataType] = {
-    "sample_id": pa.string(),
-    "suspicion": pa.float64(),
-    "cluster": pa.int32(),
-    "decision": pa.string(),
-    "reason": pa.string(),
-}
-# The same types as Hugging Face datasets calls them.
-_FEATURES = {name: {"double": "float64"}.get(str(kind), str(kind)) for name, kind in REMARKS.items()}
+# The types of remarks, as Hugging Face datasets calls them.
+_FEATURES = {field.name: {"double": "float64"}.get(str(field.type), str(field.type)) for field in SCHEMA}
 MAX_GROUP_ROWS = 65536
 
 
@@ -52,7 +46,7 @@ class PublishConfig(Settings, frozen=True):
     )
 
 
-class DropLike(Protocol):
+class DropLike(Samples, Protocol):
     """What publishing needs of a :class:`telltale_core.drop.Drop`."""
 
     @property
@@ -61,58 +55,9 @@ class DropLike(Protocol):
         ...
 
     @property
-    def digest(self) -> str:
-        """Return the drop's digest."""
-        ...
-
-    @property
     def manifest(self) -> Any:
         """Return the drop's manifest."""
         ...
-
-    @property
-    def sample_ids(self) -> np.ndarray[Any, Any]:
-        """Return the ids of the kept rows, in order."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """The verdict on a drop: ``remarks`` has one row a sample, in the drop's order; ``record`` is ``verdict.json``."""
-
-    remarks: pa.Table
-    record: dict[str, Any]
-
-    def rows(self, *decisions: str) -> np.ndarray[Any, Any]:
-        """Return the row numbers (int64, ascending) that carry one of the decisions."""
-        found = np.asarray(self.remarks["decision"].to_pylist(), dtype=object)
-        return np.flatnonzero(np.isin(found, decisions)) if len(found) else np.zeros(0, np.int64)
-
-
-def read_verdict(folder: Path, drop: DropLike) -> Judged:
-    """Return the verdict on ``drop``; raises :class:`Corrupt` unless it judges each of its samples exactly once."""
-    try:
-        record = json.loads((folder / "verdict.json").read_bytes())
-        table = pq.read_table(folder / "verdict.parquet", columns=list(REMARKS))
-        remarks = table.cast(pa.schema(REMARKS)).combine_chunks()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise Corrupt(
-            f"{folder} is not a whole verdict ({type(error).__name__}): run the stage cluster again"
-        ) from error
-    if record.get("drop_digest") != drop.digest:
-        raise Corrupt(f"{folder} judges the drop {record.get('drop_digest')}, not {drop.digest}")
-    wanted, ids = [str(name) for name in drop.sample_ids], remarks["sample_id"].to_pylist()
-    if ids != wanted:
-        position = {name: row for row, name in enumerate(ids)}
-        if len(position) != len(ids) or set(position) != set(wanted) or len(set(wanted)) != len(wanted):
-            raise Corrupt(f"{folder} has {len(ids)} rows that are not the {len(wanted)} samples of drop {drop.digest}")
-        remarks = remarks.take(pa.array([position[name] for name in wanted], pa.int64())).combine_chunks()
-    if unknown := set(remarks["decision"].to_pylist()) - set(DECISIONS):
-        raise Corrupt(f"{folder}: decision must be one of {', '.join(DECISIONS)}, got {sorted(map(str, unknown))[:3]}")
-    suspicion = remarks["suspicion"].to_numpy()
-    if not bool(((suspicion >= 0) & (suspicion <= 1)).all()):
-        raise Corrupt(f"{folder}: every suspicion must be in [0, 1]")
-    return Judged(remarks=remarks, record=record)
 
 
 def check_payload(drop: DropLike) -> pq.ParquetFile:
@@ -225,7 +170,7 @@ def encode(table: pa.Table, config: PublishConfig) -> bytes:
 def remark_names(schema: pa.Schema) -> dict[str, str]:
     """Return under which name each remark column stands beside the input's columns: its own, unless that is taken."""
     names = {}
-    for name in REMARKS:
+    for name in SCHEMA.names:
         free = name
         while free in schema.names:
             free = f"telltale_{free}"
@@ -236,12 +181,12 @@ def remark_names(schema: pa.Schema) -> dict[str, str]:
 def with_remarks(table: pa.Table, remarks: pa.Table) -> pa.Table:
     """Return the input's columns followed by the remark columns, known to Hugging Face datasets if the input was."""
     for name, free in remark_names(table.schema).items():
-        table = table.append_column(pa.field(free, REMARKS[name]), remarks[name])
+        table = table.append_column(pa.field(free, SCHEMA.field(name).type), remarks[name])
     metadata = dict(table.schema.metadata or {})
     if b"huggingface" in metadata:
         try:
             record = json.loads(metadata[b"huggingface"])
-            for name, free in remark_names(table.drop_columns(table.column_names[-len(REMARKS) :]).schema).items():
+            for name, free in remark_names(table.drop_columns(table.column_names[-len(SCHEMA) :]).schema).items():
                 record["info"]["features"][free] = {"dtype": _FEATURES[name], "_type": "Value"}
             metadata[b"huggingface"] = json.dumps(record).encode()
         except (ValueError, KeyError, TypeError):

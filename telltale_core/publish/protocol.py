@@ -21,20 +21,19 @@ from telltale_core.publish.history import Dataset, as_store, log
 from telltale_core.publish.manifest import Blob, Version, make_run_key
 from telltale_core.publish.plan import (
     DropLike,
-    Judged,
     PublishConfig,
     Shard,
     check_payload,
     encode,
     pack,
     picked,
-    read_verdict,
     rejected_rows,
     remark_names,
 )
 from telltale_core.publish.reading import Columns, reading_of
 from telltale_core.publish.verifying import still_whole
 from telltale_core.row_sizes import regrouped
+from telltale_core.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -80,27 +79,27 @@ def publish(
     store = as_store(dataset)
     config_digest, code_version, _ = (str(lineage[name]) for name in LINEAGE)
     run_key = run_key or make_run_key(drop.digest, config_digest, code_version)
-    judged = read_verdict(verdict_dir, drop)
+    verdict = Verdict.open(verdict_dir, drop=drop)
     versions = log(store)
     if standing := find_run(versions, run_key, drop.digest):
         logger.info("run %s is version %d of %s already", run_key[:12], standing.number, store.location.url)
         return standing if dry_run else still_whole(standing, versions)
     payload = check_payload(drop)
-    columns = columns_of(drop, judged, payload, config)
+    columns = columns_of(drop, verdict, payload, config)
     shown = columns.described(payload.schema_arrow), columns.unread
 
     def described(versions: list[Version]) -> dict[str, Any]:
         url, unread = store.location.url, config.unread
-        agreed = pass_gate(drop, judged, versions, shown, lineage, unread=unread, of=(run_key, url))
-        return _describe(drop, judged, url, run_key, agreed)
+        agreed = pass_gate(drop, verdict, versions, shown, lineage, unread=unread, of=(run_key, url))
+        return _describe(drop, verdict, url, run_key, agreed)
 
     described(versions)
     if versions and not dry_run:
         settle(store, versions)
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)
     reach("publish-begin")
-    placed = place_all(placer, drop, judged, config, report=report, payload=payload)
-    placed["counts"] = _counts(drop, judged, placed)
+    placed = place_all(placer, drop, verdict, config, report=report, payload=payload)
+    placed["counts"] = _counts(drop, verdict, placed)
     version = commit_next(placer, versions, lambda newest: described(newest) | placed)
     logger.info("version %d of %s: %s", version.number, store.location.url, version.counts)
     return version
@@ -119,7 +118,7 @@ def commit_next(placer: Placer, versions: list[Version], draft: Callable[[list[V
     raise Conflict(f"{placer.store.location.url}: {MOST_CONFLICTS} other versions were committed meanwhile, run again")
 
 
-def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
+def _describe(drop: DropLike, verdict: Verdict, url: str, run_key: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
     def shown(place: str | None) -> str | None:  # of a local path only the last part: manifests leave the house
         return place if place is None or "://" in place else Path(place).name or "/"
 
@@ -130,29 +129,29 @@ def _describe(drop: DropLike, judged: Judged, url: str, run_key: str, lineage: M
         "drop": {"digest": drop.digest, "name": manifest.get("name"), "source": shown(manifest.get("source"))},
         "reading": reading_of(manifest),
         "lineage": dict(lineage),
-        "verdict": judged.record,
+        "verdict": verdict.record.values,
         "accounting": manifest.get("accounting"),
     }
 
 
-def columns_of(drop: DropLike, judged: Judged, payload: pq.ParquetFile, config: PublishConfig) -> Columns:
+def columns_of(drop: DropLike, verdict: Verdict, payload: pq.ParquetFile, config: PublishConfig) -> Columns:
     """Return which of the drop's columns are published, and which of them the proxy did not see."""
-    also = judged.record.get("also_judged", ())
+    also = verdict.record.also_judged or ()
     return Columns.of(drop.manifest, payload.schema_arrow, config.unread, also)
 
 
 def place_all(
     placer: Placing,
     drop: DropLike,
-    judged: Judged,
+    verdict: Verdict,
     config: PublishConfig,
     *,
     report: Path | None,
     payload: pq.ParquetFile,
 ) -> dict[str, Any]:
     """Place every blob of the version and return the manifest's entries for them."""
-    schema, columns = payload.schema_arrow, columns_of(drop, judged, payload, config)
-    kept, aside = judged.rows("keep"), judged.rows("quarantine", "review")
+    schema, columns = payload.schema_arrow, columns_of(drop, verdict, payload, config)
+    kept, aside = verdict.rows("keep"), verdict.rows("quarantine", "review")
     places: list[tuple[np.ndarray[Any, Any], Blob]] = []
 
     def place(shard: Shard) -> Blob:
@@ -171,11 +170,11 @@ def place_all(
 
     files = shards(kept) or [place(Shard(data=encode(columns.select(schema.empty_table()), config), rows=0))]
     reach("published-blobs")
-    quarantine = shards(aside, judged.remarks)
+    quarantine = shards(aside, verdict.table)
     reach("quarantine-blobs")
     rejected = [place(shard) for shard in pack(rejected_rows(drop), config)]
     reach("rejected-blob")
-    index = [place(shard) for shard in pack([make_index(judged.remarks, places)], config)]
+    index = [place(shard) for shard in pack([make_index(verdict.table, places)], config)]
     page = [] if report is None else [placer.place(_read(report), report.suffix or ".html", None)]
     reach("report-blob")
     return {
@@ -191,7 +190,7 @@ def place_all(
     }
 
 
-def _counts(drop: DropLike, judged: Judged, draft: dict[str, Any]) -> dict[str, int]:
+def _counts(drop: DropLike, verdict: Verdict, draft: dict[str, Any]) -> dict[str, int]:
     """Return the counts, each from where its rows really are: ``ingested`` is what ingest saw."""
     stated = drop.manifest.get("counts", {})
     if type(stated.get("seen")) is not int:
@@ -199,8 +198,8 @@ def _counts(drop: DropLike, judged: Judged, draft: dict[str, Any]) -> dict[str, 
     return {
         "ingested": stated["seen"],
         "published": sum(entry["rows"] for entry in draft["files"]),
-        "quarantined": len(judged.rows("quarantine")),
-        "review": len(judged.rows("review")),
+        "quarantined": len(verdict.rows("quarantine")),
+        "review": len(verdict.rows("review")),
         "rejected": sum(entry["rows"] for entry in draft["rejected"]),
     }
 

@@ -14,12 +14,13 @@ from telltale_core.digest import sha256_bytes
 from telltale_core.errors import Corrupt, NotFound, StorageError, TelltaleError
 from telltale_core.publish.history import Dataset, as_store, numbers, read_numbered, read_version
 from telltale_core.publish.manifest import FOLDER, MIRROR, Blob, Version, key_of, library_versions, parse
-from telltale_core.publish.plan import DropLike, PublishConfig, check_payload, read_verdict
+from telltale_core.publish.plan import DropLike, PublishConfig, check_payload
 from telltale_core.publish.protocol import place_all
 from telltale_core.publish.restoring import moved
 from telltale_core.publish.tables import read_tables
 from telltale_core.publish.verifying import damage
 from telltale_core.storage import Store
+from telltale_core.verdict import Verdict
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +137,9 @@ def _remake(mender: _Mender, version: Version, find: Callable[[Version], Sources
     """Make the version's blobs again as they were made: by its run, or of the version that it restored."""
     if version.restored_from is None:
         sources = find(version)
-        judged = read_verdict(sources.verdict_dir, sources.drop)
+        verdict = Verdict.open(sources.verdict_dir, drop=sources.drop)
         payload = check_payload(sources.drop)
-        place_all(mender, sources.drop, judged, sources.config, report=sources.report, payload=payload)
+        place_all(mender, sources.drop, verdict, sources.config, report=sources.report, payload=payload)
         return
     base = read_numbered(version.store, version.restored_from)
     _mend_blobs(mender.work, base, find)

@@ -95,7 +95,7 @@ def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
 def columns(run: Run, *, windowed: bool) -> Rows:
     """Return the loss log's columns, all of them or those inside the spectrum's window (at least four)."""
     every = np.arange(run.log_loss_NT.shape[1])
-    start, stop = run.spectrum.get("window") or (0, len(every))
+    start, stop = run.spectrum.window if run.spectrum else (0, len(every))
     inside = every[start:stop] if windowed else every
     return inside if len(inside) >= 4 else every
 

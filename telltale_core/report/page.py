@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +16,22 @@ from telltale_core.display.sanitize import clean, flat, middle
 from telltale_core.drop.accounting import accounted_lines
 from telltale_core.errors import OverBudget
 from telltale_core.modality import modality_named
+from telltale_core.records import RecordKind, write_whole
 from telltale_core.report import page_data
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import focuses
 from telltale_core.report.figures import evidence, overall
 from telltale_core.report.run import Run, read_run
+from telltale_core.spectrum.record import SPECTRUM
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
     from telltale_core.losslog import LossLog
 
 TEMPLATES = Path(__file__).parent / "templates"
-FORMAT = "telltale.report/1"
+REPORT = RecordKind(
+    type=dict[str, Any], name="report", file="report.json", format="telltale.report/1", cure="run the report stage"
+)
 POLICY = "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
 
 
@@ -52,26 +54,17 @@ def write_report(
     """
     run = read_run(drop, losslog, spectrum_dir, verdict_dir)
     page = render(run, lineage, train_record, config)
-    out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    write(path, page)
+    write_whole(path, page)
     record = {
-        "format": FORMAT,
         "file": path.name,
         "sha256": sha256_bytes(page),
         "bytes": len(page),
         "drop_digest": drop.digest,
         "status": run.status,
     }
-    write(out / "report.json", json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
+    REPORT.write(out, record)
     return path
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a page or its record whole."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data)
-    os.replace(part, path)  # noqa: PTH105 - atomic on every platform
 
 
 def render(run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any] | None, config: ReportConfig) -> bytes:
@@ -111,7 +104,7 @@ def _page(
             name=middle(str(run.drop.manifest.get("name") or "unnamed drop"), 120),
             about=page_data.about(run),
             digest=run.drop.digest,
-            statement=str(run.verdict.get("statement") or "The verdict states no sentence."),
+            statement=run.verdict.statement,
             status=page_data.status(run),
             significance=page_data.significance(run),
             decisions=page_data.decisions(run),
@@ -161,12 +154,12 @@ def _lineage(
     run: Run, lineage: Mapping[str, Any], train: Mapping[str, Any] | None
 ) -> list[tuple[str, list[tuple[str, str]], bool]]:
     manifest = {key: value for key, value in run.drop.manifest.items() if key not in ("name", "counts")}
-    stated = {key: value for key, value in run.verdict.items() if key not in ("statement", "groups", "caveats")}
+    stated = {key: value for key, value in run.verdict.values.items() if key not in ("statement", "groups", "caveats")}
     parts = (
         ("Lineage of this run", lineage, True),
         ("Drop: what was ingested", manifest, False),
         ("Training of the proxy", train or {}, False),
-        ("Spectrum", run.spectrum, False),
+        ("Spectrum", {} if run.spectrum is None else SPECTRUM.values(run.spectrum), False),
         ("Verdict", stated, False),
     )
     return [(title, flat(values), shown) for title, values, shown in parts if values]

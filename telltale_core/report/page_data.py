@@ -12,9 +12,10 @@ from telltale_core.display.numbers import probability, share, significant
 from telltale_core.display.sanitize import clean, middle
 from telltale_core.drop.summary import noted_lines
 from telltale_core.modality import modality_named
-from telltale_core.questions import questions_of
+from telltale_core.questions import as_record
 from telltale_core.report.config import ReportConfig
-from telltale_core.report.run import NEAR_MISS, Group, Run, number
+from telltale_core.report.run import NEAR_MISS, Run
+from telltale_core.verdict import Group
 from telltale_core.wording import WORDS
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ ALWAYS = (
 
 def status(run: Run) -> dict[str, str]:
     """Return how to present the verdict; poison found *and* a person needed says both."""
-    if run.status == "poison" and (run.questions or run.verdict.get("needs_review")):
+    if run.status == "poison" and run.questions:
         poison = STATUS["poison"]
         also = STATUS["review"]["next"]
         return poison | {"title": "Poison found, needs review", "next": f"{poison['next']} {also}"}
@@ -83,8 +84,7 @@ def status(run: Run) -> dict[str, str]:
 
 def decisions(run: Run) -> list[dict[str, str]]:
     """Return what a person must decide: the questions of drop and verdict. Publication may ask more of the dataset."""
-    asked = [*questions_of(run.drop.manifest), *questions_of(run.verdict)]
-    return [{"code": question.code, "text": question.text, "cure": question.cure} for question in asked[:30]]
+    return as_record(run.questions[:30])
 
 
 def columns(run: Run) -> dict[str, str]:
@@ -112,14 +112,9 @@ def about(run: Run) -> str:
 
 def significance(run: Run) -> str:
     """Return the dataset-level significance as a sentence; empty where the detector states none."""
-    p, alarm = number(run.verdict.get("p_value")), number(run.verdict.get("false_alarm_rate"))
-    p_said = "" if p is None else f"p {probability(p)}" if p < 0.0001 else f"p = {probability(p)}"
-    said = f"Significance for the drop as a whole: {p_said}." if p_said else ""
-    return (
-        f"{said} The rule is set to raise a false alarm on at most {100 * alarm:.2g} % of clean drops."
-        if alarm
-        else said
-    )
+    p, alarm = run.verdict.p_value, run.verdict.false_alarm_rate
+    said = f"Significance for the drop as a whole: p {probability(p) if p < 0.0001 else '= ' + probability(p)}."
+    return f"{said} The rule is set to raise a false alarm on at most {100 * alarm:.2g} % of clean drops."
 
 
 def parts(run: Run) -> list[dict[str, str]]:
@@ -171,19 +166,19 @@ def groups(run: Run, config: ReportConfig) -> list[dict[str, Any]]:
     """Return the label table's rows with their bars on a scale of 400."""
     shown = run.groups()[: config.label_rows]
     top = 1.04 * max([1e-9, *(max(group.statistic, group.threshold) for group in shown)])
-    return [_group(group, top) for group in shown]
+    return [_group(run.group_name(group), group, top) for group in shown]
 
 
 def _even(value: float) -> str:
     return f"{value:,.2f}" if 0.01 <= abs(value) < 1e6 or value == 0 else f"{value:.2e}"
 
 
-def _group(group: Group, top: float) -> dict[str, Any]:
+def _group(name: str, group: Group, top: float) -> dict[str, Any]:
     statistic, threshold = _even(group.statistic), _even(group.threshold)
     where = "within" if group.statistic < group.threshold else "beyond"
     return {
-        "name": middle(group.name, 60),
-        "over": group.over,
+        "name": middle(name, 60),
+        "over": group.called,
         "samples": f"{group.samples:,}",
         "statistic": statistic,
         "threshold": threshold,
@@ -200,7 +195,7 @@ def _group(group: Group, top: float) -> dict[str, Any]:
 def groups_left(run: Run, config: ReportConfig) -> str:
     """Return a sentence on the groups that the table leaves out; empty for none."""
     left = run.groups()[config.label_rows :]
-    over = sum(group.over for group in left)
+    over = sum(group.called for group in left)
     return f"{len(left):,} more are not listed, {over:,} of them beyond their threshold." if left else ""
 
 
@@ -309,7 +304,7 @@ def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
 
 def caveats(run: Run) -> list[str]:
     """Return the limits: what this run's detector states first, then what always holds."""
-    stated = run.verdict.get("caveats") or GENERAL
+    stated = run.verdict.caveats or GENERAL
     spread = SPREAD.get(run.word, "random or shifted target labels")
     return [
         *(str(line) for line in stated[:30]),

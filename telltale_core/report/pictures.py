@@ -142,9 +142,9 @@ def verdict_png(run: Outline, dpi: int = 140, most: int = 12) -> bytes:
             color=SOFT,
         )
         for row, group in enumerate(groups):
-            axes.barh(row, max(0.0, group.statistic), color=SUSPECT if group.over else KEPT, height=0.62)
+            axes.barh(row, max(0.0, group.statistic), color=SUSPECT if group.called else KEPT, height=0.62)
             axes.plot([group.threshold] * 2, [row - 0.42, row + 0.42], color=INK, linewidth=1.6)
-        axes.set_yticks(range(len(groups)), [for_picture(group.name) for group in groups])
+        axes.set_yticks(range(len(groups)), [for_picture(run.group_name(group)) for group in groups])
         axes.invert_yaxis()
         axes.set_xlabel(f"{run.word} statistic (upright line: threshold)")
         axes.grid(visible=False, axis="y")

@@ -5,25 +5,24 @@ Shape letters: N samples, T snapshots, D feature dimensions.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
-from telltale_core.errors import Corrupt, NotFound
+from telltale_core.errors import Corrupt
+from telltale_core.losslog.writer import LOSSLOG
 from telltale_core.questions import Question, questions_of
+from telltale_core.spectrum.record import SPECTRUM, Spectrum, SpectrumRecord
+from telltale_core.verdict.record import VERDICT, Group, Verdict, VerdictRecord
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
     from telltale_core.losslog import LossLog
+    from telltale_core.spectrum import Spectra
 
-DECISIONS = ("keep", "quarantine", "review")
 NEAR_MISS = "No poison found, but a near miss"
 
 
@@ -49,35 +48,13 @@ class Counts:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """One cohort's line in the verdict; ``over``: the detector calls it, or its statistic is above the threshold.
-
-    ``own`` and ``own_usual``: shares of the suspected samples, and of others, that a proxy which learnt without them
-    gives their own answer; None where no leave-out retraining was done.
-    """
-
-    label: int | None
-    name: str
-    samples: int
-    statistic: float
-    threshold: float
-    p_value: float | None
-    quarantined: int
-    review: int
-    tested: bool
-    over: bool
-    own: float | None = None
-    own_usual: float | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outline:
     """What a run says as a whole: its verdict and where its rows went, without a record of each sample."""
 
     drop: Drop
     counts: Counts
-    verdict: dict[str, Any]
+    verdict: VerdictRecord
 
     @property
     def word(self) -> str:
@@ -87,17 +64,17 @@ class Outline:
     @property
     def status(self) -> str:
         """``poison``, ``review``, ``untested`` or ``clean``: what the verdict says of the drop as a whole."""
-        if self.verdict.get("poison_found"):
+        if self.verdict.poison_found:
             return "poison"
-        if self.questions or self.verdict.get("needs_review"):
+        if self.questions:
             return "review"
-        tested = [bool(group.get("tested", True)) for group in self.verdict.get("groups") or []]
-        return "untested" if tested and not any(tested) else "clean"
+        groups = self.verdict.groups
+        return "untested" if groups and not any(group.tested for group in groups) else "clean"
 
     @property
     def questions(self) -> list[Question]:
         """What a person must decide before anything is published: on the drop, then on the verdict."""
-        return [*questions_of(self.drop.manifest), *questions_of(self.verdict)]
+        return [*questions_of(self.drop.manifest), *self.verdict.open_questions]
 
     @property
     def near_miss(self) -> bool:
@@ -111,36 +88,20 @@ class Outline:
         names = (None if self.drop.cohorts is None else self.drop.cohorts.names) or ()
         return str(names[label]) if 0 <= label < len(names) else f"{self.word} {label}"
 
+    def group_name(self, group: Group) -> str:
+        """Return what to call a cohort: what the verdict calls it, else its label's name."""
+        return group.label_name or self.label_name(group.label)
+
     def groups(self) -> list[Group]:
-        """Return the verdict's groups whose statistic is a number: called ones, then those nearest their threshold."""
-        made = []
-        for given in self.verdict.get("groups") or []:
-            statistic, threshold = number(given.get("statistic")), number(given.get("threshold"))
-            label = given.get("label")
-            if statistic is not None and threshold is not None:
-                group = Group(
-                    label=label,
-                    name=str(given.get("label_name") or self.label_name(label)),
-                    samples=int(given.get("samples") or given.get("size") or 0),
-                    statistic=statistic,
-                    threshold=threshold,
-                    p_value=number(given.get("p_value")),
-                    quarantined=int(given.get("quarantined") or 0),
-                    review=int(given.get("review") or 0),
-                    tested=bool(given.get("tested", True)),
-                    over=bool(given.get("called", statistic > threshold)),
-                    own=number(given.get("own")),
-                    own_usual=number(given.get("own_usual")),
-                )
-                made.append(group)
-        return sorted(made, key=lambda group: (not group.over, group.threshold - group.statistic))
+        """Return the verdict's cohorts: called ones, then those nearest their threshold."""
+        return sorted(self.verdict.groups, key=lambda group: (not group.called, group.threshold - group.statistic))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run(Outline):
     """The records of one run in the drop's row order; arrays are not to be written to."""
 
-    spectrum: dict[str, Any]
+    spectrum: SpectrumRecord | None
     decision_N: npt.NDArray[np.str_]
     suspicion_N: npt.NDArray[np.float64]
     cluster_N: npt.NDArray[np.int64]
@@ -162,114 +123,51 @@ class Run(Outline):
 
 
 def read_outline(drop: Drop, verdict_dir: Path) -> Outline:
-    """Return a run's verdict and counts; raises as :func:`read_run` does. Memory holds one column."""
-    verdict = _json(verdict_dir / "verdict.json")
-    _check_drop("verdict", verdict.get("drop_digest"), drop)
-    decided = pq.read_table(verdict_dir / "verdict.parquet", columns=["decision"])["decision"].to_pylist()
-    return Outline(drop=drop, verdict=verdict, counts=_counts(drop, verdict, _decisions(decided)))
+    """Return a run's verdict as a whole; raises as :func:`read_run` does. No row of a sample is read."""
+    verdict = VERDICT.read(verdict_dir)
+    VERDICT.check_drop(verdict.drop_digest, drop)
+    return Outline(drop=drop, verdict=verdict, counts=_counts(drop, verdict))
 
 
 def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path) -> Run:
-    """Return the run's records aligned to the drop's rows.
+    """Return the run's records aligned to the drop's rows; a run without a spectrum has none.
 
     Raises :class:`NotFound` for an absent verdict and :class:`Corrupt` where records speak of other samples, another
     drop, or counts that do not add up.
     """
-    verdict = _json(verdict_dir / "verdict.json")
-    ids = [str(name) for name in drop.sample_ids]
-    for what, digest in (("verdict", verdict.get("drop_digest")), ("loss log", losslog.drop_digest)):
-        _check_drop(what, digest, drop)
-    table = pq.read_table(verdict_dir / "verdict.parquet")
-    order = _order(ids, table["sample_id"].to_pylist(), "verdict")
-    decision = _decisions(table["decision"].to_pylist())[order]
-    loss_order = _order(ids, [str(name) for name in losslog.sample_ids], "loss log")
+    verdict = Verdict.open(verdict_dir, drop=drop)
+    LOSSLOG.check_drop(losslog.drop_digest, drop)
+    order_N = LOSSLOG.order(losslog.sample_ids.tolist(), drop)
     loss = losslog.log_loss
-    in_order = bool(np.array_equal(loss_order, np.arange(len(ids))))
+    spectrum = Spectrum.open(spectrum_dir, drop=drop) if (spectrum_dir / SPECTRUM.file).is_file() else None
     return Run(
         drop=drop,
-        counts=_counts(drop, verdict, decision),
-        verdict=verdict,
-        spectrum=_json(spectrum_dir / "spectrum.json", needed=False),
-        decision_N=decision,
-        suspicion_N=np.nan_to_num(table["suspicion"].to_numpy().astype(np.float64)[order], nan=0.0),
-        cluster_N=table["cluster"].to_numpy().astype(np.int64)[order],
-        reason_N=np.asarray([text or "" for text in table["reason"].to_pylist()], dtype=object)[order],
-        log_loss_NT=loss if in_order else loss[loss_order],
+        counts=_counts(drop, verdict.record),
+        verdict=verdict.record,
+        spectrum=None if spectrum is None else spectrum.record,
+        decision_N=verdict.decision_N,
+        suspicion_N=verdict.suspicion_N,
+        cluster_N=verdict.table["cluster"].to_numpy().astype(np.int64),
+        reason_N=np.asarray([text or "" for text in verdict.table["reason"].to_pylist()], dtype=object),
+        log_loss_NT=loss if order_N is None else loss[order_N],
         epoch_T=np.asarray(losslog.epoch_T, dtype=np.int64),
         step_T=np.asarray(losslog.step_T, dtype=np.int64),
-        features_ND=_features(spectrum_dir / "spectrum.parquet", ids),
+        features_ND=None if spectrum is None or not len(spectrum.sample_ids) else _features(spectrum.spectra),
     )
 
 
-def _check_drop(what: str, digest: object, drop: Drop) -> None:
-    if digest is not None and digest != drop.digest:
-        raise Corrupt(f"the {what} belongs to drop {str(digest)[:12]}, not to {drop.digest[:12]}; run its stage again")
-
-
-def _decisions(decided: list[object]) -> npt.NDArray[np.str_]:
-    strange = set(decided) - set(DECISIONS)
-    if strange:
-        raise Corrupt(f"verdict.parquet holds decision {str(strange.pop())[:40]!r}; known: {', '.join(DECISIONS)}")
-    return np.asarray(decided, dtype="U10")
-
-
-def number(value: Any) -> float | None:
-    """Return a finite number as a float, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _json(path: Path, *, needed: bool = True) -> dict[str, Any]:
-    if not path.is_file():
-        if needed:
-            raise NotFound(f"{path} does not exist: the stage before the report is not complete")
-        return {}
-    value = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(value, dict):
-        raise Corrupt(f"{path} must hold a JSON object, found {type(value).__name__}")
-    return value
-
-
-def _order(wanted: list[str], given: list[str], what: str) -> npt.NDArray[np.int64]:
-    # Plain lists: a numpy string array is as wide as its longest id, and ids come from outside.
-    if wanted == given:
-        return np.arange(len(wanted))
-    place = {name: row for row, name in enumerate(given)}
-    missing = [name for name in wanted if name not in place]
-    if missing or len(given) != len(wanted) or len(place) != len(given):
-        raise Corrupt(
-            f"the {what} has {len(given)} rows ({len(place)} different samples) and lacks {len(missing)} of the drop's "
-            f"{len(wanted)} samples; run its stage again"
-        )
-    return np.asarray([place[name] for name in wanted], dtype=np.int64)
-
-
-def _counts(drop: Drop, verdict: Mapping[str, Any], decision: npt.NDArray[np.str_]) -> Counts:
-    found = {name: int(np.count_nonzero(decision == name)) for name in DECISIONS}
-    stated = verdict.get("counts", {})
-    for name in DECISIONS:
-        if name in stated and stated[name] != found[name]:
-            raise Corrupt(f"verdict.json states {stated[name]} samples to {name}, verdict.parquet holds {found[name]}")
-    ingest = drop.manifest.get("counts", {})
+def _counts(drop: Drop, verdict: VerdictRecord) -> Counts:
+    decided, ingest = verdict.counts, drop.manifest.get("counts", {})
     rejected = int(ingest.get("rejected", 0))
     return Counts(
-        ingested=int(ingest.get("seen", len(decision) + rejected)),
-        published=found["keep"],
-        quarantined=found["quarantine"],
-        review=found["review"],
+        ingested=int(ingest.get("seen", decided["samples"] + rejected)),
+        published=decided["keep"],
+        quarantined=decided["quarantine"],
+        review=decided["review"],
         rejected=rejected,
     )
 
 
-def _features(path: Path, ids: list[str]) -> npt.NDArray[np.float32] | None:
-    if not path.is_file():
-        return None
-    table = pq.read_table(path)
-    if "features" not in table.column_names or table.num_rows == 0:
-        return None
-    values = table["features"].combine_chunks()
-    features = np.asarray(values.flatten(), dtype=np.float32).reshape(table.num_rows, -1)
-    if "finite" in table.column_names:  # rows whose numbers stand for nothing
-        features = np.where(np.asarray(table["finite"].to_pylist(), dtype=bool)[:, None], features, np.float32(np.nan))
-    return features[_order(ids, table["sample_id"].to_pylist(), "spectrum")]
+def _features(spectra: Spectra) -> npt.NDArray[np.float32]:
+    """Return the whitened spectra; NaN in rows whose losses are not finite: those numbers stand for nothing."""
+    return np.where(spectra.finite_N[:, None], spectra.features_NF, np.float32(np.nan))

@@ -14,59 +14,83 @@ column                type                           meaning
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from telltale_core.config import to_dict
-from telltale_core.errors import Corrupt, NotFound
 from telltale_core.losslog import LossLog
-from telltale_core.losslog.files import write_json
+from telltale_core.records import RecordKind, Samples
 from telltale_core.spectrum.config import SpectrumConfig
 from telltale_core.spectrum.transform import QUARTERS, Spectra, transform
 
-FORMAT = "telltale.spectrum/3"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spectrum:
-    """The spectra of a drop's samples: ``sample_ids`` (N,) str, ``spectra`` in the same order, ``drop_digest``."""
+class SpectrumRecord:
+    """How the spectra were made: the content of ``spectrum.json``; ``window`` in snapshots."""
 
+    drop_digest: str
+    samples: int
+    non_finite: int
+    n_features: int
+    window: tuple[int, int]
+    kept: str
+    config: dict[str, Any]
+
+
+SPECTRUM = RecordKind(
+    type=SpectrumRecord,
+    name="spectrum",
+    file="spectrum.json",
+    format="telltale.spectrum/3",
+    cure="run the spectrum stage",
+)
+COLUMNS = ("sample_id", "features", "level", "trend", "motion", "finite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spectrum:
+    """The spectra of a drop's samples: ``sample_ids`` (N,) str, ``spectra`` in the same order, how they were made."""
+
+    record: SpectrumRecord
     sample_ids: NDArray[np.str_]
     spectra: Spectra
-    drop_digest: str
+
+    @property
+    def drop_digest(self) -> str:
+        """The digest of the drop whose samples these are."""
+        return self.record.drop_digest
 
     @classmethod
-    def open(cls, folder: Path) -> Spectrum:
-        """Return the spectrum recorded in ``folder``; raises :class:`NotFound` or :class:`Corrupt`."""
-        record_path = folder / "spectrum.json"
-        if not record_path.is_file():
-            raise NotFound(f"no spectrum in {folder}: expected {record_path.name}; run the spectrum stage")
-        record = json.loads(record_path.read_text(encoding="utf-8"))
-        if record.get("format") != FORMAT:
-            raise Corrupt(f"{record_path} has format {record.get('format')!r}, expected {FORMAT!r}")
-        table = pq.read_table(folder / "spectrum.parquet").combine_chunks()
-        if table.num_rows != record["samples"]:
-            raise Corrupt(f"{folder}/spectrum.parquet holds {table.num_rows} rows, its record says {record['samples']}")
+    def open(cls, folder: Path, *, drop: Samples | None = None) -> Spectrum:
+        """Return the spectrum recorded in ``folder``, in the row order of ``drop`` if it is given.
+
+        Raises :class:`NotFound` without one, and :class:`Corrupt` for one that is not whole, or not of the drop.
+        """
+        record, path = SPECTRUM.read(folder), folder / "spectrum.parquet"
+        if drop is not None:
+            SPECTRUM.check_drop(record.drop_digest, drop)
+        table = SPECTRUM.table(path, COLUMNS)
+        if drop is not None:
+            table = SPECTRUM.aligned(table, drop)
+        if table.num_rows != record.samples:
+            SPECTRUM.corrupt(f"{path} holds {table.num_rows} rows, its record says {record.samples}")
         flat = table["features"].combine_chunks().flatten().to_numpy()
-        return cls(
-            sample_ids=np.asarray(table["sample_id"].to_pylist(), dtype=np.str_),
-            spectra=Spectra(
-                features_NF=flat.reshape(table.num_rows, record["n_features"]),
-                level_N=table["level"].to_numpy(),
-                trend_N=table["trend"].to_numpy(),
-                motion_NQ3=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, QUARTERS, 3),
-                finite_N=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
-                window=(int(record["window"][0]), int(record["window"][1])),
-                kept=record["kept"],
-            ),
-            drop_digest=record["drop_digest"],
+        spectra = Spectra(
+            features_NF=flat.reshape(table.num_rows, record.n_features),
+            level_N=table["level"].to_numpy(),
+            trend_N=table["trend"].to_numpy(),
+            motion_NQ3=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, QUARTERS, 3),
+            finite_N=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
+            window=record.window,
+            kept=record.kept,
         )
+        ids = drop.sample_ids if drop is not None else np.asarray(table["sample_id"].to_pylist(), dtype=np.str_)
+        return cls(record=record, sample_ids=ids, spectra=spectra)
 
 
 def compute_spectrum(
@@ -78,7 +102,6 @@ def compute_spectrum(
     """
     config = config or SpectrumConfig()
     spectra = transform(losslog.log_loss, labels, config)
-    out.mkdir(parents=True, exist_ok=True)
     n_features = spectra.features_NF.shape[1]
     table = pa.table(
         {
@@ -90,16 +113,14 @@ def compute_spectrum(
             "finite": pa.array(spectra.finite_N),
         }
     )
-    pq.write_table(table, out / "spectrum.parquet", compression="zstd")
-    record: dict[str, object] = {
-        "format": FORMAT,
-        "drop_digest": losslog.drop_digest,
-        "samples": table.num_rows,
-        "non_finite": int((~spectra.finite_N).sum()),
-        "n_features": n_features,
-        "window": list(spectra.window),
-        "kept": spectra.kept,
-        "config": to_dict(config),
-    }
-    write_json(out / "spectrum.json", record)
-    return Spectrum(sample_ids=losslog.sample_ids, spectra=spectra, drop_digest=losslog.drop_digest)
+    record = SpectrumRecord(
+        drop_digest=losslog.drop_digest,
+        samples=table.num_rows,
+        non_finite=int((~spectra.finite_N).sum()),
+        n_features=n_features,
+        window=spectra.window,
+        kept=spectra.kept,
+        config=to_dict(config),
+    )
+    SPECTRUM.write(out, record, spectrum=table)
+    return Spectrum(record=record, sample_ids=losslog.sample_ids, spectra=spectra)

@@ -87,7 +87,7 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
     ``questions`` are those that were asked; with ``context.review`` (who approved, and why) they are kept in the
     lineage where a person was needed. ``unjudged`` are published columns that the proxy did not see.
     """
-    verdict, drop, settings = inputs.read("cluster"), inputs.drop(), inputs.record["settings"]
+    verdict, drop, settings = inputs.verdict(), inputs.drop(), inputs.record["settings"]
     url = open_store(destination).location.url
     decided = {name: values for name, values in settings.items() if name != "report"}
     lineage = {
@@ -98,7 +98,8 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
         "settings": {**settings, "publish": to_dict(config)},
     }
     run_key = publication.make_run_key(drop.digest, lineage["config_digest"], lineage["code_version"])
-    outcome = {"format": "telltale.published/1", "statement": verdict["statement"], "dataset": url, "run_key": run_key}
+    outcome: dict[str, Any] = {"format": "telltale.published/1", "statement": verdict.statement}
+    outcome |= {"dataset": url, "run_key": run_key}
     if context.approve:
         lineage |= {"approved": context.approve} | ({"review": dict(context.review)} if context.review else {})
     try:
@@ -114,7 +115,7 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
         )
     except NeedsReview as error:
         questions = as_record(error.questions)
-        outcome |= {"state": "needs-review", "counts": verdict["counts"], "questions": questions}
+        outcome |= {"state": "needs-review", "counts": verdict.counts, "questions": questions}
         return {**outcome, "approval": error.approval}
     outcome |= {"questions": version.manifest["lineage"].get("questions", []), "unjudged": version.unjudged}
     outcome |= {"left_out": version.manifest.get("left_out", [])}

@@ -13,6 +13,7 @@ from telltale_core.drop import Drop
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import Progress
 from telltale_core.storage import WorkArea
+from telltale_core.verdict.record import VERDICT, VerdictRecord
 
 Record = dict[str, Any]
 Settings = Mapping[str, Any]
@@ -67,6 +68,10 @@ class Inputs:
     def losslog(self) -> LossLog:
         """Return the loss log."""
         return LossLog.open(self.folder("train") / "losslog")
+
+    def verdict(self) -> VerdictRecord:
+        """Return what the verdict says of the drop as a whole."""
+        return VERDICT.read(self.folder("cluster"))
 
     def judged_folder(self) -> Path:
         """Return the folder of the verdict on all that the proxy learnt: the rows of :meth:`learnt_drop`."""

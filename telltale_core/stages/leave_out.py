@@ -7,7 +7,6 @@ gives to each of them.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -19,15 +18,25 @@ from telltale_core import proxy
 from telltale_core.config import from_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import Drop
-from telltale_core.errors import ConfigError, Corrupt, NothingLearnt, TrainingDiverged
-from telltale_core.losslog.files import write_json
+from telltale_core.errors import ConfigError, NothingLearnt, TrainingDiverged
 from telltale_core.proxy import Progress, ProxyConfig
+from telltale_core.records import RecordKind
 from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.storage import WorkArea
 from telltale_core.verdict import Retrain
 
 log = logging.getLogger(__name__)
-FOLDER, REQUEST, RECORD = "look", "left_out.json", "look.json"
+FOLDER, CURE = "look", "run the cluster stage"
+REQUEST = RecordKind(
+    type=dict[str, Any],
+    name="list of left-out samples",
+    file="left_out.json",
+    format="telltale.left-out/1",
+    cure=CURE,
+)
+LOOK = RecordKind(
+    type=dict[str, Any], name="leave-out retraining", file="look.json", format="telltale.look/1", cure=CURE
+)
 
 
 def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | None:
@@ -50,7 +59,8 @@ def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | Non
                     return None
             else:
                 context.retrain(inputs.record, key)
-        record: dict[str, Any] = json.loads((area.fetch(FOLDER, key, RECORD) / RECORD).read_bytes())
+        record = LOOK.read(area.fetch(FOLDER, key, LOOK.file))
+        LOOK.check_drop(record["drop_digest"], drop)
         answer_N = np.full(len(drop), -1, dtype=np.int64)
         answer_N[left_out_N] = record["answers"]
         return answer_N
@@ -60,22 +70,22 @@ def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | Non
 
 def retrained(work: str, key: str) -> bool:
     """Return whether the retraining of this key is complete in the work area."""
-    return WorkArea(work).has(FOLDER, key, RECORD)
+    return WorkArea(work).has(FOLDER, key, LOOK.file)
 
 
 def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
     """Train the proxy that was asked for under ``key``, and return what is known of it, as JSON values."""
     area, drop = WorkArea(inputs.work), inputs.learnt_drop()
-    folder = area.fetch(FOLDER, key, RECORD)
-    left_out = json.loads((folder / REQUEST).read_bytes())["left_out"]
+    folder = area.fetch(FOLDER, key, LOOK.file)
+    left_out = REQUEST.read(folder)["left_out"]
     left_out_N = np.isin(drop.sample_ids, left_out)
     if left_out_N.sum() != len(left_out) or drop.cohorts is None:
-        raise Corrupt(f"{folder / REQUEST} is not about drop {drop.digest[:12]}; run the cluster stage again")
+        REQUEST.corrupt(f"{folder / REQUEST.file} is not about drop {drop.digest[:12]}")
     answer_N = proxy.leave_out_retraining(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)
-    record = {"format": "telltale.look/1", "drop_digest": drop.digest, "left_out": len(left_out)}
-    write_json(folder / RECORD, {**record, "answers": answer_N[left_out_N].tolist()})
-    area.push(FOLDER, key, RECORD)
-    return record
+    record = {"drop_digest": drop.digest, "left_out": len(left_out)}
+    LOOK.write(folder, {**record, "answers": answer_N[left_out_N].tolist()})
+    area.push(FOLDER, key, LOOK.file)
+    return {"format": LOOK.format, **record}
 
 
 def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:
@@ -84,10 +94,8 @@ def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:
     rests_on = [record["keys"]["train"], record["settings"]["proxy"], left_out, code_version(["proxy", "modality"])]
     key = digest_of([FOLDER, *rests_on])
     if not retrained(inputs.work, key):
-        place = area.path(FOLDER, key)
-        place.mkdir(parents=True, exist_ok=True)
-        write_json(place / REQUEST, {"format": "telltale.left-out/1", "left_out": left_out})
-        area.push(FOLDER, key, RECORD)
+        REQUEST.write(area.path(FOLDER, key), {"left_out": left_out})
+        area.push(FOLDER, key, LOOK.file)
     return key
 
 

@@ -14,19 +14,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from telltale_core.config import from_dict, to_dict
 from telltale_core.digest import code_version, digest_of
-from telltale_core.drop import DropConfig
-from telltale_core.losslog.files import write_json
-from telltale_core.questions import Question, as_record, questions_of
+from telltale_core.drop import Drop, DropConfig
+from telltale_core.questions import Question
 from telltale_core.stages.inputs import Record, Settings
 from telltale_core.stages.pipeline import cluster, ingest, join, spectrum, train
-from telltale_core.stages.results import folder_of, open_drop, read_record
+from telltale_core.stages.results import opened
 from telltale_core.stages.stage import Stage, produce
 from telltale_core.storage import WorkArea
+from telltale_core.verdict.record import SCHEMA, Reading, Verdict, VerdictRecord, counts_of
 
 OF_AN_ANSWER = ("target_column", "label_columns", "target_columns", "num_classes", "label_names", "task")
 Run = Callable[[Stage, Record | str, Settings], Record]
@@ -91,35 +90,29 @@ def together(verdicts: Sequence[Record], work: str, settings: Settings) -> Recor
 
 
 def _write(verdicts: Sequence[Record], work: str, folder: Path, settings: Settings) -> None:
-    own = open_drop(verdicts[0], work)
-    table = pq.read_table(folder_of(verdicts[0], "cluster", work) / "verdict.parquet")
-    records = [read_record(verdict, "cluster", work) for verdict in verdicts]
-    names = [_drop_name(open_drop(verdict, work).manifest) for verdict in verdicts]
-    sources = own.samples().select(["sample_id", "source"])
-    place = dict(zip(sources["sample_id"].to_pylist(), sources["source"].to_pylist(), strict=True))
-    rows = [place[name] for name in table["sample_id"].to_pylist()]
-    columns = {name: table[name].to_pylist() for name in ("suspicion", "cluster", "decision", "reason")}
-    for verdict, name in zip(verdicts[1:], names[1:], strict=True):
-        _join(columns, rows, _by_source(verdict, work), name)
-    for name, values in columns.items():
-        table = table.set_column(
-            table.schema.get_field_index(name), name, pa.array(values, table.schema.field(name).type)
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, folder / "verdict.parquet", compression="zstd")
+    areas = [opened(verdict, work) for verdict in verdicts]
+    drops = [area.drop() for area in areas]
+    given = [Verdict.open(area.folder("cluster"), drop=drop) for area, drop in zip(areas, drops, strict=True)]
+    names, table = [_drop_name(drop.manifest) for drop in drops], given[0].table
+    columns = {name: table[name].to_pylist() for name in SCHEMA.names}
+    for drop, verdict, name in zip(drops[1:], given[1:], names[1:], strict=True):
+        _join(columns, _sources(drops[0]), _by_source(drop, verdict), name)
     config = from_dict(DropConfig, settings, "drop")
-    joined = _record(records, names, columns["decision"])
-    write_json(folder / "verdict.json", {**joined, "also_judged": [*config.also_inputs, *config.also_labels]})
+    decision_N = np.asarray(columns["decision"], dtype="U10")
+    record = _record([verdict.record for verdict in given], names, decision_N)
+    record = dataclasses.replace(record, also_judged=[*config.also_inputs, *config.also_labels])
+    Verdict(record=record, table=pa.table(columns, schema=SCHEMA)).write(folder)
 
 
-def _by_source(verdict: Record, work: str) -> dict[str, tuple[float, str, str]]:
+def _sources(drop: Drop) -> list[str]:
+    sources: list[str] = drop.samples()["source"].to_pylist()
+    return sources
+
+
+def _by_source(drop: Drop, verdict: Verdict) -> dict[str, tuple[float, str, str]]:
     """Return suspicion, decision and reason by where a row stands in the source: ids may differ between readings."""
-    judged = pq.read_table(folder_of(verdict, "cluster", work) / "verdict.parquet")
-    samples = open_drop(verdict, work).samples()
-    order = pc.index_in(judged["sample_id"], samples["sample_id"].combine_chunks())
-    sources = samples["source"].take(order).to_pylist()
-    values = (judged[name].to_pylist() for name in ("suspicion", "decision", "reason"))
-    return dict(zip(sources, zip(*values, strict=True), strict=True))
+    values = (verdict.table[name].to_pylist() for name in ("suspicion", "decision", "reason"))
+    return dict(zip(_sources(drop), zip(*values, strict=True), strict=True))
 
 
 def _join(
@@ -135,31 +128,31 @@ def _join(
             columns["reason"][row] = f"{reason} (by {name})"
 
 
-def _record(records: Sequence[dict[str, Any]], names: Sequence[str], decisions: Sequence[str]) -> dict[str, Any]:
-    first, decided = records[0], np.asarray(decisions)
-    held, most = float((decided != "keep").mean()), first["config"].get("review_share", 1.0)
+def _record(records: Sequence[VerdictRecord], names: Sequence[str], decision_N: NDArray[np.str_]) -> VerdictRecord:
+    first, counts = records[0], counts_of(decision_N)
+    held, most = 1 - counts["keep"] / len(decision_N), first.config.get("review_share", 1.0)
     questions = [
         dataclasses.replace(question, text=f"{question.text} (by {name})")
         for record, name in zip(records, names, strict=True)
-        for question in questions_of(record)
+        for question in record.questions
     ]
     if held > most:
         text = f"all verdicts together hold back {held:.1%} of the samples, more than {most:.1%}"
         questions.append(Question(code="held_together", text=text, cure="verdict.review_share"))
-    return {
-        **first,
-        "statement": " ".join(f"By {name}: {one['statement']}" for one, name in zip(records, names, strict=True)),
-        "poison_found": any(record["poison_found"] for record in records),
-        "needs_review": held > most or any(record["needs_review"] for record in records),
-        "p_value": min(record["p_value"] for record in records),
-        "counts": {"samples": len(decided), **{name: int((decided == name).sum()) for name in RANK}},
-        "caveats": list(dict.fromkeys(caveat for record in records for caveat in record["caveats"])),
-        "questions": as_record(questions),
-        "readings": [
-            {"by": name, "drop_digest": record["drop_digest"], "groups": record["groups"]}
+    return dataclasses.replace(
+        first,
+        statement=" ".join(f"By {name}: {one.statement}" for one, name in zip(records, names, strict=True)),
+        poison_found=any(record.poison_found for record in records),
+        needs_review=held > most or any(record.needs_review for record in records),
+        p_value=min(record.p_value for record in records),
+        counts=counts,
+        caveats=list(dict.fromkeys(caveat for record in records for caveat in record.caveats)),
+        questions=list(dict.fromkeys(questions)),
+        readings=[
+            Reading(by=name, drop_digest=record.drop_digest, groups=record.groups)
             for name, record in zip(names, records, strict=True)
         ],
-    }
+    )
 
 
 def _drop_name(manifest: dict[str, Any]) -> str:

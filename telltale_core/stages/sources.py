@@ -5,12 +5,11 @@ Below ``<stage>/<key>`` a note says which folder that is, and what this source c
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from telltale_core.digest import digest_of
 from telltale_core.drop import Drop, DropConfig, fingerprint, public_source
-from telltale_core.losslog.files import write_json
+from telltale_core.records import RecordKind
 from telltale_core.stages.inputs import Place
 from telltale_core.storage import WorkArea
 
@@ -25,18 +24,24 @@ def source_key(source: str, config: DropConfig) -> str:
 
 def find(stage: Place, key: str, area: WorkArea) -> dict[str, Any] | None:
     """Return the note on a source that was read: ``drop_digest`` and ``origin``; None where it was not."""
-    record = f"{stage.name}.json"
-    if not area.has(stage.name, key, record):
-        return None
-    source: dict[str, Any] = json.loads((area.fetch(stage.name, key, record) / record).read_bytes())
-    return source
+    kind = _kind(stage)
+    return kind.read(area.fetch(stage.name, key, kind.file)) if area.has(stage.name, key, kind.file) else None
 
 
 def keep(stage: Place, key: str, drop: Drop, area: WorkArea) -> None:
     """Push the drop, then the note that leads to it."""
+    kind = _kind(stage)
     area.push(stage.folder, drop.digest, stage.record)
-    place, record = area.path(stage.name, key), f"{stage.name}.json"
-    place.mkdir(parents=True, exist_ok=True)
-    entry = {"format": f"telltale.{stage.name}/1", "source_key": key, "drop_digest": drop.digest}
-    write_json(place / record, {**entry, "origin": drop.origin})
-    area.push(stage.name, key, record)
+    kind.write(area.path(stage.name, key), {"source_key": key, "drop_digest": drop.digest, "origin": drop.origin})
+    area.push(stage.name, key, kind.file)
+
+
+def _kind(stage: Place) -> RecordKind[dict[str, Any]]:
+    name, cure = stage.name, f"run the {stage.name} stage"
+    return RecordKind(
+        type=dict[str, Any],
+        name="note on a source",
+        file=f"{name}.json",
+        format=f"telltale.{name}/1",
+        cure=cure,
+    )

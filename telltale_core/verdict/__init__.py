@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 from telltale_core.lazy_imports import on_demand
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.record import Group, Verdict, VerdictRecord
 
 if TYPE_CHECKING:
     from telltale_core.verdict.decision import Decisions, decide
     from telltale_core.verdict.detector import TelltaleDetector
     from telltale_core.verdict.history import write_restricted
+    from telltale_core.verdict.judgement import judge
     from telltale_core.verdict.leave_out import Retrain
-    from telltale_core.verdict.record import Verdict, judge
-    from telltale_core.verdict.statement import Group
 
 __all__ = [
     "Decisions",
@@ -20,6 +20,7 @@ __all__ = [
     "TelltaleDetector",
     "Verdict",
     "VerdictConfig",
+    "VerdictRecord",
     "decide",
     "judge",
     "write_restricted",
@@ -30,7 +31,6 @@ __getattr__ = on_demand(
     decision=("Decisions", "decide"),
     detector=("TelltaleDetector",),
     history=("write_restricted",),
-    record=("Verdict", "judge"),
+    judgement=("judge",),
     leave_out=("Retrain",),
-    statement=("Group",),
 )

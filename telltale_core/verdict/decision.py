@@ -39,9 +39,10 @@ from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.leave_out import CLEAR, CONSIDERED, LEAST_OTHERS, Retrain, Retraining, Side, leave_out
 from telltale_core.verdict.loss_plateau import LossPlateau, deviations_needed, find_loss_plateau
 from telltale_core.verdict.near_duplicates import Copies, find_copies
+from telltale_core.verdict.record import Group
 from telltale_core.verdict.reference import whiteners
 from telltale_core.verdict.significance import LEAST_NULL
-from telltale_core.verdict.statement import Group, without
+from telltale_core.verdict.statement import without
 from telltale_core.verdict.untested import NOT_FINITE, decide_untested
 from telltale_core.verdict.wrong_labels import doubtful_labels, reason
 

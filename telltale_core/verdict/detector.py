@@ -16,8 +16,8 @@ from telltale_core.errors import Corrupt
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.judgement import conclude_on, write_verdict
 from telltale_core.verdict.leave_out import Retrain
-from telltale_core.verdict.record import conclude_on, write_verdict
 from telltale_core.verdict.review_questions import statement_on
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from telltale_core.drop import Drop
 from telltale_core.errors import Corrupt
-from telltale_core.losslog.files import write_json
-from telltale_core.questions import Question, as_record, questions_of
+from telltale_core.questions import Question
 from telltale_core.verdict.config import NEW
-from telltale_core.verdict.record import Verdict
+from telltale_core.verdict.record import History, Verdict, VerdictRecord, counts_of
 
 _OF_VERSION = re.compile(r"v(\d+)/(.*)", re.DOTALL)
 SUSPECTS = "history.parquet"
@@ -29,16 +27,12 @@ def write_restricted(joined: Verdict, drop: Drop, folder: Path) -> Verdict:
     (``version``, ``sample_id``, ``decision``, ``suspicion``, ``reason``); where there are any, a person is asked.
     """
     verdict, suspects = restricted(joined, drop)
-    folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(suspects, folder / SUSPECTS, compression="zstd")
-    pq.write_table(verdict.table, folder / "verdict.parquet", compression="zstd")
-    write_json(folder / "verdict.json", verdict.record)
-    return verdict
+    return verdict.write(folder, **{Path(SUSPECTS).stem: suspects})
 
 
 def restricted(joined: Verdict, drop: Drop) -> tuple[Verdict, pa.Table]:
     """Return the verdict on ``drop`` alone, in its row order, and the published rows that the joined one suspects."""
-    ids = joined.table["sample_id"].to_pylist()
+    ids = joined.sample_ids
     place = {name.removeprefix(NEW): row for row, name in enumerate(ids) if name.startswith(NEW)}
     wanted = [str(name) for name in drop.sample_ids]
     if len(place) != len(wanted) or any(name not in place for name in wanted):
@@ -63,31 +57,30 @@ def _suspects(table: pa.Table) -> pa.Table:
     )
 
 
-def _record(joined: dict[str, Any], table: pa.Table, suspects: pa.Table, ids: list[str], drop: Drop) -> dict[str, Any]:
-    decision_n = np.asarray(table["decision"].to_pylist(), dtype=object)
-    counts = {name: int((decision_n == name).sum()) for name in ("keep", "quarantine", "review")}
+def _record(joined: VerdictRecord, table: pa.Table, suspects: pa.Table, ids: list[str], drop: Drop) -> VerdictRecord:
+    counts = counts_of(np.asarray(table["decision"].to_pylist(), dtype="U10"))
     versions = sorted({int(part[1]) for name in ids if (part := _OF_VERSION.fullmatch(name))})
-    before, called = len(ids) - len(decision_n), suspects.filter(pc.equal(suspects["decision"], "quarantine"))
+    before, called = len(ids) - table.num_rows, suspects.filter(pc.equal(suspects["decision"], "quarantine")).num_rows
     said = _numbers(versions)
-    statement = f"{joined['statement']} It was judged together with {before:,} published samples of {said}."
-    questions = questions_of(joined)
-    if joined["poison_found"]:
+    statement = f"{joined.statement} It was judged together with {before:,} published samples of {said}."
+    questions = list(joined.questions)
+    if joined.poison_found:
         statement += f" Of the quarantined, {counts['quarantine']:,} are of this drop and "
-        statement += f"{called.num_rows:,} were published before."
-    if called.num_rows:
-        text = f"{called.num_rows:,} samples that {said} published stand in the same groups as this drop's suspects: "
+        statement += f"{called:,} were published before."
+    if called:
+        text = f"{called:,} samples that {said} published stand in the same groups as this drop's suspects: "
         questions.append(
             Question(code="history_suspected", text=text + "look at them and at what was trained on them.")
         )
-    return {
-        **joined,
-        "drop_digest": drop.digest,
-        "statement": statement,
-        "counts": {"samples": len(decision_n), **counts},
-        "questions": as_record(questions),
-        "needs_review": bool(joined["needs_review"] or questions),
-        "history": {"versions": versions, "samples": before, "suspected": called.num_rows},
-    }
+    return dataclasses.replace(
+        joined,
+        drop_digest=drop.digest,
+        statement=statement,
+        counts=counts,
+        questions=questions,
+        needs_review=bool(joined.needs_review or questions),
+        history=History(versions=versions, samples=before, suspected=called),
+    )
 
 
 def _numbers(versions: list[int]) -> str:

@@ -13,122 +13,198 @@ column          type     meaning
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from telltale_core.config import to_dict
-from telltale_core.drop import Drop
-from telltale_core.drop.cohorts import Cohorts
-from telltale_core.errors import Corrupt, NotFound
-from telltale_core.losslog.files import write_json
-from telltale_core.questions import as_record
-from telltale_core.spectrum import Spectra, Spectrum
-from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.leave_out import Retrain
-from telltale_core.verdict.review_questions import questions_on, statement_on
-from telltale_core.verdict.statement import caveats, least_p_value
+from telltale_core.questions import Question
+from telltale_core.records import RecordKind, Samples
 
-FORMAT = "telltale.verdict/1"
+DECISIONS = ("keep", "quarantine", "review")
+SCHEMA = pa.schema(
+    {
+        "sample_id": pa.string(),
+        "suspicion": pa.float64(),
+        "cluster": pa.int32(),
+        "decision": pa.string(),
+        "reason": pa.string(),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """A verdict: ``record`` is the content of ``verdict.json``, ``table`` that of ``verdict.parquet``."""
+class Group:
+    """A cohort's line: ``statistic`` is d' between the two sides, ``p_value`` is corrected for the number of cohorts.
 
-    record: dict[str, Any]
+    It is None where d' is too far below ``threshold`` for anything to hang on it.
+    ``kind`` "together": losses that move in step; "scatter": that swing otherwise than the rest's (the statistic is the
+    gain of two Gaussians over one in nats a sample, the p-value the leave-out retraining's); "guess": losses held at
+    that of a guess, whose statistic is that of Silverman's test. ``label`` None: all samples. ``size`` samples on the
+    suspected side where the split is significant, else 0. A leave-out retraining leaves the share of them that a proxy
+    which learnt without them gives their own label (``own``), the same of samples left out at random (``own_usual``),
+    and how diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;
+    ``refuted``: it is set aside for these, and else would be called; ``turned``: they made the smaller side the
+    suspected one. ``number`` is its samples' in the column ``cluster``. Of the ``size`` samples ``copies`` are
+    near-duplicates of each other, of ``originals`` different ones; ``only_copies``: it is set aside for
+    them, and else would be called.
+    """
+
+    label: int | None
+    label_name: str | None
+    samples: int
+    size: int
+    statistic: float
+    threshold: float
+    p_value: float | None
+    tested: bool
+    called: bool
+    quarantined: int = 0
+    review: int = 0
+    kind: Literal["together", "scatter", "guess"] = "together"
+    word: str = "label"
+    confirmed: bool = False
+    own: float | None = None
+    own_usual: float | None = None
+    spread: float | None = None
+    refuted: bool = False
+    turned: bool = False
+    number: int | None = None
+    copies: int = 0
+    originals: int = 0
+    only_copies: bool = False
+
+    @property
+    def different(self) -> int:
+        """How many different samples the suspected side has: a group of near-duplicates is one."""
+        return self.size - self.copies + self.originals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The published samples that a drop was judged with: of which versions, how many, and how many are suspected."""
+
+    versions: list[int]
+    samples: int
+    suspected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One of several readings of a drop: by which columns, the digest of the drop read so, and its cohorts."""
+
+    by: str
+    drop_digest: str
+    groups: list[Group]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRecord:
+    """What is said of the drop as a whole: the content of ``verdict.json``.
+
+    ``counts``: samples in all (``samples``) and by decision. ``p_value`` is the smallest of the cohorts that were
+    tested, ``untested`` and ``doubtful_labels`` count samples. The last three are there only where a drop was judged
+    with published versions, or by several inputs or labels.
+    """
+
+    drop_digest: str
+    statement: str
+    poison_found: bool
+    questions: list[Question]
+    needs_review: bool
+    p_value: float
+    false_alarm_rate: float
+    counts: dict[str, int]
+    groups: list[Group]
+    untested: int
+    doubtful_labels: int
+    caveats: list[str]
+    config: dict[str, Any]
+    history: History | None = None
+    readings: list[Reading] | None = None
+    also_judged: list[str] | None = None
+
+    @property
+    def open_questions(self) -> list[Question]:
+        """What a person must decide; a verdict that only says that it needs one asks its statement."""
+        if self.needs_review and not self.questions:
+            return [Question(code="verdict", text=self.statement.rstrip("."))]
+        return self.questions
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The record as JSON values, as they are published."""
+        return VERDICT.values(self)
+
+
+VERDICT = RecordKind(
+    type=VerdictRecord,
+    name="verdict",
+    file="verdict.json",
+    format="telltale.verdict/1",
+    cure="run the cluster stage",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Verdict:
+    """A verdict: ``record`` on the drop as a whole, ``table`` with one row a sample (see ``SCHEMA``)."""
+
+    record: VerdictRecord
     table: pa.Table
 
     @classmethod
-    def open(cls, folder: Path) -> Verdict:
-        """Return the verdict recorded in ``folder``; raises :class:`NotFound` or :class:`Corrupt`."""
-        path = folder / "verdict.json"
-        if not path.is_file():
-            raise NotFound(f"no verdict in {folder}: expected {path.name}; run the cluster stage")
-        record = json.loads(path.read_text(encoding="utf-8"))
-        table = pq.read_table(folder / "verdict.parquet")
-        if record.get("format") != FORMAT or table.num_rows != record["counts"]["samples"]:
-            raise Corrupt(f"{folder} holds no whole verdict of format {FORMAT!r}; run the cluster stage again")
-        return cls(record=record, table=table)
+    def open(cls, folder: Path, *, drop: Samples | None = None) -> Verdict:
+        """Return the verdict in ``folder``, in the row order of ``drop`` if it is given.
+
+        Raises :class:`NotFound` without one, and :class:`Corrupt` for one that is not whole, of another drop, or that
+        does not judge each sample of the drop exactly once.
+        """
+        record, path = VERDICT.read(folder), folder / "verdict.parquet"
+        if drop is not None:
+            VERDICT.check_drop(record.drop_digest, drop)
+        table = VERDICT.table(path, SCHEMA)
+        if drop is not None:
+            table = VERDICT.aligned(table, drop)
+        verdict = cls(record=record, table=table)
+        if unknown := set(table["decision"].to_pylist()) - set(DECISIONS):
+            name = str(unknown.pop())[:40]
+            VERDICT.corrupt(f"{path}: decision must be one of {', '.join(DECISIONS)}, found {name!r}")
+        if not bool(((verdict.suspicion_N >= 0) & (verdict.suspicion_N <= 1)).all()):
+            VERDICT.corrupt(f"{path}: every suspicion must be in [0, 1]")
+        if (found := counts_of(verdict.decision_N)) != record.counts:
+            VERDICT.corrupt(f"{folder / VERDICT.file} states counts {record.counts}, {path.name} holds {found}")
+        return verdict
+
+    def write(self, folder: Path, **tables: pa.Table) -> Verdict:
+        """Return the verdict, written to ``folder`` beside further tables, its record last."""
+        VERDICT.write(folder, self.record, verdict=self.table, **tables)
+        return self
+
+    @property
+    def sample_ids(self) -> list[str]:
+        """Ids of the samples, in order."""
+        ids: list[str] = self.table["sample_id"].to_pylist()
+        return ids
+
+    @property
+    def decision_N(self) -> NDArray[np.str_]:  # noqa: N802
+        """Decisions, (N,) of text."""
+        return np.asarray(self.table["decision"].to_pylist(), dtype="U10")
+
+    @property
+    def suspicion_N(self) -> NDArray[np.float64]:  # noqa: N802
+        """Suspicion, (N,) float64 in [0, 1], higher is worse."""
+        return np.asarray(self.table["suspicion"].to_numpy(), dtype=np.float64)
+
+    def rows(self, *decisions: str) -> NDArray[np.int64]:
+        """Return the row numbers, ascending, that carry one of the decisions."""
+        return np.flatnonzero(np.isin(self.decision_N, decisions))
 
 
-def conclude_on(
-    sample_ids: NDArray[np.str_],
-    spectra: Spectra,
-    cohorts: Cohorts | None,
-    config: VerdictConfig,
-    retrain: Retrain | None = None,
-    *,
-    leaders: NDArray[np.str_] | None = None,
-) -> Decisions:
-    """Return the decisions on a drop's cohorts, None where all samples are compared with all, and its leaders."""
-    if cohorts is None:
-        return decide(sample_ids, spectra, None, None, config, leaders=leaders)
-    number, names, word = cohorts.number, cohorts.names, cohorts.word
-    return decide(sample_ids, spectra, number, names, config, word=word, retrain=retrain, leaders=leaders)
-
-
-def judge(
-    spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None, retrain: Retrain | None = None
-) -> Verdict:
-    """Return the verdict on a drop from its recorded spectra and write it to the folder ``out``, its record last.
-
-    ``retrain`` trains for a leave-out retraining of what is doubtful; without it none is done. Raises :class:`Corrupt`
-    when the spectra belong to another drop.
-    """
-    config = config or VerdictConfig()
-    spectrum = Spectrum.open(spectrum_dir)
-    if spectrum.drop_digest != drop.digest or not np.array_equal(spectrum.sample_ids, drop.sample_ids):
-        raise Corrupt(f"the spectra in {spectrum_dir} are of drop {spectrum.drop_digest[:12]}, not {drop.digest[:12]}")
-    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, retrain, leaders=drop.leaders)
-    return write_verdict(made, drop, out, config)
-
-
-def write_verdict(made: Decisions, drop: Drop, out: Path, config: VerdictConfig) -> Verdict:
-    """Return the verdict made of decisions in the drop's row order, and write it to the folder ``out``, record last."""
-    verdict = Verdict(record=_record(made, drop, config), table=_table(drop.sample_ids, made))
-    out.mkdir(parents=True, exist_ok=True)
-    pq.write_table(verdict.table, out / "verdict.parquet", compression="zstd")
-    write_json(out / "verdict.json", verdict.record)
-    return verdict
-
-
-def _table(sample_ids: NDArray[np.str_], made: Decisions) -> pa.Table:
-    return pa.table(
-        {
-            "sample_id": pa.array(sample_ids.tolist(), pa.string()),
-            "suspicion": pa.array(made.suspicion, pa.float64()),
-            "cluster": pa.array(made.cluster, pa.int32()),
-            "decision": pa.array(made.decision.tolist(), pa.string()),
-            "reason": pa.array(made.reason.tolist(), pa.string()),
-        }
-    )
-
-
-def _record(made: Decisions, drop: Drop, config: VerdictConfig) -> dict[str, Any]:
-    counts = {name: int((made.decision == name).sum()) for name in ("keep", "quarantine", "review")}
-    questions, doubtful = questions_on(made, config), int(made.doubtful.sum())
-    return {
-        "format": FORMAT,
-        "drop_digest": drop.digest,
-        "statement": statement_on(made, config),
-        "poison_found": any(group.called for group in made.groups),
-        "questions": as_record(questions),
-        "needs_review": bool(questions),
-        "p_value": least_p_value(made.groups),
-        "false_alarm_rate": config.false_alarm_rate,
-        "counts": {"samples": len(made.decision), **counts},
-        "groups": [dataclasses.asdict(group) for group in made.groups],
-        "untested": int(made.untested.sum()),
-        "doubtful_labels": doubtful,
-        "caveats": caveats(made.groups, doubtful, 0 if drop.cohorts is None else drop.cohorts.pooled),
-        "config": to_dict(config),
-    }
+def counts_of(decision_N: NDArray[np.str_]) -> dict[str, int]:
+    """Return how many samples there are, and how many of each decision."""
+    return {"samples": len(decision_N), **{name: int((decision_N == name).sum()) for name in DECISIONS}}

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from telltale_core.questions import Question
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.statement import Group, names, state
+from telltale_core.verdict.record import Group
+from telltale_core.verdict.statement import names, state
 from telltale_core.verdict.untested import ENDS
 
 if TYPE_CHECKING:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.record import Group
 
 GENERAL_CAVEATS = (
     "A quarantined sample is a suspect, not a proven poison: the proxy learns some clean samples like the others.",
@@ -20,53 +19,6 @@ SCATTER = (
 
 MANY_COPIES = 0.2
 """Share of a called cluster from which on the verdict says that they are copies."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """A cohort's line: ``statistic`` is d' between the two sides, ``p_value`` is corrected for the number of cohorts.
-
-    It is None where d' is too far below ``threshold`` for anything to hang on it.
-    ``kind`` "together": losses that move in step; "scatter": that swing otherwise than the rest's (the statistic is the
-    gain of two Gaussians over one in nats a sample, the p-value the leave-out retraining's); "guess": losses held at
-    that of a guess, whose statistic is that of Silverman's test. ``label`` None: all samples. ``size`` samples on the
-    suspected side where the split is significant, else 0. A leave-out retraining leaves the share of them that a proxy
-    which learnt without them gives their own label (``own``), the same of samples left out at random (``own_usual``),
-    and how diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;
-    ``refuted``: it is set aside for these, and else would be called; ``turned``: they made the smaller side the
-    suspected one. ``number`` is its samples' in the column ``cluster``. Of the ``size`` samples ``copies`` are
-    near-duplicates of each other, of ``originals`` different ones; ``only_copies``: it is set aside for
-    them, and else would be called.
-    """
-
-    label: int | None
-    label_name: str | None
-    samples: int
-    size: int
-    statistic: float
-    threshold: float
-    p_value: float | None
-    tested: bool
-    called: bool
-    quarantined: int = 0
-    review: int = 0
-    kind: Literal["together", "scatter", "guess"] = "together"
-    word: str = "label"
-    confirmed: bool = False
-    own: float | None = None
-    own_usual: float | None = None
-    spread: float | None = None
-    refuted: bool = False
-    turned: bool = False
-    number: int | None = None
-    copies: int = 0
-    originals: int = 0
-    only_copies: bool = False
-
-    @property
-    def different(self) -> int:
-        """How many different samples the suspected side has: a group of near-duplicates is one."""
-        return self.size - self.copies + self.originals
 
 
 def least_p_value(groups: Sequence[Group]) -> float:

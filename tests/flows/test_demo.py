@@ -5,7 +5,6 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,6 +12,7 @@ from flows import demo
 from telltale_core.drop import ingest
 from telltale_core.errors import BadInput, ConfigError
 from telltale_core.scoring import score
+from tests.support.verdicts import group, write_verdict
 
 
 def test_the_digits_are_poisoned_at_the_stated_rate_and_the_truth_stays_outside_the_drop(tmp_path: Path) -> None:
@@ -35,11 +35,9 @@ def test_the_same_seed_gives_the_same_drop(tmp_path: Path) -> None:
 def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Path) -> None:
     decided = {"p1": "quarantine", "p2": "quarantine", "p3": "keep", "p4": "review", "c1": "quarantine", "c2": "keep"}
     suspicion = [1.0, 0.9, 0.8, 0.4, 0.7, 0.1]
-    table = pa.table({"sample_id": list(decided), "decision": list(decided.values()), "suspicion": suspicion})
-    pq.write_table(table, tmp_path / "verdict.parquet")
-    asked = {"called": True, "confirmed": True, "refuted": False, "own": 0.1}
-    record = {"statement": "Poison found.", "poison_found": True, "p_value": 1e-5, "groups": [asked]}
-    (tmp_path / "verdict.json").write_text(json.dumps(record))
+    rows = {"sample_id": list(decided), "decision": list(decided.values()), "suspicion": suspicion}
+    asked = group(called=True, confirmed=True, own=0.1)
+    write_verdict(tmp_path, rows, statement="Poison found.", poison_found=True, p_value=1e-5, groups=[asked])
     found = score(tmp_path, ["p1", "p2", "p3", "p4"])
     assert (found["found"], found["tpr"], found["wrongly_quarantined"], found["fpr"]) == (2, 0.5, 1, 0.5)
     assert (found["review"], found["statement"], found["poison_found"]) == (1, "Poison found.", True)
@@ -63,11 +61,8 @@ def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Pa
 def test_the_score_says_what_the_leave_out_retraining_did(
     tmp_path: Path, groups: list[dict[str, object]], said: str
 ) -> None:
-    pq.write_table(
-        pa.table({"sample_id": ["a"], "decision": ["keep"], "suspicion": [0.1]}), tmp_path / "verdict.parquet"
-    )
-    record = {"statement": "-", "poison_found": False, "p_value": 1.0, "groups": groups}
-    (tmp_path / "verdict.json").write_text(json.dumps(record))
+    rows = {"sample_id": ["a"], "decision": ["keep"]}
+    write_verdict(tmp_path, rows, groups=[group(**changes) for changes in groups])
     assert score(tmp_path, [])["second_look"] == said
 
 

@@ -18,8 +18,8 @@ from telltale_core.config import to_dict
 from telltale_core.drop import Drop, DropConfig
 from telltale_core.drop.demo import write_image_drop
 from telltale_core.losslog import LossLog
-from telltale_core.losslog.files import write_json
 from telltale_core.proxy import ProxyConfig
+from telltale_core.records import write_json
 from telltale_core.spectrum import SpectrumConfig
 from tests.support.loss_logs import log_losses
 

@@ -142,7 +142,7 @@ def test_manifest_states_lineage_drop_and_libraries(job, tmp_path):
 
 def test_a_verdict_on_another_drop_is_refused(job, tmp_path):
     other = support.make_drop(tmp_path / "other", seed=9)
-    with pytest.raises(Corrupt, match="judges the drop"):
+    with pytest.raises(Corrupt, match="verdict belongs to drop"):
         publish(other, job[1], tmp_path / "out", run_key="r", lineage=support.CODE)
     assert not (tmp_path / "out").exists()
 

@@ -242,8 +242,9 @@ def test_counts_that_do_not_add_up_are_refused(made, tmp_path):
 
 def test_stated_counts_must_be_those_of_the_table(made, tmp_path):
     run = made()
-    edit(run.verdict_dir / "verdict.json", counts={"quarantine": 19})
-    with pytest.raises(Corrupt, match=r"states 19 samples to quarantine, verdict\.parquet holds 20"):
+    counts = {"samples": 240, "keep": 215, "quarantine": 19, "review": 6}
+    edit(run.verdict_dir / "verdict.json", counts=counts)
+    with pytest.raises(Corrupt, match=r"states counts .*19.*, verdict\.parquet holds .*20"):
         wrote(run, tmp_path / "out")
 
 
@@ -265,13 +266,12 @@ def test_verdict_without_some_samples_is_refused(made, tmp_path):
 def test_absent_verdict_is_not_found(made, tmp_path):
     run = made()
     (run.verdict_dir / "verdict.json").unlink()
-    with pytest.raises(NotFound, match="the stage before the report is not complete"):
+    with pytest.raises(NotFound, match="no verdict in .* run the cluster stage"):
         wrote(run, tmp_path / "out")
 
 
 def test_missing_spectrum_leaves_the_rest_standing(made, tmp_path):
     run = made(with_features=False)
-    (run.spectrum_dir / "spectrum.json").unlink()
     page = wrote(run, tmp_path / "out").read_text()
     assert "Clusters in the spectrum" not in page
     assert "Loss over training" in page
@@ -309,7 +309,8 @@ def test_scattered_suspects_show_the_busiest_labels(made, tmp_path):
     table = pq.read_table(path).to_pydict()
     table["decision"] = ["quarantine" if row % 6 == 0 else "keep" for row in range(240)]
     pq.write_table(pq.read_table(path).from_pydict(table), path)
-    edit(run.verdict_dir / "verdict.json", counts={}, poison_found=True)
+    counts = {"samples": 240, "keep": 200, "quarantine": 40, "review": 0}
+    edit(run.verdict_dir / "verdict.json", counts=counts, poison_found=True)
     page = wrote(run, tmp_path / "out").read_text()
     assert page.count("Loss over training") == 2
 

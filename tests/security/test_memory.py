@@ -45,6 +45,7 @@ def refused(count):
 PUBLISH = """
 import dataclasses
 from telltale_core.publish import publish, verify, why
+from tests.support.verdicts import write_verdict
 manifest = json.loads((root / "manifest.json").read_text())
 rows = manifest["counts"]["kept"]
 
@@ -56,11 +57,9 @@ class Made:
     sample_ids: object
 
 drop = Made(root, manifest, manifest["digest"], np.array([f"s{n}" for n in range(rows)]))
-said = pa.table({"sample_id": list(drop.sample_ids), "suspicion": [0.5] * rows,
-                 "cluster": pa.array([0] * rows, pa.int32()),
-                 "decision": ["quarantine" if n % 4 == 0 else "keep" for n in range(rows)], "reason": ["r"] * rows})
-pq.write_table(said, root / "verdict.parquet")
-(root / "verdict.json").write_text(json.dumps({"drop_digest": drop.digest, "statement": "s"}))
+said = {"sample_id": drop.sample_ids.tolist(), "reason": ["r"] * rows,
+        "decision": ["quarantine" if n % 4 == 0 else "keep" for n in range(rows)]}
+write_verdict(root, said, drop_digest=drop.digest)
 before = peak()
 version = publish(drop, root, root / "out", lineage={"config_digest": "c" * 64, "code_version": "v", "seed": 0})
 found = why(root / "out", "f#3").state if manifest["counts"]["rejected"] else ""

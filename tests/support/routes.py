@@ -24,8 +24,8 @@ from telltale_core import stages
 from telltale_core.config import to_dict
 from telltale_core.drop import Drop
 from telltale_core.losslog import LossLog
-from telltale_core.losslog.files import write_json, write_whole
 from telltale_core.publish import log
+from telltale_core.records import write_json, write_whole
 from telltale_core.stages import Record
 from tests.support.loss_logs import log_losses
 

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from telltale_core.drop import Drop
 from telltale_core.losslog import LossLog
+from telltale_core.spectrum.record import SPECTRUM, SpectrumRecord
+from tests.support import verdicts
 
 DIGEST = "d0" * 32
 
@@ -125,65 +127,63 @@ def make_loss(recipe: Recipe, suspected: np.ndarray, rng: np.random.Generator) -
 
 
 def write_spectrum(folder: Path, recipe: Recipe, ids: list[str], suspected: np.ndarray, rng) -> Path:
-    folder.mkdir(parents=True)
-    record = {
-        "format": "telltale.spectrum/3",
-        "window": [4, 18],
-        "kept": "from epoch 2 to epoch 9",
-        "n_features": 6,
+    if not recipe.with_features:
+        return folder
+    features = rng.normal(0, 1, (recipe.n, 6)).astype(np.float32)
+    features[suspected, 0] += 5
+    columns = {
+        "sample_id": ids,
+        "features": pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), 6),
+        "level": pa.array(rng.normal(size=recipe.n)),
+        "trend": pa.array(rng.normal(size=recipe.n)),
+        "motion": pa.FixedSizeListArray.from_arrays(pa.array(rng.normal(size=12 * recipe.n)), 12),
+        "finite": [True] * recipe.n,
     }
-    (folder / "spectrum.json").write_text(json.dumps(record))
-    if recipe.with_features:
-        features = rng.normal(0, 1, (recipe.n, 6)).astype(np.float32)
-        features[suspected, 0] += 5
-        column = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), 6)
-        level = pa.array(rng.normal(size=recipe.n))
-        pq.write_table(
-            pa.table({"sample_id": ids, "features": column, "level": level, "trend": level}),
-            folder / "spectrum.parquet",
-        )
+    record = SpectrumRecord(
+        drop_digest=DIGEST,
+        samples=recipe.n,
+        non_finite=0,
+        n_features=6,
+        window=(4, 18),
+        kept="from epoch 2 to epoch 9",
+        config={},
+    )
+    SPECTRUM.write(folder, record, spectrum=pa.table(columns))
     return folder
 
 
 def write_verdict(folder: Path, recipe: Recipe, ids: list[str], label, decision, suspicion) -> Path:
-    folder.mkdir(parents=True)
     found = bool((decision == "quarantine").any())
     groups = [
-        {
-            "label": None if recipe.label_free else k,
-            "label_name": None if recipe.label_free else recipe.names[k],
-            "size": int((label == k).sum()),
-            "samples": int((label == k).sum()),
-            "statistic": 9.5 if k == 1 and found else 1.0 + 0.01 * k,
-            "threshold": 4.0,
-            "quarantined": int(((label == k) & (decision == "quarantine")).sum()),
-            "review": int(((label == k) & (decision == "review")).sum()),
-            "p_value": 0.0001 if k == 1 and found else 0.4,
-        }
+        verdicts.group(
+            label=None if recipe.label_free else k,
+            label_name=None if recipe.label_free else recipe.names[k],
+            size=int((label == k).sum()),
+            samples=int((label == k).sum()),
+            statistic=9.5 if k == 1 and found else 1.0 + 0.01 * k,
+            called=k == 1 and found,
+            quarantined=int(((label == k) & (decision == "quarantine")).sum()),
+            review=int(((label == k) & (decision == "review")).sum()),
+            p_value=0.0001 if k == 1 and found else 0.4,
+        )
         for k in range(1 if recipe.label_free else recipe.classes)
     ]
-    record = {
-        "format": "telltale.verdict/1",
-        "drop_digest": DIGEST,
-        "statement": recipe.statement
-        or ("One label stands out: 20 of its samples move together." if found else "No label stands out."),
-        "poison_found": found,
-        "needs_review": recipe.review_needed,
-        "p_value": 0.0004 if found else 0.6,
-        "false_alarm_rate": 0.01,
-        "counts": {
-            "samples": recipe.n,
-            "keep": int((decision == "keep").sum()),
-            "quarantine": int((decision == "quarantine").sum()),
-            "review": int((decision == "review").sum()),
+    return verdicts.write_verdict(
+        folder,
+        {
+            "sample_id": ids,
+            "suspicion": suspicion,
+            "cluster": np.where(decision == "keep", -1, 0),
+            "decision": decision.tolist(),
+            "reason": [recipe.reason if d != "keep" else "moves on its own" for d in decision],
         },
-        "groups": groups,
-        "caveats": list(recipe.caveats),
-        "config": {"threshold": 4.0},
-    }
-    (folder / "verdict.json").write_text(json.dumps(record))
-    reasons = [recipe.reason if d != "keep" else "moves on its own" for d in decision]
-    cluster = pa.array(np.where(decision == "keep", -1, 0), pa.int32())
-    columns = {"sample_id": ids, "suspicion": suspicion, "cluster": cluster, "decision": decision.tolist()}
-    pq.write_table(pa.table(columns | {"reason": reasons}), folder / "verdict.parquet")
-    return folder
+        drop_digest=DIGEST,
+        statement=recipe.statement
+        or ("One label stands out: 20 of its samples move together." if found else "No label stands out."),
+        poison_found=found,
+        needs_review=recipe.review_needed,
+        p_value=0.0004 if found else 0.6,
+        groups=groups,
+        caveats=list(recipe.caveats),
+        config={"threshold": 4.0},
+    )

@@ -328,26 +328,18 @@ def make_drop(folder: Path, n: int = 40, rejected: int = 3, seed: int = 0, *, im
 def make_verdict(
     folder: Path, drop: HandMadeDrop, quarantine: set[int], review: set[int], *, order: Any = None
 ) -> Path:
-    import json
+    from tests.support.verdicts import write_verdict
 
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    folder.mkdir(parents=True)
-    rows = list(range(len(drop.sample_ids)))
+    rows = list(range(len(drop.sample_ids))) if order is None else list(order)
     decision = ["quarantine" if row in quarantine else "review" if row in review else "keep" for row in rows]
-    table = pa.table(
-        {
-            "sample_id": pa.array([str(name) for name in drop.sample_ids], pa.string()),
-            "suspicion": pa.array([{"keep": 0.1, "review": 0.6, "quarantine": 0.9}[d] for d in decision], pa.float64()),
-            "cluster": pa.array([0 if d == "quarantine" else -1 for d in decision], pa.int32()),
-            "decision": pa.array(decision, pa.string()),
-            "reason": pa.array([f"its losses say {d}" for d in decision], pa.string()),
-        }
-    )
-    pq.write_table(table if order is None else table.take(order), folder / "verdict.parquet")
-    record = {"format": "telltale.verdict/1", "drop_digest": drop.digest, "statement": "poison found"}
-    (folder / "verdict.json").write_text(json.dumps(record))
+    columns = {
+        "sample_id": [str(drop.sample_ids[row]) for row in rows],
+        "suspicion": [{"keep": 0.1, "review": 0.6, "quarantine": 0.9}[d] for d in decision],
+        "cluster": [0 if d == "quarantine" else -1 for d in decision],
+        "decision": decision,
+        "reason": [f"its losses say {d}" for d in decision],
+    }
+    write_verdict(folder, columns, drop_digest=drop.digest, statement="poison found")
     return folder
 
 

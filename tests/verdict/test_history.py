@@ -6,31 +6,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from telltale_core.errors import Corrupt
 from telltale_core.verdict.history import restricted
 from telltale_core.verdict.record import Verdict
+from tests.support.verdicts import verdict_of
 
 JOINED = {
     "new/a": "keep", "v1/a": "quarantine", "new/b": "quarantine", "v2/x/y": "review", "new/c": "review", "v2/b": "keep",
 }  # fmt: skip
 
 
-def joined(decisions: dict[str, str], **record: Any) -> Verdict:
-    table = pa.table(
-        {
-            "sample_id": list(decisions),
-            "suspicion": [0.9 if decision != "keep" else 0.1 for decision in decisions.values()],
-            "cluster": pa.array([0] * len(decisions), pa.int32()),
-            "decision": list(decisions.values()),
-            "reason": [f"because of {name}" for name in decisions],
-        }
-    )
-    return Verdict(
-        record={"statement": "Poison found.", "poison_found": True, "needs_review": False, **record}, table=table
-    )
+def joined(decisions: dict[str, str]) -> Verdict:
+    rows = {
+        "sample_id": list(decisions),
+        "suspicion": [0.9 if decision != "keep" else 0.1 for decision in decisions.values()],
+        "decision": list(decisions.values()),
+        "reason": [f"because of {name}" for name in decisions],
+    }
+    return verdict_of(rows, statement="Poison found.", poison_found=True)
 
 
 def drop(*ids: str) -> Any:
@@ -44,7 +39,7 @@ def test_decisions_are_those_of_the_joined_verdict_in_the_order_of_the_drop() ->
         {"sample_id": "a", "decision": "keep", "reason": "because of new/a"},
         {"sample_id": "b", "decision": "quarantine", "reason": "because of new/b"},
     ]
-    assert verdict.record["counts"] == {"samples": 3, "keep": 1, "quarantine": 1, "review": 1}
+    assert verdict.record.counts == {"samples": 3, "keep": 1, "quarantine": 1, "review": 1}
 
 
 def test_published_rows_in_a_called_group_are_named_and_a_person_is_asked() -> None:
@@ -53,15 +48,15 @@ def test_published_rows_in_a_called_group_are_named_and_a_person_is_asked() -> N
         {"version": 1, "sample_id": "a", "decision": "quarantine"},
         {"version": 2, "sample_id": "x/y", "decision": "review"},
     ]
-    assert verdict.record["needs_review"]
-    assert [question["code"] for question in verdict.record["questions"]] == ["history_suspected"]
-    assert verdict.record["statement"].endswith("1 are of this drop and 1 were published before.")
+    assert verdict.record.needs_review
+    assert [question.code for question in verdict.record.questions] == ["history_suspected"]
+    assert verdict.record.statement.endswith("1 are of this drop and 1 were published before.")
 
 
 def test_without_suspects_among_the_published_rows_nobody_is_asked() -> None:
     clean = {**JOINED, "v1/a": "keep", "v2/x/y": "keep"}
     verdict, suspects = restricted(joined(clean), drop("a", "b", "c"))
-    assert (suspects.num_rows, verdict.record["needs_review"], verdict.record["questions"]) == (0, False, [])
+    assert (suspects.num_rows, verdict.record.needs_review, verdict.record.questions) == (0, False, [])
 
 
 @pytest.mark.parametrize("ids", [("a", "b"), ("a", "b", "d"), ("a", "b", "c", "d")])

@@ -19,9 +19,9 @@ from telltale_core.spectrum import Spectra, SpectrumConfig, compute_spectrum, tr
 from telltale_core.verdict import TelltaleDetector, VerdictConfig, judge
 from telltale_core.verdict.covariance_shift import Scatter
 from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.judgement import conclude_on
 from telltale_core.verdict.leave_out import Retraining, Side, leave_out
 from telltale_core.verdict.near_duplicates import Copies, find_copies
-from telltale_core.verdict.record import conclude_on
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats
 from telltale_core.verdict.wrong_labels import doubtful_labels
@@ -325,13 +325,13 @@ def test_the_stage_and_the_notebook_know_the_copies_that_ingest_found(
     log.write(tmp_path / "losslog")
     compute_spectrum(LossLog.open(tmp_path / "losslog"), drop.labels, tmp_path / "spectrum")
     record = judge(tmp_path / "spectrum", drop, tmp_path / "verdict", ALONE).record
-    assert [question["code"] for question in record["questions"]] == ["copies_stand_out"]
-    assert (record["poison_found"], record["counts"]["quarantine"], record["counts"]["review"]) == (False, 0, 30)
-    (group,) = (group for group in record["groups"] if group["only_copies"])
-    assert (group["label_name"], group["size"], group["copies"]) == ("c", 30, 30)
-    assert 1 <= group["originals"] < ALONE.min_cluster
+    assert [question.code for question in record.questions] == ["copies_stand_out"]
+    assert (record.poison_found, record.counts["quarantine"], record.counts["review"]) == (False, 0, 30)
+    (group,) = (group for group in record.groups if group.only_copies)
+    assert (group.label_name, group.size, group.copies) == ("c", 30, 30)
+    assert 1 <= group.originals < ALONE.min_cluster
     notebook = TelltaleDetector(verdict=ALONE).fit(log, drop.cohorts, leaders=drop.leaders)
-    assert notebook.statement_ == record["statement"]
+    assert notebook.statement_ == record.statement
     assert (notebook.decision_ == "review").tolist() == copy_N.tolist()
 
 

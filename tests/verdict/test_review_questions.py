@@ -17,7 +17,8 @@ from telltale_core.errors import NeedsReview
 from telltale_core.losslog import LossLog
 from telltale_core.publish import log, publish
 from telltale_core.verdict import Decisions, Group, TelltaleDetector, VerdictConfig
-from telltale_core.verdict.record import Verdict, write_verdict
+from telltale_core.verdict.judgement import write_verdict
+from telltale_core.verdict.record import Verdict
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.untested import decide_untested
 from tests.support import approving
@@ -98,11 +99,11 @@ def check(made: Decisions, config: VerdictConfig, drop: Drop, folder: Path) -> V
     """Assert that statement, questions and record agree; return the verdict, written to ``folder``."""
     verdict = write_verdict(made, drop, folder, config)
     record, asked = verdict.record, questions_on(made, config)
-    assert record["statement"] == statement_on(made, config)
-    assert bool(PERSON.search(record["statement"])) == bool(asked) == record["needs_review"], record["statement"]
-    assert [item["code"] for item in record["questions"]] == [question.code for question in asked]
-    assert len({item["code"] for item in record["questions"]}) == len(asked)
-    assert asked or not any(HELD in line for line in [*made.reason, *record["caveats"]])
+    assert record.statement == statement_on(made, config)
+    assert bool(PERSON.search(record.statement)) == bool(asked) == record.needs_review, record.statement
+    assert [item.code for item in record.questions] == [question.code for question in asked]
+    assert len({item.code for item in record.questions}) == len(asked)
+    assert asked or not any(HELD in line for line in [*made.reason, *record.caveats])
     return verdict
 
 
@@ -125,7 +126,7 @@ def test_publication_waits_exactly_where_the_statement_speaks_of_a_person(
         dataset = tmp_path / untested
         made = verdict_of(found, config, untested)
         record = check(made, config, drop, tmp_path / "verdict").record
-        if not PERSON.search(record["statement"]):
+        if not PERSON.search(record.statement):
             version = publish(drop, tmp_path / "verdict", dataset, lineage=LINEAGE)
             assert version.counts["published"] == (made.decision == "keep").sum()
             continue

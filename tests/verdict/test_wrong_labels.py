@@ -9,7 +9,8 @@ from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
 from telltale_core.verdict.decision import decide
-from telltale_core.verdict.statement import Group, caveats, state
+from telltale_core.verdict.record import Group
+from telltale_core.verdict.statement import caveats, state
 from telltale_core.verdict.wrong_labels import REASON, doubtful_labels, reason
 from tests.support.loss_logs import Case
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,9 @@ from markupsafe import Markup
 from telltale_core.bench.detectors.comparison import Comparison
 from telltale_core.display.sanitize import clean, middle
 from telltale_core.modality import modality_named
+from telltale_core.records import write_json, write_whole
 from telltale_core.report.config import ReportConfig
-from telltale_core.report.page import TEMPLATES, page_environment, write
+from telltale_core.report.page import TEMPLATES, page_environment
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
@@ -60,9 +60,9 @@ def write_comparison(
         )
     )
     out.mkdir(parents=True, exist_ok=True)
-    write(out / "comparison.html", page.encode("utf-8", errors="replace"))
+    write_whole(out / "comparison.html", page.encode("utf-8", errors="replace"))
     record = {**comparison.record(quorum), "drop_digest": drop.digest, "left_out": dict(left_out)}
-    write(out / "comparison.json", json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
+    write_json(out / "comparison.json", record)
     return out / "comparison.html"
 
 

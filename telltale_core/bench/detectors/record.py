@@ -5,7 +5,6 @@ The record says which detector with which parameters saw what, what it found, an
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -15,15 +14,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from telltale_core.bench.detectors.contract import Detector
 from telltale_core.bench.detectors.evidence import Evidence
-from telltale_core.errors import Corrupt, NotFound
-from telltale_core.losslog.files import write_json
+from telltale_core.records import RecordKind
 
-FORMAT = "telltale.opinion/1"
+OPINION = RecordKind(
+    type=dict[str, Any], name="opinion", file="opinion.json", format="telltale.opinion/1", cure="compare the detectors"
+)
+COLUMNS = ("sample_id", "suspicion", "flagged", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,6 @@ def _resident() -> int:
 
 def write_opinion(detector: Detector, evidence: Evidence, usage: Usage, drop_digest: str, folder: Path) -> Recorded:
     """Return a fitted detector's opinion as it now stands in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
     table = pa.table(
         {
             "sample_id": pa.array(evidence.sample_ids.tolist(), pa.string()),
@@ -102,10 +101,8 @@ def write_opinion(detector: Detector, evidence: Evidence, usage: Usage, drop_dig
             "reason": pa.array(detector.reason_.tolist(), pa.string()),
         }
     )
-    pq.write_table(table, folder / "opinion.parquet", compression="zstd")
     given = evidence.clean if "clean" in {need.value for need in detector.needs} else None
-    record: dict[str, object] = {
-        "format": FORMAT,
+    record = {
         "drop_digest": drop_digest,
         "detector": detector.name,
         "title": detector.title,
@@ -124,19 +121,15 @@ def write_opinion(detector: Detector, evidence: Evidence, usage: Usage, drop_dig
         "estimate_bytes": detector.estimate_bytes_,
         "usage": asdict(usage),
     }
-    write_json(folder / "opinion.json", record)
+    OPINION.write(folder, record, opinion=table)
     return read_opinion(folder)
 
 
 def read_opinion(folder: Path) -> Recorded:
     """Return the opinion in ``folder``; raises :class:`NotFound` without one and :class:`Corrupt` for half of one."""
-    path = folder / "opinion.json"
-    if not path.is_file():
-        raise NotFound(f"no opinion in {folder}: expected {path.name}")
-    record = json.loads(path.read_bytes())
-    table = pq.read_table(folder / "opinion.parquet")
-    if record.get("format") != FORMAT or table.num_rows != record["samples"]:
-        raise Corrupt(f"{folder} holds no whole opinion of format {FORMAT!r}; remove it and compare again")
+    record, table = OPINION.read(folder), OPINION.table(folder / "opinion.parquet", COLUMNS)
+    if table.num_rows != record["samples"]:
+        OPINION.corrupt(f"{folder / 'opinion.parquet'} holds {table.num_rows} rows, its record {record['samples']}")
     return Recorded(
         record=record,
         sample_ids=np.asarray(table["sample_id"].to_pylist(), dtype=np.str_),

@@ -1,0 +1,142 @@
+"""The one way in which a result lies on disk: a folder with data files and, written last, a JSON record of them.
+
+The record says which ``format`` it has and, as ``drop_digest``, of which drop it is. Without it the folder holds
+nothing. Every error names the file, what was expected and found, and the stage to run again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from telltale_core.errors import Corrupt, NotFound
+from telltale_core.records.files import write_json, write_table
+
+T = TypeVar("T")
+MOST_CHARS = 60
+"""Of a value from a file in an error."""
+
+
+class Samples(Protocol):
+    """What records are aligned to: the content's name and the ids of a drop, in the order of its rows."""
+
+    @property
+    def digest(self) -> str:
+        """Return the drop's digest."""
+        ...
+
+    @property
+    def sample_ids(self) -> NDArray[Any]:
+        """Return the ids of the kept rows, (N,) of text, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordKind(Generic[T]):
+    """One kind of record: ``type`` of its values, a dataclass or ``dict[str, Any]``; ``file`` and ``format`` on disk.
+
+    ``name`` is what people call it, ``cure`` what makes one, such as ``run the cluster stage``.
+    """
+
+    type: type[T]
+    name: str
+    file: str
+    format: str
+    cure: str
+
+    def values(self, record: T) -> dict[str, Any]:
+        """Return a record as the JSON values that its file holds; optional fields that are None are left out."""
+        if (adapter := _adapter(self.type)) is None:
+            return {"format": self.format, **dict(record)}  # type: ignore[call-overload]
+        optional = {field.name for field in dataclasses.fields(self.type) if field.default is None}  # type: ignore[arg-type]
+        known = adapter.dump_python(record, mode="json")
+        return {"format": self.format} | {k: v for k, v in known.items() if v is not None or k not in optional}
+
+    def write(self, folder: Path, record: T, **tables: pa.Table) -> None:
+        """Write the tables, each as ``<name>.parquet``, then the record: who finds it finds the tables whole."""
+        for name, table in tables.items():
+            write_table(folder / f"{name}.parquet", table)
+        write_json(folder / self.file, self.values(record))
+
+    def read(self, folder: Path) -> T:
+        """Return the record in ``folder``; :class:`NotFound` without one, :class:`Corrupt` for any but a whole one."""
+        path = folder / self.file
+        try:
+            data = path.read_bytes()
+            values = json.loads(data, parse_constant=_refuse_constant)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"no {self.name} in {folder}: {self.file} is missing; {self.cure}") from error
+        except (OSError, ValueError) as error:
+            self.corrupt(f"{path} is not a JSON record ({type(error).__name__})", error)
+        stated = values.get("format") if isinstance(values, dict) else None
+        if stated != self.format:
+            self.corrupt(f"{path} must have format {self.format!r}, found {str(stated)[:MOST_CHARS]!r}")
+        adapter = _adapter(self.type)
+        if adapter is None:
+            return values  # type: ignore[no-any-return]
+        del values["format"]
+        try:
+            return adapter.validate_json(json.dumps(values), strict=True, extra="forbid")  # type: ignore[no-any-return]
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            self.corrupt(f"{path} is no whole {self.name}: {where[:MOST_CHARS]}: {first['msg']}", error)
+
+    def table(self, path: Path, columns: Sequence[str] | pa.Schema) -> pa.Table:
+        """Return columns of one of the record's tables; of a schema, cast to it. :class:`Corrupt` if it is damaged."""
+        schema = columns if isinstance(columns, pa.Schema) else None
+        names = list(schema.names if schema is not None else columns)
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                table = file.read(names).select(names)
+            return (table if schema is None else table.cast(schema)).combine_chunks()
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            self.corrupt(f"{path} cannot be read ({type(error).__name__})", error)
+
+    def check_drop(self, digest: str, drop: Samples) -> None:
+        """Raise :class:`Corrupt` unless a record is of this drop."""
+        if digest != drop.digest:
+            self.corrupt(f"the {self.name} belongs to drop {digest[:12] or 'unknown'}, not to {drop.digest[:12]}")
+
+    def aligned(self, table: pa.Table, drop: Samples) -> pa.Table:
+        """Return the table's rows in the order of the drop; :class:`Corrupt` unless each sample has just one row."""
+        order_N = self.order(table["sample_id"].to_pylist(), drop)
+        return table if order_N is None else table.take(pa.array(order_N)).combine_chunks()
+
+    def order(self, ids: Sequence[str], drop: Samples) -> NDArray[np.int64] | None:
+        """Return the rows of ``ids`` in the order of the drop, (N,); None where they are in it, as they mostly are."""
+        wanted = drop.sample_ids.tolist()
+        # Plain lists: a numpy string array is as wide as its longest id, and ids come from outside.
+        if ids == wanted:
+            return None
+        place = {name: row for row, name in enumerate(ids)}
+        missing = [name for name in wanted if name not in place]
+        if missing or len(place) != len(ids) or len(ids) != len(wanted):
+            self.corrupt(
+                f"the {self.name} has {len(ids)} rows ({len(place)} different samples) and lacks {len(missing)} of the "
+                f"drop's {len(wanted)} samples"
+            )
+        return np.asarray([place[name] for name in wanted], dtype=np.int64)
+
+    def corrupt(self, what: str, cause: BaseException | None = None) -> NoReturn:
+        """Raise :class:`Corrupt` with the cure."""
+        raise Corrupt(f"{what}; {self.cure} again") from cause
+
+
+def _adapter(values: Any) -> TypeAdapter[Any] | None:
+    """Return what checks and dumps records of a dataclass; None for plain JSON objects."""
+    return TypeAdapter(values) if dataclasses.is_dataclass(values) else None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")

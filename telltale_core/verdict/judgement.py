@@ -1,0 +1,79 @@
+"""From recorded spectra to the verdict: the decisions on a drop's cohorts, and what is said of them as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from telltale_core.config import to_dict
+from telltale_core.drop import Drop
+from telltale_core.drop.cohorts import Cohorts
+from telltale_core.spectrum import Spectra, Spectrum
+from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.leave_out import Retrain
+from telltale_core.verdict.record import SCHEMA, Verdict, VerdictRecord, counts_of
+from telltale_core.verdict.review_questions import questions_on, statement_on
+from telltale_core.verdict.statement import caveats, least_p_value
+
+
+def conclude_on(
+    sample_ids: NDArray[np.str_],
+    spectra: Spectra,
+    cohorts: Cohorts | None,
+    config: VerdictConfig,
+    retrain: Retrain | None = None,
+    *,
+    leaders: NDArray[np.str_] | None = None,
+) -> Decisions:
+    """Return the decisions on a drop's cohorts, None where all samples are compared with all, and its leaders."""
+    if cohorts is None:
+        return decide(sample_ids, spectra, None, None, config, leaders=leaders)
+    number, names, word = cohorts.number, cohorts.names, cohorts.word
+    return decide(sample_ids, spectra, number, names, config, word=word, retrain=retrain, leaders=leaders)
+
+
+def judge(
+    spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None, retrain: Retrain | None = None
+) -> Verdict:
+    """Return the verdict on a drop from its recorded spectra and write it to the folder ``out``, its record last.
+
+    ``retrain`` trains for a leave-out retraining of what is doubtful; without it none is done. Raises
+    :class:`Corrupt` when the spectra belong to another drop.
+    """
+    config = config or VerdictConfig()
+    spectrum = Spectrum.open(spectrum_dir, drop=drop)
+    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, retrain, leaders=drop.leaders)
+    return write_verdict(made, drop, out, config)
+
+
+def write_verdict(made: Decisions, drop: Drop, out: Path, config: VerdictConfig) -> Verdict:
+    """Return the verdict made of decisions in the drop's row order, and write it to the folder ``out``, record last."""
+    return Verdict(record=_record(made, drop, config), table=_table(drop.sample_ids, made)).write(out)
+
+
+def _table(sample_ids: NDArray[np.str_], made: Decisions) -> pa.Table:
+    columns = (sample_ids.tolist(), made.suspicion, made.cluster, made.decision.tolist(), made.reason.tolist())
+    return pa.table(list(columns), schema=SCHEMA)
+
+
+def _record(made: Decisions, drop: Drop, config: VerdictConfig) -> VerdictRecord:
+    questions, doubtful = list(dict.fromkeys(questions_on(made, config))), int(made.doubtful.sum())
+    return VerdictRecord(
+        drop_digest=drop.digest,
+        statement=statement_on(made, config),
+        poison_found=any(group.called for group in made.groups),
+        questions=questions,
+        needs_review=bool(questions),
+        p_value=least_p_value(made.groups),
+        false_alarm_rate=config.false_alarm_rate,
+        counts=counts_of(made.decision),
+        groups=list(made.groups),
+        untested=int(made.untested.sum()),
+        doubtful_labels=doubtful,
+        caveats=caveats(made.groups, doubtful, 0 if drop.cohorts is None else drop.cohorts.pooled),
+        config=to_dict(config),
+    )
