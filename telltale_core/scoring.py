@@ -17,7 +17,8 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
 
     Counts of samples, the verdict's statement, smallest p-value and what its leave-out retraining did. Four shares in
     [0, 1]: ``tpr`` of the poison and ``fpr`` of the clean samples were quarantined; ``precision`` is the share of
-    poison in the quarantine; ``auroc`` is of the suspicion. None where there is no poison, nothing clean or quarantined.
+    poison in the quarantine; ``auroc`` is of the suspicion. None where there is no poison, nothing clean, or nothing
+    quarantined.
     """
     table = pq.read_table(verdict_dir / "verdict.parquet", columns=["sample_id", "decision", "suspicion"])
     ids, decision = np.asarray(table["sample_id"].to_pylist()), np.asarray(table["decision"].to_pylist())
