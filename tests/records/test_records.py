@@ -1,4 +1,4 @@
-"""What every kind of record on disk keeps: read whole, of its format and drop, aligned to the drop, or a typed error."""
+"""What every kind of record on disk keeps: whole, of its format and drop, aligned to the drop, or a typed error."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def test_verdict_without_some_samples_is_refused(made, tmp_path):
 def test_absent_verdict_is_not_found(made, tmp_path):
     run = made()
     (run.verdict_dir / "verdict.json").unlink()
-    with pytest.raises(NotFound, match="no verdict in .* run the cluster stage"):
+    with pytest.raises(NotFound, match=r"no verdict in .* run the cluster stage"):
         wrote(run, tmp_path / "out")
 
 
