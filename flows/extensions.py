@@ -1,6 +1,6 @@
 """Commands that other packages bring: entry points of the group ``telltale.commands``, each with the extra it needs.
 
-``compare = "telltale_core.bench.detectors.command:compare [bench]"`` in ``pyproject.toml`` adds ``telltale compare``.
+``compare = "telltale_core.bench.compare_command:compare [bench]"`` in ``pyproject.toml`` adds ``telltale compare``.
 Nothing here knows a command by its name. A command whose extra is not installed is listed, and says how to get it.
 """
 
