@@ -157,6 +157,7 @@ def test_a_crashed_run_has_its_repair_started_and_an_event_the_drop_that_it_name
         "event": names.LANDED_EVENT,
         "id": str(uuid4()),
         "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": "telltale.drop.signs.monday"},
         "payload": drop,
     }
     with get_client(sync_client=True) as client:
