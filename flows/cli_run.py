@@ -58,8 +58,8 @@ def demo(
     """
     from flows import demo as showing
     from telltale_core.config import to_dict
-    from telltale_core.scoring import score
     from telltale_core.stages import folder_of
+    from telltale_core.verdict.scoring import score
 
     began = time.monotonic()
     if "://" in work:

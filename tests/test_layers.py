@@ -190,7 +190,7 @@ def test_only_the_storage_room_knows_s3() -> None:
     [
         ("telltale_core.bench", ()),
         ("telltale_core.attacks", ("telltale_core/attacks/", "flows/demo.py")),
-        ("telltale_core.scoring", ("flows/cli_run.py",)),
+        ("telltale_core.verdict.scoring", ("flows/cli_run.py",)),
     ],
 )
 def test_nothing_of_the_product_imports_what_measures_it(measuring: str, may_import: tuple[str, ...]) -> None:

@@ -32,11 +32,11 @@ from telltale_core.drop import DropConfig
 from telltale_core.drop.demo import DIGITS_PROXY, plain_ids
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import ProxyConfig
-from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
 from telltale_core.verdict import Verdict, VerdictConfig
 from telltale_core.verdict.history import SUSPECTS
+from telltale_core.verdict.scoring import score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,10 +38,10 @@ from telltale_core.proxy import Progress, ProgressLines, ProxyConfig
 from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.proxy.predict import proxy_entry
 from telltale_core.records import write_json
-from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
 from telltale_core.verdict import Verdict, VerdictConfig
+from telltale_core.verdict.scoring import score
 
 log = logging.getLogger(__name__)
 

@@ -32,9 +32,9 @@ from telltale_core.drop.demo import plain_ids, write_image_drop
 from telltale_core.proxy import Progress, ProgressLines, ProxyConfig
 from telltale_core.publish import PublishConfig
 from telltale_core.report import ReportConfig
-from telltale_core.scoring import score
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict.scoring import score
 
 T = TypeVar("T")
 

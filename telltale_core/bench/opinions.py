@@ -61,7 +61,7 @@ def _vouched(trained: Trained) -> list[str]:
 
 
 def score_opinion(opinion: Recorded, poisoned: Collection[str]) -> dict[str, Any]:
-    """Return an opinion held against the truth, in the words of :func:`telltale_core.scoring.score`.
+    """Return an opinion held against the truth, in the words of :func:`telltale_core.verdict.scoring.score`.
 
     ``poison_found`` says only that somebody was flagged: nothing, of a detector that flags a set share.
     """

@@ -13,7 +13,7 @@ from telltale_core.bench.attacks import make_attack
 from telltale_core.bench.main_job import walk
 from telltale_core.drop.demo import load_digits_images, plain_ids, write_image_drop
 from telltale_core.proxy import ProxyConfig
-from telltale_core.scoring import score
+from telltale_core.verdict.scoring import score
 
 pytestmark = pytest.mark.trains
 

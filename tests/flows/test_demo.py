@@ -11,7 +11,7 @@ import pytest
 from flows import demo
 from telltale_core.drop import ingest
 from telltale_core.errors import BadInput, ConfigError
-from telltale_core.scoring import score
+from telltale_core.verdict.scoring import score
 from tests.support.verdicts import group, write_verdict
 
 
