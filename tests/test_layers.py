@@ -213,7 +213,7 @@ def test_only_the_commands_of_the_bench_know_the_command_line() -> None:
         for _, name in imports(path)
         if name not in outside
     }
-    assert strangers == {(file, name) for file in ("command.py", "detectors/command.py") for name in ("flows", "typer")}
+    assert strangers == {(file, name) for file in ("command.py", "compare_command.py") for name in ("flows", "typer")}
 
 
 def test_the_check_sees_the_source_it_is_about() -> None:
