@@ -64,7 +64,16 @@ def why(
     explanation = publish.why(dataset, sample_id, number)
     return Outcome(
         data=dataclasses.asdict(explanation),
-        lines=[explanation.sentence(), f"its row: {explanation.file}, row {explanation.row}"],
+        lines=[
+            explanation.sentence(),
+            f"its row: {explanation.file}, row {explanation.row}",
+            f"decided by the code {explanation.code_version}"
+            + (
+                ""
+                if explanation.cluster is None or explanation.cluster < 0
+                else f", as one of group {explanation.cluster}"
+            ),
+        ],
     )
 
 

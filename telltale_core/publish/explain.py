@@ -21,7 +21,7 @@ class Explanation:
     """Where a sample went and why: ``state`` is published, quarantined, review (set aside) or rejected.
 
     ``file`` holds its row. ``suspicion`` is in [0, 1], higher is worse, and None for a rejected row, which was never
-    judged; so is ``cluster``.
+    judged; so is ``cluster``. ``code_version`` is the digest of the source that decided.
     """
 
     sample_id: str
@@ -30,6 +30,7 @@ class Explanation:
     version: int
     file: str
     row: int
+    code_version: str
     suspicion: float | None = None
     cluster: int | None = None
 
@@ -67,6 +68,7 @@ def _among_judged(version: Version, sample_id: str) -> Explanation | None:
                     version=version.number,
                     file=version.store.url(row["file"]),
                     row=row["row"],
+                    code_version=version.manifest["lineage"]["code_version"],
                     suspicion=row["suspicion"],
                     cluster=row["cluster"],
                 )
@@ -86,6 +88,7 @@ def _among_rejected(version: Version, sample_id: str) -> Explanation | None:
                     version=version.number,
                     file=version.store.url(blob.path),
                     row=before + row,
+                    code_version=version.manifest["lineage"]["code_version"],
                 )
             before += table.num_rows
     return None

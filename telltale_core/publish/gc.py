@@ -1,4 +1,4 @@
-"""Removing blobs that no version names. The reasoning why it is safe beside a running publish: ``placing.py``."""
+"""Removing blobs that no version names. The reasoning why it is safe beside a running publish: ``blob_writer.py``."""
 
 from __future__ import annotations
 

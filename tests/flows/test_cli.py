@@ -172,6 +172,8 @@ def test_log_why_verify_and_restore_of_a_published_dataset(cli: Cli, published: 
     assert bad["ok"] is True
     quarantined = sorted(name for name in ids(publish.read_version(published)) if name.startswith("bad-"))[0]
     assert "is quarantined in version 1" in cli("why", published, quarantined).stdout
+    decided_by = publish.read_version(published).manifest["lineage"]["code_version"]
+    assert f"decided by the code {decided_by}" in cli("why", published, quarantined).stdout
     restored = cli("restore", published, quarantined, "--reason", "looked at it", "--by", "curator", "--json")
     assert json.loads(restored.stdout)["version"] == 2
     assert "restored by curator" in cli("why", published, quarantined).stdout
