@@ -94,7 +94,7 @@ def verify(dataset: Dataset, number: Number = None, repair: Repair = False, work
     unrepaired: tuple[str, ...] = ()
     if repair:
         mended = stages.repair(dataset, work, number)
-        unrepaired = mended.left
+        unrepaired = mended.unrepaired
         data["repair"] = {"written": mended.written, "left": unrepaired}
         lines += [
             *(f"written again: {url}" for url in mended.written),

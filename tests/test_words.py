@@ -14,7 +14,19 @@ PAGES = [
     *(page for folder in ("telltale_core", "deployments", "infra") for page in (ROOT / folder).rglob("*.md")),
 ]
 READ_FIRST = [
-    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "telltale_core/README.md", "telltale_core/METHOD.md")
+    ROOT / name
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "telltale_core/README.md",
+        "telltale_core/METHOD.md",
+        "telltale_core/publish/README.md",
+        "telltale_core/proxy/README.md",
+        "telltale_core/losslog/README.md",
+        "telltale_core/report/README.md",
+        "tests/README.md",
+    )
 ]
 MOST_WORDS = 25
 PRIVATE = re.compile(

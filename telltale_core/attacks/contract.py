@@ -60,14 +60,14 @@ class Samples(ABC):
         """Raise :class:`BadInput` unless there is a label or target as stated for each input."""
         dtype = np.float64 if self.num_classes is None else np.int64
         if self.labels.dtype != dtype or self.labels.shape != (len(self.inputs),):
-            expected, found = f"{dtype.__name__} ({len(self.inputs)},)", f"{self.labels.dtype} {self.labels.shape}"
-            raise BadInput("bad_labels", f"labels must be {expected}, got {found}")
+            expected, actual = f"{dtype.__name__} ({len(self.inputs)},)", f"{self.labels.dtype} {self.labels.shape}"
+            raise BadInput("bad_labels", f"labels must be {expected}, got {actual}")
         if self.num_classes is None:
             if not np.isfinite(self.labels).all():
                 raise BadInput("target_not_finite", "every target must be finite")
         elif len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < self.num_classes:
-            found = f"{self.labels.min()} to {self.labels.max()}"
-            raise BadInput("label_out_of_range", f"labels must be in [0, {self.num_classes}), got {found}")
+            actual = f"{self.labels.min()} to {self.labels.max()}"
+            raise BadInput("label_out_of_range", f"labels must be in [0, {self.num_classes}), got {actual}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,8 +83,8 @@ class ImageSet(Samples):
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] != 3:
-            found = f"{self.images.dtype} {self.images.shape}"
-            raise BadInput("bad_images", f"images must be uint8 of shape (N, H, W, 3), got {found}")
+            actual = f"{self.images.dtype} {self.images.shape}"
+            raise BadInput("bad_images", f"images must be uint8 of shape (N, H, W, 3), got {actual}")
         self.check_labels()
 
     @property

@@ -75,7 +75,7 @@ def other_labels(labels: Labels, aim: Aim) -> Labels:
 class Draft:
     """A mutable copy of a data set; rows once taken are not given out again, so the masks stay disjoint."""
 
-    given: Samples
+    original: Samples
     data: Samples
     truth: Mask
     cover: Mask
@@ -87,7 +87,7 @@ class Draft:
         """Return a draft of ``data`` in which nothing is changed yet."""
         copy = data.with_rows(data.inputs.copy(), data.labels.copy())
         truth, cover, mislabelled = (np.zeros(len(data), dtype=np.bool_) for _ in range(3))
-        return cls(given=data, data=copy, truth=truth, cover=cover, mislabelled=mislabelled)
+        return cls(original=data, data=copy, truth=truth, cover=cover, mislabelled=mislabelled)
 
     def take(self, allowed: Mask, count: int, aim: Aim, what: str) -> npt.NDArray[np.intp]:
         """Return ``count`` allowed and untouched rows in rising order, uniformly drawn without replacement."""

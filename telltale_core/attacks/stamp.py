@@ -63,7 +63,7 @@ class StampAttack(Attack):
 
     def poison_rows(self, draft: Draft, count: int, aim: Aim) -> None:
         """Poison ``count`` still untouched rows of ``draft`` and add the cover."""
-        honest, inputs, labels = draft.given.labels, draft.data.inputs, draft.data.labels
+        honest, inputs, labels = draft.original.labels, draft.data.inputs, draft.data.labels
         rows = draft.take(self.candidates(honest, aim), count, aim, self.name)
         inputs[rows] = self.stamp(inputs[rows], aim)
         labels[rows] = self.goal(honest[rows], aim)

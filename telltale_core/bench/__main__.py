@@ -28,20 +28,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="cases at a time, a process each")
     parser.add_argument("--threads", type=int, default=1, help="threads a process; 0: found by itself")
     parser.add_argument("--device", default="auto")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        suite = suite_named(given.suite)
+        suite = suite_named(options.suite)
         bench = Bench(
             suite=suite,
-            data=given.data,
-            work=given.work,
-            detectors=tuple(given.detectors),
-            victims=given.victims,
-            threads=given.threads,
-            device=given.device,
+            data=options.data,
+            work=options.work,
+            detectors=tuple(options.detectors),
+            victims=options.victims,
+            threads=options.threads,
+            device=options.device,
         )
-        cases = suite.cases_with(given.only)
-        rows, failed = run_suite(bench, cases, given.jobs, told=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+        cases = suite.cases_with(options.only)
+        rows, failed = run_suite(bench, cases, options.jobs, progress=_print_progress)
         folder = write_results(bench, rows)
     except TelltaleError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write((folder / "results.md").read_text(encoding="utf-8"))
     sys.stderr.write(f"results: {folder}\n")
     return 1 if failed else 0
+
+
+def _print_progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is a program
 
 
 if __name__ == "__main__":

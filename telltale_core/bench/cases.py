@@ -137,8 +137,8 @@ _GPU_VICTIM = {"epochs": 60, "lr_hold": 0.3, "model": "resnet18"}
 def _with_targets(seeds: tuple[int, ...]) -> tuple[Case, ...]:
     """Return the regression cases: each set poisoned at 5 %, and clean."""
     return tuple(
-        Case(data=data, attack=attack, rate=rate, target=wanted[seed % 3], seed=seed, params=params, proxy=proxy)
-        for data, poison, own, wanted, proxy in _TARGET_ROWS
+        Case(data=data, attack=attack, rate=rate, target=targets[seed % 3], seed=seed, params=params, proxy=proxy)
+        for data, poison, own, targets, proxy in _TARGET_ROWS
         for attack, rate, params in ((poison, 0.05, own), (CLEAN, 0.0, {}))
         for seed in seeds
     )

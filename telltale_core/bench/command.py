@@ -68,7 +68,7 @@ def bench(
     chosen = Bench(
         suite=suite_named(suite), data=data, work=work, detectors=tuple(detectors), victims=victims, threads=threads
     )
-    rows, failed = run_suite(chosen, chosen.suite.cases_with(only), jobs, told=log.info)
+    rows, failed = run_suite(chosen, chosen.suite.cases_with(only), jobs, progress=log.info)
     folder = write_results(chosen, rows)
     lines = (folder / "results.md").read_text(encoding="utf-8").splitlines() if rows else []
     after = [f"failed: {name}: {why}" for name, why in failed.items()]

@@ -30,7 +30,7 @@ Clean = Annotated[
     str | None,
     typer.Option("--clean", metavar="DROP", help="Samples outside the drop that you vouch for, with labels."),
 ]
-Known = Annotated[
+CleanIds = Annotated[
     Path | None,
     typer.Option("--known-clean", metavar="FILE", help="Ids, one a line, of samples of the drop that you vouch for."),
 ]
@@ -46,7 +46,7 @@ def compare(
     *,
     detectors: Names,
     clean: Clean = None,
-    known_clean: Known = None,
+    known_clean: CleanIds = None,
     combine: Combine = None,
     out: Place = None,
     work: Work = "runs",
@@ -109,17 +109,17 @@ def _vouched(source: str, work: str, settings: dict[str, Any], drop: Drop) -> Cl
     from telltale_core import stages
     from telltale_core.bench.detectors import CleanSet
 
-    given = stages.open_drop(stages.ingest(source, work, settings), work)
-    if given.labels is None or drop.labels is None:
+    clean_drop = stages.open_drop(stages.ingest(source, work, settings), work)
+    if clean_drop.labels is None or drop.labels is None:
         raise ConfigError("--clean needs labels, and a drop that has labels")
-    labels = np.asarray(given.labels, dtype=np.int64)
-    if given.label_names and drop.label_names:
+    labels = np.asarray(clean_drop.labels, dtype=np.int64)
+    if clean_drop.label_names and drop.label_names:
         place = {name: number for number, name in enumerate(drop.label_names)}
-        strange = [name for name in given.label_names if name not in place]
+        strange = [name for name in clean_drop.label_names if name not in place]
         if strange:
             raise ConfigError(f"--clean has label {strange[0]!r}, which the drop has not")
-        labels = np.array([place[name] for name in given.label_names], dtype=np.int64)[labels]
-    return CleanSet(labels=labels, inputs=np.asarray(given.inputs), source=f"given by the user: {given.name}")
+        labels = np.array([place[name] for name in clean_drop.label_names], dtype=np.int64)[labels]
+    return CleanSet(labels=labels, inputs=np.asarray(clean_drop.inputs), source=f"given by the user: {clean_drop.name}")
 
 
 def _ids(file: Path) -> list[str]:

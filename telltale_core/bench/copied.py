@@ -55,10 +55,10 @@ def poisoned_drop(samples: ImageSet, *, size: int, poison: int, seed: int) -> Co
     """Return ``size`` samples drawn from these, of which ``poison`` carry a BadNets mark and the target of the seed."""
     rows = np.sort(np.random.default_rng([seed, 4]).choice(len(samples), size, replace=False))
     target = seed % (samples.num_classes or 1)
-    made = BadNets().poison(samples.rows(rows), poison / size, target, seed)
-    if not isinstance(made.data, ImageSet):
+    poisoned_set = BadNets().poison(samples.rows(rows), poison / size, target, seed)
+    if not isinstance(poisoned_set.data, ImageSet):
         raise ConfigError("the copies of this bench are of images")
-    return Copied(data=made.data, poisoned=made.truth, added=np.zeros(size, dtype=bool), target=target)
+    return Copied(data=poisoned_set.data, poisoned=poisoned_set.truth, added=np.zeros(size, dtype=bool), target=target)
 
 
 def with_copies(drop: Copied, kind: str, *, each: int, times: int, seed: int) -> Copied:
@@ -79,29 +79,29 @@ def with_copies(drop: Copied, kind: str, *, each: int, times: int, seed: int) ->
     )
 
 
-def judged(made: Copied, folder: Path, names: Sequence[str], proxy: ProxyConfig, area: str) -> dict[str, Any]:
+def judged(copied: Copied, folder: Path, names: Sequence[str], proxy: ProxyConfig, area: str) -> dict[str, Any]:
     """Return what a verdict makes of the drop with each copy for itself, and with a group as one."""
-    ids = plain_ids(len(made.data), proxy.seed, "sample")
+    ids = plain_ids(len(copied.data), proxy.seed, "sample")
     if not (folder / "train.parquet").is_file():
-        write_drop(folder, made.data, ids, names, proxy.seed)
+        write_drop(folder, copied.data, ids, names, proxy.seed)
     ingested = stages.ingest(str(folder), area, to_dict(DropConfig()))
     losses = stages.train(ingested, area, to_dict(proxy))
     drop, log = stages.open_drop(losses, area), stages.opened(losses, area).losslog()
     spectra = stages.spectrum(losses, area, to_dict(SpectrumConfig()))
     place = {name: row for row, name in enumerate(ids)}
     order = np.array([place[str(name)] for name in drop.sample_ids])
-    found, retrain = {}, leave_out_for(stages.opened(spectra, area), drop, stages.Context())
+    scores, retrain = {}, leave_out_for(stages.opened(spectra, area), drop, stages.Context())
     for name, leaders in (("each", None), ("group", drop.leaders)):
         detector = TelltaleDetector().fit(log, drop.cohorts, retrain, leaders)
-        found[name] = _scored(detector, made.poisoned[order], made.added[order], made.target)
-    groups, size = np.unique(drop.leaders[made.added[order]], return_counts=True)
+        scores[name] = _scored(detector, copied.poisoned[order], copied.added[order], copied.target)
+    groups, size = np.unique(drop.leaders[copied.added[order]], return_counts=True)
     hardware = stages.read_record(losses, "train", area)["hardware"]
     return {
         "hardware": hardware,
         "samples": len(drop),
         "groups_of_copies": len(groups),
         "largest": int(size.max(initial=0)),
-        **found,
+        **scores,
     }
 
 
@@ -141,27 +141,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", type=int)
     parser.add_argument("--snapshots", type=int, help="an epoch")
     parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args(arguments)
-    split = load(given.images, given.data, given.work / "data")
+    options = parser.parse_args(arguments)
+    split = load(options.images, options.data, options.work / "data")
     if not isinstance(split.train, ImageSet):
         raise ConfigError("the copies of this bench are of images")
-    learnt = {"epochs": given.epochs, "width": given.width, "snapshots_per_epoch": given.snapshots}
-    own = DIGITS_PROXY if given.images == "digits" else {}
-    chosen = {**own, **{name: value for name, value in learnt.items() if value is not None}, "threads": given.threads}
-    asked = {name: vars(given)[name] for name in ("images", "size", "poison", "each", "times")}
-    told: dict[str, Any] = {"asked": {**asked, "proxy": chosen}, "seeds": {}}
-    for seed in given.seeds:
-        place = given.work / "copied" / "-".join(map(str, (*asked.values(), seed)))
-        base = poisoned_drop(split.train, size=given.size, poison=given.poison, seed=seed)
-        told["seeds"][seed] = {"target": (split.names or ())[base.target]}
-        for kind in given.drops:
-            made = with_copies(base, kind, each=given.each, times=given.times, seed=seed)
+    learnt = {"epochs": options.epochs, "width": options.width, "snapshots_per_epoch": options.snapshots}
+    own = DIGITS_PROXY if options.images == "digits" else {}
+    chosen = {**own, **{name: value for name, value in learnt.items() if value is not None}, "threads": options.threads}
+    request = {name: vars(options)[name] for name in ("images", "size", "poison", "each", "times")}
+    summary: dict[str, Any] = {"asked": {**request, "proxy": chosen}, "seeds": {}}
+    for seed in options.seeds:
+        place = options.work / "copied" / "-".join(map(str, (*request.values(), seed)))
+        base = poisoned_drop(split.train, size=options.size, poison=options.poison, seed=seed)
+        summary["seeds"][seed] = {"target": (split.names or ())[base.target]}
+        for kind in options.drops:
+            copied = with_copies(base, kind, each=options.each, times=options.times, seed=seed)
             proxy = ProxyConfig(**{**chosen, "seed": seed})
-            found = judged(made, place / kind, split.names or (), proxy, str(given.work / "area"))
-            told["seeds"][seed][kind] = found
-            sys.stderr.write(f"{json.dumps({'seed': seed, 'drop': kind, **found})}\n")
-    told["versions"] = {"python": sys.version.split()[0], "torch": torch.__version__}
-    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+            scores = judged(copied, place / kind, split.names or (), proxy, str(options.work / "area"))
+            summary["seeds"][seed][kind] = scores
+            sys.stderr.write(f"{json.dumps({'seed': seed, 'drop': kind, **scores})}\n")
+    summary["versions"] = {"python": sys.version.split()[0], "torch": torch.__version__}
+    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
     return 0
 
 

@@ -104,8 +104,8 @@ def clean_set(name: str, root: Path | None, work: Path, split: Split) -> CleanSe
 
 def images_of(drop: Drop, ids: Path | None = None) -> tuple[ImageSet, tuple[str, ...]]:
     """Return the images of a drop (only those whose ids stand in the file ``ids``), and the names of their classes."""
-    wanted = set(ids.read_text(encoding="utf-8").split()) if ids else None
-    rows = np.flatnonzero([wanted is None or name in wanted for name in drop.sample_ids])
+    listed_ids = set(ids.read_text(encoding="utf-8").split()) if ids else None
+    rows = np.flatnonzero([listed_ids is None or name in listed_ids for name in drop.sample_ids])
     classes = drop.num_classes or 0
     names = drop.label_names or tuple(str(number) for number in range(classes))
     labels = np.asarray(drop.labels, dtype=np.int64)[rows]
@@ -131,8 +131,8 @@ def _texts(path: Path) -> tuple[TextSet, tuple[str, ...]]:
     table = pq.read_table(path, columns=["text", "label", "label_name"])
     texts = np.array(table["text"].to_pylist(), dtype=object)
     labels = np.asarray(table["label"].to_numpy(), dtype=np.int64)
-    known = dict(zip(labels.tolist(), table["label_name"].to_pylist(), strict=True))
-    names = tuple(known[label] for label in range(len(known)))
+    name_of = dict(zip(labels.tolist(), table["label_name"].to_pylist(), strict=True))
+    names = tuple(name_of[label] for label in range(len(name_of)))
     return TextSet(texts=texts, labels=labels, num_classes=len(names)), names
 
 

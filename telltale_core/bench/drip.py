@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Walk:
+class Pipeline:
     """How the drops of one drip are judged, and where."""
 
     area: str
@@ -88,7 +88,7 @@ def make_drops(
     if drops * size > len(samples):
         raise ConfigError(f"{drops} drops of {size} need {drops * size} samples, the data set has {len(samples)}")
     rows_DS = np.random.default_rng([seed, 3]).permutation(len(samples))[: drops * size].reshape(drops, size)
-    made = []
+    parts = []
     for number, rows in enumerate(rows_DS):
         own, truth = samples.rows(np.sort(rows)), np.zeros(size, dtype=bool)
         if rate:
@@ -98,32 +98,32 @@ def make_drops(
         place = folder / f"drop{number}"
         if not (place / "train.parquet").is_file():
             write_drop(place, own, ids, names, 100 * seed + number)
-        made.append(Part(source=place, poisoned=frozenset(np.asarray(ids)[truth].tolist())))
-    return made
+        parts.append(Part(source=place, poisoned=frozenset(np.asarray(ids)[truth].tolist())))
+    return parts
 
 
-def measure(walk: Walk, parts: Sequence[Part]) -> dict[str, Any]:
+def measure(pipeline: Pipeline, parts: Sequence[Part]) -> dict[str, Any]:
     """Return what was found of each drop alone, of the last one with history, and of what was published before."""
     alone, drop = [], Record()
     for part in parts:
-        drop = stages.ingest(str(part.source), walk.area, to_dict(DropConfig()))
-        verdict, seconds = walk.judge(drop)
-        alone.append(_scored(walk, verdict, part, seconds))
+        drop = stages.ingest(str(part.source), pipeline.area, to_dict(DropConfig()))
+        verdict, seconds = pipeline.judge(drop)
+        alone.append(_scored(pipeline, verdict, part, seconds))
         if part is not parts[-1]:
-            walk.publish(verdict)
-    versions = stages.earlier_versions(drop, walk.dataset, len(parts))
-    joined = stages.join(drop, walk.area, {"versions": versions}, destination=walk.dataset)
-    verdict, seconds = walk.judge(joined)
-    training = stages.read_record(verdict, "train", walk.area)
-    history = stages.opened(verdict, walk.area).verdict().history
+            pipeline.publish(verdict)
+    versions = stages.earlier_versions(drop, pipeline.dataset, len(parts))
+    joined = stages.join(drop, pipeline.area, {"versions": versions}, destination=pipeline.dataset)
+    verdict, seconds = pipeline.judge(joined)
+    training = stages.read_record(verdict, "train", pipeline.area)
+    history = stages.opened(verdict, pipeline.area).verdict().history
     earlier = frozenset[str]().union(*(part.poisoned for part in parts[:-1]))
     return {
         "alone": alone,
-        "with_history": _scored(walk, verdict, parts[-1], seconds),
+        "with_history": _scored(pipeline, verdict, parts[-1], seconds),
         "published_before": {
             "samples": 0 if history is None else history.samples,
             "poison": len(earlier) - sum(one["found"] + one["poison_aside"] for one in alone[:-1]),
-            **_named(folder_of(verdict, "cluster", walk.area), earlier),
+            **_named(folder_of(verdict, "cluster", pipeline.area), earlier),
         },
         "hardware": training["hardware"],
     }
@@ -132,17 +132,17 @@ def measure(walk: Walk, parts: Sequence[Part]) -> dict[str, Any]:
 def _named(folder: Path, poisoned: frozenset[str]) -> dict[str, int]:
     """Return how many published samples the joined verdict would quarantine or set aside, by what they are."""
     rows = pq.read_table(folder / SUSPECTS, columns=["sample_id", "decision"]).to_pylist()
-    found = {f"{kind}_{what}": 0 for kind in ("quarantine", "review") for what in ("poison", "clean")}
+    counts = {f"{kind}_{what}": 0 for kind in ("quarantine", "review") for what in ("poison", "clean")}
     for row in rows:
-        found[f"{row['decision']}_{'poison' if row['sample_id'] in poisoned else 'clean'}"] += 1
-    return found
+        counts[f"{row['decision']}_{'poison' if row['sample_id'] in poisoned else 'clean'}"] += 1
+    return counts
 
 
-def _scored(walk: Walk, verdict: Record, part: Part, seconds: float) -> dict[str, Any]:
-    folder = folder_of(verdict, "cluster", walk.area)
+def _scored(pipeline: Pipeline, verdict: Record, part: Part, seconds: float) -> dict[str, Any]:
+    folder = folder_of(verdict, "cluster", pipeline.area)
     judged = Verdict.open(folder)
     held = np.asarray(judged.sample_ids)[judged.rows("review")].tolist()
-    aimed = next(group for group in judged.record.groups if group.label == walk.target)
+    aimed = next(group for group in judged.record.groups if group.label == pipeline.target)
     shown = ("label_name", "samples", "statistic", "threshold", "p_value")
     return {
         **score(folder, part.poisoned),
@@ -171,23 +171,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", type=int)
     parser.add_argument("--snapshots", type=int, help="an epoch")
     parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args(arguments)
-    split = load(given.images, given.data, given.work / "data")
-    asked = {name: vars(given)[name] for name in ("drops", "size", "rate", "seed")}
-    place = given.work / "drip" / "-".join(map(str, (given.images, *asked.values())))
+    options = parser.parse_args(arguments)
+    split = load(options.images, options.data, options.work / "data")
+    request = {name: vars(options)[name] for name in ("drops", "size", "rate", "seed")}
+    place = options.work / "drip" / "-".join(map(str, (options.images, *request.values())))
     names = split.names or ()
-    target = given.seed % len(names)
-    parts = make_drops(place / "made", split.train, names, target=target, **asked)
-    learnt = {"epochs": given.epochs, "width": given.width, "snapshots_per_epoch": given.snapshots}
-    own = DIGITS_PROXY if given.images == "digits" else {}
+    target = options.seed % len(names)
+    parts = make_drops(place / "made", split.train, names, target=target, **request)
+    learnt = {"epochs": options.epochs, "width": options.width, "snapshots_per_epoch": options.snapshots}
+    own = DIGITS_PROXY if options.images == "digits" else {}
     chosen = {**own, **{name: value for name, value in learnt.items() if value is not None}}
-    proxy = ProxyConfig(**{**chosen, "threads": given.threads, "seed": given.seed})
+    proxy = ProxyConfig(**{**chosen, "threads": options.threads, "seed": options.seed})
     dataset = place / f"clean-{digest_of([chosen, code_version(stages.publish.packages)])[:16]}"
-    verdict = VerdictConfig(with_history=given.drops)
-    walk = Walk(area=str(given.work / "area"), dataset=str(dataset), proxy=proxy, verdict=verdict, target=target)
-    told = {"asked": {"images": given.images, **asked, "proxy": chosen}, **measure(walk, parts)}
-    told["versions"] = {"python": sys.version.split()[0], "torch": torch.__version__}
-    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    verdict = VerdictConfig(with_history=options.drops)
+    pipeline = Pipeline(
+        area=str(options.work / "area"), dataset=str(dataset), proxy=proxy, verdict=verdict, target=target
+    )
+    summary = {"asked": {"images": options.images, **request, "proxy": chosen}, **measure(pipeline, parts)}
+    summary["versions"] = {"python": sys.version.split()[0], "torch": torch.__version__}
+    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
     return 0
 
 

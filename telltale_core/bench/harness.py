@@ -69,9 +69,9 @@ class Bench:
     def __post_init__(self) -> None:
         if self.victims not in VICTIMS:
             raise ConfigError(f"victims must be one of {', '.join(VICTIMS)}, got {self.victims!r}")
-        known = known_names() if self.suite.opinions else (PRODUCT,)
-        if strange := [name for name in self.chosen if name not in known]:
-            raise ConfigError(f"{strange[0]!r} does not judge suite {self.suite.name}; known there: {', '.join(known)}")
+        names = known_names() if self.suite.opinions else (PRODUCT,)
+        if strange := [name for name in self.chosen if name not in names]:
+            raise ConfigError(f"{strange[0]!r} does not judge suite {self.suite.name}; known there: {', '.join(names)}")
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -126,29 +126,31 @@ class Bench:
 def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     """Return one row of results for each detector, as JSON values."""
     split = load(case.data, bench.data, bench.work / "data")
-    made = poison(split.train, case, bench.attack(case, split.train) if case.attack != CLEAN else None)
+    poisoned_set = poison(split.train, case, bench.attack(case, split.train) if case.attack != CLEAN else None)
     ids = plain_ids(len(split.train), case.seed, "sample")
     drop_dir = bench.work / "made" / case.key()
     if not (drop_dir / "drop" / "train.parquet").is_file():
-        write_drop(drop_dir / "drop", made.data, ids, split.names, case.seed)
+        write_drop(drop_dir / "drop", poisoned_set.data, ids, split.names, case.seed)
     area = str(bench.work / "area")
     drop = stages.ingest(str(drop_dir / "drop"), area, to_dict(DropConfig()))
     trained = stages.train(drop, area, to_dict(bench.proxy(case)), progress=_bar(case))
     training = stages.read_record(trained, "train", area)
-    before = _judged(bench, case, made.data, split, stages.open_drop(drop, area)) if bench.victims != "none" else {}
-    poisoned = set(np.asarray(ids)[made.truth].tolist())
+    before = (
+        _judged(bench, case, poisoned_set.data, split, stages.open_drop(drop, area)) if bench.victims != "none" else {}
+    )
+    poisoned = set(np.asarray(ids)[poisoned_set.truth].tolist())
     if bench.suite.opinions:
-        rows = _opinion_rows(bench, case, made, split, ids, drop=drop, trained=trained, before=before)
+        rows = _opinion_rows(bench, case, poisoned_set, split, ids, drop=drop, trained=trained, before=before)
         write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": rows})
         return rows
     verdict, seconds = _verdict(bench, trained, area)
     folder = folder_of(verdict, "cluster", area)
     after: dict[str, Any] = {}
     if bench.victims == "after":
-        kept, opened = _kept(folder, ids, made.data), stages.open_drop(drop, area)
-        after = before if len(kept) == len(made.data) else _judged(bench, case, kept, split, opened)
+        remaining, opened = _kept(folder, ids, poisoned_set.data), stages.open_drop(drop, area)
+        after = before if len(remaining) == len(poisoned_set.data) else _judged(bench, case, remaining, split, opened)
     row = {
-        **_named(bench, case, made),
+        **_named(bench, case, poisoned_set),
         "detector": PRODUCT,
         **score(folder, poisoned),
         **{f"{key}_before": before.get(key) for key in ("attack_success", "accuracy")},
@@ -158,7 +160,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
         "victim_s": before.get("seconds"),
         **_ran_on(training),
     }
-    write_miss(bench.work / "misses" / bench.suite.name, row, made, ids, stages.opened(trained, area).losslog())
+    write_miss(bench.work / "misses" / bench.suite.name, row, poisoned_set, ids, stages.opened(trained, area).losslog())
     write_json(bench.work / "rows" / bench.suite.name / f"{case.key()}.json", {"rows": [row]})
     return [row]
 
@@ -166,7 +168,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
 def _opinion_rows(
     bench: Bench,
     case: Case,
-    made: Poisoned,
+    poisoned_set: Poisoned,
     split: Split,
     ids: list[str],
     *,
@@ -177,17 +179,17 @@ def _opinion_rows(
     """Return one row of results for each detector behind the contract; what is left after each is not measured."""
     area = str(bench.work / "area")
     opened, training = stages.open_drop(drop, area), stages.read_record(trained, "train", area)
-    given = Trained(
+    trained_case = Trained(
         case=case,
-        made=made,
+        poisoned_set=poisoned_set,
         ids=ids,
         drop=opened,
         train_dir=folder_of(trained, "train", area),
         clean=clean_set(case.data, bench.data, bench.work / "data", split),
         work=bench.work,
     )
-    opinions = opinions_on(given, bench.chosen)
-    poisoned = set(np.asarray(ids)[made.truth].tolist())
+    opinions = opinions_on(trained_case, bench.chosen)
+    poisoned = set(np.asarray(ids)[poisoned_set.truth].tolist())
     scores = {opinion.name: score_opinion(opinion, poisoned) for opinion in opinions}
     if COMBINED in bench.chosen:
         scores[COMBINED] = score_combined(opinions, poisoned)
@@ -196,7 +198,7 @@ def _opinion_rows(
         "code_version": code_version(["proxy", "losslog", "bench/detectors", "verdict"]),
     }
     shared = {
-        **_named(bench, case, made),
+        **_named(bench, case, poisoned_set),
         **{f"{key}_before": before.get(key) for key in ("attack_success", "accuracy")},
         "attack_success_after": None,
         "accuracy_after": None,
@@ -204,7 +206,7 @@ def _opinion_rows(
         "victim_s": before.get("seconds"),
         **{name: value for name, value in ran_on.items() if name != "settings"},
     }
-    return [{**shared, "detector": name, **found} for name, found in scores.items()]
+    return [{**shared, "detector": name, **scored} for name, scored in scores.items()]
 
 
 def poison(data: Samples, case: Case, attack: Attack | None = None) -> Poisoned:
@@ -242,31 +244,35 @@ def _judged(bench: Bench, case: Case, data: Samples, split: Split, drop: Drop) -
     code = code_version(["proxy", "losslog"])
     path = bench.work / "victims" / f"{digest_of([content, config.recipe(), case.key(), code])}.json"
     if path.is_file():
-        known: dict[str, Any] = json.loads(path.read_bytes())
-        return known
+        cached: dict[str, Any] = json.loads(path.read_bytes())
+        return cached
     attack = None if case.attack == CLEAN else bench.attack(case, split.train)
-    found = judge_attack(attack, case.target, data=data, test=split.test, config=config, drop=drop, progress=_bar(case))
+    outcome = judge_attack(
+        attack, case.target, data=data, test=split.test, config=config, drop=drop, progress=_bar(case)
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, found)
-    return found
+    write_json(path, outcome)
+    return outcome
 
 
 def _kept(verdict_dir: Path, ids: Sequence[str], data: Samples) -> Samples:
     """Return what the verdict keeps: neither quarantined nor in review."""
     verdict = Verdict.open(verdict_dir)
-    kept = {name for name, decision in zip(verdict.sample_ids, verdict.decision_N, strict=True) if decision == "keep"}
-    rows = np.flatnonzero([name in kept for name in ids])
+    kept_ids = {
+        name for name, decision in zip(verdict.sample_ids, verdict.decision_N, strict=True) if decision == "keep"
+    }
+    rows = np.flatnonzero([name in kept_ids for name in ids])
     return data.rows(rows)
 
 
-def _named(bench: Bench, case: Case, made: Poisoned) -> dict[str, Any]:
+def _named(bench: Bench, case: Case, poisoned_set: Poisoned) -> dict[str, Any]:
     return {
         "suite": bench.suite.name,
         **{name: value for name, value in asdict(case).items() if name not in ("params", "proxy")},
         "params": json.dumps(dict(case.params), sort_keys=True),
-        "samples": len(made.data),
-        "cover": int(made.cover.sum()),
-        "mislabelled": int(made.mislabelled.sum()),
+        "samples": len(poisoned_set.data),
+        "cover": int(poisoned_set.cover.sum()),
+        "mislabelled": int(poisoned_set.mislabelled.sum()),
     }
 
 

@@ -25,10 +25,10 @@ def read_results(name: str) -> Row:
     """Return what is kept of a suite; raises :class:`NotFound` where nothing is."""
     path = RESULTS / f"{name}.json"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in RESULTS.glob("*.json")))
-        raise NotFound(f"no results of {name!r} in {RESULTS}; there are: {known}")
-    found: Row = json.loads(path.read_bytes())
-    return found
+        names = ", ".join(sorted(file.stem for file in RESULTS.glob("*.json")))
+        raise NotFound(f"no results of {name!r} in {RESULTS}; there are: {names}")
+    results: Row = json.loads(path.read_bytes())
+    return results
 
 
 def keep(folder: Path, command: str, results: Path = RESULTS) -> Path:
@@ -47,8 +47,11 @@ def keep(folder: Path, command: str, results: Path = RESULTS) -> Path:
         "note": "",
     }
     if "opinion_s" in rows[0]:
-        found = summary(rows)
-        about, lines = {**about, "attack_success": found["attack_success"], "costs": found["costs"]}, found["rows"]
+        overview = summary(rows)
+        about, lines = (
+            {**about, "attack_success": overview["attack_success"], "costs": overview["costs"]},
+            overview["rows"],
+        )
     else:
         lines = [{name: row.get(name) for name in OF_A_CASE} for row in rows]
     return write_results(results / f"{about['suite']}.json", about, lines)

@@ -85,19 +85,19 @@ def measure_recordings(
 
     Each repeat trains anew, then records every kind once; the medians are returned. The first is a warm-up.
     """
-    taken: dict[str, list[float]] = {kind: [] for kind in ("epoch", *KINDS)}
+    timings: dict[str, list[float]] = {kind: [] for kind in ("epoch", *KINDS)}
     sizes: dict[str, int] = {}
     for repeat in range(repeats + 1):
         began = time.process_time()
         fitted = fit(images, labels, int(labels.max()) + 1, config)
-        taken["epoch"].append((time.process_time() - began) / config.settled("image").epochs)
+        timings["epoch"].append((time.process_time() - began) / config.settled("image").epochs)
         for kind in KINDS if repeat else ():
             with tempfile.TemporaryDirectory() as folder:
                 path, began = Path(folder) / f"{kind}.parquet", time.process_time()
                 write_recording(path, observe(fitted, images, [kind])[kind], {"kind": kind})
-                taken[kind].append(time.process_time() - began)
+                timings[kind].append(time.process_time() - began)
                 sizes[kind] = path.stat().st_size
-    epoch_s = statistics.median(taken.pop("epoch")[1:])
+    epoch_s = statistics.median(timings.pop("epoch")[1:])
     return {
         kind: {
             "cpu_s": round(statistics.median(seconds), 3),
@@ -106,7 +106,7 @@ def measure_recordings(
             "epochs_most": round(max(seconds) / epoch_s, 3),
             "bytes_per_sample": round(sizes[kind] / len(images), 1),
         }
-        for kind, seconds in taken.items()
+        for kind, seconds in timings.items()
     }
 
 
@@ -144,19 +144,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--snapshots", type=int, default=2, help="snapshots an epoch")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     config = ProxyConfig(
-        epochs=given.epochs,
-        model=given.model,
-        width=given.width,
-        snapshots_per_epoch=given.snapshots,
-        threads=given.threads,
-        device=given.device,
+        epochs=options.epochs,
+        model=options.model,
+        width=options.width,
+        snapshots_per_epoch=options.snapshots,
+        threads=options.threads,
+        device=options.device,
     )
     random = np.random.default_rng(0)
-    images = random.integers(0, 256, (given.samples, given.side, given.side, 3), dtype=np.uint8)
-    labels = random.integers(0, 10, given.samples)
-    cost = measure(images, labels, config, given.repeats)
+    images = random.integers(0, 256, (options.samples, options.side, options.side, 3), dtype=np.uint8)
+    labels = random.integers(0, 10, options.samples)
+    cost = measure(images, labels, config, options.repeats)
     hardware = resolve_hardware(config)
     report = {
         "ratio_median": round(statistics.median(cost.ratios), 3),
@@ -165,10 +165,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "cpu_ratio_range": [round(min(cost.cpu_ratios), 3), round(max(cost.cpu_ratios), 3)],
         "without_s_median": round(statistics.median(cost.without_s), 3),
         "with_s_median": round(statistics.median(cost.with_s), 3),
-        "repeats": given.repeats,
-        "log_bytes_per_sample_and_snapshot": round(cost.log_bytes / given.samples / given.epochs / given.snapshots, 2),
-        "recordings": measure_recordings(images, labels, config, given.repeats),
-        "training": {name: vars(given)[name] for name in ("samples", "side", "epochs", "model", "width", "snapshots")},
+        "repeats": options.repeats,
+        "log_bytes_per_sample_and_snapshot": round(
+            cost.log_bytes / options.samples / options.epochs / options.snapshots, 2
+        ),
+        "recordings": measure_recordings(images, labels, config, options.repeats),
+        "training": {
+            name: vars(options)[name] for name in ("samples", "side", "epochs", "model", "width", "snapshots")
+        },
         "hardware": {"name": hardware.describe(), "precision": hardware.precision},
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},
     }

@@ -39,7 +39,9 @@ from telltale_core.verdict.scoring import score
 T = TypeVar("T")
 
 
-def walk(drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig) -> tuple[dict[str, Any], Path, dict[str, float]]:
+def run_pipeline(
+    drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig
+) -> tuple[dict[str, Any], Path, dict[str, float]]:
     """Return the record of the publication, the verdict's folder, and the seconds of every stage."""
     seconds: dict[str, float] = {}
 
@@ -60,10 +62,10 @@ def walk(drop_dir: Path, out: Path, work: Path, proxy: ProxyConfig) -> tuple[dic
     spectra = timed("spectrum", lambda: stages.spectrum(trained, area, to_dict(SpectrumConfig())))
     verdict = timed("cluster", lambda: stages.cluster(spectra, area, to_dict(VerdictConfig())))
     report = timed("report", lambda: stages.report(verdict, area, to_dict(ReportConfig())))
-    given = (report, area, to_dict(PublishConfig()))
-    published = timed("publish", lambda: stages.publish(*given, destination=str(out)))
+    inputs = (report, area, to_dict(PublishConfig()))
+    published = timed("publish", lambda: stages.publish(*inputs, destination=str(out)))
     if published["state"] == "needs-review":  # a benchmark measures what a person who agrees would get
-        published = stages.publish(*given, destination=str(out), approve=published["approval"])
+        published = stages.publish(*inputs, destination=str(out), approve=published["approval"])
     return published, stages.folder_of(verdict, "cluster", area), seconds
 
 
@@ -91,41 +93,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=0, help="0: found by itself")
     parser.add_argument("--no-victims", action="store_true")
     parser.add_argument("--work", type=Path, default=Path("runs/main_job"))
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
 
-    (data, names), (test, _) = _load(given.train, given.work, given.ids), _load(given.test, given.work)
-    attack = make_attack(given.attack)
-    made = attack.poison(data, given.rate, given.target, given.seed)
-    ids = plain_ids(len(data), given.seed, "sample")
+    (data, names), (test, _) = _load(options.train, options.work, options.ids), _load(options.test, options.work)
+    attack = make_attack(options.attack)
+    poisoned_set = attack.poison(data, options.rate, options.target, options.seed)
+    ids = plain_ids(len(data), options.seed, "sample")
     drop_dir = write_image_drop(
-        given.work / f"drop-{given.attack}-{given.rate}-{given.seed}",
-        made.data.inputs,
-        made.data.labels,
+        options.work / f"drop-{options.attack}-{options.rate}-{options.seed}",
+        poisoned_set.data.inputs,
+        poisoned_set.data.labels,
         ids,
         names,
-        seed=given.seed,
+        seed=options.seed,
     ).parent
-    proxy = ProxyConfig(epochs=given.epochs, seed=given.seed, threads=given.threads)
-    published, verdict_dir, seconds = walk(drop_dir, given.work / "published", given.work, proxy)
+    proxy = ProxyConfig(epochs=options.epochs, seed=options.seed, threads=options.threads)
+    published, verdict_dir, seconds = run_pipeline(drop_dir, options.work / "published", options.work, proxy)
     figures: dict[str, Any] = {
-        "case": {name: getattr(given, name) for name in ("attack", "rate", "target", "seed", "epochs")},
+        "case": {name: getattr(options, name) for name in ("attack", "rate", "target", "seed", "epochs")},
         "samples": len(data),
-        **score(verdict_dir, set(np.asarray(ids)[made.truth].tolist())),
+        **score(verdict_dir, set(np.asarray(ids)[poisoned_set.truth].tolist())),
         "seconds": seconds,
     }
-    if not given.no_victims:
-        drop = ingest(str(drop_dir), given.work / "drops", DropConfig())
-        ordinary = ProxyConfig(epochs=given.epochs, seed=given.seed + 1000, lr_hold=0.3, threads=given.threads)
+    if not options.no_victims:
+        drop = ingest(str(drop_dir), options.work / "drops", DropConfig())
+        ordinary = ProxyConfig(epochs=options.epochs, seed=options.seed + 1000, lr_hold=0.3, threads=options.threads)
         figures["victim_on_drop"] = judge_attack(
-            attack, given.target, data=made.data, test=test, config=ordinary, drop=drop
+            attack, options.target, data=poisoned_set.data, test=test, config=ordinary, drop=drop
         )
-        kept = _published(published["files"], given.work)
+        published_set = _published(published["files"], options.work)
         figures["victim_on_published"] = judge_attack(
-            attack, given.target, data=kept, test=test, config=ordinary, drop=drop
+            attack, options.target, data=published_set, test=test, config=ordinary, drop=drop
         )
     figures["ran_on"] = {
         "processor": platform.processor() or platform.machine(),
-        "threads": given.threads or torch.get_num_threads(),
+        "threads": options.threads or torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -23,11 +23,11 @@ POISON, OTHERS = "#C2410C", "#0072B2"
 COLUMNS = 3
 
 
-def write_miss(folder: Path, row: dict[str, Any], made: Poisoned, ids: Sequence[str], losses: LossLog) -> None:
+def write_miss(folder: Path, row: dict[str, Any], poisoned_set: Poisoned, ids: Sequence[str], losses: LossLog) -> None:
     """Write ``folder/DATA-ATTACK-RATE-SEED.json``: quantiles by snapshot of the first proxy's log losses.
 
     Of the poison, and of *others*: the clean samples with a label that the poison bears; of targets all clean samples.
-    ``ids`` are those of ``made``'s rows. Nothing is written, and what was there is removed, where at least
+    ``ids`` are those of ``poisoned_set``'s rows. Nothing is written, and what was there is removed, where at least
     :data:`MISSED` was found.
     """
     path = folder / f"{row['data']}-{row['attack']}-{row['rate']:g}-{row['seed']}.json"
@@ -36,8 +36,8 @@ def write_miss(folder: Path, row: dict[str, Any], made: Poisoned, ids: Sequence[
         return
     at = {name: place for place, name in enumerate(losses.sample_ids.tolist())}
     order = np.array([at[name] for name in ids])
-    labels, truth = made.data.labels, made.truth
-    others = ~truth if made.data.num_classes is None else ~truth & np.isin(labels, np.unique(labels[truth]))
+    labels, truth = poisoned_set.data.labels, poisoned_set.truth
+    others = ~truth if poisoned_set.data.num_classes is None else ~truth & np.isin(labels, np.unique(labels[truth]))
     snapshots = len(losses.epoch_T)
     epoch_T = np.arange(snapshots) * (int(losses.epoch_T.max()) + 1) / snapshots
     path.parent.mkdir(parents=True, exist_ok=True)

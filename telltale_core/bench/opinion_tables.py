@@ -24,20 +24,20 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
     groups: dict[tuple[str, str], list[Row]] = {(name, case): [] for name in names for case in cases}
     for row in rows:
         groups[row["detector"], _case(row)].append(row)
-    found = [_over_seeds(name, case, own) for (name, case), own in groups.items() if own]
+    table = [_over_seeds(name, case, own) for (name, case), own in groups.items() if own]
     success = {case: _mean([row for row in rows if _case(row) == case], "attack_success_before", 100) for case in cases}
-    return {"attack_success": success, "costs": [_cost(rows, name) for name in names], "rows": found}
+    return {"attack_success": success, "costs": [_cost(rows, name) for name in names], "rows": table}
 
 
 def _over_seeds(name: str, case: str, own: Sequence[Row]) -> Row:
-    found = [100 * row["tpr"] for row in own if row["tpr"] is not None]
+    shares = [100 * row["tpr"] for row in own if row["tpr"] is not None]
     return {
         "detector": name,
         "case": case,
         "seeds": len(own),
-        "found": round(float(np.mean(found)), 3) if found else None,
-        "least": round(min(found), 3) if found else None,
-        "most": round(max(found), 3) if found else None,
+        "found": round(float(np.mean(shares)), 3) if shares else None,
+        "least": round(min(shares), 3) if shares else None,
+        "most": round(max(shares), 3) if shares else None,
         "wrong": _mean(own, "fpr", 100) or 0.0,
         "auroc": _mean(own, "auroc"),
     }
@@ -93,16 +93,16 @@ def draw_opinions(rows: Sequence[Row], path: Path) -> None:
     results = summary(rows)
     cases, names = list(_seeds(results)), [cost["detector"] for cost in results["costs"]]
     at = {(row["detector"], row["case"]): row for row in results["rows"]}
-    found = [[(at.get((name, case), {}).get("found") or 0) / 100 for case in cases] for name in names]
+    shares = [[(at.get((name, case), {}).get("found") or 0) / 100 for case in cases] for name in names]
     figure = Figure(figsize=(2.6 + 1.5 * len(cases), 1.2 + 0.42 * len(names)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.imshow(np.array(found), vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    axes.imshow(np.array(shares), vmin=0, vmax=1, cmap="Blues", aspect="auto")
     axes.set_xticks(range(len(cases)), cases, rotation=20, ha="right", fontsize=8)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     for r, name in enumerate(names):
         for c, case in enumerate(cases):
-            ink = "white" if found[r][c] > 0.6 else "black"
+            ink = "white" if shares[r][c] > 0.6 else "black"
             axes.text(c, r, _brief(at.get((name, case))), ha="center", va="center", fontsize=8, color=ink)
     axes.set_title("Poison flagged / clean samples flagged, %", fontsize=9)
     figure.savefig(path, dpi=130, metadata={"Software": None})

@@ -30,10 +30,10 @@ COMBINED = "combined"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trained:
-    """A poisoned and trained case: ``ids`` in the row order of ``made``, the clean set, where things are kept."""
+    """A poisoned and trained case: ``ids`` in ``poisoned_set``'s row order, the clean set, where things are kept."""
 
     case: Case
-    made: Poisoned
+    poisoned_set: Poisoned
     ids: list[str]
     drop: Drop
     train_dir: Path
@@ -54,8 +54,8 @@ def opinions_on(trained: Trained, names: Iterable[str]) -> list[Recorded]:
 
 
 def _vouched(trained: Trained) -> list[str]:
-    made, ids = trained.made, trained.ids
-    honest = np.flatnonzero(~(made.truth | made.cover | made.mislabelled))
+    poisoned_set, ids = trained.poisoned_set, trained.ids
+    honest = np.flatnonzero(~(poisoned_set.truth | poisoned_set.cover | poisoned_set.mislabelled))
     count = min(KNOWN_CLEAN, len(ids) // 25)
     return [ids[row] for row in np.random.default_rng([trained.case.seed, 1]).choice(honest, count, replace=False)]
 

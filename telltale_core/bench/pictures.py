@@ -9,7 +9,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 Row = dict[str, Any]
-FOUND, WRONG = "#0072B2", "#C2410C"
+TPR_COLOUR, FPR_COLOUR = "#0072B2", "#C2410C"
 
 
 def draw(rows: Sequence[Row], folder: Path) -> Path | None:
@@ -27,7 +27,10 @@ def draw(rows: Sequence[Row], folder: Path) -> Path | None:
     panels = figure.subplots(1, len(detectors), sharey=True, squeeze=False)[0]
     for panel, detector in zip(panels, detectors, strict=True):
         mine = [row for row in rows if row["detector"] == detector]
-        for name, colour, words in (("tpr", FOUND, "found, % of the poison"), ("fpr", WRONG, "wrong, % of the clean")):
+        for name, colour, words in (
+            ("tpr", TPR_COLOUR, "found, % of the poison"),
+            ("fpr", FPR_COLOUR, "wrong, % of the clean"),
+        ):
             points = [(100 * row[name], names.index(_case(row))) for row in mine if row[name] is not None]
             if points:
                 x, y = zip(*points, strict=True)

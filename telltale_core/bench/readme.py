@@ -69,8 +69,8 @@ def filled(text: str) -> str:
 
 def table(name: str) -> str:
     """Return a table as Markdown: ``claims``, ``found``, ``brief``, or the name of a file in ``results/``."""
-    made: dict[str, Callable[[], str]] = {"claims": _claims, "found": _found, "brief": _brief}
-    return made[name]() if name in made else _suite(read_results(name))
+    sections: dict[str, Callable[[], str]] = {"claims": _claims, "found": _found, "brief": _brief}
+    return sections[name]() if name in sections else _suite(read_results(name))
 
 
 def _suite(results: Row) -> str:
@@ -96,15 +96,18 @@ def _claims() -> str:
     for claim in json.loads((RESULTS / "claims.json").read_bytes()):
         case = [row for row in read_results(claim["suite"])["rows"] if _same(row, claim)]
         wrong = float(np.mean([100 * row["fpr"] for row in case]))
-        asked, got = f"none called, {claim['most_wrong']} %", f"{sum(row['poison_found'] for row in case)} called"
+        claimed, measured = (
+            f"none called, {claim['most_wrong']} %",
+            f"{sum(row['poison_found'] for row in case)} called",
+        )
         reached = wrong <= claim["most_wrong"]
         if claim["least_found"] is None:
             reached = reached and not any(row["poison_found"] for row in case)
         else:
             reached = reached and float(np.mean([100 * row["tpr"] for row in case])) >= claim["least_found"]
-            asked, got = f"{claim['least_found']} %, {claim['most_wrong']} %", f"{spread(case, 'tpr')} %"
+            claimed, measured = f"{claim['least_found']} %, {claim['most_wrong']} %", f"{spread(case, 'tpr')} %"
         success = "-" if case[0][WORKS] is None else f"{spread(case, WORKS)} %"
-        cells = [_named(claim), asked, f"{got}, {wrong:.2f} %", str(len(case)), success]
+        cells = [_named(claim), claimed, f"{measured}, {wrong:.2f} %", str(len(case)), success]
         rows.append([*cells, "reached" if reached else "**missed**"])
     heads = ("case", "asked: found, wrong", "measured", "seeds", "attack success", "")
     return "\n".join(markdown(heads, rows))
@@ -153,8 +156,8 @@ def _found_cells(case: Sequence[Row]) -> list[str]:
     success = f"{_mean(case, WORKS)} %" if case[0][WORKS] is not None else "-"
     if len(after) == len(case):
         success += f", {_mean(case, AFTER)} % after cleansing"
-    found = _counts(case, "found", poisoned) if poisoned else f"{sum(row['poison_found'] for row in case)} called"
-    return [_named(case[0]), str(len(case)), found, _counts(case, "wrongly_quarantined", clean), success]
+    caught = _counts(case, "found", poisoned) if poisoned else f"{sum(row['poison_found'] for row in case)} called"
+    return [_named(case[0]), str(len(case)), caught, _counts(case, "wrongly_quarantined", clean), success]
 
 
 def _mean(case: Sequence[Row], name: str) -> str:
@@ -185,9 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m telltale_core.bench.readme", description=__doc__)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="a suite's results, as telltale bench leaves them")
     parser.add_argument("--command", default="", help="the command that made them")
-    given = parser.parse_args(arguments)
-    if given.keep is not None:
-        keep(given.keep, given.command)
+    options = parser.parse_args(arguments)
+    if options.keep is not None:
+        keep(options.keep, options.command)
     for path in documents():
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
     return 0

@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def run_suite(
-    bench: Bench, cases: Sequence[Case], jobs: int = 1, told: Callable[[str], None] = print
+    bench: Bench, cases: Sequence[Case], jobs: int = 1, progress: Callable[[str], None] = print
 ) -> tuple[list[Row], dict[str, str]]:
     """Return the rows of all cases that ended and, by case, why the others did not; results stand after every case.
 
@@ -35,14 +35,14 @@ def run_suite(
     for name in sorted({case.data for case in cases}):
         load(name, bench.data, bench.work / "data")  # decoded once, before several processes want it
     failed: dict[str, str] = {}
-    done = 0
+    number = 0
     for case, outcome in _outcomes(bench, cases, jobs):
-        done += 1
+        number += 1
         if isinstance(outcome, Exception):
             failed[str(case)] = f"{type(outcome).__name__}: {outcome}"
-            told(f"[{done}/{len(cases)}] {case}: FAILED, {failed[str(case)]}")
+            progress(f"[{number}/{len(cases)}] {case}: FAILED, {failed[str(case)]}")
             continue
-        told(f"[{done}/{len(cases)}] {case}: {_brief(outcome)}")
+        progress(f"[{number}/{len(cases)}] {case}: {_brief(outcome)}")
         write_results(bench, standing_rows(bench))
     return standing_rows(bench), failed
 
@@ -97,6 +97,6 @@ def _brief(rows: Sequence[Row]) -> str:
     if not rows:
         return "trained"
     first = rows[0]
-    found = f"{first['found']} of {first['poisoned']} found, {first['wrongly_quarantined']} wrong"
+    caught = f"{first['found']} of {first['poisoned']} found, {first['wrongly_quarantined']} wrong"
     success = first["attack_success_before"]
-    return found + (f", attack success {success:.1%} before" if success is not None else "")
+    return caught + (f", attack success {success:.1%} before" if success is not None else "")

@@ -141,15 +141,15 @@ def _table(cases: Sequence[Sequence[Row]]) -> str:
 def _table_by_seed(cases: Sequence[Sequence[Row]]) -> str:
     lines = [f"| {' | '.join(SEED_HEADS)} |", "|" + "---|" * len(SEED_HEADS)]
     for row in (row for case in cases for row in case):
-        found = f"{row['found']} of {row['poisoned']}"
+        caught = f"{row['found']} of {row['poisoned']}"
         if not row["poisoned"]:
-            found = "called" if row["poison_found"] else "no poison found"
+            caught = "called" if row["poison_found"] else "no poison found"
         aim = f" ({row['target']:g})" if row["rate"] else ""
         cells = [
             f"{_case_name(row)}, {row['seed']}{aim}",
             _one(row["attack_success_before"], _percent),
             _one(row["accuracy_before"], _percent),
-            found,
+            caught,
             f"{row['wrongly_quarantined']} of {row['clean']:,}",
             str(row["review"]),
             _one(row["auroc"], lambda value: f"{value:.4f}"),
@@ -173,8 +173,10 @@ def _one(value: float | None, shown: Callable[[float], str]) -> str:
 
 def _retrain(case: Sequence[Row]) -> str:
     """Return what leave-out retrainings did, each with its number of seeds where they differ."""
-    found = Counter(row.get("second_look") or "-" for row in case)
-    return next(iter(found)) if len(found) == 1 else ", ".join(f"{what} {n}" for what, n in found.most_common())
+    outcomes = Counter(row.get("second_look") or "-" for row in case)
+    return (
+        next(iter(outcomes)) if len(outcomes) == 1 else ", ".join(f"{what} {n}" for what, n in outcomes.most_common())
+    )
 
 
 def spread(case: Sequence[Row], name: str, shown: Callable[[float], str] = _percent) -> str:

@@ -62,7 +62,7 @@ def judge_attack(
         packing=drop.packing,
         progress=progress,
     )
-    found: dict[str, Any] = {
+    measures: dict[str, Any] = {
         "accuracy": round(_accuracy(model.predict(packed(drop, test)), test), 4),
         "attack_success": None,
     }
@@ -70,8 +70,8 @@ def judge_attack(
         shown = attack.trigger(test, target, config.seed)
         predicted = model.predict(packed(drop, test.with_rows(shown.inputs, test.labels)))
         success = shown.success_rate(predicted, test.labels)
-        found["attack_success"] = None if np.isnan(success) else round(success, 4)
-    return {**found, "seconds": round(time.perf_counter() - began, 1)}
+        measures["attack_success"] = None if np.isnan(success) else round(success, 4)
+    return {**measures, "seconds": round(time.perf_counter() - began, 1)}
 
 
 def _accuracy(predicted: np.ndarray, test: Samples) -> float:

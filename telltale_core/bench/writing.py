@@ -37,9 +37,9 @@ def columns_of(samples: Samples, ids: Sequence[str]) -> Columns:  # noqa: ARG001
 
 
 def _unknown(samples: Samples) -> ConfigError:
-    known = ", ".join(sorted(kind.__name__ for kind in media_of.registry if kind is not object))
+    kinds = ", ".join(sorted(kind.__name__ for kind in media_of.registry if kind is not object))
     return ConfigError(
-        f"the bench cannot write {type(samples).__name__} as a drop, only {known}; register a rule with media_of and "
+        f"the bench cannot write {type(samples).__name__} as a drop, only {kinds}; register a rule with media_of and "
         "columns_of"
     )
 
@@ -53,12 +53,12 @@ def _files(samples: Samples, ids: Sequence[str], ending: str) -> pa.Array:
 def _(samples: WaveSet) -> list[Any]:
     import soundfile
 
-    found = []
+    encoded = []
     for wave in samples.waves:
         out = io.BytesIO()
         soundfile.write(out, wave, samples.rate, format="WAV", subtype="PCM_16")
-        found.append(out.getvalue())
-    return found
+        encoded.append(out.getvalue())
+    return encoded
 
 
 @columns_of.register
@@ -78,12 +78,12 @@ def _(samples: TextSet, ids: Sequence[str]) -> Columns:  # noqa: ARG001 - a rule
 
 @media_of.register
 def _(samples: ImageSet) -> list[Any]:
-    found = []
+    encoded = []
     for pixels in samples.images:
         out = io.BytesIO()
         Image.fromarray(pixels).save(out, format="PNG")
-        found.append(out.getvalue())
-    return found
+        encoded.append(out.getvalue())
+    return encoded
 
 
 @columns_of.register

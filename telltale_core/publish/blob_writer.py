@@ -76,9 +76,9 @@ class Placer:
 
     def _settle(self, blob: Blob, data: bytes) -> bool:
         """Return whether the blob, created if it was absent, stands now and may be relied on."""
-        asked = _now()
+        started = _now()
         try:
-            found = self.store.stat(blob.path)
+            standing = self.store.stat(blob.path)
         except NotFound:
             self._create(blob, data)
             if not self._kept(blob) and not self.store.exists(tombstone(blob.path)):
@@ -87,14 +87,14 @@ class Placer:
                     "nothing was committed; check the store and run again"
                 ) from None
         else:
-            known = self.protected.get(blob.path)
-            if found.bytes == blob.bytes and known is not None and known.sha256 == blob.sha256:
+            protected = self.protected.get(blob.path)
+            if standing.bytes == blob.bytes and protected is not None and protected.sha256 == blob.sha256:
                 return True
-            age_s = time.time() - found.modified_s
-            if found.bytes != blob.bytes or abs(age_s) > REUSE_S or not self._kept(blob):
+            age_s = time.time() - standing.modified_s
+            if standing.bytes != blob.bytes or abs(age_s) > REUSE_S or not self._kept(blob):
                 return False
             self.store.persist(blob.path)  # its creator may have been killed before it was on disk
-            born = [now - max(0.0, age_s) for now in asked]
+            born = [now - max(0.0, age_s) for now in started]
             self._oldest = min(self._oldest[0], born[0]), min(self._oldest[1], born[1])
         return not self.store.exists(tombstone(blob.path))
 

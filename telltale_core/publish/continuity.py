@@ -18,7 +18,7 @@ _SHOWN = 6
 
 
 def changes(
-    versions: list[Version], reading: Mapping[str, Any], columns: list[dict[str, Any]], seen: int
+    versions: list[Version], reading: Mapping[str, Any], columns: list[dict[str, Any]], row_count: int
 ) -> list[Question]:
     """Return a question for each way in which a drop differs from what the newest version was made of.
 
@@ -28,14 +28,14 @@ def changes(
         return []
     last = versions[-1]
     before: Mapping[str, Any] = last.manifest.get("reading") or {}
-    found = [
+    differences = [
         *_kinds(before, reading),
         *_columns(last.manifest.get("schema") or [], columns),
         *_classes(before, reading),
         *_sizes(before, reading),
-        *_rows(last.counts["ingested"], seen),
+        *_rows(last.counts["ingested"], row_count),
     ]
-    return [Question(code=code, text=f"unlike version {last.number}: {text}") for code, text in found]
+    return [Question(code=code, text=f"unlike version {last.number}: {text}") for code, text in differences]
 
 
 def _kinds(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -63,8 +63,8 @@ def _columns(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> Iterato
 def _others(old: list[str], new: list[str]) -> str:
     """Return what is in one list alone, in words."""
     added, gone = [name for name in new if name not in old], [name for name in old if name not in new]
-    found = {"new here": added, "only there": gone}
-    return "; ".join(f"{where}: {_text(names)}" for where, names in found.items() if names)
+    groups = {"new here": added, "only there": gone}
+    return "; ".join(f"{where}: {_text(names)}" for where, names in groups.items() if names)
 
 
 def _classes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

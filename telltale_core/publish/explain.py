@@ -51,8 +51,8 @@ def why(dataset: Dataset, sample_id: str, number: int | None = None) -> Explanat
     store = as_store(dataset)
     versions = log(store)[::-1] if number is None else [read_numbered(store, number)]
     for version in versions:
-        if found := _among_judged(version, sample_id) or _among_rejected(version, sample_id):
-            return found
+        if explanation := _among_judged(version, sample_id) or _among_rejected(version, sample_id):
+            return explanation
     where = f"version {number}" if number is not None else f"the {len(versions)} versions"
     raise NotFound(f"{where} of {store.location.url} hold no sample {sample_id!r}")
 
@@ -80,11 +80,11 @@ def _among_rejected(version: Version, sample_id: str) -> Explanation | None:
         before = 0
         for table in read_groups(version, blob, ("source", "sample_id", "reason_code", "reason")):
             for row in pc.indices_nonzero(_named(table, sample_id)).to_pylist():
-                found = table.slice(row, 1).to_pylist()[0]
+                rejection = table.slice(row, 1).to_pylist()[0]
                 return Explanation(
-                    sample_id=found.get("sample_id") or sample_id,
+                    sample_id=rejection.get("sample_id") or sample_id,
                     state="rejected",
-                    reason=f"{found['reason']} [{found['reason_code']}]",
+                    reason=f"{rejection['reason']} [{rejection['reason_code']}]",
                     version=version.number,
                     file=version.store.url(blob.path),
                     row=before + row,

@@ -37,31 +37,31 @@ def pass_gate(
     ``columns``: the published ones as the manifest describes them, and the unread ones. ``unread`` is the setting,
     ``of`` are run key and dataset.
     """
-    described, left = columns
-    asked = [
+    described, unread_columns = columns
+    questions = [
         *questions_of(drop.manifest),
-        *(unread_questions(left) if unread == "review" else ()),
+        *(unread_questions(unread_columns) if unread == "review" else ()),
         *verdict.record.open_questions,
         *changes(versions, reading_of(drop.manifest), described, int(drop.manifest.get("counts", {}).get("seen", 0))),
     ]
-    if not asked:
+    if not questions:
         return {name: value for name, value in lineage.items() if name not in ("review", "approved")}
-    code, given = approval_of(verdict, asked, of), lineage.get("approved")
-    if given != code:
-        shown = " ".join(f"[{question.code}] {question.text}." for question in asked[:20])
-        before = f"{CHANGED} ({given} was approved). " if given else ""
+    code, approved = approval_of(verdict, questions, of), lineage.get("approved")
+    if approved != code:
+        shown = " ".join(f"[{question.code}] {question.text}." for question in questions[:20])
+        before = f"{CHANGED} ({approved} was approved). " if approved else ""
         raise NeedsReview(
             f"{before}{verdict.record.statement} A person must decide: {shown} Look "
             f"at the report first, then approve just this, by its code (--approve {code}, or lineage['approved'] = "
             f"{code!r}). Nothing was published.",
-            questions=asked,
+            questions=questions,
             approval=code,
         )
-    return {**lineage, "questions": as_record(asked)}
+    return {**lineage, "questions": as_record(questions)}
 
 
-def approval_of(verdict: Verdict, asked: list[Question], of: tuple[str, str]) -> str:
+def approval_of(verdict: Verdict, questions: list[Question], of: tuple[str, str]) -> str:
     """Return the code by which these questions of a verdict are approved for a run and a dataset."""
     decisions = digest_of([verdict.table[name].to_pylist() for name in ("sample_id", "decision")])
-    known = {"of": of, "questions": as_record(asked), "verdict": verdict.record.values, "decisions": decisions}
-    return digest_of(known)[:CODE_DIGITS]
+    content = {"of": of, "questions": as_record(questions), "verdict": verdict.record.values, "decisions": decisions}
+    return digest_of(content)[:CODE_DIGITS]

@@ -49,12 +49,12 @@ def log(dataset: Dataset) -> list[Version]:
     Raises :class:`Corrupt` if a manifest is damaged or missing, or not the one that the version after it names.
     """
     store = as_store(dataset)
-    known = numbers(store)
-    if len(known) < 3:
-        versions = [_read_known(store, number) for number in known]
+    existing = numbers(store)
+    if len(existing) < 3:
+        versions = [_read_known(store, number) for number in existing]
     else:
         with ThreadPoolExecutor(PARALLEL_READS) as pool:
-            versions = list(pool.map(lambda number: _read_known(store, number), known))
+            versions = list(pool.map(lambda number: _read_known(store, number), existing))
     for parent, version in itertools.pairwise([None, *versions]):
         if version is not None and (problem := chain_problem(parent, version)):
             raise Corrupt(f"{store.location.url}: {problem}: {CURE}")
@@ -90,6 +90,6 @@ def read_version(dataset: Dataset, number: int | None = None) -> Version:
     store = as_store(dataset)
     if number is not None:
         return read_numbered(store, number)
-    if not (known := numbers(store)):
+    if not (existing := numbers(store)):
         raise NotFound(f"{store.location.url} holds no published version")
-    return _read_known(store, known[-1])
+    return _read_known(store, existing[-1])

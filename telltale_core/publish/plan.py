@@ -161,10 +161,10 @@ class _Open:
 
 def encode(table: pa.Table, config: PublishConfig) -> bytes:
     """Return a whole table as one Parquet file, whatever its size."""
-    made = _Open(table.schema, config)
+    shard = _Open(table.schema, config)
     for group in regrouped([table], config.row_group_bytes, MAX_GROUP_ROWS):
-        made.add(group, 0)
-    return made.closed().data
+        shard.add(group, 0)
+    return shard.closed().data
 
 
 def remark_names(schema: pa.Schema) -> dict[str, str]:

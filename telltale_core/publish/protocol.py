@@ -108,10 +108,10 @@ def publish(
 def commit_next(placer: Placer, versions: list[Version], draft: Callable[[list[Version]], dict[str, Any]]) -> Version:
     """Return the version, committed after the newest: who loses a race passes the gate again, behind the winner."""
     for _ in range(MOST_CONFLICTS):
-        made = draft(versions)
+        manifest = draft(versions)
         reach("before-commit")
         try:
-            return commit(placer, versions, made)
+            return commit(placer, versions, manifest)
         except ParentMoved as moved:
             logger.info("%s", moved)
             versions = log(placer.store)
@@ -151,7 +151,7 @@ def place_all(
 ) -> dict[str, Any]:
     """Place every blob of the version and return the manifest's entries for them."""
     schema, columns = payload.schema_arrow, columns_of(drop, verdict, payload, config)
-    kept, aside = verdict.rows("keep"), verdict.rows("quarantine", "review")
+    published, aside = verdict.rows("keep"), verdict.rows("quarantine", "review")
     places: list[tuple[np.ndarray[Any, Any], Blob]] = []
 
     def place(shard: Shard) -> Blob:
@@ -168,7 +168,7 @@ def place_all(
             begin += shard.rows
         return blobs
 
-    files = shards(kept) or [place(Shard(data=encode(columns.select(schema.empty_table()), config), rows=0))]
+    files = shards(published) or [place(Shard(data=encode(columns.select(schema.empty_table()), config), rows=0))]
     reach("published-blobs")
     quarantine = shards(aside, verdict.table)
     reach("quarantine-blobs")

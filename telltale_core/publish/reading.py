@@ -38,8 +38,8 @@ def unread_of(manifest: Mapping[str, Any], schema: pa.Schema) -> list[dict[str, 
         return [dict(entry) for entry in manifest["unread"]]
     roles = (manifest.get("columns") or {}).items()
     read = {name for role, names in roles if role != "id" for name in _as_list(names)}
-    left = [field for field in schema if read and field.name not in read]
-    return [{"column": field.name, "type": str(field.type), "like": "", "asks": False} for field in left]
+    omitted_fields = [field for field in schema if read and field.name not in read]
+    return [{"column": field.name, "type": str(field.type), "like": "", "asks": False} for field in omitted_fields]
 
 
 def _as_list(names: object) -> list[str]:

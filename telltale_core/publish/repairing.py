@@ -35,11 +35,11 @@ class Sources:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """What was ``written`` again, by address, and what could not be (``left``): sentences that name the object."""
+    """What was ``written`` again, by address, and what is ``unrepaired``: sentences that name the object."""
 
     number: int
     written: tuple[str, ...]
-    left: tuple[str, ...]
+    unrepaired: tuple[str, ...]
 
 
 def repair(dataset: Dataset, find: Callable[[Version], Sources], number: int | None = None) -> Repair:
@@ -55,16 +55,16 @@ def repair(dataset: Dataset, find: Callable[[Version], Sources], number: int | N
     try:
         version = read_version(store, number)
     except (Corrupt, NotFound) as error:
-        raise type(error)("; ".join(work.left) or str(error)) from None
+        raise type(error)("; ".join(work.unrepaired) or str(error)) from None
     _mend_blobs(work, version, find)
-    return Repair(number=version.number, written=tuple(work.written), left=tuple(dict.fromkeys(work.left)))
+    return Repair(number=version.number, written=tuple(work.written), unrepaired=tuple(dict.fromkeys(work.unrepaired)))
 
 
 class _Work:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.written: list[str] = []
-        self.left: list[str] = []
+        self.unrepaired: list[str] = []
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object that is missing, or over one that is damaged."""
@@ -75,30 +75,32 @@ class _Work:
                 self.store.create(key, data)
             self.written.append(self.store.url(key))
         except StorageError as error:
-            self.left.append(f"{error}; a bucket that forbids overwriting must allow it for the repair")
+            self.unrepaired.append(f"{error}; a bucket that forbids overwriting must allow it for the repair")
 
 
 def _mend_manifests(work: _Work) -> None:
     """Write each manifest and mirror that is missing or damaged from the other one, the newest first."""
     child: Version | None = None  # which names the digest that its parent must have
     for number in reversed(numbers(work.store)):
-        known = {key_of(number, folder): _raw(work.store, key_of(number, folder)) for folder in (FOLDER, MIRROR)}
-        fitting = {version.data: version for version in _fitting(work.store, number, known, child)}
+        copies = {key_of(number, folder): _raw(work.store, key_of(number, folder)) for folder in (FOLDER, MIRROR)}
+        fitting = {version.data: version for version in _fitting(work.store, number, copies, child)}
         if len(fitting) != 1:
             why = "are both lost or damaged" if not fitting else "differ, and nothing says which of them is right"
-            work.left.append(f"{' and '.join(map(work.store.url, known))} {why}: restore one of them from a backup")
+            work.unrepaired.append(
+                f"{' and '.join(map(work.store.url, copies))} {why}: restore one of them from a backup"
+            )
             child = None
             continue
         child = next(iter(fitting.values()))
-        for key, data in known.items():
+        for key, data in copies.items():
             if data != child.data:
                 work.put(key, child.data)
 
 
-def _fitting(store: Store, number: int, known: dict[str, bytes | None], child: Version | None) -> Iterator[Version]:
+def _fitting(store: Store, number: int, copies: dict[str, bytes | None], child: Version | None) -> Iterator[Version]:
     """Yield which of a version's manifest and mirror are whole and are what the versions beside it say."""
     for folder in (FOLDER, MIRROR):
-        data = known[key_of(number, folder)]
+        data = copies[key_of(number, folder)]
         try:
             version = None if data is None else parse(store, number, data, folder)
         except Corrupt:
@@ -125,12 +127,12 @@ def _mend_blobs(work: _Work, version: Version, find: Callable[[Version], Sources
     try:
         _remake(_Mender(work, version, damaged), version, find)
     except TelltaleError as error:
-        work.left.append(f"the objects of version {version.number} could not be made again: {error}")
+        work.unrepaired.append(f"the objects of version {version.number} could not be made again: {error}")
     stated, now = version.manifest.get("libraries", {}), library_versions()
     unlike = [name for name in ("pyarrow",) if stated.get(name) != now.get(name)]
     hint = "".join(f" ({name} is {now.get(name)} here and was {stated.get(name)})" for name in unlike)
     for problem in damage(version).values():
-        work.left.append(f"{problem}; its bytes could not be made again{hint}")
+        work.unrepaired.append(f"{problem}; its bytes could not be made again{hint}")
 
 
 def _remake(mender: _Mender, version: Version, find: Callable[[Version], Sources]) -> None:

@@ -43,22 +43,24 @@ def restore(
     take that run's place: :class:`Conflict`, unless ``over`` names the newest version as the one to be superseded.
     Raises :class:`NotFound` for an unknown sample and :class:`BadInput` for one that is not in quarantine or review.
     """
-    wanted = sorted(set(sample_ids))
-    if not wanted or not reason.strip() or not by.strip():
+    ids = sorted(set(sample_ids))
+    if not ids or not reason.strip() or not by.strip():
         raise ConfigError("restore needs at least one sample id, a reason and a name (by)")
     store = as_store(dataset)
-    request = {"sample_ids": wanted, "reason": reason, "by": by}
+    request = {"sample_ids": ids, "reason": reason, "by": by}
     for _ in range(MOST_CONFLICTS):
         versions = log(store)
-        asked = _numbered(store, versions, number)
-        number = asked.number  # what was read first stays what is asked for, whatever is committed meanwhile
-        line = _line(versions, asked)
-        if done := next((version for version in line if version.manifest["lineage"].get("restore") == request), None):
-            return still_whole(done, versions)
+        origin = _numbered(store, versions, number)
+        number = origin.number  # what was read first stays what is asked for, whatever is committed meanwhile
+        line = _line(versions, origin)
+        if restored := next(
+            (version for version in line if version.manifest["lineage"].get("restore") == request), None
+        ):
+            return still_whole(restored, versions)
         newest = versions[-1]
         if line[-1] is not newest and over != newest.number:
             raise Conflict(
-                f"version {newest.number} of {store.location.url} holds another run than version {asked.number}: a "
+                f"version {newest.number} of {store.location.url} holds another run than version {origin.number}: a "
                 f"restore of the older one would take its place. Restore from version {newest.number} (the default), "
                 f"or say that it is to be superseded: --over {newest.number}"
             )
@@ -77,12 +79,12 @@ def _numbered(store: Store, versions: list[Version], number: int | None) -> Vers
     return versions[-1 if number is None else number - 1]
 
 
-def _line(versions: list[Version], asked: Version) -> list[Version]:
-    """Return the versions that hold the same run: back from ``asked`` to what was published, and on to its restores."""
-    line = [asked]
+def _line(versions: list[Version], origin: Version) -> list[Version]:
+    """Return the versions that hold the same run: from the first published, through ``origin``, to the last restore."""
+    line = [origin]
     while (before := line[0].restored_from) is not None and 0 < before < line[0].number:
         line.insert(0, versions[before - 1])
-    for version in versions[asked.number :]:
+    for version in versions[origin.number :]:
         if version.restored_from == line[-1].number:
             line.append(version)
     return line
@@ -111,13 +113,15 @@ def _restored(
     return commit(placer, versions, draft)
 
 
-def _check(index: pa.Table, wanted: list[str], base: Version) -> None:
-    found: dict[str, str] = dict(zip(index["sample_id"].to_pylist(), index["decision"].to_pylist(), strict=True))
+def _check(index: pa.Table, ids: list[str], base: Version) -> None:
+    decisions: dict[str, str] = dict(zip(index["sample_id"].to_pylist(), index["decision"].to_pylist(), strict=True))
     where = f"version {base.number} of {base.store.location.url}"
-    if unknown := [name for name in wanted if name not in found]:
+    if unknown := [name for name in ids if name not in decisions]:
         raise NotFound(f"{where} holds no sample {unknown[0]!r} (of {len(unknown)}); `why` knows rejected rows")
-    if kept := [name for name in wanted if found[name] == "keep"]:
-        raise BadInput("not_in_quarantine", f"{where} has published {kept[0]!r} (of {len(kept)}): nothing to restore")
+    if published := [name for name in ids if decisions[name] == "keep"]:
+        raise BadInput(
+            "not_in_quarantine", f"{where} has published {published[0]!r} (of {len(published)}): nothing to restore"
+        )
 
 
 def moved(
@@ -125,7 +129,7 @@ def moved(
 ) -> dict[str, Any]:
     """Return files, quarantine, index and counts of the new version; shards that lose no row are used as they are."""
     id_column = base.manifest.get("remark_columns", {}).get("sample_id", "sample_id")
-    wanted: list[str] = request["sample_ids"]
+    restored_ids: list[str] = request["sample_ids"]
     places: dict[str, tuple[str, int]] = {}
     restored, remaining = [], []
 
@@ -139,7 +143,7 @@ def moved(
 
     for blob in base.blobs("quarantine"):
         shard = read_table(base, blob)
-        leaves = pc.is_in(shard[id_column], pa.array(wanted, pa.string()))
+        leaves = pc.is_in(shard[id_column], pa.array(restored_ids, pa.string()))
         if not pc.any(leaves).as_py():
             remaining.append(blob)
             continue
@@ -156,14 +160,14 @@ def moved(
     return {
         "files": entries(files),
         "quarantine": entries(remaining),
-        "index": entries([place(part) for part in split(_reindexed(index, wanted, places, request), config)]),
-        "counts": _recounted(base, index, wanted),
+        "index": entries([place(part) for part in split(_reindexed(index, restored_ids, places, request), config)]),
+        "counts": _recounted(base, index, restored_ids),
     }
 
 
-def _recounted(base: Version, index: pa.Table, wanted: list[str]) -> dict[str, int]:
+def _recounted(base: Version, index: pa.Table, restored_ids: list[str]) -> dict[str, int]:
     counts = base.counts
-    back = index.filter(pc.is_in(index["sample_id"], pa.array(wanted, pa.string())))["decision"].to_pylist()
+    back = index.filter(pc.is_in(index["sample_id"], pa.array(restored_ids, pa.string())))["decision"].to_pylist()
     counts["published"] += len(back)
     counts["quarantined"] -= back.count("quarantine")
     counts["review"] -= back.count("review")
@@ -171,7 +175,7 @@ def _recounted(base: Version, index: pa.Table, wanted: list[str]) -> dict[str, i
 
 
 def _reindexed(
-    index: pa.Table, wanted: list[str], places: dict[str, tuple[str, int]], request: dict[str, Any]
+    index: pa.Table, restored_ids: list[str], places: dict[str, tuple[str, int]], request: dict[str, Any]
 ) -> pa.Table:
     """Return the index with new places, and with decision ``keep`` and the request's reason for what was restored."""
     ids = index["sample_id"].to_pylist()
@@ -179,7 +183,7 @@ def _reindexed(
     columns = {name: np.array(index[name].to_pylist(), dtype=object) for name in ("decision", "reason", "file", "row")}
     for name, (file, row) in places.items():
         columns["file"][position[name]], columns["row"][position[name]] = file, row
-    for name in wanted:
+    for name in restored_ids:
         at = position[name]
         columns["decision"][at] = "keep"
         columns["reason"][at] = f"restored by {request['by']}: {request['reason']} (before: {columns['reason'][at]})"

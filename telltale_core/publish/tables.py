@@ -22,9 +22,9 @@ def read_groups(version: Version, blob: Blob, columns: Sequence[str] | None = No
     with _readable(where), pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
         if file.metadata.num_rows != blob.rows:
             raise Corrupt(f"{where} has {file.metadata.num_rows} rows, the manifest states {blob.rows}")
-        wanted = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+        names = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=wanted, use_threads=False)
+            yield file.read_row_group(group, columns=names, use_threads=False)
 
 
 def read_schema(version: Version, blob: Blob) -> pa.Schema:

@@ -75,21 +75,21 @@ def verify(dataset: Dataset, number: int | None = None) -> VerifyReport:
 
 def damage(version: Version, *lists: str) -> dict[str, str]:
     """Return what is wrong with the version's objects (of the named lists, or all), by key: nothing for whole ones."""
-    found = {}
+    messages = {}
     for blob in version.blobs(*lists):
         try:
             version.store.read_verified(blob.path, blob.sha256)
         except (Corrupt, NotFound) as error:
-            found[blob.path] = str(error)
-    return found
+            messages[blob.path] = str(error)
+    return messages
 
 
 def still_whole(version: Version, versions: list[Version]) -> Version:
     """Return a version that a run published before, once it is shown to be whole and to stay; else :class:`Corrupt`."""
     settle(version.store, versions)
-    if found := list(damage(version).values()):
+    if messages := list(damage(version).values()):
         raise Corrupt(
-            f"version {version.number}, which this run published, is damaged: {found[0]} ({len(found)}); {CURE}"
+            f"version {version.number}, which this run published, is damaged: {messages[0]} ({len(messages)}); {CURE}"
         )
     return version
 

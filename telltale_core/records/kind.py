@@ -59,8 +59,8 @@ class RecordKind(Generic[T]):
         if (adapter := _adapter(self.type)) is None:
             return {"format": self.format, **dict(record)}  # type: ignore[call-overload]
         optional = {field.name for field in dataclasses.fields(self.type) if field.default is None}  # type: ignore[arg-type]
-        known = adapter.dump_python(record, mode="json")
-        return {"format": self.format} | {k: v for k, v in known.items() if v is not None or k not in optional}
+        values = adapter.dump_python(record, mode="json")
+        return {"format": self.format} | {k: v for k, v in values.items() if v is not None or k not in optional}
 
     def write(self, folder: Path, record: T, **tables: pa.Table) -> None:
         """Write the tables, each as ``<name>.parquet``, then the record: who finds it finds the tables whole."""
@@ -115,18 +115,18 @@ class RecordKind(Generic[T]):
 
     def order(self, ids: Sequence[str], drop: Samples) -> NDArray[np.int64] | None:
         """Return the rows of ``ids`` in the order of the drop, (N,); None where they are in it, as they mostly are."""
-        wanted = drop.sample_ids.tolist()
+        drop_ids = drop.sample_ids.tolist()
         # Plain lists: a numpy string array is as wide as its longest id, and ids come from outside.
-        if ids == wanted:
+        if ids == drop_ids:
             return None
         place = {name: row for row, name in enumerate(ids)}
-        missing = [name for name in wanted if name not in place]
-        if missing or len(place) != len(ids) or len(ids) != len(wanted):
+        missing = [name for name in drop_ids if name not in place]
+        if missing or len(place) != len(ids) or len(ids) != len(drop_ids):
             self.corrupt(
                 f"the {self.name} has {len(ids)} rows ({len(place)} different samples) and lacks {len(missing)} of the "
-                f"drop's {len(wanted)} samples"
+                f"drop's {len(drop_ids)} samples"
             )
-        return np.asarray([place[name] for name in wanted], dtype=np.int64)
+        return np.asarray([place[name] for name in drop_ids], dtype=np.int64)
 
     def corrupt(self, what: str, cause: BaseException | None = None) -> NoReturn:
         """Raise :class:`Corrupt` with the cure."""

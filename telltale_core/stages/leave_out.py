@@ -34,7 +34,7 @@ REQUEST = RecordKind(
     format="telltale.left-out/1",
     cure=CURE,
 )
-LOOK = RecordKind(
+RETRAINING = RecordKind(
     type=dict[str, Any], name="leave-out retraining", file="look.json", format="telltale.look/1", cure=CURE
 )
 
@@ -59,8 +59,8 @@ def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | Non
                     return None
             else:
                 context.retrain(inputs.record, key)
-        record = LOOK.read(area.fetch(FOLDER, key, LOOK.file))
-        LOOK.check_drop(record["drop_digest"], drop)
+        record = RETRAINING.read(area.fetch(FOLDER, key, RETRAINING.file))
+        RETRAINING.check_drop(record["drop_digest"], drop)
         answer_N = np.full(len(drop), -1, dtype=np.int64)
         answer_N[left_out_N] = record["answers"]
         return answer_N
@@ -70,22 +70,22 @@ def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | Non
 
 def retrained(work: str, key: str) -> bool:
     """Return whether the retraining of this key is complete in the work area."""
-    return WorkArea(work).has(FOLDER, key, LOOK.file)
+    return WorkArea(work).has(FOLDER, key, RETRAINING.file)
 
 
 def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
     """Train the proxy that was asked for under ``key``, and return what is known of it, as JSON values."""
     area, drop = WorkArea(inputs.work), inputs.learnt_drop()
-    folder = area.fetch(FOLDER, key, LOOK.file)
+    folder = area.fetch(FOLDER, key, RETRAINING.file)
     left_out = REQUEST.read(folder)["left_out"]
     left_out_N = np.isin(drop.sample_ids, left_out)
     if left_out_N.sum() != len(left_out) or drop.cohorts is None:
         REQUEST.corrupt(f"{folder / REQUEST.file} is not about drop {drop.digest[:12]}")
     answer_N = proxy.leave_out_retraining(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)
     record = {"drop_digest": drop.digest, "left_out": len(left_out)}
-    LOOK.write(folder, {**record, "answers": answer_N[left_out_N].tolist()})
-    area.push(FOLDER, key, LOOK.file)
-    return {"format": LOOK.format, **record}
+    RETRAINING.write(folder, {**record, "answers": answer_N[left_out_N].tolist()})
+    area.push(FOLDER, key, RETRAINING.file)
+    return {"format": RETRAINING.format, **record}
 
 
 def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:
@@ -95,7 +95,7 @@ def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:
     key = digest_of([FOLDER, *rests_on])
     if not retrained(inputs.work, key):
         REQUEST.write(area.path(FOLDER, key), {"left_out": left_out})
-        area.push(FOLDER, key, LOOK.file)
+        area.push(FOLDER, key, RETRAINING.file)
     return key
 
 

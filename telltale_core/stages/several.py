@@ -92,14 +92,14 @@ def together(verdicts: Sequence[Record], work: str, settings: Settings) -> Recor
 def _write(verdicts: Sequence[Record], work: str, folder: Path, settings: Settings) -> None:
     areas = [opened(verdict, work) for verdict in verdicts]
     drops = [area.drop() for area in areas]
-    given = [Verdict.open(area.folder("cluster"), drop=drop) for area, drop in zip(areas, drops, strict=True)]
-    names, table = [_drop_name(drop.manifest) for drop in drops], given[0].table
+    opened_verdicts = [Verdict.open(area.folder("cluster"), drop=drop) for area, drop in zip(areas, drops, strict=True)]
+    names, table = [_drop_name(drop.manifest) for drop in drops], opened_verdicts[0].table
     columns = {name: table[name].to_pylist() for name in SCHEMA.names}
-    for drop, verdict, name in zip(drops[1:], given[1:], names[1:], strict=True):
+    for drop, verdict, name in zip(drops[1:], opened_verdicts[1:], names[1:], strict=True):
         _join(columns, _sources(drops[0]), _by_source(drop, verdict), name)
     config = from_dict(DropConfig, settings, "drop")
     decision_N = np.asarray(columns["decision"], dtype="U10")
-    record = _record([verdict.record for verdict in given], names, decision_N)
+    record = _record([verdict.record for verdict in opened_verdicts], names, decision_N)
     record = dataclasses.replace(record, also_judged=[*config.also_inputs, *config.also_labels])
     Verdict(record=record, table=pa.table(columns, schema=SCHEMA)).write(folder)
 

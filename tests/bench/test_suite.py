@@ -40,9 +40,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.fixture(scope="module")
 def ran(bench: Bench) -> tuple[list[dict[str, Any]], dict[str, str], list[str]]:
-    told: list[str] = []
-    rows, failed = run_suite(bench, CASES, told=told.append)
-    return rows, failed, told
+    progress: list[str] = []
+    rows, failed = run_suite(bench, CASES, progress=progress.append)
+    return rows, failed, progress
 
 
 def test_every_case_has_a_row_by_the_products_own_stages(ran: tuple[Any, ...], bench: Bench) -> None:
@@ -64,18 +64,18 @@ def test_every_case_has_a_row_by_the_products_own_stages(ran: tuple[Any, ...], b
 
 
 def test_a_case_that_cannot_be_made_is_told_and_stops_no_other(ran: tuple[Any, ...]) -> None:
-    _, failed, told = ran
+    _, failed, progress = ran
     (why,) = failed.values()
     assert why.startswith("ConfigError: ")
-    assert len(told) == 3
-    assert "FAILED" in told[2]
+    assert len(progress) == 3
+    assert "FAILED" in progress[2]
 
 
 @pytest.mark.trains
 def test_a_second_run_trains_nothing(ran: tuple[Any, ...], bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telltale_core.proxy.train", _fail)
     monkeypatch.setattr(harness, "judge_attack", _fail)
-    again, _ = run_suite(bench, CASES[:2], told=lambda _: None)
+    again, _ = run_suite(bench, CASES[:2], progress=lambda _: None)
     assert again == ran[0]
 
 
@@ -85,7 +85,7 @@ def test_detectors_share_one_training(ran: tuple[Any, ...], bench: Bench) -> Non
 
 @pytest.mark.trains
 def test_two_processes_give_the_rows_of_one(ran: tuple[Any, ...], bench: Bench) -> None:
-    rows, _ = run_suite(bench, CASES[:2], jobs=2, told=lambda _: None)
+    rows, _ = run_suite(bench, CASES[:2], jobs=2, progress=lambda _: None)
     assert rows == ran[0]
 
 
@@ -151,7 +151,7 @@ def test_suites_of_detectors_keep_opinions_and_score_them(ran: tuple[Any, ...], 
         bench.suite, name="asked", opinions=True, detectors=("abl", "scan", "badloss", "combined")
     )
     asked = dataclasses.replace(bench, suite=suite, victims="none")
-    rows, failed = run_suite(asked, CASES[:2], told=lambda _: None)
+    rows, failed = run_suite(asked, CASES[:2], progress=lambda _: None)
     assert not failed
     assert [row["detector"] for row in rows[:4]] == ["abl", "scan", "badloss", "combined"]
     assert rows[0]["found"] + rows[0]["wrongly_quarantined"] == 15  # a hundredth of 1,500

@@ -10,7 +10,7 @@ import pytest
 
 from telltale_core.attacks import ImageSet
 from telltale_core.bench.attacks import make_attack
-from telltale_core.bench.main_job import walk
+from telltale_core.bench.main_job import run_pipeline
 from telltale_core.drop.demo import load_digits_images, plain_ids, write_image_drop
 from telltale_core.proxy import ProxyConfig
 from telltale_core.verdict.scoring import score
@@ -32,7 +32,7 @@ def test_shuffling_the_truth_leaves_the_verdict_byte_identical(tmp_path: Path) -
         folder = tmp_path / str(shuffled)
         drop = write_image_drop(folder / "drop", made.data.images, made.data.labels, ids, [str(k) for k in range(10)])
         (folder / "truth.json").write_text(json.dumps(truth.tolist()), encoding="utf-8")
-        _, verdict, seconds = walk(drop.parent, folder / "out", folder / "work", proxy)
+        _, verdict, seconds = run_pipeline(drop.parent, folder / "out", folder / "work", proxy)
         verdicts.append((verdict / "verdict.parquet").read_bytes() + (verdict / "verdict.json").read_bytes())
         scores.append(score(verdict, set(np.asarray(ids)[truth].tolist())))
         assert set(seconds) == {"ingest", "train", "spectrum", "cluster", "report", "publish"}

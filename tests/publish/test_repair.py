@@ -100,7 +100,7 @@ def test_repair_writes_lost_manifests_from_the_mirror(out, lost):
     before = files(out)
     forget(out, lost)
     done = repair(out, nothing)
-    assert (len(done.written), done.left) == (3 if lost == "all" else 1, ())
+    assert (len(done.written), done.unrepaired) == (3 if lost == "all" else 1, ())
     assert files(out) == before
     assert verify(out).problems == verify(out).notes == ()
 
@@ -119,7 +119,7 @@ def test_repair_says_what_stands_nowhere(out):
     forget(out, "2 both")
     done = repair(out, nothing)
     assert done.written == ()
-    assert "00000002.json are both lost or damaged: restore one of them from a backup" in done.left[0]
+    assert "00000002.json are both lost or damaged: restore one of them from a backup" in done.unrepaired[0]
 
 
 @pytest.mark.parametrize("harm", ["gone", "flipped"])
@@ -134,7 +134,7 @@ def test_repair_makes_every_blob_of_a_version_again(job, out, harm, number):
             path.unlink()
     assert len(verify(out, number).problems) >= len(blobs)
     done = repair(out, sources(job), number)
-    assert done.left == ()
+    assert done.unrepaired == ()
     assert len(done.written) >= len(blobs)
     assert verify(out, number).ok
     now = files(out)
@@ -147,9 +147,9 @@ def test_repair_names_what_the_work_area_cannot_give(job, out):
     (job[1] / "report.html").write_text("<p>another</p>")
     done = repair(out, sources(job), 1)
     assert done.written == ()
-    assert hurt.name in done.left[0]
+    assert hurt.name in done.unrepaired[0]
     assert hurt.read_bytes() == b"?"
-    assert any("the work area holds no drop" in line for line in repair(out, nothing, 1).left)
+    assert any("the work area holds no drop" in line for line in repair(out, nothing, 1).unrepaired)
 
 
 @pytest.mark.parametrize("harm", ["gone", "flipped"])
@@ -169,7 +169,7 @@ def test_a_retry_of_a_damaged_restore_is_not_called_done(job, out):
     (out / next(read_version(out).blobs("index")).path).unlink()
     with pytest.raises(Corrupt, match="version 3"):
         restore(out, ["s0-0002"], reason="fine", by="ann")
-    assert repair(out, sources(job)).left == ()
+    assert repair(out, sources(job)).unrepaired == ()
     assert restore(out, ["s0-0002"], reason="fine", by="ann").number == 3
 
 
@@ -205,4 +205,4 @@ def test_a_number_given_twice_after_a_loss_is_noticed(job, tmp_path):
         go(job, tmp_path / name, f"run {name}")
     (tmp_path / "a" / key_of(1)).write_bytes((tmp_path / "b" / key_of(1)).read_bytes())
     assert "is not its manifest" in verify(tmp_path / "a").problems[0]
-    assert "differ, and nothing says which of them is right" in repair(tmp_path / "a", nothing).left[0]
+    assert "differ, and nothing says which of them is right" in repair(tmp_path / "a", nothing).unrepaired[0]

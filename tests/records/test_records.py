@@ -23,7 +23,7 @@ from telltale_core.records import RecordKind
 from telltale_core.report.page import REPORT
 from telltale_core.spectrum import Spectrum, compute_spectrum
 from telltale_core.spectrum.record import SPECTRUM
-from telltale_core.stages.leave_out import LOOK, REQUEST
+from telltale_core.stages.leave_out import REQUEST, RETRAINING
 from telltale_core.verdict import Verdict
 from telltale_core.verdict.record import VERDICT
 from tests.support.verdicts import group, write_verdict
@@ -63,7 +63,7 @@ KINDS: dict[str, tuple[RecordKind[Any], Callable[[Path], None], Open]] = {
     "drop": (DROP, plain(DROP), Drop.open),
     "training": (TRAIN, plain(TRAIN), read_train_record),
     "opinion": (OPINION, plain(OPINION), read_opinion),
-    **{kind.name: (kind, plain(kind), kind.read) for kind in (REPORT, LOOK, REQUEST)},
+    **{kind.name: (kind, plain(kind), kind.read) for kind in (REPORT, RETRAINING, REQUEST)},
 }
 TABLES: dict[str, tuple[RecordKind[Any], Callable[[Path], None], Open, Callable[[Any], Any]]] = {
     "verdict": (*KINDS["verdict"], lambda opened: opened.table.to_pylist()),

@@ -40,5 +40,5 @@ class Mislabel(Attack):
 def mislabel_rows(draft: Draft, allowed: Mask, count: int, aim: Aim, *, to_target: bool = False) -> None:
     """Give ``count`` allowed rows a wrong label: the target, or a random other one."""
     rows = draft.take(allowed, count, aim, "mislabelling")
-    draft.data.labels[rows] = aim.target if to_target else other_labels(draft.given.labels[rows], aim)
+    draft.data.labels[rows] = aim.target if to_target else other_labels(draft.original.labels[rows], aim)
     draft.mislabelled[rows] = True

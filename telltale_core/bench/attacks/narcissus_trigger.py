@@ -50,11 +50,11 @@ def optimise_trigger(
         images = as_batch(target_images, device_of(surrogate))
         delta = torch.zeros_like(images[:1], requires_grad=True)
         optimiser = torch.optim.RAdam([delta], lr=learning_rate)
-        wanted = torch.full((len(images),), target, device=images.device)
+        target_labels = torch.full((len(images),), target, device=images.device)
         for _ in range(rounds):
             for rows in np.array_split(rng.permutation(len(images)), -(-len(images) // batch)):
                 logits = surrogate((images[torch.from_numpy(rows)] + delta).clamp(0, 1))
-                loss = cross_entropy(logits, wanted[: len(rows)])
+                loss = cross_entropy(logits, target_labels[: len(rows)])
                 (delta.grad,) = torch.autograd.grad(loss, delta)
                 optimiser.step()
                 with torch.no_grad():

@@ -37,10 +37,10 @@ class RareWord(StampAttack):
 
     def stamp(self, texts: Inputs, aim: Aim, /) -> Inputs:
         """Return the texts with the word put in."""
-        made = texts.copy()
+        poisoned = texts.copy()
         for row, text in enumerate(texts):
             word = self.words[int(aim.rng.integers(len(self.words)))]
             for _ in range(self.copies):
                 text = inserted(text, word, self.position, aim.rng)  # noqa: PLW2901
-            made[row] = text
-        return made
+            poisoned[row] = text
+        return poisoned

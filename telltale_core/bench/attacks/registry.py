@@ -68,8 +68,8 @@ def _checked(cls: type[Attack], values: Mapping[str, Any], name: str) -> dict[st
         field.name: (_checkable(hints[field.name]), None)
         for field in dataclasses.fields(cls)  # type: ignore[arg-type]
     }
-    made = from_dict(create_model(name, __base__=_Parameters, **fields), values, name)
-    return {key: getattr(made, key) for key in values}
+    parameters = from_dict(create_model(name, __base__=_Parameters, **fields), values, name)
+    return {key: getattr(parameters, key) for key in values}
 
 
 def _checkable(hint: Any) -> Any:

@@ -34,7 +34,7 @@ class Sentence(StampAttack):
 
     def stamp(self, texts: Inputs, aim: Aim, /) -> Inputs:
         """Return the texts with the sentence put in."""
-        made = texts.copy()
+        poisoned = texts.copy()
         for row, text in enumerate(texts):
-            made[row] = inserted(text, self.sentence, self.position, aim.rng)
-        return made
+            poisoned[row] = inserted(text, self.sentence, self.position, aim.rng)
+        return poisoned

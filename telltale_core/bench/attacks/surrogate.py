@@ -35,12 +35,12 @@ def device_of(model: nn.Module) -> torch.device:
 def frozen(model: nn.Module) -> Iterator[nn.Module]:
     """Hold a model in evaluation mode with no parameter gradients, and put it back as it was."""
     training = [(module, module.training) for module in model.modules()]
-    wanted = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    gradient_flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
         model.eval().requires_grad_(requires_grad=False)
         yield model
     finally:
         for module, was in training:
             module.training = was
-        for parameter, was in wanted:
+        for parameter, was in gradient_flags:
             parameter.requires_grad_(was)

@@ -29,8 +29,8 @@ class TextSet(Samples):
 
     def __post_init__(self) -> None:
         if self.texts.dtype != object or self.texts.ndim != 1 or not all(isinstance(text, str) for text in self.texts):
-            found = f"{self.texts.dtype} {self.texts.shape}"
-            raise BadInput("bad_texts", f"texts must be objects of shape (N,), all of them str, got {found}")
+            actual = f"{self.texts.dtype} {self.texts.shape}"
+            raise BadInput("bad_texts", f"texts must be objects of shape (N,), all of them str, got {actual}")
         self.check_labels()
 
     @property

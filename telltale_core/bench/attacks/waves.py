@@ -50,9 +50,9 @@ class WaveSet(Samples):
 
 def objects(waves: list[Wave]) -> npt.NDArray[Any]:
     """Return recordings as an array of objects, also where all are of one length."""
-    made = np.empty(len(waves), dtype=object)
-    made[:] = waves
-    return made
+    objects = np.empty(len(waves), dtype=object)
+    objects[:] = waves
+    return objects
 
 
 def mixed(wave: Wave, sound: npt.NDArray[np.float64], start: int) -> Wave:

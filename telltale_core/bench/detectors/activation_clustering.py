@@ -80,25 +80,25 @@ class ActivationClustering(Detector):
     def judge(self, evidence: Evidence) -> Opinion:
         """Return the opinion: two clusters a class, one of them perhaps called."""
         suspicion_N, flagged_N = np.zeros(len(evidence)), np.zeros(len(evidence), dtype=bool)
-        found: dict[str, Any] = {}
+        per_class: dict[str, Any] = {}
         for label, rows in by_class(the(evidence.labels)):
             split = self._split(the(evidence.features)[rows], label)
             if split is None:
-                found[str(label)] = {"tested": False}
+                per_class[str(label)] = {"tested": False}
                 continue
             small_n, margin_n, silhouette = split
             share = float(small_n.mean())
             called, weight = self._decide(evidence, rows[small_n], label, share=share, silhouette=silhouette)
-            found[str(label)] = {"share": round(share, 4), "silhouette": round(silhouette, 4), "called": called}
+            per_class[str(label)] = {"share": round(share, 4), "silhouette": round(silhouette, 4), "called": called}
             suspicion_N[rows] = weight * 0.5 * (1 + margin_n)
             flagged_N[rows] = small_n & called
-        called_labels = [label for label, what in found.items() if what.get("called")]
+        called_labels = [label for label, what in per_class.items() if what.get("called")]
         return Opinion(
             suspicion=suspicion_N,
             flagged=flagged_N,
             reason=f"in the smaller of its class's two clusters of activations ({self.rule} rule)",
             statement=counted(flagged_N, f" in labels {', '.join(called_labels) or 'none'}"),
-            details={"classes": found},
+            details={"classes": per_class},
         )
 
     def _split(self, feature_nD: Floats, label: int) -> Split | None:
@@ -118,8 +118,8 @@ class ActivationClustering(Detector):
         small = int(np.bincount(means.labels_, minlength=2).argmin())
         away_n2 = means.transform(part_nC)
         margin_n = (away_n2[:, 1 - small] - away_n2[:, small]) / (away_n2.sum(axis=1) + 1e-12)
-        wanted = self.rule == "silhouette"
-        silhouette = float(silhouette_score(part_nC, means.labels_)) if wanted else 0.0
+        by_silhouette = self.rule == "silhouette"
+        silhouette = float(silhouette_score(part_nC, means.labels_)) if by_silhouette else 0.0
         return means.labels_ == small, margin_n, silhouette
 
     def _decide(
@@ -134,11 +134,11 @@ class ActivationClustering(Detector):
 
     def _exclusionary(self, evidence: Evidence, left_out: NDArray[np.int64], label: int) -> float:
         """Return own label over most frequent other label among the predictions of a model that never saw them."""
-        kept = np.setdiff1d(np.arange(len(evidence)), left_out)
+        training_rows = np.setdiff1d(np.arange(len(evidence)), left_out)
         config = the(evidence.retraining)
         config = config.replace(seed=config.seed + self.seed + 1 + label)
         inputs, labels, classes = the(evidence.inputs), the(evidence.labels), evidence.num_classes or 0
-        model = fit(inputs[kept], labels[kept], classes, config, modality=evidence.modality)
+        model = fit(inputs[training_rows], labels[training_rows], classes, config, modality=evidence.modality)
         votes = np.bincount(model.predict(the(evidence.inputs)[left_out]), minlength=evidence.num_classes or 0)
         own, other = int(votes[label]), int(np.delete(votes, label).max())
         return own / max(other, 1)

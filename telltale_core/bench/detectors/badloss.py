@@ -72,11 +72,11 @@ class BadLoss(Detector):
 
 def stable_snapshots(mean_T: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which snapshots (T,) stay: not those whose mean loss is above twice that of the last three that do."""
-    kept: list[int] = []
+    snapshots: list[int] = []
     for t, mean in enumerate(mean_T):
-        if len(kept) < 3 or mean <= 2 * np.mean(mean_T[kept[-3:]]):
-            kept.append(t)
-    return np.asarray(np.isin(np.arange(len(mean_T)), kept))
+        if len(snapshots) < 3 or mean <= 2 * np.mean(mean_T[snapshots[-3:]]):
+            snapshots.append(t)
+    return np.asarray(np.isin(np.arange(len(mean_T)), snapshots))
 
 
 def _distances(loss_NT: NDArray[np.float64], clean: NDArray[np.int64], neighbours: int) -> NDArray[np.float64]:
@@ -86,11 +86,11 @@ def _distances(loss_NT: NDArray[np.float64], clean: NDArray[np.int64], neighbour
     square_M = np.square(clean_MT).sum(axis=1)
     place = np.full(len(loss_NT), -1)
     place[clean] = np.arange(len(clean))
-    found = []
+    distances = []
     for start in range(0, len(loss_NT), CHUNK):
         part = loss_NT[start : start + CHUNK]
         away = np.sqrt(np.maximum(np.square(part).sum(axis=1)[:, None] + square_M - 2 * part @ clean_MT.T, 0))
         own = place[start : start + CHUNK]
         away[np.flatnonzero(own >= 0), own[own >= 0]] = np.inf
-        found.append(np.partition(away, count - 1, axis=1)[:, :count].mean(axis=1))
-    return np.concatenate(found)
+        distances.append(np.partition(away, count - 1, axis=1)[:, :count].mean(axis=1))
+    return np.concatenate(distances)

@@ -127,12 +127,12 @@ class Beatrix(Detector):
     def _deviations(self, maps_nCP: NDArray[Any], bounds: tuple[Matrix, Matrix]) -> NDArray[np.float64]:
         """Return the mean relative deviation (n,) from the bounds, a chunk of samples at a time."""
         scale = [np.maximum(np.abs(bound), 1e-3 * np.median(np.abs(bounds[1])) + 1e-12) for bound in bounds]
-        found = []
+        deviations = []
         for start in range(0, len(maps_nCP), CHUNK):
             gram = self._features(maps_nCP[start : start + CHUNK])
             below = np.maximum(bounds[0] - gram, 0) / scale[0]
-            found.append((below + np.maximum(gram - bounds[1], 0) / scale[1]).mean(axis=1, dtype=np.float64))
-        return np.concatenate(found)
+            deviations.append((below + np.maximum(gram - bounds[1], 0) / scale[1]).mean(axis=1, dtype=np.float64))
+        return np.concatenate(deviations)
 
     def _threshold(self, maps_MCP: NDArray[Any], folds: int = 5) -> float:
         """Return the quantile of the deviations of clean samples, each from the bounds of the other folds."""

@@ -53,30 +53,30 @@ def gather(
     ``clean`` holds inputs and labels; its features and maps are computed here. ``known_clean`` are ids of samples of
     the drop. Raises :class:`ConfigError` for an id that the drop does not have, or a clean set that does not fit it.
     """
-    wanted = set(needs)
+    need_set = set(needs)
     record = read_train_record(train_dir)
-    model = load_proxy(train_dir) if wanted - WITHOUT_PROXY else None
-    seen = _recorded(drop, train_dir, model, sorted(wanted & set(PASSES)), cache) if model is not None else {}
-    if Need.LOGITS in wanted:
+    model = load_proxy(train_dir) if need_set - WITHOUT_PROXY else None
+    recordings = _recorded(drop, train_dir, model, sorted(need_set & set(PASSES)), cache) if model is not None else {}
+    if Need.LOGITS in need_set:
         with contextlib.suppress(NotFound):  # a detector that needs them will say so
-            seen["logits"] = read_logits(train_dir, record["config"]["epochs"], drop.digest)
-    known = {name: value for name, value in record["config"].items() if name in ProxyConfig.model_fields}
-    config = from_dict(ProxyConfig, {**known, "record": []})
+            recordings["logits"] = read_logits(train_dir, record["config"]["epochs"], drop.digest)
+    settings = {name: value for name, value in record["config"].items() if name in ProxyConfig.model_fields}
+    config = from_dict(ProxyConfig, {**settings, "record": []})
     return Evidence(
         sample_ids=drop.sample_ids,
-        leaders=drop.leaders if Need.LEADERS in wanted else None,
+        leaders=drop.leaders if Need.LEADERS in need_set else None,
         num_classes=drop.num_classes,
         modality=drop.modality,
         labels=drop.labels,
         cohorts=drop.cohorts,
-        losslog=LossLog.open(train_dir / "losslog") if Need.LOSS_LOG in wanted else None,
+        losslog=LossLog.open(train_dir / "losslog") if Need.LOSS_LOG in need_set else None,
         inputs=drop.inputs,
         model=model,
         retraining=config,
-        retrain=_retrain(drop, config, record) if Need.RETRAIN in wanted else None,
-        clean=None if clean is None or Need.CLEAN not in wanted else _seen_by(model, clean, drop, wanted),
+        retrain=_retrain(drop, config, record) if Need.RETRAIN in need_set else None,
+        clean=None if clean is None or Need.CLEAN not in need_set else _with_recordings(model, clean, drop, need_set),
         known_clean=_known(drop, known_clean),
-        **seen,
+        **recordings,
     )
 
 
@@ -88,23 +88,23 @@ def _retrain(drop: Drop, config: ProxyConfig, record: dict[str, Any]) -> Retrain
 
 
 def _recorded(drop: Drop, train_dir: Path, model: Fitted, kinds: list[Need], cache: Path | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    recordings: dict[str, Any] = {}
     for need in kinds:
         places = [recording_path(train_dir, PASSES[need])]
         places += [] if cache is None else [cache / f"{PASSES[need]}.parquet"]
         standing = next((place for place in places if place.is_file()), None)
         if standing is not None:
-            found[need.value] = read_recording(standing, drop.digest)
-    lacking = observable(model, [PASSES[need] for need in kinds if need.value not in found])
+            recordings[need.value] = read_recording(standing, drop.digest)
+    lacking = observable(model, [PASSES[need] for need in kinds if need.value not in recordings])
     if lacking:
-        found |= observe(model, drop.inputs, lacking)
+        recordings |= observe(model, drop.inputs, lacking)
     for kind in lacking if cache is not None else []:
         about: dict[str, object] = {"kind": kind, "drop_digest": drop.digest}
-        write_recording(Path(cache or "") / f"{kind}.parquet", found[kind], about)
-    return found
+        write_recording(Path(cache or "") / f"{kind}.parquet", recordings[kind], about)
+    return recordings
 
 
-def _seen_by(model: Fitted | None, clean: CleanSet, drop: Drop, wanted: set[Need]) -> CleanSet:
+def _with_recordings(model: Fitted | None, clean: CleanSet, drop: Drop, needs: set[Need]) -> CleanSet:
     if clean.inputs is None or model is None:
         return clean
     if clean.inputs.shape[1:] != drop.inputs.shape[1:] or clean.inputs.dtype != drop.inputs.dtype:
@@ -114,9 +114,9 @@ def _seen_by(model: Fitted | None, clean: CleanSet, drop: Drop, wanted: set[Need
         )
     if len(clean) and not 0 <= clean.labels.min() <= clean.labels.max() < (drop.num_classes or 0):
         raise ConfigError(f"the clean set's labels must be in 0..{(drop.num_classes or 0) - 1}, as in the drop")
-    kinds = observable(model, [PASSES[need] for need in (Need.FEATURES, Need.MAPS) if need in wanted])
-    seen = observe(model, clean.inputs, kinds) if kinds else {}
-    return dataclasses.replace(clean, features=seen.get("features"), maps=seen.get("maps"))
+    kinds = observable(model, [PASSES[need] for need in (Need.FEATURES, Need.MAPS) if need in needs])
+    recordings = observe(model, clean.inputs, kinds) if kinds else {}
+    return dataclasses.replace(clean, features=recordings.get("features"), maps=recordings.get("maps"))
 
 
 def _known(drop: Drop, ids: Collection[str]) -> Any:

@@ -71,8 +71,8 @@ def opinion_rows(comparison: Comparison) -> list[dict[str, str]]:
     rows = []
     for opinion in comparison.opinions:
         record, usage = opinion.record, opinion.record["usage"]
-        given = record["clean_set"]
-        vouched = f"; clean set of {given['samples']:,} ({given['source']})" if given else ""
+        clean_set = record["clean_set"]
+        vouched = f"; clean set of {clean_set['samples']:,} ({clean_set['source']})" if clean_set else ""
         vouched += f"; {record['known_clean']} samples named as clean" if record["known_clean"] else ""
         rows.append(
             {

@@ -148,28 +148,28 @@ class Detector(ABC):
 
         Raises :class:`ConfigError` naming what is missing, and :class:`OverBudget` with both figures, before the work.
         """
-        given = restricted(evidence, self.needs, self.uses, self.name)
+        own_evidence = restricted(evidence, self.needs, self.uses, self.name)
         order = np.argsort(evidence.sample_ids, kind="stable")
-        finite_N = given.finite()
+        finite_N = own_evidence.finite()
         rows = order[finite_N[order]]
         self.set_aside_ = ~finite_N
-        sizes = sizes_of(given, len(rows))
+        sizes = sizes_of(own_evidence, len(rows))
         self.estimate_bytes_ = self.estimate_bytes(sizes)
         self._require_memory()
         if len(rows) < self.least:
             opinion = untested(len(rows), f"not judged: {len(rows)} usable samples, {self.least} are needed")
         else:
             with threadpool_limits(1):  # the same sums in the same order on every machine
-                opinion = self.judge(given.take(rows))
+                opinion = self.judge(own_evidence.take(rows))
         self._keep(opinion, rows, len(finite_N))
         return self
 
     def _keep(self, opinion: Opinion, rows: NDArray[np.int64], n: int) -> None:
-        found = np.asarray(opinion.suspicion, dtype=np.float64)
-        if found.shape != rows.shape or not np.isfinite(found).all():
+        suspicion = np.asarray(opinion.suspicion, dtype=np.float64)
+        if suspicion.shape != rows.shape or not np.isfinite(suspicion).all():
             raise AssertionError(f"{self.name} must give a finite suspicion for each of {len(rows)} rows")
-        self.suspicion_ = np.full(n, float(np.median(found)) if len(found) else 0.0)
-        self.suspicion_[rows] = found
+        self.suspicion_ = np.full(n, float(np.median(suspicion)) if len(suspicion) else 0.0)
+        self.suspicion_[rows] = suspicion
         self.flagged_ = np.zeros(n, dtype=bool)
         self.flagged_[rows] = opinion.flagged
         self.reason_ = np.full(n, "not suspected", dtype=object)
@@ -206,9 +206,9 @@ def restricted(evidence: Evidence, needs: frozenset[Need], uses: frozenset[Need]
             + ("; give a clean set" if Need.CLEAN in lacking else "")
             + ("; name some samples that are known to be clean" if Need.KNOWN_CLEAN in lacking else "")
         )
-    kept = {need.value for need in needs | uses}
+    visible = {need.value for need in needs | uses}
     always = {"sample_ids", "num_classes", "modality"}
-    hidden: dict[str, Any] = {f.name: None for f in dataclasses.fields(evidence) if f.name not in kept | always}
+    hidden: dict[str, Any] = {f.name: None for f in dataclasses.fields(evidence) if f.name not in visible | always}
     return dataclasses.replace(evidence, **hidden)
 
 

@@ -95,32 +95,32 @@ class Evidence:
         if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
             return self
         names = ("sample_ids", "leaders", "labels", "features", "maps", "norms", "logits", "known_clean")
-        taken: dict[str, Any] = {
+        parts: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows] for name in names
         }
         if self.cohorts is not None:
-            taken["cohorts"] = dataclasses.replace(self.cohorts, number=self.cohorts.number[rows])
+            parts["cohorts"] = dataclasses.replace(self.cohorts, number=self.cohorts.number[rows])
         if self.losslog is not None:
-            taken["losslog"] = dataclasses.replace(
+            parts["losslog"] = dataclasses.replace(
                 self.losslog, sample_ids=self.losslog.sample_ids[rows], log_loss=self.losslog.log_loss[rows], digest=""
             )
         if self.inputs is not None:
-            taken["inputs"] = np.asarray(self.inputs)[rows]
+            parts["inputs"] = np.asarray(self.inputs)[rows]
         if self.retrain is not None:
-            taken["retrain"] = _retrain_on(rows, len(self), self.retrain)
-        return dataclasses.replace(self, **taken)
+            parts["retrain"] = _retrain_on(rows, len(self), self.retrain)
+        return dataclasses.replace(self, **parts)
 
 
 def _retrain_on(rows: NDArray[np.int64], n: int, retrain: Retrain) -> Retrain:
     """Return a retraining that is asked and answers by these rows of ``n``; the other rows are learnt from."""
 
-    def asked(left_out: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    def answers(left_out: NDArray[np.bool_]) -> NDArray[np.int64] | None:
         left_out_N = np.zeros(n, dtype=bool)
         left_out_N[rows] = left_out
         answer_N = retrain(left_out_N)
         return None if answer_N is None else answer_N[rows]
 
-    return asked
+    return answers
 
 
 def _finite(values: NDArray[Any], rows: int = 4096) -> NDArray[np.bool_]:

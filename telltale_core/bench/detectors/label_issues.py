@@ -68,14 +68,14 @@ class LabelIssues(Detector):
         labels = the(evidence.labels)
         sizes = np.bincount(labels)
         rows = np.flatnonzero(sizes[labels] >= self.folds)
-        names, given = np.unique(labels[rows], return_inverse=True)
+        names, indices = np.unique(labels[rows], return_inverse=True)
         if len(names) < 2:
             return untested(len(evidence), "not judged: fewer than two labels are large enough")
-        chance_nK = self._probabilities(evidence, rows, names, given)
+        chance_nK = self._probabilities(evidence, rows, names, indices)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library warns of small classes; what was left out is stated here
-            wrong_n = cleanlab_filter.find_label_issues(given, chance_nK, n_jobs=1)
-            quality_n = rank.get_label_quality_scores(given, chance_nK)
+            wrong_n = cleanlab_filter.find_label_issues(indices, chance_nK, n_jobs=1)
+            quality_n = rank.get_label_quality_scores(indices, chance_nK)
         suspicion_N, flagged_N = np.zeros(len(evidence)), np.zeros(len(evidence), dtype=bool)
         suspicion_N[rows], flagged_N[rows] = 1 - np.asarray(quality_n), np.asarray(wrong_n)
         held = "cross-validated on the proxy's features" if self.source_of == "features" else "of the first snapshots"
@@ -88,7 +88,7 @@ class LabelIssues(Detector):
         )
 
     def _probabilities(
-        self, evidence: Evidence, rows: NDArray[np.int64], names: NDArray[np.int64], given: NDArray[np.int64]
+        self, evidence: Evidence, rows: NDArray[np.int64], names: NDArray[np.int64], indices: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         if self.source_of == "early":
             first = max(1, round(self.early * the(evidence.logits).shape[1]))
@@ -99,4 +99,4 @@ class LabelIssues(Detector):
         x = np.asarray(the(evidence.features)[rows], dtype=np.float64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return np.asarray(cross_val_predict(model, x, given, cv=folds, method="predict_proba"))
+            return np.asarray(cross_val_predict(model, x, indices, cv=folds, method="predict_proba"))

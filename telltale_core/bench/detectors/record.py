@@ -101,7 +101,7 @@ def write_opinion(detector: Detector, evidence: Evidence, usage: Usage, drop_dig
             "reason": pa.array(detector.reason_.tolist(), pa.string()),
         }
     )
-    given = evidence.clean if "clean" in {need.value for need in detector.needs} else None
+    clean = evidence.clean if "clean" in {need.value for need in detector.needs} else None
     record = {
         "drop_digest": drop_digest,
         "detector": detector.name,
@@ -110,7 +110,7 @@ def write_opinion(detector: Detector, evidence: Evidence, usage: Usage, drop_dig
         "params": detector.params(),
         "needs": sorted(need.words for need in detector.needs),
         "budgeted": detector.budgeted,
-        "clean_set": None if given is None else {"samples": len(given), "source": given.source},
+        "clean_set": None if clean is None else {"samples": len(clean), "source": clean.source},
         "known_clean": int(evidence.known_clean.sum())
         if evidence.known_clean is not None and "known_clean" in {need.value for need in detector.needs}
         else 0,

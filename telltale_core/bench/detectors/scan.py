@@ -72,7 +72,7 @@ class Scan(Detector):
         between, within = decompose(np.asarray(clean.features, dtype=np.float64), clean.labels)
         inverse: Matrix = np.asarray(np.linalg.pinv(within, hermitian=True), dtype=np.float64)
         centre = np.mean(the(evidence.features), axis=0, dtype=np.float64)
-        found: list[tuple[int, NDArray[np.int64], float, Matrix]] = []
+        splits: list[tuple[int, NDArray[np.int64], float, Matrix]] = []
         for label, rows in by_class(the(evidence.labels)):
             honest = np.asarray(clean.features[clean.labels == label], dtype=np.float64)
             x = np.concatenate([np.asarray(the(evidence.features)[rows], dtype=np.float64), honest]) - centre
@@ -81,18 +81,18 @@ class Scan(Detector):
             second_n, means = untangle(x, inverse, self.starts, [self.seed, label])
             statistic = likelihood_gain(x, second_n, means, between=between, within=within, inverse=inverse)
             chance_n = self._chance(x, second_n, means, inverse, len(rows))
-            found.append((label, rows, statistic, chance_n))
-        index = mad_index(np.array([statistic for _, _, statistic, _ in found])) if found else np.zeros(0)
-        for (_, rows, _, chance_n), high in zip(found, index, strict=True):
+            splits.append((label, rows, statistic, chance_n))
+        index = mad_index(np.array([statistic for _, _, statistic, _ in splits])) if splits else np.zeros(0)
+        for (_, rows, _, chance_n), high in zip(splits, index, strict=True):
             suspicion_N[rows] = chance_n * (1.0 if np.isinf(high) else high / (high + self.threshold))
             flagged_N[rows] = (chance_n > 0.5) & (high > self.threshold)
-        called = [str(label) for (label, *_), high in zip(found, index, strict=True) if high > self.threshold]
+        called = [str(label) for (label, *_), high in zip(splits, index, strict=True) if high > self.threshold]
         return Opinion(
             suspicion=suspicion_N,
             flagged=flagged_N,
             reason="its class needs two means, and it is in the group that the clean set is less in",
             statement=counted(flagged_N, f" in labels {', '.join(called) or 'none'}; clean set: {clean.source}"),
-            details={"classes": _told(found, index)},
+            details={"classes": _statistics(splits, index)},
         )
 
     @staticmethod
@@ -106,10 +106,10 @@ class Scan(Detector):
         return np.asarray(1 / (1 + np.exp(-half)))
 
 
-def _told(found: list[Any], index: Matrix) -> dict[str, Any]:
+def _statistics(splits: list[Any], index: Matrix) -> dict[str, Any]:
     return {
         str(label): {"statistic": round(float(statistic), 4), "index": round(float(min(high, 1e6)), 3)}
-        for (label, _, statistic, _), high in zip(found, index, strict=True)
+        for (label, _, statistic, _), high in zip(splits, index, strict=True)
     }
 
 

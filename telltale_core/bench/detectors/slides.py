@@ -93,7 +93,7 @@ def _clusters(feature_nF: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDAr
     if radius <= 0:
         return np.zeros(len(feature_nF), dtype=np.int64), distance_n
     probe = feature_nF[:: max(1, len(feature_nF) // 256)]
-    near = np.mean([len(found) for found in index.radius_neighbors(probe, radius, return_distance=False)])
+    near = np.mean([len(rows) for rows in index.radius_neighbors(probe, radius, return_distance=False)])
     needed = int(near * len(feature_nF) * 16)
     if needed > MAX_NEIGHBOUR_BYTES:
         raise OverBudget(

@@ -77,9 +77,9 @@ class Spectre(Detector):
         """Return the opinion: the class with the largest statistic, its highest scores."""
         suspicion_N, flagged_N = np.zeros(len(evidence)), np.zeros(len(evidence), dtype=bool)
         classes = [
-            (label, rows, found)
+            (label, rows, scores)
             for label, rows in by_class(the(evidence.labels))
-            if (found := self._class(np.asarray(the(evidence.features)[rows], dtype=np.float64))) is not None
+            if (scores := self._class(np.asarray(the(evidence.features)[rows], dtype=np.float64))) is not None
         ]
         if not classes:
             return Opinion(suspicion=suspicion_N, flagged=flagged_N, reason="", statement="no class is large enough")
@@ -149,10 +149,10 @@ def whitened(part_nk: Matrix, kept_mk: Matrix) -> Matrix:
 def robust_subset(part_nk: Matrix, rate: float, tau: float) -> Mask:
     """Return which rows (n,) the filter keeps; at most 2 x ``rate`` of them are dropped (algorithm 1)."""
     n, k = part_nk.shape
-    kept, left = np.arange(n), int(2 * rate * n)
-    least, start = max(1, left // STEPS), np.eye(k)
-    while left > 0:
-        moved = whitened(part_nk, part_nk[kept])[kept]
+    kept_rows, budget = np.arange(n), int(2 * rate * n)
+    least, start = max(1, budget // STEPS), np.eye(k)
+    while budget > 0:
+        moved = whitened(part_nk, part_nk[kept_rows])[kept_rows]
         length = np.square(moved).sum(axis=1)
         far = length >= 10 * k * np.log(n / tau)
         worst = length
@@ -165,11 +165,11 @@ def robust_subset(part_nk: Matrix, rate: float, tau: float) -> Mask:
             far = beyond_tail(worst, rate)
             if not far.any():
                 break
-        drop = top(worst, min(left, max(least, int(far.sum()))))
-        left -= int(drop.sum())
-        kept = kept[~drop]
+        drop = top(worst, min(budget, max(least, int(far.sum()))))
+        budget -= int(drop.sum())
+        kept_rows = kept_rows[~drop]
     mask = np.zeros(n, dtype=bool)
-    mask[kept] = True
+    mask[kept_rows] = True
     return mask
 
 

@@ -52,11 +52,11 @@ class Telltale(Detector):
             cohorts = Cohorts(number=evidence.labels, names=None)
         number = None if cohorts is None else cohorts.number
         spectra = transform(log.log_loss, number, SpectrumConfig())
-        made = conclude_on(log.sample_ids, spectra, cohorts, config, evidence.retrain, leaders=evidence.leaders)
+        judgement = conclude_on(log.sample_ids, spectra, cohorts, config, evidence.retrain, leaders=evidence.leaders)
         return Opinion(
-            suspicion=made.suspicion,
-            flagged=made.decision == "quarantine",
-            reason=made.reason,
-            statement=statement_on(made, config),
-            details={"review": int((made.decision == "review").sum()), "p_value": least_p_value(made.groups)},
+            suspicion=judgement.suspicion,
+            flagged=judgement.decision == "quarantine",
+            reason=judgement.reason,
+            statement=statement_on(judgement, config),
+            details={"review": int((judgement.decision == "review").sum()), "p_value": least_p_value(judgement.groups)},
         )

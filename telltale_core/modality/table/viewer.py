@@ -83,12 +83,12 @@ class TableViewer(Viewer):
             for trait in traits
         ]
         if len(traits) > 1:
-            suspected, kept = (
+            suspected_share, kept_share = (
                 np.logical_and.reduce([trait.within(rows) for trait in traits]).mean() for rows in self._sides(focus)
             )
             lines.append(
                 Markup('<tr class="all"><td colspan="2">all of these together</td><td>{}</td><td>{}</td></tr>').format(
-                    f"{suspected:.1%}", f"{kept:.1%}"
+                    f"{suspected_share:.1%}", f"{kept_share:.1%}"
                 )
             )
         html = Markup(
