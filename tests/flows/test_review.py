@@ -16,7 +16,7 @@ import pytest
 from telltale_core import publish
 from telltale_core.drop import ingest
 from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
-from telltale_core.publish import gate
+from telltale_core.verdict.record import VerdictRecord
 from tests.support.storage import CODE, make_verdict
 
 REASON = "looked at all of them: `fine`\u202e <script>"
@@ -199,7 +199,7 @@ def test_a_rejection_holds_although_nothing_is_open_any_more(
 ) -> None:
     run = start()
     decide(run.id, approve=False, reason="a trigger in class a")
-    monkeypatch.setattr(gate, "of_verdict", lambda _record: [])
+    monkeypatch.setattr(VerdictRecord, "open_questions", [])
     assert run.execute().state_name == "Rejected"
     assert publish.log(tmp_path / "out") == []
 

@@ -340,7 +340,7 @@ def test_a_column_of_long_or_many_texts_is_counted_without_being_held():
     column = decoder._columns["a"]
     assert len(column.texts) == 300
     assert sum(map(len, column.texts)) < 300 * 200
-    decoder._room.left = 0
+    decoder._budget.remaining = 0
     decoder.probe({"a": "new", "b": 1.0})
     assert (len(column.texts), column.other_texts) == (300, 1)
     assert isinstance(column, ColumnSurvey)

@@ -22,6 +22,7 @@ TRAINING_FIXTURES = {
     "question",
     "ran",
     "walked",
+    "reported",
 }
 SERVERS = {"prefect_server", "s3_address", "lossy", "s3", "places"}
 NEEDS_PREFECT = {"flows", "tasks", "deployments", "prefect"}
