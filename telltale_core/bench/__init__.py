@@ -1,1 +1,1 @@
-"""Measurements whose results stand in this room's README."""
+"""Measurements whose results stand in this package's README."""

@@ -147,7 +147,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     folder = folder_of(verdict, "cluster", area)
     after: dict[str, Any] = {}
     if bench.victims == "after":
-        remaining, opened = _kept(folder, ids, poisoned_set.data), stages.open_drop(drop, area)
+        remaining, opened = _remaining(folder, ids, poisoned_set.data), stages.open_drop(drop, area)
         after = before if len(remaining) == len(poisoned_set.data) else _judged(bench, case, remaining, split, opened)
     row = {
         **_named(bench, case, poisoned_set),
@@ -255,7 +255,7 @@ def _judged(bench: Bench, case: Case, data: Samples, split: Split, drop: Drop) -
     return outcome
 
 
-def _kept(verdict_dir: Path, ids: Sequence[str], data: Samples) -> Samples:
+def _remaining(verdict_dir: Path, ids: Sequence[str], data: Samples) -> Samples:
     """Return what the verdict keeps: neither quarantined nor in review."""
     verdict = Verdict.open(verdict_dir)
     kept_ids = {

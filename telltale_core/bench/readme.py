@@ -69,7 +69,7 @@ def filled(text: str) -> str:
 
 def table(name: str) -> str:
     """Return a table as Markdown: ``claims``, ``found``, ``brief``, or the name of a file in ``results/``."""
-    sections: dict[str, Callable[[], str]] = {"claims": _claims, "found": _found, "brief": _brief}
+    sections: dict[str, Callable[[], str]] = {"claims": _claims, "found": _every_case, "brief": _brief}
     return sections[name]() if name in sections else _suite(read_results(name))
 
 
@@ -116,7 +116,7 @@ def _claims() -> str:
 WORKS, AFTER = "attack_success_before", "attack_success_after"
 
 
-def _found() -> str:
+def _every_case() -> str:
     """Return every case of ``NAMES``, by rate, seed by seed."""
     rows = [row for suite in ("cpu", "modalities") for row in read_results(suite)["rows"]]
     lines = []

@@ -1,4 +1,4 @@
-"""What one ingest may take of the machine: processor time, and room in the work area, with errors that say the cure."""
+"""What one ingest may take: processor time, and disk space in the work area, with errors that say the cure."""
 
 from __future__ import annotations
 

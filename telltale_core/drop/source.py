@@ -1,4 +1,4 @@
-"""Where a drop comes from: listing and reading with caps. The only module of this room that knows fsspec.
+"""Where a drop comes from: listing and reading with caps. The only module of this package that knows fsspec.
 
 Local drops are read in place; links and special files may not lead out of the drop. Remote drops are copied file by
 file into a scratch folder whose names are digests: an object's key is an identifier here, never a path.

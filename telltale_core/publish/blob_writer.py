@@ -81,7 +81,7 @@ class Placer:
             standing = self.store.stat(blob.path)
         except NotFound:
             self._create(blob, data)
-            if not self._kept(blob) and not self.store.exists(tombstone(blob.path)):
+            if not self._intact(blob) and not self.store.exists(tombstone(blob.path)):
                 raise Corrupt(
                     f"{self.store.url(blob.path)} was accepted by the store but cannot be read back as it was sent: "
                     "nothing was committed; check the store and run again"
@@ -91,14 +91,14 @@ class Placer:
             if standing.bytes == blob.bytes and protected is not None and protected.sha256 == blob.sha256:
                 return True
             age_s = time.time() - standing.modified_s
-            if standing.bytes != blob.bytes or abs(age_s) > REUSE_S or not self._kept(blob):
+            if standing.bytes != blob.bytes or abs(age_s) > REUSE_S or not self._intact(blob):
                 return False
             self.store.persist(blob.path)  # its creator may have been killed before it was on disk
             born = [now - max(0.0, age_s) for now in started]
             self._oldest = min(self._oldest[0], born[0]), min(self._oldest[1], born[1])
         return not self.store.exists(tombstone(blob.path))
 
-    def _kept(self, blob: Blob) -> bool:
+    def _intact(self, blob: Blob) -> bool:
         """Return whether the store gives back the bytes that the blob's digest names."""
         try:
             self.store.read_verified(blob.path, blob.sha256)

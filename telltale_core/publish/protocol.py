@@ -119,7 +119,7 @@ def commit_next(placer: Placer, versions: list[Version], draft: Callable[[list[V
 
 
 def _describe(drop: DropLike, verdict: Verdict, url: str, run_key: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
-    def shown(place: str | None) -> str | None:  # of a local path only the last part: manifests leave the house
+    def shown(place: str | None) -> str | None:  # of a local path only the last part: manifests go to other readers
         return place if place is None or "://" in place else Path(place).name or "/"
 
     manifest = drop.manifest

@@ -1,4 +1,4 @@
-"""The one door to files and object stores: conditional create, retries, deadlines, integrity.
+"""The one way to files and object stores: conditional create, retries, deadlines, integrity.
 
 ``open_store(url)`` gives a :class:`Store`; ``WorkArea(url)`` gives the folders that the stages exchange.
 Nothing else in Telltale talks to a file system of a published dataset, and nothing else retries.

@@ -75,7 +75,7 @@ def gather(
         retraining=config,
         retrain=_retrain(drop, config, record) if Need.RETRAIN in need_set else None,
         clean=None if clean is None or Need.CLEAN not in need_set else _with_recordings(model, clean, drop, need_set),
-        known_clean=_known(drop, known_clean),
+        known_clean=_clean_mask(drop, known_clean),
         **recordings,
     )
 
@@ -119,7 +119,7 @@ def _with_recordings(model: Fitted | None, clean: CleanSet, drop: Drop, needs: s
     return dataclasses.replace(clean, features=recordings.get("features"), maps=recordings.get("maps"))
 
 
-def _known(drop: Drop, ids: Collection[str]) -> Any:
+def _clean_mask(drop: Drop, ids: Collection[str]) -> Any:
     if not ids:
         return None
     strange = set(ids) - set(drop.sample_ids.tolist())

@@ -114,7 +114,7 @@ def stable_density(tree: NDArray[Any], gap: float, levels: int) -> float | None:
     """Return the density at which the first stable branch begins: one that lives for more than ``gap``.
 
     ``tree`` has a row for each child: ``parent``, ``child``, ``lambda_val`` (density at which it comes off), its size.
-    The walk starts at the largest child and follows the larger branch.
+    The descent starts at the largest child and follows the larger branch.
     """
     if not len(tree):
         return None

@@ -69,17 +69,17 @@ class _Watch:
 
     def __enter__(self) -> None:
         self.start = self.peak = _resident()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
+        self._end.set()
         self._thread.join()
         self.peak = max(self.peak, _resident())
 
-    def _look(self) -> None:
-        while not self._done.wait(0.01):
+    def _watch(self) -> None:
+        while not self._end.wait(0.01):
             self.peak = max(self.peak, _resident())
 
 
