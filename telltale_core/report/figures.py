@@ -114,7 +114,7 @@ def _spectra(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
 
 def overall(run: Run, config: ReportConfig) -> list[Shown]:
     """Return the cluster picture and the histogram of suspicion."""
-    if not len(run.decision_N):
+    if not len(run.decision):
         return []
     return [shown for shown in (_clusters(run, config), _histogram(run, config)) if shown is not None]
 
@@ -123,8 +123,8 @@ def _histogram(run: Run, config: ReportConfig) -> Shown:
     held = run.counts.quarantined + run.counts.review
     return Shown(
         title="Suspicion",
-        uri=data_uri(pictures.histogram_png(run.suspicion_N, run.decision_N, config.dpi)),
-        alt=f"Histogram of suspicion from 0 to 1 over {len(run.decision_N):,} samples, {held:,} of them held back.",
+        uri=data_uri(pictures.histogram_png(run.suspicion, run.decision, config.dpi)),
+        alt=f"Histogram of suspicion from 0 to 1 over {len(run.decision):,} samples, {held:,} of them held back.",
         caption="All samples by suspicion, coloured by decision."
         + (
             " The wider the gap between kept and held back, the easier the decision." if held else " None is held back."
@@ -133,18 +133,18 @@ def _histogram(run: Run, config: ReportConfig) -> Shown:
 
 
 def _clusters(run: Run, config: ReportConfig) -> Shown | None:
-    features = run.features_ND
+    features = run.features
     if features is None or features.shape[1] < 2:
         return None
     finite = np.flatnonzero(np.isfinite(features).all(axis=1))
     panels = [("all samples", finite)]
     shown = focuses(run, config)
-    if run.labels_N is not None and shown and shown[0].label is not None:
-        panels.append((f"{run.word} {shown[0].name}", finite[run.labels_N[finite] == shown[0].label]))
+    if run.labels is not None and shown and shown[0].label is not None:
+        panels.append((f"{run.word} {shown[0].name}", finite[run.labels[finite] == shown[0].label]))
     drawn = [(title, _some(run, rows, config)) for title, rows in panels]
     thinned = any(len(some) < len(rows) for (_, some), (_, rows) in zip(drawn, panels, strict=True))
     points: list[tuple[str, Floats, npt.NDArray[np.str_]]] = [
-        (title, project(features[rows], config.cluster_picture, config.seed), run.decision_N[rows])
+        (title, project(features[rows], config.cluster_picture, config.seed), run.decision[rows])
         for title, rows in drawn
         if len(rows) >= 5
     ]
@@ -166,6 +166,6 @@ def _some(run: Run, rows: npt.NDArray[np.int64], config: ReportConfig) -> npt.ND
     if len(rows) <= most:
         return rows
     mixed = np.random.default_rng(config.seed).permutation(rows)
-    held_first = np.argsort(run.decision_N[mixed] == "keep", kind="stable")
+    held_first = np.argsort(run.decision[mixed] == "keep", kind="stable")
     chosen: npt.NDArray[np.int64] = np.sort(mixed[held_first][:most])
     return chosen

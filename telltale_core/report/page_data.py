@@ -107,7 +107,7 @@ def about(run: Run) -> str:
         classes = f", {drop.label_sets.shape[1]} labels"
     elif drop.targets is not None and drop.targets.ndim > 1:
         classes = f", {drop.targets.shape[1]} targets"
-    return f"{len(drop):,} {kind}, {drop.task}{classes}; {run.log_loss_NT.shape[1]:,} loss snapshots"
+    return f"{len(drop):,} {kind}, {drop.task}{classes}; {run.log_loss.shape[1]:,} loss snapshots"
 
 
 def significance(run: Run) -> str:
@@ -220,15 +220,15 @@ def evidence_lead(run: Run, items: list[Any]) -> str:
 
 
 def _of_their(run: Run) -> str:
-    return "" if run.labels_N is None else f" of their {run.word}"
+    return "" if run.labels is None else f" of their {run.word}"
 
 
 def _of_the_same(run: Run) -> str:
-    return "" if run.labels_N is None else f" of the same {run.word}"
+    return "" if run.labels is None else f" of the same {run.word}"
 
 
 def _outstanding(run: Run) -> str:
-    return "the samples" if run.labels_N is None else f"the {run.word} that stood out most: its samples"
+    return "the samples" if run.labels is None else f"the {run.word} that stood out most: its samples"
 
 
 def blocks(run: Run, viewer: Viewer, config: ReportConfig) -> list[dict[str, Any]]:
@@ -268,18 +268,18 @@ def _answer(run: Run, row: int) -> str | None:
 
 
 def _card(run: Run, row: int, viewer: Viewer, config: ReportConfig) -> dict[str, Any]:
-    drop, decision = run.drop, str(run.decision_N[row])
+    drop, decision = run.drop, str(run.decision[row])
     label = _answer(run, row)
     name = str(drop.sample_ids[row])
     return {
         "view": viewer.fragment(row, config.thumbnail_px),
         "label": middle(label or "no label", 40),
-        "suspicion": f"{run.suspicion_N[row]:.3f}",
+        "suspicion": f"{run.suspicion[row]:.3f}",
         "decision": decision,
         "word": WORDS[decision],
         "id": name,
         "short_id": middle(name, 18),
-        "reason": clean(str(run.reason_N[row]), 200),
+        "reason": clean(str(run.reason[row]), 200),
     }
 
 

@@ -50,7 +50,7 @@ def targets_shown(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
     """Return the picture of both sides' targets; None where the drop has none, or there are too few samples."""
     if run.drop.targets is None or min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
         return None
-    target_NM = np.asarray(run.drop.targets, dtype=np.float64).reshape(len(run.decision_N), -1)
+    target_NM = np.asarray(run.drop.targets, dtype=np.float64).reshape(len(run.decision), -1)
     low_M, high_M = np.quantile(target_NM, (0.05, 0.95), axis=0)
     crowds = [
         crowd(target_NM[focus.suspected_rows, m], target_NM[focus.kept_rows, m], NARROW * float(high_M[m] - low_M[m]))

@@ -113,10 +113,10 @@ def decide(
     said = word if labels is not None else "drop"
     order = np.argsort(sample_ids, kind="stable")
     by_label = labels is not None and config.cohorts != "all"
-    cohorts = _cohorts(order[spectra.finite_N[order]], labels if by_label else None)
+    cohorts = _cohorts(order[spectra.finite[order]], labels if by_label else None)
     copies = find_copies(sample_ids, leaders, [rows for _, rows in cohorts])
     one_of_each = [copies.one_of_each(rows) for _, rows in cohorts]
-    features_NF = spectra.features_NF if word == "label" else _with_level(spectra)
+    features_NF = spectra.features if word == "label" else _with_level(spectra)
     with threadpool_limits(1):  # many small problems: threads only get in each other's way
         usual = whiteners(features_NF, one_of_each)
         findings = [
@@ -143,7 +143,7 @@ def decide(
             name=label_names[label] if label_names is not None and label is not None else None,
             word=said,
             rows=rows,
-            chance_n=_oriented(found, rows, spectra, said, copies),
+            chance=_oriented(found, rows, spectra, said, copies),
             found=found,
             copies=copies,
             required=required[number],
@@ -165,16 +165,16 @@ def decide(
     groups = [_rule(made, cohort, (retraining or {}).get(cohort.number), config) for cohort in judged]
     if guesses.tested:
         groups.append(_rule_on_plateau(made, guesses, len(cohorts), tested, config, copies=copies))
-    untested_N = _untested(made, judged[: len(cohorts)], spectra.finite_N, config)
+    untested_N = _untested(made, judged[: len(cohorts)], spectra.finite, config)
     groups = [_counted(group, made) for group in groups]
-    doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts], one_of_each)
+    doubtful_N = doubtful_labels(spectra.level, [rows for _, rows in cohorts], one_of_each)
     doubtful_N &= (made["decision"] == "keep") & ~untested_N
     made["reason"][doubtful_N] = reason(said)
     return Decisions(
         groups=tuple(groups),
         doubtful=doubtful_N,
         untested=untested_N,
-        non_finite=int((~spectra.finite_N).sum()),
+        non_finite=int((~spectra.finite).sum()),
         not_retrained=doubted and retraining is None,
         **made,
     )
@@ -185,15 +185,15 @@ def _ordered(
 ) -> LossPlateau:
     """Return the guesses of rows taken by id, in the order given: permuting the rows permutes them."""
     own = None if labels is None else labels[order]
-    found = find_loss_plateau(spectra.motion_NQ3[order], spectra.finite_N[order], own, config)
+    found = find_loss_plateau(spectra.motion[order], spectra.finite[order], own, config)
     chance_N = np.empty(len(order))
-    chance_N[order] = found.chance_N
-    return replace(found, chance_N=chance_N)
+    chance_N[order] = found.chance
+    return replace(found, chance=chance_N)
 
 
 def _with_level(spectra: Spectra) -> NDArray[np.float64]:
     """Return the spectra with the level beside them, (N, F + 1): an honest target is noisy, a poisoned one is not."""
-    return np.column_stack([spectra.features_NF, spectra.level_N])
+    return np.column_stack([spectra.features, spectra.level])
 
 
 def _cohorts(rows: NDArray[np.int64], labels: NDArray[np.int64] | None) -> list[tuple[int | None, NDArray[np.int64]]]:
@@ -254,7 +254,7 @@ def _secondary(
     for cohort in cohorts:
         if cohort.share < CONSIDERED or not (doubted or cohort.significant(config)):
             continue
-        rows = cohort.rows[cohort.chance_n <= 0.5]
+        rows = cohort.rows[cohort.chance <= 0.5]
         with threadpool_limits(1):
             found = examine(features_NF[rows], config, usual[cohort.number])
         behind = replace(
@@ -262,7 +262,7 @@ def _secondary(
             number=len(cohorts) + 1 + len(made),  # that after the cohorts' is the guesses'
             name=f"{cohort.name or cohort.label} (secondary cluster)",
             rows=rows,
-            chance_n=_oriented(found, rows, spectra, cohort.word, cohort.copies),
+            chance=_oriented(found, rows, spectra, cohort.word, cohort.copies),
             found=found,
             p=None,
             family=2 * cohort.family,  # at most as many again
@@ -299,7 +299,7 @@ def _by_covariance(
         if scatter is None or len(others) < MIN_USUAL or by_motion:
             continue
         required = max(LEAST_EXCESS, SCATTER_RATIO * float(np.quantile(others, USUAL_QUANTILE)))
-        if scatter.excess < required or not (scatter.chance_n > 0.5).any():
+        if scatter.excess < required or not (scatter.chance > 0.5).any():
             continue
         made.append(
             replace(
@@ -307,7 +307,7 @@ def _by_covariance(
                 number=first + len(made),
                 name=f"{cohort.name or cohort.label} (covariance shift)",
                 kind="scatter",
-                chance_n=_of_smaller(scatter.chance_n, cohort.rows, cohort.copies),
+                chance=_of_smaller(scatter.chance, cohort.rows, cohort.copies),
                 found=replace(cohort.found, separation=scatter.excess),
                 required=required,
                 p=None,
@@ -370,7 +370,7 @@ def _retrain(
     """Return what one training without all of these cohorts' suspected sides says of each."""
     sides = []
     for cohort in cohorts:
-        inside_n = cohort.chance_n > 0.5
+        inside_n = cohort.chance > 0.5
         rows, rest = cohort.rows[inside_n], cohort.rows[~inside_n]
         step, usual = _step(rows, rest, cohort.rows, spectra, cohort.copies)
         strict, own = cohort.kind == "scatter" or cohort.turned, int(labels[rows[0]])
@@ -386,8 +386,8 @@ def _step(
     rows: NDArray[np.int64], rest: NDArray[np.int64], cohort: NDArray[np.int64], spectra: Spectra, copies: Copies
 ) -> tuple[float, float]:
     """Return how much higher the losses of ``rows`` lie than those of ``rest``, and how far other cohorts' stray."""
-    others = copies.one_of_each(np.setdiff1d(np.flatnonzero(spectra.finite_N), cohort))
-    level_N = spectra.level_N
+    others = copies.one_of_each(np.setdiff1d(np.flatnonzero(spectra.finite), cohort))
+    level_N = spectra.level
     return float(np.median(level_N[rows]) - np.median(level_N[rest])), 1.4826 * _deviation(level_N[others])
 
 
@@ -402,15 +402,15 @@ def _oriented(
     there it is the side that is by far the easier to learn. Where neither is, it is the smaller one, and of sides of
     like size the one whose levels lie closer together.
     """
-    chance_n = _of_smaller(found.chance_n, rows, copies)
+    chance_n = _of_smaller(found.chance, rows, copies)
     inside_n = chance_n > 0.5
     alike, ranges = copies.share(rows, inside_n) >= LIKE_SIZE, word == "target range"
-    if len(rows) == spectra.finite_N.sum() or not inside_n.any() or not (alike or ranges):
+    if len(rows) == spectra.finite.sum() or not inside_n.any() or not (alike or ranges):
         return chance_n
     step, usual = _step(rows[inside_n], rows[~inside_n], rows, spectra, copies)
     other_side = step > usual
     if ranges and alike and abs(step) <= usual:
-        level_N = spectra.level_N
+        level_N = spectra.level
         other_side = _deviation(level_N[rows[inside_n]]) > _deviation(level_N[rows[~inside_n]])
     return 1 - chance_n if other_side else chance_n
 
@@ -436,7 +436,7 @@ class _Cohort:
     name: str | None
     word: str
     rows: NDArray[np.int64]
-    chance_n: NDArray[np.float64]
+    chance: NDArray[np.float64]
     found: Findings
     copies: Copies
     required: float
@@ -464,11 +464,11 @@ class _Cohort:
     def larger(self) -> bool:
         """Whether the larger side of a label is suspected: it is easier to learn, as an honest one may be, too."""
         most = self.kind == "together" and self.word == "label"
-        return most and self.copies.share(self.rows, self.chance_n > 0.5) > 0.5
+        return most and self.copies.share(self.rows, self.chance > 0.5) > 0.5
 
     def turned_round(self) -> _Cohort:
         """Return it with the other side suspected."""
-        return replace(self, chance_n=1 - self.chance_n, turned=True)
+        return replace(self, chance=1 - self.chance, turned=True)
 
     def tested(self, config: VerdictConfig) -> _Cohort:
         """Return it with its p-value, which takes a while to find."""
@@ -497,7 +497,7 @@ class _Cohort:
         """Whether a leave-out retraining is asked about it, once one is taken."""
         enough = self.kind == "scatter" or self.found.separation >= MIN_TESTED_SEPARATION
         open_so_far = self.p is None or self.significant(config)
-        in_two = 0 < (self.chance_n > 0.5).sum() < len(self.rows)
+        in_two = 0 < (self.chance > 0.5).sum() < len(self.rows)
         return bool(self.share >= CONSIDERED and enough and open_so_far and in_two)
 
     def seen(self, retraining: Retraining, config: VerdictConfig) -> _Cohort:
@@ -517,7 +517,7 @@ def _rule(
 
     ``retraining`` is what a leave-out retraining saw.
     """
-    rows, chance_n, found, p, required = cohort.rows, cohort.chance_n, cohort.found, cohort.p, cohort.required
+    rows, chance_n, found, p, required = cohort.rows, cohort.chance, cohort.found, cohort.p, cohort.required
     significant = cohort.significant(config)
     refuted = cohort.separate and cohort.share < CLEAR and retraining is not None and retraining.refuted
     inside_n = chance_n > 0.5
@@ -531,7 +531,7 @@ def _rule(
     suspicion_n = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
     honest_n = np.zeros(len(rows), dtype=bool)
     if by_retraining and retraining is not None:
-        honest_n[inside_n] = retraining.honest_n
+        honest_n[inside_n] = retraining.honest
         suspicion_n[honest_n] *= UNCALLED_CEILING
     made["suspicion"][rows] = np.maximum(made["suspicion"][rows], suspicion_n)
     if called:
@@ -587,7 +587,7 @@ def _rule_on_plateau(
     """Write the decisions on samples on the loss plateau into ``made`` where nothing else was decided of them."""
     p = min(1.0, found.p_value * tested)
     found_so = p <= config.false_alarm_rate and found.near_guess
-    chance_N = np.where(made["decision"] == "keep", found.chance_N, 0.0)
+    chance_N = np.where(made["decision"] == "keep", found.chance, 0.0)
     inside_N, border_N = chance_N > 0.5, (chance_N > BORDERLINE) & (chance_N <= 0.5)
     inside = np.flatnonzero(inside_N)
     few = found_so and _too_few(copies, inside, config)
