@@ -83,9 +83,9 @@ def _means(
     stretch = _stretch(samples, len(at))
     if stretch == 0 or (errors and samples < FEWEST_BY_SIZE):
         return np.empty(0), at
-    known = np.abs(correlation_P[at]) if samples >= FEWEST_BY_SIZE else correlation_P[at]
-    stretch = len(known) if errors else stretch
-    return np.convolve(known, np.full(stretch, 1.0 / stretch), mode="valid"), at
+    judged = np.abs(correlation_P[at]) if samples >= FEWEST_BY_SIZE else correlation_P[at]
+    stretch = len(judged) if errors else stretch
+    return np.convolve(judged, np.full(stretch, 1.0 / stretch), mode="valid"), at
 
 
 def _nothing(loss_NT: NDArray[np.float32], guess: float) -> str:

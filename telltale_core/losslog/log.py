@@ -141,11 +141,11 @@ def _check_files(folder: Path, plan: LogPlan, digests: dict[str, str]) -> None:
     expected = {"samples.parquet", *plan.files()}
     if set(digests) != expected:
         raise Corrupt(f"{folder / 'log.json'} lists {len(digests)} files, expected {len(expected)}; train again")
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
-    if surplus := sorted(found - expected):
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    if surplus := sorted(present - expected):
         raise Corrupt(f"{folder / surplus[0]} is no file of this log (a duplicate?); remove it")
     for name in sorted(expected):
-        if name not in found:
+        if name not in present:
             raise Corrupt(f"{folder / name} is missing; remove log.json's folder and train again")
         if sha256_file(folder / name) != digests[name]:
             raise Corrupt(f"{folder / name} does not have the digest that log.json records; train again")

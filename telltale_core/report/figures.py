@@ -42,7 +42,7 @@ class Item:
 
 def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportConfig) -> list[Item]:
     """Return the figures of every label that is worth showing; empty where there is nothing to compare."""
-    made = []
+    items = []
     for focus in shown:
         drawn = (_trajectories(run, focus, config), _heat(run, focus, config), _spectra(run, focus, config))
         shared = viewer.shared(focus) if focus.word != MOST_SUSPICIOUS else []
@@ -53,8 +53,8 @@ def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportCon
         if not figures:
             note += " Too few samples or snapshots for pictures."
         heading = run.word.capitalize() if focus.label is not None else "Group:"
-        made.append(Item(heading=heading, name=middle(focus.name, 60), note=note, figures=figures))
-    return made
+        items.append(Item(heading=heading, name=middle(focus.name, 60), note=note, figures=figures))
+    return items
 
 
 def _window(run: Run) -> tuple[float, float] | None:
@@ -82,15 +82,15 @@ def _trajectories(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
 
 
 def _heat(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
-    seen = heat(run, focus, config)
-    if seen is None:
+    panels = heat(run, focus, config)
+    if panels is None:
         return None
-    pair = seen.suspected_coherence, seen.kept_coherence
+    pair = panels.suspected_coherence, panels.kept_coherence
     course = f"the {focus.within}'s common course" if focus.label is not None else "the common course of the others"
     figures = f"{pair[0]:.2f} among the {focus.word}, {pair[1]:.2f} among the other kept ones"
     return Shown(
         title="Do they move together?",
-        uri=data_uri(pictures.heat_png(seen, focus, config.dpi)),
+        uri=data_uri(pictures.heat_png(panels, focus, config.dpi)),
         alt=f"Two panels of centred log losses, a row for each sample; mean correlation of two rows: {figures}.",
         caption=f"One row is one sample: its log loss less {course} and its own mean. Upright "
         "stripes through a panel mean that its samples rise and fall together. Mean correlation of two rows: "

@@ -137,10 +137,10 @@ def parts(run: Run) -> list[dict[str, str]]:
         ),
     )
     whole = {"css": "all", "name": "ingested", "count": f"{counts.ingested:,}", "means": "every row that the drop held"}
-    made = [
+    terms = [
         {"css": c, "name": n, "count": f"{v:,}", "share": share(v, counts.ingested), "means": m} for c, n, v, m in rows
     ]
-    return [whole | {"share": "100 %" if counts.ingested else "0 %"}, *made]
+    return [whole | {"share": "100 %" if counts.ingested else "0 %"}, *terms]
 
 
 def stack(run: Run) -> dict[str, Any]:
@@ -194,9 +194,9 @@ def _group(name: str, group: Group, top: float) -> dict[str, Any]:
 
 def groups_left(run: Run, config: ReportConfig) -> str:
     """Return a sentence on the groups that the table leaves out; empty for none."""
-    left = run.groups()[config.label_rows :]
-    over = sum(group.called for group in left)
-    return f"{len(left):,} more are not listed, {over:,} of them beyond their threshold." if left else ""
+    unlisted = run.groups()[config.label_rows :]
+    over = sum(group.called for group in unlisted)
+    return f"{len(unlisted):,} more are not listed, {over:,} of them beyond their threshold." if unlisted else ""
 
 
 def evidence_lead(run: Run, items: list[Any]) -> str:
@@ -245,11 +245,11 @@ def blocks(run: Run, viewer: Viewer, config: ReportConfig) -> list[dict[str, Any
         plan.append(("Borderline: only just quarantined", "The lowest suspicion among the quarantined.", edge[::-1]))
     title = "Borderline: only just kept" if len(quarantined) or len(review) else "Highest suspicion, all kept"
     plan.append((title, "The highest suspicion among the kept: where a miss would be.", kept[:half]))
-    made = [
+    sections = [
         {"title": t, "note": f"{n} {len(rows):,} shown.", "cards": _cards(run, rows, viewer, config)}
         for t, n, rows in plan
     ]
-    return [block for block in made if block["cards"]] if most else []
+    return [block for block in sections if block["cards"]] if most else []
 
 
 def _cards(run: Run, rows: npt.NDArray[np.int64], viewer: Viewer, config: ReportConfig) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ class Spectrum:
             motion=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, QUARTERS, 3),
             finite=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
             window=record.window,
-            kept=record.kept,
+            window_choice=record.kept,
         )
         ids = drop.sample_ids if drop is not None else np.asarray(table["sample_id"].to_pylist(), dtype=np.str_)
         return cls(record=record, sample_ids=ids, spectra=spectra)
@@ -119,7 +119,7 @@ def compute_spectrum(
         non_finite=int((~spectra.finite).sum()),
         n_features=n_features,
         window=spectra.window,
-        kept=spectra.kept,
+        kept=spectra.window_choice,
         config=to_dict(config),
     )
     SPECTRUM.write(out, record, spectrum=table)

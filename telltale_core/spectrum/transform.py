@@ -31,8 +31,8 @@ class Spectra:
     ``features`` (N, F) float32; ``level`` (N,) mean log loss in the window and ``trend`` (N,) its rise per snapshot
     (natural-log units); ``motion`` (N, quarters, 3) level, log spread and log activity (mean absolute step) of the log
     loss in each quarter of the window's part before three quarters of the run; ``finite`` (N,) False for rows with a
-    non-finite loss, whose numbers are 0; ``window`` the first and one past the last snapshot used; ``kept`` says in a
-    sentence how they were chosen.
+    non-finite loss, whose numbers are 0; ``window`` the first and one past the last snapshot used; ``window_choice``
+    says in a sentence how they were chosen.
     """
 
     features: NDArray[np.float32]
@@ -41,7 +41,7 @@ class Spectra:
     motion: NDArray[np.float64]
     finite: NDArray[np.bool_]
     window: tuple[int, int]
-    kept: str
+    window_choice: str
 
 
 def transform(log_loss_NT: NDArray[np.float32], labels: NDArray[np.int64] | None, config: SpectrumConfig) -> Spectra:
@@ -67,7 +67,7 @@ def transform(log_loss_NT: NDArray[np.float32], labels: NDArray[np.int64] | None
         motion=_spread(motion_NQ3, finite_N),
         finite=finite_N,
         window=(start, stop),
-        kept=_say(config),
+        window_choice=_say(config),
     )
 
 

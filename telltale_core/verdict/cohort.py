@@ -84,7 +84,7 @@ def examine(
         point_nD = point_nD[drawn]
     choices = sorted({min(choice, point_nD.shape[1]) for choice in choices})
     splits = [(choice, _search(point_nD[:, :choice], config)) for choice in choices]
-    dimensions, split = max(splits, key=lambda found: found[1].separation)
+    dimensions, split = max(splits, key=lambda pair: pair[1].separation)
     return Findings(
         chance=nothing if split.chance is None else _spread(split.chance, drawn, all_nD[:, :dimensions]),
         separation=split.separation,
@@ -106,8 +106,8 @@ def examine_covariance(
         return None
     whitened_nF = np.asarray(features_nF, dtype=np.float64) @ whitener_FF
     point_nD = reduce(whitened_nF, max(_dimensions(len(features_nF), config)))
-    found = split_by_scatter(point_nD, config.min_cluster, config.seed)
-    return replace(found, chance=refined(whitened_nF, found.chance, config.min_cluster, config.seed))
+    shift = split_by_scatter(point_nD, config.min_cluster, config.seed)
+    return replace(shift, chance=refined(whitened_nF, shift.chance, config.min_cluster, config.seed))
 
 
 def _search(point_nD: NDArray[np.float64], config: VerdictConfig) -> Split:
@@ -149,9 +149,9 @@ def best_split(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Sp
             inside_n = np.isin(component_n, side)
             if min(inside_n.sum(), (~inside_n).sum()) < min_cluster:
                 continue
-            found = separation(point_nD, inside_n)
-            if found > best:
-                best_n, best = chance_nC[:, list(side)].sum(axis=1), found
+            distance = separation(point_nD, inside_n)
+            if distance > best:
+                best_n, best = chance_nC[:, list(side)].sum(axis=1), distance
     if best_n is not None and (best_n > 0.5).mean() > 0.5:
         best_n = 1 - best_n
     return Split(chance=best_n, separation=best, radius=radius)

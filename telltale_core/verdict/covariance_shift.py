@@ -81,10 +81,10 @@ def refined(
             return began_n
         score_n = np.empty(len(whitened_nF))
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed + turn)
-        for fitted, asked in folds.split(whitened_nF, inside_n):
+        for fitted, held_out in folds.split(whitened_nF, inside_n):
             model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE)
             model.fit(whitened_nF[fitted], inside_n[fitted])
-            score_n[asked] = model.decision_function(whitened_nF[asked])
+            score_n[held_out] = model.decision_function(whitened_nF[held_out])
         chance_n = _by_score(score_n, inside_n)
     both, either = (f(chance_n > 0.5, began_n > 0.5).sum() for f in (np.logical_and, np.logical_or))
     return chance_n if both >= SAME * either else began_n

@@ -81,8 +81,8 @@ def find_loss_plateau(
     still_n = _standardised(_stillness(motion_nQ3, rng))
     if not np.ptp(still_n):
         return nothing
-    found, null = _test(still_n, rng)
-    separation = (found - float(np.mean(null))) / max(float(np.std(null)), LEAST_SPREAD)
+    bandwidth, null = _test(still_n, rng)
+    separation = (bandwidth - float(np.mean(null))) / max(float(np.std(null)), LEAST_SPREAD)
     p = float(max(gumbel_r.sf(separation, loc=-np.euler_gamma * SCALE, scale=SCALE), 1e-300))
     side_n = _still_side(still_n, float(np.mean(null)))
     near = False
@@ -165,14 +165,14 @@ class _Density:
 
 def _test(still_n: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, list[float]]:
     """Return the critical bandwidth, and those of smoothed bootstrap samples, which have one mode and its spread."""
-    found = _Density(still_n).critical()
-    centre, shrink = still_n.mean(), np.sqrt(1 + found**2 / still_n.var())
+    bandwidth = _Density(still_n).critical()
+    centre, shrink = still_n.mean(), np.sqrt(1 + bandwidth**2 / still_n.var())
     null = []
     for _ in range(BOOTSTRAPS):
         drawn_n = rng.choice(still_n, len(still_n)) - centre
-        smooth_n = drawn_n + found * rng.standard_normal(len(still_n))
+        smooth_n = drawn_n + bandwidth * rng.standard_normal(len(still_n))
         null.append(_Density(centre + smooth_n / shrink).critical())
-    return found, null
+    return bandwidth, null
 
 
 def _still_side(still_n: NDArray[np.float64], bandwidth: float) -> NDArray[np.bool_]:

@@ -175,8 +175,8 @@ class Verdict:
             VERDICT.corrupt(f"{path}: decision must be one of {', '.join(DECISIONS)}, found {name!r}")
         if not bool(((verdict.suspicion >= 0) & (verdict.suspicion <= 1)).all()):
             VERDICT.corrupt(f"{path}: every suspicion must be in [0, 1]")
-        if (found := counts_of(verdict.decision)) != record.counts:
-            VERDICT.corrupt(f"{folder / VERDICT.file} states counts {record.counts}, {path.name} holds {found}")
+        if (counts := counts_of(verdict.decision)) != record.counts:
+            VERDICT.corrupt(f"{folder / VERDICT.file} states counts {record.counts}, {path.name} holds {counts}")
         return verdict
 
     def write(self, folder: Path, **tables: pa.Table) -> Verdict:
