@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ READ_FIRST = [
     )
 ]
 MOST_WORDS = 25
+SHAPE_LETTERS = re.compile(r"_([a-z]?[A-Z][A-Z0-9]*|[nk])$")
 PRIVATE = re.compile(
     r"second look|unlike in scatter|held at (the loss of )?a guess|\(by scatter\)|\bthe whole walk\b|\broom a stage\b",
     re.I,
@@ -87,6 +89,37 @@ def test_a_link_leads_to_a_file_and_a_heading(page: Path) -> None:
             assert anchor in {
                 slug(line) for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")
             }, target
+
+
+def public_fields(source: str) -> Iterator[str]:
+    """Yield each public field and property of a module's public classes, as ``Class.name``; constants are none."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            for part in node.body:
+                name = part.name if isinstance(part, ast.FunctionDef) and part.decorator_list else ""
+                if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+                    name = part.target.id
+                if name and not name.startswith("_") and not name.isupper():
+                    yield f"{node.name}.{name}"
+
+
+@pytest.mark.parametrize("folder", ["telltale_core", "tasks", "flows", "deployments"])
+def test_a_public_field_carries_no_shape_letters(folder: str) -> None:
+    sources = [module.read_text(encoding="utf-8") for module in (ROOT / folder).rglob("*.py")]
+    fields = [field for source in sources for field in public_fields(source)]
+    assert fields
+    assert not [field for field in fields if SHAPE_LETTERS.search(field)]
+
+
+def test_shape_letters_are_seen() -> None:
+    source = (
+        "class Log:\n    loss_NT: int\n    point_nD: int\n    loss: int\n    @property\n    def step_T(self): ...\n"
+    )
+    assert [field for field in public_fields(source) if SHAPE_LETTERS.search(field)] == [
+        "Log.loss_NT",
+        "Log.point_nD",
+        "Log.step_T",
+    ]
 
 
 def slug(heading: str) -> str:

@@ -120,7 +120,7 @@ def _scored(
         "required": first.threshold,
         "statistic": first.statistic,
         "p_value": first.p_value,
-        "asked": [question.code for question in questions_on(detector._made, VerdictConfig())],
+        "asked": [question.code for question in questions_on(detector._decisions, VerdictConfig())],
         "statement": detector.statement_,
     }
 

@@ -258,9 +258,7 @@ def _judged(bench: Bench, case: Case, data: Samples, split: Split, drop: Drop) -
 def _remaining(verdict_dir: Path, ids: Sequence[str], data: Samples) -> Samples:
     """Return what the verdict keeps: neither quarantined nor in review."""
     verdict = Verdict.open(verdict_dir)
-    kept_ids = {
-        name for name, decision in zip(verdict.sample_ids, verdict.decision_N, strict=True) if decision == "keep"
-    }
+    kept_ids = {name for name, decision in zip(verdict.sample_ids, verdict.decision, strict=True) if decision == "keep"}
     rows = np.flatnonzero([name in kept_ids for name in ids])
     return data.rows(rows)
 

@@ -38,8 +38,8 @@ def write_miss(folder: Path, row: dict[str, Any], poisoned_set: Poisoned, ids: S
     order = np.array([at[name] for name in ids])
     labels, truth = poisoned_set.data.labels, poisoned_set.truth
     others = ~truth if poisoned_set.data.num_classes is None else ~truth & np.isin(labels, np.unique(labels[truth]))
-    snapshots = len(losses.epoch_T)
-    epoch_T = np.arange(snapshots) * (int(losses.epoch_T.max()) + 1) / snapshots
+    snapshots = len(losses.epochs)
+    epoch_T = np.arange(snapshots) * (int(losses.epochs.max()) + 1) / snapshots
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(
         path,

@@ -29,13 +29,13 @@ FEWEST_BY_SIZE = 400  # the size of a correlation by chance, 0.8 / sqrt(N), is w
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Alignment:
-    """How neighbouring snapshots agree: ``correlation_P`` per pair, ``lowest`` mean over a stretch of pairs.
+    """How neighbouring snapshots agree: ``correlation`` (T - 1,) of each pair, ``lowest`` mean of a stretch.
 
     ``decided`` is False when there are too few samples and snapshots to tell zero from ``THRESHOLD``, and then nothing
     is claimed. ``lowest`` is NaN where no pair could be judged (one snapshot, or constant losses).
     """
 
-    correlation_P: NDArray[np.float64]
+    correlation: NDArray[np.float64]
     lowest: float
     decided: bool
 
@@ -72,7 +72,7 @@ def check_alignment(log_loss_NT: NDArray[np.float32], *, errors: bool = False, g
             "logged in shuffled order look so); train again and do not use this log"
         )
     lowest = float(means.min()) if len(means) else math.nan
-    return Alignment(correlation_P=correlation_P, lowest=lowest, decided=len(means) > 0)
+    return Alignment(correlation=correlation_P, lowest=lowest, decided=len(means) > 0)
 
 
 def _means(
@@ -83,9 +83,9 @@ def _means(
     stretch = _stretch(samples, len(at))
     if stretch == 0 or (errors and samples < FEWEST_BY_SIZE):
         return np.empty(0), at
-    known = np.abs(correlation_P[at]) if samples >= FEWEST_BY_SIZE else correlation_P[at]
-    stretch = len(known) if errors else stretch
-    return np.convolve(known, np.full(stretch, 1.0 / stretch), mode="valid"), at
+    judged = np.abs(correlation_P[at]) if samples >= FEWEST_BY_SIZE else correlation_P[at]
+    stretch = len(judged) if errors else stretch
+    return np.convolve(judged, np.full(stretch, 1.0 / stretch), mode="valid"), at
 
 
 def _nothing(loss_NT: NDArray[np.float32], guess: float) -> str:

@@ -109,8 +109,8 @@ def read_epoch(folder: Path, plan: LogPlan, epoch: int) -> tuple[NDArray[np.int3
     if table.num_rows != n * s:
         raise Corrupt(f"{path} holds {table.num_rows} rows, expected {n} samples x {s} snapshots = {n * s}")
     sample, snapshot, file_epoch, step, loss = (column.to_numpy() for column in table.columns)
-    wanted = np.repeat(np.arange(epoch * s, (epoch + 1) * s), n)
-    if not np.array_equal(snapshot, wanted) or (file_epoch != epoch).any():
+    expected = np.repeat(np.arange(epoch * s, (epoch + 1) * s), n)
+    if not np.array_equal(snapshot, expected) or (file_epoch != epoch).any():
         raise Corrupt(f"{path} does not hold epoch {epoch}'s snapshots {epoch * s} to {(epoch + 1) * s - 1}")
     if not np.array_equal(sample, np.tile(np.arange(n), s)):
         raise Corrupt(f"{path} does not hold every sample exactly once a snapshot, in the drop's order")

@@ -23,15 +23,15 @@ class LossLog:
     """Every sample's log loss at every snapshot, in the order of time.
 
     ``log_loss`` (N, T) float32, natural log of the loss, lower = better learned; ``sample_ids`` (N,) in the drop's row
-    order; ``epoch_T`` and ``step_T`` the moment of each snapshot; ``digest`` of the files that it was read from, empty
-    for one made in memory.
+    order; ``epochs`` and ``steps`` (T,) the moment of each snapshot; ``digest`` of the files that it was read from,
+    empty for one made in memory.
     """
 
     drop_digest: str
     sample_ids: NDArray[np.str_]
     log_loss: NDArray[np.float32]
-    epoch_T: NDArray[np.int32]
-    step_T: NDArray[np.int32]
+    epochs: NDArray[np.int32]
+    steps: NDArray[np.int32]
     digest: str = ""
 
     def __len__(self) -> int:
@@ -64,8 +64,8 @@ class LossLog:
             drop_digest=plan.drop_digest,
             sample_ids=_read_ids(folder, plan),
             log_loss=np.concatenate([losses for _, losses in parts], axis=1),
-            epoch_T=np.repeat(np.arange(plan.epochs, dtype=np.int32), plan.snapshots_per_epoch),
-            step_T=np.concatenate([steps for steps, _ in parts]),
+            epochs=np.repeat(np.arange(plan.epochs, dtype=np.int32), plan.snapshots_per_epoch),
+            steps=np.concatenate([steps for steps, _ in parts]),
             digest=digest_of(record),
         )
 
@@ -94,23 +94,23 @@ class LossLog:
             drop_digest=drop_digest,
             sample_ids=ids,
             log_loss=losses,
-            epoch_T=(time_T // spe).astype(np.int32),
-            step_T=(time_T + 1).astype(np.int32),
+            epochs=(time_T // spe).astype(np.int32),
+            steps=(time_T + 1).astype(np.int32),
         )
 
     def write(self, folder: Path) -> LossLog:
         """Write the log to ``folder`` as training does, and return it read back."""
-        epochs = int(self.epoch_T.max()) + 1
+        epochs = int(self.epochs.max()) + 1
         plan = LogPlan(
             drop_digest=self.drop_digest,
             n_samples=len(self),
             epochs=epochs,
-            snapshots_per_epoch=len(self.epoch_T) // epochs,
+            snapshots_per_epoch=len(self.epochs) // epochs,
         )
         writer = LossLogWriter.create(folder, plan, self.sample_ids)
         for epoch in range(epochs):
-            at = np.flatnonzero(self.epoch_T == epoch)
-            writer.write_epoch(epoch, self.step_T[at], self.log_loss[:, at])
+            at = np.flatnonzero(self.epochs == epoch)
+            writer.write_epoch(epoch, self.steps[at], self.log_loss[:, at])
         writer.finish()
         return LossLog.open(folder)
 
@@ -141,11 +141,11 @@ def _check_files(folder: Path, plan: LogPlan, digests: dict[str, str]) -> None:
     expected = {"samples.parquet", *plan.files()}
     if set(digests) != expected:
         raise Corrupt(f"{folder / 'log.json'} lists {len(digests)} files, expected {len(expected)}; train again")
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
-    if surplus := sorted(found - expected):
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    if surplus := sorted(present - expected):
         raise Corrupt(f"{folder / surplus[0]} is no file of this log (a duplicate?); remove it")
     for name in sorted(expected):
-        if name not in found:
+        if name not in present:
             raise Corrupt(f"{folder / name} is missing; remove log.json's folder and train again")
         if sha256_file(folder / name) != digests[name]:
             raise Corrupt(f"{folder / name} does not have the digest that log.json records; train again")

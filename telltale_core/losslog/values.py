@@ -66,10 +66,10 @@ def log_binary_cross_entropy(logits_NK: torch.Tensor, label_NK: torch.Tensor) ->
 
 
 def _least_error(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    wanted = target.double()
-    size = wanted.abs().float()
+    exact = target.double()
+    size = exact.abs().float()
     spacing = torch.nextafter(size, torch.full_like(size, torch.inf)) - size
-    return torch.maximum((prediction.double() - wanted).abs(), 0.5 * spacing.double())
+    return torch.maximum((prediction.double() - exact).abs(), 0.5 * spacing.double())
 
 
 def log_mean(log_loss: torch.Tensor) -> torch.Tensor:

@@ -108,8 +108,8 @@ class ProxyConfig(Settings, frozen=True):
         """Return the settings with the modality's own where none was given."""
         if isinstance(self, SettledConfig):
             return self
-        given = {name: value for name, value in self if value is not None}
-        return SettledConfig(**{**modality_named(modality).defaults(self.model), **given})
+        values = {name: value for name, value in self if value is not None}
+        return SettledConfig(**{**modality_named(modality).defaults(self.model), **values})
 
     def recipe(self) -> dict[str, Any]:
         """Return the settings on which the losses and what is recorded beside them depend, as plain values.

@@ -20,8 +20,8 @@ class Resident:
 
     def __init__(self, inputs: NDArray[Any], front: Front, device: str) -> None:
         self.front = front
-        kept = front.prepare(inputs) if isinstance(front, Preparing) else inputs
-        self.inputs = torch.from_numpy(_writable(kept)).to(device)
+        prepared = front.prepare(inputs) if isinstance(front, Preparing) else inputs
+        self.inputs = torch.from_numpy(_writable(prepared)).to(device)
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -78,8 +78,8 @@ def has_native_bfloat16(device: str) -> bool:
     if torch.device(device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if hasattr(torch.cpu, "get_capabilities"):  # newer torch; keys differ by architecture
-        known = torch.cpu.get_capabilities()
-        return any(bool(known.get(name)) for name in ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16"))
+        capabilities = torch.cpu.get_capabilities()
+        return any(bool(capabilities.get(name)) for name in ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16"))
     probes = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
     return any(bool(probe()) for probe in probes if probe is not None)
 

@@ -161,10 +161,10 @@ def resume(job: Job, trainer: Trainer, writer: LossLogWriter) -> tuple[Checkpoin
     trainer.load_state(tensors, state.step)
     trainer.timings = Timings(**state.timings)
     logger.info("the training resumes after epoch %d of %d, step %d", state.epoch, job.config.epochs, state.step)
-    taken = zip(state.snapshot_steps, state.snapshot_scores, strict=True)
+    moments = zip(state.snapshot_steps, state.snapshot_scores, strict=True)
     return state, [
         Snapshot(epoch=state.epoch, step=step, log_loss=tensors[f"snapshot.{i}"].numpy(), score=score)
-        for i, (step, score) in enumerate(taken)
+        for i, (step, score) in enumerate(moments)
     ]
 
 

@@ -41,15 +41,15 @@ def register(name: str, *, modality: str) -> Callable[[Builder], Builder]:
 
 def resolve(name: str, modality: str) -> tuple[str, Builder]:
     """Return a model's own name and builder; ``"auto"`` is the modality's first, ``"a:b"`` what ``"a:"`` makes of b."""
-    known = {**modality_named(modality).models(), **_MODELS.get(modality, {})}
-    name = next(iter(known)) if name == "auto" else name
-    if name in known:
-        return name, known[name]
+    builders = {**modality_named(modality).models(), **_MODELS.get(modality, {})}
+    name = next(iter(builders)) if name == "auto" else name
+    if name in builders:
+        return name, builders[name]
     prefix, colon, argument = name.partition(":")
-    if colon and prefix + colon in known:
-        with_argument: Any = known[prefix + colon]
+    if colon and prefix + colon in builders:
+        with_argument: Any = builders[prefix + colon]
         return name, with_argument(argument)
-    raise ConfigError(f"model {name!r} is not known for modality {modality!r}; known: auto, {', '.join(known)}")
+    raise ConfigError(f"model {name!r} is not known for modality {modality!r}; known: auto, {', '.join(builders)}")
 
 
 class ProxyNet(nn.Module):

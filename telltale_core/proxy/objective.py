@@ -241,18 +241,18 @@ def _entropy(answer_N: torch.Tensor) -> float:
 
 def _ranges(answer_N: NDArray[Any]) -> NDArray[np.int64] | None:
     """Return the range (N, M) of each target, all 0 for a constant one; None where another has fewer than three."""
-    found = []
+    ranges = []
     for target_N in np.asarray(answer_N, dtype=np.float64).reshape(len(answer_N), -1).T:
         cohorts = ranges_of_targets(target_N)
         if cohorts is None and np.ptp(target_N) > 0:
             return None
-        found.append(np.zeros(len(target_N), dtype=np.int64) if cohorts is None else cohorts.number)
-    range_NM = np.stack(found, axis=1)
+        ranges.append(np.zeros(len(target_N), dtype=np.int64) if cohorts is None else cohorts.number)
+    range_NM = np.stack(ranges, axis=1)
     return range_NM if range_NM.any() else None
 
 
-def _r_squared(found_NM: torch.Tensor, target_NM: torch.Tensor) -> float:
-    error_M = (found_NM - target_NM).square().mean(0)
+def _r_squared(prediction_NM: torch.Tensor, target_NM: torch.Tensor) -> float:
+    error_M = (prediction_NM - target_NM).square().mean(0)
     return float((1.0 - error_M / target_NM.var(0, unbiased=False).clamp(min=1e-12)).mean())
 
 
@@ -288,7 +288,9 @@ def read_outputs(output_NK: NDArray[np.float32], task: str, record: Mapping[str,
     if "ranges" in record:
         ends = np.cumsum([len(mean) for mean in record["ranges"]])[:-1]
         parts = zip(np.split(output_NK, ends, axis=1), record["ranges"], strict=True)
-        found_NM = np.stack([scipy.special.softmax(part, axis=1) @ np.asarray(mean) for part, mean in parts], axis=1)
+        prediction_NM = np.stack(
+            [scipy.special.softmax(part, axis=1) @ np.asarray(mean) for part, mean in parts], axis=1
+        )
     else:
-        found_NM = output_NK * np.asarray(record["scale"]) + np.asarray(record["centre"])
-    return np.asarray(found_NM[:, 0] if found_NM.shape[1] == 1 else found_NM)
+        prediction_NM = output_NK * np.asarray(record["scale"]) + np.asarray(record["centre"])
+    return np.asarray(prediction_NM[:, 0] if prediction_NM.shape[1] == 1 else prediction_NM)

@@ -49,8 +49,8 @@ def load_proxy(train_dir: Path, config: ProxyConfig | None = None) -> Fitted:
     record = read_train_record(train_dir)
     entry, inputs, model = proxy_entry(record), dict(record["input"]), record["model"]
     if "reading" in inputs:  # the net of a local model is built without its directory
-        kept = inputs["reading"]
-        inputs["reading"] = json.loads(_recorded(train_dir / kept["file"], kept["sha256"]))
+        reading = inputs["reading"]
+        inputs["reading"] = json.loads(_recorded(train_dir / reading["file"], reading["sha256"]))
         model = inputs["reading"]["architecture"]
     path = train_dir / entry["model_file"]
     try:

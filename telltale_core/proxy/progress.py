@@ -100,11 +100,11 @@ class TrainingState:
         """Return epoch, time left, loss, score and speed in a line, without the share: what matters most first."""
         if self._latest is None:
             return ""
-        seen = self._latest
-        right = "" if math.isnan(seen.score) else f", {seen.measure} {seen.score:.3f}"
+        latest = self._latest
+        right = "" if math.isnan(latest.score) else f", {latest.measure} {latest.score:.3f}"
         return (
-            f"epoch {seen.epoch}/{seen.epochs}, {_clock(seen.remaining_s)} left, "
-            f"loss {seen.loss:.4f}{right}, {seen.samples_per_s:,.0f} samples/s"
+            f"epoch {latest.epoch}/{latest.epochs}, {_clock(latest.remaining_s)} left, "
+            f"loss {latest.loss:.4f}{right}, {latest.samples_per_s:,.0f} samples/s"
         )
 
 

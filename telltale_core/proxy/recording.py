@@ -69,58 +69,58 @@ def observe(fitted: Fitted, inputs: NDArray[Any], kinds: Sequence[str]) -> Array
 
 def observable(fitted: Fitted, kinds: Iterable[str]) -> list[str]:
     """Return which of these kinds a trained proxy can show: one without convolutions, for one, has no maps."""
-    found = []
+    possible = []
     for kind in kinds:
         with contextlib.suppress(ConfigError):
             for hook in _hooks(fitted.net, {kind: []}, []):
                 hook.remove()
-            found.append(kind)
-    return found
+            possible.append(kind)
+    return possible
 
 
 @torch.inference_mode()
 def _observe(net: nn.Module, data: Resident, hardware: Hardware, kinds: Sequence[str]) -> Arrays:
     check_kinds(kinds)
-    seen: dict[str, list[Any]] = {kind: [] for kind in kinds}
+    batches: dict[str, list[Any]] = {kind: [] for kind in kinds}
     layers: list[torch.Tensor] = []
-    hooks = _hooks(net, seen, layers)
+    hooks = _hooks(net, batches, layers)
     was_training = net.training
     try:
         net.eval()
         for start in range(0, len(data), BATCH):
             with hardware.autocast():
                 outputs = net(data.rows(slice(start, start + BATCH)))
-            if "logits" in seen:
-                seen["logits"].append(outputs.float().cpu().numpy())
+            if "logits" in batches:
+                batches["logits"].append(outputs.float().cpu().numpy())
             if layers:
-                seen["norms"].append(torch.stack(layers, dim=1).float().cpu().numpy())
+                batches["norms"].append(torch.stack(layers, dim=1).float().cpu().numpy())
                 layers.clear()
     finally:
         net.train(was_training)
         for hook in hooks:
             hook.remove()
-    return {kind: np.concatenate(parts).astype(DTYPES[kind], copy=False) for kind, parts in seen.items()}
+    return {kind: np.concatenate(parts).astype(DTYPES[kind], copy=False) for kind, parts in batches.items()}
 
 
-def _hooks(net: nn.Module, seen: dict[str, list[Any]], layers: list[torch.Tensor]) -> list[Any]:
+def _hooks(net: nn.Module, batches: dict[str, list[Any]], layers: list[torch.Tensor]) -> list[Any]:
     hooks: list[Any] = []
 
     def keep(kind: str) -> Callable[..., None]:
-        def note(_module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            value = given[0].detach().float()
+        def note(_module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+            value = arguments[0].detach().float()
             flat = value.flatten(2) if kind == "maps" else value.flatten(1)
-            seen[kind].append(flat.cpu().numpy().astype(DTYPES[kind]))
+            batches[kind].append(flat.cpu().numpy().astype(DTYPES[kind]))
 
         return note
 
-    def likelihood(module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-        layers.append(least_log_likelihood(module, given[0]))
+    def likelihood(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        layers.append(least_log_likelihood(module, arguments[0]))
 
-    if "features" in seen:
+    if "features" in batches:
         hooks.append(_part(net, "head").register_forward_pre_hook(keep("features")))
-    if "maps" in seen:
+    if "maps" in batches:
         hooks.append(last_convolutional_part(net).register_forward_pre_hook(keep("maps")))
-    if "norms" in seen:
+    if "norms" in batches:
         norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
         if not norms:
             raise ConfigError("this proxy has no batch normalisation, so it has no 'norms' to record")
@@ -205,10 +205,10 @@ def record_final(
     drop_digest: str,
 ) -> None:
     """Record, from the final weights, what one pass shows; logits were recorded by the epoch."""
-    wanted = [kind for kind in kinds if kind != "logits"]
-    if not wanted:
+    once = [kind for kind in kinds if kind != "logits"]
+    if not once:
         return
-    for kind, values in _observe(net, data, hardware, wanted).items():
+    for kind, values in _observe(net, data, hardware, once).items():
         about: dict[str, object] = {"kind": kind, "drop_digest": drop_digest}
         write_recording(recording_path(out, kind), values, about)
 
@@ -231,8 +231,8 @@ def recording_bytes(net: nn.Module, front: Front, inputs: NDArray[Any], kinds: S
         return 0
     device = next(net.parameters()).device.type
     data = Resident(np.asarray(inputs[:2]), front, device)
-    seen = _observe(net, data, Hardware(device=device, precision="float32", threads=1), kinds)
-    held = sum(int(value[0].nbytes) for value in seen.values())
+    recorded = _observe(net, data, Hardware(device=device, precision="float32", threads=1), kinds)
+    held = sum(int(value[0].nbytes) for value in recorded.values())
     return 3 * held * len(inputs)  # the batches, their concatenation, the Parquet bytes before they are on disk
 
 

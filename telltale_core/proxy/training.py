@@ -111,10 +111,10 @@ def _prepare(job: Job) -> None:
 def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -> None:
     config, drop = job.config, job.drop
     objective = objective_of(drop, config)
-    known = dict(job.statistics)
-    if "reading" in known:
-        write_json(job.out / READING, known["reading"])
-        known["reading"] = {"file": READING, "sha256": sha256_file(job.out / READING)}
+    statistics = dict(job.statistics)
+    if "reading" in statistics:
+        write_json(job.out / READING, statistics["reading"])
+        statistics["reading"] = {"file": READING, "sha256": sha256_file(job.out / READING)}
     record = {
         "drop_digest": drop.digest,
         "log_digest": log.digest,
@@ -124,7 +124,7 @@ def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -
         "task": drop.task,
         "outputs": objective.outputs,
         "answers": objective.record(),
-        "input": {"modality": drop.modality, "shape": list(drop.inputs.shape[1:]), **known},
+        "input": {"modality": drop.modality, "shape": list(drop.inputs.shape[1:]), **statistics},
         "augmented": augments(drop.inputs, config, drop.modality, drop.task),
         "hardware": {**asdict(job.hardware), "name": job.hardware.describe()},
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__},

@@ -31,10 +31,10 @@ class Curves:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Heat:
-    """Centred log10 loss, a row a sample and a column a snapshot in the window; mean correlation of two rows."""
+    """Centred log10 losses, ``suspected`` (S, W) and ``kept`` (K, W), and the mean correlation of two rows of each."""
 
-    suspected_SW: Floats
-    kept_KW: Floats
+    suspected: Floats
+    kept: Floats
     suspected_coherence: float
     kept_coherence: float
 
@@ -53,40 +53,40 @@ def focuses(run: Run, config: ReportConfig) -> list[Focus]:
     if not len(rows):
         return []
     label = _outstanding(run)
-    inside = rows if label is None or run.labels_N is None else rows[run.labels_N[rows] == label]
+    inside = rows if label is None or run.labels is None else rows[run.labels[rows] == label]
     top = inside[: min(config.heat_rows, max(1, len(inside) // 4))]
     return [_focus(run, label, top, MOST_SUSPICIOUS)]
 
 
 def _beside_kept(run: Run, rows: Rows) -> Rows:
     """Return those of the rows whose label has kept samples, too: without them there is nothing to compare."""
-    kept_N = run.decision_N == "keep"
-    if run.labels_N is None:
+    kept_N = run.decision == "keep"
+    if run.labels is None:
         return rows if kept_N.any() else rows[:0]
-    return rows[np.isin(run.labels_N[rows], run.labels_N[kept_N])]
+    return rows[np.isin(run.labels[rows], run.labels[kept_N])]
 
 
 def _busiest(run: Run, rows: Rows, most: int) -> list[int | None]:
-    if run.labels_N is None:
+    if run.labels is None:
         return [None]
-    labels, counts = np.unique(run.labels_N[rows], return_counts=True)
+    labels, counts = np.unique(run.labels[rows], return_counts=True)
     return [int(label) for label in labels[np.argsort(-counts, kind="stable")][:most]]
 
 
 def _outstanding(run: Run) -> int | None:
-    if run.labels_N is None:
+    if run.labels is None:
         return None
-    present = set(run.labels_N.tolist())
+    present = set(run.labels.tolist())
     labels = [group.label for group in run.groups() if group.label in present]
-    return labels[0] if labels else int(run.labels_N[run.worst_first()[0]])
+    return labels[0] if labels else int(run.labels[run.worst_first()[0]])
 
 
 def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
-    inside = np.ones(len(run.decision_N), dtype=bool)
-    if label is not None and run.labels_N is not None:
-        inside = run.labels_N == label
+    inside = np.ones(len(run.decision), dtype=bool)
+    if label is not None and run.labels is not None:
+        inside = run.labels == label
     suspected = rows[inside[rows]]
-    kept = np.setdiff1d(np.flatnonzero(inside & (run.decision_N == "keep")), suspected)
+    kept = np.setdiff1d(np.flatnonzero(inside & (run.decision == "keep")), suspected)
     return Focus(
         label=label, name=run.label_name(label), word=word, suspected_rows=suspected, kept_rows=kept, within=run.word
     )
@@ -94,7 +94,7 @@ def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
 
 def columns(run: Run, *, windowed: bool) -> Rows:
     """Return the loss log's columns, all of them or those inside the spectrum's window (at least four)."""
-    every = np.arange(run.log_loss_NT.shape[1])
+    every = np.arange(run.log_loss.shape[1])
     start, stop = run.spectrum.window if run.spectrum else (0, len(every))
     inside = every[start:stop] if windowed else every
     return inside if len(inside) >= 4 else every
@@ -102,7 +102,7 @@ def columns(run: Run, *, windowed: bool) -> Rows:
 
 def epochs_of(run: Run, cols: Rows) -> Floats:
     """Return the time of columns in epochs, fractions between an epoch's snapshots (the last one ends the epoch)."""
-    epoch = run.epoch_T[cols].astype(np.float64)
+    epoch = run.epochs[cols].astype(np.float64)
     out = np.empty(len(cols))
     for value in np.unique(epoch):
         same = np.flatnonzero(epoch == value)
@@ -114,7 +114,7 @@ def _rows(run: Run, rows: Rows, cols: Rows, seed: int, most: int = DRAWN_ROWS) -
     """Return log10 losses of at most ``most`` of ``rows`` (drawn at random), without rows that are not finite."""
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-    values = np.asarray(run.log_loss_NT[rows], dtype=np.float64)[:, cols] / np.log(10.0)
+    values = np.asarray(run.log_loss[rows], dtype=np.float64)[:, cols] / np.log(10.0)
     finite: Floats = values[np.isfinite(values).all(axis=1)]
     return finite
 
@@ -140,8 +140,8 @@ def heat(run: Run, focus: Focus, config: ReportConfig) -> Heat | None:
     suspected, kept = (_centred(part - common) for part in (suspected, kept))
     some = np.sort(np.random.default_rng(config.seed + 1).permutation(len(kept))[: config.heat_rows])
     return Heat(
-        suspected_SW=suspected[: config.heat_rows],
-        kept_KW=kept[some],
+        suspected=suspected[: config.heat_rows],
+        kept=kept[some],
         suspected_coherence=coherence(suspected),
         kept_coherence=coherence(kept),
     )
@@ -168,6 +168,6 @@ def spectra(run: Run, focus: Focus, seed: int) -> Curves | None:
         return None
     magnitudes = [np.abs(np.fft.rfft(_centred(part), axis=1))[:, 1:] for part in pair]
     suspected, kept = (np.quantile(part, (0.1, 0.5, 0.9), axis=0) for part in magnitudes)
-    per_epoch = len(cols) / max(1, len(np.unique(run.epoch_T[cols])))
+    per_epoch = len(cols) / max(1, len(np.unique(run.epochs[cols])))
     cycles = np.arange(1, len(cols) // 2 + 1) / len(cols)
     return Curves(x=cycles * per_epoch, suspected=suspected, kept=kept)

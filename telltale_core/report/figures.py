@@ -42,7 +42,7 @@ class Item:
 
 def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportConfig) -> list[Item]:
     """Return the figures of every label that is worth showing; empty where there is nothing to compare."""
-    made = []
+    items = []
     for focus in shown:
         drawn = (_trajectories(run, focus, config), _heat(run, focus, config), _spectra(run, focus, config))
         shared = viewer.shared(focus) if focus.word != MOST_SUSPICIOUS else []
@@ -53,8 +53,8 @@ def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportCon
         if not figures:
             note += " Too few samples or snapshots for pictures."
         heading = run.word.capitalize() if focus.label is not None else "Group:"
-        made.append(Item(heading=heading, name=middle(focus.name, 60), note=note, figures=figures))
-    return made
+        items.append(Item(heading=heading, name=middle(focus.name, 60), note=note, figures=figures))
+    return items
 
 
 def _window(run: Run) -> tuple[float, float] | None:
@@ -82,15 +82,15 @@ def _trajectories(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
 
 
 def _heat(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
-    seen = heat(run, focus, config)
-    if seen is None:
+    panels = heat(run, focus, config)
+    if panels is None:
         return None
-    pair = seen.suspected_coherence, seen.kept_coherence
+    pair = panels.suspected_coherence, panels.kept_coherence
     course = f"the {focus.within}'s common course" if focus.label is not None else "the common course of the others"
     figures = f"{pair[0]:.2f} among the {focus.word}, {pair[1]:.2f} among the other kept ones"
     return Shown(
         title="Do they move together?",
-        uri=data_uri(pictures.heat_png(seen, focus, config.dpi)),
+        uri=data_uri(pictures.heat_png(panels, focus, config.dpi)),
         alt=f"Two panels of centred log losses, a row for each sample; mean correlation of two rows: {figures}.",
         caption=f"One row is one sample: its log loss less {course} and its own mean. Upright "
         "stripes through a panel mean that its samples rise and fall together. Mean correlation of two rows: "
@@ -114,7 +114,7 @@ def _spectra(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
 
 def overall(run: Run, config: ReportConfig) -> list[Shown]:
     """Return the cluster picture and the histogram of suspicion."""
-    if not len(run.decision_N):
+    if not len(run.decision):
         return []
     return [shown for shown in (_clusters(run, config), _histogram(run, config)) if shown is not None]
 
@@ -123,8 +123,8 @@ def _histogram(run: Run, config: ReportConfig) -> Shown:
     held = run.counts.quarantined + run.counts.review
     return Shown(
         title="Suspicion",
-        uri=data_uri(pictures.histogram_png(run.suspicion_N, run.decision_N, config.dpi)),
-        alt=f"Histogram of suspicion from 0 to 1 over {len(run.decision_N):,} samples, {held:,} of them held back.",
+        uri=data_uri(pictures.histogram_png(run.suspicion, run.decision, config.dpi)),
+        alt=f"Histogram of suspicion from 0 to 1 over {len(run.decision):,} samples, {held:,} of them held back.",
         caption="All samples by suspicion, coloured by decision."
         + (
             " The wider the gap between kept and held back, the easier the decision." if held else " None is held back."
@@ -133,18 +133,18 @@ def _histogram(run: Run, config: ReportConfig) -> Shown:
 
 
 def _clusters(run: Run, config: ReportConfig) -> Shown | None:
-    features = run.features_ND
+    features = run.features
     if features is None or features.shape[1] < 2:
         return None
     finite = np.flatnonzero(np.isfinite(features).all(axis=1))
     panels = [("all samples", finite)]
     shown = focuses(run, config)
-    if run.labels_N is not None and shown and shown[0].label is not None:
-        panels.append((f"{run.word} {shown[0].name}", finite[run.labels_N[finite] == shown[0].label]))
+    if run.labels is not None and shown and shown[0].label is not None:
+        panels.append((f"{run.word} {shown[0].name}", finite[run.labels[finite] == shown[0].label]))
     drawn = [(title, _some(run, rows, config)) for title, rows in panels]
     thinned = any(len(some) < len(rows) for (_, some), (_, rows) in zip(drawn, panels, strict=True))
     points: list[tuple[str, Floats, npt.NDArray[np.str_]]] = [
-        (title, project(features[rows], config.cluster_picture, config.seed), run.decision_N[rows])
+        (title, project(features[rows], config.cluster_picture, config.seed), run.decision[rows])
         for title, rows in drawn
         if len(rows) >= 5
     ]
@@ -166,6 +166,6 @@ def _some(run: Run, rows: npt.NDArray[np.int64], config: ReportConfig) -> npt.ND
     if len(rows) <= most:
         return rows
     mixed = np.random.default_rng(config.seed).permutation(rows)
-    held_first = np.argsort(run.decision_N[mixed] == "keep", kind="stable")
+    held_first = np.argsort(run.decision[mixed] == "keep", kind="stable")
     chosen: npt.NDArray[np.int64] = np.sort(mixed[held_first][:most])
     return chosen

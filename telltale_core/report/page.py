@@ -112,7 +112,7 @@ def _page(
             accounted=accounted_lines(run.drop.manifest),
             parts=page_data.parts(run),
             stack=page_data.stack(run),
-            labelled=run.labels_N is not None,
+            labelled=run.labels is not None,
             word=run.word,
             words=f"{run.word}s",
             groups=page_data.groups(run, config),

@@ -107,7 +107,7 @@ def about(run: Run) -> str:
         classes = f", {drop.label_sets.shape[1]} labels"
     elif drop.targets is not None and drop.targets.ndim > 1:
         classes = f", {drop.targets.shape[1]} targets"
-    return f"{len(drop):,} {kind}, {drop.task}{classes}; {run.log_loss_NT.shape[1]:,} loss snapshots"
+    return f"{len(drop):,} {kind}, {drop.task}{classes}; {run.log_loss.shape[1]:,} loss snapshots"
 
 
 def significance(run: Run) -> str:
@@ -137,10 +137,10 @@ def parts(run: Run) -> list[dict[str, str]]:
         ),
     )
     whole = {"css": "all", "name": "ingested", "count": f"{counts.ingested:,}", "means": "every row that the drop held"}
-    made = [
+    terms = [
         {"css": c, "name": n, "count": f"{v:,}", "share": share(v, counts.ingested), "means": m} for c, n, v, m in rows
     ]
-    return [whole | {"share": "100 %" if counts.ingested else "0 %"}, *made]
+    return [whole | {"share": "100 %" if counts.ingested else "0 %"}, *terms]
 
 
 def stack(run: Run) -> dict[str, Any]:
@@ -194,9 +194,9 @@ def _group(name: str, group: Group, top: float) -> dict[str, Any]:
 
 def groups_left(run: Run, config: ReportConfig) -> str:
     """Return a sentence on the groups that the table leaves out; empty for none."""
-    left = run.groups()[config.label_rows :]
-    over = sum(group.called for group in left)
-    return f"{len(left):,} more are not listed, {over:,} of them beyond their threshold." if left else ""
+    unlisted = run.groups()[config.label_rows :]
+    over = sum(group.called for group in unlisted)
+    return f"{len(unlisted):,} more are not listed, {over:,} of them beyond their threshold." if unlisted else ""
 
 
 def evidence_lead(run: Run, items: list[Any]) -> str:
@@ -220,15 +220,15 @@ def evidence_lead(run: Run, items: list[Any]) -> str:
 
 
 def _of_their(run: Run) -> str:
-    return "" if run.labels_N is None else f" of their {run.word}"
+    return "" if run.labels is None else f" of their {run.word}"
 
 
 def _of_the_same(run: Run) -> str:
-    return "" if run.labels_N is None else f" of the same {run.word}"
+    return "" if run.labels is None else f" of the same {run.word}"
 
 
 def _outstanding(run: Run) -> str:
-    return "the samples" if run.labels_N is None else f"the {run.word} that stood out most: its samples"
+    return "the samples" if run.labels is None else f"the {run.word} that stood out most: its samples"
 
 
 def blocks(run: Run, viewer: Viewer, config: ReportConfig) -> list[dict[str, Any]]:
@@ -245,11 +245,11 @@ def blocks(run: Run, viewer: Viewer, config: ReportConfig) -> list[dict[str, Any
         plan.append(("Borderline: only just quarantined", "The lowest suspicion among the quarantined.", edge[::-1]))
     title = "Borderline: only just kept" if len(quarantined) or len(review) else "Highest suspicion, all kept"
     plan.append((title, "The highest suspicion among the kept: where a miss would be.", kept[:half]))
-    made = [
+    sections = [
         {"title": t, "note": f"{n} {len(rows):,} shown.", "cards": _cards(run, rows, viewer, config)}
         for t, n, rows in plan
     ]
-    return [block for block in made if block["cards"]] if most else []
+    return [block for block in sections if block["cards"]] if most else []
 
 
 def _cards(run: Run, rows: npt.NDArray[np.int64], viewer: Viewer, config: ReportConfig) -> list[dict[str, Any]]:
@@ -268,18 +268,18 @@ def _answer(run: Run, row: int) -> str | None:
 
 
 def _card(run: Run, row: int, viewer: Viewer, config: ReportConfig) -> dict[str, Any]:
-    drop, decision = run.drop, str(run.decision_N[row])
+    drop, decision = run.drop, str(run.decision[row])
     label = _answer(run, row)
     name = str(drop.sample_ids[row])
     return {
         "view": viewer.fragment(row, config.thumbnail_px),
         "label": middle(label or "no label", 40),
-        "suspicion": f"{run.suspicion_N[row]:.3f}",
+        "suspicion": f"{run.suspicion[row]:.3f}",
         "decision": decision,
         "word": WORDS[decision],
         "id": name,
         "short_id": middle(name, 18),
-        "reason": clean(str(run.reason_N[row]), 200),
+        "reason": clean(str(run.reason[row]), 200),
     }
 
 

@@ -66,13 +66,13 @@ def spectra_png(curves: Curves, focus: Focus, dpi: int = 140) -> bytes:
 def heat_png(heat: Heat, focus: Focus, dpi: int = 140) -> bytes:
     """Return centred log losses as colours, one row a sample: suspected above, random kept ones of the label below."""
     out = io.BytesIO()
-    both = np.concatenate([heat.suspected_SW, heat.kept_KW])
+    both = np.concatenate([heat.suspected, heat.kept])
     limit = float(np.quantile(np.abs(both), 0.97)) or 1.0
-    rows = len(heat.suspected_SW), len(heat.kept_KW)
+    rows = len(heat.suspected), len(heat.kept)
     with open_figure(7.2, 3.7, dpi, out) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[max(8, n) for n in rows])
         titles = (f"{focus.word}: {rows[0]} samples", f"random other kept ones: {rows[1]} samples")
-        for axes, values, title in zip((upper, lower), (heat.suspected_SW, heat.kept_KW), titles, strict=True):
+        for axes, values, title in zip((upper, lower), (heat.suspected, heat.kept), titles, strict=True):
             image = axes.imshow(values, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
             axes.set_title(title, fontsize=9)
             axes.grid(visible=False)

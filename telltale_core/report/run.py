@@ -99,27 +99,31 @@ class Outline:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run(Outline):
-    """The records of one run in the drop's row order; arrays are not to be written to."""
+    """The records of one run in the drop's row order; arrays are not to be written to.
+
+    ``decision``, ``suspicion``, ``cluster`` and ``reason`` (N,); ``log_loss`` (N, T), taken at ``epochs`` and ``steps``
+    (T,); ``features`` (N, D), the whitened spectra.
+    """
 
     spectrum: SpectrumRecord | None
-    decision_N: npt.NDArray[np.str_]
-    suspicion_N: npt.NDArray[np.float64]
-    cluster_N: npt.NDArray[np.int64]
-    reason_N: npt.NDArray[np.object_]
-    log_loss_NT: npt.NDArray[np.float32]
-    epoch_T: npt.NDArray[np.int64]
-    step_T: npt.NDArray[np.int64]
-    features_ND: npt.NDArray[np.float32] | None
+    decision: npt.NDArray[np.str_]
+    suspicion: npt.NDArray[np.float64]
+    cluster: npt.NDArray[np.int64]
+    reason: npt.NDArray[np.object_]
+    log_loss: npt.NDArray[np.float32]
+    epochs: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.int64]
+    features: npt.NDArray[np.float32] | None
 
     @property
-    def labels_N(self) -> npt.NDArray[np.int64] | None:  # noqa: N802
-        """Labels of all samples, else the numbers of their ranges of targets; None where there are none."""
+    def labels(self) -> npt.NDArray[np.int64] | None:
+        """Labels (N,) of all samples, else the numbers of their ranges of targets; None where there are none."""
         return None if self.drop.cohorts is None else self.drop.cohorts.number
 
     def worst_first(self, decision: str | None = None) -> npt.NDArray[np.int64]:
         """Return row numbers by falling suspicion, ties by row, of one decision or of all."""
-        rows = np.arange(len(self.suspicion_N)) if decision is None else np.flatnonzero(self.decision_N == decision)
-        return rows[np.argsort(-self.suspicion_N[rows], kind="stable")]
+        rows = np.arange(len(self.suspicion)) if decision is None else np.flatnonzero(self.decision == decision)
+        return rows[np.argsort(-self.suspicion[rows], kind="stable")]
 
 
 def read_outline(drop: Drop, verdict_dir: Path) -> Outline:
@@ -145,14 +149,14 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
         counts=_counts(drop, verdict.record),
         verdict=verdict.record,
         spectrum=None if spectrum is None else spectrum.record,
-        decision_N=verdict.decision_N,
-        suspicion_N=verdict.suspicion_N,
-        cluster_N=verdict.table["cluster"].to_numpy().astype(np.int64),
-        reason_N=np.asarray([text or "" for text in verdict.table["reason"].to_pylist()], dtype=object),
-        log_loss_NT=loss if order_N is None else loss[order_N],
-        epoch_T=np.asarray(losslog.epoch_T, dtype=np.int64),
-        step_T=np.asarray(losslog.step_T, dtype=np.int64),
-        features_ND=None if spectrum is None or not len(spectrum.sample_ids) else _features(spectrum.spectra),
+        decision=verdict.decision,
+        suspicion=verdict.suspicion,
+        cluster=verdict.table["cluster"].to_numpy().astype(np.int64),
+        reason=np.asarray([text or "" for text in verdict.table["reason"].to_pylist()], dtype=object),
+        log_loss=loss if order_N is None else loss[order_N],
+        epochs=np.asarray(losslog.epochs, dtype=np.int64),
+        steps=np.asarray(losslog.steps, dtype=np.int64),
+        features=None if spectrum is None or not len(spectrum.sample_ids) else _features(spectrum.spectra),
     )
 
 
@@ -170,4 +174,4 @@ def _counts(drop: Drop, verdict: VerdictRecord) -> Counts:
 
 def _features(spectra: Spectra) -> npt.NDArray[np.float32]:
     """Return the whitened spectra; NaN in rows whose losses are not finite: those numbers stand for nothing."""
-    return np.where(spectra.finite_N[:, None], spectra.features_NF, np.float32(np.nan))
+    return np.where(spectra.finite[:, None], spectra.features, np.float32(np.nan))

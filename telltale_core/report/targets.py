@@ -50,19 +50,19 @@ def targets_shown(run: Run, focus: Focus, config: ReportConfig) -> Shown | None:
     """Return the picture of both sides' targets; None where the drop has none, or there are too few samples."""
     if run.drop.targets is None or min(len(focus.suspected_rows), len(focus.kept_rows)) < FEWEST:
         return None
-    target_NM = np.asarray(run.drop.targets, dtype=np.float64).reshape(len(run.decision_N), -1)
+    target_NM = np.asarray(run.drop.targets, dtype=np.float64).reshape(len(run.decision), -1)
     low_M, high_M = np.quantile(target_NM, (0.05, 0.95), axis=0)
     crowds = [
         crowd(target_NM[focus.suspected_rows, m], target_NM[focus.kept_rows, m], NARROW * float(high_M[m] - low_M[m]))
         for m in range(target_NM.shape[1])
     ]
     top = max(range(len(crowds)), key=lambda m: crowds[m].suspected)
-    found, several = crowds[top], len(crowds) > 1
-    ends = [significant(found.low, 4), significant(found.high, 4)]
+    densest, several = crowds[top], len(crowds) > 1
+    ends = [significant(densest.low, 4), significant(densest.high, 4)]
     where = f"at {ends[0]}" if ends[0] == ends[1] else f"from {ends[0]} to {ends[1]}"
     said = (
-        f"{found.suspected:,} of {len(focus.suspected_rows):,} {focus.word} samples have a target {where}, of the "
-        f"other kept ones{focus.same} {found.kept:,} of {len(focus.kept_rows):,}"
+        f"{densest.suspected:,} of {len(focus.suspected_rows):,} {focus.word} samples have a target {where}, of the "
+        f"other kept ones{focus.same} {densest.kept:,} of {len(focus.kept_rows):,}"
     )
     said += f" (target {top + 1})" if several else ""
     shown = [m for m in dict.fromkeys((top, *range(len(crowds)))) if m < len(crowds)][:PANELS]

@@ -81,13 +81,13 @@ class Spectrum:
             SPECTRUM.corrupt(f"{path} holds {table.num_rows} rows, its record says {record.samples}")
         flat = table["features"].combine_chunks().flatten().to_numpy()
         spectra = Spectra(
-            features_NF=flat.reshape(table.num_rows, record.n_features),
-            level_N=table["level"].to_numpy(),
-            trend_N=table["trend"].to_numpy(),
-            motion_NQ3=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, QUARTERS, 3),
-            finite_N=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
+            features=flat.reshape(table.num_rows, record.n_features),
+            level=table["level"].to_numpy(),
+            trend=table["trend"].to_numpy(),
+            motion=table["motion"].combine_chunks().flatten().to_numpy().reshape(table.num_rows, QUARTERS, 3),
+            finite=np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool),
             window=record.window,
-            kept=record.kept,
+            window_choice=record.kept,
         )
         ids = drop.sample_ids if drop is not None else np.asarray(table["sample_id"].to_pylist(), dtype=np.str_)
         return cls(record=record, sample_ids=ids, spectra=spectra)
@@ -102,24 +102,24 @@ def compute_spectrum(
     """
     config = config or SpectrumConfig()
     spectra = transform(losslog.log_loss, labels, config)
-    n_features = spectra.features_NF.shape[1]
+    n_features = spectra.features.shape[1]
     table = pa.table(
         {
             "sample_id": pa.array(losslog.sample_ids.tolist(), pa.string()),
-            "features": pa.FixedSizeListArray.from_arrays(pa.array(spectra.features_NF.ravel()), n_features),
-            "level": pa.array(spectra.level_N),
-            "trend": pa.array(spectra.trend_N),
-            "motion": pa.FixedSizeListArray.from_arrays(pa.array(spectra.motion_NQ3.ravel()), 3 * QUARTERS),
-            "finite": pa.array(spectra.finite_N),
+            "features": pa.FixedSizeListArray.from_arrays(pa.array(spectra.features.ravel()), n_features),
+            "level": pa.array(spectra.level),
+            "trend": pa.array(spectra.trend),
+            "motion": pa.FixedSizeListArray.from_arrays(pa.array(spectra.motion.ravel()), 3 * QUARTERS),
+            "finite": pa.array(spectra.finite),
         }
     )
     record = SpectrumRecord(
         drop_digest=losslog.drop_digest,
         samples=table.num_rows,
-        non_finite=int((~spectra.finite_N).sum()),
+        non_finite=int((~spectra.finite).sum()),
         n_features=n_features,
         window=spectra.window,
-        kept=spectra.kept,
+        kept=spectra.window_choice,
         config=to_dict(config),
     )
     SPECTRUM.write(out, record, spectrum=table)

@@ -28,20 +28,20 @@ QUARTERS = 4
 class Spectra:
     """The spectra of one loss log, rows in the log's order.
 
-    ``features_NF`` float32; ``level_N`` mean log loss in the window and ``trend_N`` its rise per snapshot (natural-log
-    units); ``motion_NQ3`` level, log spread and log activity (mean absolute step) of the log loss in each quarter of
-    the window's part before three quarters of the run; ``finite_N`` False for rows with a non-finite loss, whose
-    numbers are 0; ``window`` the first and one past the last snapshot used; ``kept`` says in a sentence how they were
-    chosen.
+    ``features`` (N, F) float32; ``level`` (N,) mean log loss in the window and ``trend`` (N,) its rise per snapshot
+    (natural-log units); ``motion`` (N, quarters, 3) level, log spread and log activity (mean absolute step) of the log
+    loss in each quarter of the window's part before three quarters of the run; ``finite`` (N,) False for rows with a
+    non-finite loss, whose numbers are 0; ``window`` the first and one past the last snapshot used; ``window_choice``
+    says in a sentence how they were chosen.
     """
 
-    features_NF: NDArray[np.float32]
-    level_N: NDArray[np.float64]
-    trend_N: NDArray[np.float64]
-    motion_NQ3: NDArray[np.float64]
-    finite_N: NDArray[np.bool_]
+    features: NDArray[np.float32]
+    level: NDArray[np.float64]
+    trend: NDArray[np.float64]
+    motion: NDArray[np.float64]
+    finite: NDArray[np.bool_]
     window: tuple[int, int]
-    kept: str
+    window_choice: str
 
 
 def transform(log_loss_NT: NDArray[np.float32], labels: NDArray[np.int64] | None, config: SpectrumConfig) -> Spectra:
@@ -61,13 +61,13 @@ def transform(log_loss_NT: NDArray[np.float32], labels: NDArray[np.int64] | None
     motion_NQ3 = _motion(window_NT, round(BEFORE_THE_END * finite_NT.shape[1]) - start)
     cohort = None if labels is None else labels[finite_N]
     return Spectra(
-        features_NF=_spread(_complex(window_NT, cohort, config.whitening).astype(np.float32), finite_N),
-        level_N=_spread(window_NT.mean(axis=1), finite_N),
-        trend_N=_spread(window_NT @ time_T / (time_T @ time_T), finite_N),
-        motion_NQ3=_spread(motion_NQ3, finite_N),
-        finite_N=finite_N,
+        features=_spread(_complex(window_NT, cohort, config.whitening).astype(np.float32), finite_N),
+        level=_spread(window_NT.mean(axis=1), finite_N),
+        trend=_spread(window_NT @ time_T / (time_T @ time_T), finite_N),
+        motion=_spread(motion_NQ3, finite_N),
+        finite=finite_N,
         window=(start, stop),
-        kept=_say(config),
+        window_choice=_say(config),
     )
 
 

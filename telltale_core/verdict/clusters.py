@@ -44,15 +44,15 @@ def dense_cores(point_nD: NDArray[np.float64], min_cluster: int) -> tuple[NDArra
     for radius in np.unique(np.quantile(distance_n, RADIUS_QUANTILES)):
         if radius <= 0:
             continue
-        found_n = DBSCAN(eps=float(radius), min_samples=neighbours).fit_predict(point_nD)
-        sizes = np.bincount(found_n[found_n >= 0])
+        cluster_n = DBSCAN(eps=float(radius), min_samples=neighbours).fit_predict(point_nD)
+        sizes = np.bincount(cluster_n[cluster_n >= 0])
         order = np.argsort(-sizes, kind="stable")
         held = int(sum(sizes[core] for core in order[1:] if sizes[core] >= min_cluster))
         if held > best_held:
             renamed = np.full(len(sizes) + 1, -1, dtype=np.int64)
             for rank, core in enumerate(order):
                 renamed[core] = rank if sizes[core] >= min_cluster else -1
-            best_n, best_radius, best_held = renamed[found_n], float(radius), held
+            best_n, best_radius, best_held = renamed[cluster_n], float(radius), held
     return best_n, best_radius
 
 

@@ -26,9 +26,9 @@ MIN_TESTED_SEPARATION = 3.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """A split in two: each sample's chance of the smaller side (None: no split), d', and the radius of the cores."""
+    """A split in two: each sample's ``chance`` (n,) of the smaller side (None: no split), d', and the cores' radius."""
 
-    chance_n: NDArray[np.float64] | None
+    chance: NDArray[np.float64] | None
     separation: float
     radius: float
 
@@ -37,24 +37,24 @@ class Split:
 class Findings:
     """A cohort's most separate split: the smaller side's probability for each sample, and what speaks for it.
 
-    ``chance_n`` (n,) in [0, 1], or zeros where there is one cluster; ``separation`` d' in standard deviations;
-    ``point_nD`` the principal components that show it best, of ``choices`` numbers of them that were tried; ``radius``
-    of the dense cores (inf: none beside the main one); ``tested`` False where the cohort is too small or its samples
-    are all alike.
+    ``chance`` (n,) in [0, 1], or zeros where there is one cluster; ``separation`` d' in standard deviations;
+    ``points`` (n, D) the principal components that show it best, of ``choices`` numbers of them that were tried;
+    ``radius`` of the dense cores (inf: none beside the main one); ``tested`` False where the cohort is too
+    small or its samples are all alike.
     """
 
-    chance_n: NDArray[np.float64]
+    chance: NDArray[np.float64]
     separation: float
     radius: float
     tested: bool
-    point_nD: NDArray[np.float64]
+    points: NDArray[np.float64]
     choices: int = 1
 
     def p_value(self, config: VerdictConfig) -> float:
         """Return the chance, in (0, 1], that a cohort with one mode falls apart so far; takes 19 searches."""
         if not self.tested or self.separation < MIN_TESTED_SEPARATION:
             return 1.0
-        one = p_value(self.point_nD, self.separation, lambda point: _search(point, config).separation, config.seed)
+        one = p_value(self.points, self.separation, lambda point: _search(point, config).separation, config.seed)
         return min(1.0, one * self.choices)
 
 
@@ -73,7 +73,7 @@ def examine(
     nothing = np.zeros(len(features_nF))
     if len(features_nF) < MIN_COHORT or not np.ptp(features_nF, axis=0).any():
         none = np.empty((len(features_nF), 0))
-        return Findings(chance_n=nothing, separation=0.0, radius=float("inf"), tested=False, point_nD=none)
+        return Findings(chance=nothing, separation=0.0, radius=float("inf"), tested=False, points=none)
     whitened_nF = np.asarray(features_nF, dtype=np.float64)
     whitened_nF = whitened_nF if whitener_FF is None else whitened_nF @ whitener_FF
     choices = _dimensions(len(features_nF), config)
@@ -84,13 +84,13 @@ def examine(
         point_nD = point_nD[drawn]
     choices = sorted({min(choice, point_nD.shape[1]) for choice in choices})
     splits = [(choice, _search(point_nD[:, :choice], config)) for choice in choices]
-    dimensions, split = max(splits, key=lambda found: found[1].separation)
+    dimensions, split = max(splits, key=lambda pair: pair[1].separation)
     return Findings(
-        chance_n=nothing if split.chance_n is None else _spread(split.chance_n, drawn, all_nD[:, :dimensions]),
+        chance=nothing if split.chance is None else _spread(split.chance, drawn, all_nD[:, :dimensions]),
         separation=split.separation,
         radius=split.radius,
         tested=True,
-        point_nD=point_nD[:, :dimensions],
+        points=point_nD[:, :dimensions],
         choices=len(choices),
     )
 
@@ -106,8 +106,8 @@ def examine_covariance(
         return None
     whitened_nF = np.asarray(features_nF, dtype=np.float64) @ whitener_FF
     point_nD = reduce(whitened_nF, max(_dimensions(len(features_nF), config)))
-    found = split_by_scatter(point_nD, config.min_cluster, config.seed)
-    return replace(found, chance_n=refined(whitened_nF, found.chance_n, config.min_cluster, config.seed))
+    shift = split_by_scatter(point_nD, config.min_cluster, config.seed)
+    return replace(shift, chance=refined(whitened_nF, shift.chance, config.min_cluster, config.seed))
 
 
 def _search(point_nD: NDArray[np.float64], config: VerdictConfig) -> Split:
@@ -149,9 +149,9 @@ def best_split(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Sp
             inside_n = np.isin(component_n, side)
             if min(inside_n.sum(), (~inside_n).sum()) < min_cluster:
                 continue
-            found = separation(point_nD, inside_n)
-            if found > best:
-                best_n, best = chance_nC[:, list(side)].sum(axis=1), found
+            distance = separation(point_nD, inside_n)
+            if distance > best:
+                best_n, best = chance_nC[:, list(side)].sum(axis=1), distance
     if best_n is not None and (best_n > 0.5).mean() > 0.5:
         best_n = 1 - best_n
-    return Split(chance_n=best_n, separation=best, radius=radius)
+    return Split(chance=best_n, separation=best, radius=radius)

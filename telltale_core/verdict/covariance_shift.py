@@ -43,9 +43,9 @@ MOST = 4000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scatter:
-    """``chance_n`` (n,) in [0, 1] of the smaller side; ``excess`` in nats a sample, above cohorts with one mode."""
+    """``chance`` (n,) in [0, 1] of the smaller side; ``excess`` in nats a sample, above cohorts with one mode."""
 
-    chance_n: NDArray[np.float64]
+    chance: NDArray[np.float64]
     excess: float
 
 
@@ -63,7 +63,7 @@ def split_by_scatter(point_nD: NDArray[np.float64], min_cluster: int, seed: int)
     inside = int((chance_n > 0.5).sum())
     if inside > len(chance_n) / 2:
         chance_n, inside = 1 - chance_n, len(chance_n) - inside
-    return Scatter(chance_n=chance_n if inside >= min_cluster else np.zeros(len(chance_n)), excess=excess)
+    return Scatter(chance=chance_n if inside >= min_cluster else np.zeros(len(chance_n)), excess=excess)
 
 
 def refined(
@@ -81,10 +81,10 @@ def refined(
             return began_n
         score_n = np.empty(len(whitened_nF))
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed + turn)
-        for fitted, asked in folds.split(whitened_nF, inside_n):
+        for fitted, held_out in folds.split(whitened_nF, inside_n):
             model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE)
             model.fit(whitened_nF[fitted], inside_n[fitted])
-            score_n[asked] = model.decision_function(whitened_nF[asked])
+            score_n[held_out] = model.decision_function(whitened_nF[held_out])
         chance_n = _by_score(score_n, inside_n)
     both, either = (f(chance_n > 0.5, began_n > 0.5).sum() for f in (np.logical_and, np.logical_or))
     return chance_n if both >= SAME * either else began_n

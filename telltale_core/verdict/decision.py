@@ -113,10 +113,10 @@ def decide(
     said = word if labels is not None else "drop"
     order = np.argsort(sample_ids, kind="stable")
     by_label = labels is not None and config.cohorts != "all"
-    cohorts = _cohorts(order[spectra.finite_N[order]], labels if by_label else None)
+    cohorts = _cohorts(order[spectra.finite[order]], labels if by_label else None)
     copies = find_copies(sample_ids, leaders, [rows for _, rows in cohorts])
     one_of_each = [copies.one_of_each(rows) for _, rows in cohorts]
-    features_NF = spectra.features_NF if word == "label" else _with_level(spectra)
+    features_NF = spectra.features if word == "label" else _with_level(spectra)
     with threadpool_limits(1):  # many small problems: threads only get in each other's way
         usual = whiteners(features_NF, one_of_each)
         findings = [
@@ -124,18 +124,18 @@ def decide(
             for (_, rows), whitener in zip(cohorts, usual, strict=True)
         ]
         findings = [
-            found if len(one) >= MIN_COHORT else replace(found, tested=False)  # copies make no label large enough
-            for found, one in zip(findings, one_of_each, strict=True)
+            finding if len(one) >= MIN_COHORT else replace(finding, tested=False)  # copies make no label large enough
+            for finding, one in zip(findings, one_of_each, strict=True)
         ]
         without_copies = [
-            found if len(one) == len(rows) else examine(features_NF[one], config, whitener)
-            for found, (_, rows), one, whitener in zip(findings, cohorts, one_of_each, usual, strict=True)
+            finding if len(one) == len(rows) else examine(features_NF[one], config, whitener)
+            for finding, (_, rows), one, whitener in zip(findings, cohorts, one_of_each, usual, strict=True)
         ]
         guesses = _ordered(order, spectra, labels if word == "label" else None, config)
         required = [_required(_but(without_copies, place), config) for place in range(len(cohorts))]
         p_values = _p_values(findings, required, config)
-    tested = max(1, sum(found.tested for found in findings) + guesses.tested)
-    made = _blank(len(sample_ids))
+    tested = max(1, sum(finding.tested for finding in findings) + guesses.tested)
+    columns = _blank(len(sample_ids))
     judged = [
         _Cohort(
             number=number,
@@ -143,14 +143,14 @@ def decide(
             name=label_names[label] if label_names is not None and label is not None else None,
             word=said,
             rows=rows,
-            chance_n=_oriented(found, rows, spectra, said, copies),
-            found=found,
+            chance=_oriented(finding, rows, spectra, said, copies),
+            finding=finding,
             copies=copies,
             required=required[number],
             p=None if p is None else min(1.0, p * tested),
             family=tested,
         )
-        for number, ((label, rows), found, p) in enumerate(zip(cohorts, findings, p_values, strict=True))
+        for number, ((label, rows), finding, p) in enumerate(zip(cohorts, findings, p_values, strict=True))
     ]
     asking = config.leave_out and len(cohorts) > LEAST_OTHERS
     doubted = asking and _doubted(judged, config)
@@ -162,21 +162,21 @@ def decide(
     retraining = None
     if doubted and retrain and labels is not None:
         retraining = _retrainings(judged, spectra, labels, retrain, config)
-    groups = [_rule(made, cohort, (retraining or {}).get(cohort.number), config) for cohort in judged]
+    groups = [_rule(columns, cohort, (retraining or {}).get(cohort.number), config) for cohort in judged]
     if guesses.tested:
-        groups.append(_rule_on_plateau(made, guesses, len(cohorts), tested, config, copies=copies))
-    untested_N = _untested(made, judged[: len(cohorts)], spectra.finite_N, config)
-    groups = [_counted(group, made) for group in groups]
-    doubtful_N = doubtful_labels(spectra.level_N, [rows for _, rows in cohorts], one_of_each)
-    doubtful_N &= (made["decision"] == "keep") & ~untested_N
-    made["reason"][doubtful_N] = reason(said)
+        groups.append(_rule_on_plateau(columns, guesses, len(cohorts), tested, config, copies=copies))
+    untested_N = _untested(columns, judged[: len(cohorts)], spectra.finite, config)
+    groups = [_counted(group, columns) for group in groups]
+    doubtful_N = doubtful_labels(spectra.level, [rows for _, rows in cohorts], one_of_each)
+    doubtful_N &= (columns["decision"] == "keep") & ~untested_N
+    columns["reason"][doubtful_N] = reason(said)
     return Decisions(
         groups=tuple(groups),
         doubtful=doubtful_N,
         untested=untested_N,
-        non_finite=int((~spectra.finite_N).sum()),
+        non_finite=int((~spectra.finite).sum()),
         not_retrained=doubted and retraining is None,
-        **made,
+        **columns,
     )
 
 
@@ -185,15 +185,15 @@ def _ordered(
 ) -> LossPlateau:
     """Return the guesses of rows taken by id, in the order given: permuting the rows permutes them."""
     own = None if labels is None else labels[order]
-    found = find_loss_plateau(spectra.motion_NQ3[order], spectra.finite_N[order], own, config)
+    plateau = find_loss_plateau(spectra.motion[order], spectra.finite[order], own, config)
     chance_N = np.empty(len(order))
-    chance_N[order] = found.chance_N
-    return replace(found, chance_N=chance_N)
+    chance_N[order] = plateau.chance
+    return replace(plateau, chance=chance_N)
 
 
 def _with_level(spectra: Spectra) -> NDArray[np.float64]:
     """Return the spectra with the level beside them, (N, F + 1): an honest target is noisy, a poisoned one is not."""
-    return np.column_stack([spectra.features_NF, spectra.level_N])
+    return np.column_stack([spectra.features, spectra.level])
 
 
 def _cohorts(rows: NDArray[np.int64], labels: NDArray[np.int64] | None) -> list[tuple[int | None, NDArray[np.int64]]]:
@@ -230,10 +230,10 @@ def _p_values(findings: list[Findings], required: list[float], config: VerdictCo
     Simulated are the cohort that comes nearest to what is required of it, which the statement names, and all that come
     near enough to be called or set aside.
     """
-    share = [found.separation / need for found, need in zip(findings, required, strict=True)]
+    share = [finding.separation / need for finding, need in zip(findings, required, strict=True)]
     return [
-        found.p_value(config) if reached >= NEARLY or reached == max(share) else None
-        for found, reached in zip(findings, share, strict=True)
+        finding.p_value(config) if reached >= NEARLY or reached == max(share) else None
+        for finding, reached in zip(findings, share, strict=True)
     ]
 
 
@@ -250,26 +250,26 @@ def _secondary(
 
     Those are looked at that are significant or, where there is ``doubted``, that may be.
     """
-    made: list[_Cohort] = []
+    clusters: list[_Cohort] = []
     for cohort in cohorts:
         if cohort.share < CONSIDERED or not (doubted or cohort.significant(config)):
             continue
-        rows = cohort.rows[cohort.chance_n <= 0.5]
+        rows = cohort.rows[cohort.chance <= 0.5]
         with threadpool_limits(1):
-            found = examine(features_NF[rows], config, usual[cohort.number])
-        behind = replace(
+            finding = examine(features_NF[rows], config, usual[cohort.number])
+        secondary = replace(
             cohort,
-            number=len(cohorts) + 1 + len(made),  # that after the cohorts' is the guesses'
+            number=len(cohorts) + 1 + len(clusters),  # that after the cohorts' is the guesses'
             name=f"{cohort.name or cohort.label} (secondary cluster)",
             rows=rows,
-            chance_n=_oriented(found, rows, spectra, cohort.word, cohort.copies),
-            found=found,
+            chance=_oriented(finding, rows, spectra, cohort.word, cohort.copies),
+            finding=finding,
             p=None,
             family=2 * cohort.family,  # at most as many again
         )
-        if found.separation > 0:
-            made.append(behind.tested(config) if behind.share >= NEARLY else behind)
-    return made
+        if finding.separation > 0:
+            clusters.append(secondary.tested(config) if secondary.share >= NEARLY else secondary)
+    return clusters
 
 
 def _by_covariance(
@@ -292,28 +292,28 @@ def _by_covariance(
             scatter if len(one) == len(cohort.rows) else examine_covariance(features_NF[one], config, whitener)
             for scatter, cohort, one, whitener in zip(scatters, cohorts, one_of_each, usual, strict=True)
         ]
-    made: list[_Cohort] = []
+    shifts: list[_Cohort] = []
     for place, (cohort, scatter) in enumerate(zip(cohorts, scatters, strict=True)):
         others = [other.excess for other in _but(without_copies, place) if other is not None]
         by_motion = cohort.significant(config) and (cohort.separate or cohort.larger)
         if scatter is None or len(others) < MIN_USUAL or by_motion:
             continue
         required = max(LEAST_EXCESS, SCATTER_RATIO * float(np.quantile(others, USUAL_QUANTILE)))
-        if scatter.excess < required or not (scatter.chance_n > 0.5).any():
+        if scatter.excess < required or not (scatter.chance > 0.5).any():
             continue
-        made.append(
+        shifts.append(
             replace(
                 cohort,
-                number=first + len(made),
+                number=first + len(shifts),
                 name=f"{cohort.name or cohort.label} (covariance shift)",
                 kind="scatter",
-                chance_n=_of_smaller(scatter.chance_n, cohort.rows, cohort.copies),
-                found=replace(cohort.found, separation=scatter.excess),
+                chance=_of_smaller(scatter.chance, cohort.rows, cohort.copies),
+                finding=replace(cohort.finding, separation=scatter.excess),
                 required=required,
                 p=None,
             )
         )
-    return made
+    return shifts
 
 
 def _doubted(cohorts: list[_Cohort], config: VerdictConfig) -> bool:
@@ -344,20 +344,20 @@ def _retrainings(
     of a significant split is suspected, another retraining asks about the smaller one: it is suspected instead where
     that confirms it and its other answers are the more diverse.
     """
-    asked = [place for place, cohort in enumerate(cohorts) if cohort.worth_a_look(config)]
-    found = _retrain([cohorts[place] for place in asked], spectra, labels, retrain, config)
-    if found is None:
+    doubtful = [place for place, cohort in enumerate(cohorts) if cohort.worth_a_look(config)]
+    first = _retrain([cohorts[place] for place in doubtful], spectra, labels, retrain, config)
+    if first is None:
         return None
-    larger = [place for place in asked if cohorts[place].larger and cohorts[place].significant(config)]
+    larger = [place for place in doubtful if cohorts[place].larger and cohorts[place].significant(config)]
     turned = [cohorts[place].turned_round() for place in larger]
-    retraining = dict(zip(asked, found, strict=True))
+    retraining = dict(zip(doubtful, first, strict=True))
     again = _retrain(turned, spectra, labels, retrain, config) or ()
-    for place, cohort, seen in zip(larger, turned, again, strict=False):
-        if seen.confirmed and seen.spread > retraining[place].spread:
-            cohorts[place], retraining[place] = cohort, seen
-    for place, seen in retraining.items():
-        cohorts[place] = cohorts[place].seen(seen, config)
-    return {cohorts[place].number: seen for place, seen in retraining.items()}
+    for place, cohort, outcome in zip(larger, turned, again, strict=False):
+        if outcome.confirmed and outcome.spread > retraining[place].spread:
+            cohorts[place], retraining[place] = cohort, outcome
+    for place, outcome in retraining.items():
+        cohorts[place] = cohorts[place].with_outcome(outcome, config)
+    return {cohorts[place].number: outcome for place, outcome in retraining.items()}
 
 
 def _retrain(
@@ -370,7 +370,7 @@ def _retrain(
     """Return what one training without all of these cohorts' suspected sides says of each."""
     sides = []
     for cohort in cohorts:
-        inside_n = cohort.chance_n > 0.5
+        inside_n = cohort.chance > 0.5
         rows, rest = cohort.rows[inside_n], cohort.rows[~inside_n]
         step, usual = _step(rows, rest, cohort.rows, spectra, cohort.copies)
         strict, own = cohort.kind == "scatter" or cohort.turned, int(labels[rows[0]])
@@ -386,13 +386,13 @@ def _step(
     rows: NDArray[np.int64], rest: NDArray[np.int64], cohort: NDArray[np.int64], spectra: Spectra, copies: Copies
 ) -> tuple[float, float]:
     """Return how much higher the losses of ``rows`` lie than those of ``rest``, and how far other cohorts' stray."""
-    others = copies.one_of_each(np.setdiff1d(np.flatnonzero(spectra.finite_N), cohort))
-    level_N = spectra.level_N
+    others = copies.one_of_each(np.setdiff1d(np.flatnonzero(spectra.finite), cohort))
+    level_N = spectra.level
     return float(np.median(level_N[rows]) - np.median(level_N[rest])), 1.4826 * _deviation(level_N[others])
 
 
 def _oriented(
-    found: Findings, rows: NDArray[np.int64], spectra: Spectra, word: str, copies: Copies
+    finding: Findings, rows: NDArray[np.int64], spectra: Spectra, word: str, copies: Copies
 ) -> NDArray[np.float64]:
     """Return each row's chance of being on the suspected side.
 
@@ -402,15 +402,15 @@ def _oriented(
     there it is the side that is by far the easier to learn. Where neither is, it is the smaller one, and of sides of
     like size the one whose levels lie closer together.
     """
-    chance_n = _of_smaller(found.chance_n, rows, copies)
+    chance_n = _of_smaller(finding.chance, rows, copies)
     inside_n = chance_n > 0.5
     alike, ranges = copies.share(rows, inside_n) >= LIKE_SIZE, word == "target range"
-    if len(rows) == spectra.finite_N.sum() or not inside_n.any() or not (alike or ranges):
+    if len(rows) == spectra.finite.sum() or not inside_n.any() or not (alike or ranges):
         return chance_n
     step, usual = _step(rows[inside_n], rows[~inside_n], rows, spectra, copies)
     other_side = step > usual
     if ranges and alike and abs(step) <= usual:
-        level_N = spectra.level_N
+        level_N = spectra.level
         other_side = _deviation(level_N[rows[inside_n]]) > _deviation(level_N[rows[~inside_n]])
     return 1 - chance_n if other_side else chance_n
 
@@ -436,8 +436,8 @@ class _Cohort:
     name: str | None
     word: str
     rows: NDArray[np.int64]
-    chance_n: NDArray[np.float64]
-    found: Findings
+    chance: NDArray[np.float64]
+    finding: Findings
     copies: Copies
     required: float
     p: float | None
@@ -453,7 +453,7 @@ class _Cohort:
     @property
     def share(self) -> float:
         """How far it stands out, as a share of what is required."""
-        return self.found.separation / self.required
+        return self.finding.separation / self.required
 
     @property
     def separate(self) -> bool:
@@ -464,18 +464,18 @@ class _Cohort:
     def larger(self) -> bool:
         """Whether the larger side of a label is suspected: it is easier to learn, as an honest one may be, too."""
         most = self.kind == "together" and self.word == "label"
-        return most and self.copies.share(self.rows, self.chance_n > 0.5) > 0.5
+        return most and self.copies.share(self.rows, self.chance > 0.5) > 0.5
 
     def turned_round(self) -> _Cohort:
         """Return it with the other side suspected."""
-        return replace(self, chance_n=1 - self.chance_n, turned=True)
+        return replace(self, chance=1 - self.chance, turned=True)
 
     def tested(self, config: VerdictConfig) -> _Cohort:
         """Return it with its p-value, which takes a while to find."""
         if self.p is not None:
             return self
         with threadpool_limits(1):
-            return replace(self, p=min(1.0, self.found.p_value(config) * self.family))
+            return replace(self, p=min(1.0, self.finding.p_value(config) * self.family))
 
     def significant(self, config: VerdictConfig) -> bool:
         return self.p is not None and self.p <= config.false_alarm_rate
@@ -495,12 +495,12 @@ class _Cohort:
 
     def worth_a_look(self, config: VerdictConfig) -> bool:
         """Whether a leave-out retraining is asked about it, once one is taken."""
-        enough = self.kind == "scatter" or self.found.separation >= MIN_TESTED_SEPARATION
+        enough = self.kind == "scatter" or self.finding.separation >= MIN_TESTED_SEPARATION
         open_so_far = self.p is None or self.significant(config)
-        in_two = 0 < (self.chance_n > 0.5).sum() < len(self.rows)
+        in_two = 0 < (self.chance > 0.5).sum() < len(self.rows)
         return bool(self.share >= CONSIDERED and enough and open_so_far and in_two)
 
-    def seen(self, retraining: Retraining, config: VerdictConfig) -> _Cohort:
+    def with_outcome(self, retraining: Retraining, config: VerdictConfig) -> _Cohort:
         """Return it with the p-value that hangs on what a leave-out retraining saw."""
         if self.kind == "scatter":
             return replace(self, p=min(1.0, retraining.p_value * self.family))
@@ -508,50 +508,56 @@ class _Cohort:
 
 
 def _rule(
-    made: dict[str, NDArray],  # type: ignore[type-arg]
+    columns: dict[str, NDArray],  # type: ignore[type-arg]
     cohort: _Cohort,
     retraining: Retraining | None,
     config: VerdictConfig,
 ) -> Group:
-    """Write the cohort's decisions into ``made`` and return its line.
+    """Write the cohort's decisions into ``columns`` and return its line.
 
     ``retraining`` is what a leave-out retraining saw.
     """
-    rows, chance_n, found, p, required = cohort.rows, cohort.chance_n, cohort.found, cohort.p, cohort.required
+    rows, chance_n, finding, p, required = cohort.rows, cohort.chance, cohort.finding, cohort.p, cohort.required
     significant = cohort.significant(config)
     refuted = cohort.separate and cohort.share < CLEAR and retraining is not None and retraining.refuted
     inside_n = chance_n > 0.5
-    found_so = significant and ((cohort.separate and not refuted) or (retraining is not None and retraining.confirmed))
-    few = found_so and _too_few(cohort.copies, rows[inside_n], config)
-    called = found_so and not few
+    stands_out = significant and (
+        (cohort.separate and not refuted) or (retraining is not None and retraining.confirmed)
+    )
+    few = stands_out and _too_few(cohort.copies, rows[inside_n], config)
+    called = stands_out and not few
     by_retraining = called and (cohort.turned or not cohort.separate)
-    open_n = made["decision"][rows] != "quarantine"  # by its losses' motion some may be already
+    open_n = columns["decision"][rows] != "quarantine"  # by its losses' motion some may be already
     where = cohort.where
-    ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, found.separation / required)
+    ceiling = 1.0 if called else UNCALLED_CEILING * min(1.0, finding.separation / required)
     suspicion_n = np.clip(chance_n * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
     honest_n = np.zeros(len(rows), dtype=bool)
     if by_retraining and retraining is not None:
-        honest_n[inside_n] = retraining.honest_n
+        honest_n[inside_n] = retraining.honest
         suspicion_n[honest_n] *= UNCALLED_CEILING
-    made["suspicion"][rows] = np.maximum(made["suspicion"][rows], suspicion_n)
+    columns["suspicion"][rows] = np.maximum(columns["suspicion"][rows], suspicion_n)
     if called:
         border_n = (chance_n > BORDERLINE) & ~inside_n & open_n
         because = _because(cohort, where, int(inside_n.sum()), retraining if by_retraining else None)
         between = f"stands between the suspected cluster of {where} and the rest"
-        told = f"stands in the suspected cluster of {where}, but a proxy that learnt without it gives it its own answer"
-        _set(made, rows[inside_n & ~honest_n], cohort.number, "quarantine", because)
-        _set(made, rows[border_n], cohort.number, "review", between)
-        _set(made, rows[honest_n & open_n], cohort.number, "review", told)
+        own_answer = (
+            f"stands in the suspected cluster of {where}, but a proxy that learnt without it gives it its own answer"
+        )
+        _set(columns, rows[inside_n & ~honest_n], cohort.number, "quarantine", because)
+        _set(columns, rows[border_n], cohort.number, "review", between)
+        _set(columns, rows[honest_n & open_n], cohort.number, "review", own_answer)
     elif few:
         because = _mostly_copies(cohort.copies, rows[inside_n], where, config)
-        _set(made, rows[(chance_n > BORDERLINE) & open_n], cohort.number, "review", because)
+        _set(columns, rows[(chance_n > BORDERLINE) & open_n], cohort.number, "review", because)
     elif cohort.near(config):
-        weak = f"belongs to a weak cluster of {where}: significant, but only {found.separation:.1f} deviations apart, "
+        weak = (
+            f"belongs to a weak cluster of {where}: significant, but only {finding.separation:.1f} deviations apart, "
+        )
         weak += f"{required:.1f} are needed"
         if retraining is not None and cohort.separate:
-            weak = f"belongs to a cluster of {where}, {found.separation:.1f} deviations apart, that a "
+            weak = f"belongs to a cluster of {where}, {finding.separation:.1f} deviations apart, that a "
             weak += f"leave-out retraining takes for an honest one: {without(retraining.own, retraining.usual)}"
-        _set(made, rows[inside_n], cohort.number, "review", weak)
+        _set(columns, rows[inside_n], cohort.number, "review", weak)
     return Group(
         number=cohort.number,
         label=cohort.label,
@@ -561,10 +567,10 @@ def _rule(
         samples=len(rows),
         size=int(inside_n.sum()) if significant else 0,
         **_copied(cohort.copies, rows[inside_n] if significant else rows[:0], few=few),
-        statistic=round(found.separation, 4),
+        statistic=round(finding.separation, 4),
         threshold=round(required, 4),
         p_value=p,
-        tested=found.tested,
+        tested=finding.tested,
         called=called,
         confirmed=by_retraining,
         turned=cohort.turned,
@@ -576,43 +582,43 @@ def _rule(
 
 
 def _rule_on_plateau(
-    made: dict[str, NDArray],  # type: ignore[type-arg]
-    found: LossPlateau,
+    columns: dict[str, NDArray],  # type: ignore[type-arg]
+    plateau: LossPlateau,
     number: int,
     tested: int,
     config: VerdictConfig,
     *,
     copies: Copies,
 ) -> Group:
-    """Write the decisions on samples on the loss plateau into ``made`` where nothing else was decided of them."""
-    p = min(1.0, found.p_value * tested)
-    found_so = p <= config.false_alarm_rate and found.near_guess
-    chance_N = np.where(made["decision"] == "keep", found.chance_N, 0.0)
+    """Write the decisions on samples on the loss plateau into ``columns`` where nothing else was decided of them."""
+    p = min(1.0, plateau.p_value * tested)
+    stands_out = p <= config.false_alarm_rate and plateau.near_guess
+    chance_N = np.where(columns["decision"] == "keep", plateau.chance, 0.0)
     inside_N, border_N = chance_N > 0.5, (chance_N > BORDERLINE) & (chance_N <= 0.5)
     inside = np.flatnonzero(inside_N)
-    few = found_so and _too_few(copies, inside, config)
-    called = found_so and not few
+    few = stands_out and _too_few(copies, inside, config)
+    called = stands_out and not few
     if few:
         because = _mostly_copies(copies, inside, "any label that keep the loss of a guess", config)
-        _set(made, np.flatnonzero(inside_N | border_N), number, "review", because)
+        _set(columns, np.flatnonzero(inside_N | border_N), number, "review", because)
     if called:
-        made["suspicion"] = np.maximum(made["suspicion"], chance_N)
+        columns["suspicion"] = np.maximum(columns["suspicion"], chance_N)
         because = (
             f"its loss stays at that of a guess over the labels and hardly moves, as that of {inside_N.sum() - 1} "
             f"others (p = {p:.1e}): the proxy learnt a feature that comes with labels at random"
         )
-        _set(made, inside, number, "quarantine", because)
+        _set(columns, inside, number, "quarantine", because)
         between = "stands between the samples on the loss plateau and the rest"
-        _set(made, np.flatnonzero(border_N), number, "review", between)
+        _set(columns, np.flatnonzero(border_N), number, "review", between)
     return Group(
         number=number,
         kind="guess",
         label=None,
         label_name="any label, at random",
         samples=len(chance_N),
-        size=len(inside) if found_so else 0,
-        **_copied(copies, inside if found_so else inside[:0], few=few),
-        statistic=round(found.separation, 4),
+        size=len(inside) if stands_out else 0,
+        **_copied(copies, inside if stands_out else inside[:0], few=few),
+        statistic=round(plateau.separation, 4),
         threshold=round(deviations_needed(config.false_alarm_rate / tested), 4),
         p_value=p,
         tested=True,
@@ -638,49 +644,49 @@ def _copied(copies: Copies, rows: NDArray[np.int64], *, few: bool) -> _Copied:
 
 
 def _untested(
-    made: dict[str, NDArray],  # type: ignore[type-arg]
+    columns: dict[str, NDArray],  # type: ignore[type-arg]
     cohorts: list[_Cohort],
     finite_N: NDArray[np.bool_],
     config: VerdictConfig,
 ) -> NDArray[np.bool_]:
-    """Return which samples (N,) no test could judge, having written into ``made`` what becomes of them."""
+    """Return which samples (N,) no test could judge, having written into ``columns`` what becomes of them."""
     untested_N = ~finite_N
-    decide_untested(made, np.flatnonzero(untested_N), NOT_FINITE, config)
+    decide_untested(columns, np.flatnonzero(untested_N), NOT_FINITE, config)
     for cohort in cohorts:
-        if cohort.found.tested:
+        if cohort.finding.tested:
             continue
-        rows = cohort.rows[made["decision"][cohort.rows] == "keep"]  # others were found by a test over all labels
+        rows = cohort.rows[columns["decision"][cohort.rows] == "keep"]  # others were found by a test over all labels
         count, held = len(cohort.copies.one_of_each(cohort.rows)), len(cohort.rows)
         kind = ("" if count == held else "different ") + ("sample" if count == 1 else "samples")
         few = f"{cohort.where} has {count} {kind} with losses, {MIN_COHORT} are needed"
         because = few if count < MIN_COHORT else f"the losses of all samples of {cohort.where} are alike"
-        decide_untested(made, rows, because, config, cluster=cohort.number)
+        decide_untested(columns, rows, because, config, cluster=cohort.number)
         untested_N[rows] = True
     return untested_N
 
 
-def _counted(group: Group, made: dict[str, NDArray]) -> Group:  # type: ignore[type-arg]
+def _counted(group: Group, columns: dict[str, NDArray]) -> Group:  # type: ignore[type-arg]
     """Return a group with how many samples of its cluster are quarantined and set aside, once all is decided."""
-    decision_n = made["decision"][made["cluster"] == group.number]
+    decision_n = columns["decision"][columns["cluster"] == group.number]
     quarantined, review = (int((decision_n == name).sum()) for name in ("quarantine", "review"))
     return replace(group, quarantined=quarantined, review=review)
 
 
 def _because(cohort: _Cohort, where: str, size: int, retraining: Retraining | None) -> str:
-    found, p = cohort.found, cohort.p
+    p, distance = cohort.p, cohort.finding.separation
     if cohort.kind == "scatter" and retraining is not None:
         return (
             f"its loss swings as those of {size - 1} other samples of {where} do and otherwise than the rest's, and "
             f"{without(retraining.own, retraining.usual)} (p = {p:.1e})"
         )
     return (
-        f"its loss moves in step with {size - 1} other samples of {where}, {found.separation:.1f} standard deviations "
+        f"its loss moves in step with {size - 1} other samples of {where}, {distance:.1f} standard deviations "
         f"from the rest (p = {p:.1e}): they share a feature that the proxy learnt as one"
         + ("" if retraining is None else f", and {without(retraining.own, retraining.usual)}")
     )
 
 
-def _set(made: dict[str, NDArray], rows: NDArray[np.int64], cluster: int, decision: str, reason: str) -> None:  # type: ignore[type-arg]
-    made["cluster"][rows] = cluster
-    made["decision"][rows] = decision
-    made["reason"][rows] = reason
+def _set(columns: dict[str, NDArray], rows: NDArray[np.int64], cluster: int, decision: str, reason: str) -> None:  # type: ignore[type-arg]
+    columns["cluster"][rows] = cluster
+    columns["decision"][rows] = decision
+    columns["reason"][rows] = reason

@@ -53,16 +53,18 @@ class TelltaleDetector:
         cohorts = labels if isinstance(labels, Cohorts) or labels is None else Cohorts(number=labels, names=None)
         number = None if cohorts is None else np.asarray(cohorts.number, dtype=np.int64)
         spectra = transform(losslog.log_loss, number, spectrum)
-        self._made = made = conclude_on(losslog.sample_ids, spectra, cohorts, verdict, retrain, leaders=leaders)
+        self._decisions = decisions = conclude_on(
+            losslog.sample_ids, spectra, cohorts, verdict, retrain, leaders=leaders
+        )
         self._drop_digest = losslog.drop_digest
-        self.suspicion_ = made.suspicion
-        self.flagged_ = made.decision == "quarantine"
-        self.decision_ = made.decision
-        self.reason_ = made.reason
-        self.groups_ = made.groups
-        self.statement_ = statement_on(made, verdict)
+        self.suspicion_ = decisions.suspicion
+        self.flagged_ = decisions.decision == "quarantine"
+        self.decision_ = decisions.decision
+        self.reason_ = decisions.reason
+        self.groups_ = decisions.groups
+        self.statement_ = statement_on(decisions, verdict)
         labelled = None if number is None else sha256_bytes(number.tobytes())
-        decided = sha256_bytes("".join(made.decision.tolist()).encode())  # with a leave-out retraining, or without
+        decided = sha256_bytes("".join(decisions.decision.tolist()).encode())  # with a leave-out retraining, or without
         rests_on = [labelled, to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes()), decided]
         self.lineage_: dict[str, Any] = {
             "config_digest": digest_of(rests_on),
@@ -78,5 +80,5 @@ class TelltaleDetector:
         """
         if self._drop_digest != drop.digest:
             raise Corrupt(f"the fitted log is of drop {self._drop_digest[:12] or 'unknown'}, not {drop.digest[:12]}")
-        write_verdict(self._made, drop, Path(folder), self.verdict or VerdictConfig())
+        write_verdict(self._decisions, drop, Path(folder), self.verdict or VerdictConfig())
         return Path(folder)

@@ -34,11 +34,11 @@ def restricted(joined: Verdict, drop: Drop) -> tuple[Verdict, pa.Table]:
     """Return the verdict on ``drop`` alone, in its row order, and the published rows that the joined one suspects."""
     ids = joined.sample_ids
     place = {name.removeprefix(NEW): row for row, name in enumerate(ids) if name.startswith(NEW)}
-    wanted = [str(name) for name in drop.sample_ids]
-    if len(place) != len(wanted) or any(name not in place for name in wanted):
-        raise Corrupt(f"the joined verdict does not hold the {len(wanted)} samples of drop {drop.digest[:12]} once")
-    table = joined.table.take(pa.array([place[name] for name in wanted], pa.int64()))
-    table = table.set_column(0, "sample_id", pa.array(wanted, pa.string())).combine_chunks()
+    names = [str(name) for name in drop.sample_ids]
+    if len(place) != len(names) or any(name not in place for name in names):
+        raise Corrupt(f"the joined verdict does not hold the {len(names)} samples of drop {drop.digest[:12]} once")
+    table = joined.table.take(pa.array([place[name] for name in names], pa.int64()))
+    table = table.set_column(0, "sample_id", pa.array(names, pa.string())).combine_chunks()
     suspects = _suspects(joined.table)
     return Verdict(record=_record(joined.record, table, suspects, ids, drop), table=table), suspects
 
@@ -47,11 +47,11 @@ def _suspects(table: pa.Table) -> pa.Table:
     table = table.filter(pc.not_equal(table["decision"], "keep"))
     parts = [_OF_VERSION.fullmatch(name) for name in table["sample_id"].to_pylist()]
     table = table.filter(pa.array([part is not None for part in parts], pa.bool_()))
-    known = [part for part in parts if part is not None]
+    published = [part for part in parts if part is not None]
     return pa.table(
         {
-            "version": pa.array([int(part[1]) for part in known], pa.int64()),
-            "sample_id": pa.array([part[2] for part in known], pa.string()),
+            "version": pa.array([int(part[1]) for part in published], pa.int64()),
+            "sample_id": pa.array([part[2] for part in published], pa.string()),
             **{name: table[name] for name in ("decision", "suspicion", "reason")},
         }
     )

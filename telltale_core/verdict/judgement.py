@@ -46,34 +46,40 @@ def judge(
     """
     config = config or VerdictConfig()
     spectrum = Spectrum.open(spectrum_dir, drop=drop)
-    made = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, retrain, leaders=drop.leaders)
-    return write_verdict(made, drop, out, config)
+    decisions = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, retrain, leaders=drop.leaders)
+    return write_verdict(decisions, drop, out, config)
 
 
-def write_verdict(made: Decisions, drop: Drop, out: Path, config: VerdictConfig) -> Verdict:
+def write_verdict(decisions: Decisions, drop: Drop, out: Path, config: VerdictConfig) -> Verdict:
     """Return the verdict made of decisions in the drop's row order, and write it to the folder ``out``, record last."""
-    return Verdict(record=_record(made, drop, config), table=_table(drop.sample_ids, made)).write(out)
+    return Verdict(record=_record(decisions, drop, config), table=_table(drop.sample_ids, decisions)).write(out)
 
 
-def _table(sample_ids: NDArray[np.str_], made: Decisions) -> pa.Table:
-    columns = (sample_ids.tolist(), made.suspicion, made.cluster, made.decision.tolist(), made.reason.tolist())
+def _table(sample_ids: NDArray[np.str_], decisions: Decisions) -> pa.Table:
+    columns = (
+        sample_ids.tolist(),
+        decisions.suspicion,
+        decisions.cluster,
+        decisions.decision.tolist(),
+        decisions.reason.tolist(),
+    )
     return pa.table(list(columns), schema=SCHEMA)
 
 
-def _record(made: Decisions, drop: Drop, config: VerdictConfig) -> VerdictRecord:
-    questions, doubtful = list(dict.fromkeys(questions_on(made, config))), int(made.doubtful.sum())
+def _record(decisions: Decisions, drop: Drop, config: VerdictConfig) -> VerdictRecord:
+    questions, doubtful = list(dict.fromkeys(questions_on(decisions, config))), int(decisions.doubtful.sum())
     return VerdictRecord(
         drop_digest=drop.digest,
-        statement=statement_on(made, config),
-        poison_found=any(group.called for group in made.groups),
+        statement=statement_on(decisions, config),
+        poison_found=any(group.called for group in decisions.groups),
         questions=questions,
         needs_review=bool(questions),
-        p_value=least_p_value(made.groups),
+        p_value=least_p_value(decisions.groups),
         false_alarm_rate=config.false_alarm_rate,
-        counts=counts_of(made.decision),
-        groups=list(made.groups),
-        untested=int(made.untested.sum()),
+        counts=counts_of(decisions.decision),
+        groups=list(decisions.groups),
+        untested=int(decisions.untested.sum()),
         doubtful_labels=doubtful,
-        caveats=caveats(made.groups, doubtful, 0 if drop.cohorts is None else drop.cohorts.pooled),
+        caveats=caveats(decisions.groups, doubtful, 0 if drop.cohorts is None else drop.cohorts.pooled),
         config=to_dict(config),
     )

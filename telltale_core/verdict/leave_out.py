@@ -78,7 +78,8 @@ class Retraining:
 
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
     1 where they are as diverse as so many drawn from the drop. ``confirmed``: it is poison; ``refuted``: it is like an
-    honest cluster. ``honest_n``: its rows that are not called all the same: given their own label, where that is many.
+    honest cluster. ``honest`` (n,), a bool for each of its rows: not called all the same, as it is given its own label,
+    where that is many.
     ``p_value``: the chance of so few own answers, were they given to it and to the random ones alike (Fisher's test).
     """
 
@@ -87,7 +88,7 @@ class Retraining:
     spread: float
     confirmed: bool
     refuted: bool
-    honest_n: NDArray[np.bool_]
+    honest: NDArray[np.bool_]
     p_value: float
 
 
@@ -120,7 +121,7 @@ def leave_out(
     answer_N = retrain(copies.with_copies(left_out_N, number_N))
     if answer_N is None:
         return None
-    sizes_C = np.bincount(number_N[copies.first_N], minlength=int(number_N.max()) + 1)
+    sizes_C = np.bincount(number_N[copies.first], minlength=int(number_N.max()) + 1)
     return [
         _compared(side, answer_N, rows, control, sizes_C, level=level, seed=seed)
         for side, rows, control in zip(sides, different, controls, strict=True)
@@ -162,7 +163,7 @@ def _compared(
         spread=round(spread, 4),
         confirmed=bool(confirmed),
         refuted=bool(telling and like_others),
-        honest_n=(answer_N[side.rows] == side.cohort) & (share > MOST_OWN),
+        honest=(answer_N[side.rows] == side.cohort) & (share > MOST_OWN),
         p_value=chance,
     )
 

@@ -48,13 +48,13 @@ NEAR_GUESS = float(np.log(2))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossPlateau:
-    """``chance_N`` in [0, 1] of being on the loss plateau; how ``separate`` the modes are; ``p_value`` of one mode.
+    """``chance`` (N,) in [0, 1] of being on the loss plateau, how separate the modes are, and ``p_value`` of one mode.
 
     ``separation`` is the critical bandwidth over the mean of those with one mode, in standard deviations of the latter.
     ``near_guess``: the still side has the loss of a guess. ``tested`` False: no labels, or too few samples.
     """
 
-    chance_N: NDArray[np.float64]
+    chance: NDArray[np.float64]
     separation: float
     p_value: float
     near_guess: bool
@@ -73,7 +73,7 @@ def find_loss_plateau(
     canonical order.
     """
     chance_N = np.zeros(len(motion_NQ3))
-    nothing = LossPlateau(chance_N=chance_N, separation=0.0, p_value=1.0, near_guess=False, tested=False)
+    nothing = LossPlateau(chance=chance_N, separation=0.0, p_value=1.0, near_guess=False, tested=False)
     if labels is None or int(finite_N.sum()) < FEWEST:
         return nothing
     motion_nQ3 = motion_NQ3[finite_N]
@@ -81,15 +81,15 @@ def find_loss_plateau(
     still_n = _standardised(_stillness(motion_nQ3, rng))
     if not np.ptp(still_n):
         return nothing
-    found, null = _test(still_n, rng)
-    separation = (found - float(np.mean(null))) / max(float(np.std(null)), LEAST_SPREAD)
+    bandwidth, null = _test(still_n, rng)
+    separation = (bandwidth - float(np.mean(null))) / max(float(np.std(null)), LEAST_SPREAD)
     p = float(max(gumbel_r.sf(separation, loc=-np.euler_gamma * SCALE, scale=SCALE), 1e-300))
     side_n = _still_side(still_n, float(np.mean(null)))
     near = False
     if config.min_cluster <= side_n.sum() <= len(side_n) / 2:
         chance_N[finite_N] = _grown(still_n, side_n)
         near = abs(float(np.median(motion_nQ3[side_n, :, 0].mean(axis=1))) - _guess(labels[finite_N])) < NEAR_GUESS
-    return LossPlateau(chance_N=chance_N, separation=separation, p_value=p, near_guess=near, tested=True)
+    return LossPlateau(chance=chance_N, separation=separation, p_value=p, near_guess=near, tested=True)
 
 
 def deviations_needed(p_value: float) -> float:
@@ -165,14 +165,14 @@ class _Density:
 
 def _test(still_n: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, list[float]]:
     """Return the critical bandwidth, and those of smoothed bootstrap samples, which have one mode and its spread."""
-    found = _Density(still_n).critical()
-    centre, shrink = still_n.mean(), np.sqrt(1 + found**2 / still_n.var())
+    bandwidth = _Density(still_n).critical()
+    centre, shrink = still_n.mean(), np.sqrt(1 + bandwidth**2 / still_n.var())
     null = []
     for _ in range(BOOTSTRAPS):
         drawn_n = rng.choice(still_n, len(still_n)) - centre
-        smooth_n = drawn_n + found * rng.standard_normal(len(still_n))
+        smooth_n = drawn_n + bandwidth * rng.standard_normal(len(still_n))
         null.append(_Density(centre + smooth_n / shrink).critical())
-    return found, null
+    return bandwidth, null
 
 
 def _still_side(still_n: NDArray[np.float64], bandwidth: float) -> NDArray[np.bool_]:

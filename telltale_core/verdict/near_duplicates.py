@@ -17,23 +17,23 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Copies:
-    """``group_N`` (N,) numbers the groups of near-duplicates; ``first_N`` marks one of each group in each cohort."""
+    """``group`` (N,) numbers the groups of near-duplicates; ``first`` (N,) marks one of each group in each cohort."""
 
-    group_N: NDArray[np.int64]
-    first_N: NDArray[np.bool_]
+    group: NDArray[np.int64]
+    first: NDArray[np.bool_]
 
     @classmethod
     def none(cls, samples: int) -> Self:
         """Return what is known where nothing is a copy."""
-        return cls(group_N=np.arange(samples), first_N=np.ones(samples, dtype=bool))
+        return cls(group=np.arange(samples), first=np.ones(samples, dtype=bool))
 
     def one_of_each(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows without further copies within a cohort, in the same order."""
-        return rows[self.first_N[rows]]
+        return rows[self.first[rows]]
 
     def one_of_each_here(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the first of the rows of each group among them, in the same order."""
-        return rows[np.sort(np.unique(self.group_N[rows], return_index=True)[1])]
+        return rows[np.sort(np.unique(self.group[rows], return_index=True)[1])]
 
     def different(self, rows: NDArray[np.int64]) -> int:
         """Return of how many groups the rows are: how many different samples they are."""
@@ -46,12 +46,12 @@ class Copies:
 
     def with_copies(self, chosen_N: NDArray[np.bool_], number_N: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return the chosen samples (N,) and their near-duplicates of the same cohort; ``number_N`` numbers these."""
-        place_N = self.group_N * (int(number_N.max()) + 1) + number_N
+        place_N = self.group * (int(number_N.max()) + 1) + number_N
         return np.asarray(np.isin(place_N, place_N[chosen_N]))
 
     def counted(self, rows: NDArray[np.int64]) -> tuple[int, int]:
         """Return how many of the rows are copies of each other, and how many different samples these are."""
-        _, size = np.unique(self.group_N[rows], return_counts=True)
+        _, size = np.unique(self.group[rows], return_counts=True)
         return int(size[size > 1].sum()), int((size > 1).sum())
 
 
@@ -70,4 +70,4 @@ def find_copies(
         led = rows[np.argsort(leaders[rows] != sample_ids[rows], kind="stable")]
         first_N[rows] = False
         first_N[led[np.unique(group_N[led], return_index=True)[1]]] = True
-    return Copies(group_N=group_N, first_N=first_N)
+    return Copies(group=group_N, first=first_N)

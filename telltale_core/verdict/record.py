@@ -173,10 +173,10 @@ class Verdict:
         if unknown := set(table["decision"].to_pylist()) - set(DECISIONS):
             name = str(unknown.pop())[:40]
             VERDICT.corrupt(f"{path}: decision must be one of {', '.join(DECISIONS)}, found {name!r}")
-        if not bool(((verdict.suspicion_N >= 0) & (verdict.suspicion_N <= 1)).all()):
+        if not bool(((verdict.suspicion >= 0) & (verdict.suspicion <= 1)).all()):
             VERDICT.corrupt(f"{path}: every suspicion must be in [0, 1]")
-        if (found := counts_of(verdict.decision_N)) != record.counts:
-            VERDICT.corrupt(f"{folder / VERDICT.file} states counts {record.counts}, {path.name} holds {found}")
+        if (counts := counts_of(verdict.decision)) != record.counts:
+            VERDICT.corrupt(f"{folder / VERDICT.file} states counts {record.counts}, {path.name} holds {counts}")
         return verdict
 
     def write(self, folder: Path, **tables: pa.Table) -> Verdict:
@@ -191,18 +191,18 @@ class Verdict:
         return ids
 
     @property
-    def decision_N(self) -> NDArray[np.str_]:  # noqa: N802
+    def decision(self) -> NDArray[np.str_]:
         """Decisions, (N,) of text."""
         return np.asarray(self.table["decision"].to_pylist(), dtype="U10")
 
     @property
-    def suspicion_N(self) -> NDArray[np.float64]:  # noqa: N802
+    def suspicion(self) -> NDArray[np.float64]:
         """Suspicion, (N,) float64 in [0, 1], higher is worse."""
         return np.asarray(self.table["suspicion"].to_numpy(), dtype=np.float64)
 
     def rows(self, *decisions: str) -> NDArray[np.int64]:
         """Return the row numbers, ascending, that carry one of the decisions."""
-        return np.flatnonzero(np.isin(self.decision_N, decisions))
+        return np.flatnonzero(np.isin(self.decision, decisions))
 
 
 def counts_of(decision_N: NDArray[np.str_]) -> dict[str, int]:

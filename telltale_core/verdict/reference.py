@@ -37,12 +37,12 @@ def whiteners(features_NF: NDArray[np.floating], cohorts: Sequence[NDArray[np.in
         own, size = parts[0]
         return [_whitener(own / size) if size >= ROWS_A_FEATURE * features else np.eye(features)]
     total, count = sum(part for part, _ in parts), sum(size for _, size in parts)
-    made = []
+    matrices = []
     for part, size in parts:
         others = count - size
         enough = others >= ROWS_A_FEATURE * features
-        made.append(_whitener((total - part) / others) if enough else np.eye(features))
-    return made
+        matrices.append(_whitener((total - part) / others) if enough else np.eye(features))
+    return matrices
 
 
 def _scatter(point_nF: NDArray[np.float64], trimmed: float) -> tuple[NDArray[np.float64], int]:

@@ -17,46 +17,48 @@ MOST_OF_COHORT = 0.75
 """A drop of which a cohort would lose more than this share needs a person's approval."""
 
 
-def questions_on(made: Decisions, config: VerdictConfig) -> list[Question]:
+def questions_on(decisions: Decisions, config: VerdictConfig) -> list[Question]:
     """Return what a person must decide before a drop with these decisions is published; nothing else asks."""
-    asked = []
+    questions = []
     if config.untested == "review":
-        asked += [Question(code=code, text=text, cure="verdict.untested") for code, text in untested(made, config)]
-    if made.not_retrained:
+        questions += [
+            Question(code=code, text=text, cure="verdict.untested") for code, text in untested(decisions, config)
+        ]
+    if decisions.not_retrained:
         text = (
             "a leave-out retraining was called for and could not be done: a doubtful group was judged without it; "
             "judge again where the proxy can be trained (on a GPU, if one trained the first)"
         )
-        asked.append(Question(code="leave_out_not_done", text=text, cure="verdict.leave_out"))
-    asked += [_on_copies(group, config) for group in made.groups if group.only_copies]
-    asked += _broad(made, config)
-    if not (made.decision == "keep").any():
+        questions.append(Question(code="leave_out_not_done", text=text, cure="verdict.leave_out"))
+    questions += [_on_copies(group, config) for group in decisions.groups if group.only_copies]
+    questions += _broad(decisions, config)
+    if not (decisions.decision == "keep").any():
         text = "nothing of the drop is kept: approval publishes a version without rows"
-        asked.append(Question(code="nothing_kept", text=text))
-    return asked
+        questions.append(Question(code="nothing_kept", text=text))
+    return questions
 
 
-def statement_on(made: Decisions, config: VerdictConfig) -> str:
+def statement_on(decisions: Decisions, config: VerdictConfig) -> str:
     """Return the verdict in words; they speak of a person exactly where a question is open."""
-    told = state(made.groups, len(made.decision), config)
-    if asked := questions_on(made, config):
-        return f"{told} A person must decide: {'; '.join(question.text for question in asked)}."
-    return " ".join([told, *(f"{text[0].upper()}{text[1:]}." for _, text in untested(made, config))])
+    statement = state(decisions.groups, len(decisions.decision), config)
+    if questions := questions_on(decisions, config):
+        return f"{statement} A person must decide: {'; '.join(question.text for question in questions)}."
+    return " ".join([statement, *(f"{text[0].upper()}{text[1:]}." for _, text in untested(decisions, config))])
 
 
-def untested(made: Decisions, config: VerdictConfig) -> list[tuple[str, str]]:
+def untested(decisions: Decisions, config: VerdictConfig) -> list[tuple[str, str]]:
     """Return code and words for each cause for which samples were not tested, and what becomes of them."""
-    found, end = [], ENDS[config.untested]
-    groups = [group for group in made.groups if not group.tested]
-    few = int(made.untested.sum()) - made.non_finite
+    causes, end = [], ENDS[config.untested]
+    groups = [group for group in decisions.groups if not group.tested]
+    few = int(decisions.untested.sum()) - decisions.non_finite
     if few:
         text = f"{_samples(few)} of {names(groups)} could not be tested (too few, or all alike) and {_be(few)} {end}"
-        found.append(("untested", text))
-    if made.non_finite:
-        count = made.non_finite
+        causes.append(("untested", text))
+    if decisions.non_finite:
+        count = decisions.non_finite
         text = f"{_samples(count)} had a loss that was not a finite number and {_be(count)} {end}"
-        found.append(("loss_not_finite", text))
-    return found
+        causes.append(("loss_not_finite", text))
+    return causes
 
 
 def _on_copies(group: Group, config: VerdictConfig) -> Question:
@@ -68,19 +70,19 @@ def _on_copies(group: Group, config: VerdictConfig) -> Question:
     return Question(code="copies_stand_out", text=text)
 
 
-def _broad(made: Decisions, config: VerdictConfig) -> list[Question]:
+def _broad(decisions: Decisions, config: VerdictConfig) -> list[Question]:
     """Return a question where more is set aside than a person should leave to a rule: of the drop, or of one cohort."""
-    aside_N = made.decision != "keep"
+    aside_N = decisions.decision != "keep"
     if config.untested == "review":
-        aside_N &= ~made.untested  # these are asked about already
-    aside, samples, asked = int(aside_N.sum()), len(aside_N), []
+        aside_N &= ~decisions.untested  # these are asked about already
+    aside, samples, questions = int(aside_N.sum()), len(aside_N), []
     if aside > config.review_share * samples:
         text = f"{aside:,} of {samples:,} samples are set aside, more than {config.review_share:.0%}"
-        asked.append(Question(code="much_set_aside", text=text, cure="verdict.review_share"))
-    if whole := _nearly_whole(made.groups):
+        questions.append(Question(code="much_set_aside", text=text, cure="verdict.review_share"))
+    if whole := _nearly_whole(decisions.groups):
         text = f"more than {MOST_OF_COHORT:.0%} of {names(whole)} {_be(len(whole))} quarantined"
-        asked.append(Question(code="label_set_aside", text=text))
-    return asked
+        questions.append(Question(code="label_set_aside", text=text))
+    return questions
 
 
 def _nearly_whole(groups: tuple[Group, ...]) -> list[Group]:

@@ -21,7 +21,7 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
     quarantined.
     """
     verdict = Verdict.open(verdict_dir)
-    record, decision = verdict.record, verdict.decision_N
+    record, decision = verdict.record, verdict.decision
     ids = np.asarray(verdict.sample_ids)
     truth = np.isin(ids, sorted(poisoned))
     quarantined = decision == "quarantine"
@@ -35,7 +35,7 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
         "tpr": round(float(quarantined[truth].mean()), 4) if truth.any() else None,
         "fpr": round(float(quarantined[~truth].mean()), 5) if not truth.all() else None,
         "precision": round(float(truth[quarantined].mean()), 4) if quarantined.any() else None,
-        "auroc": round(float(roc_auc_score(truth, verdict.suspicion_N)), 4) if both else None,
+        "auroc": round(float(roc_auc_score(truth, verdict.suspicion)), 4) if both else None,
         "poison_found": record.poison_found,
         "p_value": record.p_value,
         "second_look": _retraining_outcome(record.groups),

@@ -57,18 +57,18 @@ def one_mode_like(point_nD: NDArray[np.float64], rng: np.random.Generator) -> ND
 
 def p_value(
     point_nD: NDArray[np.float64],
-    found: float,
+    statistic: float,
     best_separation: Callable[[NDArray[np.float64]], float],
     seed: int,
 ) -> float:
-    """Return the chance, in (0, 1], that the best split of a cohort with one mode is as separate as ``found``.
+    """Return the chance, in (0, 1], that the best split of a cohort with one mode is as separate as ``statistic``.
 
     ``best_separation`` is the search that found it, as a function of points (n, D).
     """
     rng = np.random.default_rng(seed)
     null = [max(best_separation(one_mode_like(point_nD, rng)), LEAST_NULL) for _ in range(SIMULATIONS)]
     scale = max(float(np.std(null)), LEAST_SPREAD) * np.sqrt(6) / np.pi
-    return float(max(gumbel_r.sf(found, loc=np.mean(null) - np.euler_gamma * scale, scale=scale), 1e-300))
+    return float(max(gumbel_r.sf(statistic, loc=np.mean(null) - np.euler_gamma * scale, scale=scale), 1e-300))
 
 
 def _scatter(point_nD: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,11 +38,13 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
         return "No verdict: no group of samples is large enough to be tested."
     if called:
         flagged = sum(group.quarantined for group in called)
-        found = " and ".join(_found(kind, [group for group in called if group.kind == kind]) for kind in _kinds(called))
+        findings = " and ".join(
+            _finding(kind, [group for group in called if group.kind == kind]) for kind in _kinds(called)
+        )
         what = (
             "Poison, or wrong labels that all went to one, found" if _kinds(called) == ["scatter"] else "Poison found"
         )
-        return f"{what}: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {found}."
+        return f"{what}: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {findings}."
     cohorts = len({group.label for group in tested})
     what = f"{cohorts} {tested[0].word}s tested" if cohorts > 1 else "all samples tested together"
     top = max(
@@ -61,7 +63,7 @@ def _kinds(groups: Sequence[Group]) -> list[str]:
     return [kind for kind in ("together", "scatter", "guess") if any(group.kind == kind for group in groups)]
 
 
-def _found(kind: str, groups: Sequence[Group]) -> str:
+def _finding(kind: str, groups: Sequence[Group]) -> str:
     count, p = sum(group.quarantined for group in groups), least_p_value(groups)
     labels = [group for group in groups if group.label is not None]
     where = f" of {names(labels)}" if labels else ""
@@ -98,10 +100,14 @@ def _confirmed(groups: Sequence[Group]) -> str:
 def _not_confirmed(groups: Sequence[Group], config: VerdictConfig) -> str:
     """Return a sentence on the groups that were looked at for nothing but missing what is required."""
     doubtful = [group for group in groups if group.own is not None and not group.called and not group.refuted]
-    seen = [group for group in doubtful if group.p_value is not None and group.p_value <= config.false_alarm_rate]
-    if not seen:
+    significant = [
+        group for group in doubtful if group.p_value is not None and group.p_value <= config.false_alarm_rate
+    ]
+    if not significant:
         return ""
-    what = "the group that was doubtful" if len(seen) == 1 else f"the {len(seen)} groups that were doubtful"
+    what = (
+        "the group that was doubtful" if len(significant) == 1 else f"the {len(significant)} groups that were doubtful"
+    )
     return f" A leave-out retraining did not confirm {what}."
 
 

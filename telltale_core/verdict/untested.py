@@ -22,16 +22,16 @@ UNKNOWN = 0.5
 
 
 def decide_untested(
-    made: Mapping[str, NDArray[Any]],
+    columns: Mapping[str, NDArray[Any]],
     rows: NDArray[np.int64],
     because: str,
     config: VerdictConfig,
     *,
     cluster: int = -1,
 ) -> None:
-    """Write into ``made`` what becomes of untested ``rows``; held ones belong to ``cluster``, for the counts."""
-    made["suspicion"][rows] = UNKNOWN
-    made["reason"][rows] = f"{because}: not tested, and so {ENDS[config.untested]}"
+    """Write into ``columns`` what becomes of untested ``rows``; held ones belong to ``cluster``, for the counts."""
+    columns["suspicion"][rows] = UNKNOWN
+    columns["reason"][rows] = f"{because}: not tested, and so {ENDS[config.untested]}"
     if config.untested != "keep":
-        made["decision"][rows] = "review"
-        made["cluster"][rows] = cluster
+        columns["decision"][rows] = "review"
+        columns["cluster"][rows] = cluster

@@ -19,7 +19,7 @@ def test_a_log_that_follows_its_ids_passes():
     alignment = LossLog.from_array(drifting(1000, 20)).check_alignment()
     assert alignment.decided
     assert 0.4 < alignment.lowest < 0.6
-    assert alignment.correlation_P.shape == (19,)
+    assert alignment.correlation.shape == (19,)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -105,6 +105,6 @@ def test_a_proxy_that_first_takes_all_for_one_label_and_then_for_another_is_no_m
     losses[:, 1] -= 4.0 * label_N
     losses[:, 2] += 4.0 * label_N
     alignment = LossLog.from_array(losses).check_alignment()
-    assert alignment.correlation_P[:2].max() < -0.3
-    assert alignment.correlation_P[:5].mean() < 0.1
+    assert alignment.correlation[:2].max() < -0.3
+    assert alignment.correlation[:5].mean() < 0.1
     assert alignment.lowest > 0.2

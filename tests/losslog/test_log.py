@@ -20,7 +20,7 @@ def log():
 
 def test_a_log_written_and_opened_is_the_same_log(log, tmp_path):
     read = log.write(tmp_path)
-    for name in ("sample_ids", "log_loss", "epoch_T", "step_T"):
+    for name in ("sample_ids", "log_loss", "epochs", "steps"):
         np.testing.assert_array_equal(getattr(read, name), getattr(log, name))
     assert (read.drop_digest, len(read)) == (log.drop_digest, 120)
     assert read.log_loss.dtype == np.float32

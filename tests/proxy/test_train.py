@@ -22,7 +22,7 @@ def test_the_log_holds_every_sample_at_every_snapshot(drop, finished):
     assert log.log_loss.shape == (200, 12), "of images four an epoch"
     assert log.finite.all()
     np.testing.assert_array_equal(log.sample_ids, drop.sample_ids)
-    assert log.step_T.tolist() == STEPS
+    assert log.steps.tolist() == STEPS
     assert log.drop_digest == drop.digest
 
 

@@ -13,7 +13,7 @@ import pytest
 from telltale_core.errors import BadInput, ConfigError, Conflict, Corrupt, NeedsReview, NotFound
 from telltale_core.publish import (
     PublishConfig,
-    committing,
+    commit,
     log,
     make_run_key,
     publish,
@@ -198,7 +198,7 @@ def test_order_is_by_number_not_by_clock(job, tmp_path, monkeypatch):
             return dt.datetime.fromtimestamp(time.time(), tz)
 
     monkeypatch.setattr(time, "time", lambda: real() + jump_s)
-    monkeypatch.setattr(committing, "dt", types.SimpleNamespace(datetime=Clock, UTC=dt.UTC))
+    monkeypatch.setattr(commit, "dt", types.SimpleNamespace(datetime=Clock, UTC=dt.UTC))
     for number, days in enumerate((0, -1, 1, -1), 1):
         jump_s = days * 86400.0
         assert go(job, tmp_path / "out", run_key=f"r{number}").number == number

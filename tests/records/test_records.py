@@ -67,7 +67,7 @@ KINDS: dict[str, tuple[RecordKind[Any], Callable[[Path], None], Open]] = {
 }
 TABLES: dict[str, tuple[RecordKind[Any], Callable[[Path], None], Open, Callable[[Any], Any]]] = {
     "verdict": (*KINDS["verdict"], lambda opened: opened.table.to_pylist()),
-    "spectrum": (*KINDS["spectrum"], lambda opened: (opened.sample_ids.tolist(), opened.spectra.features_NF.tolist())),
+    "spectrum": (*KINDS["spectrum"], lambda opened: (opened.sample_ids.tolist(), opened.spectra.features.tolist())),
 }
 
 

@@ -59,7 +59,7 @@ def test_the_focus_of_a_near_miss_is_what_is_set_aside(made):
 def test_focus_is_the_label_with_most_quarantined(run):
     focus = focuses(run, ReportConfig())[0]
     assert (focus.label, focus.word, len(focus.suspected_rows)) == (1, "quarantined", 20)
-    assert set(focus.kept_rows) == set(np.flatnonzero((run.labels_N == 1) & (run.decision_N == "keep")))
+    assert set(focus.kept_rows) == set(np.flatnonzero((run.labels == 1) & (run.decision == "keep")))
 
 
 def test_the_window_is_the_spectrums(run):

@@ -30,7 +30,7 @@ def test_one_target_for_all_suspects_is_told_in_numbers(made):
     run = read_run(*given.args)
     rng = np.random.default_rng(0)
     targets = rng.uniform(0, 1, 880)
-    targets[run.decision_N == "quarantine"] = 0.95
+    targets[run.decision == "quarantine"] = 0.95
     found = shown(run, targets)
     assert (
         "30 of 30 quarantined samples have a target at 0.95, of the other kept ones of the same target range 0 of"

@@ -23,15 +23,15 @@ def test_a_swing_that_all_samples_share_leaves_no_trace() -> None:
     config = SpectrumConfig(start=0.0)
     first = transform(log_loss, None, config)
     second = transform(shared, None, config)
-    np.testing.assert_allclose(first.features_NF, second.features_NF, atol=1e-4)
+    np.testing.assert_allclose(first.features, second.features, atol=1e-4)
 
 
 def test_a_sample_that_is_harder_by_a_constant_has_the_same_spectrum_and_a_higher_level() -> None:
     log_loss = noise()
     log_loss[1] = log_loss[0] + 2
     spectra = transform(log_loss, None, SpectrumConfig(start=0.0))
-    np.testing.assert_allclose(spectra.features_NF[0], spectra.features_NF[1], atol=1e-4)
-    assert spectra.level_N[1] - spectra.level_N[0] == pytest.approx(2, abs=1e-5)
+    np.testing.assert_allclose(spectra.features[0], spectra.features[1], atol=1e-4)
+    assert spectra.level[1] - spectra.level[0] == pytest.approx(2, abs=1e-5)
 
 
 @pytest.mark.parametrize("snapshots", [16, 17])
@@ -40,7 +40,7 @@ def test_without_whitening_the_transform_keeps_distances(snapshots: int) -> None
     spectra = transform(log_loss, None, SpectrumConfig(start=0.0, whitening=0.0))
     centred = log_loss - log_loss.mean(axis=1, keepdims=True)
     expected = np.linalg.norm(centred[0] - centred[1])
-    found = np.linalg.norm(spectra.features_NF[0] - spectra.features_NF[1])
+    found = np.linalg.norm(spectra.features[0] - spectra.features[1])
     assert found == pytest.approx(expected, rel=1e-4)
 
 
@@ -50,7 +50,7 @@ def test_the_phase_is_kept() -> None:
     log_loss = np.stack([fall + 4 * np.sin(2 * np.pi * time / 8), fall + 4 * np.cos(2 * np.pi * time / 8)])
     stack = np.concatenate([log_loss, noise()]).astype(np.float32)
     spectra = transform(stack, None, SpectrumConfig(start=0.0))
-    first, second = spectra.features_NF[:2]
+    first, second = spectra.features[:2]
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.5
 
 
@@ -82,7 +82,7 @@ def test_the_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
     log = LossLog.from_array(noise(), drop_digest="d" * 64)
     made = compute_spectrum(log, None, tmp_path)
     read = Spectrum.open(tmp_path)
-    np.testing.assert_array_equal(read.spectra.features_NF, made.spectra.features_NF)
+    np.testing.assert_array_equal(read.spectra.features, made.spectra.features)
     np.testing.assert_array_equal(read.sample_ids, made.sample_ids)
     assert read.drop_digest == "d" * 64
     assert read.spectra.window == made.spectra.window

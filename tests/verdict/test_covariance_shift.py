@@ -35,13 +35,13 @@ def test_two_scatters_with_one_centre_are_told_apart() -> None:
     point_nD, inside_n = two_scatters(seed=1)
     found = split_by_scatter(point_nD, 10, 0)
     assert found.excess > 0.5
-    assert roc_auc_score(inside_n, found.chance_n) > 0.97
+    assert roc_auc_score(inside_n, found.chance) > 0.97
 
 
 def test_of_many_samples_some_are_fitted_and_all_are_placed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telltale_core.verdict.covariance_shift.MOST", 500)
     point_nD, inside_n = two_scatters(seed=2)
-    assert roc_auc_score(inside_n, split_by_scatter(point_nD, 10, 0).chance_n) > 0.95
+    assert roc_auc_score(inside_n, split_by_scatter(point_nD, 10, 0).chance) > 0.95
 
 
 def test_all_features_draw_the_border_better_than_few() -> None:

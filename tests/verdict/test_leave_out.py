@@ -70,9 +70,9 @@ def test_of_a_cluster_of_both_what_is_told_right_is_not_called() -> None:
     """Up to half as many own answers as of others: those samples are honest, as far as the look can tell."""
     found = looked(anywhere(24))
     assert (found.confirmed, found.own) == (True, 0.4)
-    np.testing.assert_array_equal(np.flatnonzero(found.honest_n), np.arange(24))
+    np.testing.assert_array_equal(np.flatnonzero(found.honest), np.arange(24))
     assert not looked(anywhere(24), unseen=0.6).confirmed, "where the proxy tells less, less is usual"
-    assert not looked(anywhere(3)).honest_n.any(), "a poison among whose samples some happen to be told right"
+    assert not looked(anywhere(3)).honest.any(), "a poison among whose samples some happen to be told right"
 
 
 def test_between_confirmed_and_refuted_the_rule_alone_decides() -> None:

@@ -51,8 +51,8 @@ def test_a_second_mode_on_the_still_side_at_the_loss_of_a_guess_is_found() -> No
     found = look(motion(still, level))
     assert found.p_value < 1e-4
     assert found.near_guess
-    assert (found.chance_N[2850:] > 0.5).mean() > 0.97
-    assert (found.chance_N[:2850] > 0.5).mean() < 0.003
+    assert (found.chance[2850:] > 0.5).mean() > 0.97
+    assert (found.chance[:2850] > 0.5).mean() < 0.003
 
 
 def test_the_direction_that_shows_a_second_mode_is_learnt() -> None:
@@ -64,8 +64,8 @@ def test_the_direction_that_shows_a_second_mode_is_learnt() -> None:
     assert (plain[2850:] < np.quantile(plain[:2850], 0.05)).mean() < 0.5, "the sum of all hardly shows it"
     found = look(motion_NQ3)
     assert found.p_value < 1e-4
-    assert (found.chance_N[2850:] > 0.5).mean() > 0.97
-    assert (found.chance_N[:2850] > 0.5).mean() < 0.003
+    assert (found.chance[2850:] > 0.5).mean() > 0.97
+    assert (found.chance[:2850] > 0.5).mean() < 0.003
 
 
 def test_still_samples_far_from_the_loss_of_a_guess_are_not_held_at_it() -> None:

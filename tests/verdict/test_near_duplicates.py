@@ -39,7 +39,7 @@ class Copied:
     spectra: Spectra
 
     def judged(self, leaders: NDArray[np.str_] | None, rows: slice = slice(None)) -> Decisions:
-        of = {name: getattr(self.spectra, name)[rows] for name in ("features_NF", "level_N", "motion_NQ3", "finite_N")}
+        of = {name: getattr(self.spectra, name)[rows] for name in ("features", "level", "motion", "finite")}
         spectra = dataclasses.replace(self.spectra, **of)
         ids, labels = self.case.log.sample_ids[rows], self.case.labels[rows]
         return decide(ids, spectra, labels, None, ALONE, leaders=leaders)
@@ -105,7 +105,7 @@ def test_what_is_unlike_in_scatter_is_held_against_one_of_each_copy(
 
     def scatter(features_nF: NDArray[np.floating], *_: object) -> Scatter:
         chance_n = (np.arange(len(features_nF)) < 20).astype(float)
-        return Scatter(chance_n=chance_n, excess=5.0 if len(features_nF) in sizes else 0.1)
+        return Scatter(chance=chance_n, excess=5.0 if len(features_nF) in sizes else 0.1)
 
     monkeypatch.setattr("telltale_core.verdict.decision.examine_covariance", scatter)
     log, config = hiding.case.log, ALONE.replace(leave_out=True)
@@ -125,7 +125,7 @@ def test_without_repeats_the_verdict_is_what_it_was(base: Case, hiding: Copied, 
 def test_permuting_the_rows_of_copies_permutes_the_verdict(hiding: Copied, collapsed: Decisions) -> None:
     order = np.random.default_rng(3).permutation(len(hiding.leaders))
     log, labels = hiding.case.log, hiding.case.labels
-    names = ("features_NF", "level_N", "motion_NQ3", "finite_N")
+    names = ("features", "level", "motion", "finite")
     moved = dataclasses.replace(hiding.spectra, **{name: getattr(hiding.spectra, name)[order] for name in names})
     found = decide(log.sample_ids[order], moved, labels[order], None, ALONE, leaders=hiding.leaders[order])
     assert found.suspicion.tobytes() == collapsed.suspicion[order].tobytes()
@@ -209,7 +209,7 @@ def test_of_a_group_the_leader_stands_for_it_and_in_another_label_the_first() ->
     ids = np.array(["b", "a", "c", "d", "e"])
     leaders = np.array(["b", "b", "b", "b", "e"])
     found = find_copies(ids, leaders, [np.array([1, 0]), np.array([2, 3, 4])])
-    assert found.first_N.tolist() == [True, False, True, False, True]
+    assert found.first.tolist() == [True, False, True, False, True]
     assert found.different(np.arange(5)) == 2
     assert found.counted(np.arange(5)) == (4, 1)
 
@@ -234,7 +234,7 @@ def test_copies_do_not_make_a_label_larger_for_a_leave_out_retraining() -> None:
         answer_N[:40] = 1 + np.arange(40) % 2
         return answer_N
 
-    copies = dataclasses.replace(Copies.none(800), first_N=np.arange(800) < 500)
+    copies = dataclasses.replace(Copies.none(800), first=np.arange(800) < 500)
     assert looked(copies).spread < looked(None).spread, "two labels are fewer of four alike than of one large one"
 
 
@@ -247,12 +247,12 @@ def thrice_more() -> tuple[NDArray[np.int64], Copies]:
     """Six labels of 100 samples, the first 12 of which three more times behind them: cohort numbers and copies."""
     group_N = np.concatenate([np.arange(600), np.repeat(np.arange(SIDE), TIMES - 1)])
     first_N = np.arange(len(group_N)) < 600
-    return group_N // 100, Copies(group_N=group_N, first_N=first_N)
+    return group_N // 100, Copies(group=group_N, first=first_N)
 
 
 def answered(number_N: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]:
     """Every sample gets its own label, those of the side the other labels in turn: a copy what its first one gets."""
-    return np.where(copies.group_N < SIDE, 1 + copies.group_N % 5, number_N)
+    return np.where(copies.group < SIDE, 1 + copies.group % 5, number_N)
 
 
 def test_copied_poison_weighs_in_a_leave_out_retraining_as_it_does_once(
@@ -260,14 +260,14 @@ def test_copied_poison_weighs_in_a_leave_out_retraining_as_it_does_once(
 ) -> None:
     number_N, copies = thrice_more
     answer_N = answered(number_N, copies)
-    rows, rest = np.flatnonzero(copies.group_N < SIDE), np.arange(SIDE, 100)
+    rows, rest = np.flatnonzero(copies.group < SIDE), np.arange(SIDE, 100)
     sides = [Side(rows=rows, rest=rest, cohort=0), Side(rows=rows[:SIDE], rest=rest, cohort=0)]
     copied, once = (
         leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0, copies=copies) for side in sides
     )
     assert copied is not None
     assert once is not None
-    assert len(copied[0].honest_n) == SIDE * TIMES
+    assert len(copied[0].honest) == SIDE * TIMES
     told = [(looked.own, looked.usual, looked.spread, looked.p_value) for looked in (copied[0], once[0])]
     assert told[0] == told[1]
 
@@ -281,10 +281,10 @@ def test_near_duplicates_are_left_out_of_a_second_training_together(
     def look(left_out_N: NDArray[np.bool_]) -> None:
         left.append(left_out_N)
 
-    behind = np.flatnonzero(copies.group_N < SIDE)[SIDE:]
+    behind = np.flatnonzero(copies.group < SIDE)[SIDE:]
     rest = np.arange(100)  # the split left one of each among the others
     leave_out([Side(rows=behind, rest=rest, cohort=0)], number_N, look, level=0.01, seed=0, copies=copies)
-    assert left[0][copies.group_N < SIDE].all(), "a proxy that learnt one of a group knows the others"
+    assert left[0][copies.group < SIDE].all(), "a proxy that learnt one of a group knows the others"
     assert left[0].sum() == SIDE * TIMES + SIDE, "beside them as many others at random, none of which is their copy"
 
 
@@ -360,4 +360,4 @@ def test_a_leave_out_retraining_compares_with_one_of_each_copy(hiding: Copied, m
     (side,) = (side for side in sides if set(np.flatnonzero(hiding.case.truth)) <= set(side.rows))
     assert side.cohort == 0
     assert not again[side.rest].any()
-    assert (~known[0].first_N).tolist() == again.tolist()
+    assert (~known[0].first).tolist() == again.tolist()

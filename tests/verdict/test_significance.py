@@ -40,8 +40,8 @@ def test_two_modes_are_called() -> None:
     point[:40] = point[:40] * 0.5 + np.linspace(6, 1, 12)
     found = examine(point, VerdictConfig())
     assert found.p_value(VerdictConfig()) < 1e-4
-    assert (found.chance_n[:40] > 0.5).mean() >= 0.95
-    assert (found.chance_n[40:] > 0.5).mean() <= 0.01
+    assert (found.chance[:40] > 0.5).mean() >= 0.95
+    assert (found.chance[40:] > 0.5).mean() <= 0.01
 
 
 def test_separation_of_two_known_gaussians_is_their_distance() -> None:

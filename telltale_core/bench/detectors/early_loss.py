@@ -49,8 +49,8 @@ class EarlyLoss(Detector):
     def judge(self, evidence: Evidence) -> Opinion:
         """Return the opinion: the samples that were learnt first."""
         log = the(evidence.losslog)
-        epochs = int(log.epoch_T.max()) + 1
-        early_T = log.epoch_T < max(1, round(self.early * epochs))
+        epochs = int(log.epochs.max()) + 1
+        early_T = log.epochs < max(1, round(self.early * epochs))
         suspicion_N = -log.log_loss[:, early_T].mean(axis=1, dtype=np.float64)
         flagged_N = top(suspicion_N, round(self.share * len(evidence)))
         return Opinion(
