@@ -66,7 +66,7 @@ def test_opinions_on_other_samples_are_not_compared(three) -> None:
 
 def test_half_an_opinion_is_told(three, tmp_path) -> None:
     (tmp_path / "scan" / "opinion.json").write_text(json.dumps({**three[1].record, "samples": 3}))
-    with pytest.raises(Corrupt, match="no whole opinion"):
+    with pytest.raises(Corrupt, match="compare the detectors again"):
         read_opinion(tmp_path / "scan")
     with pytest.raises(NotFound):
         read_opinion(tmp_path / "nothing")
