@@ -19,6 +19,7 @@ from telltale_core import publish
 from telltale_core.errors import NotFound
 from tests.support.commands import Started
 
+pytestmark = pytest.mark.timeout(900)  # commands are started again and again: minutes on a loaded machine
 Telltale = Callable[..., Started]
 BUSY_S = 120.0  # on top of what is promised: a loaded machine may not let the process run for a while
 PATIENT = {VARIABLE: "120"}  # where it is tested what is done in order, however long that takes on a loaded machine
@@ -88,7 +89,6 @@ def alone(tmp_path: Path, small_drop: Path, settings_file: Path) -> Iterator[Tel
             one.kill()
 
 
-@pytest.mark.timeout(900)
 def test_ctrl_c_ends_the_command_and_its_own_server(alone: Telltale, small_drop: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     started = alone("cleanse", small_drop, "--out", out)
@@ -110,7 +110,6 @@ def test_ctrl_c_ends_the_command_and_its_own_server(alone: Telltale, small_drop:
     assert len(saved(tmp_path)) == 1
 
 
-@pytest.mark.timeout(900)
 def test_sigterm_to_the_group_of_a_command_with_its_own_server_publishes_nothing(
     alone: Telltale, small_drop: Path, tmp_path: Path
 ) -> None:
