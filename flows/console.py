@@ -69,7 +69,9 @@ def command(function: Callable[..., Outcome], *, serves: bool = False) -> Callab
     def run(*args: Any, as_json: bool, debug: bool, **kwargs: Any) -> None:
         silent.set(as_json)
         try:
-            with contextlib.nullcontext() if serves else interrupts.heeding(), listening(debug=debug):
+            # with --json, what a library prints is no part of the one JSON object
+            quiet = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
+            with contextlib.nullcontext() if serves else interrupts.heeding(), listening(debug=debug), quiet:
                 outcome = function(*args, **kwargs)
         except BaseException as error:  # the one place where errors and signals become exit codes
             if stopping.requested_by() or isinstance(error, KeyboardInterrupt):  # whatever the signal was turned into

@@ -43,6 +43,7 @@ class LocalServer(SubprocessASGIServer):
             env={**os.environ, **_TEMPORARY, **settings_env},
             stdin=subprocess.DEVNULL,
             process_group=0,
+            stdout=2,  # to standard error: what it prints is no part of a command's output
         )
 
 
