@@ -150,14 +150,13 @@ def run_flow(
     log.info("starting Prefect; without a server of your own this takes half a minute")
     from flows import cleanse as flows_cleanse
     from flows.local_server import start_local_server
-    from tasks.progress import listener
+    from tasks.progress import listening_to
     from telltale_core.stages import folder_of
 
     quieten()
     start_local_server()
     decided: dict[str, Any] = {"approve": approve, "reviewer": reviewer, "reason": reason, "dry_run": dry_run}
-    with training_progress() as shown:
-        listener.set(shown)
+    with training_progress() as shown, listening_to(shown):
         state = flows_cleanse.cleanse(source, out, work, settings, **decided, return_state=True)
     outcome: Any = state.result()  # Prefect unwraps the state that the flow returns
     return outcome, folder_of(outcome, "report", work) / "report.html"

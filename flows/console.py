@@ -67,7 +67,7 @@ def command(function: Callable[..., Outcome], *, serves: bool = False) -> Callab
 
     @functools.wraps(function)
     def run(*args: Any, as_json: bool, debug: bool, **kwargs: Any) -> None:
-        silent.set(as_json)
+        token = silent.set(as_json)
         try:
             # with --json, what a library prints is no part of the one JSON object
             quiet = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
@@ -81,6 +81,8 @@ def command(function: Callable[..., Outcome], *, serves: bool = False) -> Callab
             code = exit_code(error)
             _fail(error, code, as_json=as_json, debug=debug)
             raise typer.Exit(code) from None
+        finally:
+            silent.reset(token)
         show(outcome, as_json=as_json)
         raise typer.Exit(outcome.code)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,16 @@ REST_S = 60.0  # after a failure
 listener: ContextVar[Callable[[Progress], None] | None] = ContextVar("listener", default=None)
 
 
+@contextlib.contextmanager
+def listening_to(hear: Callable[[Progress], None] | None) -> Iterator[None]:
+    """Have ``hear`` told of the trainings of this block, and of none after it: what it writes to may be closed."""
+    token = listener.set(hear)
+    try:
+        yield
+    finally:
+        listener.reset(token)
+
+
 def watch(key: str) -> Callable[[Progress], None]:
     """Return a callback for the training loop; it shows progress every few seconds and never raises."""
     shown = _Artifact(key)
@@ -27,7 +38,11 @@ def watch(key: str) -> Callable[[Progress], None]:
     def see(progress: Progress) -> None:
         hear = listener.get()
         if hear is not None:
-            hear(progress)
+            try:
+                hear(progress)
+            except Exception as error:  # noqa: BLE001 - a closed terminal ends no training
+                log.warning("no more progress here: %s", type(error).__name__)
+                listener.set(None)
         shown.see(progress)
 
     return see

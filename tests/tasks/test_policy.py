@@ -33,7 +33,7 @@ from telltale_core.errors import (
     TrainingDiverged,
     Transient,
 )
-from telltale_core.proxy import Progress
+from telltale_core.proxy import Progress, ProgressLines
 
 STAGES = (*TASKS.values(), train_elsewhere, leave_out)
 train, ingest = TASKS["train"], TASKS["ingest"]
@@ -161,14 +161,27 @@ def test_progress_is_shown_again_a_minute_after_the_server_was_away(monkeypatch:
 def test_a_listener_on_this_machine_hears_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "create_progress_artifact", lambda *_, **__: None)
     heard: list[int] = []
-    token = progress.listener.set(lambda seen: heard.append(seen.step))
-    try:
-        see = progress.watch("train")
+    see = progress.watch("train")
+    with progress.listening_to(lambda seen: heard.append(seen.step)):
         see(moment(1))
         see(moment(2))
-    finally:
-        progress.listener.reset(token)
+    see(moment(3))  # the command that listened has ended
     assert heard == [1, 2]
+
+
+def test_a_listener_that_fails_is_told_no_more_and_the_training_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shown: list[float] = []
+    monkeypatch.setattr(progress, "create_progress_artifact", lambda share, **_: shown.append(share))
+    with (tmp_path / "terminal").open("w") as terminal:
+        lines = ProgressLines(terminal)
+    see = progress.watch("train")
+    with progress.listening_to(lines):
+        see(moment(1))
+        assert progress.listener.get() is None
+        see(moment(2))
+    assert shown
 
 
 def test_a_source_that_changed_while_it_was_read_is_not_tried_again_but_run_again(
