@@ -35,7 +35,7 @@ def versions(out: Path) -> int:
 
 def ends(started: Started, number: signal.Signals) -> str:
     """Wait for the end that a signal brings; return what was told."""
-    assert started.process.wait(float(started.environment.get(VARIABLE, GRACE_S)) + BUSY_S) == CODES[number], (
+    assert started.end(float(started.environment.get(VARIABLE, GRACE_S)) + BUSY_S) == CODES[number], (
         started.told.read_text()[-3000:]
     )
     until = time.monotonic() + BUSY_S
@@ -55,10 +55,10 @@ def test_ctrl_c_at_each_stage_publishes_nothing_and_the_same_command_completes(
             started = telltale(*command)
             started.wait_told(f"{stage}: started")
             started.signal(signal.SIGINT)
-            if started.process.wait(10 + BUSY_S) != 0:
+            if started.end(10 + BUSY_S) != 0:
                 break
             shutil.rmtree(out)  # the stage took less time than a loaded machine took to send the signal: once more
-            shutil.rmtree(work / "report")
+            shutil.rmtree(work)
         assert "nothing was published" in ends(started, signal.SIGINT)
     assert versions(out) == 0
     before = telltale(*command, TELLTALE_FAILPOINT="before-commit:SIGINT")

@@ -24,6 +24,7 @@ class Started:
         self.printed, self.told = folder / "stdout.txt", folder / "stderr.txt"
         with self.printed.open("w") as out, self.told.open("w") as err:
             command = [sys.executable, "-m", "flows.cli", *arguments]
+            environment = {"PYTHONFAULTHANDLER": "1", **environment}  # SIGABRT writes what every thread is at
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=out, stderr=err, start_new_session=True
             )
@@ -32,6 +33,15 @@ class Started:
         """Send SIGKILL to the whole group, and wait until it is gone."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(60)
+
+    def end(self, limit_s: float) -> int:
+        """Wait for the end and return the exit code; fail with what every thread is at where it does not come."""
+        try:
+            return self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(60)
+            raise AssertionError(f"no end within {limit_s:.0f} s: {self.told.read_text()[-6000:]}") from None
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole group, as a terminal does."""
