@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from telltale_core.drop.grouping import Grouping
+
 MOST_RANGES = 10
 LEAST_IN_RANGE = 200
 """Sets of labels with fewer samples are not told from chance and joined with others; so are ranges with below half."""
@@ -21,14 +23,14 @@ FURTHEST = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cohorts:
-    """``number`` (N,) int64 in the order of ``names``; ``word``: what a cohort is, a label, target range, label set.
+    """``number`` (N,) int64 in the order of ``names``; ``grouping``: what a cohort is.
 
     ``pooled`` samples have answers that are too rare for a cohort of their own and are in one together.
     """
 
     number: NDArray[np.int64]
     names: tuple[str, ...] | None
-    word: str = "label"
+    grouping: Grouping = Grouping.LABEL
     pooled: int = 0
 
 
@@ -51,7 +53,7 @@ def ranges_of_targets(targets: NDArray[np.float64]) -> Cohorts | None:
     else:
         ends = [(value_N[number == place].min(), value_N[number == place].max()) for place in range(number.max() + 1)]
         names = tuple(f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}" for low, high in ends)
-    return Cohorts(number=number, names=_distinct(names), word="target range")
+    return Cohorts(number=number, names=_distinct(names), grouping=Grouping.TARGET_RANGE)
 
 
 def common_label_sets(sets_NK: NDArray[np.int64], names: tuple[str, ...] | None) -> Cohorts | None:
@@ -66,7 +68,7 @@ def common_label_sets(sets_NK: NDArray[np.int64], names: tuple[str, ...] | None)
     label_names = names or tuple(str(label) for label in range(sets_NK.shape[1]))
     listed = [" + ".join(label_names[label] for label in np.flatnonzero(set_GK[row])) or "no label" for row in frequent]
     number, names = place[number], _distinct((*listed, "other sets"))
-    return Cohorts(number=number, names=names, word="label set", pooled=int((number == len(frequent)).sum()))
+    return Cohorts(number=number, names=names, grouping=Grouping.LABEL_SET, pooled=int((number == len(frequent)).sum()))
 
 
 def _joined(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -73,7 +73,9 @@ def loss_questions(
         cure = f'drop.accept_loss = ["{cause.word}"] takes it as it is'
         excess = most_unequal(affected_N, cohorts)
         if excess is not None and cohorts is not None:
-            where = f"{excess.affected:,} of {excess.rows:,} {plural} of the {cohorts.word} {shown(excess.name)}"
+            where = (
+                f"{excess.affected:,} of {excess.rows:,} {plural} of the {cohorts.grouping.noun} {shown(excess.name)}"
+            )
             others = f"but {excess.other_share:.1%} of all others (p = {excess.p_value:.1g})"
             text = f"{where} {EFFECTS[cause]}, {others}: a trigger there is not seen"
             questions.append(Question(code=f"lost_{cause.word}_in_one", text=text, cure=cure))

@@ -179,7 +179,7 @@ class Drop:
     def cohorts(self) -> Cohorts | None:
         """Which samples are compared with each other: those of a label, else of like targets; None for all."""
         if self.labels is not None:
-            return Cohorts(number=self.labels, names=self.label_names, word="label")
+            return Cohorts(number=self.labels, names=self.label_names)
         if self.targets is not None:
             return ranges_of_targets(self.targets)
         return None if self.label_sets is None else common_label_sets(self.label_sets, self.label_names)

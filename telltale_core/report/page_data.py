@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from telltale_core.display.numbers import probability, share, significant
 from telltale_core.display.sanitize import clean, middle
+from telltale_core.drop.grouping import Grouping
 from telltale_core.drop.summary import noted_lines
 from telltale_core.modality import modality_named
 from telltale_core.questions import as_record
@@ -53,7 +54,7 @@ STATUS = {
         "it speaks of what the method can see.",
     },
 }
-SPREAD = dict.fromkeys(("target range", "group"), "targets moved by some amount instead of to one value")
+SPREAD = dict.fromkeys((Grouping.TARGET_RANGE.noun, "group"), "targets moved by some amount instead of to one value")
 """What else is hard where there are no labels."""
 GENERAL = (
     "Quarantined means suspicious enough to hold back, not proven poison. When poison is rare, most quarantined "

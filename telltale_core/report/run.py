@@ -59,7 +59,7 @@ class Outline:
     @property
     def word(self) -> str:
         """What samples are compared within: a label, a target range, a label set; a group where there are none."""
-        return "group" if self.drop.cohorts is None else self.drop.cohorts.word
+        return "group" if self.drop.cohorts is None else self.drop.cohorts.grouping.noun
 
     @property
     def status(self) -> str:

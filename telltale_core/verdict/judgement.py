@@ -32,7 +32,7 @@ def conclude_on(
     """Return the decisions on a drop's cohorts, None where all samples are compared with all, and its leaders."""
     if cohorts is None:
         return decide(sample_ids, spectra, None, None, config, leaders=leaders)
-    number, names, word = cohorts.number, cohorts.names, cohorts.word
+    number, names, word = cohorts.number, cohorts.names, cohorts.grouping.noun
     return decide(sample_ids, spectra, number, names, config, word=word, retrain=retrain, leaders=leaders)
 
 

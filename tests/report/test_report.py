@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from telltale_core.drop.grouping import Grouping
 from telltale_core.errors import ConfigError, Corrupt, NotFound, OverBudget
 from telltale_core.report import ReportConfig, page_data, read_run, write_report
 
@@ -383,7 +384,7 @@ def test_a_regressions_page_speaks_of_targets(written):
 
 def test_a_page_of_label_sets_speaks_of_label_sets(made, tmp_path):
     run = made()
-    vars(run.drop)["cohorts"] = dataclasses.replace(run.drop.cohorts, word="label set")
+    vars(run.drop)["cohorts"] = dataclasses.replace(run.drop.cohorts, grouping=Grouping.LABEL_SET)
     page = words_of(wrote(run, tmp_path / "out").read_text())
     assert "How far each label set stands out" in page
     assert "harmless samples of the same label set each go their own way" in page

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop import DropConfig, ingest, pack, verify_drop
+from telltale_core.drop.grouping import Grouping
 from telltale_core.errors import BadInput, ConfigError
 
 ROWS = 300
@@ -148,7 +149,7 @@ def test_like_targets_are_one_cohort_and_equal_ones_are_never_parted(tmp_path):
     by_column["target"] = [1.25 if row % 20 == 0 else value for row, value in enumerate(by_column["target"])]
     drop = ingest(str(write(tmp_path / "drop", by_column)), tmp_path / "drops")
     cohorts = drop.cohorts
-    assert cohorts.word == "target range"
+    assert cohorts.grouping is Grouping.TARGET_RANGE
     assert len(np.unique(cohorts.number[drop.targets == 1.25])) == 1
     assert len(cohorts.names) == cohorts.number.max() + 1 == 10
     assert np.bincount(cohorts.number).min() > 200
