@@ -26,6 +26,7 @@ READ_FIRST = [
         "telltale_core/proxy/README.md",
         "telltale_core/losslog/README.md",
         "telltale_core/report/README.md",
+        "telltale_core/verdict/README.md",
         "tests/README.md",
     )
 ]

@@ -7,7 +7,7 @@ from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.record import Group, Verdict, VerdictRecord
 
 if TYPE_CHECKING:
-    from telltale_core.verdict.decision import Decisions, decide
+    from telltale_core.verdict.conclude import Decisions
     from telltale_core.verdict.detector import TelltaleDetector
     from telltale_core.verdict.history import write_restricted
     from telltale_core.verdict.judgement import judge
@@ -21,14 +21,13 @@ __all__ = [
     "Verdict",
     "VerdictConfig",
     "VerdictRecord",
-    "decide",
     "judge",
     "write_restricted",
 ]
 
 __getattr__ = on_demand(
     __name__,
-    decision=("Decisions", "decide"),
+    conclude=("Decisions",),
     detector=("TelltaleDetector",),
     history=("write_restricted",),
     judgement=("judge",),

@@ -15,10 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
-NEIGHBOURS = 10
-RADIUS_QUANTILES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-MAX_CLUSTERS = 6
-RIDGE = 1e-3
+from telltale_core.verdict.constants import SPLIT
 
 
 def reduce(features_nF: NDArray[np.floating], dimensions: int) -> NDArray[np.float64]:
@@ -38,10 +35,10 @@ def dense_cores(point_nD: NDArray[np.float64], min_cluster: int) -> tuple[NDArra
     DBSCAN (Ester et al., 1996) at radii taken from the quantiles of the samples' own distances to their tenth
     neighbour; the radius whose second and further cores hold most samples is kept, the smallest one in a tie.
     """
-    neighbours = min(NEIGHBOURS, len(point_nD) - 1)
+    neighbours = min(SPLIT.neighbours, len(point_nD) - 1)
     distance_n = NearestNeighbors(n_neighbors=neighbours).fit(point_nD).kneighbors()[0][:, -1]
     best_n, best_radius, best_held = np.zeros(len(point_nD), dtype=np.int64), float("inf"), 0
-    for radius in np.unique(np.quantile(distance_n, RADIUS_QUANTILES)):
+    for radius in np.unique(np.quantile(distance_n, SPLIT.radius_quantiles)):
         if radius <= 0:
             continue
         cluster_n = DBSCAN(eps=float(radius), min_samples=neighbours).fit_predict(point_nD)
@@ -72,10 +69,10 @@ def grow(point_nD: NDArray[np.float64], core_n: NDArray[np.int64], seed: int) ->
 
 def _plain_fits(point_nD: NDArray[np.float64], seed: int) -> list[tuple[float, GaussianMixture]]:
     fits: list[tuple[float, GaussianMixture]] = []
-    for size in range(1, MAX_CLUSTERS + 1):
+    for size in range(1, SPLIT.max_clusters + 1):
         if not _affordable(point_nD, size):
             break
-        model = GaussianMixture(size, n_init=2, random_state=seed, reg_covar=RIDGE).fit(point_nD)
+        model = GaussianMixture(size, n_init=2, random_state=seed, reg_covar=SPLIT.ridge).fit(point_nD)
         fits.append((float(model.bic(point_nD)), model))
         if size >= 3 and fits[-1][0] > min(fits)[0] and fits[-2][0] > min(fits)[0]:
             break
@@ -91,8 +88,8 @@ def _seeded_fits(
     for size in (1, 2, 3) if further else ():
         if not _affordable(point_nD, size + len(further)):
             break
-        start = GaussianMixture(size, random_state=seed, reg_covar=RIDGE).fit(point_nD[rest_n])
-        covariances = [np.cov(point_nD[core].T) + RIDGE * np.eye(point_nD.shape[1]) for core in further]
+        start = GaussianMixture(size, random_state=seed, reg_covar=SPLIT.ridge).fit(point_nD[rest_n])
+        covariances = [np.cov(point_nD[core].T) + SPLIT.ridge * np.eye(point_nD.shape[1]) for core in further]
         weights = np.concatenate([start.weights_ * rest_n.mean(), [core.mean() for core in further]])
         model = GaussianMixture(
             size + len(further),
@@ -100,7 +97,7 @@ def _seeded_fits(
             means_init=np.concatenate([start.means_, [point_nD[core].mean(axis=0) for core in further]]),
             precisions_init=np.concatenate([start.precisions_, np.linalg.inv(covariances)]),
             random_state=seed,
-            reg_covar=RIDGE,
+            reg_covar=SPLIT.ridge,
         ).fit(point_nD)
         fits.append((float(model.bic(point_nD)), model))
     return fits

@@ -15,8 +15,9 @@ from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import Corrupt
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
+from telltale_core.verdict.conclude import conclude_on
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.judgement import conclude_on, write_verdict
+from telltale_core.verdict.judgement import write_verdict
 from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.review_questions import statement_on
 

@@ -10,30 +10,13 @@ from numpy.typing import NDArray
 
 from telltale_core.config import to_dict
 from telltale_core.drop import Drop
-from telltale_core.drop.cohorts import Cohorts
-from telltale_core.spectrum import Spectra, Spectrum
+from telltale_core.spectrum import Spectrum
+from telltale_core.verdict.conclude import Decisions, conclude_on
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.decision import Decisions, decide
 from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.record import SCHEMA, Verdict, VerdictRecord, counts_of
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats, least_p_value
-
-
-def conclude_on(
-    sample_ids: NDArray[np.str_],
-    spectra: Spectra,
-    cohorts: Cohorts | None,
-    config: VerdictConfig,
-    retrain: Retrain | None = None,
-    *,
-    leaders: NDArray[np.str_] | None = None,
-) -> Decisions:
-    """Return the decisions on a drop's cohorts, None where all samples are compared with all, and its leaders."""
-    if cohorts is None:
-        return decide(sample_ids, spectra, None, None, config, leaders=leaders)
-    number, names, word = cohorts.number, cohorts.names, cohorts.grouping.noun
-    return decide(sample_ids, spectra, number, names, config, word=word, retrain=retrain, leaders=leaders)
 
 
 def judge(

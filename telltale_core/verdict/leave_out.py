@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import entropy, fisher_exact
 
+from telltale_core.verdict.constants import PROOF
 from telltale_core.verdict.near_duplicates import Copies
 
 Retrain = Callable[[NDArray[np.bool_]], NDArray[np.int64] | None]
@@ -27,34 +28,6 @@ Retrain = Callable[[NDArray[np.bool_]], NDArray[np.int64] | None]
 
 None where the training came to nothing: the verdict then stands without a leave-out retraining.
 """
-
-CONSIDERED = 0.6
-"""Share of the required separation from which on a significant split is worth a leave-out retraining."""
-CLEAR = 1.5
-"""Share of the required separation from which on a significant split is called.
-
-Whatever a leave-out retraining says.
-"""
-MOST_OWN = 0.25
-"""Largest share of a poisoned cluster that is given its own label by a proxy that learnt without it."""
-MIXED = 0.5
-"""Up to this share of what is usual a larger one may be a cluster of both: only what gets another label is called."""
-LEAST_SPREAD = 0.8
-"""Least entropy of the other answers, as a share of that of as many draws from the other labels."""
-FEW_OWN = 0.075
-"""Most own answers of a side with a covariance shift; honest ones, the hard half of a label, were given 10 to 18 %."""
-WIDE_SPREAD = 0.9
-"""Least spread of the other answers of a side with a covariance shift; honest ones had 0.45 to 0.9."""
-ONE_OR_TWO = 0.65
-"""Below this entropy (as a share, like the other) a cluster is taken for one or two labels that it looks like."""
-LEAST_OTHERS = 3
-"""Among fewer other labels the answers have nowhere to spread, and no leave-out retraining is done."""
-TELLING = 2.0
-"""A proxy that gives others their own label less than so many times as often as chance would refutes nothing."""
-DRAWS = 50
-"""So many draws of as many answers say how diverse they could be."""
-CONTROL = 0.2
-"""At most this share of the samples beside a cluster is left out with it, to compare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +103,7 @@ def leave_out(
 
 def _control(size: int, free: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return ``size`` of the free rows, but at most a fifth of them."""
-    return rng.choice(free, min(size, int(np.ceil(CONTROL * len(free)))), replace=False)
+    return rng.choice(free, min(size, int(np.ceil(PROOF.control * len(free)))), replace=False)
 
 
 def _compared(
@@ -151,19 +124,19 @@ def _compared(
     chance = float(fisher_exact(table, alternative="less").pvalue)
     fewer = chance <= level
     share, usual_share = own / len(answer), usual / max(1, len(control))
-    most = max(MOST_OWN, MIXED * usual_share)
-    confirmed = fewer and share <= most and spread >= LEAST_SPREAD and not side.harder
+    most = max(PROOF.most_own, PROOF.mixed * usual_share)
+    confirmed = fewer and share <= most and spread >= PROOF.least_spread and not side.harder
     if side.strict:
-        confirmed = fewer and share <= FEW_OWN and spread >= WIDE_SPREAD
-    telling = usual_share >= TELLING * sizes_C[side.cohort] / sizes_C.sum()
-    like_others = (share > MOST_OWN and not fewer) or spread < ONE_OR_TWO
+        confirmed = fewer and share <= PROOF.few_own and spread >= PROOF.wide_spread
+    telling = usual_share >= PROOF.telling * sizes_C[side.cohort] / sizes_C.sum()
+    like_others = (share > PROOF.most_own and not fewer) or spread < PROOF.one_or_two
     return Retraining(
         own=round(share, 4),
         usual=round(usual_share, 4),
         spread=round(spread, 4),
         confirmed=bool(confirmed),
         refuted=bool(telling and like_others),
-        honest=(answer_N[side.rows] == side.cohort) & (share > MOST_OWN),
+        honest=(answer_N[side.rows] == side.cohort) & (share > PROOF.most_own),
         p_value=chance,
     )
 
@@ -172,6 +145,6 @@ def _spread(others: NDArray[np.int64], cohort: int, sizes_C: NDArray[np.int64], 
     """Return the entropy of the other answers as a share of that of as many samples drawn from the other cohorts."""
     room_C = sizes_C.astype(np.float64)
     room_C[cohort] = 0.0
-    drawn_DC = np.random.default_rng(seed).multinomial(len(others), room_C / room_C.sum(), DRAWS)
+    drawn_DC = np.random.default_rng(seed).multinomial(len(others), room_C / room_C.sum(), PROOF.draws)
     most = float(entropy(drawn_DC, axis=1).mean()) if len(others) > 1 else 0.0
     return float(entropy(np.bincount(others))) / most if most > 0 else 0.0

@@ -15,12 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-TRIMMED = 0.05
-"""Share of each cohort, the samples farthest from its centre, that does not count towards what is usual."""
-TRIMMED_ALONE = 0.2
-"""The same where the cohort is held against itself: a poison must not count towards what is usual."""
-SHRINKAGE = 1e-3
-ROWS_A_FEATURE = 4
+from telltale_core.verdict.constants import REFERENCE
 
 
 def whiteners(features_NF: NDArray[np.floating], cohorts: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
@@ -30,17 +25,17 @@ def whiteners(features_NF: NDArray[np.floating], cohorts: Sequence[NDArray[np.in
     matrix is the identity.
     """
     alone = len(cohorts) == 1
-    trimmed = TRIMMED_ALONE if alone else TRIMMED
+    trimmed = REFERENCE.trimmed_alone if alone else REFERENCE.trimmed
     parts = [_scatter(np.asarray(features_NF[rows], dtype=np.float64), trimmed) for rows in cohorts]
     features = features_NF.shape[1]
     if alone:
         own, size = parts[0]
-        return [_whitener(own / size) if size >= ROWS_A_FEATURE * features else np.eye(features)]
+        return [_whitener(own / size) if size >= REFERENCE.rows_a_feature * features else np.eye(features)]
     total, count = sum(part for part, _ in parts), sum(size for _, size in parts)
     matrices = []
     for part, size in parts:
         others = count - size
-        enough = others >= ROWS_A_FEATURE * features
+        enough = others >= REFERENCE.rows_a_feature * features
         matrices.append(_whitener((total - part) / others) if enough else np.eye(features))
     return matrices
 
@@ -59,5 +54,5 @@ def _whitener(covariance_FF: NDArray[np.float64]) -> NDArray[np.float64]:
     mean = np.trace(covariance_FF) / features
     if mean <= 0:
         return np.eye(features)
-    value_F, vector_FF = np.linalg.eigh(covariance_FF + SHRINKAGE * mean * np.eye(features))
+    value_F, vector_FF = np.linalg.eigh(covariance_FF + REFERENCE.shrinkage * mean * np.eye(features))
     return np.asarray(vector_FF / np.sqrt(value_F))

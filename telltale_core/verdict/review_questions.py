@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 from telltale_core.questions import Question
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.constants import TELLING
 from telltale_core.verdict.record import Group
 from telltale_core.verdict.statement import names, state
 from telltale_core.verdict.untested import ENDS
 
 if TYPE_CHECKING:
-    from telltale_core.verdict.decision import Decisions
-
-MOST_OF_COHORT = 0.75
-"""A drop of which a cohort would lose more than this share needs a person's approval."""
+    from telltale_core.verdict.conclude import Decisions
 
 
 def questions_on(decisions: Decisions, config: VerdictConfig) -> list[Question]:
@@ -80,7 +78,7 @@ def _broad(decisions: Decisions, config: VerdictConfig) -> list[Question]:
         text = f"{aside:,} of {samples:,} samples are set aside, more than {config.review_share:.0%}"
         questions.append(Question(code="much_set_aside", text=text, cure="verdict.review_share"))
     if whole := _nearly_whole(decisions.groups):
-        text = f"more than {MOST_OF_COHORT:.0%} of {names(whole)} {_be(len(whole))} quarantined"
+        text = f"more than {TELLING.most_of_cohort:.0%} of {names(whole)} {_be(len(whole))} quarantined"
         questions.append(Question(code="label_set_aside", text=text))
     return questions
 
@@ -93,7 +91,7 @@ def _nearly_whole(groups: tuple[Group, ...]) -> list[Group]:
         if group.kind != "guess":  # a label and what else is found in it are one
             lost[group.label] = lost.get(group.label, 0) + group.quarantined
             first.setdefault(group.label, group)
-    return [group for label, group in first.items() if lost[label] > MOST_OF_COHORT * group.samples]
+    return [group for label, group in first.items() if lost[label] > TELLING.most_of_cohort * group.samples]
 
 
 def _samples(count: int) -> str:

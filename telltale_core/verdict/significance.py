@@ -16,12 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gumbel_r
 
-SIMULATIONS = 19
-MAX_SIMULATED = 2000
-"""A larger cohort is simulated at this size: the fewer the samples, the more separate chance splits are."""
-LEAST_NULL = 2.65
-"""Separation of the two halves of one Gaussian: taken where the search finds no split in a simulated cohort."""
-LEAST_SPREAD = 0.25
+from telltale_core.verdict.constants import NULL
 
 
 def direction(point_nD: NDArray[np.float64], inside_n: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -48,8 +43,8 @@ def one_mode_like(point_nD: NDArray[np.float64], rng: np.random.Generator) -> ND
     centre_D = point_nD.mean(axis=0)
     factor_DD = np.linalg.cholesky(np.cov(point_nD.T) + 1e-9 * np.eye(point_nD.shape[1]))
     radius_n = np.linalg.norm(np.linalg.solve(factor_DD, (point_nD - centre_D).T), axis=0)
-    if len(radius_n) > MAX_SIMULATED:
-        radius_n = rng.choice(radius_n, MAX_SIMULATED, replace=False)
+    if len(radius_n) > NULL.max_simulated:
+        radius_n = rng.choice(radius_n, NULL.max_simulated, replace=False)
     turned_nD = rng.standard_normal((len(radius_n), point_nD.shape[1]))
     turned_nD *= (radius_n / np.linalg.norm(turned_nD, axis=1))[:, None]
     return np.asarray(centre_D + turned_nD @ factor_DD.T)
@@ -66,8 +61,8 @@ def p_value(
     ``best_separation`` is the search that found it, as a function of points (n, D).
     """
     rng = np.random.default_rng(seed)
-    null = [max(best_separation(one_mode_like(point_nD, rng)), LEAST_NULL) for _ in range(SIMULATIONS)]
-    scale = max(float(np.std(null)), LEAST_SPREAD) * np.sqrt(6) / np.pi
+    null = [max(best_separation(one_mode_like(point_nD, rng)), NULL.least) for _ in range(NULL.simulations)]
+    scale = max(float(np.std(null)), NULL.least_spread) * np.sqrt(6) / np.pi
     return float(max(gumbel_r.sf(statistic, loc=np.mean(null) - np.euler_gamma * scale, scale=scale), 1e-300))
 
 

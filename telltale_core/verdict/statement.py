@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from telltale_core.drop.grouping import Grouping
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.constants import TELLING
 from telltale_core.verdict.record import Group
 
 GENERAL_CAVEATS = (
@@ -16,9 +18,6 @@ SCATTER = (
     "What swings otherwise than its label and is taken for other labels may be poison that the proxy did not learn as "
     "one feature, or wrong labels: samples of many kinds that were all given one. Look at the quarantined samples."
 )
-
-MANY_COPIES = 0.2
-"""Share of a called cluster from which on the verdict says that they are copies."""
 
 
 def least_p_value(groups: Sequence[Group]) -> float:
@@ -127,14 +126,15 @@ def caveats(groups: Sequence[Group], doubtful: int, pooled: int = 0) -> list[str
     lines = []
     if any(group.called and (group.kind == "scatter" or group.turned) for group in groups):
         lines.append(SCATTER)
-    lines += [_on_copies(group) for group in groups if group.called and group.copies >= MANY_COPIES * group.size > 0]
+    called = [group for group in groups if group.called]
+    lines += [_on_copies(group) for group in called if group.copies >= TELLING.many_copies * group.size > 0]
     if pooled:
         lines.append(
             f"{pooled:,} samples have a set of labels that few others have: they were judged together as one group, "
             "not each set by itself."
         )
     if doubtful:
-        others = _others(groups[0].word if groups else "label")
+        others = _others(Grouping(groups[0].word) if groups else Grouping.LABEL)
         lines.append(
             f"{doubtful:,} kept samples are much harder to learn than {others} may be wrong. "
             "That is no sign of a trigger, so they are kept; the verdict names them in their reason."
@@ -150,11 +150,12 @@ def _on_copies(group: Group) -> str:
     )
 
 
-def _others(word: str) -> str:
+def _others(grouping: Grouping) -> str:
     """Return with whom doubtful samples of a cohort are compared, and what of them may be wrong."""
-    if word in ("label", "label set"):
-        return f"others of their {word}, which"
-    return "others of their target range; their targets" if word == "target range" else "others; their answers"
+    if grouping is Grouping.NONE:
+        return "others; their answers"
+    wrong = "; their targets" if grouping is Grouping.TARGET_RANGE else ", which"
+    return f"others of their {grouping.noun}{wrong}"
 
 
 def names(groups: Sequence[Group], most: int = 5) -> str:

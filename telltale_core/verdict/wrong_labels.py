@@ -12,24 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_LABEL_Z = 2.0
-ANSWERS = {"label": "label", "target range": "target", "label set": "labels"}
-"""What a sample's answer is called where it is compared with those of a label, a range of targets, a set of labels."""
+from telltale_core.drop.grouping import Grouping
+from telltale_core.verdict.constants import DECISION
 
 
-def answer(word: str) -> str:
-    """Return what may be wrong with a sample whose cohort is called ``word``; of the drop as a whole either."""
-    return ANSWERS.get(word, "label or target")
-
-
-def reason(word: str) -> str:
-    """Return why a sample of a cohort that is called ``word`` is named."""
-    of = f" of its {word}" if word in ANSWERS else ""
-    be = "are" if answer(word).endswith("s") else "is"
-    return f"much harder to learn than the other samples{of}: look whether the {answer(word)} {be} right"
-
-
-REASON = reason("label")
+def reason(grouping: Grouping) -> str:
+    """Return why a sample is named."""
+    of = "" if grouping is Grouping.NONE else f" of its {grouping.noun}"
+    be = "are" if grouping is Grouping.LABEL_SET else "is"
+    return f"much harder to learn than the other samples{of}: look whether the {grouping.answer} {be} right"
 
 
 def doubtful_labels(
@@ -45,5 +36,5 @@ def doubtful_labels(
     for rows, telling in zip(cohorts, usual or cohorts, strict=True):
         middle = np.median(level_N[telling])
         spread = 1.4826 * np.median(np.abs(level_N[telling] - middle))
-        doubtful_N[rows] = level_N[rows] - middle > MIN_LABEL_Z * spread if spread > 0 else False
+        doubtful_N[rows] = level_N[rows] - middle > DECISION.wrong_label_deviations * spread if spread > 0 else False
     return doubtful_N

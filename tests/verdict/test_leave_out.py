@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from telltale_core.losslog import LossLog
+from telltale_core.drop.cohorts import Cohorts
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import Retrain, TelltaleDetector, VerdictConfig
-from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.conclude import Decisions, conclude_on
 from telltale_core.verdict.leave_out import Retraining, Side, leave_out
 from telltale_core.verdict.review_questions import questions_on
 from telltale_core.verdict.statement import caveats
@@ -145,7 +145,8 @@ def test_a_doubtful_cluster_is_called_where_the_look_confirms_it(doubtful: tuple
 def decided(case: Case, config: VerdictConfig, look: Retrain | None) -> Decisions:
     """Return the decisions on a log, as the detector makes them."""
     spectra = transform(case.log.log_loss, case.labels, SpectrumConfig())
-    return decide(case.log.sample_ids, spectra, case.labels, None, config, retrain=look)
+    cohorts = Cohorts(number=case.labels, names=None)
+    return conclude_on(case.log.sample_ids, spectra, cohorts, config, look)
 
 
 def test_a_look_that_was_called_for_and_not_taken_is_told(doubtful: tuple[Case, VerdictConfig]) -> None:
@@ -311,19 +312,3 @@ def test_it_is_not_taken_where_it_could_not_decide_or_is_not_wanted(doubtful: tu
     most = max(group.statistic for group in TelltaleDetector().fit(few.log, few.labels).groups_)
     rule = VerdictConfig(min_separation=1.25 * most)
     assert not TelltaleDetector(verdict=rule).fit(few.log, few.labels, never).flagged_.any()
-
-
-def test_a_poison_behind_another_cluster_of_its_label_is_found_too() -> None:
-    case = make_case(samples=900, labels=5, poison=60)
-    log_loss_NT, labels = case.log.log_loss.astype(np.float64), case.labels
-    second = np.flatnonzero((labels == 4) & ~case.truth)[:40]
-    log_loss_NT[second] += np.random.default_rng(9).normal(0, 2.5, log_loss_NT.shape[1]) - 1
-    log = LossLog.from_array(log_loss_NT.astype(np.float32), sample_ids=case.log.sample_ids)
-    found = TelltaleDetector().fit(log, labels)
-    both = case.truth.copy()
-    both[second] = True
-    assert found.flagged_[case.truth].mean() > 0.9
-    assert found.flagged_[second].mean() > 0.9
-    assert found.flagged_[~both].mean() < 0.01
-    assert [group.label for group in found.groups_ if group.called] == [4, 4]
-    assert "4 (secondary cluster)" in found.statement_

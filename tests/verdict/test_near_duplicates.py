@@ -17,11 +17,11 @@ from telltale_core.drop.demo import write_image_drop
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import Spectra, SpectrumConfig, compute_spectrum, transform
 from telltale_core.verdict import TelltaleDetector, VerdictConfig, judge
-from telltale_core.verdict.covariance_shift import Scatter
-from telltale_core.verdict.decision import Decisions, decide
-from telltale_core.verdict.judgement import conclude_on
+from telltale_core.verdict.conclude import Decisions, conclude_on
+from telltale_core.verdict.constants import DECISION, PROOF
 from telltale_core.verdict.leave_out import Retraining, Side, leave_out
 from telltale_core.verdict.near_duplicates import Copies, find_copies
+from telltale_core.verdict.proposals.scatter import Scatter
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats
 from telltale_core.verdict.wrong_labels import doubtful_labels
@@ -42,7 +42,7 @@ class Copied:
         of = {name: getattr(self.spectra, name)[rows] for name in ("features", "level", "motion", "finite")}
         spectra = dataclasses.replace(self.spectra, **of)
         ids, labels = self.case.log.sample_ids[rows], self.case.labels[rows]
-        return decide(ids, spectra, labels, None, ALONE, leaders=leaders)
+        return conclude_on(ids, spectra, Cohorts(number=labels, names=None), ALONE, leaders=leaders)
 
 
 def copied(case: Case, of: NDArray[np.int64]) -> Copied:
@@ -103,13 +103,14 @@ def test_what_is_unlike_in_scatter_is_held_against_one_of_each_copy(
 ) -> None:
     sizes = np.bincount(hiding.case.labels)[:4].tolist()
 
-    def scatter(features_nF: NDArray[np.floating], *_: object) -> Scatter:
-        chance_n = (np.arange(len(features_nF)) < 20).astype(float)
-        return Scatter(chance=chance_n, excess=5.0 if len(features_nF) in sizes else 0.1)
+    def scatter(_: object, __: object, rows: NDArray[np.int64]) -> Scatter:
+        chance_n = (np.arange(len(rows)) < 20).astype(float)
+        return Scatter(chance=chance_n, excess=5.0 if len(rows) in sizes else 0.1)
 
-    monkeypatch.setattr("telltale_core.verdict.decision.examine_covariance", scatter)
+    monkeypatch.setattr("telltale_core.verdict.proposals.scatter.examine_covariance", scatter)
     log, config = hiding.case.log, ALONE.replace(leave_out=True)
-    found = decide(log.sample_ids, hiding.spectra, hiding.case.labels, None, config, leaders=hiding.leaders)
+    cohorts = Cohorts(number=hiding.case.labels, names=None)
+    found = conclude_on(log.sample_ids, hiding.spectra, cohorts, config, leaders=hiding.leaders)
     asked = [(group.label, group.threshold) for group in found.groups if group.kind == "scatter"]
     assert asked == [(label, 0.5) for label in range(4)], "held against each other as they are, none would stand out"
 
@@ -127,7 +128,8 @@ def test_permuting_the_rows_of_copies_permutes_the_verdict(hiding: Copied, colla
     log, labels = hiding.case.log, hiding.case.labels
     names = ("features", "level", "motion", "finite")
     moved = dataclasses.replace(hiding.spectra, **{name: getattr(hiding.spectra, name)[order] for name in names})
-    found = decide(log.sample_ids[order], moved, labels[order], None, ALONE, leaders=hiding.leaders[order])
+    cohorts = Cohorts(number=labels[order], names=None)
+    found = conclude_on(log.sample_ids[order], moved, cohorts, ALONE, leaders=hiding.leaders[order])
     assert found.suspicion.tobytes() == collapsed.suspicion[order].tobytes()
     assert found.decision.tolist() == collapsed.decision[order].tolist()
     assert found.groups == collapsed.groups
@@ -350,12 +352,14 @@ def test_a_leave_out_retraining_compares_with_one_of_each_copy(hiding: Copied, m
         sides.extend(asked)
         known.append(copies)
 
-    monkeypatch.setattr("telltale_core.verdict.decision.leave_out", seen)
-    monkeypatch.setattr("telltale_core.verdict.decision.CLEAR", 100.0)  # all that is called is doubted
-    monkeypatch.setattr("telltale_core.verdict.decision.CONSIDERED", 0.0)
+    monkeypatch.setattr("telltale_core.verdict.proof.leave_out", seen)
+    all_doubted = dataclasses.replace(DECISION, clear=100.0)
+    monkeypatch.setattr("telltale_core.verdict.doubt.DECISION", all_doubted)
+    monkeypatch.setattr("telltale_core.verdict.doubt.PROOF", dataclasses.replace(PROOF, considered=0.0))
     log, config = hiding.case.log, ALONE.replace(leave_out=True)
     labels = np.where(hiding.case.truth, 0, hiding.case.labels)  # poison and copies in one label
-    decide(log.sample_ids, hiding.spectra, labels, None, config, retrain=lambda _: None, leaders=hiding.leaders)
+    cohorts = Cohorts(number=labels, names=None)
+    conclude_on(log.sample_ids, hiding.spectra, cohorts, config, lambda _: None, leaders=hiding.leaders)
     again = np.arange(len(labels)) >= len(labels) - 200
     (side,) = (side for side in sides if set(np.flatnonzero(hiding.case.truth)) <= set(side.rows))
     assert side.cohort == 0

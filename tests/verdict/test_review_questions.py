@@ -20,7 +20,7 @@ from telltale_core.verdict import Decisions, Group, TelltaleDetector, VerdictCon
 from telltale_core.verdict.judgement import write_verdict
 from telltale_core.verdict.record import Verdict
 from telltale_core.verdict.review_questions import questions_on, statement_on
-from telltale_core.verdict.untested import decide_untested
+from telltale_core.verdict.untested import ruling_on_untested
 from tests.support import approving
 from tests.support.loss_logs import make_case
 
@@ -75,7 +75,9 @@ def verdict_of(found: str, config: VerdictConfig, untested: str, *, not_retraine
     untested_N[100 : 100 + non_finite] = True
     if not FOUND[found][0].tested and non_finite:
         groups = (replace(groups[0], samples=groups[0].samples - non_finite), *groups[1:])
-    decide_untested(made, np.flatnonzero(untested_N), "few", config)
+    held = ruling_on_untested(np.flatnonzero(untested_N), "few", config)
+    for column in ("suspicion", "decision", "reason"):
+        made[column][held.rows] = getattr(held, column)
     return Decisions(
         groups=groups,
         doubtful=np.zeros(N, dtype=bool),

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from telltale_core.errors import ConfigError
 from telltale_core.verdict import VerdictConfig
 from telltale_core.verdict.clusters import dense_cores
-from telltale_core.verdict.cohort import examine
 from telltale_core.verdict.significance import one_mode_like, separation
+from telltale_core.verdict.split import examine
 
 
 def one_mode(family: str, rng: np.random.Generator, samples: int = 180, dims: int = 12) -> NDArray[np.float64]:

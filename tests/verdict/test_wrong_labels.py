@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from telltale_core.drop.cohorts import Cohorts
+from telltale_core.drop.grouping import Grouping
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
-from telltale_core.verdict.decision import decide
+from telltale_core.verdict.conclude import conclude_on
 from telltale_core.verdict.record import Group
 from telltale_core.verdict.statement import caveats, state
-from telltale_core.verdict.wrong_labels import REASON, doubtful_labels, reason
+from telltale_core.verdict.wrong_labels import doubtful_labels, reason
 from tests.support.loss_logs import Case
+
+REASON = reason(Grouping.LABEL)
 
 
 @pytest.fixture(scope="module")
@@ -67,37 +71,40 @@ def test_a_near_miss_is_part_of_the_statement(review: int) -> None:
 
 
 def test_of_labels_it_is_said_as_ever() -> None:
-    assert (
-        reason("label") == "much harder to learn than the other samples of its label: look whether the label is right"
-    )
+    assert REASON == "much harder to learn than the other samples of its label: look whether the label is right"
     assert "others of their label, which may be wrong. That is no sign" in " ".join(caveats([], 12))
 
 
 @pytest.mark.parametrize(
-    ("word", "whole", "wrong"),
+    ("grouping", "whole", "wrong"),
     [
         (
-            "target range",
+            Grouping.TARGET_RANGE,
             "look whether the target is right",
             "others of their target range; their targets may be wrong",
         ),
-        ("label set", "of its label set: look whether the labels are right", "of their label set, which may be wrong"),
+        (
+            Grouping.LABEL_SET,
+            "of its label set: look whether the labels are right",
+            "of their label set, which may be wrong",
+        ),
     ],
 )
 def test_of_other_answers_it_is_said_in_their_words(
-    hard: tuple[Case, np.ndarray], word: str, whole: str, wrong: str
+    hard: tuple[Case, np.ndarray], grouping: Grouping, whole: str, wrong: str
 ) -> None:
     case, rows = hard
     losses = case.log.log_loss.copy()
     losses[rows[0], 3] = np.nan
     spectra = transform(losses, case.labels, SpectrumConfig())
-    made = decide(case.log.sample_ids, spectra, case.labels, None, VerdictConfig(), word=word)
+    cohorts = Cohorts(number=case.labels, names=None, grouping=grouping)
+    made = conclude_on(case.log.sample_ids, spectra, cohorts, VerdictConfig())
     named = made.reason[made.doubtful]
     assert len(named)
     assert all(whole in line for line in named)
     assert any(wrong in line for line in caveats(made.groups, 12))
     said = " ".join([*made.reason, state(made.groups, len(rows), VerdictConfig()), *caveats(made.groups, 12)])
-    assert word == "label set" or " label" not in said
+    assert grouping is Grouping.LABEL_SET or " label" not in said
 
 
 def test_without_labels_a_hard_sample_is_compared_with_the_whole_drop(hard: tuple[Case, np.ndarray]) -> None:

@@ -23,7 +23,7 @@ from telltale_core.errors import OverBudget
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.spectrum.transform import choose_window
-from telltale_core.verdict.cohort import MIN_COHORT
+from telltale_core.verdict.constants import SPLIT
 
 LATER_HALF = SpectrumConfig(start=0.5)
 NEIGHBOURS = 10
@@ -44,7 +44,7 @@ class Slides(Detector):
     source: ClassVar[str] = "talk of the method, NDSS 2025"
     cost: ClassVar[str] = "O(N^2) at worst"
     same_rows_same_suspicion: ClassVar[bool] = False  # it ranks, and ties are broken by id
-    least: ClassVar[int] = MIN_COHORT
+    least: ClassVar[int] = SPLIT.min_cohort
     """The recipe has no rule for few samples: like Telltale it judges no fewer than this."""
 
     @property

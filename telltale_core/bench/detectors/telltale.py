@@ -10,7 +10,7 @@ from telltale_core.bench.detectors.evidence import the
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import VerdictConfig
-from telltale_core.verdict.judgement import conclude_on
+from telltale_core.verdict.conclude import conclude_on
 from telltale_core.verdict.review_questions import statement_on
 from telltale_core.verdict.statement import least_p_value
 

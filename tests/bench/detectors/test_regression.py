@@ -11,7 +11,7 @@ from telltale_core.bench.detectors.runner import Question, ask
 from telltale_core.drop import ingest
 from telltale_core.proxy import ProxyConfig, leave_out_retraining, train
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
-from telltale_core.verdict.judgement import conclude_on
+from telltale_core.verdict.conclude import conclude_on
 
 PROXY = ProxyConfig(epochs=6, width=32, threads=1)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from telltale_core.drop.cohorts import Cohorts
+from telltale_core.drop.grouping import Grouping
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import VerdictConfig
-from telltale_core.verdict.decision import decide
+from telltale_core.verdict.conclude import conclude_on
 from tests.support.loss_logs import SNAPSHOTS
 
 
@@ -39,8 +41,8 @@ def test_poison_with_one_target_is_the_suspected_side_whatever_its_share(
     losses[truth] = shared + rng.normal(0, spread, (poison, 1)) + rng.normal(0, 0.3, (poison, SNAPSHOTS))
     ids = np.array([f"s{place:05d}" for place in rng.permutation(len(number))])
     spectra = transform(losses.astype(np.float32), number, SpectrumConfig())
-    names = ("a", "b", "c", "d")
-    made = decide(ids, spectra, number, names, VerdictConfig(), word="target range")
+    cohorts = Cohorts(number=number, names=("a", "b", "c", "d"), grouping=Grouping.TARGET_RANGE)
+    made = conclude_on(ids, spectra, cohorts, VerdictConfig())
     held = made.decision == "quarantine"
     assert held[truth].mean() > 0.95
     assert held[~truth].mean() < 0.01

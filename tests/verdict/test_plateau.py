@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from telltale_core.losslog import LossLog
 from telltale_core.verdict import TelltaleDetector
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.loss_plateau import LossPlateau, deviations_needed, find_loss_plateau
+from telltale_core.verdict.proposals.plateau import LossPlateau, deviations_needed, find_loss_plateau
 from tests.support.loss_logs import SNAPSHOTS
 
 CLASSES = 5

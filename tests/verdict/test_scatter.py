@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from telltale_core.drop.cohorts import Cohorts
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import Retrain, TelltaleDetector, VerdictConfig
-from telltale_core.verdict.covariance_shift import refined, split_by_scatter
-from telltale_core.verdict.decision import Decisions, decide
+from telltale_core.verdict.conclude import Decisions, conclude_on
+from telltale_core.verdict.constants import SCATTER as CONSTANTS
 from telltale_core.verdict.leave_out import Side, leave_out
+from telltale_core.verdict.proposals.scatter import refined, split_by_scatter
 from telltale_core.verdict.statement import SCATTER, caveats, least_p_value
 from tests.support.loss_logs import Case, make_case, rearranged
 
@@ -39,7 +43,8 @@ def test_two_scatters_with_one_centre_are_told_apart() -> None:
 
 
 def test_of_many_samples_some_are_fitted_and_all_are_placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telltale_core.verdict.covariance_shift.MOST", 500)
+    constants = dataclasses.replace(CONSTANTS, most=500)
+    monkeypatch.setattr("telltale_core.verdict.proposals.scatter.SCATTER", constants)
     point_nD, inside_n = two_scatters(seed=2)
     assert roc_auc_score(inside_n, split_by_scatter(point_nD, 10, 0).chance) > 0.95
 
@@ -76,7 +81,8 @@ def scattered() -> Case:
 def decided(case: Case, look: Retrain | None, **settings: object) -> Decisions:
     config = VerdictConfig(**settings)
     spectra = transform(case.log.log_loss, case.labels, SpectrumConfig())
-    return decide(case.log.sample_ids, spectra, case.labels, None, config, retrain=look)
+    cohorts = Cohorts(number=case.labels, names=None)
+    return conclude_on(case.log.sample_ids, spectra, cohorts, config, look)
 
 
 def answering(case: Case, own: float) -> Retrain:

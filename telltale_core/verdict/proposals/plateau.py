@@ -24,26 +24,9 @@ from scipy.stats import gumbel_r
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 
 from telltale_core.verdict.config import VerdictConfig
-
-FEWEST = 200
-"""Samples below which the shape of a density says nothing."""
-BOOTSTRAPS = 49
-GRID = 2048
-WIDEST, FINEST = 3.0, 0.01
-HALVINGS = 24
-LEAST_SPREAD = 0.02
-SCALE = float(np.sqrt(6) / np.pi)
-"""Of the Gumbel distribution with unit standard deviation, by which the bootstraps are extrapolated."""
-OUTSIDE = 0.0005
-"""Share at each end that is left out of the density: a few far samples are no mode."""
-MOST_STILL = 0.05
-"""Share of the samples from which the discriminant starts; shares of 0.03 and 0.1 end at about the same direction."""
-FOLDS = 5
-ROUNDS = 3
-SHRINKAGE = 0.05
-"""Of the discriminant's covariance towards a round one."""
-NEAR_GUESS = float(np.log(2))
-"""How far the still side's median log loss may be from that of a guess: a factor of two."""
+from telltale_core.verdict.constants import PLATEAU
+from telltale_core.verdict.evidence import Evidence
+from telltale_core.verdict.proposal import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +44,39 @@ class LossPlateau:
     tested: bool
 
 
+def propose(evidence: Evidence) -> list[Proposal]:
+    """Return the samples on the loss plateau as one proposal over all labels; nothing where it cannot be tested.
+
+    No chance is above zero where the still side has not the loss of a guess: then nobody is suspected.
+    """
+    order, labels, config = evidence.order, evidence.labels, evidence.config
+    if labels is None or not evidence.grouping.one_class_each:
+        return []
+    spectra = evidence.spectra
+    plateau = find_loss_plateau(spectra.motion[order], spectra.finite[order], labels[order], config)
+    if not plateau.tested:
+        return []
+    chance_N = np.zeros(len(order))
+    if plateau.near_guess:
+        chance_N[order] = plateau.chance
+    tests = 1 + sum(first.tested for first in evidence.earlier)
+    return [
+        Proposal(
+            kind="guess",
+            number=len(evidence.cohorts),
+            cohort=None,
+            label=None,
+            name="any label, at random",
+            rows=np.arange(len(order)),
+            chance=chance_N,
+            statistic=plateau.separation,
+            required=deviations_needed(config.false_alarm_rate / tests),
+            simulate=lambda: plateau.p_value,
+            stands_alone=plateau.near_guess,
+        )
+    ]
+
+
 def find_loss_plateau(
     motion_NQ3: NDArray[np.float64],
     finite_N: NDArray[np.bool_],
@@ -74,7 +90,7 @@ def find_loss_plateau(
     """
     chance_N = np.zeros(len(motion_NQ3))
     nothing = LossPlateau(chance=chance_N, separation=0.0, p_value=1.0, near_guess=False, tested=False)
-    if labels is None or int(finite_N.sum()) < FEWEST:
+    if labels is None or int(finite_N.sum()) < PLATEAU.fewest:
         return nothing
     motion_nQ3 = motion_NQ3[finite_N]
     rng = np.random.default_rng(config.seed)
@@ -82,39 +98,45 @@ def find_loss_plateau(
     if not np.ptp(still_n):
         return nothing
     bandwidth, null = _test(still_n, rng)
-    separation = (bandwidth - float(np.mean(null))) / max(float(np.std(null)), LEAST_SPREAD)
-    p = float(max(gumbel_r.sf(separation, loc=-np.euler_gamma * SCALE, scale=SCALE), 1e-300))
+    separation = (bandwidth - float(np.mean(null))) / max(float(np.std(null)), PLATEAU.least_spread)
+    p = float(max(gumbel_r.sf(separation, **_gumbel()), 1e-300))
     side_n = _still_side(still_n, float(np.mean(null)))
     near = False
     if config.min_cluster <= side_n.sum() <= len(side_n) / 2:
         chance_N[finite_N] = _grown(still_n, side_n)
-        near = abs(float(np.median(motion_nQ3[side_n, :, 0].mean(axis=1))) - _guess(labels[finite_N])) < NEAR_GUESS
+        level = float(np.median(motion_nQ3[side_n, :, 0].mean(axis=1)))
+        near = abs(level - _guess(labels[finite_N])) < PLATEAU.near_guess
     return LossPlateau(chance=chance_N, separation=separation, p_value=p, near_guess=near, tested=True)
 
 
 def deviations_needed(p_value: float) -> float:
     """Return the ``separation`` that has this p-value."""
-    return float(gumbel_r.isf(p_value, loc=-np.euler_gamma * SCALE, scale=SCALE))
+    return float(gumbel_r.isf(p_value, **_gumbel()))
+
+
+def _gumbel() -> dict[str, float]:
+    """Return location and scale of the Gumbel distribution with mean zero and unit standard deviation."""
+    return {"loc": -np.euler_gamma * PLATEAU.gumbel_scale, "scale": PLATEAU.gumbel_scale}
 
 
 def _stillness(motion_nQ3: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Return how little each sample moves (n,), the lower the stiller, along the direction that shows it best."""
     plain_n = np.asarray(motion_nQ3[:, :, 1:].sum(axis=(1, 2)))
-    began_n = plain_n <= np.quantile(plain_n, MOST_STILL)
+    began_n = plain_n <= np.quantile(plain_n, PLATEAU.most_still)
     if began_n.all():
         return plain_n
     value_nM = motion_nQ3.reshape(len(motion_nQ3), -1) - np.median(motion_nQ3, axis=0).ravel()
     value_nM = value_nM / np.maximum(value_nM.std(axis=0), 1e-12)
     score_n = np.empty(len(plain_n))
-    fold_n = rng.permutation(len(plain_n)) % FOLDS
-    for fold in range(FOLDS):
+    fold_n = rng.permutation(len(plain_n)) % PLATEAU.folds
+    for fold in range(PLATEAU.folds):
         fitted_n, inside_n = fold_n != fold, began_n
-        for _ in range(ROUNDS):
+        for _ in range(PLATEAU.rounds):
             if inside_n[fitted_n].all() or not inside_n[fitted_n].any():
                 return plain_n
-            model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE)
+            model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=PLATEAU.shrinkage)
             along_n = -model.fit(value_nM[fitted_n], inside_n[fitted_n]).decision_function(value_nM)
-            inside_n = along_n <= np.quantile(along_n[fitted_n], MOST_STILL)
+            inside_n = along_n <= np.quantile(along_n[fitted_n], PLATEAU.most_still)
         score_n[~fitted_n] = _standardised(along_n, fitted_n)[~fitted_n]
     return score_n
 
@@ -136,15 +158,16 @@ class _Density:
     """Gaussian kernel densities of one sample at any bandwidth, on a grid, by convolution."""
 
     def __init__(self, value_n: NDArray[np.float64]) -> None:
-        low, high = np.quantile(value_n, (OUTSIDE, 1 - OUTSIDE))
+        low, high = np.quantile(value_n, (PLATEAU.outside, 1 - PLATEAU.outside))
         inner_n = value_n[(value_n >= low) & (value_n <= high)]
-        count_G, edge = np.histogram(inner_n, bins=GRID, range=(low - WIDEST, high + WIDEST))
+        count_G, edge = np.histogram(inner_n, bins=PLATEAU.grid, range=(low - PLATEAU.widest, high + PLATEAU.widest))
         self.centre_G = (edge[1:] + edge[:-1]) / 2
-        self._spectrum = rfft(count_G, 2 * GRID)
-        self._frequency = 2 * np.pi * np.fft.rfftfreq(2 * GRID, d=edge[1] - edge[0])
+        self._spectrum = rfft(count_G, 2 * PLATEAU.grid)
+        self._frequency = 2 * np.pi * np.fft.rfftfreq(2 * PLATEAU.grid, d=edge[1] - edge[0])
 
     def at(self, bandwidth: float) -> NDArray[np.float64]:
-        return np.asarray(irfft(self._spectrum * np.exp(-0.5 * (bandwidth * self._frequency) ** 2), 2 * GRID)[:GRID])
+        smoothed = self._spectrum * np.exp(-0.5 * (bandwidth * self._frequency) ** 2)
+        return np.asarray(irfft(smoothed, 2 * PLATEAU.grid)[: PLATEAU.grid])
 
     def modes(self, bandwidth: float) -> tuple[int, list[int]]:
         """Return the grid points of the highest mode and of those on its still side that rise above rounding."""
@@ -156,8 +179,8 @@ class _Density:
 
     def critical(self) -> float:
         """Return the smallest bandwidth at which there is no mode on the still side."""
-        low, high = FINEST, WIDEST
-        for _ in range(HALVINGS):
+        low, high = PLATEAU.finest, PLATEAU.widest
+        for _ in range(PLATEAU.halvings):
             middle = float(np.sqrt(low * high))
             low, high = (middle, high) if self.modes(middle)[1] else (low, middle)
         return high
@@ -168,7 +191,7 @@ def _test(still_n: NDArray[np.float64], rng: np.random.Generator) -> tuple[float
     bandwidth = _Density(still_n).critical()
     centre, shrink = still_n.mean(), np.sqrt(1 + bandwidth**2 / still_n.var())
     null = []
-    for _ in range(BOOTSTRAPS):
+    for _ in range(PLATEAU.bootstraps):
         drawn_n = rng.choice(still_n, len(still_n)) - centre
         smooth_n = drawn_n + bandwidth * rng.standard_normal(len(still_n))
         null.append(_Density(centre + smooth_n / shrink).critical())

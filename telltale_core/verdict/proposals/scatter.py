@@ -16,7 +16,7 @@ Shape letters: n samples of the cohort, F features, D principal components.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +25,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import StratifiedKFold
 
-from telltale_core.verdict.clusters import RIDGE
+from telltale_core.verdict.clusters import reduce
+from telltale_core.verdict.constants import COMOVEMENT, SCATTER, SPLIT
+from telltale_core.verdict.evidence import Cohort, Evidence
+from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.proposals.comovement import of_smaller
 from telltale_core.verdict.significance import one_mode_like
-
-STARTS = ((0.7,), (0.5, 0.8))
-"""Mixtures of two and three components start from shells: the quantiles of the distance from the centre."""
-SIMULATED = 2
-FOLDS = 10
-ROUNDS = 5
-SAME = 0.5
-"""Samples of both over samples of either: below it the discriminants speak of another side, and are not heard."""
-SHRINKAGE = 0.2
-"""Of the discriminant's covariance towards a round one."""
-MOST = 4000
-"""Of a larger cohort so many samples are fitted; the others follow."""
+from telltale_core.verdict.split import dimensions_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +42,71 @@ class Scatter:
     excess: float
 
 
+def propose(evidence: Evidence) -> list[Proposal]:
+    """Return labels whose covariance shift is far larger than the others'. Only a proof calls them.
+
+    Those that are called anyway, or asked about both ways round, are not among them.
+    """
+    if not (evidence.provable and evidence.grouping.one_class_each):
+        return []
+    shifts = [examine_covariance(evidence, cohort, cohort.rows) for cohort in evidence.cohorts]
+    different = [
+        shift if len(cohort.different) == len(cohort.rows) else examine_covariance(evidence, cohort, cohort.different)
+        for shift, cohort in zip(shifts, evidence.cohorts, strict=True)
+    ]
+    proposals: list[Proposal] = []
+    by_motion = [first for first in evidence.earlier if first.cohort == first.number]
+    for first, shift in zip(by_motion, shifts, strict=True):
+        others = [other.excess for place, other in enumerate(different) if place != first.number and other is not None]
+        called = first.significant(evidence.config.false_alarm_rate) and (first.share >= 1 or first.larger)
+        if shift is None or len(others) < COMOVEMENT.min_usual or called:
+            continue
+        usual = float(np.quantile(others, COMOVEMENT.usual_quantile))
+        required = max(SCATTER.least_excess, SCATTER.ratio * usual)
+        if shift.excess >= required and (shift.chance > 0.5).any():
+            number = 1 + len(evidence.of_cohorts) + len(proposals)
+            proposals.append(_of(first, shift, required, number, evidence))
+    return proposals
+
+
+def _of(first: Proposal, shift: Scatter, required: float, number: int, evidence: Evidence) -> Proposal:
+    return replace(
+        first,
+        kind="scatter",
+        number=number,
+        name=f"{first.name or first.label} (covariance shift)",
+        chance=of_smaller(shift.chance, first.rows, evidence.copies),
+        statistic=shift.excess,
+        required=required,
+        p_value=None,
+        stands_alone=False,
+        larger=False,
+    )
+
+
+def examine_covariance(evidence: Evidence, cohort: Cohort, rows: NDArray[np.int64]) -> Scatter | None:
+    """Return the covariance shift of rows of a cohort, in as many components as they bear; None for too few."""
+    features_nF, config = evidence.features[rows], evidence.config
+    if len(rows) < SPLIT.min_cohort or not np.ptp(features_nF, axis=0).any():
+        return None
+    whitened_nF = np.asarray(features_nF, dtype=np.float64) @ cohort.whitener
+    point_nD = reduce(whitened_nF, max(dimensions_of(len(rows), config)))
+    shift = split_by_scatter(point_nD, config.min_cluster, config.seed)
+    return replace(shift, chance=refined(whitened_nF, shift.chance, config.min_cluster, config.seed))
+
+
 def split_by_scatter(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Scatter:
     """Return the covariance shift of a cohort; no chance is above zero where a side would be too small.
 
-    Of more than ``MOST`` samples so many are fitted, drawn by ``seed``.
+    Of more than ``SCATTER.most`` samples so many are fitted, drawn by ``seed``.
     """
     rng = np.random.default_rng(seed)
-    fitted_nD = point_nD if len(point_nD) <= MOST else point_nD[np.sort(rng.choice(len(point_nD), MOST, replace=False))]
+    fitted_nD = point_nD
+    if len(point_nD) > SCATTER.most:
+        fitted_nD = point_nD[np.sort(rng.choice(len(point_nD), SCATTER.most, replace=False))]
     best = _mixture(fitted_nD, seed)
-    usual = [_gain(one, _mixture(one, seed)) for one in (one_mode_like(fitted_nD, rng) for _ in range(SIMULATED))]
+    alike = (one_mode_like(fitted_nD, rng) for _ in range(SCATTER.simulated))
+    usual = [_gain(one, _mixture(one, seed)) for one in alike]
     excess = _gain(fitted_nD, best) - float(np.mean(usual))
     chance_n = np.asarray(_two_sides(fitted_nD, best).predict_proba(point_nD)[:, 0])
     inside = int((chance_n > 0.5).sum())
@@ -75,19 +124,19 @@ def refined(
     ``least`` samples, or where they end at another side: those whose centres are one have no discriminant.
     """
     began_n = chance_n
-    for turn in range(ROUNDS):
+    for turn in range(SCATTER.rounds):
         inside_n = chance_n > 0.5
-        if min(inside_n.sum(), (~inside_n).sum()) < max(least, FOLDS):
+        if min(inside_n.sum(), (~inside_n).sum()) < max(least, SCATTER.folds):
             return began_n
         score_n = np.empty(len(whitened_nF))
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed + turn)
+        folds = StratifiedKFold(SCATTER.folds, shuffle=True, random_state=seed + turn)
         for fitted, held_out in folds.split(whitened_nF, inside_n):
-            model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE)
+            model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SCATTER.shrinkage)
             model.fit(whitened_nF[fitted], inside_n[fitted])
             score_n[held_out] = model.decision_function(whitened_nF[held_out])
         chance_n = _by_score(score_n, inside_n)
     both, either = (f(chance_n > 0.5, began_n > 0.5).sum() for f in (np.logical_and, np.logical_or))
-    return chance_n if both >= SAME * either else began_n
+    return chance_n if both >= SCATTER.same * either else began_n
 
 
 def _by_score(score_n: NDArray[np.float64], inside_n: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -102,7 +151,7 @@ def _by_score(score_n: NDArray[np.float64], inside_n: NDArray[np.bool_]) -> NDAr
 
 
 def _gain(point_nD: NDArray[np.float64], model: GaussianMixture) -> float:
-    one = GaussianMixture(1, reg_covar=RIDGE).fit(point_nD)
+    one = GaussianMixture(1, reg_covar=SPLIT.ridge).fit(point_nD)
     return float(one.bic(point_nD) - model.bic(point_nD)) / (2 * len(point_nD))
 
 
@@ -112,18 +161,18 @@ def _mixture(point_nD: NDArray[np.float64], seed: int) -> GaussianMixture:
     fits = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for quantiles in STARTS:
+        for quantiles in SCATTER.starts:
             shell_n = np.digitize(radius_n, np.quantile(radius_n, quantiles))
             fits.append(_from(point_nD, [shell_n == shell for shell in range(len(quantiles) + 1)]))
-            fits.append(GaussianMixture(len(quantiles) + 1, random_state=seed, reg_covar=RIDGE).fit(point_nD))
+            fits.append(GaussianMixture(len(quantiles) + 1, random_state=seed, reg_covar=SPLIT.ridge).fit(point_nD))
     return min(fits, key=lambda model: float(model.bic(point_nD)))
 
 
 def _from(point_nD: NDArray[np.float64], sides: list[NDArray[np.bool_]]) -> GaussianMixture:
-    covariances = [np.atleast_2d(np.cov(point_nD[side].T)) + RIDGE * np.eye(point_nD.shape[1]) for side in sides]
+    covariances = [np.atleast_2d(np.cov(point_nD[side].T)) + SPLIT.ridge * np.eye(point_nD.shape[1]) for side in sides]
     return GaussianMixture(
         len(sides),
-        reg_covar=RIDGE,
+        reg_covar=SPLIT.ridge,
         weights_init=[side.mean() for side in sides],
         means_init=[point_nD[side].mean(axis=0) for side in sides],
         precisions_init=np.linalg.inv(covariances),
@@ -143,5 +192,5 @@ def _two_sides(point_nD: NDArray[np.float64], model: GaussianMixture) -> Gaussia
             if min(inside_n.sum(), (~inside_n).sum()) > point_nD.shape[1]:
                 fits.append(_from(point_nD, [inside_n, ~inside_n]))
         if not fits:
-            fits.append(GaussianMixture(2, random_state=0, reg_covar=RIDGE).fit(point_nD))
+            fits.append(GaussianMixture(2, random_state=0, reg_covar=SPLIT.ridge).fit(point_nD))
     return max(fits, key=lambda fit: float(fit.score(point_nD)))

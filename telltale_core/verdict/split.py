@@ -5,7 +5,7 @@ Shape letters: n samples of the cohort, F features, D principal components, C mi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -14,14 +14,8 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
 from telltale_core.verdict.clusters import dense_cores, grow, reduce
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.covariance_shift import Scatter, refined, split_by_scatter
+from telltale_core.verdict.constants import SPLIT
 from telltale_core.verdict.significance import p_value, separation
-
-MIN_COHORT = 40
-MIN_DIMENSIONS = 3
-SAMPLES_A_DIMENSION = 45
-MIN_TESTED_SEPARATION = 3.3
-"""Splits less separate get p = 1: two halves of one Gaussian stand at 2.7."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +46,7 @@ class Findings:
 
     def p_value(self, config: VerdictConfig) -> float:
         """Return the chance, in (0, 1], that a cohort with one mode falls apart so far; takes 19 searches."""
-        if not self.tested or self.separation < MIN_TESTED_SEPARATION:
+        if not self.tested or self.separation < SPLIT.min_tested_separation:
             return 1.0
         one = p_value(self.points, self.separation, lambda point: _search(point, config).separation, config.seed)
         return min(1.0, one * self.choices)
@@ -71,12 +65,12 @@ def examine(
     Of more than ``most`` rows so many are searched, drawn by the configured seed; the others go to the nearer side.
     """
     nothing = np.zeros(len(features_nF))
-    if len(features_nF) < MIN_COHORT or not np.ptp(features_nF, axis=0).any():
+    if len(features_nF) < SPLIT.min_cohort or not np.ptp(features_nF, axis=0).any():
         none = np.empty((len(features_nF), 0))
         return Findings(chance=nothing, separation=0.0, radius=float("inf"), tested=False, points=none)
     whitened_nF = np.asarray(features_nF, dtype=np.float64)
     whitened_nF = whitened_nF if whitener_FF is None else whitened_nF @ whitener_FF
-    choices = _dimensions(len(features_nF), config)
+    choices = dimensions_of(len(features_nF), config)
     all_nD = point_nD = reduce(whitened_nF, max(choices))
     drawn = np.arange(len(point_nD))
     if most is not None and len(drawn) > most:
@@ -93,21 +87,6 @@ def examine(
         points=point_nD[:, :dimensions],
         choices=len(choices),
     )
-
-
-def examine_covariance(
-    features_nF: NDArray[np.floating], config: VerdictConfig, whitener_FF: NDArray[np.float64]
-) -> Scatter | None:
-    """Return the cohort's covariance shift, in as many components as it bears; None where too small.
-
-    Rows in a canonical order, as for :func:`examine`.
-    """
-    if len(features_nF) < MIN_COHORT or not np.ptp(features_nF, axis=0).any():
-        return None
-    whitened_nF = np.asarray(features_nF, dtype=np.float64) @ whitener_FF
-    point_nD = reduce(whitened_nF, max(_dimensions(len(features_nF), config)))
-    shift = split_by_scatter(point_nD, config.min_cluster, config.seed)
-    return replace(shift, chance=refined(whitened_nF, shift.chance, config.min_cluster, config.seed))
 
 
 def _search(point_nD: NDArray[np.float64], config: VerdictConfig) -> Split:
@@ -127,10 +106,10 @@ def _spread(
     return np.asarray(sides.predict_proba(point_nD)[:, 1])
 
 
-def _dimensions(samples: int, config: VerdictConfig) -> list[int]:
+def dimensions_of(samples: int, config: VerdictConfig) -> list[int]:
     """Return the numbers of principal components that a cohort of so many samples can bear."""
-    borne = [choice for choice in config.dimensions if choice * SAMPLES_A_DIMENSION <= samples]
-    return borne or [min(MIN_DIMENSIONS, *config.dimensions)]
+    borne = [choice for choice in config.dimensions if choice * SPLIT.samples_a_dimension <= samples]
+    return borne or [min(SPLIT.min_dimensions, *config.dimensions)]
 
 
 def best_split(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Split:

@@ -1,0 +1,235 @@
+"""From spectra to decisions: propose, prove, decide. The table of decisions is in ``decide.py``.
+
+Near-duplicates (``near_duplicates.py``) weigh as one sample in what is usual and in which side is the smaller; else all
+samples are judged alike. What no test could judge is held (``untested.py``); wrong labels are named and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telltale_core.drop.cohorts import Cohorts
+from telltale_core.spectrum import Spectra
+from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.constants import DECISION, SPLIT
+from telltale_core.verdict.decide import (
+    CONFIRMED,
+    CONFIRMED_COPIES,
+    MOSTLY_COPIES,
+    REFUTED,
+    Columns,
+    Facts,
+    Proof,
+    Rule,
+    Ruling,
+    merge,
+    rule_for,
+    strength_of,
+    uniform,
+)
+from telltale_core.verdict.doubt import in_doubt, unclear
+from telltale_core.verdict.evidence import Evidence, collect
+from telltale_core.verdict.explain import reasons, too_few
+from telltale_core.verdict.leave_out import Retrain
+from telltale_core.verdict.proof import Outcome, prove
+from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.proposals import propose
+from telltale_core.verdict.record import Group
+from telltale_core.verdict.untested import NOT_FINITE, ruling_on_untested
+from telltale_core.verdict.wrong_labels import doubtful_labels, reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """One entry a sample, in the order given: suspicion in [0, 1] (higher is worse), cluster, decision, reason.
+
+    ``groups`` has one entry a cohort, in the order of the labels, then one a further proposal; a group's ``number`` is
+    that in ``cluster``. ``doubtful``: kept, but the label looks wrong. ``not_retrained``: no leave-out retraining
+    where one was due. ``untested``: no test could judge it; of these ``non_finite`` have a loss that is not a finite
+    number.
+    """
+
+    suspicion: NDArray[np.float64]
+    cluster: NDArray[np.int32]
+    decision: NDArray[np.str_]
+    reason: NDArray[np.object_]
+    groups: tuple[Group, ...]
+    doubtful: NDArray[np.bool_]
+    untested: NDArray[np.bool_]
+    non_finite: int
+    not_retrained: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Judged:
+    """A proposal with the line of the table that decides it, and what a proof said of it."""
+
+    proposal: Proposal
+    rule: Rule
+    outcome: Outcome | None
+
+
+def conclude_on(
+    sample_ids: NDArray[np.str_],
+    spectra: Spectra,
+    cohorts: Cohorts | None,
+    config: VerdictConfig,
+    retrain: Retrain | None = None,
+    *,
+    leaders: NDArray[np.str_] | None = None,
+) -> Decisions:
+    """Return the decision on every sample; permuting the rows permutes the result, bit for bit.
+
+    ``cohorts`` None: all samples are compared with all. ``retrain`` trains a proxy without the samples it is given,
+    where there is doubt; without it no proof is had. ``leaders`` (N,) names the sample that each is a near-duplicate
+    of, itself for others; None: nothing is a copy.
+    """
+    evidence = collect(sample_ids, spectra, cohorts, config, leaders=leaders, retrains=retrain is not None)
+    proposals = propose(evidence)
+    outcomes = None
+    doubted = evidence.provable and _doubted(proposals, evidence)
+    if doubted and retrain is not None:
+        outcomes = prove(proposals, evidence, retrain)
+    judged, rulings = _judged(proposals, outcomes or {}, evidence)
+    untested_N, on_untested = _on_untested(rulings, judged, evidence)
+    columns = merge(len(sample_ids), [*rulings, *on_untested])
+    doubtful_N = _doubtful(evidence) & columns.kept & ~untested_N
+    named = uniform(np.flatnonzero(doubtful_N), "keep", reason(evidence.grouping))
+    columns = merge(len(sample_ids), [*rulings, *on_untested, named])
+    return Decisions(
+        suspicion=columns.suspicion,
+        cluster=columns.cluster,
+        decision=columns.decision,
+        reason=columns.reason,
+        groups=tuple(_group(one, columns, evidence) for one in judged),
+        doubtful=doubtful_N,
+        untested=untested_N,
+        non_finite=int((~spectra.finite).sum()),
+        not_retrained=doubted and outcomes is None,
+    )
+
+
+def _doubted(proposals: Sequence[Proposal], evidence: Evidence) -> bool:
+    """Return whether a proof is due."""
+    first = [proposal for proposal in proposals if proposal.cohort == proposal.number]
+    return in_doubt(first, evidence.config) or any(unclear(proposal, evidence.config) for proposal in proposals)
+
+
+def _judged(
+    proposals: Sequence[Proposal], outcomes: dict[int, Outcome], evidence: Evidence
+) -> tuple[list[_Judged], list[Ruling]]:
+    """Return what becomes of each proposal; those over all labels are about what the others keep."""
+    judged: list[_Judged] = []
+    rulings: list[Ruling] = []
+    for proposal in sorted(proposals, key=lambda one: one.cohort is None):
+        outcome = outcomes.get(proposal.number)
+        if proposal.cohort is None:
+            proposal = proposal.among(merge(len(evidence.order), rulings).kept)  # noqa: PLW2901
+        if outcome is not None:
+            proposal = outcome.applied(proposal)  # noqa: PLW2901
+        one = _Judged(proposal=proposal, rule=rule_for(_facts(proposal, outcome, evidence)), outcome=outcome)
+        judged.append(one)
+        rulings.append(_ruling(one, evidence))
+    return judged, rulings
+
+
+def _facts(proposal: Proposal, outcome: Outcome | None, evidence: Evidence) -> Facts:
+    rows, config = proposal.suspects, evidence.config
+    return Facts(
+        significant=proposal.significant(config.false_alarm_rate),
+        strength=strength_of(proposal),
+        proof=Proof.OPEN if outcome is None else outcome.proof,
+        enough=evidence.copies.different(rows) >= min(config.min_cluster, len(rows)),
+    )
+
+
+def _ruling(judged: _Judged, evidence: Evidence) -> Ruling:
+    """Return what a proposal's rule says of its rows."""
+    proposal, rule, outcome = judged.proposal, judged.rule, judged.outcome
+    chance_n, inside_n = proposal.chance, proposal.inside
+    own_n = np.zeros(len(proposal.rows), dtype=bool)
+    if rule is CONFIRMED and outcome is not None:
+        own_n[inside_n] = outcome.own_answer
+    parts = (inside_n & ~own_n, own_n, (chance_n > DECISION.borderline) & ~inside_n)
+    decisions = (rule.suspected, rule.own_answer, rule.between)
+    decision_n = np.select(parts, decisions, default="keep").astype("U10")
+    reason_n = np.full(len(proposal.rows), None, dtype=object)
+    for part_n, text in zip(parts, reasons(proposal, rule, outcome, evidence), strict=True):
+        reason_n[part_n] = text
+    return Ruling(
+        rows=proposal.rows,
+        suspicion=_suspicion(judged, own_n),
+        decision=decision_n,
+        reason=reason_n,
+        cluster=proposal.number,
+    )
+
+
+def _suspicion(judged: _Judged, own_n: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return each row's suspicion: above one half only where it is called and not given its own answer."""
+    proposal = judged.proposal
+    ceiling = 1.0
+    if not judged.rule.called:
+        ceiling = 0.0 if proposal.cohort is None else DECISION.uncalled_ceiling * min(1.0, proposal.share)
+    suspicion_n = np.clip(proposal.chance * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
+    return np.where(own_n, suspicion_n * DECISION.uncalled_ceiling, suspicion_n)
+
+
+def _on_untested(
+    rulings: Sequence[Ruling], judged: Sequence[_Judged], evidence: Evidence
+) -> tuple[NDArray[np.bool_], list[Ruling]]:
+    """Return which samples (N,) no test could judge, and what becomes of them."""
+    config = evidence.config
+    untested_N = ~evidence.spectra.finite
+    found = [ruling_on_untested(np.flatnonzero(untested_N), NOT_FINITE, config)]
+    kept_N = merge(len(untested_N), rulings).kept  # others were found by a test over all labels
+    for cohort, first in zip(evidence.cohorts, judged, strict=False):
+        if not first.proposal.tested:
+            rows = cohort.rows[kept_N[cohort.rows]]
+            because = too_few(cohort, evidence, SPLIT.min_cohort)
+            found.append(ruling_on_untested(rows, because, config, cluster=cohort.number))
+            untested_N[rows] = True
+    return untested_N, found
+
+
+def _doubtful(evidence: Evidence) -> NDArray[np.bool_]:
+    rows = [cohort.rows for cohort in evidence.cohorts]
+    return doubtful_labels(evidence.spectra.level, rows, [cohort.different for cohort in evidence.cohorts])
+
+
+def _group(judged: _Judged, columns: Columns, evidence: Evidence) -> Group:
+    """Return a proposal's line in the record, with how many samples of it are quarantined and set aside."""
+    proposal, rule, outcome = judged.proposal, judged.rule, judged.outcome
+    significant = proposal.significant(evidence.config.false_alarm_rate)
+    suspects = proposal.suspects if significant else proposal.rows[:0]
+    copies, originals = evidence.copies.counted(suspects)
+    own = columns.decision[columns.cluster == proposal.number]
+    return Group(
+        number=proposal.number,
+        label=proposal.label,
+        label_name=proposal.name,
+        word=evidence.grouping.noun,
+        kind=proposal.kind,
+        samples=len(proposal.rows),
+        size=len(suspects),
+        copies=copies,
+        originals=originals,
+        only_copies=rule in (MOSTLY_COPIES, CONFIRMED_COPIES),
+        statistic=round(proposal.statistic, 4),
+        threshold=round(proposal.required, 4),
+        p_value=proposal.p_value,
+        tested=proposal.tested,
+        called=rule.called,
+        quarantined=int((own == "quarantine").sum()),
+        review=int((own == "review").sum()),
+        confirmed=rule is CONFIRMED,
+        turned=proposal.turned,
+        refuted=rule is REFUTED,
+        own=None if outcome is None else outcome.own,
+        own_usual=None if outcome is None else outcome.usual,
+        spread=None if outcome is None else outcome.spread,
+    )

@@ -1,0 +1,214 @@
+"""What becomes of each sample: one table from the facts of a proposal to decisions, and one rule to merge them.
+
+Nothing here trains, tests or writes a sentence. The table is shown in the README beside this file.
+
+Shape letters: N samples, n rows of a ruling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telltale_core.verdict.constants import DECISION
+from telltale_core.verdict.proposal import Proposal
+
+Decision = Literal["keep", "review", "quarantine"]
+SEVERITY: dict[str, int] = {"keep": 0, "review": 1, "quarantine": 2}
+UNNAMED = "moves with the other samples of its cohort"
+"""The reason of a sample of which nothing is said."""
+
+
+class Strength(Enum):
+    """How far a proposal stands out by its own figures; the value says it as a share of what is required."""
+
+    BELOW = "below"
+    NEARLY = f"{DECISION.nearly:g} to 1"
+    ENOUGH = f"1 to {DECISION.clear:g}"
+    CLEAR = f"{DECISION.clear:g} and more"
+
+
+class Proof(Enum):
+    """What a proof says of a proposal; open: nothing, or it was not asked."""
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that a decision hangs on. ``enough``: its suspected side has enough samples that are no copies."""
+
+    significant: bool
+    strength: Strength
+    proof: Proof
+    enough: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A line of the table: facts that it asks for (None: any), and the decisions on three kinds of rows.
+
+    ``suspected``: on the suspected side; ``own_answer``: of these, what a proof gives its own label; ``between``: rows
+    between the sides.
+    """
+
+    because: str
+    significant: bool | None = None
+    strength: tuple[Strength, ...] | None = None
+    proof: Proof | None = None
+    enough: bool | None = None
+    suspected: Decision
+    own_answer: Decision
+    between: Decision
+
+    @property
+    def called(self) -> bool:
+        """Whether the proposal is called poison."""
+        return self.suspected == "quarantine"
+
+    def fits(self, facts: Facts) -> bool:
+        """Return whether the facts are those that it asks for."""
+        return (
+            self.significant in (None, facts.significant)
+            and (self.strength is None or facts.strength in self.strength)
+            and self.proof in (None, facts.proof)
+            and self.enough in (None, facts.enough)
+        )
+
+
+_CALLABLE = (Strength.ENOUGH, Strength.CLEAR)
+NOT_SIGNIFICANT = Rule(
+    because="chance", significant=False,
+    suspected="keep", own_answer="keep", between="keep",
+)  # fmt: skip
+REFUTED = Rule(
+    because="an honest cluster", strength=(Strength.ENOUGH,), proof=Proof.REFUTED,
+    suspected="review", own_answer="review", between="keep",
+)  # fmt: skip
+MOSTLY_COPIES = Rule(
+    because="mostly copies", strength=_CALLABLE, enough=False,
+    suspected="review", own_answer="review", between="review",
+)  # fmt: skip
+CALLED = Rule(
+    because="poison", strength=_CALLABLE,
+    suspected="quarantine", own_answer="quarantine", between="review",
+)  # fmt: skip
+CONFIRMED_COPIES = Rule(
+    because="mostly copies", proof=Proof.CONFIRMED, enough=False,
+    suspected="review", own_answer="review", between="review",
+)  # fmt: skip
+CONFIRMED = Rule(
+    because="poison, by the proof", proof=Proof.CONFIRMED,
+    suspected="quarantine", own_answer="review", between="review",
+)  # fmt: skip
+NEAR_MISS = Rule(
+    because="a near miss", strength=(Strength.NEARLY,),
+    suspected="review", own_answer="review", between="keep",
+)  # fmt: skip
+WEAK = Rule(
+    because="an honest sub-mode",
+    suspected="keep", own_answer="keep", between="keep",
+)  # fmt: skip
+TABLE = (NOT_SIGNIFICANT, REFUTED, MOSTLY_COPIES, CALLED, CONFIRMED_COPIES, CONFIRMED, NEAR_MISS, WEAK)
+"""The first line that fits decides; the last one fits always."""
+
+
+def rule_for(facts: Facts) -> Rule:
+    """Return the line of the table that decides."""
+    return next(rule for rule in TABLE if rule.fits(facts))
+
+
+def strength_of(proposal: Proposal) -> Strength:
+    """Return how far a proposal stands out; one that only a proof may call stands below, whatever its statistic."""
+    if not proposal.stands_alone or proposal.share < DECISION.nearly:
+        return Strength.BELOW
+    if proposal.share < 1:
+        return Strength.NEARLY
+    return Strength.ENOUGH if proposal.share < DECISION.clear else Strength.CLEAR
+
+
+def as_markdown() -> str:
+    """Return the table as the README has it."""
+    said = {None: "any", True: "yes", False: "no"}
+    lines = [
+        "| significant | share of what is required | proof | enough different samples | taken for | suspected side "
+        "| given its own label | between the sides |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for rule in TABLE:
+        strength = "any" if rule.strength is None else ", ".join(part.value for part in rule.strength)
+        cells = [said[rule.significant], strength, "any" if rule.proof is None else rule.proof.value]
+        cells += [said[rule.enough], rule.because, rule.suspected, rule.own_answer, rule.between]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ruling:
+    """What one proposal, or one rule besides, says of its ``rows`` (n,); a reason None says nothing of a row.
+
+    ``cluster`` is the number that rows carry which are not kept.
+    """
+
+    rows: NDArray[np.int64]
+    suspicion: NDArray[np.float64]
+    decision: NDArray[np.str_]
+    reason: NDArray[np.object_]
+    cluster: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Columns:
+    """One entry a sample (N,): suspicion in [0, 1], the number of its cluster or -1, decision, reason."""
+
+    suspicion: NDArray[np.float64]
+    cluster: NDArray[np.int32]
+    decision: NDArray[np.str_]
+    reason: NDArray[np.object_]
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Which samples (N,) are kept."""
+        return np.asarray(self.decision == "keep")
+
+
+def uniform(
+    rows: NDArray[np.int64], decision: Decision, reason: str, *, suspicion: float = 0.0, cluster: int = -1
+) -> Ruling:
+    """Return a ruling that says the same of all its rows."""
+    return Ruling(
+        rows=rows,
+        suspicion=np.full(len(rows), suspicion),
+        decision=np.full(len(rows), decision, dtype="U10"),
+        reason=np.full(len(rows), reason, dtype=object),
+        cluster=cluster,
+    )
+
+
+def merge(samples: int, rulings: Sequence[Ruling]) -> Columns:
+    """Return the decisions on all samples.
+
+    The worse decision on a sample wins; of equal ones the later, with its reason. Suspicion is the largest.
+    """
+    suspicion = np.zeros(samples)
+    cluster = np.full(samples, -1, dtype=np.int32)
+    decision = np.full(samples, "keep", dtype="U10")
+    reason = np.full(samples, UNNAMED, dtype=object)
+    severity = np.zeros(samples, dtype=np.int64)
+    for ruling in rulings:
+        suspicion[ruling.rows] = np.maximum(suspicion[ruling.rows], ruling.suspicion)
+        severity_n = np.array([SEVERITY[name] for name in ruling.decision], dtype=np.int64)
+        named_n = np.array([text is not None for text in ruling.reason], dtype=bool)
+        wins_n = named_n & (severity_n >= severity[ruling.rows])
+        won = ruling.rows[wins_n]
+        severity[won], decision[won] = severity_n[wins_n], ruling.decision[wins_n]
+        reason[won] = ruling.reason[wins_n]
+        cluster[won] = np.where(severity_n[wins_n] > 0, ruling.cluster, -1)
+    return Columns(suspicion=suspicion, cluster=cluster, decision=decision, reason=reason)
