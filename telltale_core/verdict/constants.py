@@ -131,6 +131,8 @@ class Plateau:
     """Of the discriminant's covariance towards a round one. Chosen."""
     near_guess: float = math.log(2)
     """How far the still side's median log loss may be from that of a guess: a factor of two. Chosen."""
+    at_random: float = 0.9
+    """Least entropy of the still side's labels, as a share of the drop's: two like classes are less. Chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +151,6 @@ class Proof:
     """Most own answers of a covariance shift. Measured: honest ones, the hard half of a label, get 10 to 18 %."""
     wide_spread: float = 0.9
     """Least spread of the other answers of a covariance shift. Measured: honest ones have 0.45 to 0.9."""
-    one_or_two: float = 0.65
-    """Below this entropy (as a share) a cluster is taken for one or two labels that it looks like. Chosen."""
     least_others: int = 3
     """Among fewer other labels the answers have nowhere to spread, and no retraining is done."""
     telling: float = 2.0

@@ -89,7 +89,7 @@ NOT_SIGNIFICANT = Rule(
     suspected="keep", own_answer="keep", between="keep",
 )  # fmt: skip
 REFUTED = Rule(
-    because="an honest cluster", strength=(Strength.ENOUGH,), proof=Proof.REFUTED,
+    because="not confirmed", strength=(Strength.ENOUGH,), proof=Proof.REFUTED,
     suspected="review", own_answer="review", between="keep",
 )  # fmt: skip
 MOSTLY_COPIES = Rule(

@@ -86,5 +86,5 @@ def _near_miss(proposal: Proposal, where: str) -> str:
 def _refuted(proposal: Proposal, where: str, outcome: Outcome) -> str:
     return (
         f"belongs to a cluster of {where}, {proposal.statistic:.1f} deviations apart, that a leave-out retraining "
-        f"takes for an honest one: {without(outcome.own, outcome.usual)}"
+        f"does not confirm: {without(outcome.own, outcome.usual)}"
     )

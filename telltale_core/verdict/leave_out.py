@@ -50,9 +50,9 @@ class Retraining:
     """What a proxy that learnt without a cluster says of it; shares in [0, 1].
 
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
-    1 where they are as diverse as so many drawn from the drop. ``confirmed``: it is poison; ``refuted``: it is like an
-    honest cluster. ``honest`` (n,), a bool for each of its rows: not called all the same, as it is given its own label,
-    where that is many.
+    1 where they are as diverse as so many drawn from the drop. ``confirmed``: it is poison; ``refuted``: it is not
+    confirmed, by a proxy that knew its label well enough to tell. ``honest`` (n,), a bool for each of its rows: not
+    called all the same, as it is given its own label, where that is many.
     ``p_value``: the chance of so few own answers, were they given to it and to the random ones alike (Fisher's test).
     """
 
@@ -129,13 +129,12 @@ def _compared(
     if side.strict:
         confirmed = fewer and share <= PROOF.few_own and spread >= PROOF.wide_spread
     telling = usual_share >= PROOF.telling * sizes_C[side.cohort] / sizes_C.sum()
-    like_others = (share > PROOF.most_own and not fewer) or spread < PROOF.one_or_two
     return Retraining(
         own=round(share, 4),
         usual=round(usual_share, 4),
         spread=round(spread, 4),
         confirmed=bool(confirmed),
-        refuted=bool(telling and like_others),
+        refuted=bool(telling and not confirmed),
         honest=(answer_N[side.rows] == side.cohort) & (share > PROOF.most_own),
         p_value=chance,
     )
