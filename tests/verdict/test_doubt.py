@@ -1,0 +1,65 @@
+"""Which proposals are settled by their own figures, and which a proof is asked about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict.doubt import in_doubt, most_doubtful, unclear, worth_asking
+from telltale_core.verdict.proposal import Proposal
+
+CONFIG = VerdictConfig()
+
+
+def proposal(share: float, p: float | None = 1e-6, **changed: Any) -> Proposal:
+    fields: dict[str, Any] = {
+        "kind": "together", "number": 0, "cohort": 0, "label": 0, "name": None, "rows": np.arange(4),
+        "chance": np.array([1.0, 0.9, 0.1, 0.0]), "statistic": 6 * share, "required": 6.0, "simulate": lambda: 1.0,
+    }  # fmt: skip
+    return Proposal(p_value=p, **{**fields, **changed})
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (proposal(1.2), True),
+        (proposal(1.2, 0.5), False),
+        (proposal(1.2, None), False),
+        (proposal(1.6), False),
+        (proposal(1.6, larger=True), True),
+        (proposal(0.9), False),
+        (proposal(1.6, None, stands_alone=False), True),
+        (proposal(1.2, cohort=None), False),
+    ],
+)
+def test_a_call_is_unclear_up_to_one_and_a_half_times_what_is_required(made: Proposal, expected: bool) -> None:
+    assert unclear(made, CONFIG) is expected
+
+
+def test_below_the_rule_the_most_separate_one_raises_doubt_where_it_is_significant() -> None:
+    made = [proposal(0.5), proposal(0.7, None), proposal(0.8), proposal(1.6)]
+    assert most_doubtful(made) == 2
+    assert in_doubt(made, CONFIG)
+    assert not in_doubt([*made, proposal(0.9, None)], CONFIG), "a weaker one raises none"
+    assert most_doubtful([proposal(0.5), proposal(1.6)]) is None
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (proposal(0.7), True),
+        (proposal(0.7, None), True),
+        (proposal(0.7, 0.5), False),
+        (proposal(0.5), False),
+        (proposal(3.0), True),
+        (proposal(0.7, chance=np.zeros(4)), False),
+        (proposal(1.0, statistic=2.0, required=2.0), False),
+        (proposal(1.0, statistic=2.0, required=2.0, stands_alone=False), True),
+        (proposal(3.0, cohort=None), False),
+    ],
+)
+def test_a_proof_is_asked_about_what_may_be_called_and_stands_apart(made: Proposal, expected: bool) -> None:
+    assert worth_asking(made, CONFIG) is expected
