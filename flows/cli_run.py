@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import cli_stages
-from flows.console import ERROR, Outcome, quieten
+from flows.console import ERROR, quieten
 from flows.options import (
     Approve,
     Config,
@@ -28,6 +28,7 @@ from flows.options import (
 )
 from flows.progress import training_progress
 from flows.settings import as_options, read_settings
+from telltale_core.commands import Outcome
 from telltale_core.errors import ConfigError
 
 log = logging.getLogger(__name__)
