@@ -556,7 +556,7 @@ def _rule(
         weak += f"{required:.1f} are needed"
         if retraining is not None and cohort.separate:
             weak = f"belongs to a cluster of {where}, {finding.separation:.1f} deviations apart, that a "
-            weak += f"leave-out retraining takes for an honest one: {without(retraining.own, retraining.usual)}"
+            weak += f"leave-out retraining does not confirm: {without(retraining.own, retraining.usual)}"
         _set(columns, rows[inside_n], cohort.number, "review", weak)
     return Group(
         number=cohort.number,

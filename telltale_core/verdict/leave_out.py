@@ -45,8 +45,6 @@ FEW_OWN = 0.075
 """Most own answers of a side with a covariance shift; honest ones, the hard half of a label, were given 10 to 18 %."""
 WIDE_SPREAD = 0.9
 """Least spread of the other answers of a side with a covariance shift; honest ones had 0.45 to 0.9."""
-ONE_OR_TWO = 0.65
-"""Below this entropy (as a share, like the other) a cluster is taken for one or two labels that it looks like."""
 LEAST_OTHERS = 3
 """Among fewer other labels the answers have nowhere to spread, and no leave-out retraining is done."""
 TELLING = 2.0
@@ -77,9 +75,9 @@ class Retraining:
     """What a proxy that learnt without a cluster says of it; shares in [0, 1].
 
     ``own``: given their own label; ``usual``: the same of samples left out at random; ``spread``: of the other answers,
-    1 where they are as diverse as so many drawn from the drop. ``confirmed``: it is poison; ``refuted``: it is like an
-    honest cluster. ``honest`` (n,), a bool for each of its rows: not called all the same, as it is given its own label,
-    where that is many.
+    1 where they are as diverse as so many drawn from the drop. ``confirmed``: it is poison; ``refuted``: it is not
+    confirmed, by a proxy that knew its label well enough to tell. ``honest`` (n,), a bool for each of its rows: not
+    called all the same, as it is given its own label, where that is many.
     ``p_value``: the chance of so few own answers, were they given to it and to the random ones alike (Fisher's test).
     """
 
@@ -156,13 +154,12 @@ def _compared(
     if side.strict:
         confirmed = fewer and share <= FEW_OWN and spread >= WIDE_SPREAD
     telling = usual_share >= TELLING * sizes_C[side.cohort] / sizes_C.sum()
-    like_others = (share > MOST_OWN and not fewer) or spread < ONE_OR_TWO
     return Retraining(
         own=round(share, 4),
         usual=round(usual_share, 4),
         spread=round(spread, 4),
         confirmed=bool(confirmed),
-        refuted=bool(telling and like_others),
+        refuted=bool(telling and not confirmed),
         honest=(answer_N[side.rows] == side.cohort) & (share > MOST_OWN),
         p_value=chance,
     )

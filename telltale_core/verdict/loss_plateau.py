@@ -9,8 +9,8 @@ critical bandwidth, at which the density's second mode appears, against that of 
 mode (Silverman, Using kernel density estimates to investigate multimodality, J. R. Statist. Soc. B 43, 1981); here
 only modes on the still side of the highest one count.
 
-Shape letters: N samples, n samples with finite losses, Q quarters, M numbers of a sample's motion, G points of the
-density.
+Shape letters: N samples, n samples with finite losses, K labels, Q quarters, M numbers of a sample's motion, G points
+of the density.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
-from scipy.stats import gumbel_r
+from scipy.stats import entropy, gumbel_r
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 
 from telltale_core.verdict.config import VerdictConfig
@@ -46,12 +46,17 @@ NEAR_GUESS = float(np.log(2))
 """How far the still side's median log loss may be from that of a guess: a factor of two."""
 
 
+AT_RANDOM = 0.9
+"""Least entropy of the still side's labels, as a share of the drop's: two classes that look alike are not at random."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossPlateau:
     """``chance`` (N,) in [0, 1] of being on the loss plateau, how separate the modes are, and ``p_value`` of one mode.
 
     ``separation`` is the critical bandwidth over the mean of those with one mode, in standard deviations of the latter.
-    ``near_guess``: the still side has the loss of a guess. ``tested`` False: no labels, or too few samples.
+    ``near_guess``: the still side has the loss of a guess, and its labels are as diverse as the drop's. ``tested``
+    False: no labels, or too few samples.
     """
 
     chance: NDArray[np.float64]
@@ -85,10 +90,12 @@ def find_loss_plateau(
     separation = (bandwidth - float(np.mean(null))) / max(float(np.std(null)), LEAST_SPREAD)
     p = float(max(gumbel_r.sf(separation, loc=-np.euler_gamma * SCALE, scale=SCALE), 1e-300))
     side_n = _still_side(still_n, float(np.mean(null)))
-    near = False
+    near, own = False, labels[finite_N]
     if config.min_cluster <= side_n.sum() <= len(side_n) / 2:
         chance_N[finite_N] = _grown(still_n, side_n)
-        near = abs(float(np.median(motion_nQ3[side_n, :, 0].mean(axis=1))) - _guess(labels[finite_N])) < NEAR_GUESS
+        still = float(np.median(motion_nQ3[side_n, :, 0].mean(axis=1)))
+        of_all, of_side = _entropy(own), _entropy(own[side_n])
+        near = bool(abs(still - np.log(max(of_all, 1e-12))) < NEAR_GUESS and of_side >= AT_RANDOM * of_all)
     return LossPlateau(chance=chance_N, separation=separation, p_value=p, near_guess=near, tested=True)
 
 
@@ -125,11 +132,13 @@ def _standardised(value_n: NDArray[np.float64], by_n: NDArray[np.bool_] | slice 
     return np.asarray((value_n - middle) / (three - quarter if three > quarter else 1.0) * 1.349)
 
 
-def _guess(labels: NDArray[np.int64]) -> float:
-    """Return the log of the labels' entropy: the log loss of knowing nothing but how frequent each label is."""
-    share = np.bincount(labels) / len(labels)
-    share = share[share > 0]
-    return float(np.log(max(-(share * np.log(share)).sum(), 1e-12)))
+def _entropy(labels: NDArray[np.int64]) -> float:
+    """Return the entropy of the labels in nats: the loss of knowing nothing but how frequent each label is.
+
+    With the correction of Miller and Madow: the entropy of few draws is too low.
+    """
+    count_K = np.bincount(labels)
+    return float(entropy(count_K) + (np.count_nonzero(count_K) - 1) / (2 * len(labels)))
 
 
 class _Density:

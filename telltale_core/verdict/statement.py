@@ -50,7 +50,7 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     top = max(
         (group for group in tested if group.p_value is not None), key=lambda group: group.statistic / group.threshold
     )
-    honest = ", but a leave-out retraining takes it for an honest one" if top.refuted else ""
+    honest = ", but a leave-out retraining does not confirm it" if top.refuted else ""
     honest = f", but it is {top.different:,} different samples and copies of them" if top.only_copies else honest
     return (
         f"No poison found: {what}; the most separate group stands {top.statistic:.1f} deviations from its like (p = "

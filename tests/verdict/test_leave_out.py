@@ -75,9 +75,10 @@ def test_of_a_cluster_of_both_what_is_told_right_is_not_called() -> None:
     assert not looked(anywhere(3)).honest.any(), "a poison among whose samples some happen to be told right"
 
 
-def test_between_confirmed_and_refuted_the_rule_alone_decides() -> None:
+def test_answers_that_spread_over_a_few_labels_do_not_confirm() -> None:
+    """Honest ones of the demo's digits that stand on a foot: taken for three other digits, hardly ever for a one."""
     found = looked(1 + np.arange(INSIDE) % 3)
-    assert (found.confirmed, found.refuted) == (False, False)
+    assert (found.confirmed, found.refuted) == (False, True)
 
 
 def test_samples_with_wrong_labels_are_harder_and_not_confirmed() -> None:
@@ -227,11 +228,11 @@ def test_what_the_look_refutes_is_held_for_review(unclear: tuple[Case, VerdictCo
     assert not found.flagged_.any()
     assert (found.decision_[case.truth] == "review").mean() >= 0.9
     assert found.suspicion_.max() < 0.5
-    assert "are needed, but a leave-out retraining takes it for an honest one" in found.statement_
+    assert "are needed, but a leave-out retraining does not confirm it" in found.statement_
     assert "A near miss" in found.statement_
     reason = found.reason_[np.flatnonzero(case.truth & (found.decision_ == "review"))[0]]
     assert (
-        "that a leave-out retraining takes for an honest one: a proxy that learnt without that cluster gives 100% of it"
+        "that a leave-out retraining does not confirm: a proxy that learnt without that cluster gives 100% of it"
         in reason
     )
 

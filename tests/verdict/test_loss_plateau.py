@@ -75,6 +75,26 @@ def test_still_samples_far_from_the_loss_of_a_guess_are_not_held_at_it() -> None
     assert not look(motion(still, learnt)).near_guess
 
 
+def test_classes_that_the_proxy_cannot_tell_apart_are_no_labels_at_random() -> None:
+    rng = np.random.default_rng(0)
+    still = np.concatenate([rng.normal(0, 0.5, 2850), rng.normal(-4, 0.5, 150)])
+    level = np.concatenate([rng.normal(-2, 1, 2850), rng.normal(GUESS, 0.2, 150)])
+    labels = labels_of(3000)
+    labels[2850:] %= 2  # on the plateau there are two of the five alone
+    found = find_loss_plateau(motion(still, level), np.ones(3000, dtype=bool), labels, VerdictConfig())
+    assert found.p_value < 1e-4
+    assert not found.near_guess
+
+
+def test_few_samples_at_random_are_labels_at_random() -> None:
+    rng = np.random.default_rng(0)
+    still = np.concatenate([rng.normal(0, 0.5, 2980), rng.normal(-6, 0.3, 20)])
+    level = np.concatenate([rng.normal(-2, 1, 2980), rng.normal(GUESS, 0.2, 20)])
+    labels = np.concatenate([labels_of(2980), rng.integers(0, CLASSES, 20)])
+    found = find_loss_plateau(motion(still, level), np.ones(3000, dtype=bool), labels, VerdictConfig())
+    assert found.near_guess
+
+
 def test_a_second_mode_on_the_moving_side_does_not_count() -> None:
     rng = np.random.default_rng(0)
     still = np.concatenate([rng.normal(0, 0.5, 2850), rng.normal(4, 0.5, 150)])
