@@ -63,6 +63,7 @@ def test_the_form_of_the_ui_starts_a_run_with_what_was_typed(running: Any, ui: A
     assert "False alarm rate" not in shown  # a stage with its defaults is closed
     ui.fill("s3://raw/nowhere/one", "Source")
     ui.fill("s3://clean/sets/nowhere", "Destination")
+    ui.picture(ui.folder / "form.png", height=1100)
     ui.fill("0", "Config", "Proxy", "Epochs")
     ui.click("Submit")
     assert ui.told("Config", "Proxy", "Epochs") == "Value must be greater than or equal to 1."
@@ -70,7 +71,6 @@ def test_the_form_of_the_ui_starts_a_run_with_what_was_typed(running: Any, ui: A
     ui.click("Own values", "Config", "Verdict")
     ui.wait("False alarm rate")
     ui.fill("0", "Config", "Verdict", "False alarm rate")
-    ui.picture(ui.folder / "form.png", height=1100)
     ui.click("Submit")
     ui.wait("config.verdict.false_alarm_rate", "0 is less than or equal to the minimum of 0")
     ui.fill("0.02", "Config", "Verdict", "False alarm rate")
