@@ -115,7 +115,8 @@ def test_a_run_over_the_threshold_waits_for_a_person_and_goes_on_at_once(running
 def test_the_ui_asks_a_person_by_a_form(running: Any, inbox: Any, ui: Any) -> None:
     run = careful(running, inbox, "by-form")
     waiting(running, run)
-    ui.open(f"{ui.base}/runs/flow-run/{run}", "Suspended", "Resume")
+    ui.open(f"{ui.base}/runs/flow-run/{run}", "Suspended", "Open menu")
+    ui.click("Open menu")  # three dots at the top right
     ui.click("Resume")
     ui.wait("Nothing is published yet", "Reviewer")
     ui.picture(ui.folder / "review.png", height=1100)

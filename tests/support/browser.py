@@ -16,7 +16,8 @@ from typing import Any
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 # Where the middle of an element is, once it can be seen and nothing else is there.
-_PLACE = """e => {
+_PLACE = """found => {
+    const e = found?.closest('button') ?? found;  // the words of a button may be for screen readers alone
     e?.scrollIntoView({block: 'center'});
     const at = e?.getBoundingClientRect();
     const place = at && [at.x + at.width / 2, at.y + at.height / 2];
