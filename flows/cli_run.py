@@ -158,7 +158,7 @@ def run_flow(
     start_local_server()
     decided: dict[str, Any] = {"approve": approve, "reviewer": reviewer, "reason": reason, "dry_run": dry_run}
     with training_progress() as shown, listening_to(shown):
-        state = flows_cleanse.cleanse(source, out, work, settings, **decided, return_state=True)
+        state = flows_cleanse.cleanse(source, out, work, config=settings, **decided, return_state=True)
     outcome: Any = state.result()  # Prefect unwraps the state that the flow returns
     return outcome, folder_of(outcome, "report", work) / "report.html"
 
