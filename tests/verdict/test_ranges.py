@@ -11,6 +11,7 @@ from telltale_core.verdict.decision import decide
 from tests.support.loss_logs import SNAPSHOTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("poison", "level", "spread"),
     [
