@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from deployments.server import own_server
-from flows.console import Outcome
 from flows.options import Config, Set
 from flows.settings import inbox_folders, standing_settings
+from telltale_core.commands import Outcome
 from telltale_core.errors import ConfigError
 
 Inbox = Annotated[str, typer.Option("--inbox", metavar="URL", help="Where drops arrive: URL/<folder>/<drop>/<files>.")]

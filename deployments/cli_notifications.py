@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from deployments.server import own_server
-from flows.console import Outcome
+from telltale_core.commands import Outcome
 from telltale_core.errors import ConfigError
 
 REVIEW_DAYS = 7.0

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deployments.server import own_server
-from flows.console import Outcome
+from telltale_core.commands import Outcome
 
 Pool = Annotated[str, typer.Option("--pool", help="The work pool, of type process: cpu or gpu.")]
 Name = Annotated[str, typer.Option("--name", help="What the UI calls it; a random name if not given.")]

@@ -21,6 +21,7 @@ from flows.cleanse import cleanse
 from flows.reconcile import reconcile
 from flows.sweep import sweep
 from flows.train_proxy import train_proxy
+from telltale_core.config import label_of
 
 EVERY = timedelta(minutes=5)
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
@@ -86,6 +87,10 @@ def _defined(flow: Flow[Any, Any], plan: Plan, description: str, **options: Any)
         **options,
     )
     deployment.entrypoint = f"telltale_cleanse.{flow.fn.__name__}"
+    for name, field in deployment._parameter_openapi_schema.properties.items():
+        field["title"] = label_of(name)
+        if "$ref" in field:
+            field.pop("default", None)  # each field of a table has its own
     return deployment
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from deployments.pools import Kind
 from flows import names
 from flows.start_run import Feed
-from telltale_core.drop.source import check_url
+from telltale_core.drop.source_url import check_url
 from telltale_core.errors import ConfigError
 from telltale_core.storage.names import parse_url
 

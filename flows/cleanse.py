@@ -36,13 +36,13 @@ def cleanse(
     source: str,
     destination: str,
     work: str = "runs",
-    config: parameters.Run = parameters.DEFAULTS,
     *,
+    dry_run: bool = False,
+    train_on: str = "",
     approve: str = "",
     reviewer: str = "",
     reason: str = "",
-    dry_run: bool = False,
-    train_on: str = "",
+    config: parameters.Run = parameters.DEFAULTS,
 ) -> State[dict[str, Any]]:
     """Find the poison in the drop at ``source``, quarantine it, publish the rest in ``destination``.
 
@@ -54,14 +54,14 @@ def cleanse(
 
     Args:
         source: The drop: a folder or an address such as s3://raw/inbox/signs/2026-11-22.
-        destination: The dataset whose next version is published.
+        destination: The dataset whose next version is published, such as s3://clean/signs.
         work: The work area; it must be shared by all machines that take part.
-        config: Settings by stage; what is not set has its default.
-        approve: Publish what a person must decide: the code that came with the questions, so just what was shown.
-        reviewer: Who approves.
-        reason: Why.
         dry_run: Do everything but publish.
         train_on: The deployment that trains, such as train-proxy/train-proxy; empty: train in this run.
+        approve: The code that came with the questions, to publish just what was shown. Else leave it empty.
+        reviewer: The name of the person who approves.
+        reason: Why that person approves.
+        config: Settings by stage. Defaults: Telltale's own. Own values: opens the fields of the stage.
 
     """
     check_addresses(source, destination, work)

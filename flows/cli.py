@@ -8,8 +8,9 @@ from collections.abc import Callable
 import typer
 
 from flows import cli_events, cli_review, cli_run, cli_stages, cli_versions, extensions
-from flows.console import EXIT_CODES, Outcome, command
+from flows.console import EXIT_CODES, command
 from flows.interrupts import exit_by_signal
+from telltale_core.commands import Outcome
 
 HELP = """Cleanses training data of backdoor poison: finds samples by how their losses move together, quarantines
 them, and publishes the rest as an immutable version.

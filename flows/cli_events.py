@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.console import Outcome
+from telltale_core.commands import Outcome
 from telltale_core.errors import ConfigError
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import Outcome, quieten
+from flows.console import quieten
+from telltale_core.commands import Outcome
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, the address of its page in the UI, or its name.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the decision, and in the version's lineage.")]

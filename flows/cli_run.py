@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import cli_stages
-from flows.console import ERROR, Outcome, quieten
+from flows.console import ERROR, quieten
 from flows.options import (
     Approve,
     Config,
@@ -28,6 +28,7 @@ from flows.options import (
 )
 from flows.progress import training_progress
 from flows.settings import as_options, read_settings
+from telltale_core.commands import Outcome
 from telltale_core.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ def run_flow(
     start_local_server()
     decided: dict[str, Any] = {"approve": approve, "reviewer": reviewer, "reason": reason, "dry_run": dry_run}
     with training_progress() as shown, listening_to(shown):
-        state = flows_cleanse.cleanse(source, out, work, settings, **decided, return_state=True)
+        state = flows_cleanse.cleanse(source, out, work, config=settings, **decided, return_state=True)
     outcome: Any = state.result()  # Prefect unwraps the state that the flow returns
     return outcome, folder_of(outcome, "report", work) / "report.html"
 

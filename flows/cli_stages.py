@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.console import REVIEW, Outcome
+from flows.console import REVIEW
 from flows.options import Approve, Config, DryRun, Out, Set, Src, Work
 from flows.progress import training_progress
 from flows.settings import read_settings
+from telltale_core.commands import Outcome
 from telltale_core.wording import counted
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from flows.console import ERROR, Outcome
+from flows.console import ERROR
 from flows.options import Dataset, Number, Over, Repair, Work
+from telltale_core.commands import Outcome
 from telltale_core.wording import WORDS
 
 

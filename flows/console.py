@@ -17,13 +17,13 @@ import traceback
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows import interrupts
 from telltale_core import stopping
+from telltale_core.commands import Outcome
 from telltale_core.errors import CommitUnknown, ConfigError, Conflict, TelltaleError
 
 if TYPE_CHECKING:
@@ -38,18 +38,6 @@ OURS = ("telltale_core", "tasks", "flows", "deployments")
 silent: ContextVar[bool] = ContextVar("silent", default=False)
 """Whether the command that runs now shows no training: it was asked for one JSON object."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a command has to say: ``data`` for programs; ``lines``, and rows below ``heads``, for people."""
-
-    data: Any
-    lines: Sequence[str] = ()
-    heads: Sequence[str] = ()
-    rows: Sequence[Sequence[object]] = ()
-    after: Sequence[str] = ()
-    code: int = field(default=OK)
 
 
 def safe(text: str) -> str:

@@ -2,17 +2,25 @@
 
 ``compare = "telltale_core.bench.compare_command:compare [bench]"`` in ``pyproject.toml`` adds ``telltale compare``.
 Nothing here knows a command by its name. A command whose extra is not installed is listed, and says how to get it.
+A command of the core describes its parameters as :mod:`telltale_core.commands` has it; typer's own words do as well.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires, version
+from typing import Annotated, Any, get_args, get_origin
 
+import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from flows.console import Outcome
+from flows.options import Config, Set, Src, Work
+from flows.progress import training_progress
+from flows.settings import read_settings
+from telltale_core.commands import DropArguments, Option, Outcome
 from telltale_core.errors import ConfigError
 
 GROUP = "telltale.commands"
@@ -30,8 +38,7 @@ def commands() -> dict[str, Command]:
 def _command(entry: EntryPoint) -> Command:
     absent = [name for extra in entry.extras for name in missing(entry, extra)]
     if not absent:
-        function: Command = entry.load()
-        return function
+        return for_typer(entry.load())
 
     def refuse() -> Outcome:
         package = entry.dist.name if entry.dist else "telltale-cleanse"
@@ -42,6 +49,47 @@ def _command(entry: EntryPoint) -> Command:
 
     refuse.__doc__ = f"Not installed: needs the extra {', '.join(entry.extras)}."
     return refuse
+
+
+def for_typer(function: Command) -> Command:
+    """Return a command with typer's options; SRC, --work, --config and --set make its :class:`DropArguments`."""
+    parameters = [each.replace(annotation=_annotation(each)) for each in _parameters(function)]
+    on_drop = bool(parameters) and parameters[0].annotation is DropArguments
+    if on_drop:
+        source, *options = _parameters(_drop_arguments)
+        parameters = [source, *parameters[1:], *options]
+
+    @functools.wraps(function)
+    def run(**values: Any) -> Outcome:
+        if not on_drop:
+            return function(**values)
+        shared = {each.name: values.pop(each.name) for each in (source, *options)}
+        return function(_drop_arguments(**shared), **values)
+
+    run.__signature__ = inspect.Signature(parameters, return_annotation=Outcome)  # type: ignore[attr-defined]
+    return run
+
+
+def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function, eval_str=True).parameters.values())
+
+
+def _annotation(parameter: inspect.Parameter) -> Any:
+    if get_origin(parameter.annotation) is not Annotated:
+        return parameter.annotation
+    kind, *notes = get_args(parameter.annotation)
+    return Annotated[kind, *(_typers(note) if isinstance(note, Option) else note for note in notes)]
+
+
+def _typers(option: Option) -> Any:
+    return typer.Option(option.name, metavar=option.metavar, help=option.help)
+
+
+def _drop_arguments(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> DropArguments:
+    from telltale_core.config import to_dict
+
+    chosen = to_dict(read_settings(config, settings))
+    return DropArguments(source=source, work=work, settings=chosen, training_progress=training_progress)
 
 
 def missing(entry: EntryPoint, extra: str) -> list[str]:

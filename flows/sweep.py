@@ -33,7 +33,8 @@ def sweep(
         clean: Where datasets are published, as <clean>/<dataset>.
         quiet_s: Seconds without a new file after which a drop without _SUCCESS or _MANIFEST.json counts as complete.
         datasets: The folders of the inbox that feed each dataset, such as {"signs": ["team-a/signs"]}; what lies
-            elsewhere is refused. null: each folder of the inbox is called as the dataset that it feeds.
+            elsewhere is refused. null: each folder of the inbox is called as the dataset that it feeds. Set it by
+            telltale deploy --config: this form cannot edit it.
 
     """
     feed = Feed(inbox=inbox, clean=clean, quiet_s=quiet_s, datasets=datasets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
@@ -20,14 +21,28 @@ M = TypeVar("M", bound="Settings")
 MOST_SHOWN = 200
 
 
+def label_of(name: str) -> str:
+    """Return how a form calls a setting, such as ``Batch size``, or ``Max audio seconds`` of ``max_audio_s``."""
+    return re.sub("_s$", "_seconds", name).replace("_", " ").capitalize()
+
+
 def _for_forms(schema: dict[str, Any]) -> None:
-    """Make of a class's JSON schema what a form shows well: a number that may be unset is a field that may be empty."""
+    """Make of a class's JSON schema what a form shows well.
+
+    What may be unset is a field that may be empty. A table is closed, and has its defaults, until somebody opens it.
+    """
     schema.pop("description", None)  # speaks to who reads the code
     for field in schema.get("properties", {}).values():
-        inner = field.get("anyOf", [{}])[0]
-        if inner.get("type") in {"integer", "number"}:
+        first, *others = field.get("anyOf", [{}])
+        if others == [{"type": "null"}]:
             del field["anyOf"], field["default"]
-            field.update(inner)
+            field.update(first)
+        if "$ref" in field:  # what the field refers to checks the values; the choice only folds the form
+            del field["default"]
+            field["anyOf"] = [
+                {"title": "Defaults", "type": "object"},
+                {"title": "Own values", "$ref": field["$ref"]},
+            ]
 
 
 class Settings(BaseModel, frozen=True):
@@ -37,7 +52,7 @@ class Settings(BaseModel, frozen=True):
         extra="forbid",
         strict=True,
         allow_inf_nan=False,
-        field_title_generator=lambda name, _: name.replace("_", " ").capitalize(),
+        field_title_generator=lambda name, _: label_of(name),
         json_schema_extra=_for_forms,
     )
 

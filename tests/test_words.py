@@ -31,6 +31,7 @@ READ_FIRST = [
     )
 ]
 MOST_WORDS = 25
+MOST_CHARACTERS = 400
 SHAPE_LETTERS = re.compile(r"_([a-z]?[A-Z][A-Z0-9]*|[nk])$")
 PRIVATE = re.compile(
     r"second look|unlike in scatter|held at (the loss of )?a guess|\(by scatter\)|\bthe whole walk\b|\broom a stage\b",
@@ -66,6 +67,12 @@ def test_long_sentences_are_seen() -> None:
         list(sentences(f"# Title\nShort one. {words.capitalize()}.\n\n```\n{words}\n```\n| {words} |\n"))[1].count(" ")
         == 25
     )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_line_of_a_page_is_no_block(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > MOST_CHARACTERS] == []
 
 
 def test_the_front_page_is_short() -> None:

@@ -6,38 +6,22 @@ import logging
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from flows.console import ERROR, Outcome
+from telltale_core.commands import Option, Outcome
 
 log = logging.getLogger(__name__)
 
-Suite = Annotated[str, typer.Option("--suite", help="Which cases; an unknown name lists those that are known.")]
+Suite = Annotated[str, Option(name="--suite", help="Which cases; an unknown name lists those that are known.")]
 Root = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="Folder that holds the data sets; digits need none.")
+    Path | None, Option(name="--data", metavar="DIR", help="Folder that holds the data sets; digits need none.")
 ]
-Place = Annotated[Path, typer.Option("--work", help="Caches and results; a stopped bench goes on here.")]
-Only = Annotated[
-    list[str],
-    typer.Option(
-        "--only", metavar="WORD", default_factory=list, show_default=False, help="Cases whose name holds all words."
-    ),
-]
-Detectors = Annotated[
-    list[str],
-    typer.Option(
-        "--detector",
-        metavar="NAME",
-        default_factory=list,
-        show_default=False,
-        help="Who judges; else the suite's.",
-    ),
-]
+Place = Annotated[Path, Option(name="--work", help="Caches and results; a stopped bench goes on here.")]
+Only = Annotated[list[str] | None, Option(name="--only", metavar="WORD", help="Cases whose name holds all words.")]
+Detectors = Annotated[list[str] | None, Option(name="--detector", metavar="NAME", help="Who judges; else the suite's.")]
 Victims = Annotated[
-    str, typer.Option("--victims", help="Ordinary classifiers trained: none, before, or after cleansing as well.")
+    str, Option(name="--victims", help="Ordinary classifiers trained: none, before, or after cleansing as well.")
 ]
-Jobs = Annotated[int, typer.Option("--jobs", help="Cases at a time, a process each.")]
-Threads = Annotated[int, typer.Option("--threads", help="Threads a process; 0: found by itself.")]
+Jobs = Annotated[int, Option(name="--jobs", help="Cases at a time, a process each.")]
+Threads = Annotated[int, Option(name="--threads", help="Threads a process; 0: found by itself.")]
 
 
 def bench(
@@ -45,8 +29,8 @@ def bench(
     suite: Suite = "digits",
     data: Root = None,
     work: Place = Path("runs/bench"),
-    only: Only,
-    detectors: Detectors,
+    only: Only = None,
+    detectors: Detectors = None,
     victims: Victims = "after",
     jobs: Jobs = 1,
     threads: Threads = 1,
@@ -66,12 +50,17 @@ def bench(
     from telltale_core.bench.suite import run_suite, write_results
 
     chosen = Bench(
-        suite=suite_named(suite), data=data, work=work, detectors=tuple(detectors), victims=victims, threads=threads
+        suite=suite_named(suite),
+        data=data,
+        work=work,
+        detectors=tuple(detectors or ()),
+        victims=victims,
+        threads=threads,
     )
-    rows, failed = run_suite(chosen, chosen.suite.cases_with(only), jobs, progress=log.info)
+    rows, failed = run_suite(chosen, chosen.suite.cases_with(only or ()), jobs, progress=log.info)
     folder = write_results(chosen, rows)
     lines = (folder / "results.md").read_text(encoding="utf-8").splitlines() if rows else []
     after = [f"failed: {name}: {why}" for name, why in failed.items()]
     after += [f"results: {folder / 'results.parquet'}, results.md, results.png"] if rows else []
     data_out = {"suite": suite, "rows": rows, "failed": failed, "folder": str(folder)}
-    return Outcome(data=data_out, lines=lines, after=after, code=ERROR if failed else 0)
+    return Outcome(data=data_out, lines=lines, after=after, code=1 if failed else 0)

@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from flows.console import Outcome
-from flows.options import Config, Set, Src, Work
-from flows.progress import training_progress
-from flows.settings import read_settings
+from telltale_core.commands import DropArguments, Option, Outcome
 from telltale_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from telltale_core.bench.detectors import CleanSet
     from telltale_core.drop import Drop
 
-log = logging.getLogger(__name__)
-
-Names = Annotated[
-    list[str],
-    typer.Option(
-        "--detector", metavar="NAME", default_factory=list, show_default=False, help="Whom to ask; may be repeated."
-    ),
-]
+Names = Annotated[list[str] | None, Option(name="--detector", metavar="NAME", help="Whom to ask; may be repeated.")]
 Clean = Annotated[
-    str | None,
-    typer.Option("--clean", metavar="DROP", help="Samples outside the drop that you vouch for, with labels."),
+    str | None, Option(name="--clean", metavar="DROP", help="Samples outside the drop that you vouch for, with labels.")
 ]
 CleanIds = Annotated[
     Path | None,
-    typer.Option("--known-clean", metavar="FILE", help="Ids, one a line, of samples of the drop that you vouch for."),
+    Option(name="--known-clean", metavar="FILE", help="Ids, one a line, of samples of the drop that you vouch for."),
 ]
 Combine = Annotated[
     int | None,
-    typer.Option("--combine", metavar="N", help="Also say who is flagged by N of those that decide for themselves."),
+    Option(name="--combine", metavar="N", help="Also say who is flagged by N of those that decide for themselves."),
 ]
-Place = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the page goes; the work area if not.")]
+Place = Annotated[Path | None, Option(name="--out", metavar="DIR", help="Where the page goes; the work area if not.")]
 
 
 def compare(
-    source: Src,
+    arguments: DropArguments,
     *,
-    detectors: Names,
+    detectors: Names = None,
     clean: Clean = None,
     known_clean: CleanIds = None,
     combine: Combine = None,
     out: Place = None,
-    work: Work = "runs",
-    config: Config = None,
-    settings: Set,
 ) -> Outcome:
     """Ask several detectors about a drop: one table, where they agree, whom they disagree on. Publishes nothing.
 
@@ -67,29 +50,28 @@ def compare(
     from telltale_core.bench.detectors.comparison import compare as side_by_side
     from telltale_core.bench.detectors.comparison_page import combined_line, opinion_rows, write_comparison
     from telltale_core.bench.detectors.runner import Question, ask
-    from telltale_core.config import to_dict
     from telltale_core.digest import digest_of
     from telltale_core.drop import check_url
 
     if combine is not None and combine < 1:
         raise ConfigError(f"--combine must be >= 1, got {combine}")
+    source, work = arguments.source, arguments.work
     if "://" in work:
         raise ConfigError("compare keeps its opinions beside the training: --work must be a local folder")
     check_url(source)
-    chosen = to_dict(read_settings(config, settings))
-    chosen["drop"] = stages.drop_settings(chosen)
-    ingested = stages.ingest(source, work, chosen["drop"])
-    with training_progress() as shown:
-        trained = stages.train(ingested, work, chosen["proxy"], progress=shown)
+    reading = stages.drop_settings(arguments.settings)
+    ingested = stages.ingest(source, work, reading)
+    with arguments.training_progress() as shown:
+        trained = stages.train(ingested, work, arguments.settings["proxy"], progress=shown)
     drop = stages.open_drop(trained, work)
     question = Question(
         drop=drop,
         train_dir=stages.folder_of(trained, "train", work),
         work=Path(work),
-        clean=None if clean is None else _vouched(clean, work, chosen["drop"], drop),
+        clean=None if clean is None else _vouched(clean, work, reading, drop),
         known_clean=() if known_clean is None else _ids(known_clean),
     )
-    answers = ask(question, detectors)
+    answers = ask(question, detectors or ())
     comparison = side_by_side(answers.opinions)
     place = out or Path(work) / "compare" / digest_of([trained["key"], comparison.record(combine)])[:24]
     page = write_comparison(drop, comparison, place, left_out=answers.left_out, quorum=combine)

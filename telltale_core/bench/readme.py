@@ -75,8 +75,9 @@ def table(name: str) -> str:
 
 def _suite(results: Row) -> str:
     lines = [
-        f"`{results['command']}`; {results['date']}; {results['hardware']}; {results['versions']}; "
-        f"{results['settings']}. {results['note']}",
+        f"- Command: `{results['command']}`",
+        *(f"- {name.capitalize()}: {results[name]}" for name in ("date", "hardware", "versions", "settings")),
+        *(["", results["note"]] if results["note"] else []),
         "",
     ]
     if "costs" in results:

@@ -4,7 +4,7 @@ from telltale_core.drop.config import Declared, DropConfig, Limits
 from telltale_core.drop.ingest import fingerprint, ingest
 from telltale_core.drop.pack_samples import pack
 from telltale_core.drop.record import Drop, verify_drop
-from telltale_core.drop.source import check_url, public_source
+from telltale_core.drop.source_url import check_url, public_source
 
 __all__ = [
     "Declared",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from telltale_core.config import ListOf, Settings, from_dict
 from telltale_core.drop.information_loss import WORDS
@@ -13,6 +13,7 @@ from telltale_core.errors import ConfigError
 from telltale_core.modality import modalities, modality_named
 from telltale_core.modality.reasons import bad
 
+T = TypeVar("T")
 Format = Literal["parquet", "folder", "table", "npy"]
 MAX_SIDE = 1024
 MAX_SECONDS = 600
@@ -86,7 +87,14 @@ def _different_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _unset_if_empty(value: Any) -> Any:
+    """Return None for an empty list, which a form sends once all that stood in it is deleted."""
+    return None if value == [] else value
+
+
+IfAny = Annotated[T | None, BeforeValidator(_unset_if_empty)]
 Columns = Annotated[ListOf[str], AfterValidator(_different_columns)]
+ClassNames = Annotated[ListOf[str], AfterValidator(_different_names)]
 
 
 class Declared(Settings, frozen=True):
@@ -114,22 +122,23 @@ class Declared(Settings, frozen=True):
         default=None, description="What the labels are for; unset: inferred."
     )
     id_column: str | None = Field(
-        default=None, description="Column of the ids; unset: inferred; empty: none, ids then come from the content."
+        default=None,
+        description='Column of the ids; unset: inferred. "" in a file of settings: none, the content gives the ids.',
     )
     input_column: str | None = Field(default=None, description="Column that is learnt from; unset: inferred.")
-    input_columns: Columns | None = Field(
+    input_columns: IfAny[Columns] = Field(
         default=None, description="Columns of a table that are learnt from, in place of a single one."
     )
     label_column: str | None = Field(default=None, description="Column of the classes; unset: inferred.")
     target_column: str | None = Field(
         default=None, description="Column of the numbers to be predicted; unset: inferred."
     )
-    label_columns: Columns | None = Field(default=None, description="Columns of yes or no, one a class (multilabel).")
-    target_columns: Columns | None = Field(default=None, description="Columns of numbers, predicted together.")
+    label_columns: IfAny[Columns] = Field(default=None, description="Columns of yes or no, one a class (multilabel).")
+    target_columns: IfAny[Columns] = Field(default=None, description="Columns of numbers, predicted together.")
     num_classes: int | None = Field(
         default=None, ge=2, title="Number of classes", description="How many classes there are; unset: inferred."
     )
-    label_names: Annotated[ListOf[str], AfterValidator(_different_names)] | None = Field(
+    label_names: IfAny[ClassNames] = Field(
         default=None, title="Names of the classes", description="In the order of their numbers; unset: inferred."
     )
     image_size: int | None = Field(

@@ -11,7 +11,6 @@ import dataclasses
 import errno
 import hashlib
 import os
-import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -20,10 +19,10 @@ from typing import Any, BinaryIO
 
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.drop.config import MAX_TOML_BYTES, Limits
+from telltale_core.drop.source_url import check_url, printable
 from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError, Transient
 from telltale_core.modality.reasons import bad, shown
 
-SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "memory")
 UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata"}
 HIDDEN_NAMES = {"Thumbs.db", "desktop.ini"}
 FETCH_BYTES = 64 << 20
@@ -181,33 +180,6 @@ def open_source(url: str, limits: Limits, scratch: Path | None = None) -> Source
     return source
 
 
-def public_source(url: str) -> str:
-    """Return what may be told to others about a source: a URL as it is, of a local path only its last part."""
-    if "://" in url.removeprefix("file://"):
-        return url.rstrip("/")
-    return _printable(Path(url.removeprefix("file://")).expanduser().resolve().name) or "drop"
-
-
-def check_url(url: str) -> None:
-    """Raise :class:`BadInput` ``url_refused`` unless ``url`` is a local path, or a URL that is allowed and secret-free.
-
-    The refused URL is never repeated in the message.
-    """
-    url = url.removeprefix("file://")
-    if not url or "\0" in url or not url.isprintable():
-        raise bad("url_refused", "the source must be a path or URL of printable characters")
-    if "://" not in url:
-        return
-    scheme, rest = url.split("://", 1)
-    if scheme not in SCHEMES:
-        raise bad("url_refused", f"the scheme {shown(scheme)} is not allowed; allowed: file, {', '.join(SCHEMES)}")
-    host = rest.split("/", 1)[0]
-    if ":" in host or ("@" in host and not scheme.startswith("ab")) or "?" in rest or "::" in url:
-        raise bad("url_refused", f"a {scheme}:// URL may hold no credentials, port, query or chain of schemes")
-    if ".." in rest.split("/"):
-        raise bad("url_refused", "a URL may not climb with '..'")
-
-
 def _never_read(key: str) -> str:
     """Return why a file is no part of any drop, by its name; empty if it may be one."""
     parts = key.split("/")
@@ -219,7 +191,7 @@ def _never_read(key: str) -> str:
 def _local(url: str, limits: Limits) -> Source:
     root = Path(url).expanduser().resolve()
     if root.is_file():
-        file = SourceFile(key=_printable(root.name), path=str(root), size_bytes=root.stat().st_size)
+        file = SourceFile(key=printable(root.name), path=str(root), size_bytes=root.stat().st_size)
         return Source(str(root), [file], root=root)
     if not root.is_dir():
         raise NotFound(f"{shown(url, 200)} is neither a file nor a folder")
@@ -227,7 +199,7 @@ def _local(url: str, limits: Limits) -> Source:
 
     def unreadable(error: OSError) -> None:
         place = Path(str(error.filename))
-        key = _printable(place.relative_to(root).as_posix()) if root in place.parents else ""
+        key = printable(place.relative_to(root).as_posix()) if root in place.parents else ""
         if not _never_read(key):
             raise ConfigError(f"a folder of the drop cannot be listed: {error.strerror}") from error
         files.append(SourceFile(key=key, path=str(place), size_bytes=0))  # hidden, of whatever it holds
@@ -236,7 +208,7 @@ def _local(url: str, limits: Limits) -> Source:
         linked = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in [*names, *linked]:
             path = Path(folder) / name
-            key = _printable(path.relative_to(root).as_posix())
+            key = printable(path.relative_to(root).as_posix())
             files.append(SourceFile(key=key, path=str(path), size_bytes=path.lstat().st_size))
         _check_file_count(len(files), limits)
     return Source(str(root), files, root=root)
@@ -251,7 +223,7 @@ def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:
     single = path if list(listing) == [path] else None
     files: list[SourceFile] = []
     for where, info in listing.items():
-        key = _printable(where.rsplit("/", 1)[-1] if where == single else where[len(path) :].lstrip("/"))
+        key = printable(where.rsplit("/", 1)[-1] if where == single else where[len(path) :].lstrip("/"))
         if info.get("type") != "file" or not key:
             continue
         tag = info.get("ETag") or info.get("etag") or info.get("md5Hash")
@@ -268,12 +240,6 @@ def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:
 def _check_file_count(count: int, limits: Limits) -> None:
     if count > limits.max_files:
         raise bad("drop_too_large", f"the drop has more than max_files={limits.max_files} files")
-
-
-def _printable(name: str) -> str:
-    """Return a file name as text that UTF-8 can hold, control characters escaped."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 @contextlib.contextmanager

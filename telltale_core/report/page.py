@@ -17,7 +17,7 @@ from telltale_core.drop.accounting import accounted_lines
 from telltale_core.errors import OverBudget
 from telltale_core.modality import modality_named
 from telltale_core.records import RecordKind, write_whole
-from telltale_core.report import page_data
+from telltale_core.report import page_data, thumbnails
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import focuses
 from telltale_core.report.figures import evidence, overall
@@ -121,7 +121,7 @@ def _page(
             evidence_lead=page_data.evidence_lead(run, items),
             evidence=items,
             overall=overall(run, config),
-            blocks=page_data.blocks(run, viewer, config),
+            blocks=thumbnails.blocks(run, viewer, config),
             wide=viewer.wide,
             rejected=page_data.rejected(run, config),
             caveats=page_data.caveats(run),

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from telltale_core.display.numbers import probability, share, significant
-from telltale_core.display.sanitize import clean, middle
+from telltale_core.display.numbers import probability, share
+from telltale_core.display.sanitize import middle
 from telltale_core.drop.grouping import Grouping
 from telltale_core.drop.summary import noted_lines
 from telltale_core.modality import modality_named
@@ -17,10 +14,6 @@ from telltale_core.questions import as_record
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.run import NEAR_MISS, Run
 from telltale_core.verdict import Group
-from telltale_core.wording import WORDS
-
-if TYPE_CHECKING:
-    from telltale_core.modality import Viewer
 
 STATUS = {
     "poison": {
@@ -230,58 +223,6 @@ def _of_the_same(run: Run) -> str:
 
 def _outstanding(run: Run) -> str:
     return "the samples" if run.labels is None else f"the {run.word} that stood out most: its samples"
-
-
-def blocks(run: Run, viewer: Viewer, config: ReportConfig) -> list[dict[str, Any]]:
-    """Return the thumbnails: the most suspicious, then the borderline ones on either side of the decision."""
-    most = config.thumbnails
-    quarantined, review, kept = (run.worst_first(name) for name in ("quarantine", "review", "keep"))
-    half = max(1, most // 2)
-    plan = [
-        ("Most suspicious", "Quarantined, the highest suspicion first.", quarantined[:most]),
-        ("Set aside", "Borderline or not tested, the highest suspicion first.", review[:half]),
-    ]
-    if len(quarantined):
-        edge = quarantined[most:][-half:]
-        plan.append(("Borderline: only just quarantined", "The lowest suspicion among the quarantined.", edge[::-1]))
-    title = "Borderline: only just kept" if len(quarantined) or len(review) else "Highest suspicion, all kept"
-    plan.append((title, "The highest suspicion among the kept: where a miss would be.", kept[:half]))
-    sections = [
-        {"title": t, "note": f"{n} {len(rows):,} shown.", "cards": _cards(run, rows, viewer, config)}
-        for t, n, rows in plan
-    ]
-    return [block for block in sections if block["cards"]] if most else []
-
-
-def _cards(run: Run, rows: npt.NDArray[np.int64], viewer: Viewer, config: ReportConfig) -> list[dict[str, Any]]:
-    return [_card(run, int(row), viewer, config) for row in rows]
-
-
-def _answer(run: Run, row: int) -> str | None:
-    """Return what the drop says of a sample: its label, its target or targets, its set of labels."""
-    drop = run.drop
-    if drop.targets is not None:
-        return "target " + ", ".join(significant(float(value)) for value in np.atleast_1d(drop.targets[row])[:8])
-    if drop.label_sets is not None:
-        names = drop.label_names or tuple(str(label) for label in range(drop.label_sets.shape[1]))
-        return ", ".join(names[label] for label in np.flatnonzero(drop.label_sets[row])) or "no label"
-    return None if drop.labels is None else run.label_name(int(drop.labels[row]))
-
-
-def _card(run: Run, row: int, viewer: Viewer, config: ReportConfig) -> dict[str, Any]:
-    drop, decision = run.drop, str(run.decision[row])
-    label = _answer(run, row)
-    name = str(drop.sample_ids[row])
-    return {
-        "view": viewer.fragment(row, config.thumbnail_px),
-        "label": middle(label or "no label", 40),
-        "suspicion": f"{run.suspicion[row]:.3f}",
-        "decision": decision,
-        "word": WORDS[decision],
-        "id": name,
-        "short_id": middle(name, 18),
-        "reason": clean(str(run.reason[row]), 200),
-    }
 
 
 def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:

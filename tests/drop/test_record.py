@@ -14,6 +14,7 @@ import pytest
 
 from telltale_core.drop import Drop, DropConfig, ingest, public_source, verify_drop
 from telltale_core.drop.record import FILES
+from telltale_core.drop.workspace import workspace
 from telltale_core.errors import Corrupt, NotFound
 from telltale_core.modality.reasons import DROP_REASONS, ROW_REASONS
 from tests.support import drops as support
@@ -105,8 +106,7 @@ def test_the_next_ingest_removes_what_killed_ones_left_a_day_ago(tmp_path, sourc
 
 
 def test_the_folder_of_an_ingest_that_runs_for_days_stays(tmp_path, source):
-    stage = importlib.import_module("telltale_core.drop.ingest")
-    with stage._workspace(tmp_path / "drops") as space:
+    with workspace(tmp_path / "drops") as space:
         at = time.time() - 72 * 3600
         os.utime(space.path, (at, at))
         ingest(str(source), tmp_path / "drops")

@@ -108,7 +108,7 @@ def ui(running: Any, tmp_path: Path) -> Iterator[Any]:
     if browser.PROGRAM is None:
         pytest.skip("needs a browser: chromium")
     with browser.browser(tmp_path / "browser") as person:
-        person.base = running.api.removesuffix("/api")
+        person.base = running.api.removesuffix("/api") + "/v2"  # what opens by default
         person.folder = Path(os.environ.get("E2E_PICTURES") or tmp_path)
         person.folder.mkdir(parents=True, exist_ok=True)
         person.open(person.base)

@@ -55,6 +55,51 @@ def test_the_ui_shows_the_run_its_stages_and_its_artifacts(running: Any, inbox: 
         ui.picture(ui.folder / f"{key}.png")
 
 
+def test_the_form_of_the_ui_starts_a_run_with_what_was_typed(running: Any, ui: Any) -> None:
+    deployment = running.ask("/deployments/name/cleanse/cleanse", method="GET")
+    before = {run["id"] for run in running.runs("cleanse")}
+    shown = ui.open(f"{ui.base}/deployments/deployment/{deployment['id']}/run", "Settings by dataset", "Batch size")
+    assert shown.index("Source") < shown.index("Destination") < shown.index("Dry run") < shown.index("Config")
+    assert "False alarm rate" not in shown  # a stage with its defaults is closed
+    ui.fill("s3://raw/nowhere/one", "Source")
+    ui.fill("s3://clean/sets/nowhere", "Destination")
+    ui.picture(ui.folder / "form.png", height=1100)
+    ui.fill("0", "Config", "Proxy", "Epochs")
+    ui.click("Submit")
+    assert ui.told("Config", "Proxy", "Epochs") == "Value must be greater than or equal to 1."
+    ui.fill("3", "Config", "Proxy", "Epochs")
+    ui.click("Own values", "Config", "Verdict")
+    ui.wait("False alarm rate")
+    ui.fill("0", "Config", "Verdict", "False alarm rate")
+    ui.click("Submit")
+    ui.wait("config.verdict.false_alarm_rate", "0 is less than or equal to the minimum of 0")
+    ui.fill("0.02", "Config", "Verdict", "False alarm rate")
+    ui.click("Own values", "Config", "Drop")
+    ui.wait("Kind of data")
+    ui.fill("image", "Config", "Drop", "Kind of data")
+    ui.click("Add item", "Config", "Drop", "Input columns")
+    ui.fill("picture", "Config", "Drop", "Input columns")
+
+    def made() -> Any:
+        ui.click("Submit")  # after a refusal the first one checks again and starts nothing
+        time.sleep(2)
+        return [run for run in running.runs("cleanse") if run["id"] not in before]
+
+    [run] = running.wait_for("the form makes a run", made, 60)
+    given = run["parameters"]
+    assert (given["source"], given["destination"]) == ("s3://raw/nowhere/one", "s3://clean/sets/nowhere")
+    assert (given["work"], given["dry_run"]) == (deployment["parameters"]["work"], False)
+    held, config = deployment["parameters"]["config"], given["config"]
+    assert config["proxy"].items() >= {**held["proxy"], "epochs": 3}.items()
+    assert config["report"].items() >= held["report"].items()
+    assert config["verdict"]["false_alarm_rate"] == 0.02
+    assert (config["drop"]["modality"], config["drop"]["input_columns"]) == ("image", ["picture"])
+    assert set(config) == {"drop", "proxy", "verdict", "report", "datasets"}  # the other stages follow their defaults
+    assert not {"label_column", "limits"} & set(config["drop"])
+    ended = running.ended(run["id"])
+    assert (ended["state_name"], "nowhere" in ended["state"]["message"]) == ("Failed", True), ended["state"]
+
+
 @whole
 def test_a_run_over_the_threshold_waits_for_a_person_and_goes_on_at_once(running: Any, inbox: Any) -> None:
     run = careful(running, inbox, "by-command")
@@ -70,7 +115,8 @@ def test_a_run_over_the_threshold_waits_for_a_person_and_goes_on_at_once(running
 def test_the_ui_asks_a_person_by_a_form(running: Any, inbox: Any, ui: Any) -> None:
     run = careful(running, inbox, "by-form")
     waiting(running, run)
-    ui.open(f"{ui.base}/runs/flow-run/{run}", "Suspended", "Resume")
+    ui.open(f"{ui.base}/runs/flow-run/{run}", "Suspended", "Open menu")
+    ui.click("Open menu")  # three dots at the top right
     ui.click("Resume")
     ui.wait("Nothing is published yet", "Reviewer")
     ui.picture(ui.folder / "review.png", height=1100)

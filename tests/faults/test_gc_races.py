@@ -94,12 +94,14 @@ def quiet(caplog):
     caplog.set_level("ERROR")
 
 
+@pytest.mark.slow
 def test_f17_gc_beside_publishers_never_takes_a_named_blob(monkeypatch):
     outcomes = [play(seed, monkeypatch) for seed in range(ROUNDS)]
     assert sum(deletes for deletes, _, _ in outcomes) > ROUNDS // 4
     assert [seed for seed, (_, lost, alarms) in enumerate(outcomes) if lost or alarms] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weakened", ["age", "tombstone"])
 def test_f17_the_simulation_sees_the_danger_that_each_rule_averts(monkeypatch, weakened):
     if weakened == "age":

@@ -80,6 +80,7 @@ def play(jobs, seed: int) -> list[str]:
     return lost(store, done)
 
 
+@pytest.mark.slow
 def test_f24_in_any_interleaving_no_restore_is_lost_and_no_run_superseded(jobs):
     assert [(seed, found) for seed in range(ROUNDS) if (found := play(jobs, seed))] == []
 
@@ -110,6 +111,7 @@ def test_f24_threads(jobs, tmp_path, place):
         assert lost(open_store(url), done) == []
 
 
+@pytest.mark.slow
 def test_f24_processes(jobs, tmp_path):
     rounds = max(3, ROUNDS // 5)
     publish(*jobs[0], tmp_path / "0", run_key="first", lineage=support.CODE)

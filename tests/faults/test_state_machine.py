@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -108,6 +109,7 @@ class Publishing(RuleBasedStateMachine):
             assert len(read_tables(version, "index")) + version.counts["rejected"] == version.counts["ingested"]
 
 
+@pytest.mark.slow
 def test_f23_invariants_hold_in_any_order(caplog) -> None:
     logging.disable(logging.WARNING)
     try:

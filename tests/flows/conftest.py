@@ -16,7 +16,7 @@ def run_cleanse(prefect_server: str, tmp_path: Path, small_drop: Path, small_wor
 
     def run(settings: dict[str, Any], **options: Any) -> Any:
         work = str(options.pop("work", small_work))
-        return cleanse(str(small_drop), str(tmp_path / "out"), work, settings, return_state=True, **options)
+        return cleanse(str(small_drop), str(tmp_path / "out"), work, config=settings, return_state=True, **options)
 
     return run
 

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from flows import extensions
 from flows.cli import COMMANDS, app
-from flows.console import Outcome
+from flows.console import command
+from telltale_core.commands import DropArguments, Option, Outcome
 from telltale_core.errors import ConfigError
 
 
 def hello() -> Outcome:
     """Greet."""
     return Outcome(data="hello")
+
+
+def greet(
+    arguments: DropArguments,
+    *,
+    words: Annotated[list[str] | None, Option(name="--word", metavar="TEXT", help="What to say.")] = None,
+    times: Annotated[int, Option(name="--times", help="How often.")] = 1,
+) -> Outcome:
+    """Greet a drop."""
+    return Outcome(data=[arguments.source, arguments.work, arguments.settings["proxy"]["epochs"], words, times])
 
 
 @pytest.fixture
@@ -41,13 +55,13 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_package_brings_a_command(installed) -> None:
     installed("pytest")
     found = extensions.commands()
-    assert (found["hello"], found["again"]) == (hello, hello)
+    assert [found[name]().data for name in ("hello", "again")] == ["hello", "hello"]
 
 
 def test_a_command_whose_extra_is_absent_says_how_to_install_it(installed) -> None:
     installed("pytest", "no-such-x")
     found = extensions.commands()
-    assert found["again"] is hello
+    assert found["again"]().data == "hello"
     with pytest.raises(ConfigError, match=r'needs no-such-x, no-such-y, not .*pip install "greeting\[polite\]"'):
         found["hello"]()
 
@@ -64,3 +78,17 @@ def test_a_command_of_an_extension_ends_as_every_command_does() -> None:
     shown = CliRunner().invoke(app, ["compare", "--help"])
     assert shown.exit_code == 0
     assert "Exit codes" in shown.output
+
+
+def test_a_command_without_typer_gets_its_options_and_those_of_every_command_on_a_drop(tmp_path: Path) -> None:
+    told = typer.Typer(rich_markup_mode=None)
+    told.command()(command(extensions.for_typer(greet)))
+    words = ["./drop", "--word=a", "--word=b", "--work", str(tmp_path), "--set=proxy.epochs=7", "--json"]
+    shown = CliRunner().invoke(told, words)
+    assert json.loads(shown.stdout) == ["./drop", str(tmp_path), 7, ["a", "b"], 1]
+    assert CliRunner().invoke(told, ["./drop", "--times=often"]).exit_code == 2
+    assert CliRunner().invoke(told, ["./drop", "--set=proxy.epoch=7"]).exit_code == 2
+    text = " ".join(CliRunner().invoke(told, ["--help"]).output.split())
+    order = ["SRC", "--word TEXT", "What to say.", "--times", "How often. [default: 1]", "--work", "--config", "--set"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)

@@ -13,20 +13,21 @@ from telltale_core.config import to_dict
 from telltale_core.publish import read_version
 from telltale_core.stages import CleanseConfig, settings_of
 
-FLOWS = ("cleanse.cleanse", "train_proxy.train_proxy", "sweep.sweep", "arrival.arrival", "reconcile.reconcile")
+FLOWS = ("cleanse", "train-proxy", "sweep", "arrival", "reconcile")
 FREE = {"upstream"}
 """Parameters that one flow hands to another, and no person fills in."""
 Field = tuple[str, dict[str, Any]]
 
 
-def schema_of(name: str) -> dict[str, Any]:
+def schema_of(flow: str) -> dict[str, Any]:
     """The JSON schema that a deployment of the flow has, and the form is made of."""
-    from importlib import import_module
+    from deployments.definitions import definitions
+    from deployments.plan import Plan
+    from flows.start_run import Feed
 
-    from prefect.utilities.callables import parameter_schema
-
-    module, function = name.split(".")
-    return parameter_schema(getattr(import_module(f"flows.{module}"), function)).model_dump_for_openapi()
+    plan = Plan(feed=Feed(inbox="raw", clean="clean", quiet_s=60.0, datasets=None), work="work", results="results")
+    [deployment] = [one for one in definitions(plan, {}) if one.flow_name == flow]
+    return deployment._parameter_openapi_schema.model_dump_for_openapi()
 
 
 def fields(table: dict[str, Any], schema: dict[str, Any], above: str = "") -> Iterator[Field]:
@@ -41,6 +42,8 @@ def form_of(table: dict[str, Any], schema: dict[str, Any], held: dict[str, Any])
     """What the form submits that nobody changed: what the deployment holds, else each field's default."""
     filled = dict(held)
     for name, field in table["properties"].items():
+        if "$ref" in field and "anyOf" in field and not held.get(name):
+            continue  # a closed table
         if "$ref" in field:
             inner = schema["definitions"][field["$ref"].rsplit("/", 1)[1]]
             filled[name] = form_of(inner, schema, held.get(name, {}))
@@ -60,8 +63,32 @@ def test_every_field_of_a_form_has_a_label_a_sentence_of_help_and_a_type(flow: s
     assert free == []
 
 
+@pytest.mark.parametrize("flow", ["cleanse", "train-proxy"])
+def test_a_form_asks_for_no_type_and_is_closed_where_a_stage_has_its_defaults(flow: str) -> None:
+    schema = schema_of(flow)
+    choices = {path: field for path, field in fields(schema, schema) if "anyOf" in field}
+    for path, field in choices.items():
+        assert [choice["title"] for choice in field["anyOf"]] == ["Defaults", "Own values"], path
+        assert "default" not in field, path  # it would open the table
+    stages = {"drop", "drop.limits", "proxy", "spectrum", "verdict", "report", "publish"}
+    assert set(choices) == ({f"config.{stage}" for stage in stages} if flow == "cleanse" else set())
+
+
+def test_the_labels_of_a_form_are_words_in_the_order_in_which_a_person_needs_them() -> None:
+    shown = sorted(schema_of("cleanse")["properties"].values(), key=lambda field: field["position"])
+    titles = [field["title"] for field in shown]
+    assert titles[:5] == ["Source", "Destination", "Work", "Dry run", "Train on"]
+    assert titles[-1] == "Config"
+    assert schema_of("sweep")["properties"]["quiet_s"]["title"] == "Quiet seconds"
+
+
+@pytest.mark.parametrize("name", ["input_columns", "label_columns", "target_columns", "label_names"])
+def test_a_list_of_which_a_form_deleted_all_is_not_set(name: str) -> None:
+    assert settings_of({"drop": {name: []}}) == CleanseConfig()
+
+
 def test_the_form_has_a_field_for_every_setting_with_its_default() -> None:
-    schema = schema_of("cleanse.cleanse")
+    schema = schema_of("cleanse")
     form = {path: field for path, field in fields(schema, schema) if path.startswith("config.") and "$ref" not in field}
 
     def leaves(table: dict[str, Any], above: str) -> Iterator[tuple[str, Any]]:
@@ -122,7 +149,7 @@ def test_a_run_made_with_the_values_of_the_form_has_the_settings_of_deployment_a
             name="form",
             entrypoint="flows.cleanse.cleanse",
             parameters={"work": str(small_work), "config": held},
-            parameter_openapi_schema=schema_of("cleanse.cleanse"),
+            parameter_openapi_schema=schema_of("cleanse"),
             enforce_parameter_schema=True,
             pull_steps=[],
         )

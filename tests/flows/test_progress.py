@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from flows.console import Outcome, command, silent
+from flows.console import command, silent
 from flows.progress import training_progress
+from telltale_core.commands import Outcome
 from telltale_core.proxy import Progress
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -82,10 +82,10 @@ def test_what_one_verdict_holds_back_is_not_published_and_all_judged_columns_are
     assert {name for name, decision in decisions(joined, small_work).items() if decision == "keep"} == kept
     assert len(verdicts) == 2
     config = {**small_settings, "drop": {"also_inputs": ["photo"]}}
-    given = (str(two_inputs), str(tmp_path / "out"), str(small_work), config)
-    told = cleanse(*given, return_state=True).result()
+    given = (str(two_inputs), str(tmp_path / "out"), str(small_work))
+    told = cleanse(*given, config=config, return_state=True).result()
     if told["state"] == "needs-review":
-        told = cleanse(*given, approve=told["approval"], return_state=True).result()
+        told = cleanse(*given, config=config, approve=told["approval"], return_state=True).result()
     assert told["state"] == "published"
     assert told["keys"]["cluster"] == joined["key"]
     assert "By 'image' and 'label'" in told["statement"]

@@ -64,6 +64,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_nothing_but_a_refusal_escapes(told: Any) -> None:
     with contextlib.suppress(BadInput):

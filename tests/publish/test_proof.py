@@ -34,6 +34,7 @@ def unseen(store, data: bytes) -> int:
     return 1
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_of_a_manifest_is_found(job, tmp_path):
     """All positions, four bits of each; with FAULT_ROUNDS set all 255 other values of each."""
     version = go(job, tmp_path / "out")

@@ -168,11 +168,13 @@ ROUTES: dict[str, Route] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", list(ROUTES))
 def test_what_nobody_saw_ends_at_a_person(tmp_path: Path, walk: Walker, route: str) -> None:
     ROUTES[route].ends_at_a_person(walk, tmp_path / "drop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", let_through(ROUTES))
 def test_the_operators_standing_setting_publishes_it(tmp_path: Path, walk: Walker, route: str) -> None:
     ROUTES[route].is_let_through(walk, tmp_path / "drop")

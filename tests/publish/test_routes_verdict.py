@@ -79,6 +79,7 @@ def test_what_could_not_be_tested_ends_at_a_person(
     assert told["counts"]["published"] < told["counts"]["ingested"]
 
 
+@pytest.mark.slow
 def test_a_leave_out_retraining_that_cannot_be_done_ends_at_a_person(tmp_path: Path, walk: Walker) -> None:
     case = make_case(samples=500, labels=5, poison=40)
     found = TelltaleDetector(verdict=VerdictConfig(leave_out=False, dimensions=(4,))).fit(case.log, case.labels)
@@ -105,6 +106,7 @@ def near_copies(copied: NDArray[np.bool_], label: NDArray[np.int64]) -> NDArray[
     return images
 
 
+@pytest.mark.slow
 def test_copies_of_one_picture_that_stand_out_end_at_a_person(tmp_path: Path, walk: Walker) -> None:
     label = np.arange(450) % 3
     copied = (label == 2) & (np.arange(450) < 90)
@@ -114,6 +116,7 @@ def test_copies_of_one_picture_that_stand_out_end_at_a_person(tmp_path: Path, wa
     ]
 
 
+@pytest.mark.slow
 def test_copies_in_other_labels_hide_no_poison(tmp_path: Path, walk: Walker) -> None:
     label = np.arange(700) % 5
     poison = (label == 4) & (np.arange(700) < 300)
@@ -133,6 +136,7 @@ def test_copies_in_other_labels_hide_no_poison(tmp_path: Path, walk: Walker) -> 
     assert all(why(walk.dataset, f"s{row:03d}").state == "quarantined" for row in np.flatnonzero(poison))
 
 
+@pytest.mark.slow
 def test_poison_that_drips_over_drops_ends_at_a_person(tmp_path: Path, walk: Walker) -> None:
     def losses(drop: Drop) -> NDArray[np.float32]:
         assert drop.cohorts is not None

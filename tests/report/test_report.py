@@ -304,6 +304,7 @@ def test_regression_run_has_targets_and_one_group(written):
     assert "all samples" in page
 
 
+@pytest.mark.slow
 def test_scattered_suspects_show_the_busiest_labels(made, tmp_path):
     run = made(quarantined=0, review=0)
     path = run.verdict_dir / "verdict.parquet"
@@ -316,6 +317,7 @@ def test_scattered_suspects_show_the_busiest_labels(made, tmp_path):
     assert page.count("Loss over training") == 2
 
 
+@pytest.mark.slow
 def test_page_shrinks_to_its_size_limit_and_says_so(written):
     small = written(ReportConfig(max_bytes=300_000, dpi=50), px=64, n=60, classes=2)
     assert len(small.encode()) <= 300_000
@@ -326,6 +328,7 @@ def test_page_within_its_limit_is_not_reduced(poisoned):
     assert "were reduced" not in poisoned
 
 
+@pytest.mark.slow
 def test_page_that_cannot_shrink_is_refused(written):
     names = tuple(f"class {k}" for k in range(1000))
     with pytest.raises(OverBudget, match="raise it"):
@@ -370,6 +373,7 @@ def words_of(page: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", page).split())
 
 
+@pytest.mark.slow
 def test_a_regressions_page_speaks_of_targets(written):
     said = dict(statement="Poison found.", caveats=(), reason="moves with others", n=880, rejected=0)  # noqa: C408
     for recipe in ({"quarantined": 30}, {"quarantined": 0, "review": 0}):

@@ -104,6 +104,7 @@ def test_a_parquet_bomb_is_refused_by_its_row_count(tmp_path):
     assert code_of(tmp_path / "bomb.parquet", tmp_path) == "too_many_rows"
 
 
+@pytest.mark.slow
 @needs_proc
 def test_a_dictionary_bomb_is_read_in_small_batches(tmp_path):
     media = pa.array([{"bytes": bytes(9 << 20), "path": None}], support.MEDIA).take(pa.array([0] * 80))
@@ -122,6 +123,7 @@ def test_a_list_bomb_is_refused_by_its_value_count(tmp_path):
     assert code_of(tmp_path / "bomb.parquet", tmp_path, limits=limits) == "file_corrupt"
 
 
+@pytest.mark.slow
 def test_damaged_parquet_never_raises_anything_but_our_errors(tmp_path):
     data = support.write_parquet(tmp_path / "good.parquet", PNGS, LABELS, [*"abcdef"]).read_bytes()
     rng = np.random.default_rng(0)

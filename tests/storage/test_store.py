@@ -200,6 +200,7 @@ def test_ten_thousand_fuzzed_keys_stay_below_the_root():
     assert accepted > 500
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=6).map("/".join)))
 def test_no_fuzzed_key_writes_a_file_outside(tmp_path, key):

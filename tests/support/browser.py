@@ -15,6 +15,15 @@ from typing import Any
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+# Where the middle of an element is, once it can be seen and nothing else is there.
+_PLACE = """found => {
+    const e = found?.closest('button') ?? found;  // the words of a button may be for screen readers alone
+    e?.scrollIntoView({block: 'center'});
+    const at = e?.getBoundingClientRect();
+    const place = at && [at.x + at.width / 2, at.y + at.height / 2];
+    return place && e.contains(document.elementFromPoint(...place)) && place;
+}"""
+
 
 class Browser:
     """One page of a browser."""
@@ -53,11 +62,30 @@ class Browser:
             time.sleep(0.5)
         return self.text()
 
-    def click(self, words: str) -> None:
-        """Click the innermost element with exactly this text, such as a tab."""
-        wanted = json.dumps(words)
-        found = f"[...document.querySelectorAll('body *')].filter(e => e.innerText?.trim() === {wanted}).at(-1)"
-        assert self.script(f"(e => e ? (e.click(), true) : false)({found})"), f"nothing to click is called {words}"
+    def click(self, words: str, *labels: str) -> None:
+        """Press the mouse on the innermost element with exactly this text, such as a tab.
+
+        Where ``labels`` name a field of a form, as :meth:`fill` has them, only what is in that field counts.
+        """
+        inside = f"[...({_field(labels)}).querySelectorAll('*')]"
+        found = f"{inside}.filter(e => e.innerText?.trim() === {json.dumps(words)}).at(-1)"
+        deadline = time.monotonic() + 30
+        while not (place := self.script(f"({_PLACE})({found})")):  # not there yet, or a notice lies over it
+            assert time.monotonic() < deadline, f"nothing to click is called {words}: {self.text()[:2000]}"
+            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
+            time.sleep(0.5)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
+
+    def fill(self, text: str, *labels: str) -> None:
+        """Type over what stands in a field of a form, which is found by its labels, the outermost first."""
+        found = f"({_field(labels)})?.querySelector('input, textarea')"
+        assert self.script(f"(e => e ? (e.focus(), e.select(), true) : false)({found})"), f"no field is called {labels}"
+        self.call("Input.insertText", text=text)
+
+    def told(self, *labels: str) -> str:
+        """Return what the browser itself says is wrong with a field of a form; empty where nothing is."""
+        return str(self.script(f"({_field(labels)}).querySelector('input, textarea').validationMessage"))
 
     def picture(self, file: Path, width: int = 1360, height: int = 900) -> Path:
         """Write what is seen as PNG."""
@@ -66,6 +94,12 @@ class Browser:
         time.sleep(3)  # the page lays itself out anew, charts are drawn
         file.write_bytes(b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
         return file
+
+
+def _field(labels: tuple[str, ...]) -> str:
+    """Return JavaScript for the field of a form, or for the whole page where there are no labels."""
+    own = "[...at.querySelectorAll('label')].find(e => e.innerText.replace(' (Optional)', '') === label)"
+    return f"{json.dumps(labels)}.reduce((at, label) => at && {own}?.closest(':has(> fieldset)'), document.body)"
 
 
 @contextlib.contextmanager

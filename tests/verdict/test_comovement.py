@@ -13,6 +13,7 @@ from telltale_core.verdict.conclude import conclude_on
 from tests.support.loss_logs import SNAPSHOTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("poison", "level", "spread"),
     [

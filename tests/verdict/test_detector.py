@@ -25,6 +25,7 @@ def test_finds_no_poison_in_a_clean_set(clean: Case) -> None:
     assert detector.statement_.startswith("No poison found")
 
 
+@pytest.mark.slow
 def test_permuting_rows_permutes_the_verdict(poisoned: Case, fitted: TelltaleDetector) -> None:
     order = np.random.default_rng(3).permutation(len(poisoned.labels))
     second = TelltaleDetector().fit(rearranged(poisoned.log, order), poisoned.labels[order])
@@ -32,6 +33,7 @@ def test_permuting_rows_permutes_the_verdict(poisoned: Case, fitted: TelltaleDet
     np.testing.assert_allclose(fitted.suspicion_[order], second.suspicion_, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_same_input_gives_the_same_bytes(poisoned: Case, fitted: TelltaleDetector) -> None:
     second = TelltaleDetector().fit(poisoned.log, poisoned.labels)
     assert fitted.suspicion_.tobytes() == second.suspicion_.tobytes()
@@ -43,17 +45,20 @@ def test_placebo_random_rows_called_poison_are_not_found(clean: Case) -> None:
     assert not detector.flagged_[placebo].any()
 
 
+@pytest.mark.slow
 def test_labels_are_part_of_what_a_verdict_rests_on(poisoned: Case, fitted: TelltaleDetector) -> None:
     other = TelltaleDetector().fit(poisoned.log, None)
     assert other.lineage_["config_digest"] != fitted.lineage_["config_digest"]
 
 
+@pytest.mark.slow
 def test_relabelling_the_classes_changes_nothing(poisoned: Case, fitted: TelltaleDetector) -> None:
     renamed = (poisoned.labels + 1) % 3
     second = TelltaleDetector().fit(poisoned.log, renamed)
     np.testing.assert_array_equal(fitted.decision_, second.decision_)
 
 
+@pytest.mark.slow
 def test_poison_that_is_the_majority_of_its_label_is_the_side_that_is_called() -> None:
     case = make_case(samples=600, poison=240, seed=5)
     detector = TelltaleDetector().fit(case.log, case.labels)
@@ -61,6 +66,7 @@ def test_poison_that_is_the_majority_of_its_label_is_the_side_that_is_called() -
     assert detector.flagged_[~case.truth].mean() <= 0.02
 
 
+@pytest.mark.slow
 def test_works_without_labels() -> None:
     case = make_case(labels=1, poison=60, seed=2)
     detector = TelltaleDetector().fit(case.log, None)
@@ -69,6 +75,7 @@ def test_works_without_labels() -> None:
     assert detector.groups_[0].label is None
 
 
+@pytest.mark.slow
 def test_a_row_with_a_loss_that_is_not_finite_goes_to_review(poisoned: Case) -> None:
     log_loss = poisoned.log.log_loss.copy()
     log_loss[7, 3] = np.nan
@@ -98,6 +105,7 @@ def test_constant_losses_are_not_tested() -> None:
     assert not detector.flagged_.any()
 
 
+@pytest.mark.slow
 def test_duplicated_samples_do_not_break_the_verdict(poisoned: Case) -> None:
     doubled = np.repeat(np.arange(len(poisoned.labels)), 2)
     log = LossLog.from_array(poisoned.log.log_loss[doubled])

@@ -127,6 +127,7 @@ def as_it_was(case: Case) -> Retrain:
     return look
 
 
+@pytest.mark.slow
 def test_a_doubtful_cluster_is_called_where_the_look_confirms_it(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     without = TelltaleDetector(verdict=config).fit(case.log, case.labels)
@@ -150,6 +151,7 @@ def decided(case: Case, config: VerdictConfig, look: Retrain | None) -> Decision
     return conclude_on(case.log.sample_ids, spectra, cohorts, config, look)
 
 
+@pytest.mark.slow
 def test_a_look_that_was_called_for_and_not_taken_is_told(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     assert decided(case, config, None).not_retrained
@@ -161,6 +163,7 @@ def test_a_look_that_was_called_for_and_not_taken_is_told(doubtful: tuple[Case, 
     assert not questions_on(decided(case, config, as_it_was(case)), config)
 
 
+@pytest.mark.slow
 def test_a_groups_counts_are_those_of_its_cluster(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     made = decided(case, config, as_it_was(case))
@@ -171,6 +174,7 @@ def test_a_groups_counts_are_those_of_its_cluster(doubtful: tuple[Case, VerdictC
         assert ((own == "quarantine").sum(), (own == "review").sum()) == (group.quarantined, group.review)
 
 
+@pytest.mark.slow
 def test_two_clusters_that_take_a_label_away_need_a_person() -> None:
     case = make_case(samples=900, labels=5, poison=60)
     made = decided(case, VerdictConfig(), None)
@@ -182,6 +186,7 @@ def test_two_clusters_that_take_a_label_away_need_a_person() -> None:
     assert not questions_on(dataclasses.replace(made, groups=(first, alone)), VerdictConfig())
 
 
+@pytest.mark.slow
 def test_of_a_doubtful_cluster_of_both_the_honest_go_to_review(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     told = np.flatnonzero(case.truth)[::3]  # as if these were honest
@@ -199,6 +204,7 @@ def test_of_a_doubtful_cluster_of_both_the_honest_go_to_review(doubtful: tuple[C
     assert any("gives it its own answer" in reason for reason in found.reason_[told])
 
 
+@pytest.mark.slow
 def test_a_doubtful_cluster_is_kept_where_the_look_does_not_confirm_it(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
@@ -215,6 +221,7 @@ def unclear() -> tuple[Case, VerdictConfig]:
     return case, VerdictConfig(min_separation=most / 1.2)
 
 
+@pytest.mark.slow
 def test_a_call_stands_where_the_look_does_not_refute_it(unclear: tuple[Case, VerdictConfig]) -> None:
     case, config = unclear
     assert TelltaleDetector(verdict=config).fit(case.log, case.labels).flagged_[case.truth].mean() >= 0.9
@@ -223,6 +230,7 @@ def test_a_call_stands_where_the_look_does_not_refute_it(unclear: tuple[Case, Ve
     assert next(group for group in found.groups_ if group.called).own is not None
 
 
+@pytest.mark.slow
 def test_what_the_look_refutes_is_held_for_review(unclear: tuple[Case, VerdictConfig]) -> None:
     case, config = unclear
     found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
@@ -244,6 +252,7 @@ def hard() -> Case:
     return make_case(samples=750, labels=5, poison=80, easier=-6.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [False, True], ids=["one other label", "some others"])
 def test_the_smaller_side_is_asked_about_where_the_larger_one_is_suspected(hard: Case, wide: bool) -> None:
     """The honest side is taken for what it looks like, one label or some, the poisoned one for what it was before."""
@@ -268,6 +277,7 @@ def test_the_smaller_side_is_asked_about_where_the_larger_one_is_suspected(hard:
     assert any("wrong labels" in line for line in caveats(found.groups_, 0))
 
 
+@pytest.mark.slow
 def test_a_larger_side_that_is_poison_stays_suspected() -> None:
     """As at high rates: the majority of its label was taken from anywhere, its honest rest looks like one other."""
     case = make_case(samples=750, labels=5, poison=220, easier=6.0)
@@ -281,6 +291,7 @@ def test_a_larger_side_that_is_poison_stays_suspected() -> None:
     assert not any(group.turned for group in found.groups_)
 
 
+@pytest.mark.slow
 def test_permuting_rows_permutes_a_verdict_with_a_leave_out_retraining(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     order = np.random.default_rng(5).permutation(len(case.labels))
@@ -298,6 +309,7 @@ def never(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
     raise AssertionError(f"asked without need about {left_out_N.sum()} samples")
 
 
+@pytest.mark.slow
 def test_nothing_is_trained_where_nothing_is_doubtful(poisoned: Case, clean: Case) -> None:
     for case in (make_case(samples=750, labels=5, poison=60), make_case(samples=750, labels=5, poison=0)):
         plain = TelltaleDetector().fit(case.log, case.labels)
@@ -305,6 +317,7 @@ def test_nothing_is_trained_where_nothing_is_doubtful(poisoned: Case, clean: Cas
     assert poisoned.labels.max() == clean.labels.max() == 2
 
 
+@pytest.mark.slow
 def test_it_is_not_taken_where_it_could_not_decide_or_is_not_wanted(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     switched_off = config.replace(leave_out=False)

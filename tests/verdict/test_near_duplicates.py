@@ -85,6 +85,7 @@ def hiding(base: Case) -> Copied:
     return copied(base, first_of(base, range(4), 50))
 
 
+@pytest.mark.slow
 def test_copies_in_other_labels_do_not_raise_what_is_required(
     hiding: Copied, plain: Decisions, collapsed: Decisions
 ) -> None:
@@ -98,6 +99,7 @@ def test_copies_in_other_labels_do_not_raise_what_is_required(
     assert (collapsed.decision[hiding.case.truth] == "quarantine").all()
 
 
+@pytest.mark.slow
 def test_what_is_unlike_in_scatter_is_held_against_one_of_each_copy(
     hiding: Copied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +117,7 @@ def test_what_is_unlike_in_scatter_is_held_against_one_of_each_copy(
     assert asked == [(label, 0.5) for label in range(4)], "held against each other as they are, none would stand out"
 
 
+@pytest.mark.slow
 def test_without_repeats_the_verdict_is_what_it_was(base: Case, hiding: Copied, plain: Decisions) -> None:
     led = hiding.judged(base.log.sample_ids, slice(len(base.labels)))
     assert led.suspicion.tobytes() == plain.suspicion.tobytes()
@@ -123,6 +126,7 @@ def test_without_repeats_the_verdict_is_what_it_was(base: Case, hiding: Copied, 
         assert np.array_equal(left, right) if isinstance(left, np.ndarray) else left == right
 
 
+@pytest.mark.slow
 def test_permuting_the_rows_of_copies_permutes_the_verdict(hiding: Copied, collapsed: Decisions) -> None:
     order = np.random.default_rng(3).permutation(len(hiding.leaders))
     log, labels = hiding.case.log, hiding.case.labels
@@ -135,6 +139,7 @@ def test_permuting_the_rows_of_copies_permutes_the_verdict(hiding: Copied, colla
     assert found.groups == collapsed.groups
 
 
+@pytest.mark.slow
 def test_a_called_cluster_of_which_many_are_copies_says_so(base: Case) -> None:
     drop = copied(base, np.repeat(np.flatnonzero(base.truth)[:2], 14))
     found = drop.judged(drop.leaders)
@@ -148,6 +153,7 @@ def test_a_called_cluster_of_which_many_are_copies_says_so(base: Case) -> None:
     assert questions_on(found, ALONE) == []
 
 
+@pytest.mark.slow
 def test_poison_that_is_copied_until_it_is_most_of_its_label_is_the_suspected_side(base: Case) -> None:
     drop = copied(base, np.repeat(np.flatnonzero(base.truth), 3))
     clean = ~drop.case.truth & (drop.case.labels == 4)
@@ -159,6 +165,7 @@ def test_poison_that_is_copied_until_it_is_most_of_its_label_is_the_suspected_si
     assert (each.decision[clean] == "quarantine").all(), "by the number of rows the honest samples are the few"
 
 
+@pytest.mark.slow
 def test_poison_of_too_few_different_samples_is_set_aside_and_asked() -> None:
     case = make_case(samples=700, labels=5, poison=4, seed=1)
     drop = copied(case, np.repeat(np.flatnonzero(case.truth), 14))
@@ -174,6 +181,7 @@ def test_poison_of_too_few_different_samples_is_set_aside_and_asked() -> None:
     assert "60 samples of label 4 stand out as poison does, but are only 4 different ones" in said
 
 
+@pytest.mark.slow
 def test_ten_different_poisoned_samples_are_quarantined_with_their_copies() -> None:
     case = make_case(samples=700, labels=5, poison=10, seed=1)
     drop = copied(case, np.repeat(np.flatnonzero(case.truth), 3))
@@ -182,6 +190,7 @@ def test_ten_different_poisoned_samples_are_quarantined_with_their_copies() -> N
     assert not questions_on(found, ALONE)
 
 
+@pytest.mark.slow
 def test_the_poison_behind_a_cluster_of_copies_is_still_found(base: Case) -> None:
     """Copies of one sample that moves like nothing else, in the poisoned label itself."""
     losses = base.log.log_loss.copy()
@@ -195,6 +204,7 @@ def test_the_poison_behind_a_cluster_of_copies_is_still_found(base: Case) -> Non
     assert (clean_copies != "quarantine").all()
 
 
+@pytest.mark.slow
 def test_copies_do_not_make_a_label_large_enough_to_be_tested(base: Case) -> None:
     rows = np.concatenate([np.flatnonzero(base.labels == 0)[:30], np.flatnonzero(base.labels != 0)])
     log = LossLog.from_array(base.log.log_loss[rows], sample_ids=base.log.sample_ids[rows])
@@ -216,6 +226,7 @@ def test_of_a_group_the_leader_stands_for_it_and_in_another_label_the_first() ->
     assert found.counted(np.arange(5)) == (4, 1)
 
 
+@pytest.mark.slow
 def test_a_drops_cohorts_are_judged_by_its_leaders(hiding: Copied, collapsed: Decisions) -> None:
     cohorts = Cohorts(number=hiding.case.labels, names=None)
     log = hiding.case.log
@@ -320,6 +331,7 @@ def repeated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Drop, LossLog, N
     return drop, log, copy_N[row_N]
 
 
+@pytest.mark.slow
 def test_the_stage_and_the_notebook_know_the_copies_that_ingest_found(
     repeated: tuple[Drop, LossLog, NDArray[np.bool_]], tmp_path: Path
 ) -> None:
@@ -337,6 +349,7 @@ def test_the_stage_and_the_notebook_know_the_copies_that_ingest_found(
     assert (notebook.decision_ == "review").tolist() == copy_N.tolist()
 
 
+@pytest.mark.slow
 def test_a_detector_is_given_the_copies(repeated: tuple[Drop, LossLog, NDArray[np.bool_]]) -> None:
     drop, log, copy_N = repeated
     seen = {"sample_ids": drop.sample_ids, "labels": drop.labels, "num_classes": 3, "losslog": log}
@@ -344,6 +357,7 @@ def test_a_detector_is_given_the_copies(repeated: tuple[Drop, LossLog, NDArray[n
     assert not Telltale().fit(Evidence(**seen, leaders=drop.leaders)).flagged_.any()
 
 
+@pytest.mark.slow
 def test_a_leave_out_retraining_compares_with_one_of_each_copy(hiding: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
     sides: list[Side] = []
     known: list[Copies] = []

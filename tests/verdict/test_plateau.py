@@ -125,6 +125,7 @@ def random_label_log(poison: int) -> tuple[LossLog, NDArray[np.int64], NDArray[n
     return LossLog.from_array(log_loss_NT.astype(np.float32), sample_ids=ids), label_N, truth_N
 
 
+@pytest.mark.slow
 def test_the_detector_quarantines_samples_find_loss_plateau_and_says_why() -> None:
     log, label_N, truth_N = random_label_log(90)
     found = TelltaleDetector().fit(log, label_N)
@@ -135,6 +136,7 @@ def test_the_detector_quarantines_samples_find_loss_plateau_and_says_why() -> No
     assert [group.kind for group in found.groups_ if group.called] == ["guess"]
 
 
+@pytest.mark.slow
 def test_permuting_the_rows_permutes_what_is_find_loss_plateau() -> None:
     log, label_N, _ = random_label_log(90)
     order = np.random.default_rng(9).permutation(len(label_N))
@@ -144,6 +146,7 @@ def test_permuting_the_rows_permutes_what_is_find_loss_plateau() -> None:
     assert np.array_equal(first.decision_[order], second.decision_)
 
 
+@pytest.mark.slow
 def test_without_samples_find_loss_plateau_the_statement_is_that_of_a_clean_drop() -> None:
     log, label_N, _ = random_label_log(0)
     found = TelltaleDetector().fit(log, label_N)

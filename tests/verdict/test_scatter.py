@@ -91,6 +91,7 @@ def answering(case: Case, own: float) -> Retrain:
     return lambda _: np.where(np.random.default_rng(0).random(len(before)) < own, case.labels, before)
 
 
+@pytest.mark.slow
 def test_it_is_called_where_the_look_gives_it_other_labels(scattered: Case) -> None:
     found = decided(scattered, answering(scattered, 0.0))
     held = found.decision == "quarantine"
@@ -104,6 +105,7 @@ def test_it_is_called_where_the_look_gives_it_other_labels(scattered: Case) -> N
     assert "swings" in found.reason[np.flatnonzero(held)[0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [0.2, 0.9])
 def test_it_is_kept_where_many_get_their_own_label(scattered: Case, own: float) -> None:
     found = decided(scattered, answering(scattered, own))
@@ -113,12 +115,14 @@ def test_it_is_kept_where_many_get_their_own_label(scattered: Case, own: float) 
     assert least_p_value(found.groups) > 0.01, "that many get another answer is no evidence by itself"
 
 
+@pytest.mark.slow
 def test_without_a_look_it_is_told_and_nothing_is_called(scattered: Case) -> None:
     assert decided(scattered, None).not_retrained
     assert not decided(scattered, None, leave_out=False).not_retrained
     assert not (decided(scattered, None).decision == "quarantine").any()
 
 
+@pytest.mark.slow
 def test_a_statement_says_how_they_were_found(scattered: Case) -> None:
     found = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.0))
     assert found.statement_.startswith("Poison, or wrong labels that all went to one, found: ")
@@ -129,6 +133,7 @@ def test_a_statement_says_how_they_were_found(scattered: Case) -> None:
     assert kept.statement_.startswith("No poison found")
 
 
+@pytest.mark.slow
 def test_permuting_rows_permutes_the_verdict(scattered: Case) -> None:
     order = np.random.default_rng(9).permutation(len(scattered.labels))
     moved = Case(log=rearranged(scattered.log, order), labels=scattered.labels[order], truth=scattered.truth[order])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from telltale_core.losslog import LossLog
 from telltale_core.verdict import TelltaleDetector
 from tests.support.loss_logs import make_case
 
 
+@pytest.mark.slow
 def test_a_poison_behind_another_cluster_of_its_label_is_found_too() -> None:
     case = make_case(samples=900, labels=5, poison=60)
     log_loss_NT, labels = case.log.log_loss.astype(np.float64), case.labels

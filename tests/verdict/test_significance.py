@@ -34,6 +34,7 @@ def test_one_mode_is_not_called(family: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_modes_are_called() -> None:
     rng = np.random.default_rng(1)
     point = one_mode("normal", rng, samples=400)

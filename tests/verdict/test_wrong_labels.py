@@ -107,6 +107,7 @@ def test_of_other_answers_it_is_said_in_their_words(
     assert grouping is Grouping.LABEL_SET or " label" not in said
 
 
+@pytest.mark.slow
 def test_without_labels_a_hard_sample_is_compared_with_the_whole_drop(hard: tuple[Case, np.ndarray]) -> None:
     case, _ = hard
     detector = TelltaleDetector().fit(case.log, None)

@@ -93,6 +93,7 @@ def test_a_trigger_cannot_be_optimised_on_no_images(net: nn.Module, data: ImageS
         optimise_trigger(net, data.images[:0], TARGET)
 
 
+@pytest.mark.slow
 def test_trained_encoder_hides_a_secret_that_can_be_read(tmp_path: Path, pictures: Pictures, data: ImageSet) -> None:
     encoder, accuracy = train_encoder(pictures(300, 16, 16).images, bits=4, steps=120, batch=16, width=8, seed=0)
     assert accuracy > 0.9

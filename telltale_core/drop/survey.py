@@ -1,0 +1,102 @@
+"""How a drop will be read: its columns and task named, and one pass over all rows that decodes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections import Counter
+from typing import Any
+
+from telltale_core.drop.ambiguous_columns import doubts
+from telltale_core.drop.budget import Clock
+from telltale_core.drop.config import Declared, DropConfig, check_settings
+from telltale_core.drop.decode_pass import Job, Plan
+from telltale_core.drop.drop_toml import (
+    Reading,
+    beyond,
+    find_roles_named,
+    find_task_named,
+    followed,
+    obeying,
+    open_requests,
+)
+from telltale_core.drop.formats import data_files, open_reader
+from telltale_core.drop.source import Source
+from telltale_core.drop.values import ValueSurvey
+from telltale_core.errors import BadInput
+from telltale_core.modality.reasons import bad
+
+log = logging.getLogger(__name__)
+
+
+def plan_reading(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
+    """Return how the drop is read: by the operator's settings and what is inferred, the contributor naming things.
+
+    Where it cannot be read like that, it is read as ``drop.toml`` asks, and the plan holds a question for each setting.
+    """
+    try:
+        return _plan_for(source, config, stated)
+    except BadInput as error:
+        if not beyond(stated, config):
+            raise
+        log.info("not readable without what drop.toml says beyond names: %s", error)
+        job, plan = _plan_for(source, obeying(config, stated), Declared())
+        questions = [*followed(stated, config, error), *plan.questions]
+        return job, dataclasses.replace(plan, questions=tuple(questions))
+
+
+def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
+    reader = open_reader(source, config)
+    columns = reader.columns()
+    roles, questions = find_roles_named(columns, config, stated)
+    reader.assign(roles)
+    check_settings(config, roles.modality)
+    job = Job(reader=reader, decoder=reader.modality.decoder(config), config=config, clock=Clock(config.limits))
+    with job.decoder.session():
+        plan = _survey(job, stated)
+    questions += [*plan.questions, *doubts(columns, roles, config)]
+    reading = Reading(
+        format=reader.format,
+        files=data_files(source, reader.format),
+        roles=roles,
+        task=plan.task,
+        packing=plan.packing,
+    )
+    return job, dataclasses.replace(plan, questions=(*questions, *open_requests(stated, config, reading)))
+
+
+def _survey(job: Job, stated: Declared) -> Plan:
+    """Return the plan after a pass over all rows that decodes nothing."""
+    values = ValueSurvey(job.config.limits.max_classes)
+    probes: Counter[Any] = Counter()
+    reasons: Counter[str] = Counter()
+    row_count = 0
+    for batch in job.reader.batches():
+        row_count += len(batch.rows)
+        job.clock.check_drop(row_count)
+        for row in batch.rows:
+            started = job.clock.now_s()
+            try:
+                if row.fault is not None:
+                    raise row.fault
+                if row.media is None:
+                    raise bad("media_missing", "the row has no media")
+                probe = job.decoder.probe(row.media)
+                job.clock.check_sample(started)
+                probes[probe] += 1
+                values.add(row.value)
+            except BadInput as error:
+                reasons[error.code] += 1
+    if row_count == 0:
+        raise bad("drop_empty", "the drop holds no rows")
+    if not probes:
+        raise none_kept(row_count, reasons)
+    task, questions = find_task_named(values, job.reader.roles, job.config, stated)
+    packing = job.decoder.plan(probes)
+    return Plan(rows=row_count, fitting=probes.total(), task=task, packing=packing, questions=tuple(questions))
+
+
+def none_kept(row_count: int, reasons: Counter[str]) -> BadInput:
+    """Return the error of a drop of which no row was kept, with the reasons by how often they were given."""
+    listed = ", ".join(f"{code}: {count}" for code, count in reasons.most_common(6))
+    return bad("no_row_kept", f"all {row_count} rows were rejected ({listed})")
