@@ -1,7 +1,8 @@
 """The pipeline: six stages, each of which rests on the one before it. Read this file first.
 
 What a stage computes is in ``compute.py``, how every stage is run and its result kept in ``stage.py``. ``packages`` are
-those whose source decides the result: where a line of them changes, the stage is computed again.
+those (or single modules) whose source decides the result: where a line of them changes, the stage is computed
+again.
 
 Two steps are optional. ``join`` stands between ``ingest`` and ``train`` where a drop is judged together with published
 versions of its dataset. The leave-out retraining (``leave_out.py``) is no stage: ``cluster`` asks for it where its
@@ -67,7 +68,7 @@ cluster = Stage(
     settings="verdict",
     config=VerdictConfig,
     rests_on=(spectrum,),
-    packages=("verdict", "proxy", "modality"),
+    packages=("verdict", "drop/grouping", "proxy", "modality"),
     folder="verdict",
     record="verdict.json",
     compute=compute.cluster,

@@ -69,7 +69,7 @@ class TelltaleDetector:
         rests_on = [labelled, to_dict(spectrum), to_dict(verdict), sha256_bytes(losslog.log_loss.tobytes()), decided]
         self.lineage_: dict[str, Any] = {
             "config_digest": digest_of(rests_on),
-            "code_version": code_version(["losslog", "spectrum", "verdict"]),
+            "code_version": code_version(["losslog", "spectrum", "verdict", "drop/grouping"]),
             "seed": verdict.seed,
         }
         return self

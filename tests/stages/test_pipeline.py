@@ -186,6 +186,15 @@ def test_the_source_of_its_packages_and_no_other_decides_a_key(finished: Ran, st
         before = after
 
 
+def test_what_a_cohort_is_steers_the_verdict_and_no_other_stage_before_it(source_code: Path) -> None:
+    before = {stage.name: digest.code_version(stage.packages) for stage in stages.PIPELINE}
+    with (source_code / "drop" / "grouping.py").open("a") as file:
+        file.write("# mended\n")
+    digest._package_digest.cache_clear()
+    changed = [stage.name for stage in stages.PIPELINE if digest.code_version(stage.packages) != before[stage.name]]
+    assert changed == ["ingest", "cluster", "publish"]
+
+
 @every_stage
 def test_the_order_of_names_in_settings_and_records_decides_nothing(finished: Ran, stage: Stage) -> None:
     upstream, settings = backwards(finished.upstream(stage)), backwards(finished.given(stage))

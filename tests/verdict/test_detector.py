@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from telltale_core.digest import code_version
 from telltale_core.errors import Corrupt
 from telltale_core.losslog import LossLog
 from telltale_core.verdict import TelltaleDetector
@@ -49,6 +50,12 @@ def test_placebo_random_rows_called_poison_are_not_found(clean: Case) -> None:
 def test_labels_are_part_of_what_a_verdict_rests_on(poisoned: Case, fitted: TelltaleDetector) -> None:
     other = TelltaleDetector().fit(poisoned.log, None)
     assert other.lineage_["config_digest"] != fitted.lineage_["config_digest"]
+
+
+@pytest.mark.slow
+def test_the_source_that_steers_the_verdict_is_part_of_what_it_rests_on(fitted: TelltaleDetector) -> None:
+    steering = ["losslog", "spectrum", "verdict", "drop/grouping"]
+    assert fitted.lineage_["code_version"] == code_version(steering)
 
 
 @pytest.mark.slow
