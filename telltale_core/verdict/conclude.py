@@ -6,7 +6,7 @@ samples are judged alike. What no test could judge is held (``untested.py``); wr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.constants import DECISION, SPLIT
+from telltale_core.verdict.constants import SPLIT
 from telltale_core.verdict.decide import (
     CONFIRMED,
     CONFIRMED_COPIES,
@@ -23,11 +23,11 @@ from telltale_core.verdict.decide import (
     REFUTED,
     Columns,
     Facts,
-    Proof,
     Rule,
     Ruling,
     merge,
     rule_for,
+    ruling_on,
     strength_of,
     uniform,
 )
@@ -36,7 +36,7 @@ from telltale_core.verdict.evidence import Evidence, collect
 from telltale_core.verdict.explain import reasons, too_few
 from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.proof import Outcome, prove
-from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.proposal import Proof, Proposal
 from telltale_core.verdict.proposals import propose
 from telltale_core.verdict.record import Group
 from telltale_core.verdict.untested import NOT_FINITE, ruling_on_untested
@@ -65,12 +65,13 @@ class Decisions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Judged:
-    """A proposal with the line of the table that decides it, and what a proof said of it."""
+class Judged:
+    """A proposal with the line of the table that decides it, what a proof said of it, and what becomes of its rows."""
 
     proposal: Proposal
     rule: Rule
     outcome: Outcome | None
+    ruling: Ruling
 
 
 def conclude_on(
@@ -94,7 +95,8 @@ def conclude_on(
     doubted = evidence.provable and _doubted(proposals, evidence)
     if doubted and retrain is not None:
         outcomes = prove(proposals, evidence, retrain)
-    judged, rulings = _judged(proposals, outcomes or {}, evidence)
+    judged = decide_on(proposals, outcomes or {}, evidence)
+    rulings = [one.ruling for one in judged]
     untested_N, on_untested = _on_untested(rulings, judged, evidence)
     columns = merge(len(sample_ids), [*rulings, *on_untested])
     doubtful_N = _doubtful(evidence) & columns.kept & ~untested_N
@@ -115,26 +117,24 @@ def conclude_on(
 
 def _doubted(proposals: Sequence[Proposal], evidence: Evidence) -> bool:
     """Return whether a proof is due."""
-    first = [proposal for proposal in proposals if proposal.cohort == proposal.number]
+    first = [proposal for proposal in proposals if proposal.first_split]
     return in_doubt(first, evidence.config) or any(unclear(proposal, evidence.config) for proposal in proposals)
 
 
-def _judged(
-    proposals: Sequence[Proposal], outcomes: dict[int, Outcome], evidence: Evidence
-) -> tuple[list[_Judged], list[Ruling]]:
+def decide_on(proposals: Sequence[Proposal], outcomes: Mapping[int, Outcome], evidence: Evidence) -> list[Judged]:
     """Return what becomes of each proposal; those over all labels are about what the others keep."""
-    judged: list[_Judged] = []
-    rulings: list[Ruling] = []
-    for proposal in sorted(proposals, key=lambda one: one.cohort is None):
+    judged: list[Judged] = []
+    for proposal in sorted(proposals, key=lambda one: one.over_all_labels):
         outcome = outcomes.get(proposal.number)
-        if proposal.cohort is None:
-            proposal = proposal.among(merge(len(evidence.order), rulings).kept)  # noqa: PLW2901
+        if proposal.over_all_labels:
+            proposal = proposal.among(merge(len(evidence.order), [one.ruling for one in judged]).kept)  # noqa: PLW2901
         if outcome is not None:
             proposal = outcome.applied(proposal)  # noqa: PLW2901
-        one = _Judged(proposal=proposal, rule=rule_for(_facts(proposal, outcome, evidence)), outcome=outcome)
-        judged.append(one)
-        rulings.append(_ruling(one, evidence))
-    return judged, rulings
+        rule = rule_for(_facts(proposal, outcome, evidence))
+        own_answer = None if outcome is None else outcome.own_answer
+        ruling = ruling_on(proposal, rule, reasons(proposal, rule, outcome, evidence), own_answer)
+        judged.append(Judged(proposal=proposal, rule=rule, outcome=outcome, ruling=ruling))
+    return judged
 
 
 def _facts(proposal: Proposal, outcome: Outcome | None, evidence: Evidence) -> Facts:
@@ -147,40 +147,8 @@ def _facts(proposal: Proposal, outcome: Outcome | None, evidence: Evidence) -> F
     )
 
 
-def _ruling(judged: _Judged, evidence: Evidence) -> Ruling:
-    """Return what a proposal's rule says of its rows."""
-    proposal, rule, outcome = judged.proposal, judged.rule, judged.outcome
-    chance_n, inside_n = proposal.chance, proposal.inside
-    own_n = np.zeros(len(proposal.rows), dtype=bool)
-    if rule is CONFIRMED and outcome is not None:
-        own_n[inside_n] = outcome.own_answer
-    parts = (inside_n & ~own_n, own_n, (chance_n > DECISION.borderline) & ~inside_n)
-    decisions = (rule.suspected, rule.own_answer, rule.between)
-    decision_n = np.select(parts, decisions, default="keep").astype("U10")
-    reason_n = np.full(len(proposal.rows), None, dtype=object)
-    for part_n, text in zip(parts, reasons(proposal, rule, outcome, evidence), strict=True):
-        reason_n[part_n] = text
-    return Ruling(
-        rows=proposal.rows,
-        suspicion=_suspicion(judged, own_n),
-        decision=decision_n,
-        reason=reason_n,
-        cluster=proposal.number,
-    )
-
-
-def _suspicion(judged: _Judged, own_n: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return each row's suspicion: above one half only where it is called and not given its own answer."""
-    proposal = judged.proposal
-    ceiling = 1.0
-    if not judged.rule.called:
-        ceiling = 0.0 if proposal.cohort is None else DECISION.uncalled_ceiling * min(1.0, proposal.share)
-    suspicion_n = np.clip(proposal.chance * ceiling, 0.0, 1.0)  # a posterior may be rounded past either end
-    return np.where(own_n, suspicion_n * DECISION.uncalled_ceiling, suspicion_n)
-
-
 def _on_untested(
-    rulings: Sequence[Ruling], judged: Sequence[_Judged], evidence: Evidence
+    rulings: Sequence[Ruling], judged: Sequence[Judged], evidence: Evidence
 ) -> tuple[NDArray[np.bool_], list[Ruling]]:
     """Return which samples (N,) no test could judge, and what becomes of them."""
     config = evidence.config
@@ -201,7 +169,7 @@ def _doubtful(evidence: Evidence) -> NDArray[np.bool_]:
     return doubtful_labels(evidence.spectra.level, rows, [cohort.different for cohort in evidence.cohorts])
 
 
-def _group(judged: _Judged, columns: Columns, evidence: Evidence) -> Group:
+def _group(judged: Judged, columns: Columns, evidence: Evidence) -> Group:
     """Return a proposal's line in the record, with how many samples of it are quarantined and set aside."""
     proposal, rule, outcome = judged.proposal, judged.rule, judged.outcome
     significant = proposal.significant(evidence.config.false_alarm_rate)
@@ -226,6 +194,7 @@ def _group(judged: _Judged, columns: Columns, evidence: Evidence) -> Group:
         called=rule.called,
         quarantined=int((own == "quarantine").sum()),
         review=int((own == "review").sum()),
+        taken_for=rule.because,
         confirmed=rule is CONFIRMED,
         turned=proposal.turned,
         refuted=rule is REFUTED,

@@ -1,34 +1,25 @@
-"""One correction for all that is tested: a p-value is multiplied by the number of tests. Which are found is said here.
-
-Each takes a while to simulate. Found are those of the cohort that comes nearest to what is required, which the
-statement names, of all that come near enough to be called or set aside, and of the one on which a proof hangs.
-"""
+"""The correction for the number of tests (Bonferroni): all that corrects a p-value or a level does it here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
-from telltale_core.verdict.constants import DECISION
-from telltale_core.verdict.doubt import most_doubtful, unclear
-from telltale_core.verdict.evidence import Evidence
-from telltale_core.verdict.proposal import Proposal
+from collections.abc import Iterable
 
 
-def corrected(proposals: Sequence[Proposal], evidence: Evidence) -> list[Proposal]:
-    """Return the proposals with the number of tests and, where something hangs on them, their p-values."""
-    family = max(1, sum(proposal.tested for proposal in proposals))
-    nearest = max((proposal.share for proposal in proposals if proposal.cohort is not None), default=0.0)
-    found = [replace(proposal, family=family) for proposal in proposals]
-    found = [
-        proposal.with_p_value() if proposal.cohort is None or _hangs_on_it(proposal, nearest) else proposal
-        for proposal in found
-    ]
-    if not evidence.provable or any(unclear(proposal, evidence.config) for proposal in found):
-        return found
-    doubtful = most_doubtful(found)
-    return [proposal.with_p_value() if place == doubtful else proposal for place, proposal in enumerate(found)]
+def corrected(p_value: float, tests: int) -> float:
+    """Return the p-value, in [0, 1], of the smallest of so many tests."""
+    return min(1.0, p_value * tests)
 
 
-def _hangs_on_it(proposal: Proposal, nearest: float) -> bool:
-    return proposal.share >= DECISION.nearly or proposal.share == nearest
+def level_of_each(level: float, tests: int) -> float:
+    """Return the p-value before correction that ``level`` asks of each of so many tests."""
+    return level / tests
+
+
+def number_of_tests(tested: Iterable[bool]) -> int:
+    """Return how many tests there are, of those that could be made."""
+    return max(1, sum(tested))
+
+
+def with_as_many_again(tests: int) -> int:
+    """Return the number of tests where what each leaves may be tested once more."""
+    return 2 * tests

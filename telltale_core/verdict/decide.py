@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telltale_core.verdict.constants import DECISION
-from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.proposal import Proof, Proposal
 
 Decision = Literal["keep", "review", "quarantine"]
 SEVERITY: dict[str, int] = {"keep": 0, "review": 1, "quarantine": 2}
@@ -33,14 +33,6 @@ class Strength(Enum):
     CLEAR = f"{DECISION.clear:g} and more"
 
 
-class Proof(Enum):
-    """What a proof says of a proposal; open: nothing, or it was not asked."""
-
-    OPEN = "open"
-    CONFIRMED = "confirmed"
-    REFUTED = "refuted"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that a decision hangs on. ``enough``: its suspected side has enough samples that are no copies."""
@@ -55,8 +47,8 @@ class Facts:
 class Rule:
     """A line of the table: facts that it asks for (None: any), and the decisions on three kinds of rows.
 
-    ``suspected``: on the suspected side; ``own_answer``: of these, what a proof gives its own label; ``between``: rows
-    between the sides.
+    ``suspected``: on the suspected side; ``own_answer``: of these, what a proof gives its own label, where
+    that is many; ``between``: rows between the sides.
     """
 
     because: str
@@ -72,6 +64,11 @@ class Rule:
     def called(self) -> bool:
         """Whether the proposal is called poison."""
         return self.suspected == "quarantine"
+
+    @property
+    def decisions(self) -> tuple[Decision, Decision, Decision]:
+        """The decisions on the three kinds of rows."""
+        return self.suspected, self.own_answer, self.between
 
     def fits(self, facts: Facts) -> bool:
         """Return whether the facts are those that it asks for."""
@@ -118,6 +115,11 @@ WEAK = Rule(
 )  # fmt: skip
 TABLE = (NOT_SIGNIFICANT, REFUTED, MOSTLY_COPIES, CALLED, CONFIRMED_COPIES, CONFIRMED, NEAR_MISS, WEAK)
 """The first line that fits decides; the last one fits always."""
+HEADINGS = (
+    "significant", "share of what is required", "proof", "enough different samples", "taken for", "suspected side",
+    "given its own label", "between the sides",
+)  # fmt: skip
+"""What the cells of the table in words are."""
 
 
 def rule_for(facts: Facts) -> Rule:
@@ -136,18 +138,24 @@ def strength_of(proposal: Proposal) -> Strength:
 
 def as_markdown() -> str:
     """Return the table as the README has it."""
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in (HEADINGS, *as_cells()))
+    return "\n".join([head, f"|{'---|' * len(HEADINGS)}", *lines])
+
+
+def as_cells() -> list[tuple[str, ...]]:
+    """Return the lines of the table in words, under ``HEADINGS``."""
     said = {None: "any", True: "yes", False: "no"}
-    lines = [
-        "| significant | share of what is required | proof | enough different samples | taken for | suspected side "
-        "| given its own label | between the sides |",
-        "|---|---|---|---|---|---|---|---|",
+    return [
+        (
+            said[rule.significant],
+            "any" if rule.strength is None else ", ".join(part.value for part in rule.strength),
+            "any" if rule.proof is None else rule.proof.value,
+            said[rule.enough],
+            rule.because,
+            *rule.decisions,
+        )
+        for rule in TABLE
     ]
-    for rule in TABLE:
-        strength = "any" if rule.strength is None else ", ".join(part.value for part in rule.strength)
-        cells = [said[rule.significant], strength, "any" if rule.proof is None else rule.proof.value]
-        cells += [said[rule.enough], rule.because, rule.suspected, rule.own_answer, rule.between]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -177,6 +185,42 @@ class Columns:
     def kept(self) -> NDArray[np.bool_]:
         """Which samples (N,) are kept."""
         return np.asarray(self.decision == "keep")
+
+
+def ruling_on(
+    proposal: Proposal,
+    rule: Rule,
+    reasons: tuple[str | None, str | None, str | None],
+    own_answer: NDArray[np.bool_] | None = None,
+) -> Ruling:
+    """Return what a rule says of a proposal's rows, with a reason for each of the three kinds of them.
+
+    ``own_answer``: which suspects a proof gives their own label; they are told apart where the rule decides otherwise
+    on them.
+    """
+    inside_n = proposal.inside
+    own_n = np.zeros(len(inside_n), dtype=bool)
+    if own_answer is not None and rule.own_answer != rule.suspected:
+        own_n[inside_n] = own_answer
+    parts = (inside_n & ~own_n, own_n, (proposal.chance > DECISION.borderline) & ~inside_n)
+    reason_n = np.full(len(inside_n), None, dtype=object)
+    for part_n, text in zip(parts, reasons, strict=True):
+        reason_n[part_n] = text
+    suspicion_n = np.clip(proposal.chance * _ceiling(proposal, rule), 0.0, 1.0)  # a posterior may be past either end
+    return Ruling(
+        rows=proposal.rows,
+        suspicion=np.where(own_n, suspicion_n * DECISION.uncalled_ceiling, suspicion_n),
+        decision=np.select(parts, rule.decisions, default="keep").astype("U10"),
+        reason=reason_n,
+        cluster=proposal.number,
+    )
+
+
+def _ceiling(proposal: Proposal, rule: Rule) -> float:
+    """Return the largest suspicion under a rule: above one half only where it is called."""
+    if rule.called:
+        return 1.0
+    return 0.0 if proposal.over_all_labels else DECISION.uncalled_ceiling * min(1.0, proposal.share)
 
 
 def uniform(

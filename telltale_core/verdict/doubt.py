@@ -1,12 +1,37 @@
-"""Which proposals are in doubt: not settled by their own figures, so that a proof is asked."""
+"""Which proposals are in doubt: not settled by their own figures, so that a p-value is found and a proof asked.
+
+A p-value takes a while to simulate. Found are those of the cohort that comes nearest to what is required, which the
+statement names, of all that come near enough to be called or set aside, and of the one on which a proof hangs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import DECISION, PROOF, SPLIT
+from telltale_core.verdict.correction import number_of_tests
 from telltale_core.verdict.proposal import Proposal
+
+
+def with_p_values(proposals: Sequence[Proposal], config: VerdictConfig, *, provable: bool) -> list[Proposal]:
+    """Return the proposals with the number of tests and, where something hangs on them, their p-values."""
+    family = number_of_tests(proposal.tested for proposal in proposals)
+    nearest = max((proposal.share for proposal in proposals if not proposal.over_all_labels), default=0.0)
+    found = [replace(proposal, family=family) for proposal in proposals]
+    found = [
+        proposal.with_p_value() if proposal.over_all_labels or _hangs_on_it(proposal, nearest) else proposal
+        for proposal in found
+    ]
+    if not provable or any(unclear(proposal, config) for proposal in found):
+        return found
+    doubtful = most_doubtful(found)
+    return [proposal.with_p_value() if place == doubtful else proposal for place, proposal in enumerate(found)]
+
+
+def _hangs_on_it(proposal: Proposal, nearest: float) -> bool:
+    return proposal.share >= DECISION.nearly or proposal.share == nearest
 
 
 def unclear(proposal: Proposal, config: VerdictConfig) -> bool:
@@ -14,7 +39,7 @@ def unclear(proposal: Proposal, config: VerdictConfig) -> bool:
 
     A label's larger side is always asked about. What scatters otherwise is called by nothing but a proof.
     """
-    if proposal.cohort is None:
+    if proposal.over_all_labels:
         return False
     if not proposal.stands_alone:
         return True
@@ -27,7 +52,7 @@ def most_doubtful(proposals: Sequence[Proposal]) -> int | None:
     short = [
         place
         for place, proposal in enumerate(proposals)
-        if proposal.cohort is not None and PROOF.considered <= proposal.share < 1
+        if not proposal.over_all_labels and PROOF.considered <= proposal.share < 1
     ]
     return max(short, key=lambda place: proposals[place].share, default=None)
 
@@ -42,7 +67,7 @@ def in_doubt(proposals: Sequence[Proposal], config: VerdictConfig) -> bool:
 
 def worth_asking(proposal: Proposal, config: VerdictConfig) -> bool:
     """Return whether a proof is asked about it, once one is had."""
-    if proposal.cohort is None:
+    if proposal.over_all_labels:
         return False
     enough = not proposal.stands_alone or proposal.statistic >= SPLIT.min_tested_separation
     open_so_far = proposal.p_value is None or proposal.significant(config.false_alarm_rate)

@@ -65,7 +65,7 @@ class Evidence:
     @property
     def of_cohorts(self) -> list[Proposal]:
         """The earlier proposals that are about one cohort."""
-        return [proposal for proposal in self.earlier if proposal.cohort is not None]
+        return [proposal for proposal in self.earlier if not proposal.over_all_labels]
 
     def after(self, proposals: Sequence[Proposal]) -> Evidence:
         """Return it with the proposals that were made before."""

@@ -17,14 +17,10 @@ def reasons(
     if rule in (MOSTLY_COPIES, CONFIRMED_COPIES):
         copies = _mostly_copies(proposal, where, evidence)
         return copies, copies, copies
-    if rule.called and proposal.kind == "guess":
-        return _plateau(proposal), None, "stands between the samples on the loss plateau and the rest"
     if rule.called:
-        called = _scatter(proposal, where, outcome) if proposal.kind == "scatter" else _comovement(proposal, where)
-        if rule is CONFIRMED and outcome is not None and proposal.kind == "together":
-            called += f", and {without(outcome.own, outcome.usual)}"
-        own = f"stands in the suspected cluster of {where}, but a proxy that learnt without it gives it its own answer"
-        return called, own, f"stands between the suspected cluster of {where} and the rest"
+        side = proposal.kind.traits.side.format(where=where)
+        own = f"stands in {side}, but a proxy that learnt without it gives it its own answer"
+        return _called(proposal, where, rule, outcome), own, f"stands between {side} and the rest"
     if rule.suspected == "review":
         weak = _refuted(proposal, where, outcome) if rule is REFUTED and outcome else _near_miss(proposal, where)
         return weak, weak, None
@@ -44,32 +40,21 @@ def too_few(cohort: Cohort, evidence: Evidence, least: int) -> str:
     return few if count < least else f"the losses of all samples of {where} are alike"
 
 
-def _comovement(proposal: Proposal, where: str) -> str:
-    return (
-        f"its loss moves in step with {len(proposal.suspects) - 1} other samples of {where}, "
-        f"{proposal.statistic:.1f} standard deviations from the rest (p = {proposal.p_value:.1e}): they share a "
-        "feature that the proxy learnt as one"
-    )
-
-
-def _scatter(proposal: Proposal, where: str, outcome: Outcome | None) -> str:
-    said = "" if outcome is None else f"{without(outcome.own, outcome.usual)} "
-    return (
-        f"its loss swings as those of {len(proposal.suspects) - 1} other samples of {where} do and otherwise than the "
-        f"rest's, and {said}(p = {proposal.p_value:.1e})"
-    )
-
-
-def _plateau(proposal: Proposal) -> str:
-    return (
-        f"its loss stays at that of a guess over the labels and hardly moves, as that of {len(proposal.suspects) - 1} "
-        f"others (p = {proposal.p_value:.1e}): the proxy learnt a feature that comes with labels at random"
+def _called(proposal: Proposal, where: str, rule: Rule, outcome: Outcome | None) -> str:
+    traits = proposal.kind.traits
+    proved = rule is CONFIRMED and outcome is not None
+    return (traits.reason + (traits.proved if proved else "")).format(
+        others=len(proposal.suspects) - 1,
+        where=where,
+        statistic=proposal.statistic,
+        p=proposal.p_value,
+        without="" if outcome is None else without(outcome.own, outcome.usual),
     )
 
 
 def _mostly_copies(proposal: Proposal, where: str, evidence: Evidence) -> str:
     rows = proposal.suspects
-    where = "any label that keep the loss of a guess" if proposal.kind == "guess" else where
+    where = proposal.kind.traits.place.format(where=where)
     return (
         f"belongs to a cluster of {len(rows)} samples of {where} that are {evidence.copies.different(rows)} different "
         f"ones and their near-duplicates: {evidence.config.min_cluster} different ones are needed for a verdict"

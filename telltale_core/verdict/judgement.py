@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from telltale_core.config import to_dict
 from telltale_core.drop import Drop
+from telltale_core.drop.grouping import Grouping
 from telltale_core.spectrum import Spectrum
 from telltale_core.verdict.conclude import Decisions, conclude_on
 from telltale_core.verdict.config import VerdictConfig
@@ -51,6 +52,7 @@ def _table(sample_ids: NDArray[np.str_], decisions: Decisions) -> pa.Table:
 
 def _record(decisions: Decisions, drop: Drop, config: VerdictConfig) -> VerdictRecord:
     questions, doubtful = list(dict.fromkeys(questions_on(decisions, config))), int(decisions.doubtful.sum())
+    pooled, grouping = (0, Grouping.NONE) if drop.cohorts is None else (drop.cohorts.pooled, drop.cohorts.grouping)
     return VerdictRecord(
         drop_digest=drop.digest,
         statement=statement_on(decisions, config),
@@ -63,6 +65,6 @@ def _record(decisions: Decisions, drop: Drop, config: VerdictConfig) -> VerdictR
         groups=list(decisions.groups),
         untested=int(decisions.untested.sum()),
         doubtful_labels=doubtful,
-        caveats=caveats(decisions.groups, doubtful, 0 if drop.cohorts is None else drop.cohorts.pooled),
+        caveats=caveats(decisions.groups, doubtful, pooled, grouping),
         config=to_dict(config),
     )

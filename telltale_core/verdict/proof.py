@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from telltale_core.verdict.decide import Proof
+from telltale_core.verdict.correction import corrected
 from telltale_core.verdict.doubt import worth_asking
 from telltale_core.verdict.evidence import Evidence
 from telltale_core.verdict.leave_out import Retrain, Retraining, Side, leave_out
-from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.proposal import Proof, Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,8 +38,8 @@ class Outcome:
     def applied(self, proposal: Proposal) -> Proposal:
         """Return the proposal with the side that is suspected now, and its p-value where that hangs on the proof."""
         proposal = proposal.turned_round() if self.turned else proposal
-        if proposal.kind == "scatter":
-            return replace(proposal, p_value=min(1.0, self.p_value * proposal.family))
+        if proposal.kind.traits.proof_gives_p:
+            return replace(proposal, p_value=corrected(self.p_value, proposal.family))
         return proposal.with_p_value() if self.proof is Proof.CONFIRMED else proposal
 
 

@@ -5,16 +5,28 @@ Shape letters: n samples that the proposal is about.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-Kind = Literal["together", "scatter", "guess"]
-"""By which evidence: losses that move in step, that swing otherwise than the rest's, that stay at that of a guess."""
+from telltale_core.verdict.correction import corrected
+from telltale_core.verdict.kind import Kind
+
+ROUNDING = 1e-9
+"""A statistic that misses what is required by no more than this share of it misses it by rounding."""
+
+
+class Proof(Enum):
+    """What a proof says of a proposal; open: nothing, or it was not asked."""
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,8 +75,25 @@ class Proposal:
 
     @property
     def share(self) -> float:
-        """How far it stands out, as a share of what is required."""
+        """How far it stands out, as a share of what is required: from 1 on exactly where its statistic reaches that.
+
+        A required statistic of zero or less has no shares: it is reached, or it is not.
+        """
+        if self.required <= 0:
+            return math.inf if self.statistic >= self.required else 0.0
+        if math.isclose(self.statistic, self.required, rel_tol=ROUNDING):
+            return 1.0
         return self.statistic / self.required
+
+    @property
+    def over_all_labels(self) -> bool:
+        """Whether it is about samples of any label, not about those of one cohort."""
+        return self.cohort is None
+
+    @property
+    def first_split(self) -> bool:
+        """Whether it is the best split of its cohort, which each cohort has one of."""
+        return self.cohort == self.number
 
     def significant(self, level: float) -> bool:
         """Return whether its p-value is known and at most ``level``."""
@@ -75,7 +104,7 @@ class Proposal:
         if self.p_value is not None:
             return self
         with threadpool_limits(1):  # many small problems: threads only get in each other's way
-            return replace(self, p_value=min(1.0, self.simulate() * self.family))
+            return replace(self, p_value=corrected(self.simulate(), self.family))
 
     def turned_round(self) -> Proposal:
         """Return it with the other side suspected, for which nothing but a proof speaks."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from telltale_core.questions import Question
 from telltale_core.records import RecordKind, Samples
+from telltale_core.verdict.kind import Kind
 
 DECISIONS = ("keep", "quarantine", "review")
 SCHEMA = pa.schema(
@@ -50,7 +51,7 @@ class Group:
     ``refuted``: it is set aside for these, and else would be called; ``turned``: they made the smaller side the
     suspected one. ``number`` is its samples' in the column ``cluster``. Of the ``size`` samples ``copies`` are
     near-duplicates of each other, of ``originals`` different ones; ``only_copies``: it is set aside for
-    them, and else would be called.
+    them, and else would be called. ``taken_for`` is the line of the table of decisions that fits it.
     """
 
     label: int | None
@@ -64,7 +65,7 @@ class Group:
     called: bool
     quarantined: int = 0
     review: int = 0
-    kind: Literal["together", "scatter", "guess"] = "together"
+    kind: Kind = Kind.TOGETHER
     word: str = "label"
     confirmed: bool = False
     own: float | None = None
@@ -76,6 +77,7 @@ class Group:
     copies: int = 0
     originals: int = 0
     only_copies: bool = False
+    taken_for: str = ""
 
     @property
     def different(self) -> int:

@@ -60,10 +60,10 @@ def untested(decisions: Decisions, config: VerdictConfig) -> list[tuple[str, str
 
 
 def _on_copies(group: Group, config: VerdictConfig) -> Question:
-    where = names([group]) if group.kind != "guess" else "any label"
     text = (
-        f"{group.size:,} samples of {where} stand out as poison does, but are only {group.different:,} different ones "
-        f"and near-duplicates of them ({config.min_cluster} are needed): they are set aside, look at one of each"
+        f"{group.size:,} samples of {names([group])} stand out as poison does, but are only "
+        f"{group.different:,} different ones and near-duplicates of them ({config.min_cluster} are needed): they are "
+        "set aside, look at one of each"
     )
     return Question(code="copies_stand_out", text=text)
 
@@ -88,7 +88,7 @@ def _nearly_whole(groups: tuple[Group, ...]) -> list[Group]:
     lost: dict[int | None, int] = {}
     first: dict[int | None, Group] = {}
     for group in groups:
-        if group.kind != "guess":  # a label and what else is found in it are one
+        if not group.kind.traits.any_label:  # a label and what else is found in it are one
             lost[group.label] = lost.get(group.label, 0) + group.quarantined
             first.setdefault(group.label, group)
     return [group for label, group in first.items() if lost[label] > TELLING.most_of_cohort * group.samples]

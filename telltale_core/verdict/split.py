@@ -15,6 +15,7 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from telltale_core.verdict.clusters import dense_cores, grow, reduce
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import SPLIT
+from telltale_core.verdict.correction import corrected
 from telltale_core.verdict.significance import p_value, separation
 
 
@@ -49,7 +50,7 @@ class Findings:
         if not self.tested or self.separation < SPLIT.min_tested_separation:
             return 1.0
         one = p_value(self.points, self.separation, lambda point: _search(point, config).separation, config.seed)
-        return min(1.0, one * self.choices)
+        return corrected(one, self.choices)
 
 
 def examine(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from telltale_core.drop.grouping import Grouping
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import TELLING
+from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.record import Group
 
 GENERAL_CAVEATS = (
@@ -14,7 +15,7 @@ GENERAL_CAVEATS = (
     "Poison that leaves no trace in the proxy's losses is not found. Measured without success on small proxies: "
     "all-to-all, and adaptive blend, warping (WaNet) or a blend at 1 % among samples as hard to learn.",
 )
-SCATTER = (
+MAY_BE_WRONG_LABELS = (
     "What swings otherwise than its label and is taken for other labels may be poison that the proxy did not learn as "
     "one feature, or wrong labels: samples of many kinds that were all given one. Look at the quarantined samples."
 )
@@ -23,25 +24,27 @@ SCATTER = (
 def least_p_value(groups: Sequence[Group]) -> float:
     """Return the smallest p-value of the cohorts that were tested, 1 where there is none.
 
-    That of a scatter says that it gets fewer own answers, as a label's hard samples do: it counts where it is called.
+    That of a proof says that fewer get their own answer, as of a label's hard samples: it counts where one is called.
     """
-    counted = (group for group in groups if group.tested and (group.called or group.kind != "scatter"))
+    counted = (group for group in groups if group.tested and (group.called or not group.kind.traits.proof_gives_p))
     return min((group.p_value for group in counted if group.p_value is not None), default=1.0)
 
 
 def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     """Return what was found in one sentence; what of it a person must decide is not said here."""
-    tested = [group for group in groups if group.tested and group.kind == "together"]
+    tested = [group for group in groups if group.tested and group.kind.traits.deviations]
     called = [group for group in groups if group.called]
     if not tested and not called:
         return "No verdict: no group of samples is large enough to be tested."
     if called:
         flagged = sum(group.quarantined for group in called)
         findings = " and ".join(
-            _finding(kind, [group for group in called if group.kind == kind]) for kind in _kinds(called)
+            _finding(kind, [group for group in called if group.kind is kind]) for kind in _kinds(called)
         )
         what = (
-            "Poison, or wrong labels that all went to one, found" if _kinds(called) == ["scatter"] else "Poison found"
+            "Poison, or wrong labels that all went to one, found"
+            if all(kind.traits.wrong_labels_alike for kind in _kinds(called))
+            else "Poison found"
         )
         return f"{what}: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {findings}."
     cohorts = len({group.label for group in tested})
@@ -58,21 +61,15 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     )
 
 
-def _kinds(groups: Sequence[Group]) -> list[str]:
-    return [kind for kind in ("together", "scatter", "guess") if any(group.kind == kind for group in groups)]
+def _kinds(groups: Sequence[Group]) -> list[Kind]:
+    return [kind for kind in Kind if any(group.kind is kind for group in groups)]
 
 
-def _finding(kind: str, groups: Sequence[Group]) -> str:
+def _finding(kind: Kind, groups: Sequence[Group]) -> str:
     count, p = sum(group.quarantined for group in groups), least_p_value(groups)
     labels = [group for group in groups if group.label is not None]
     where = f" of {names(labels)}" if labels else ""
-    if kind == "guess":
-        return (
-            f"{count:,} of any label keep the loss of a guess, a feature that comes with labels at random (p = {p:.1e})"
-        )
-    if kind == "scatter":
-        return f"the losses of {count:,}{where} swing otherwise than their like (p = {p:.1e}){_confirmed(groups)}"
-    return f"{count:,}{where} learn as one hidden feature (p = {p:.1e}){_confirmed(groups)}"
+    return f"{kind.traits.finding.format(count=count, where=where, p=p)}{_confirmed(groups)}"
 
 
 def without(own: float, usual: float) -> str:
@@ -118,14 +115,14 @@ def _near_miss(groups: Sequence[Group]) -> str:
     return f" A near miss: {aside:,} samples{where} are set aside." if near else ""
 
 
-def caveats(groups: Sequence[Group], doubtful: int, pooled: int = 0) -> list[str]:
+def caveats(groups: Sequence[Group], doubtful: int, pooled: int = 0, grouping: Grouping = Grouping.LABEL) -> list[str]:
     """Return what a reader must know before relying on the verdict, the particular before the general.
 
     ``pooled`` samples have answers that are too rare to be compared by themselves.
     """
     lines = []
-    if any(group.called and (group.kind == "scatter" or group.turned) for group in groups):
-        lines.append(SCATTER)
+    if any(group.called and (group.kind.traits.wrong_labels_alike or group.turned) for group in groups):
+        lines.append(MAY_BE_WRONG_LABELS)
     called = [group for group in groups if group.called]
     lines += [_on_copies(group) for group in called if group.copies >= TELLING.many_copies * group.size > 0]
     if pooled:
@@ -134,19 +131,17 @@ def caveats(groups: Sequence[Group], doubtful: int, pooled: int = 0) -> list[str
             "not each set by itself."
         )
     if doubtful:
-        others = _others(Grouping(groups[0].word) if groups else Grouping.LABEL)
         lines.append(
-            f"{doubtful:,} kept samples are much harder to learn than {others} may be wrong. "
+            f"{doubtful:,} kept samples are much harder to learn than {_others(grouping)} may be wrong. "
             "That is no sign of a trigger, so they are kept; the verdict names them in their reason."
         )
     return [*lines, *GENERAL_CAVEATS]
 
 
 def _on_copies(group: Group) -> str:
-    where = names([group]) if group.kind != "guess" else "any label"
     return (
-        f"Of the {group.size:,} suspected samples of {where} {group.copies:,} are near-duplicates of each other, of "
-        f"{group.originals:,} different ones. Copies move together whatever they are; look at one of each."
+        f"Of the {group.size:,} suspected samples of {names([group])} {group.copies:,} are near-duplicates of each "
+        f"other, of {group.originals:,} different ones. Copies move together whatever they are; look at one of each."
     )
 
 
@@ -160,6 +155,8 @@ def _others(grouping: Grouping) -> str:
 
 def names(groups: Sequence[Group], most: int = 5) -> str:
     """Return what the groups are called in a sentence, such as ``labels cat, dog``, at most so many by name."""
+    if groups[0].kind.traits.any_label:
+        return "any label"
     if groups[0].label is None and groups[0].label_name is None:
         return "the drop"
     called = [str(group.label_name or group.label) for group in groups]

@@ -15,7 +15,6 @@ from telltale_core.verdict.decide import (
     TABLE,
     UNNAMED,
     Facts,
-    Proof,
     Ruling,
     Strength,
     as_markdown,
@@ -24,7 +23,8 @@ from telltale_core.verdict.decide import (
     strength_of,
     uniform,
 )
-from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.kind import Kind
+from telltale_core.verdict.proposal import Proof, Proposal
 
 BELOW, NEARLY, ENOUGH, CLEAR = Strength
 OPEN, CONFIRMED, REFUTED = Proof
@@ -94,15 +94,16 @@ def test_the_readme_shows_the_table() -> None:
 def proposal() -> Callable[[float], Proposal]:
     def make(share: float) -> Proposal:
         return Proposal(
-            kind="together", number=0, cohort=0, label=0, name=None, rows=np.arange(4), chance=np.array([1, 0.9, 0, 0]),
-            statistic=5 * share, required=5.0, simulate=lambda: 1.0,
+            kind=Kind.TOGETHER, number=0, cohort=0, label=0, name=None, rows=np.arange(4),
+            chance=np.array([1, 0.9, 0, 0]), statistic=5 * share, required=5.0, simulate=lambda: 1.0,
         )  # fmt: skip
 
     return make
 
 
 @pytest.mark.parametrize(
-    ("share", "strength"), [(0.9, BELOW), (0.96, NEARLY), (1.0, ENOUGH), (1.4, ENOUGH), (1.5, CLEAR), (3.0, CLEAR)]
+    ("share", "strength"),
+    [(0.94, BELOW), (0.95, NEARLY), (0.99, NEARLY), (1.0, ENOUGH), (1.49, ENOUGH), (1.5, CLEAR), (3.0, CLEAR)],
 )
 def test_strength_is_the_share_of_what_is_required(
     share: float, strength: Strength, proposal: Callable[[float], Proposal]
@@ -111,6 +112,24 @@ def test_strength_is_the_share_of_what_is_required(
     alone = dataclasses.replace(proposal(share), stands_alone=False)
     assert strength_of(alone) is BELOW, "what only a proof may call says nothing by itself"
     assert strength_of(proposal(share).turned_round()) is BELOW, "the figures were about the other side"
+
+
+@pytest.mark.parametrize(
+    ("statistic", "required", "strength"),
+    [
+        (-0.1, -0.2, CLEAR),  # of a loss plateau, where half of all clean drops may be called
+        (-0.3, -0.2, BELOW),
+        (0.0, 0.0, CLEAR),
+        (-0.1, 0.0, BELOW),
+        (3.1 * (1 - 1e-14), 3.1, ENOUGH),  # equal but for rounding
+        (3.1 * (1 - 1e-6), 3.1, NEARLY),
+    ],
+)
+def test_what_reaches_what_is_required_is_no_near_miss(
+    statistic: float, required: float, strength: Strength, proposal: Callable[[float], Proposal]
+) -> None:
+    made = dataclasses.replace(proposal(1.0), statistic=statistic, required=required)
+    assert strength_of(made) is strength
 
 
 def test_the_worse_decision_wins_in_any_order() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from telltale_core.verdict import VerdictConfig
-from telltale_core.verdict.doubt import in_doubt, most_doubtful, unclear, worth_asking
+from telltale_core.verdict.doubt import in_doubt, most_doubtful, unclear, with_p_values, worth_asking
+from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.proposal import Proposal
 
 CONFIG = VerdictConfig()
@@ -16,7 +17,7 @@ CONFIG = VerdictConfig()
 
 def proposal(share: float, p: float | None = 1e-6, **changed: Any) -> Proposal:
     fields: dict[str, Any] = {
-        "kind": "together", "number": 0, "cohort": 0, "label": 0, "name": None, "rows": np.arange(4),
+        "kind": Kind.TOGETHER, "number": 0, "cohort": 0, "label": 0, "name": None, "rows": np.arange(4),
         "chance": np.array([1.0, 0.9, 0.1, 0.0]), "statistic": 6 * share, "required": 6.0, "simulate": lambda: 1.0,
     }  # fmt: skip
     return Proposal(p_value=p, **{**fields, **changed})
@@ -63,3 +64,28 @@ def test_below_the_rule_the_most_separate_one_raises_doubt_where_it_is_significa
 )
 def test_a_proof_is_asked_about_what_may_be_called_and_stands_apart(made: Proposal, expected: bool) -> None:
     assert worth_asking(made, CONFIG) is expected
+
+
+def simulated(share: float, p: float, **changed: Any) -> Proposal:
+    return proposal(share, None, simulate=lambda: p, **changed)
+
+
+def found(*made: Proposal) -> list[float | None]:
+    return [one.p_value for one in with_p_values(made, CONFIG, provable=True)]
+
+
+def test_a_p_value_is_corrected_for_what_could_be_tested() -> None:
+    assert found(simulated(2.0, 0.001), simulated(0.1, 0.5), simulated(0.1, 0.5, tested=False)) == [0.002, None, None]
+
+
+def test_near_ones_the_nearest_and_what_is_over_all_labels_are_simulated() -> None:
+    made = found(simulated(0.96, 0.5), simulated(0.5, 0.5), simulated(0.1, 0.2, cohort=None))
+    assert [p is not None for p in made] == [True, False, True]
+    assert found(simulated(0.5, 0.5), simulated(0.3, 0.5)) == [1.0, None]
+
+
+def test_the_one_on_which_a_proof_hangs_is_simulated_where_nothing_else_is_in_doubt() -> None:
+    clear = found(simulated(2.0, 1e-6), simulated(0.8, 1e-6), simulated(0.7, 1e-6))
+    assert [p is not None for p in clear] == [True, True, False]
+    doubted = found(simulated(1.1, 1e-6), simulated(0.8, 1e-6))
+    assert [p is not None for p in doubted] == [True, False]

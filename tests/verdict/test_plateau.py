@@ -111,6 +111,7 @@ def test_few_samples_samples_all_alike_and_no_labels_are_not_tested() -> None:
 def test_the_deviations_needed_are_those_of_the_p_value() -> None:
     assert deviations_needed(0.01) == pytest.approx(3.137, abs=0.01)  # Gumbel, unit standard deviation
     assert deviations_needed(0.001) > deviations_needed(0.01)
+    assert deviations_needed(0.5) < 0, "as many as half of all clean drops have"
 
 
 def random_label_log(poison: int) -> tuple[LossLog, NDArray[np.int64], NDArray[np.bool_]]:

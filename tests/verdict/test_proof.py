@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from telltale_core.verdict.decide import Proof
+from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.proof import Outcome
-from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.proposal import Proof, Proposal
 
 
 def proposal(**changed: Any) -> Proposal:
     fields: dict[str, Any] = {
-        "kind": "together", "number": 0, "cohort": 0, "label": 0, "name": None, "rows": np.arange(3),
+        "kind": Kind.TOGETHER, "number": 0, "cohort": 0, "label": 0, "name": None, "rows": np.arange(3),
         "chance": np.array([1.0, 0.0, 0.0]), "statistic": 6.0, "required": 5.0, "simulate": lambda: 1e-4, "family": 10,
     }  # fmt: skip
     return Proposal(**{**fields, **changed})
@@ -30,7 +30,7 @@ def test_what_is_confirmed_gets_its_p_value_for_all_tests() -> None:
 
 
 def test_the_p_value_of_a_covariance_shift_is_that_of_the_proof() -> None:
-    assert outcome(Proof.REFUTED).applied(proposal(kind="scatter")).p_value == 10 * 1e-3
+    assert outcome(Proof.REFUTED).applied(proposal(kind=Kind.SCATTER)).p_value == 10 * 1e-3
 
 
 def test_a_proof_may_turn_to_the_other_side() -> None:

@@ -18,6 +18,7 @@ from telltale_core.losslog import LossLog
 from telltale_core.publish import log, publish
 from telltale_core.verdict import Decisions, Group, TelltaleDetector, VerdictConfig
 from telltale_core.verdict.judgement import write_verdict
+from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.record import Verdict
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.untested import ruling_on_untested
@@ -35,7 +36,7 @@ PLAIN = Group(
 FEW = replace(PLAIN, label=1, label_name="b", samples=SMALL, statistic=0.0, p_value=None, tested=False, number=1)
 CALLED = replace(PLAIN, statistic=9.0, p_value=1e-6, size=9, called=True, quarantined=9)
 LOOKED: dict[str, Any] = {"statistic": 4.9, "p_value": 1e-4, "size": 9, "own": 0.1, "own_usual": 0.7, "spread": 0.9}
-GUESS = replace(PLAIN, label=None, label_name="any label, at random", kind="guess", number=2)
+GUESS = replace(PLAIN, label=None, label_name="any label, at random", kind=Kind.GUESS, number=2)
 FOUND: dict[str, tuple[Group, ...]] = {
     "nothing": (PLAIN,),
     "a near miss": (replace(PLAIN, statistic=4.9, p_value=1e-4, size=9, review=9),),
@@ -43,7 +44,7 @@ FOUND: dict[str, tuple[Group, ...]] = {
     "not confirmed": (replace(PLAIN, **LOOKED),),
     "together": (CALLED,),
     "confirmed": (replace(CALLED, **LOOKED, confirmed=True),),
-    "scatter": (PLAIN, replace(CALLED, **LOOKED, confirmed=True, kind="scatter")),
+    "scatter": (PLAIN, replace(CALLED, **LOOKED, confirmed=True, kind=Kind.SCATTER)),
     "guess": (PLAIN, replace(GUESS, called=True, quarantined=9, p_value=1e-6)),
     "together and guess": (CALLED, replace(GUESS, called=True, quarantined=9, p_value=1e-6)),
     "no group tested but over all labels": (replace(FEW, label=0, samples=180, number=0), GUESS),

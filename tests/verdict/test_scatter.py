@@ -17,7 +17,7 @@ from telltale_core.verdict.conclude import Decisions, conclude_on
 from telltale_core.verdict.constants import SCATTER as CONSTANTS
 from telltale_core.verdict.leave_out import Side, leave_out
 from telltale_core.verdict.proposals.scatter import refined, split_by_scatter
-from telltale_core.verdict.statement import SCATTER, caveats, least_p_value
+from telltale_core.verdict.statement import MAY_BE_WRONG_LABELS, caveats, least_p_value
 from tests.support.loss_logs import Case, make_case, rearranged
 
 N, D = 900, 8
@@ -127,7 +127,7 @@ def test_a_statement_says_how_they_were_found(scattered: Case) -> None:
     found = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.0))
     assert found.statement_.startswith("Poison, or wrong labels that all went to one, found: ")
     assert "swing otherwise than their like" in found.statement_
-    assert SCATTER in caveats(found.groups_, 0)
+    assert MAY_BE_WRONG_LABELS in caveats(found.groups_, 0)
     assert "a proxy that learnt without" in found.statement_
     kept = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.9))
     assert kept.statement_.startswith("No poison found")

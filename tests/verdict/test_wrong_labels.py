@@ -102,8 +102,9 @@ def test_of_other_answers_it_is_said_in_their_words(
     named = made.reason[made.doubtful]
     assert len(named)
     assert all(whole in line for line in named)
-    assert any(wrong in line for line in caveats(made.groups, 12))
-    said = " ".join([*made.reason, state(made.groups, len(rows), VerdictConfig()), *caveats(made.groups, 12)])
+    assert any(wrong in line for line in caveats(made.groups, 12, 0, grouping))
+    told = [state(made.groups, len(rows), VerdictConfig()), *caveats(made.groups, 12, 0, grouping)]
+    said = " ".join([*made.reason, *told])
     assert grouping is Grouping.LABEL_SET or " label" not in said
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from threadpoolctl import threadpool_limits
 
-from telltale_core.verdict.correction import corrected
+from telltale_core.verdict.doubt import with_p_values
 from telltale_core.verdict.evidence import Evidence
 from telltale_core.verdict.proposal import Proposal
 from telltale_core.verdict.proposals import comovement, plateau, scatter, secondary
@@ -22,7 +22,7 @@ def propose(evidence: Evidence) -> list[Proposal]:
     with threadpool_limits(1):  # many small problems: threads only get in each other's way
         for way in FIRST:
             proposals += way.propose(evidence.after(proposals))
-        proposals = corrected(proposals, evidence)
+        proposals = with_p_values(proposals, evidence.config, provable=evidence.provable)
         for later in SECOND:
             proposals += later.propose(evidence.after(proposals))
     return proposals

@@ -25,7 +25,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticD
 
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import PLATEAU
+from telltale_core.verdict.correction import level_of_each, number_of_tests
 from telltale_core.verdict.evidence import Evidence
+from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.proposal import Proposal
 
 
@@ -60,10 +62,10 @@ def propose(evidence: Evidence) -> list[Proposal]:
     chance_N = np.zeros(len(order))
     if plateau.near_guess:
         chance_N[order] = plateau.chance
-    tests = 1 + sum(first.tested for first in evidence.earlier)
+    tests = number_of_tests([True, *(first.tested for first in evidence.earlier)])
     return [
         Proposal(
-            kind="guess",
+            kind=Kind.GUESS,
             number=len(evidence.cohorts),
             cohort=None,
             label=None,
@@ -71,7 +73,7 @@ def propose(evidence: Evidence) -> list[Proposal]:
             rows=np.arange(len(order)),
             chance=chance_N,
             statistic=plateau.separation,
-            required=deviations_needed(config.false_alarm_rate / tests),
+            required=deviations_needed(level_of_each(config.false_alarm_rate, tests)),
             simulate=lambda: plateau.p_value,
             stands_alone=plateau.near_guess,
         )

@@ -28,8 +28,9 @@ from sklearn.model_selection import StratifiedKFold
 from telltale_core.verdict.clusters import reduce
 from telltale_core.verdict.constants import COMOVEMENT, SCATTER, SPLIT
 from telltale_core.verdict.evidence import Cohort, Evidence
+from telltale_core.verdict.kind import Kind
+from telltale_core.verdict.orientation import of_smaller
 from telltale_core.verdict.proposal import Proposal
-from telltale_core.verdict.proposals.comovement import of_smaller
 from telltale_core.verdict.significance import one_mode_like
 from telltale_core.verdict.split import dimensions_of
 
@@ -55,7 +56,7 @@ def propose(evidence: Evidence) -> list[Proposal]:
         for shift, cohort in zip(shifts, evidence.cohorts, strict=True)
     ]
     proposals: list[Proposal] = []
-    by_motion = [first for first in evidence.earlier if first.cohort == first.number]
+    by_motion = [first for first in evidence.earlier if first.first_split]
     for first, shift in zip(by_motion, shifts, strict=True):
         others = [other.excess for place, other in enumerate(different) if place != first.number and other is not None]
         called = first.significant(evidence.config.false_alarm_rate) and (first.share >= 1 or first.larger)
@@ -72,7 +73,7 @@ def propose(evidence: Evidence) -> list[Proposal]:
 def _of(first: Proposal, shift: Scatter, required: float, number: int, evidence: Evidence) -> Proposal:
     return replace(
         first,
-        kind="scatter",
+        kind=Kind.SCATTER,
         number=number,
         name=f"{first.name or first.label} (covariance shift)",
         chance=of_smaller(shift.chance, first.rows, evidence.copies),

@@ -9,10 +9,11 @@ from dataclasses import replace
 from functools import partial
 
 from telltale_core.verdict.constants import DECISION, PROOF
+from telltale_core.verdict.correction import with_as_many_again
 from telltale_core.verdict.doubt import in_doubt
 from telltale_core.verdict.evidence import Cohort, Evidence
+from telltale_core.verdict.orientation import is_larger, suspected_side
 from telltale_core.verdict.proposal import Proposal
-from telltale_core.verdict.proposals.comovement import is_larger, suspected_side
 from telltale_core.verdict.split import examine
 
 
@@ -23,12 +24,12 @@ def propose(evidence: Evidence) -> list[Proposal]:
     proposals: list[Proposal] = []
     for first in evidence.earlier:
         significant = first.significant(config.false_alarm_rate)
-        if first.label is None or first.cohort is None or first.share < PROOF.considered:
+        if first.label is None or not first.first_split or first.share < PROOF.considered:
             continue
         if not (asked or significant):
             continue
         number = len(evidence.cohorts) + 1 + len(proposals)  # that after the cohorts' is the loss plateau's
-        second = _of(first, evidence.cohorts[first.cohort], number, evidence)
+        second = _of(first, evidence.cohorts[first.number], number, evidence)
         if second.statistic > 0:
             proposals.append(second.with_p_value() if second.share >= DECISION.nearly else second)
     return proposals
@@ -47,7 +48,7 @@ def _of(first: Proposal, cohort: Cohort, number: int, evidence: Evidence) -> Pro
         statistic=finding.separation,
         simulate=partial(finding.p_value, evidence.config),
         p_value=None,
-        family=2 * first.family,
+        family=with_as_many_again(first.family),
         tested=finding.tested,
         larger=is_larger(rows, chance_n, evidence),
     )
