@@ -72,7 +72,7 @@ def _plain_fits(point_nD: NDArray[np.float64], seed: int) -> list[tuple[float, G
     for size in range(1, SPLIT.max_clusters + 1):
         if not _affordable(point_nD, size):
             break
-        model = GaussianMixture(size, n_init=2, random_state=seed, reg_covar=SPLIT.ridge).fit(point_nD)
+        model = GaussianMixture(size, n_init=SPLIT.starts, random_state=seed, reg_covar=SPLIT.ridge).fit(point_nD)
         fits.append((float(model.bic(point_nD)), model))
         if size >= 3 and fits[-1][0] > min(fits)[0] and fits[-2][0] > min(fits)[0]:
             break
@@ -85,7 +85,7 @@ def _seeded_fits(
     fits = []
     further = [core_n == core for core in range(1, core_n.max() + 1)]
     rest_n = ~np.any(further, axis=0) if further else np.ones(len(point_nD), dtype=bool)
-    for size in (1, 2, 3) if further else ():
+    for size in SPLIT.beside_cores if further else ():
         if not _affordable(point_nD, size + len(further)):
             break
         start = GaussianMixture(size, random_state=seed, reg_covar=SPLIT.ridge).fit(point_nD[rest_n])
@@ -104,6 +104,8 @@ def _seeded_fits(
 
 
 def _affordable(point_nD: NDArray[np.float64], size: int) -> bool:
-    """Whether the cohort has two samples for every free number of a mixture of ``size`` components."""
+    """Whether the cohort has samples enough for every free number of a mixture of ``size`` components."""
     dimensions = point_nD.shape[1]
-    return size == 1 or len(point_nD) >= 2 * size * (1 + dimensions + dimensions * (dimensions + 1) // 2)
+    return size == 1 or len(point_nD) >= SPLIT.samples_a_number * size * (
+        1 + dimensions + dimensions * (dimensions + 1) // 2
+    )

@@ -1,7 +1,9 @@
 """Every constant of the verdict that is no setting, by what reads it, with what it was measured on.
 
-*The note* is ``bench/notes/2026-11-22-what-was-tried-for-the-verdict.md``: CIFAR-10, 10,000 images, ten labels, and the
-handwritten digits. *Chosen* says that no measurement of another value is on record.
+Of ``bench/notes``, *the note* is ``2026-11-22-what-was-tried-for-the-verdict.md``: CIFAR-10, 10,000 images, ten labels,
+and the handwritten digits. *The note on retraining* is ``2026-11-24-does-leave-out-retraining-help.md``: recordings,
+steering, texts, digits and CIFAR-10. *The note on covariance* is ``2026-11-24-does-covariance-shift-show-poison.md``:
+CIFAR-10. *Chosen* says that no measurement of another value is on record.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
+class SplitConstants:
     """The most separate split in two of a cohort: ``split.py`` and ``clusters.py``."""
 
     min_cohort: int = 40
@@ -30,10 +32,24 @@ class Split:
     """Most components of a mixture. The note: poison takes one to three."""
     ridge: float = 1e-3
     """Added to the variances of a mixture, where the first component has variance 1. Chosen."""
+    starts: int = 2
+    """k-means starts of each mixture. Chosen, for the time."""
+    beside_cores: tuple[int, ...] = (1, 2, 3)
+    """Components of the rest, beside those that start on a dense core. Chosen."""
+    samples_a_number: int = 2
+    """Samples that a mixture needs for each of its free numbers. Chosen."""
+    least_core: int = 3
+    """Fewest samples of a dense core. Chosen."""
+    cores_a_cluster: int = 2
+    """A dense core has at least ``min_cluster`` samples over this: it is what grows to a cluster. Chosen."""
+    regularised: float = 1e-3
+    """Of the quadratic discriminant that places samples on two sides, towards the identity. Chosen."""
+    beyond_mean: float = 0.99
+    """Least chance of a side for what lies beyond its mean: no far sample is the other side's. Chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class ReferenceConstants:
     """How the samples of other cohorts scatter: ``reference.py``. The note: d' 2.4 becomes 5.9 by it."""
 
     trimmed: float = 0.05
@@ -47,13 +63,13 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Null:
+class NullConstants:
     """Simulated cohorts with one mode: ``significance.py``. Held by ``tests/verdict/test_significance.py``."""
 
     simulations: int = 19
     """Searches whose extremes are extrapolated. Chosen."""
     max_simulated: int = 2000
-    """A larger cohort is simulated at this size: the fewer the samples, the more separate chance splits are."""
+    """A larger cohort is simulated at this size: the fewer the samples, the more separate chance splits are. Chosen."""
     least: float = 2.65
     """Taken where the search finds no split. Simulated: the two halves of one Gaussian."""
     least_spread: float = 0.25
@@ -61,7 +77,7 @@ class Null:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comovement:
+class ComovementConstants:
     """What is usual in other cohorts, and the suspected side: ``proposals/comovement.py``."""
 
     usual_quantile: float = 0.75
@@ -76,15 +92,16 @@ class Comovement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scatter:
+class ScatterConstants:
     """A covariance shift: ``proposals/scatter.py``."""
 
     ratio: float = 2.0
-    """A shift is proposed from so many times what is usual in the other labels on. Chosen."""
+    """A shift is proposed from so many times what is usual in the other labels on. The note on covariance: poison that
+    is found has 2.4 to 8.3 times as much, clean labels at most 1.6."""
     least_excess: float = 0.5
     """What it gains at least, in nats a sample. Held by the tests: one Gaussian gains 0.1, heavy tails 0.25."""
     starts: tuple[tuple[float, ...], ...] = ((0.7,), (0.5, 0.8))
-    """Mixtures of two and three components start from shells: the quantiles of the distance from the centre."""
+    """Mixtures of two and three components start from shells: the quantiles of the distance from the centre. Chosen."""
     simulated: int = 2
     """Cohorts with one mode whose mean gain is subtracted. Chosen, for the time."""
     folds: int = 10
@@ -100,7 +117,7 @@ class Scatter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plateau:
+class PlateauConstants:
     """The loss plateau: ``proposals/plateau.py``. The note: 6.2 deviations, twelve other logs at most 2.0."""
 
     fewest: int = 200
@@ -108,21 +125,20 @@ class Plateau:
     bootstraps: int = 49
     """Smoothed bootstrap samples whose critical bandwidths are extrapolated. Chosen."""
     grid: int = 2048
-    """Points of the density."""
+    """Points of the density. Chosen."""
     widest: float = 3.0
-    """Largest bandwidth, in robust deviations."""
+    """Largest bandwidth, in robust deviations. Chosen."""
     finest: float = 0.01
-    """Smallest bandwidth."""
+    """Smallest bandwidth. Chosen."""
     halvings: int = 24
-    """Steps of the search between both."""
+    """Steps of the search between both. Chosen."""
     least_spread: float = 0.02
     """Least standard deviation of the bootstraps. Chosen."""
-    gumbel_scale: float = math.sqrt(6) / math.pi
-    """Of the Gumbel distribution with unit standard deviation, by which the bootstraps are extrapolated."""
     outside: float = 0.0005
     """Share at each end that is left out of the density: a few far samples are no mode. Chosen."""
     most_still: float = 0.05
-    """Share of the samples from which the discriminant starts. Measured: 0.03 and 0.1 end at about its direction."""
+    """Share of the samples from which the discriminant starts. The note on covariance: 0.03 and 0.1 end at
+    about its direction."""
     folds: int = 5
     """Of the discriminant. Chosen."""
     rounds: int = 3
@@ -136,51 +152,57 @@ class Plateau:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class ProofConstants:
     """The leave-out retraining: ``proof.py`` and ``leave_out.py``."""
 
     considered: float = 0.6
-    """Share of the required separation from which on a significant split is worth a retraining. Chosen."""
+    """Share of the required separation from which on a significant split is worth a retraining. The note on retraining:
+    tones that are learnt unevenly have 0.64 to 0.91."""
     most_own: float = 0.25
-    """Largest share of a poisoned cluster that is given its own label by a proxy that learnt without it. Chosen."""
+    """Largest share of a poisoned cluster that is given its own label by a proxy that learnt without it. The note on
+    retraining: poison 0.01 to 0.17 on the logs that it was set on."""
     mixed: float = 0.5
-    """Up to this share of what is usual a larger one may be a cluster of both. Chosen."""
+    """Up to this share of what is usual a larger one may be a cluster of both. The note on retraining: none of 85
+    honest sides below it had a spread above 0.74."""
     least_spread: float = 0.8
-    """Least entropy of the other answers, as a share of that of as many draws from the other labels. Chosen."""
+    """Least entropy of the other answers, as a share of that of as many draws from the other labels. The note on
+    retraining: on the logs that it was set on poison has 0.89 and more,
+    honest sides at most 0.74."""
     few_own: float = 0.075
-    """Most own answers of a covariance shift. Measured: honest ones, the hard half of a label, get 10 to 18 %."""
+    """Most own answers of a covariance shift. The note on covariance: honest sides get 9.8 to 88 %."""
     wide_spread: float = 0.9
-    """Least spread of the other answers of a covariance shift. Measured: honest ones have 0.45 to 0.9."""
+    """Least spread of the other answers of a covariance shift. The note on covariance: honest ones have 0.45 to 0.9."""
     least_others: int = 3
-    """Among fewer other labels the answers have nowhere to spread, and no retraining is done."""
+    """Among fewer other labels the answers have nowhere to spread, and no retraining is done. Chosen."""
     telling: float = 2.0
     """A proxy that gives others their own label less than so many times as often as chance refutes nothing. Chosen."""
     draws: int = 50
-    """So many draws of as many answers say how diverse they could be."""
+    """So many draws of as many answers say how diverse they could be. Chosen."""
     control: float = 0.2
     """At most this share of the samples beside a cluster is left out with it, to compare. Chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class DecisionConstants:
     """What becomes of a sample: ``decide.py``, ``untested.py``, ``wrong_labels.py``."""
 
     clear: float = 1.5
-    """Share of what is required from which on a significant split is called whatever a proof says. Chosen."""
+    """Share of what is required from which on a significant split is called whatever a proof says. The note on
+    retraining: honest clusters that were called had 1.11 to 1.34."""
     nearly: float = 0.95
     """A significant split at least this share of what is required apart is set aside. Chosen."""
     borderline: float = 0.1
     """A sample whose chance of a called side is between this and one half is set aside. Chosen."""
     uncalled_ceiling: float = 0.49
-    """Largest suspicion of a sample that is not called: above one half is only what is."""
+    """Largest suspicion of a sample that is not called: above one half is only what is. Chosen."""
     unknown: float = 0.5
-    """The suspicion of a sample that was not tested: no test speaks for it or against it."""
+    """The suspicion of a sample that was not tested: no test speaks for it or against it. Chosen."""
     wrong_label_deviations: float = 2.0
     """Robust deviations above the label's median level. Measured: under 0.5 % of CIFAR-10's honest samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
+class TellingConstants:
     """What a statement names: ``statement.py``, ``review_questions.py``."""
 
     many_copies: float = 0.2
@@ -189,5 +211,6 @@ class Telling:
     """A drop of which a cohort would lose more than this share needs a person's approval. Chosen."""
 
 
-SPLIT, REFERENCE, NULL, COMOVEMENT = Split(), Reference(), Null(), Comovement()
-SCATTER, PLATEAU, PROOF, DECISION, TELLING = Scatter(), Plateau(), Proof(), Decision(), Telling()
+SPLIT, REFERENCE, NULL, COMOVEMENT = SplitConstants(), ReferenceConstants(), NullConstants(), ComovementConstants()
+SCATTER, PLATEAU = ScatterConstants(), PlateauConstants()
+PROOF, DECISION, TELLING = ProofConstants(), DecisionConstants(), TellingConstants()

@@ -62,8 +62,14 @@ def p_value(
     """
     rng = np.random.default_rng(seed)
     null = [max(best_separation(one_mode_like(point_nD, rng)), NULL.least) for _ in range(NULL.simulations)]
-    scale = max(float(np.std(null)), NULL.least_spread) * np.sqrt(6) / np.pi
-    return float(max(gumbel_r.sf(statistic, loc=np.mean(null) - np.euler_gamma * scale, scale=scale), 1e-300))
+    extremes = gumbel(float(np.mean(null)), max(float(np.std(null)), NULL.least_spread))
+    return float(max(gumbel_r.sf(statistic, **extremes), 1e-300))
+
+
+def gumbel(mean: float = 0.0, deviation: float = 1.0) -> dict[str, float]:
+    """Return location and scale of the Gumbel distribution with this mean and standard deviation."""
+    scale = deviation * np.sqrt(6) / np.pi
+    return {"loc": float(mean - np.euler_gamma * scale), "scale": float(scale)}
 
 
 def _scatter(point_nD: NDArray[np.float64]) -> NDArray[np.float64]:

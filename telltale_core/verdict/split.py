@@ -103,7 +103,7 @@ def _spread(
     inside_n = chance_n > 0.5
     if not inside_n.any() or inside_n.all():
         return np.zeros(len(point_nD))
-    sides = QuadraticDiscriminantAnalysis(reg_param=1e-3).fit(point_nD[drawn], inside_n)
+    sides = QuadraticDiscriminantAnalysis(reg_param=SPLIT.regularised).fit(point_nD[drawn], inside_n)
     return np.asarray(sides.predict_proba(point_nD)[:, 1])
 
 
@@ -119,7 +119,7 @@ def best_split(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Sp
     A poison may take several components and so may the clean samples: every way is tried (at most 255). A side has at
     least ``min_cluster`` samples.
     """
-    core_n, radius = dense_cores(point_nD, max(3, min_cluster // 2))
+    core_n, radius = dense_cores(point_nD, max(SPLIT.least_core, min_cluster // SPLIT.cores_a_cluster))
     chance_nC = grow(point_nD, core_n, seed)
     component_n = chance_nC.argmax(axis=1)
     present = [int(c) for c in np.unique(component_n)]

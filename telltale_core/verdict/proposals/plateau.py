@@ -24,11 +24,12 @@ from scipy.stats import entropy, gumbel_r
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.constants import PLATEAU
+from telltale_core.verdict.constants import PLATEAU, SPLIT
 from telltale_core.verdict.correction import level_of_each, number_of_tests
 from telltale_core.verdict.evidence import Evidence
 from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.significance import gumbel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,7 @@ def find_loss_plateau(
         return nothing
     bandwidth, null = _test(still_n, rng)
     separation = (bandwidth - float(np.mean(null))) / max(float(np.std(null)), PLATEAU.least_spread)
-    p = float(max(gumbel_r.sf(separation, **_gumbel()), 1e-300))
+    p = float(max(gumbel_r.sf(separation, **gumbel()), 1e-300))
     side_n = _still_side(still_n, float(np.mean(null)))
     near = False
     if config.min_cluster <= side_n.sum() <= len(side_n) / 2:
@@ -114,12 +115,7 @@ def find_loss_plateau(
 
 def deviations_needed(p_value: float) -> float:
     """Return the ``separation`` that has this p-value."""
-    return float(gumbel_r.isf(p_value, **_gumbel()))
-
-
-def _gumbel() -> dict[str, float]:
-    """Return location and scale of the Gumbel distribution with mean zero and unit standard deviation."""
-    return {"loc": -np.euler_gamma * PLATEAU.gumbel_scale, "scale": PLATEAU.gumbel_scale}
+    return float(gumbel_r.isf(p_value, **gumbel()))
 
 
 def _stillness(motion_nQ3: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -227,6 +223,6 @@ def _grown(still_n: NDArray[np.float64], side_n: NDArray[np.bool_]) -> NDArray[n
 
     Fitted once to the sides of the valley: more rounds creep into the clean samples (measured).
     """
-    model = QuadraticDiscriminantAnalysis(reg_param=1e-3).fit(still_n[:, None], side_n)
+    model = QuadraticDiscriminantAnalysis(reg_param=SPLIT.regularised).fit(still_n[:, None], side_n)
     chance_n = np.asarray(model.predict_proba(still_n[:, None])[:, 1])
-    return np.where(still_n <= still_n[side_n].mean(), np.maximum(chance_n, 0.99), chance_n)
+    return np.where(still_n <= still_n[side_n].mean(), np.maximum(chance_n, SPLIT.beyond_mean), chance_n)

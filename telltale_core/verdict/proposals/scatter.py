@@ -146,9 +146,8 @@ def _by_score(score_n: NDArray[np.float64], inside_n: NDArray[np.bool_]) -> NDAr
     model = _from(score_n[:, None] / score_n.std(), sides)
     chance_n = np.asarray(model.predict_proba(score_n[:, None] / score_n.std())[:, 0])
     high, low = (score_n[side].mean() for side in sides)
-    return np.where(
-        score_n >= high, np.maximum(chance_n, 0.99), np.where(score_n <= low, np.minimum(chance_n, 0.01), chance_n)
-    )
+    chance_n = np.where(score_n <= low, np.minimum(chance_n, 1 - SPLIT.beyond_mean), chance_n)
+    return np.where(score_n >= high, np.maximum(chance_n, SPLIT.beyond_mean), chance_n)
 
 
 def _gain(point_nD: NDArray[np.float64], model: GaussianMixture) -> float:
