@@ -23,6 +23,7 @@ from telltale_core.report.evidence import focuses
 from telltale_core.report.figures import evidence, overall
 from telltale_core.report.run import Run, read_run
 from telltale_core.spectrum.record import SPECTRUM
+from telltale_core.verdict.decide import HEADINGS
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
@@ -116,6 +117,8 @@ def _page(
             word=run.word,
             words=f"{run.word}s",
             groups=page_data.groups(run, config),
+            headings=HEADINGS,
+            rules=page_data.rules(run),
             groups_left=page_data.groups_left(run, config),
             looked=any(group.own is not None for group in run.groups()),
             evidence_lead=page_data.evidence_lead(run, items),

@@ -14,6 +14,7 @@ from telltale_core.questions import as_record
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.run import NEAR_MISS, Run
 from telltale_core.verdict import Group
+from telltale_core.verdict.decide import as_cells
 
 STATUS = {
     "poison": {
@@ -179,11 +180,17 @@ def _group(name: str, group: Group, top: float) -> dict[str, Any]:
         "p": probability(group.p_value) if group.tested else "not tested",
         "quarantined": f"{group.quarantined:,}",
         "review": f"{group.review:,}",
+        "taken_for": middle(group.taken_for, 60) if group.tested else "not tested",
         "own": "" if group.own is None else f"{group.own:.0%} ({group.own_usual or 0:.0%})",
         "width": f"{400 * max(0.0, group.statistic) / top:.1f}",
         "tick": f"{400 * max(0.0, group.threshold) / top:.1f}",
         "alt": f"statistic {statistic}, {where} the threshold {threshold}",
     }
+
+
+def rules(run: Run) -> list[tuple[str, ...]]:
+    """Return the lines of the table of decisions; empty where the run's detector decides by another rule."""
+    return as_cells() if any(group.taken_for for group in run.groups()) else []
 
 
 def groups_left(run: Run, config: ReportConfig) -> str:

@@ -98,7 +98,7 @@ CALLED = Rule(
     suspected="quarantine", own_answer="quarantine", between="review",
 )  # fmt: skip
 CONFIRMED_COPIES = Rule(
-    because="mostly copies", proof=Proof.CONFIRMED, enough=False,
+    because="mostly copies, though confirmed", proof=Proof.CONFIRMED, enough=False,
     suspected="review", own_answer="review", between="review",
 )  # fmt: skip
 CONFIRMED = Rule(

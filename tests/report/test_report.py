@@ -17,6 +17,7 @@ import pytest
 from telltale_core.drop.grouping import Grouping
 from telltale_core.errors import ConfigError, Corrupt, NotFound, OverBudget
 from telltale_core.report import ReportConfig, page_data, read_run, write_report
+from telltale_core.verdict.decide import HEADINGS, TABLE, as_cells
 
 
 class Page(HTMLParser):
@@ -131,6 +132,24 @@ def test_label_beyond_the_threshold_that_is_not_called_is_not_marked(made):
     groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
     edit(run.verdict_dir / "verdict.json", groups=[group | {"called": False} for group in groups])
     assert not any(row["over"] for row in page_data.groups(read_run(*run.args), QUICK))
+
+
+def test_the_page_shows_the_table_of_decisions_and_the_line_that_decided_each_group(made, tmp_path):
+    run = made()
+    groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
+    decided = [group | {"taken_for": TABLE[place % len(TABLE)].because} for place, group in enumerate(groups)]
+    edit(run.verdict_dir / "verdict.json", groups=decided)
+    page = wrote(run, tmp_path / "out").read_text("utf-8")
+    for cells in (HEADINGS, *as_cells()):
+        name = 'th scope="col"' if cells is HEADINGS else "td"
+        assert "".join(f"<{name}>{cell}</{name[:2]}>" for cell in cells) in page
+    shown = [row["taken_for"] for row in page_data.groups(read_run(*run.args), QUICK)]
+    assert sorted(shown) == sorted(group["taken_for"] for group in decided)
+    assert all(page.count(f"<td>{taken_for}</td></tr>") for taken_for in shown)
+
+
+def test_a_detector_with_another_rule_shows_no_table_of_decisions(written):
+    assert "The table of decisions" not in written()
 
 
 def test_samples_held_back_in_a_clean_drop_are_mentioned(made):

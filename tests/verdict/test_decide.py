@@ -83,6 +83,7 @@ def test_every_line_of_the_table_decides_something() -> None:
     every = itertools.product((True, False), Strength, Proof, (True, False))
     used = {rule_for(Facts(significant=a, strength=b, proof=c, enough=d)) for a, b, c, d in every}
     assert used == set(TABLE)
+    assert len({rule.because for rule in TABLE}) == len(TABLE), "a report names the line by it"
 
 
 def test_the_readme_shows_the_table() -> None:

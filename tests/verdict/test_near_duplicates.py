@@ -368,7 +368,8 @@ def test_a_leave_out_retraining_compares_with_one_of_each_copy(hiding: Copied, m
 
     monkeypatch.setattr("telltale_core.verdict.proof.leave_out", seen)
     all_doubted = dataclasses.replace(DECISION, clear=100.0)
-    monkeypatch.setattr("telltale_core.verdict.doubt.DECISION", all_doubted)
+    for reader in ("doubt", "decide"):
+        monkeypatch.setattr(f"telltale_core.verdict.{reader}.DECISION", all_doubted)
     monkeypatch.setattr("telltale_core.verdict.doubt.PROOF", dataclasses.replace(PROOF, considered=0.0))
     log, config = hiding.case.log, ALONE.replace(leave_out=True)
     labels = np.where(hiding.case.truth, 0, hiding.case.labels)  # poison and copies in one label
