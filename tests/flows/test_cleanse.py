@@ -55,7 +55,7 @@ def test_a_changed_verdict_setting_retrains_nothing(
     run_cleanse: Run, stage_states: States, small_settings: dict[str, Any]
 ) -> None:
     first = run_cleanse(small_settings).result()
-    second = run_cleanse({**small_settings, "verdict": {"min_cluster": 12}})
+    second = run_cleanse({**small_settings, "verdict": {"min_cluster": 13}})
     assert second.result()["version"] == first["version"] + 1
     states = stage_states(second.state_details.flow_run_id)
     assert {stage for stage, state in states.items() if state == "Cached"} == {"ingest", "train", "spectrum"}

@@ -13,6 +13,11 @@ import pytest
 from flows import interrupts
 from telltale_core.errors import ConfigError
 
+HEEDING_ALL = """
+import signal
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # under nohup the tests' processes ignore one
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+"""
 STUBBORN = """
 import time
 from flows import interrupts
@@ -28,7 +33,7 @@ with interrupts.heeding():
 
 def start(grace_s: float, before: str = "") -> subprocess.Popen[str]:
     variables = {**os.environ, interrupts.VARIABLE: str(grace_s)}
-    program = [sys.executable, "-c", before + STUBBORN]
+    program = [sys.executable, "-c", HEEDING_ALL + before + STUBBORN]
     process = subprocess.Popen(program, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert line(process) == "ready"
     return process
