@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from telltale_core.proxy.loop import Snapshot
     from telltale_core.proxy.models import register
     from telltale_core.proxy.predict import load_proxy, predict_logits
-    from telltale_core.proxy.recording import observe, read_logits, read_recording, recording_path
+    from telltale_core.proxy.recording import observe, read_logits, read_recording, recorded_features, recording_path
     from telltale_core.proxy.training import train
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "predict_logits",
     "read_logits",
     "read_recording",
+    "recorded_features",
     "recording_path",
     "register",
     "train",
@@ -41,6 +42,6 @@ __getattr__ = on_demand(
     loop=("Snapshot",),
     models=("register",),
     predict=("load_proxy", "predict_logits"),
-    recording=("observe", "read_logits", "read_recording", "recording_path"),
+    recording=("observe", "read_logits", "read_recording", "recorded_features", "recording_path"),
     training=("train",),
 )

@@ -101,7 +101,8 @@ class ProxyConfig(Settings, frozen=True):
         default=None, gt=0, title="Memory limit", description="A training that needs more bytes than this is refused."
     )
     record: ListOf[Literal["features", "maps", "norms", "logits"]] = Field(
-        default=(), description="What is recorded of every sample besides its losses."
+        default=("features",),
+        description="What is recorded of every sample besides its losses. The verdict looks at the features.",
     )
 
     def settled(self, modality: str) -> SettledConfig:

@@ -1,6 +1,7 @@
-"""What detectors other than Telltale's ask of the proxy, recorded on request as Parquet beside the loss log.
+"""What a trained proxy shows of every sample, recorded as Parquet beside the loss log.
 
-``ProxyConfig.record`` names any of :data:`KINDS`; nothing is recorded by default. Logits are a by-product of the
+``ProxyConfig.record`` names any of :data:`KINDS`. The features, recorded by default, are evidence of the verdict; the
+others are what other detectors ask for. Logits are a by-product of the
 snapshots and are kept at every epoch's end; the others take one more pass over the data when the training is done, or
 later, from the saved model (:func:`observe`). Files: ``recordings/member-0/<kind>.parquet``, logits one file an
 epoch: ``logits-<eeee>.parquet``; columns ``sample`` int32 and ``value``, a list of fixed length; shape and digest stand
@@ -193,6 +194,18 @@ def read_recording(path: Path, drop_digest: str | None = None) -> NDArray[Any]:
     if not np.array_equal(table.column("sample").to_numpy(), np.arange(len(values))):
         raise Corrupt(f"{path} does not hold every sample once, in the drop's order; remove it and record again")
     return np.asarray(values)
+
+
+def recorded_features(train_dir: Path, drop_digest: str) -> NDArray[np.float32] | None:
+    """Return the features (N, D) in the drop's row order, None where the settings did not ask for them.
+
+    Raises :class:`Corrupt` for a file that is damaged or of another drop.
+    """
+    path = recording_path(train_dir, "features")
+    if not path.is_file():
+        return None
+    features = read_recording(path, drop_digest)
+    return features.reshape(len(features), -1)
 
 
 def record_final(

@@ -55,6 +55,7 @@ def cluster(inputs: Inputs, config: VerdictConfig, out: Path, context: Context) 
         out / JOINED if inputs.joined else out,
         config,
         retrain=leave_out_for(inputs, drop, context),
+        trained=proxy.recorded_features(inputs.folder("train"), drop.digest),
     )
     if inputs.joined:
         verdicts.write_restricted(verdict, inputs.drop(), out)

@@ -82,14 +82,18 @@ def conclude_on(
     retrain: Retrain | None = None,
     *,
     leaders: NDArray[np.str_] | None = None,
+    trained: NDArray[np.floating] | None = None,
 ) -> Decisions:
     """Return the decision on every sample; permuting the rows permutes the result, bit for bit.
 
     ``cohorts`` None: all samples are compared with all. ``retrain`` trains a proxy without the samples it is given,
     where there is doubt; without it no proof is had. ``leaders`` (N,) names the sample that each is a near-duplicate
-    of, itself for others; None: nothing is a copy.
+    of, itself for others; None: nothing is a copy. ``trained`` (N, F) is what the proxy's last layer was given; None:
+    nobody is suspected by it.
     """
-    evidence = collect(sample_ids, spectra, cohorts, config, leaders=leaders, retrains=retrain is not None)
+    evidence = collect(
+        sample_ids, spectra, cohorts, config, leaders=leaders, retrains=retrain is not None, trained=trained
+    )
     proposals = propose(evidence)
     outcomes = None
     doubted = evidence.provable and _doubted(proposals, evidence)
@@ -122,11 +126,11 @@ def _doubted(proposals: Sequence[Proposal], evidence: Evidence) -> bool:
 
 
 def decide_on(proposals: Sequence[Proposal], outcomes: Mapping[int, Outcome], evidence: Evidence) -> list[Judged]:
-    """Return what becomes of each proposal; those over all labels are about what the others keep."""
+    """Return what becomes of each proposal; those of which no proof is asked are about what the others keep."""
     judged: list[Judged] = []
-    for proposal in sorted(proposals, key=lambda one: one.over_all_labels):
+    for proposal in sorted(proposals, key=lambda one: not one.kind.traits.provable):
         outcome = outcomes.get(proposal.number)
-        if proposal.over_all_labels:
+        if not proposal.kind.traits.provable:
             proposal = proposal.among(merge(len(evidence.order), [one.ruling for one in judged]).kept)  # noqa: PLW2901
         if outcome is not None:
             proposal = outcome.applied(proposal)  # noqa: PLW2901

@@ -117,6 +117,18 @@ class ScatterConstants:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesConstants:
+    """Samples that leave their labels' centres together: ``proposals/features.py``."""
+
+    dimensions: int = 4
+    """Principal components in which two Gaussians are held against one. Chosen."""
+    least_excess: float = 0.25
+    """What it gains at least, in nats a sample. TODO."""
+    refined_in: int = 32
+    """Principal components in which the border is drawn. Chosen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlateauConstants:
     """The loss plateau: ``proposals/plateau.py``. The note: 6.2 deviations, twelve other logs at most 2.0."""
 
@@ -212,5 +224,5 @@ class TellingConstants:
 
 
 SPLIT, REFERENCE, NULL, COMOVEMENT = SplitConstants(), ReferenceConstants(), NullConstants(), ComovementConstants()
-SCATTER, PLATEAU = ScatterConstants(), PlateauConstants()
+SCATTER, FEATURES, PLATEAU = ScatterConstants(), FeaturesConstants(), PlateauConstants()
 PROOF, DECISION, TELLING = ProofConstants(), DecisionConstants(), TellingConstants()

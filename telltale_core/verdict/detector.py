@@ -41,6 +41,7 @@ class TelltaleDetector:
         labels: Cohorts | NDArray[np.int64] | None = None,
         retrain: Retrain | None = None,
         leaders: NDArray[np.str_] | None = None,
+        features: NDArray[np.floating] | None = None,
     ) -> Self:
         """Return the detector with the verdict on ``losslog``.
 
@@ -48,14 +49,15 @@ class TelltaleDetector:
         targets, sets of labels), labels (N,) int64, or None, where all are compared with all. ``retrain`` trains for a
         leave-out retraining at what is doubtful; :func:`telltale_core.proxy.leave_out_retraining` makes one, without
         it none is taken. ``leaders`` are a drop's: in what is usual a group of near-duplicates weighs as one sample;
-        None: no copies.
+        None: no copies. ``features`` (N, F) are what the proxy's last layer was given: without them nobody is suspected
+        by them.
         """
         spectrum, verdict = self.spectrum or SpectrumConfig(), self.verdict or VerdictConfig()
         cohorts = labels if isinstance(labels, Cohorts) or labels is None else Cohorts(number=labels, names=None)
         number = None if cohorts is None else np.asarray(cohorts.number, dtype=np.int64)
         spectra = transform(losslog.log_loss, number, spectrum)
         self._decisions = decisions = conclude_on(
-            losslog.sample_ids, spectra, cohorts, verdict, retrain, leaders=leaders
+            losslog.sample_ids, spectra, cohorts, verdict, retrain, leaders=leaders, trained=features
         )
         self._drop_digest = losslog.drop_digest
         self.suspicion_ = decisions.suspicion

@@ -18,10 +18,10 @@ from telltale_core.verdict.proposal import Proposal
 def with_p_values(proposals: Sequence[Proposal], config: VerdictConfig, *, provable: bool) -> list[Proposal]:
     """Return the proposals with the number of tests and, where something hangs on them, their p-values."""
     family = number_of_tests(proposal.tested for proposal in proposals)
-    nearest = max((proposal.share for proposal in proposals if not proposal.over_all_labels), default=0.0)
+    nearest = max((proposal.share for proposal in proposals if proposal.kind.traits.provable), default=0.0)
     found = [replace(proposal, family=family) for proposal in proposals]
     found = [
-        proposal.with_p_value() if proposal.over_all_labels or _hangs_on_it(proposal, nearest) else proposal
+        proposal.with_p_value() if not proposal.kind.traits.provable or _hangs_on_it(proposal, nearest) else proposal
         for proposal in found
     ]
     if not provable or any(unclear(proposal, config) for proposal in found):
@@ -39,7 +39,7 @@ def unclear(proposal: Proposal, config: VerdictConfig) -> bool:
 
     A label's larger side is always asked about. What scatters otherwise is called by nothing but a proof.
     """
-    if proposal.over_all_labels:
+    if not proposal.kind.traits.provable:
         return False
     if not proposal.stands_alone:
         return True
@@ -52,7 +52,7 @@ def most_doubtful(proposals: Sequence[Proposal]) -> int | None:
     short = [
         place
         for place, proposal in enumerate(proposals)
-        if not proposal.over_all_labels and PROOF.considered <= proposal.share < 1
+        if proposal.kind.traits.provable and PROOF.considered <= proposal.share < 1
     ]
     return max(short, key=lambda place: proposals[place].share, default=None)
 
@@ -67,7 +67,7 @@ def in_doubt(proposals: Sequence[Proposal], config: VerdictConfig) -> bool:
 
 def worth_asking(proposal: Proposal, config: VerdictConfig) -> bool:
     """Return whether a proof is asked about it, once one is had."""
-    if proposal.over_all_labels:
+    if not proposal.kind.traits.provable:
         return False
     enough = not proposal.stands_alone or proposal.statistic >= SPLIT.min_tested_separation
     open_so_far = proposal.p_value is None or proposal.significant(config.false_alarm_rate)

@@ -43,7 +43,8 @@ class Evidence:
     """All that is known of a drop: ``features`` (N, F), ``labels`` (N,) the cohort that each sample's answer is of.
 
     ``order`` (N,) are the rows in the order of their ids: permuting the rows permutes a verdict. ``retrains``: a proof
-    can be had. ``earlier`` are the proposals made before, for ways that look at what these leave.
+    can be had. ``trained`` (N, F) is what the proxy's last layer was given at the end of the training, None where it
+    was not recorded. ``earlier`` are the proposals made before, for ways that look at what these leave.
     """
 
     spectra: Spectra
@@ -55,6 +56,7 @@ class Evidence:
     grouping: Grouping
     config: VerdictConfig
     retrains: bool = False
+    trained: NDArray[np.floating] | None = None
     earlier: tuple[Proposal, ...] = ()
 
     @property
@@ -92,6 +94,7 @@ def collect(
     *,
     leaders: NDArray[np.str_] | None = None,
     retrains: bool = False,
+    trained: NDArray[np.floating] | None = None,
 ) -> Evidence:
     """Return the evidence on a drop; without ``cohorts``, or where the settings say so, all samples are one."""
     grouping = Grouping.NONE if cohorts is None else cohorts.grouping
@@ -109,6 +112,7 @@ def collect(
         grouping=grouping,
         config=config,
         retrains=retrains,
+        trained=trained,
     )
 
 

@@ -21,16 +21,25 @@ from telltale_core.verdict.statement import caveats, least_p_value
 
 
 def judge(
-    spectrum_dir: Path, drop: Drop, out: Path, config: VerdictConfig | None = None, retrain: Retrain | None = None
+    spectrum_dir: Path,
+    drop: Drop,
+    out: Path,
+    config: VerdictConfig | None = None,
+    retrain: Retrain | None = None,
+    *,
+    trained: NDArray[np.floating] | None = None,
 ) -> Verdict:
     """Return the verdict on a drop from its recorded spectra and write it to the folder ``out``, its record last.
 
-    ``retrain`` trains for a leave-out retraining of what is doubtful; without it none is done. Raises
-    :class:`Corrupt` when the spectra belong to another drop.
+    ``retrain`` trains for a leave-out retraining of what is doubtful; without it none is done. ``trained`` (N, F) is
+    what the proxy's last layer was given of the drop's samples. Raises :class:`Corrupt` when the spectra belong to
+    another drop.
     """
     config = config or VerdictConfig()
     spectrum = Spectrum.open(spectrum_dir, drop=drop)
-    decisions = conclude_on(spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, retrain, leaders=drop.leaders)
+    decisions = conclude_on(
+        spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, retrain, leaders=drop.leaders, trained=trained
+    )
     return write_verdict(decisions, drop, out, config)
 
 

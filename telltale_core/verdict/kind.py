@@ -16,6 +16,7 @@ class Traits:
     a proof confirmed it. ``side`` names the suspected side, ``place`` the samples that it lies in (``where``).
     ``deviations``: the statistic is d'. ``proof_gives_p``: the p-value is the proof's. ``wrong_labels_alike``: wrong
     labels that all went to one look the same. ``any_label``: its samples are of any label.
+    ``provable``: a proof is asked about it; what is not is judged last, and about what all others keep.
     """
 
     finding: str
@@ -27,6 +28,7 @@ class Traits:
     proof_gives_p: bool = False
     wrong_labels_alike: bool = False
     any_label: bool = False
+    provable: bool = True
 
 
 class Kind(StrEnum):
@@ -70,6 +72,20 @@ class Kind(StrEnum):
             "(p = {p:.1e}): the proxy learnt a feature that comes with labels at random",
             side="the samples on the loss plateau",
             place="any label that keep the loss of a guess",
+            any_label=True,
+            provable=False,
+        ),
+    )
+    FEATURES = (
+        "features",
+        Traits(
+            finding="{count:,} of any label share a feature that the proxy learnt beside their labels (p = {p:.1e})",
+            reason="the proxy's last layer sees in it what it sees in {others} others of any label and in few besides, "
+            "and {without} (p = {p:.1e})",
+            side="the samples that share a feature",
+            place="any label that share a feature",
+            proof_gives_p=True,
+            wrong_labels_alike=True,
             any_label=True,
         ),
     )

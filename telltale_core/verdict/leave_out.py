@@ -32,7 +32,7 @@ None where the training came to nothing: the verdict then stands without a leave
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A suspected cluster: its rows, those of the rest of its cohort (one of each copy), the cohort's number.
+    """A suspected cluster: its rows, and those that it is compared with (one of each copy): the rest of its cohort.
 
     ``harder``: its losses lie higher than the rest's by more than is usual, as those of wrong labels do. ``strict``: it
     is nothing but a covariance shift, which a label's hard samples are, too: more is asked of it, but it may be harder.
@@ -40,7 +40,6 @@ class Side:
 
     rows: NDArray[np.int64]
     rest: NDArray[np.int64]
-    cohort: int
     harder: bool = False
     strict: bool = False
 
@@ -96,7 +95,7 @@ def leave_out(
         return None
     sizes_C = np.bincount(number_N[copies.first], minlength=int(number_N.max()) + 1)
     return [
-        _compared(side, answer_N, rows, control, sizes_C, level=level, seed=seed)
+        _compared(side, answer_N, number_N, rows=rows, beside=control, sizes_C=sizes_C, level=level, seed=seed)
         for side, rows, control in zip(sides, different, controls, strict=True)
     ]
 
@@ -109,41 +108,47 @@ def _control(size: int, free: NDArray[np.int64], rng: np.random.Generator) -> ND
 def _compared(
     side: Side,
     answer_N: NDArray[np.int64],
+    number_N: NDArray[np.int64],
+    *,
     rows: NDArray[np.int64],
     beside: NDArray[np.int64],
     sizes_C: NDArray[np.int64],
-    *,
     level: float,
     seed: int,
 ) -> Retraining:
     """Return what the answers say of a side, of which ``rows`` are the different ones, against those ``beside`` it."""
-    answer, control = answer_N[rows], answer_N[beside]
-    own, usual = int((answer == side.cohort).sum()), int((control == side.cohort).sum())
-    spread = _spread(answer[answer != side.cohort], side.cohort, sizes_C, seed)
-    table = [[own, len(answer) - own], [usual, len(control) - usual]]
+    own_N = answer_N == number_N
+    own, usual = int(own_N[rows].sum()), int(own_N[beside].sum())
+    within_C = np.bincount(number_N[rows], minlength=len(sizes_C)) / len(rows)
+    spread = _spread(answer_N[rows[~own_N[rows]]], within_C, sizes_C, seed)
+    table = [[own, len(rows) - own], [usual, len(beside) - usual]]
     chance = float(fisher_exact(table, alternative="less").pvalue)
     fewer = chance <= level
-    share, usual_share = own / len(answer), usual / max(1, len(control))
+    share, usual_share = own / len(rows), usual / max(1, len(beside))
     most = max(PROOF.most_own, PROOF.mixed * usual_share)
     confirmed = fewer and share <= most and spread >= PROOF.least_spread and not side.harder
     if side.strict:
         confirmed = fewer and share <= PROOF.few_own and spread >= PROOF.wide_spread
-    telling = usual_share >= PROOF.telling * sizes_C[side.cohort] / sizes_C.sum()
+    telling = usual_share >= PROOF.telling * float(within_C @ sizes_C) / sizes_C.sum()
     return Retraining(
         own=round(share, 4),
         usual=round(usual_share, 4),
         spread=round(spread, 4),
         confirmed=bool(confirmed),
         refuted=bool(telling and not confirmed),
-        honest=(answer_N[side.rows] == side.cohort) & (share > PROOF.most_own),
+        honest=own_N[side.rows] & (share > PROOF.most_own),
         p_value=chance,
     )
 
 
-def _spread(others: NDArray[np.int64], cohort: int, sizes_C: NDArray[np.int64], seed: int) -> float:
-    """Return the entropy of the other answers as a share of that of as many samples drawn from the other cohorts."""
-    room_C = sizes_C.astype(np.float64)
-    room_C[cohort] = 0.0
+def _spread(others: NDArray[np.int64], within_C: NDArray[np.float64], sizes_C: NDArray[np.int64], seed: int) -> float:
+    """Return the entropy of the other answers as a share of that of as many random ones.
+
+    ``within_C`` is the share of each cohort in the side: a sample's random answer is any cohort but its own, by size.
+    """
+    sizes = sizes_C.astype(np.float64)
+    away_C = np.where(sizes < sizes.sum(), within_C / np.maximum(sizes.sum() - sizes, 1e-300), 0.0)
+    room_C = sizes * (away_C.sum() - away_C)
     drawn_DC = np.random.default_rng(seed).multinomial(len(others), room_C / room_C.sum(), PROOF.draws)
     most = float(entropy(drawn_DC, axis=1).mean()) if len(others) > 1 else 0.0
     return float(entropy(np.bincount(others))) / most if most > 0 else 0.0

@@ -76,18 +76,17 @@ def _retrained(proposals: Sequence[Proposal], evidence: Evidence, retrain: Retra
     if not proposals or evidence.labels is None:
         return []
     config = evidence.config
-    sides = [_side(proposal, evidence, evidence.labels) for proposal in proposals]
+    sides = [_side(proposal, evidence) for proposal in proposals]
     level, seed = config.false_alarm_rate, config.seed
     return leave_out(sides, evidence.labels, retrain, level=level, seed=seed, copies=evidence.copies)
 
 
-def _side(proposal: Proposal, evidence: Evidence, labels: NDArray[np.int64]) -> Side:
+def _side(proposal: Proposal, evidence: Evidence) -> Side:
     rows, rest = proposal.suspects, proposal.others
     step, usual = evidence.step(rows, rest)
     return Side(
         rows=rows,
         rest=evidence.copies.one_of_each(rest),
-        cohort=int(labels[rows[0]]),
         harder=step > usual,
         strict=not proposal.stands_alone,
     )

@@ -36,7 +36,7 @@ def looked(answers: NDArray[np.int64], *, unseen: float = 0.9, harder: bool = Fa
         answer_N[:INSIDE] = answers
         return answer_N
 
-    side = Side(rows=np.arange(INSIDE), rest=np.arange(INSIDE, EACH), cohort=0, harder=harder)
+    side = Side(rows=np.arange(INSIDE), rest=np.arange(INSIDE, EACH), harder=harder)
     found = leave_out([side], number_N, look, level=0.01, seed=0)
     assert found is not None
     return found[0]
@@ -95,7 +95,7 @@ def test_few_answers_among_many_labels_are_as_diverse_as_they_can_be() -> None:
     number_N = np.repeat(np.arange(100), 40)
     answer_N = number_N.copy()
     answer_N[:12] = np.random.default_rng(1).choice(np.arange(1, 100), 12)
-    side = Side(rows=np.arange(12), rest=np.arange(12, 40), cohort=0)
+    side = Side(rows=np.arange(12), rest=np.arange(12, 40))
     found = leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0)
     assert found is not None
     assert (found[0].confirmed, found[0].refuted) == (True, False)
@@ -103,7 +103,7 @@ def test_few_answers_among_many_labels_are_as_diverse_as_they_can_be() -> None:
 
 
 def test_a_training_that_came_to_nothing_says_nothing() -> None:
-    side = Side(rows=np.arange(12), rest=np.arange(12, 40), cohort=0)
+    side = Side(rows=np.arange(12), rest=np.arange(12, 40))
     assert leave_out([side], np.repeat(np.arange(9), 40), lambda _: None, level=0.01, seed=0) is None
 
 

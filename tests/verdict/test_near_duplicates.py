@@ -236,7 +236,7 @@ def test_a_drops_cohorts_are_judged_by_its_leaders(hiding: Copied, collapsed: De
 
 def test_copies_do_not_make_a_label_larger_for_a_leave_out_retraining() -> None:
     number_N = np.repeat(np.arange(5), [100, 100, 100, 100, 400])
-    side = Side(rows=np.arange(40), rest=np.arange(40, 100), cohort=0)
+    side = Side(rows=np.arange(40), rest=np.arange(40, 100))
 
     def looked(copies: Copies | None) -> Retraining:
         (found,) = leave_out([side], number_N, answers, level=0.01, seed=0, copies=copies) or ()
@@ -274,7 +274,7 @@ def test_copied_poison_weighs_in_a_leave_out_retraining_as_it_does_once(
     number_N, copies = thrice_more
     answer_N = answered(number_N, copies)
     rows, rest = np.flatnonzero(copies.group < SIDE), np.arange(SIDE, 100)
-    sides = [Side(rows=rows, rest=rest, cohort=0), Side(rows=rows[:SIDE], rest=rest, cohort=0)]
+    sides = [Side(rows=rows, rest=rest), Side(rows=rows[:SIDE], rest=rest)]
     copied, once = (
         leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0, copies=copies) for side in sides
     )
@@ -296,7 +296,7 @@ def test_near_duplicates_are_left_out_of_a_second_training_together(
 
     behind = np.flatnonzero(copies.group < SIDE)[SIDE:]
     rest = np.arange(100)  # the split left one of each among the others
-    leave_out([Side(rows=behind, rest=rest, cohort=0)], number_N, look, level=0.01, seed=0, copies=copies)
+    leave_out([Side(rows=behind, rest=rest)], number_N, look, level=0.01, seed=0, copies=copies)
     assert left[0][copies.group < SIDE].all(), "a proxy that learnt one of a group knows the others"
     assert left[0].sum() == SIDE * TIMES + SIDE, "beside them as many others at random, none of which is their copy"
 

@@ -152,7 +152,7 @@ def test_more_is_asked_of_what_is_nothing_but_unlike() -> None:
         return np.concatenate([answers, number_N[60:]])
 
     for strict in (False, True):
-        side = Side(rows=np.arange(60), rest=np.arange(60, 200), cohort=0, strict=strict)
+        side = Side(rows=np.arange(60), rest=np.arange(60, 200), strict=strict)
         found = leave_out([side], number_N, look, level=0.01, seed=0)
         assert found is not None
         assert found[0].confirmed is not strict

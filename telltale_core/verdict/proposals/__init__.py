@@ -10,10 +10,10 @@ from threadpoolctl import threadpool_limits
 from telltale_core.verdict.doubt import with_p_values
 from telltale_core.verdict.evidence import Evidence
 from telltale_core.verdict.proposal import Proposal
-from telltale_core.verdict.proposals import comovement, plateau, scatter, secondary
+from telltale_core.verdict.proposals import comovement, features, plateau, scatter, secondary
 
 FIRST = (comovement, plateau)
-SECOND = (secondary, scatter)
+SECOND = (secondary, scatter, features)
 
 
 def propose(evidence: Evidence) -> list[Proposal]:
