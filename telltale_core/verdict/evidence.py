@@ -74,10 +74,14 @@ class Evidence:
         return replace(self, earlier=tuple(proposals))
 
     def step(self, rows: NDArray[np.int64], rest: NDArray[np.int64]) -> tuple[float, float]:
-        """Return how much higher the losses of ``rows`` lie than those of ``rest``, and how far other samples stray."""
+        """Return how much higher the losses of ``rows`` lie than those of ``rest``, and how far other samples stray.
+
+        Where both are the whole drop, how far the rest does.
+        """
         level_N = self.spectra.level
         both = np.concatenate([rows, rest])
-        others = self.copies.one_of_each(np.setdiff1d(np.flatnonzero(self.spectra.finite), both))
+        others = np.setdiff1d(np.flatnonzero(self.spectra.finite), both)
+        others = self.copies.one_of_each(others if len(others) else rest)
         return float(np.median(level_N[rows]) - np.median(level_N[rest])), 1.4826 * self.deviation(others)
 
     def deviation(self, rows: NDArray[np.int64]) -> float:

@@ -8,7 +8,8 @@ two Gaussians with a covariance each is held against one, as for a covariance sh
 
 Which honest samples do the same is not known from the features alone: only a proof calls them.
 
-Sources: label-centred features as in Spectral Signatures (Tran et al., NeurIPS 2018), there label by label.
+Source: features held against their label's centre, as in Spectral Signatures (Tran et al., NeurIPS 2018), which looks
+at one label at a time.
 
 Shape letters: N samples, n samples with finite losses, F features, D principal components.
 """
@@ -32,15 +33,14 @@ def propose(evidence: Evidence) -> list[Proposal]:
     trained_NF, config = evidence.trained, evidence.config
     if trained_NF is None or not (evidence.provable and evidence.grouping.one_class_each):
         return []
-    rows = np.sort(np.concatenate([cohort.rows for cohort in evidence.cohorts]))
-    rows = evidence.order[np.isin(evidence.order, rows)]
+    rows = evidence.order[evidence.spectra.finite[evidence.order]]
     centred_nF = centred(trained_NF, evidence)[rows]
     if not np.isfinite(centred_nF).all() or centred_nF.shape[1] < FEATURES.dimensions or not np.ptp(centred_nF):
         return []
     shift = split_by_scatter(reduce(centred_nF, FEATURES.dimensions), config.min_cluster, config.seed)
-    if shift.excess < FEATURES.least_excess or not (shift.chance > 0.5).any():
+    if shift.excess < FEATURES.least_excess or not 0 < (shift.chance > 0.5).mean() <= FEATURES.most:
         return []
-    within_nD = reduce(centred_nF, min(FEATURES.refined_in, centred_nF.shape[1]))
+    within_nD = reduce(centred_nF, FEATURES.refined_in)
     chance_n = refined(within_nD, shift.chance, config.min_cluster, config.seed)
     return [
         Proposal(

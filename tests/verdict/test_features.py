@@ -1,0 +1,126 @@
+"""Samples of any label that share a feature: proposed by the net's features, called by a leave-out retraining alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from telltale_core.drop.cohorts import Cohorts
+from telltale_core.spectrum import SpectrumConfig, transform
+from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict.conclude import Decisions, conclude_on
+from telltale_core.verdict.evidence import Evidence, collect
+from telltale_core.verdict.leave_out import Retrain
+from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.proposals import features
+from tests.support.loss_logs import Case, make_case
+from tests.support.proposals import proposal
+
+LABELS, SHARED, WIDTH = 6, 60, 24
+
+
+def seen(case: Case, shared_N: NDArray[np.bool_], *, seed: int = 1) -> NDArray[np.float32]:
+    """Return features (N, F): labels lie apart, samples about them, shared ones all farther out in one direction."""
+    rng = np.random.default_rng(seed)
+    centre_KF = rng.normal(0, 4, (LABELS, WIDTH))
+    feature_NF = centre_KF[case.labels] + rng.normal(size=(len(case.labels), WIDTH)) * np.linspace(1.5, 0.3, WIDTH)
+    feature_NF[shared_N] += 12 * np.eye(WIDTH)[0] + rng.normal(0, 1.5, (int(shared_N.sum()), WIDTH))
+    return feature_NF.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return make_case(samples=720, labels=LABELS, poison=0)
+
+
+@pytest.fixture(scope="module")
+def shared(case: Case) -> NDArray[np.bool_]:
+    """Ten samples of each label."""
+    chosen_N = np.zeros(len(case.labels), dtype=bool)
+    for label in range(LABELS):
+        chosen_N[np.flatnonzero(case.labels == label)[: SHARED // LABELS]] = True
+    return chosen_N
+
+
+def evidence_on(case: Case, trained: NDArray[np.float32] | None, labels: NDArray[np.int64] | None = None) -> Evidence:
+    number = case.labels if labels is None else labels
+    spectra = transform(case.log.log_loss, number, SpectrumConfig())
+    cohorts = Cohorts(number=number, names=None)
+    return collect(case.log.sample_ids, spectra, cohorts, VerdictConfig(), trained=trained)
+
+
+def proposed(
+    case: Case, trained: NDArray[np.float32] | None, labels: NDArray[np.int64] | None = None
+) -> list[Proposal]:
+    return features.propose(evidence_on(case, trained, labels).after([proposal(number=LABELS)]))
+
+
+def test_samples_of_all_labels_that_share_a_feature_are_proposed(case: Case, shared: NDArray[np.bool_]) -> None:
+    (found,) = proposed(case, seen(case, shared))
+    assert shared[found.suspects].mean() > 0.95
+    assert len(found.suspects) >= 0.95 * SHARED
+    assert found.over_all_labels
+    assert not found.stands_alone, "only a proof may call it"
+    assert found.number == LABELS + 1
+
+
+def test_nothing_is_proposed_of_clean_features(case: Case) -> None:
+    for seed in range(3):
+        assert not proposed(case, seen(case, np.zeros(len(case.labels), dtype=bool), seed=seed))
+
+
+def test_most_of_a_drop_is_not_suspected_by_a_shared_feature(case: Case) -> None:
+    many_N = np.arange(len(case.labels)) % 5 < 2
+    assert not proposed(case, seen(case, many_N))
+
+
+def test_nothing_is_proposed_where_it_cannot_be_proved(case: Case, shared: NDArray[np.bool_]) -> None:
+    assert not proposed(case, None)
+    assert not proposed(case, seen(case, shared), case.labels % 3), "answers have nowhere to spread"
+    damaged = seen(case, shared)
+    damaged[5, 3] = np.nan
+    assert not proposed(case, damaged)
+    assert not proposed(case, np.ones((len(case.labels), WIDTH), dtype=np.float32)), "a net that sees nothing"
+
+
+def test_permuting_rows_permutes_the_proposal(case: Case, shared: NDArray[np.bool_]) -> None:
+    trained, order = seen(case, shared), np.random.default_rng(3).permutation(len(case.labels))
+    (first,) = proposed(case, trained)
+    log = type(case.log).from_array(case.log.log_loss[order], sample_ids=case.log.sample_ids[order])
+    (second,) = proposed(Case(log=log, labels=case.labels[order], truth=case.truth[order]), trained[order])
+    ids = case.log.sample_ids
+    assert sorted(ids[first.suspects]) == sorted(ids[order][second.suspects])
+    assert first.statistic == second.statistic
+
+
+def decided(case: Case, trained: NDArray[np.float32], look: Retrain) -> Decisions:
+    spectra = transform(case.log.log_loss, case.labels, SpectrumConfig())
+    cohorts = Cohorts(number=case.labels, names=None)
+    return conclude_on(case.log.sample_ids, spectra, cohorts, VerdictConfig(), look, trained=trained)
+
+
+@pytest.mark.slow
+def test_they_are_called_where_the_rest_of_the_drop_takes_them_for_other_labels(
+    case: Case, shared: NDArray[np.bool_]
+) -> None:
+    before_N = np.where(shared, (case.labels + 1) % LABELS, case.labels)
+    made = decided(case, seen(case, shared), lambda _: before_N)
+    assert (made.decision[shared] == "quarantine").mean() >= 0.95
+    assert (made.decision[~shared] == "quarantine").mean() <= 0.01
+    group = next(group for group in made.groups if group.called)
+    assert (group.kind, group.label, group.confirmed) == ("features", None, True)
+    assert "sees in it what it sees in" in made.reason[np.flatnonzero(shared)[0]]
+
+
+@pytest.mark.slow
+def test_honest_ones_keep_their_labels(case: Case, shared: NDArray[np.bool_]) -> None:
+    asked: list[int] = []
+
+    def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        asked.append(int(left_out_N[shared].sum()))
+        return case.labels
+
+    made = decided(case, seen(case, shared), look)
+    assert max(asked) >= 0.95 * SHARED
+    assert (made.decision == "keep").all()
