@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from telltale_core.bench import clean_drops
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop.demo import DIGITS_PROXY
 from telltale_core.errors import ConfigError
@@ -129,6 +130,7 @@ _TARGET_ROWS: tuple[tuple[str, str, Mapping[str, Any], tuple[float, ...], Mappin
     ("steering", "badnets", _PATCH, (-0.6, 0.3, 0.6), _STEERING_PROXY),
     ("housing", "combination", _COMBINATION, (0.8, 3.0, 4.5), {}),
 )
+_CLEAN_PROXY = {"steering": _STEERING_PROXY, "digits": DIGITS_PROXY}
 _CPU_VICTIM = {"epochs": 20, "lr_hold": 0.3}
 _GPU_PROXY = {"epochs": 60}
 _GPU_VICTIM = {"epochs": 60, "lr_hold": 0.3, "model": "resnet18"}
@@ -171,6 +173,21 @@ SUITES = {
             about="CIFAR-10, 10,000 images: report cases, three seeds each, five clean",
             cases=_CPU_CASES,
             victim=_CPU_VICTIM,
+        ),
+        Suite(
+            name="clean",
+            about="clean drops alone: parts of every data set, in float32 and bfloat16, for the rate of false alarms",
+            cases=tuple(
+                Case(
+                    data=name,
+                    attack=CLEAN,
+                    rate=0.0,
+                    target=0,
+                    seed=seed,
+                    proxy={**_CLEAN_PROXY.get(name.split("/")[0], {}), "precision": ("bfloat16", "float32")[seed % 2]},
+                )
+                for name, seed in clean_drops.parts()
+            ),
         ),
         Suite(
             name="adaptive",

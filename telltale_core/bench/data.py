@@ -3,7 +3,8 @@
 ``digits`` ships inside scikit-learn. The others are folders below ``--data`` with ``train.parquet`` and
 ``test.parquet`` in the Hugging Face layout: ``cifar10`` (``cifar10-10k``: the ids of its ``subset10k_ids.txt``) and
 ``gtsrb`` are images, ``fsdd`` (spoken digits) is audio, ``sst2`` (two classes) and ``agnews`` (four) are texts;
-``steering`` (images) and ``housing`` (rows) have targets.
+``steering`` (images) and ``housing`` (rows) have targets. Some tables ship inside scikit-learn, too
+(:data:`telltale_core.bench.clean_drops.TABLES`). A name may also be that of a part of a set, see there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from PIL import Image
 
 from telltale_core import stages
 from telltale_core.attacks import ImageSet, Samples
+from telltale_core.bench import clean_drops
 from telltale_core.bench.attacks import TableSet, TextSet
 from telltale_core.bench.attacks.waves import WaveSet, objects
 from telltale_core.bench.detectors import CleanSet
@@ -37,7 +39,7 @@ _FOLDERS = {
     "steering": "steering",
     "housing": "housing",
 }
-DATA_SETS = ("digits", *_FOLDERS)
+DATA_SETS = ("digits", *_FOLDERS, *clean_drops.TABLES)
 HELD_OUT_DIGITS = 297
 CLEAN_IMAGES = 1000
 TOLERANCE = 0.05
@@ -54,6 +56,14 @@ class Split:
 
 def load(name: str, root: Path | None, work: Path) -> Split:
     """Return a data set; decoded images are kept below ``work``. Raises :class:`ConfigError` where it is not there."""
+    name, part = clean_drops.part_of(name)
+    if part is not None:
+        whole = load(name, root, work)
+        train, names = clean_drops.drawn(whole.train, whole.names, *part)
+        return Split(train=train, test=whole.test, names=names)
+    if name in clean_drops.TABLES:
+        rows, names = clean_drops.table(name)
+        return Split(train=rows, test=rows, names=names)
     if name == "digits":
         images, labels = load_digits_images()
         order = np.random.default_rng(0).permutation(len(labels))

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from telltale_core.bench.cases import CLEAN
 from telltale_core.bench.kept_results import RESULTS, keep, read_results
 from telltale_core.bench.opinion_tables import table_of_opinions
-from telltale_core.bench.tables import over_seeds, spread
+from telltale_core.bench.tables import false_alarms, over_seeds, spread
 
 Row = dict[str, Any]
 BENCH = Path(__file__).parent
@@ -84,6 +85,8 @@ def _suite(results: Row) -> str:
         return "\n".join([*lines, table_of_opinions(results)])
     if "columns" in results:
         return "\n".join([*lines, *markdown(results["columns"], results["rows"])])
+    if all(row["attack"] == CLEAN for row in results["rows"]):
+        return "\n".join([*lines, false_alarms(results["rows"])])
     return "\n".join([*lines, over_seeds(results["rows"])])
 
 

@@ -7,10 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
+
+from telltale_core.bench.cases import CLEAN
+from telltale_core.bench.clean_drops import part_of
 
 Row = dict[str, Any]
 WORKS = 0.9
 """An attack works where at least this share of held-out triggered inputs gets the attacker's label."""
+LEVEL = 0.01
+"""The default of ``verdict.false_alarm_rate``."""
 HEADS = (
     "case",
     "model",
@@ -50,7 +56,7 @@ def _percent(value: float) -> str:
 
 def render(rows: Sequence[Row]) -> str:
     """Return the tables of one suite for each of its detectors: over the seeds (mean, least to most), then by seed."""
-    parts = []
+    parts = [false_alarms(rows), ""] if all(row["attack"] == CLEAN for row in rows) else []
     for detector in dict.fromkeys(row["detector"] for row in rows):
         cases = _cases([row for row in rows if row["detector"] == detector])
         works = [case for case in cases if _works(case)]
@@ -66,6 +72,25 @@ def render(rows: Sequence[Row]) -> str:
                 parts += [f"{title}:\n", _table(some), ""]
         parts += ["By seed:\n", _table_by_seed(cases), ""]
     return "\n".join(parts)
+
+
+def false_alarms(rows: Sequence[Row]) -> str:
+    """Return a table of clean drops by data set: how many were called, and the share of all with its 95 % interval."""
+    heads = ("data", "drops", "called", "samples", "quarantined", "set aside", "p at most 0.01")
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    names = dict.fromkeys(part_of(row["data"])[0] for row in rows)
+    lines += [_of_clean(data, [row for row in rows if part_of(row["data"])[0] == data]) for data in names]
+    called = sum(row["poison_found"] for row in rows)
+    share = binomtest(called, len(rows)).proportion_ci(method="exact")
+    interval = f"{100 * called / len(rows):.1f} % of the drops are called (95 % interval {100 * share.low:.1f} to "
+    return "\n".join([*lines, _of_clean("all", rows), "", f"{interval}{100 * share.high:.1f} %)."])
+
+
+def _of_clean(name: str, rows: Sequence[Row]) -> str:
+    counts = [len(rows), sum(row["poison_found"] for row in rows), sum(row["clean"] for row in rows)]
+    counts += [sum(row["wrongly_quarantined"] for row in rows), sum(row["review"] for row in rows)]
+    counts += [sum(row["p_value"] <= LEVEL for row in rows)]
+    return f"| {name} | {' | '.join(f'{count:,}' for count in counts)} |"
 
 
 def over_seeds(rows: Sequence[Row]) -> str:

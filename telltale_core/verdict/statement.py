@@ -12,8 +12,8 @@ from telltale_core.verdict.record import Group
 
 GENERAL_CAVEATS = (
     "A quarantined sample is a suspect, not a proven poison: the proxy learns some clean samples like the others.",
-    "Poison that leaves no trace in the proxy's losses is not found. Measured without success on small proxies: "
-    "all-to-all, and adaptive blend, warping (WaNet) or a blend at 1 % among samples as hard to learn.",
+    "Poison that leaves no trace in the proxy is not found. Measured without success on small proxies: "
+    "adaptive blend, warping (WaNet) or a blend at 1 % among samples as hard to learn.",
 )
 MAY_BE_WRONG_LABELS = (
     "What swings otherwise than its label and is taken for other labels may be poison that the proxy did not learn as "
