@@ -32,19 +32,20 @@ PARTS: tuple[tuple[str, tuple[tuple[int, int], ...], int], ...] = (
     ("breast_cancer", ((569, 0),), 4),
     ("diabetes", ((442, 0),), 4),
 )
-"""Data set, sizes with their numbers of classes (0: all), and how often each is drawn: 118 drops."""
+"""Data set, sizes with their numbers of classes (0: all), and how often each is drawn: 109 drops."""
 TABLES = ("iris", "wine", "breast_cancer", "diabetes")
 """Tables that ship inside scikit-learn."""
 
 
 def parts() -> list[tuple[str, int]]:
-    """Return every part's name with the seed of its proxy; every second one is trained in bfloat16."""
-    return [
-        (f"{data}/{samples}/{classes}/{seed}", seed)
+    """Return every part's name with the seed of its proxy, the small ones first."""
+    sized = [
+        (samples, f"{data}/{samples}/{classes}/{seed}", seed)
         for data, sizes, draws in PARTS
         for samples, classes in sizes
         for seed in range(1, draws + 1)
     ]
+    return [(name, seed) for _, name, seed in sorted(sized, key=lambda part: part[0])]
 
 
 def part_of(name: str) -> tuple[str, tuple[int, int, int] | None]:
