@@ -122,9 +122,9 @@ class FeaturesConstants:
 
     dimensions: int = 4
     """Principal components in which two Gaussians are held against one. Chosen."""
-    least_excess: float = 0.25
-    """What it gains at least, in nats a sample. Measured: all-to-all 0.53; clean images and recordings, wrong labels
-    and poison with one target 0.02 to 0.13. The note is ``2026-11-29-is-all-to-all-in-the-features.md``."""
+    least_excess: float = 0.2
+    """What it gains at least, in nats a sample. Measured: all-to-all 0.29 and 0.53; clean images and recordings, wrong
+    labels and poison with one target 0.02 to 0.13. The note is ``2026-11-29-is-all-to-all-in-the-features.md``."""
     most: float = 0.2
     """Largest share of the drop on the suspected side. Measured: clean texts part in two of 43 and 57 %."""
     refined_in: int = 32
