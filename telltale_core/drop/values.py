@@ -17,6 +17,9 @@ NUMBERED = Classes()
 Answer = int | float | tuple[int, ...] | tuple[float, ...]
 MAX_ANSWERS = 1000
 """Targets or labels of one sample."""
+FEW_VALUES, VALUES_A_ROW = 20, 0.1
+"""A column of real numbers named as a target that holds whole ones alone has targets where more values than both say
+are different."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -195,7 +198,8 @@ def _task_name(survey: ValueSurvey, roles: Roles, config: DropConfig) -> str:
         return "regression"
     numbers = survey.fraction + survey.whole
     needed = 0.5 if roles.value_hint == "label" else 0.05
-    real_target = roles.value_hint == "target" and roles.value_is_real and survey.fraction > 0
+    measured = survey.fraction > 0 or len(survey.wholes) > max(FEW_VALUES, VALUES_A_ROW * numbers)
+    real_target = roles.value_hint == "target" and roles.value_is_real and measured
     return "regression" if real_target or survey.fraction > needed * max(numbers, 1) else labels
 
 

@@ -67,7 +67,7 @@ class VerdictConfig(Settings, frozen=True):
     )
     leave_out: bool = Field(
         default=True,
-        description="Train once more without the doubtful clusters, where that can decide (four labels and more).",
+        description="Train once more without the doubtful clusters, where there are two labels or more.",
     )
     with_history: int = Field(
         default=0,

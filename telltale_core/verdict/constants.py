@@ -188,7 +188,7 @@ class ProofConstants:
     wide_spread: float = 0.9
     """Least spread of the other answers of a covariance shift. The note on covariance: honest ones have 0.45 to 0.9."""
     least_others: int = 3
-    """Among fewer other labels the answers have nowhere to spread, and no retraining is done. Chosen."""
+    """Among fewer other labels the answers have nowhere to spread: how they do says nothing. Chosen."""
     telling: float = 2.0
     """A proxy that gives others their own label less than so many times as often as chance refutes nothing. Chosen."""
     draws: int = 50

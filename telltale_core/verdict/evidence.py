@@ -61,8 +61,13 @@ class Evidence:
 
     @property
     def provable(self) -> bool:
-        """Whether a proof is wanted, and there are labels enough for it to decide."""
-        return self.config.leave_out and len(self.cohorts) > PROOF.least_others
+        """Whether a proof is wanted, and a proxy has a choice of answers."""
+        return self.config.leave_out and len(self.cohorts) > 1
+
+    @property
+    def spreading(self) -> bool:
+        """Whether answers other than the own one have where to spread: how they do is the proof of some proposals."""
+        return len(self.cohorts) > PROOF.least_others
 
     @property
     def of_cohorts(self) -> list[Proposal]:

@@ -9,6 +9,7 @@ clusters and without some other samples of the same labels, drawn at random, and
 Source: the exclusionary reclassification of Activation Clustering (Chen et al., SafeAI 2019), which compares own and
 most frequent other answer; here it is asked of clusters of losses, held against samples left out at random, and the
 spread of the answers counts. It cannot confirm poison whose label is right (clean label) or was taken from one label.
+Among two or three labels the answers have nowhere to spread: there it counts alone that few of them are the own one.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ def _compared(
     fewer = chance <= level
     share, usual_share = own / len(rows), usual / max(1, len(beside))
     most = max(PROOF.most_own, PROOF.mixed * usual_share)
-    confirmed = fewer and share <= most and spread >= PROOF.least_spread and not side.harder
+    spreads = spread >= PROOF.least_spread or np.count_nonzero(sizes_C) <= PROOF.least_others
+    confirmed = fewer and share <= most and spreads and not side.harder
     if side.strict:
         confirmed = fewer and share <= PROOF.few_own and spread >= PROOF.wide_spread
     telling = usual_share >= PROOF.telling * float(within_C @ sizes_C) / sizes_C.sum()

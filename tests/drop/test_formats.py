@@ -188,6 +188,15 @@ def test_real_targets_make_a_regression(tmp_path, take, pngs):
     assert drop.manifest["columns"]["target"] == "target"
 
 
+def test_many_whole_numbers_in_a_column_of_real_targets_make_a_regression(tmp_path, take):
+    """The diabetes table of scikit-learn: 442 rows, targets 25.0 to 346.0."""
+    rows, path = np.arange(120), tmp_path / "d.parquet"
+    pq.write_table(pa.table({"a": rows * 0.5, "b": rows % 7 * 1.5, "target": (25.0 + rows % 80).tolist()}), path)
+    assert take(path).task == "regression"
+    pq.write_table(pa.table({"a": rows * 0.5, "b": rows % 7 * 1.5, "target": (rows % 3 * 1.0).tolist()}), path)
+    assert take(path).task == "classification"
+
+
 def test_drop_toml_names_a_drop_and_explicit_settings_win(tmp_path, take, pngs):
     support.write_parquet(tmp_path / "d" / "a.parquet", pngs, LABELS, number=[3, 4, 5, 6, 7, 8])
     words = 'name = "pets"\ndescription = "photos of 2026"\nid_column = "number"\n'

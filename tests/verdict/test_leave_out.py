@@ -102,6 +102,18 @@ def test_few_answers_among_many_labels_are_as_diverse_as_they_can_be() -> None:
     assert 0.9 < found[0].spread < 1.1
 
 
+@pytest.mark.parametrize("cohorts", [2, 3])
+@pytest.mark.parametrize("own", [3, INSIDE])
+def test_among_two_or_three_labels_it_counts_alone_how_many_are_given_their_own(cohorts: int, own: int) -> None:
+    number_N = np.repeat(np.arange(cohorts), EACH)
+    answer_N = number_N.copy()
+    answer_N[own:INSIDE] = 1
+    side = Side(rows=np.arange(INSIDE), rest=np.arange(INSIDE, EACH))
+    found = leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0)
+    assert found is not None
+    assert (found[0].confirmed, found[0].refuted) == ((True, False) if own < INSIDE else (False, True))
+
+
 def test_a_training_that_came_to_nothing_says_nothing() -> None:
     side = Side(rows=np.arange(12), rest=np.arange(12, 40))
     assert leave_out([side], np.repeat(np.arange(9), 40), lambda _: None, level=0.01, seed=0) is None
@@ -318,11 +330,20 @@ def test_nothing_is_trained_where_nothing_is_doubtful(poisoned: Case, clean: Cas
 
 
 @pytest.mark.slow
-def test_it_is_not_taken_where_it_could_not_decide_or_is_not_wanted(doubtful: tuple[Case, VerdictConfig]) -> None:
+def test_it_is_not_taken_where_it_is_not_wanted(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     switched_off = config.replace(leave_out=False)
     assert not TelltaleDetector(verdict=switched_off).fit(case.log, case.labels, never).flagged_.any()
-    few = make_case()  # three labels
-    most = max(group.statistic for group in TelltaleDetector().fit(few.log, few.labels).groups_)
-    rule = VerdictConfig(min_separation=1.25 * most)
-    assert not TelltaleDetector(verdict=rule).fit(few.log, few.labels, never).flagged_.any()
+
+
+@pytest.mark.slow
+def test_of_three_labels_honest_clusters_are_not_called_where_the_look_finds_their_label() -> None:
+    case = make_case()  # three labels
+    most = max(group.statistic for group in TelltaleDetector().fit(case.log, case.labels).groups_)
+    rule = VerdictConfig(min_separation=most / 1.2)
+    honest = TelltaleDetector(verdict=rule).fit(case.log, case.labels, lambda _: case.labels)
+    assert not honest.flagged_.any()
+    assert (honest.decision_[case.truth] == "review").mean() >= 0.9
+    before = np.where(case.truth, np.arange(len(case.labels)) % 2, case.labels)
+    found = TelltaleDetector(verdict=rule).fit(case.log, case.labels, lambda _: before)
+    assert found.flagged_[case.truth].mean() >= 0.9

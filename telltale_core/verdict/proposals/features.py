@@ -31,7 +31,7 @@ from telltale_core.verdict.proposals.scatter import refined, split_by_scatter
 def propose(evidence: Evidence) -> list[Proposal]:
     """Return at most one proposal over all labels; none without features, or where no proof could be had."""
     trained_NF, config = evidence.trained, evidence.config
-    if trained_NF is None or not (evidence.provable and evidence.grouping.one_class_each):
+    if trained_NF is None or not (evidence.provable and evidence.spreading and evidence.grouping.one_class_each):
         return []
     rows = evidence.order[evidence.spectra.finite[evidence.order]]
     centred_nF = centred(trained_NF, evidence)[rows]

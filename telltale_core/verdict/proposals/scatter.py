@@ -48,7 +48,7 @@ def propose(evidence: Evidence) -> list[Proposal]:
 
     Those that are called anyway, or asked about both ways round, are not among them.
     """
-    if not (evidence.provable and evidence.grouping.one_class_each):
+    if not (evidence.provable and evidence.spreading and evidence.grouping.one_class_each):
         return []
     shifts = [examine_covariance(evidence, cohort, cohort.rows) for cohort in evidence.cohorts]
     different = [
