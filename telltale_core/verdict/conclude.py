@@ -82,17 +82,26 @@ def conclude_on(
     retrain: Retrain | None = None,
     *,
     leaders: NDArray[np.str_] | None = None,
+    label_sets: NDArray[np.integer] | None = None,
     trained: NDArray[np.floating] | None = None,
 ) -> Decisions:
     """Return the decision on every sample; permuting the rows permutes the result, bit for bit.
 
     ``cohorts`` None: all samples are compared with all. ``retrain`` trains a proxy without the samples it is given,
     where there is doubt; without it no proof is had. ``leaders`` (N,) names the sample that each is a near-duplicate
-    of, itself for others; None: nothing is a copy. ``trained`` (N, F) is what the proxy's last layer was given; None:
+    of, itself for others; None: nothing is a copy. ``label_sets`` (N, K) are the labels of a multi-label drop, as
+    flags. ``trained`` (N, F) is what the proxy's last layer was given; None:
     nobody is suspected by it.
     """
     evidence = collect(
-        sample_ids, spectra, cohorts, config, leaders=leaders, retrains=retrain is not None, trained=trained
+        sample_ids,
+        spectra,
+        cohorts,
+        config,
+        leaders=leaders,
+        label_sets=label_sets,
+        retrains=retrain is not None,
+        trained=trained,
     )
     proposals = propose(evidence)
     outcomes = None

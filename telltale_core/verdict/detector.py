@@ -41,6 +41,8 @@ class TelltaleDetector:
         labels: Cohorts | NDArray[np.int64] | None = None,
         retrain: Retrain | None = None,
         leaders: NDArray[np.str_] | None = None,
+        *,
+        label_sets: NDArray[np.integer] | None = None,
         features: NDArray[np.floating] | None = None,
     ) -> Self:
         """Return the detector with the verdict on ``losslog``.
@@ -49,15 +51,22 @@ class TelltaleDetector:
         targets, sets of labels), labels (N,) int64, or None, where all are compared with all. ``retrain`` trains for a
         leave-out retraining at what is doubtful; :func:`telltale_core.proxy.leave_out_retraining` makes one, without
         it none is taken. ``leaders`` are a drop's: in what is usual a group of near-duplicates weighs as one sample;
-        None: no copies. ``features`` (N, F) are what the proxy's last layer was given: without them nobody is suspected
-        by them.
+        None: no copies. ``label_sets`` (N, K) are a multi-label drop's labels, as flags. ``features`` (N, F)
+        are what the proxy's last layer was given: without them nobody is suspected by them.
         """
         spectrum, verdict = self.spectrum or SpectrumConfig(), self.verdict or VerdictConfig()
         cohorts = labels if isinstance(labels, Cohorts) or labels is None else Cohorts(number=labels, names=None)
         number = None if cohorts is None else np.asarray(cohorts.number, dtype=np.int64)
         spectra = transform(losslog.log_loss, number, spectrum)
         self._decisions = decisions = conclude_on(
-            losslog.sample_ids, spectra, cohorts, verdict, retrain, leaders=leaders, trained=features
+            losslog.sample_ids,
+            spectra,
+            cohorts,
+            verdict,
+            retrain,
+            leaders=leaders,
+            label_sets=label_sets,
+            trained=features,
         )
         self._drop_digest = losslog.drop_digest
         self.suspicion_ = decisions.suspicion

@@ -17,6 +17,7 @@ from telltale_core.drop.grouping import Grouping
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import PROOF
+from telltale_core.verdict.label_sets import unexplained
 from telltale_core.verdict.near_duplicates import Copies, find_copies
 from telltale_core.verdict.proposal import Proposal
 from telltale_core.verdict.reference import whiteners
@@ -102,15 +103,26 @@ def collect(
     config: VerdictConfig,
     *,
     leaders: NDArray[np.str_] | None = None,
+    label_sets: NDArray[np.integer] | None = None,
     retrains: bool = False,
     trained: NDArray[np.floating] | None = None,
 ) -> Evidence:
-    """Return the evidence on a drop; without ``cohorts``, or where the settings say so, all samples are one."""
+    """Return the evidence on a drop; without ``cohorts``, or where the settings say so, all samples are one.
+
+    ``label_sets`` (N, K) are the labels of a multi-label drop, as flags: where unlike sets are in one cohort, its
+    samples are compared by what their labels do not explain.
+    """
     grouping = Grouping.NONE if cohorts is None else cohorts.grouping
     order = np.argsort(sample_ids, kind="stable")
     parts = _parts(order[spectra.finite[order]], None if config.cohorts == "all" else cohorts)
     copies = find_copies(sample_ids, leaders, [rows for _, rows in parts])
     features_NF = _with_level(spectra) if grouping.answers_are_noisy else spectra.features
+    if label_sets is not None and (cohorts is None or cohorts.pooled or config.cohorts == "all"):
+        rows = order[spectra.finite[order]]
+        rest_nF = unexplained(features_NF[rows], label_sets[rows], np.isin(rows, copies.one_of_each(rows)))
+        mixed_n = np.isin(rows, parts[-1][1])
+        features_NF = np.array(features_NF, dtype=np.float64)
+        features_NF[rows[mixed_n]] = rest_nF[mixed_n]
     return Evidence(
         spectra=spectra,
         features=features_NF,

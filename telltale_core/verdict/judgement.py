@@ -38,7 +38,14 @@ def judge(
     config = config or VerdictConfig()
     spectrum = Spectrum.open(spectrum_dir, drop=drop)
     decisions = conclude_on(
-        spectrum.sample_ids, spectrum.spectra, drop.cohorts, config, retrain, leaders=drop.leaders, trained=trained
+        spectrum.sample_ids,
+        spectrum.spectra,
+        drop.cohorts,
+        config,
+        retrain,
+        leaders=drop.leaders,
+        label_sets=drop.label_sets,
+        trained=trained,
     )
     return write_verdict(decisions, drop, out, config)
 
