@@ -158,10 +158,12 @@ def stack(run: Run) -> dict[str, Any]:
 
 
 def groups(run: Run, config: ReportConfig) -> list[dict[str, Any]]:
-    """Return the label table's rows with their bars on a scale of 400."""
+    """Return the label table's rows with their bars on a scale of 400; statistics of one kind share a scale."""
     shown = run.groups()[: config.label_rows]
-    top = 1.04 * max([1e-9, *(max(group.statistic, group.threshold) for group in shown)])
-    return [_group(run.group_name(group), group, top) for group in shown]
+    most: dict[str, float] = {}
+    for group in shown:
+        most[group.kind] = max(most.get(group.kind, 1e-9), group.statistic, group.threshold)
+    return [_group(run.group_name(group), group, 1.04 * most[group.kind]) for group in shown]
 
 
 def _even(value: float) -> str:

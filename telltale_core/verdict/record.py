@@ -44,7 +44,8 @@ class Group:
     It is None where d' is too far below ``threshold`` for anything to hang on it.
     ``kind`` "together": losses that move in step; "scatter": that swing otherwise than the rest's (the statistic is the
     gain of two Gaussians over one in nats a sample, the p-value the leave-out retraining's); "guess": losses held at
-    that of a guess, whose statistic is that of Silverman's test. ``label`` None: all samples. ``size`` samples on the
+    that of a guess, whose statistic is that of Silverman's test; "features": samples of any label that share a feature,
+    with the figures of "scatter". ``label`` None: all samples. ``size`` samples on the
     suspected side where the split is significant, else 0. A leave-out retraining leaves the share of them that a proxy
     which learnt without them gives their own label (``own``), the same of samples left out at random (``own_usual``),
     and how diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;
