@@ -21,18 +21,22 @@ OF_A_CASE = (
 )  # fmt: skip
 
 
-def read_results(name: str) -> Row:
+def read_results(name: str, folder: Path | None = None) -> Row:
     """Return what is kept of a suite; raises :class:`NotFound` where nothing is."""
-    path = RESULTS / f"{name}.json"
+    folder = folder or RESULTS
+    path = folder / f"{name}.json"
     if not path.is_file():
-        names = ", ".join(sorted(file.stem for file in RESULTS.glob("*.json")))
-        raise NotFound(f"no results of {name!r} in {RESULTS}; there are: {names}")
+        names = ", ".join(sorted(file.stem for file in folder.glob("*.json")))
+        raise NotFound(f"no results of {name!r} in {folder}; there are: {names}")
     results: Row = json.loads(path.read_bytes())
     return results
 
 
 def keep(folder: Path, command: str, results: Path = RESULTS) -> Path:
-    """Return the file in ``results`` that now holds what ``telltale bench`` left in ``folder``."""
+    """Return the file in ``results`` that now holds what ``telltale bench`` left in ``folder``.
+
+    Where only some cases of a suite were run, their rows take the place of the old ones, and the file's note says so.
+    """
     path = folder / "results.parquet"
     if not path.is_file():
         raise NotFound(f"no results in {folder}: expected {path.name}, as telltale bench leaves it")
@@ -54,7 +58,28 @@ def keep(folder: Path, command: str, results: Path = RESULTS) -> Path:
         )
     else:
         lines = [{name: row.get(name) for name in OF_A_CASE} for row in rows]
+        about, lines = _joined(about, lines, results)
     return write_results(results / f"{about['suite']}.json", about, lines)
+
+
+def _joined(about: Row, lines: list[Row], results: Path) -> tuple[Row, list[Row]]:
+    """Return the new rows with those kept of the suite's other cases, in their order, and what is said of them."""
+    if not (results / f"{about['suite']}.json").is_file():
+        return about, lines
+    old = read_results(about["suite"], results)
+    new = {_case(row): row for row in lines}
+    if {_case(row) for row in old["rows"]} <= set(new):
+        return about, lines
+    how = "; ".join(about[name] for name in ("date", "hardware", "versions", "settings"))
+    cases = ", ".join(dict.fromkeys(f"{row['attack']} {100 * row['rate']:g} %" for row in lines))
+    said = f"Measured anew by `{about['command']}` ({how}): {cases}."
+    rows = [new.pop(_case(row), row) for row in old["rows"]]
+    kept = {name: value for name, value in old.items() if name != "rows"}
+    return {**kept, "note": f"{old['note']} {said}".strip()}, [*rows, *new.values()]
+
+
+def _case(row: Row) -> tuple[Any, ...]:
+    return row["data"], row["attack"], row["rate"], row["seed"]
 
 
 def write_results(path: Path, about: Row, rows: Sequence[Any]) -> Path:

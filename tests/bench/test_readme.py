@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -76,6 +77,26 @@ def test_a_suites_results_are_kept_and_shown(tmp_path: Path, monkeypatch: pytest
     assert "| dao* | 10.0 / 10.00, 0.900; 1 seed | not run |" in readme.table("asked")
     with pytest.raises(NotFound, match=r"expected results\.parquet"):
         kept_results.keep(tmp_path, "")
+
+
+def test_some_cases_that_are_measured_anew_take_the_place_of_their_rows(tmp_path: Path) -> None:
+    def measured(command: str, *rows: dict[str, object]) -> dict[str, Any]:
+        table = pa.Table.from_pylist([{**row, **STATED, "suite": "cpu"} for row in rows])
+        pq.write_table(table, tmp_path / "results.parquet")
+        kept: dict[str, Any] = json.loads(kept_results.keep(tmp_path, command, results=tmp_path / "kept").read_bytes())
+        return kept
+
+    (tmp_path / "kept").mkdir()
+    first, second = _case(), {**_case(), "attack": "blend"}
+    assert "anew" not in measured("telltale bench", first, second)["note"]
+    again = measured("telltale bench --only blend", {**second, "found": 70})
+    assert [(row["attack"], row["found"]) for row in again["rows"]] == [("badnets", 75), ("blend", 70)]
+    assert again["command"] == "telltale bench"
+    assert "Measured anew by `telltale bench --only blend`" in again["note"]
+    assert again["note"].endswith("blend 5 %.")
+    whole = measured("telltale bench", first, second)
+    assert [row["found"] for row in whole["rows"]] == [75, 75]
+    assert "anew" not in whole["note"]
 
 
 def _case() -> dict[str, object]:
