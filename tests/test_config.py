@@ -175,7 +175,7 @@ CHANGED: dict[str, Any] = {
     "publish": {"unread": "keep"},
 }  # fmt: skip
 WHOLE = (
-    "9bd455d9c4130927affdcdfed332163a1895e73edd79193fd17b36c56d383ea3",
+    "6387c3e749afad24ae0e908d39b6946d956636eaa5a4ebf167b361260645aae9",
     "3b32176152a616450e59110ed355a8cad9be3f239831c86f4fb556c8e84705cd",
 )
 BY_STAGE = {
@@ -184,7 +184,7 @@ BY_STAGE = {
         "f3bc3910c0f5d12c7f934bb7c9d2feeba4293bea52d4833b8fe9fb4268bc55ab",
     ),
     "proxy": (
-        "2ed2205fb8ff76f0dbd8d2abbde66d48b7f721a30d15a7f01889f3a31d306999",
+        "d90b321298c21712337c56f2c7f6eb67b2c88031272878be0a4572b22d09ab9b",
         "a52914a51c283b614d357476b9b1ec37f46dbfadfe409de01a499509fecf8f92",
     ),
     "spectrum": (
@@ -216,7 +216,7 @@ RECIPES = {
 
 def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() -> None:
     """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and ``second_look`` became
-    ``leave_out``, the proxy's when ``members`` and ``workers`` went; the recipe of a training is as it was.
+    ``leave_out``, the proxy's when ``members`` and ``workers`` went and when its features came to be recorded.
     """
     default, changed = CleanseConfig(), from_dict(CleanseConfig, CHANGED, "settings")
     found = {name: (config_digest(value), config_digest(getattr(changed, name))) for name, value in default}

@@ -37,13 +37,13 @@ TABLES = ("iris", "wine", "breast_cancer", "diabetes")
 """Tables that ship inside scikit-learn."""
 
 
-def parts() -> list[tuple[str, int]]:
-    """Return every part's name with the seed of its proxy, the small ones first."""
+def parts(first_seed: int) -> list[tuple[str, int]]:
+    """Return every part's name with the seed of its proxy, the small ones first; seeds count from ``first_seed``."""
     sized = [
         (samples, f"{data}/{samples}/{classes}/{seed}", seed)
         for data, sizes, draws in PARTS
         for samples, classes in sizes
-        for seed in range(1, draws + 1)
+        for seed in range(first_seed, first_seed + draws)
     ]
     return [(name, seed) for _, name, seed in sorted(sized, key=lambda part: part[0])]
 

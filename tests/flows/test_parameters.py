@@ -124,7 +124,7 @@ def test_a_flow_refuses_wrong_settings_in_the_words_of_the_command_line(config: 
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("config", [None, {}, {"proxy": {"lr": None, "record": []}, "datasets": {"a": {"drop": {}}}}])
+@pytest.mark.parametrize("config", [None, {}, {"proxy": {"lr": None}, "datasets": {"a": {"drop": {}}}}])
 def test_parameters_of_earlier_deployments_are_taken(config: Any) -> None:
     from flows.cleanse import cleanse
 

@@ -9,7 +9,16 @@ import torch
 from torch import nn
 
 from telltale_core.errors import ConfigError, Corrupt, NotFound, OverBudget
-from telltale_core.proxy import ProxyConfig, load_proxy, observe, read_logits, read_recording, recording_path, train
+from telltale_core.proxy import (
+    ProxyConfig,
+    load_proxy,
+    observe,
+    read_logits,
+    read_recording,
+    recorded_features,
+    recording_path,
+    train,
+)
 from telltale_core.proxy.models import build
 from telltale_core.proxy.recording import KINDS, last_convolutional_part, least_log_likelihood, write_recording
 
@@ -22,10 +31,17 @@ def recorded(drop, tmp_path_factory):
     return out, config
 
 
-def test_nothing_is_recorded_by_default_and_the_recipe_is_the_one_it_was(finished, config):
-    assert not (finished / "recordings").exists()
-    assert "record" not in config.recipe()
-    assert config.replace(record=("features",)).recipe_digest() != config.recipe_digest()
+def test_the_features_are_recorded_by_default_and_a_recipe_without_is_the_one_it_was(finished, drop, config):
+    assert [path.name for path in (finished / "recordings").rglob("*.parquet")] == ["features.parquet"]
+    features = recorded_features(finished, drop.digest)
+    shown = observe(load_proxy(finished), drop.inputs, ["features"])["features"]
+    np.testing.assert_allclose(features, shown, rtol=2e-3, atol=1e-5)
+    assert recorded_features(finished.parent, drop.digest) is None
+    with pytest.raises(Corrupt, match="of another drop"):
+        recorded_features(finished, "0" * 64)
+    without = config.replace(record=())
+    assert "record" not in without.recipe()
+    assert without.recipe_digest() != config.recipe_digest()
 
 
 def test_recording_leaves_the_losses_as_they_are(recorded, finished, log_bytes):

@@ -33,7 +33,8 @@ def proposal(share: float, p: float | None = 1e-6, **changed: Any) -> Proposal:
         (proposal(1.6, larger=True), True),
         (proposal(0.9), False),
         (proposal(1.6, None, stands_alone=False), True),
-        (proposal(1.2, cohort=None), False),
+        (proposal(1.2, cohort=None), True),
+        (proposal(1.2, kind=Kind.GUESS, cohort=None), False),
     ],
 )
 def test_a_call_is_unclear_up_to_one_and_a_half_times_what_is_required(made: Proposal, expected: bool) -> None:
@@ -59,7 +60,8 @@ def test_below_the_rule_the_most_separate_one_raises_doubt_where_it_is_significa
         (proposal(0.7, chance=np.zeros(4)), False),
         (proposal(1.0, statistic=2.0, required=2.0), False),
         (proposal(1.0, statistic=2.0, required=2.0, stands_alone=False), True),
-        (proposal(3.0, cohort=None), False),
+        (proposal(3.0, cohort=None), True),
+        (proposal(3.0, kind=Kind.GUESS, cohort=None), False),
     ],
 )
 def test_a_proof_is_asked_about_what_may_be_called_and_stands_apart(made: Proposal, expected: bool) -> None:
@@ -78,8 +80,8 @@ def test_a_p_value_is_corrected_for_what_could_be_tested() -> None:
     assert found(simulated(2.0, 0.001), simulated(0.1, 0.5), simulated(0.1, 0.5, tested=False)) == [0.002, None, None]
 
 
-def test_near_ones_the_nearest_and_what_is_over_all_labels_are_simulated() -> None:
-    made = found(simulated(0.96, 0.5), simulated(0.5, 0.5), simulated(0.1, 0.2, cohort=None))
+def test_near_ones_the_nearest_and_what_no_proof_is_asked_about_are_simulated() -> None:
+    made = found(simulated(0.96, 0.5), simulated(0.5, 0.5), simulated(0.1, 0.2, kind=Kind.GUESS, cohort=None))
     assert [p is not None for p in made] == [True, False, True]
     assert found(simulated(0.5, 0.5), simulated(0.3, 0.5)) == [1.0, None]
 

@@ -84,7 +84,10 @@ def test_asked_once_the_opinion_is_read_the_second_time(question, monkeypatch) -
     for one, other in zip(first.opinions, again.opinions, strict=True):
         np.testing.assert_array_equal(one.suspicion, other.suspicion)
     assert first.opinions[1].record["clean_set"] == {"samples": 96, "source": "vouched for"}
-    assert sorted(path.name for path in (question.work / "recordings").rglob("*.parquet")) == ["features.parquet"]
+    recorded = [
+        sorted(path.rglob("*.parquet")) for path in (question.work / "recordings", question.train_dir / "recordings")
+    ]
+    assert [[path.name for path in paths] for paths in recorded] == [[], ["features.parquet"]], "by the training itself"
 
 
 def test_known_clean_ids_must_be_of_the_drop(question) -> None:
