@@ -107,9 +107,9 @@ def about(run: Run) -> str:
 
 def significance(run: Run) -> str:
     """Return the dataset-level significance as a sentence; empty where the detector states none."""
-    p, alarm = run.verdict.p_value, run.verdict.false_alarm_rate
+    p, most = run.verdict.p_value, run.verdict.false_alarm_rate
     said = f"Significance for the drop as a whole: p {probability(p) if p < 0.0001 else '= ' + probability(p)}."
-    return f"{said} The rule is set to raise a false alarm on at most {100 * alarm:.2g} % of clean drops."
+    return f"{said} A group is called at p of at most {most:.2g}, if it also stands far enough apart."
 
 
 def parts(run: Run) -> list[dict[str, str]]:

@@ -30,7 +30,7 @@ class VerdictConfig(Settings, frozen=True):
         default=0.01,
         gt=0,
         le=0.5,
-        description="Chance of calling a clean drop poisoned. Lower is stricter.",
+        description="Largest p-value, corrected for the number of tests, at which a group is called.",
     )
     min_separation: float = Field(
         default=5.0,
