@@ -109,7 +109,7 @@ def conclude_on(
     if doubted and retrain is not None:
         outcomes = prove(proposals, evidence, retrain)
     judged = decide_on(proposals, outcomes or {}, evidence)
-    rulings = [one.ruling for one in judged]
+    rulings = _in_order(judged)
     untested_N, on_untested = _on_untested(rulings, judged, evidence)
     columns = merge(len(sample_ids), [*rulings, *on_untested])
     doubtful_N = _doubtful(evidence) & columns.kept & ~untested_N
@@ -126,6 +126,11 @@ def conclude_on(
         non_finite=int((~spectra.finite).sum()),
         not_retrained=doubted and outcomes is None,
     )
+
+
+def _in_order(judged: Sequence[Judged]) -> list[Ruling]:
+    """Return the rulings, those on samples of any label first: of two calls that of a label says more of a sample."""
+    return [one.ruling for one in sorted(judged, key=lambda one: not one.proposal.over_all_labels)]
 
 
 def _doubted(proposals: Sequence[Proposal], evidence: Evidence) -> bool:

@@ -34,6 +34,7 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
     """Return what was found in one sentence; what of it a person must decide is not said here."""
     tested = [group for group in groups if group.tested and group.kind.traits.deviations]
     called = [group for group in groups if group.called]
+    called = [group for group in called if group.quarantined] or called  # not what other groups say all of
     if not tested and not called:
         return "No verdict: no group of samples is large enough to be tested."
     if called:

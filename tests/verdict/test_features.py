@@ -14,6 +14,7 @@ from telltale_core.verdict.evidence import Evidence, collect
 from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.proposal import Proposal
 from telltale_core.verdict.proposals import features
+from telltale_core.verdict.statement import state
 from tests.support.loss_logs import Case, make_case
 from tests.support.proposals import proposal
 
@@ -124,3 +125,19 @@ def test_honest_ones_keep_their_labels(case: Case, shared: NDArray[np.bool_]) ->
     made = decided(case, seen(case, shared), look)
     assert max(asked) >= 0.95 * SHARED
     assert (made.decision == "keep").all()
+
+
+@pytest.mark.slow
+def test_what_a_label_is_called_for_keeps_that_reason() -> None:
+    case = make_case(samples=720, labels=LABELS, poison=SHARED)
+    before_N = np.where(case.truth, np.arange(len(case.labels)) % (LABELS - 1), case.labels)
+    made = decided(case, seen(case, case.truth), lambda _: before_N)
+    assert (made.decision[case.truth] == "quarantine").mean() >= 0.95
+    label, shared = (
+        next(group for group in made.groups if group.called and group.kind == kind) for kind in ("together", "features")
+    )
+    assert (label.label, shared.called, shared.quarantined) == (LABELS - 1, True, 0)
+    assert label.quarantined >= 0.95 * SHARED
+    statement = state(made.groups, len(case.labels), VerdictConfig())
+    assert "learn as one hidden feature" in statement
+    assert "share a feature" not in statement
