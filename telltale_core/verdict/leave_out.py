@@ -9,7 +9,8 @@ clusters and without some other samples of the same labels, drawn at random, and
 Source: the exclusionary reclassification of Activation Clustering (Chen et al., SafeAI 2019), which compares own and
 most frequent other answer; here it is asked of clusters of losses, held against samples left out at random, and the
 spread of the answers counts. It cannot confirm poison whose label is right (clean label) or was taken from one label.
-Among two or three labels the answers have nowhere to spread: there it counts alone that few of them are the own one.
+Among two or three labels the answers have nowhere to spread: there it confirms nothing, and refutes a cluster that is
+given its own label.
 """
 
 from __future__ import annotations
@@ -127,8 +128,9 @@ def _compared(
     fewer = chance <= level
     share, usual_share = own / len(rows), usual / max(1, len(beside))
     most = max(PROOF.most_own, PROOF.mixed * usual_share)
-    spreads = spread >= PROOF.least_spread or np.count_nonzero(sizes_C) <= PROOF.least_others
-    confirmed = fewer and share <= most and spreads and not side.harder
+    room = np.count_nonzero(sizes_C) > PROOF.least_others
+    unlike = fewer and share <= most and not side.harder
+    confirmed = unlike and room and spread >= PROOF.least_spread
     if side.strict:
         confirmed = fewer and share <= PROOF.few_own and spread >= PROOF.wide_spread
     telling = usual_share >= PROOF.telling * float(within_C @ sizes_C) / sizes_C.sum()
@@ -137,7 +139,7 @@ def _compared(
         usual=round(usual_share, 4),
         spread=round(spread, 4),
         confirmed=bool(confirmed),
-        refuted=bool(telling and not confirmed),
+        refuted=bool(telling and not confirmed and (room or not unlike)),
         honest=own_N[side.rows] & (share > PROOF.most_own),
         p_value=chance,
     )
