@@ -90,8 +90,7 @@ def conclude_on(
     ``cohorts`` None: all samples are compared with all. ``retrain`` trains a proxy without the samples it is given,
     where there is doubt; without it no proof is had. ``leaders`` (N,) names the sample that each is a near-duplicate
     of, itself for others; None: nothing is a copy. ``label_sets`` (N, K) are the labels of a multi-label drop, as
-    flags. ``trained`` (N, F) is what the proxy's last layer was given; None:
-    nobody is suspected by it.
+    flags. ``trained`` (N, F) is what the proxy's last layer was given; None: nobody is suspected by it.
     """
     evidence = collect(
         sample_ids,

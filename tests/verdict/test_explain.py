@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from telltale_core.verdict.decide import (
@@ -67,3 +70,10 @@ def test_without_labels_a_reason_speaks_of_the_drop() -> None:
 
 def test_a_name_with_braces_is_said_as_it_is() -> None:
     assert "label {where}" in str(reasons(proposal(name="{where}"), CALLED, None, evidence())[0])
+
+
+def test_the_contributors_page_says_where_each_reason_is_decided() -> None:
+    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    begins = re.findall(r'^\| "(.+?)" \|', page, re.MULTILINE)
+    for kind in Kind:
+        assert any(kind.traits.reason.startswith(words) for words in begins), kind
