@@ -48,7 +48,7 @@ def ingest(record: Record, work: str) -> Outcome:
     from telltale_core.drop.accounting import accounted_lines
     from telltale_core.drop.summary import noted_lines
 
-    manifest = stages.read_record(record, "ingest", work)
+    manifest = stages.open_drop(record, work).manifest
     counts = manifest["counts"]
     lines = [
         f"{manifest['name']}: {manifest['modality']}, {manifest['task']}",
@@ -60,7 +60,7 @@ def ingest(record: Record, work: str) -> Outcome:
         *question_lines(manifest["questions"]),
     ]
     reasons = sorted(counts["by_reason"].items())
-    shown = {name: manifest[name] for name in SHOWN}
+    shown = {name: value for name, value in manifest.items() if name in SHOWN}
     heads, code = ("rejected because", "rows") if reasons else (), REVIEW if manifest["questions"] else 0
     return _outcome(record, work, lines, shown, heads=heads, rows=reasons, code=code)
 
@@ -89,10 +89,10 @@ def spectrum(record: Record, work: str) -> Outcome:
     """
     from telltale_core import stages
 
-    spectra = stages.read_record(record, "spectrum", work)
-    shown = {name: spectra[name] for name in ("samples", "n_features", "window", "non_finite")}
-    first, last = spectra["window"]
-    line = f"{spectra['samples']:,} spectra of {spectra['n_features']} numbers, from snapshots {first} to {last}"
+    spectra = stages.opened(record, work).spectrum().record
+    shown = {name: getattr(spectra, name) for name in ("samples", "n_features", "window", "non_finite")}
+    first, last = spectra.window
+    line = f"{spectra.samples:,} spectra of {spectra.n_features} numbers, from snapshots {first} to {last}"
     return _outcome(record, work, [line], shown)
 
 

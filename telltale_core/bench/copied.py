@@ -95,7 +95,7 @@ def judged(copied: Copied, folder: Path, names: Sequence[str], proxy: ProxyConfi
         detector = TelltaleDetector().fit(log, drop.cohorts, retrain, leaders)
         scores[name] = _scored(detector, copied.poisoned[order], copied.added[order], copied.target)
     groups, size = np.unique(drop.leaders[copied.added[order]], return_counts=True)
-    hardware = stages.read_record(losses, "train", area)["hardware"]
+    hardware = stages.opened(losses, area).train_record()["hardware"]
     return {
         "hardware": hardware,
         "samples": len(drop),

@@ -114,7 +114,7 @@ def measure(pipeline: Pipeline, parts: Sequence[Part]) -> dict[str, Any]:
     versions = stages.earlier_versions(drop, pipeline.dataset, len(parts))
     joined = stages.join(drop, pipeline.area, {"versions": versions}, destination=pipeline.dataset)
     verdict, seconds = pipeline.judge(joined)
-    training = stages.read_record(verdict, "train", pipeline.area)
+    training = stages.opened(verdict, pipeline.area).train_record()
     history = stages.opened(verdict, pipeline.area).verdict().history
     earlier = frozenset[str]().union(*(part.poisoned for part in parts[:-1]))
     return {

@@ -36,7 +36,7 @@ from telltale_core.drop.demo import plain_ids
 from telltale_core.errors import ConfigError
 from telltale_core.proxy import Progress, ProgressLines, ProxyConfig
 from telltale_core.proxy.hardware import resolve_hardware
-from telltale_core.proxy.predict import proxy_entry
+from telltale_core.proxy.record import Train, proxy_entry
 from telltale_core.records import write_json
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.stages import Record, folder_of
@@ -134,7 +134,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     area = str(bench.work / "area")
     drop = stages.ingest(str(drop_dir / "drop"), area, to_dict(DropConfig()))
     trained = stages.train(drop, area, to_dict(bench.proxy(case)), progress=_bar(case))
-    training = stages.read_record(trained, "train", area)
+    training = stages.opened(trained, area).train_record()
     before = (
         _judged(bench, case, poisoned_set.data, split, stages.open_drop(drop, area)) if bench.victims != "none" else {}
     )
@@ -178,7 +178,7 @@ def _opinion_rows(
 ) -> list[dict[str, Any]]:
     """Return one row of results for each detector behind the contract; what is left after each is not measured."""
     area = str(bench.work / "area")
-    opened, training = stages.open_drop(drop, area), stages.read_record(trained, "train", area)
+    opened, training = stages.open_drop(drop, area), stages.opened(trained, area).train_record()
     trained_case = Trained(
         case=case,
         poisoned_set=poisoned_set,
@@ -274,12 +274,12 @@ def _named(bench: Bench, case: Case, poisoned_set: Poisoned) -> dict[str, Any]:
     }
 
 
-def _training_seconds(training: dict[str, Any]) -> dict[str, float]:
+def _training_seconds(training: Train) -> dict[str, float]:
     timings = proxy_entry(training)["timings"]
     return {"train_s": round(timings["train_s"], 1), "log_s": round(timings["snapshot_s"] + timings["write_s"], 1)}
 
 
-def _ran_on(training: dict[str, Any]) -> dict[str, Any]:
+def _ran_on(training: Train) -> dict[str, Any]:
     return {
         "hardware": training["hardware"]["name"],
         "processor": platform.processor() or platform.machine(),

@@ -16,6 +16,7 @@ from typing import Any
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.formats import SUFFIXES, about_the_drop
+from telltale_core.drop.manifest import Manifest
 from telltale_core.drop.readers.base import Reader
 from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.source import Source, SourceFile
@@ -120,9 +121,9 @@ def _class_folders(keys: Iterable[str]) -> int:
     return sum(count > 1 for count in Counter(map(posixpath.dirname, keys)).values())
 
 
-def accounted_lines(manifest: Mapping[str, Any]) -> list[str]:
+def accounted_lines(manifest: Manifest) -> list[str]:
     """Return what a drop's manifest says of its files and lines, as sums that a person can check."""
-    record = manifest.get("accounting") or {}
+    record = manifest["accounting"]
     files, lines = record.get("files"), record.get("lines")
     return [*([_files_sum(files)] if files else []), *([_lines_sum(lines)] if lines else [])]
 

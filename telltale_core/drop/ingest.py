@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import math
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,7 +17,8 @@ from telltale_core.drop.accounting import account
 from telltale_core.drop.budget import Space, explained, require_memory
 from telltale_core.drop.config import Declared, DropConfig, declared_by_toml, stated_fields
 from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
-from telltale_core.drop.record import DROP, FILES, NOTES, Drop, check_counts, drop_digest, samples_schema, verify_drop
+from telltale_core.drop.manifest import DROP, Manifest, drop_digest
+from telltale_core.drop.record import FILES, NOTES, Drop, check_counts, samples_schema, verify_drop
 from telltale_core.drop.sample_notes import take_notes
 from telltale_core.drop.source import Source, open_source
 from telltale_core.drop.source_url import public_source
@@ -29,7 +29,6 @@ from telltale_core.drop.writers import DropWriter
 from telltale_core.errors import OverBudget, TelltaleError
 from telltale_core.modality.reasons import bad
 from telltale_core.questions import as_record
-from telltale_core.records import write_whole
 
 log = logging.getLogger(__name__)
 DEFAULTS = DropConfig()
@@ -52,13 +51,14 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
             tally = _pack(job, plan, folder)
         for name, data in plan.packing.files.items():
             (folder / name).write_bytes(data)
-        manifest = _manifest(opened, job, plan, tally)
-        manifest |= _statements(folder, opened, manifest["columns"], plan, config=config, stated=stated)
+        draft = _manifest(opened, job, plan, tally)
+        draft |= _statements(folder, opened, draft["columns"], plan, config=config, stated=stated)
+        manifest = cast("Manifest", draft)  # whole below, and checked when it is written
         notes = take_notes(Drop(path=folder, manifest=manifest), np.array(tally.losses, dtype=np.int32), config)
-        manifest |= {"lost": notes.losses, "repeats": notes.repeats}
+        manifest["lost"], manifest["repeats"] = notes.losses, notes.repeats
         manifest["questions"] += as_record(notes.questions)
         accounted = account(opened, job.reader, config, plan.rows)
-        manifest |= {"accounting": accounted.record}
+        manifest["accounting"] = accounted.record
         manifest["questions"] += as_record(accounted.questions)
         note_files = [NOTES] if (folder / NOTES).exists() else []
         manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *note_files, *plan.packing.files)}
@@ -115,7 +115,6 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
     config, roles, columns = job.config, job.reader.roles, job.reader.payload_columns()
     value = "target" if task.name == "regression" else "label"
     manifest: dict[str, Any] = {
-        "format": DROP.format,
         "name": config.name or public_source(source.url).rsplit("/", 1)[-1],
         "source": public_source(source.url),
         "modality": roles.modality,
@@ -172,13 +171,12 @@ def _statements(
     }
 
 
-def _move_into_place(folder: Path, final: Path, manifest: dict[str, Any]) -> Drop:
+def _move_into_place(folder: Path, final: Path, manifest: Manifest) -> Drop:
     """Return the drop at its final place; the files that stand there under the same digest win, unless broken.
 
     The manifest that stands says where the first ingest found the rows; the returned drop says it of this one.
     """
-    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True)
-    write_whole(folder / DROP.file, text.encode() + b"\n")
+    DROP.write(folder, manifest)
     mine = Drop.open(folder)
     if final.exists():
         try:

@@ -6,30 +6,21 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from telltale_core.digest import digest_of, sha256_bytes, sha256_file
+from telltale_core.digest import sha256_bytes, sha256_file
 from telltale_core.drop.cohorts import Cohorts, common_label_sets, ranges_of_targets
+from telltale_core.drop.manifest import DROP, ORIGIN, Manifest, drop_digest
 from telltale_core.errors import BadInput, Corrupt, NotFound
-from telltale_core.records import RecordKind
 
-DROP = RecordKind(
-    type=dict[str, Any], name="ingested drop", file="manifest.json", format="telltale.drop/1", cure="ingest the drop"
-)
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
 NOTES = "notes.parquet"
 """What samples lost and whom they repeat; there only where one did."""
-NAMED_BY = ("format", "modality", "task", "columns", "label_names", "num_classes", "input", "counts", "files")
-# What one ingest knows about where its rows came from. Not part of the name: two ingests of the same rows may differ.
-ORIGIN = (
-    "name", "description", "source", "stated", "inferred", "config", "accounting", "metadata_left_out", "unread",
-    "questions",
-)  # fmt: skip
 
 SAMPLES = pa.schema(
     [
@@ -64,65 +55,54 @@ REJECTED = pa.schema(
 )
 
 
-def drop_digest(manifest: dict[str, Any]) -> str:
-    """Return the name of a drop: the digest of what it holds, not of where it came from, 64 hex digits."""
-    return digest_of({key: manifest[key] for key in NAMED_BY})
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Drop:
     """An ingested drop. Row i of ``sample_ids``, ``labels``, ``inputs`` and ``payload()`` is the same sample."""
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @classmethod
     def open(cls, path: Path | str) -> Drop:
         """Return the drop in a folder; :class:`NotFound` without a manifest, :class:`Corrupt` for a wrong one."""
-        folder = Path(path)
-        manifest = DROP.read(folder)
-        missing = [key for key in (*NAMED_BY, "digest", "name") if key not in manifest]
-        if missing:
-            DROP.corrupt(f"{folder / DROP.file} lacks {', '.join(missing)}")
-        return cls(path=folder, manifest=manifest)
+        return cls(path=Path(path), manifest=DROP.read(Path(path)))
 
     @property
     def origin(self) -> dict[str, Any]:
         """What the manifest says of where the rows came from: the fields that the digest does not cover."""
-        return {key: self.manifest[key] for key in ORIGIN if key in self.manifest}
+        return {name: value for name, value in self.manifest.items() if name in ORIGIN}
 
     def with_origin(self, origin: Mapping[str, Any]) -> Drop:
         """Return the same drop as another ingest of the same rows knows it: its name, source and settings."""
-        return dataclasses.replace(self, manifest={**self.manifest, **origin})
+        return dataclasses.replace(self, manifest=cast("Manifest", {**self.manifest, **origin}))
 
     def __len__(self) -> int:
-        return int(self.manifest["counts"]["kept"])
+        return self.manifest["counts"]["kept"]
 
     @property
     def digest(self) -> str:
         """The drop's name, 64 hex digits."""
-        return str(self.manifest["digest"])
+        return self.manifest["digest"]
 
     @property
     def name(self) -> str:
         """What people call the drop."""
-        return str(self.manifest["name"])
+        return self.manifest["name"]
 
     @property
     def modality(self) -> str:
         """The name of a registered modality, such as ``"image"``."""
-        return str(self.manifest["modality"])
+        return self.manifest["modality"]
 
     @property
     def task(self) -> str:
         """``"classification"``, ``"regression"`` or ``"multilabel"``."""
-        return str(self.manifest["task"])
+        return self.manifest["task"]
 
     @property
     def num_classes(self) -> int | None:
         """How many classes there are, absent ones included; None for regression."""
-        count = self.manifest["num_classes"]
-        return None if count is None else int(count)
+        return self.manifest["num_classes"]
 
     @property
     def label_names(self) -> tuple[str, ...] | None:
@@ -195,7 +175,7 @@ class Drop:
     @functools.cached_property
     def notes(self) -> pa.Table | None:
         """``sample_id, lost, repeat_of, repeats`` in the order of the samples; None where there is nothing to note."""
-        return _read(self.path / NOTES) if NOTES in self.manifest.get("files", {}) else None
+        return _read(self.path / NOTES) if NOTES in self.manifest["files"] else None
 
     @property
     def repeats(self) -> np.ndarray:
@@ -219,7 +199,7 @@ class Drop:
     @property
     def packing(self) -> dict[str, Any]:
         """How samples are packed: ``shape``, ``rule`` and the modality's own settings, as JSON values."""
-        return dict(self.manifest.get("packing", {}))
+        return dict(self.manifest["packing"])
 
     def file_bytes(self, name: str) -> bytes:
         """Return a further file that the modality keeps in the drop, such as a vocabulary."""

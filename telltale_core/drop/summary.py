@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from telltale_core.drop.manifest import Manifest
 from telltale_core.modality import modality_named
 from telltale_core.modality.reasons import shown
 
 MOST = 3
 
 
-def noted_lines(manifest: Mapping[str, Any]) -> list[str]:
+def noted_lines(manifest: Manifest) -> list[str]:
     """Return a sentence for each thing that a reader of the drop's manifest should know; none where all is plain."""
-    kind = modality_named(str(manifest["modality"])).plural
+    kind = modality_named(manifest["modality"]).plural
     lines = []
-    for folded in manifest.get("spellings", ())[:MOST]:
+    for folded in manifest["spellings"][:MOST]:
         ways = ", ".join(f"{shown(text)} ({rows:,})" for text, rows in list(folded["spellings"].items())[:MOST])
         lines.append(f"The class {shown(folded['class'])} is written in several ways and published in one: {ways}.")
-    losses = manifest.get("lost", {})
+    losses = manifest["lost"]
     for word, count in losses.get("by_cause", {}).items():
         lines.append(f"Lost ({word}): {count:,} of the {kind} {losses['said'][word]}.")
-    repeats = manifest.get("repeats", {})
+    repeats = manifest["repeats"]
     if repeats.get("groups"):
         largest = repeats["largest"][0]
         lines.append(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +14,8 @@ from telltale_core.digest import digest_of, sha256_file
 from telltale_core.errors import ConfigError, Corrupt
 from telltale_core.losslog.alignment import Alignment, check_alignment
 from telltale_core.losslog.epochs import LogPlan, read_epoch
-from telltale_core.losslog.writer import LOSSLOG, LossLogWriter
+from telltale_core.losslog.writer import LOSSLOG, LogRecord, LossLogWriter
+from telltale_core.records import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,13 +50,15 @@ class LossLog:
         return check_alignment(self.log_loss, errors=errors, guess=guess)
 
     @classmethod
-    def open(cls, folder: Path) -> LossLog:
-        """Return the complete log in ``folder``.
+    def open(cls, folder: Path, *, drop: Samples | None = None) -> LossLog:
+        """Return the complete log in ``folder``, which is that of ``drop`` if it is given.
 
-        Raises :class:`NotFound` for no log there, :class:`Corrupt`, naming the file, for one that is unfinished or has
-        a file missing, torn, short, changed or too many. No loss is ever filled in.
+        Raises :class:`NotFound` for no log there, :class:`Corrupt`, naming the file, for one that is unfinished, of
+        another drop, or has a file missing, torn, short, changed or too many. No loss is ever filled in.
         """
         record = _read_record(folder)
+        if drop is not None:
+            LOSSLOG.check_drop(record["drop_digest"], drop)
         plan = _plan(record, folder)
         _check_files(folder, plan, record["files"])
         parts = [read_epoch(folder, plan, epoch) for epoch in range(plan.epochs)]
@@ -66,7 +68,7 @@ class LossLog:
             log_loss=np.concatenate([losses for _, losses in parts], axis=1),
             epochs=np.repeat(np.arange(plan.epochs, dtype=np.int32), plan.snapshots_per_epoch),
             steps=np.concatenate([steps for steps, _ in parts]),
-            digest=digest_of(record),
+            digest=digest_of(LOSSLOG.values(record)),
         )
 
     @classmethod
@@ -115,24 +117,29 @@ class LossLog:
         return LossLog.open(folder)
 
 
-def _read_record(folder: Path) -> dict[str, Any]:
+def _read_record(folder: Path) -> LogRecord:
     record = LOSSLOG.read(folder)
-    if record.get("complete") is not True or not isinstance(record.get("files"), dict):
+    if not record["complete"]:
         raise Corrupt(
             f"{folder / LOSSLOG.file} says that the log is unfinished; run training again, it resumes where it stopped"
         )
     return record
 
 
-def _plan(record: dict[str, Any], folder: Path) -> LogPlan:
-    if record.get("members") != 1:
+def _plan(record: LogRecord, folder: Path) -> LogPlan:
+    if record["members"] != 1:
         raise Corrupt(
-            f"{folder / 'log.json'} must hold the losses of 1 proxy, got {record.get('members')!r} (earlier releases "
+            f"{folder / 'log.json'} must hold the losses of 1 proxy, got {record['members']} (earlier releases "
             "could join several); remove the folder and train again"
         )
     try:
-        return LogPlan(**{field.name: record[field.name] for field in fields(LogPlan)})
-    except (KeyError, ConfigError) as error:
+        return LogPlan(
+            drop_digest=record["drop_digest"],
+            n_samples=record["n_samples"],
+            epochs=record["epochs"],
+            snapshots_per_epoch=record["snapshots_per_epoch"],
+        )
+    except ConfigError as error:
         raise Corrupt(f"{folder / 'log.json'} does not state what the log holds: {error}") from error
 
 

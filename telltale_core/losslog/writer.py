@@ -5,20 +5,34 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.errors import ConfigError, Corrupt, NotFound
 from telltale_core.losslog.epochs import FOLDER, LogPlan, encode_epoch, epoch_file, read_epoch
 from telltale_core.records import RecordKind, sweep_temporaries, write_whole
 
+
+class LogRecord(TypedDict):
+    """What ``log.json`` says: the plan of the log, whether it is ``complete``, and the sha256 of each file then."""
+
+    drop_digest: str
+    n_samples: int
+    epochs: int
+    snapshots_per_epoch: int
+    members: int
+    complete: bool
+    files: dict[str, str]
+
+
 LOSSLOG = RecordKind(
-    type=dict[str, Any], name="loss log", file="log.json", format="telltale.losslog/1", cure="run the train stage"
+    type=LogRecord, name="loss log", file="log.json", format="telltale.losslog/1", cure="run the train stage"
 )
 logger = logging.getLogger(__name__)
 
@@ -81,8 +95,8 @@ class LossLogWriter:
         return digest_of(LOSSLOG.values(record))
 
 
-def _record(plan: LogPlan, *, complete: bool, files: dict[str, str]) -> dict[str, Any]:
-    return {**plan.record(), "complete": complete, "files": files}
+def _record(plan: LogPlan, *, complete: bool, files: dict[str, str]) -> LogRecord:
+    return cast("LogRecord", {**plan.record(), "complete": complete, "files": files})
 
 
 def _samples_bytes(sample_ids: NDArray[np.str_]) -> bytes:

@@ -5,7 +5,7 @@ Legend: N samples, K classes, M targets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,7 +103,7 @@ class ViewedDrop(PackedDrop, Protocol):
     """What a viewer may look at: packed samples, and the rows as they came."""
 
     @property
-    def manifest(self) -> dict[str, Any]: ...  # noqa: D102
+    def manifest(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
     def cohorts(self) -> Numbered | None: ...  # noqa: D102
     def payload_rows(self, rows: NDArray[np.int64], columns: Sequence[str] | None = None) -> Iterator[pa.Table]: ...  # noqa: D102

@@ -25,6 +25,7 @@ from telltale_core.proxy.fitting import make_ticker, make_trainer
 from telltale_core.proxy.hardware import Hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer
 from telltale_core.proxy.progress import ProgressCallback
+from telltale_core.proxy.record import ProxyEntry
 from telltale_core.proxy.recording import record_final, record_logits
 from telltale_core.records import write_whole
 
@@ -190,7 +191,7 @@ def _state(
     )
 
 
-def proxy_record(job: Job) -> dict[str, object]:
+def proxy_record(job: Job) -> ProxyEntry:
     """Return what the stage's record says of the trained proxy."""
     state = checkpoints.load_record(checkpoints.checkpoint_path(job.out))
     path = model_path(job.out)

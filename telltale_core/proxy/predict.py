@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +19,10 @@ from telltale_core.proxy.fitting import Fitted
 from telltale_core.proxy.hardware import resolve_hardware
 from telltale_core.proxy.loop import Timings
 from telltale_core.proxy.models import build
-from telltale_core.records import RecordKind
+from telltale_core.proxy.record import TRAIN, proxy_entry
 
-TRAIN = RecordKind(
-    type=dict[str, Any], name="training", file="train.json", format="telltale.train/1", cure="run the train stage"
-)
 READING = "reading.json"
 """Beside the record: what the front of a proxy with a local model's body must know."""
-
-
-def read_train_record(train_dir: Path) -> dict[str, Any]:
-    """Return the record of a complete training; raise :class:`NotFound` or :class:`Corrupt` otherwise."""
-    return TRAIN.read(train_dir)
-
-
-def proxy_entry(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a training's record says of its proxy: seed, score, timings and the model's file."""
-    entry: dict[str, Any] = record["members"][0]  # a list, for earlier releases could train several
-    return entry
 
 
 def load_proxy(train_dir: Path, config: ProxyConfig | None = None) -> Fitted:
@@ -46,7 +31,7 @@ def load_proxy(train_dir: Path, config: ProxyConfig | None = None) -> Fitted:
     By default the device is what this machine has, and the precision the training's: what the proxy says of the drop is
     then what the loss log holds.
     """
-    record = read_train_record(train_dir)
+    record = TRAIN.read(train_dir)
     entry, inputs, model = proxy_entry(record), dict(record["input"]), record["model"]
     if "reading" in inputs:  # the net of a local model is built without its directory
         reading = inputs["reading"]
@@ -66,7 +51,7 @@ def load_proxy(train_dir: Path, config: ProxyConfig | None = None) -> Fitted:
         net=net,
         front=front,
         task=record["task"],
-        answers=record.get("answers", {}),
+        answers=record["answers"],
         hardware=hardware,
         timings=Timings(**entry["timings"]),
     )
@@ -88,7 +73,7 @@ def predict_logits(train_dir: Path, inputs: NDArray[Any]) -> NDArray[np.float32]
 
     :func:`telltale_core.drop.pack` packs new samples as the drop is packed.
     """
-    shape = tuple(read_train_record(train_dir)["input"]["shape"])
+    shape = tuple(TRAIN.read(train_dir)["input"]["shape"])
     if tuple(inputs.shape[1:]) != shape:
         raise BadInput("shape", f"the proxy was trained on inputs of shape {shape}, got {tuple(inputs.shape[1:])}")
     return load_proxy(train_dir).logits(inputs)

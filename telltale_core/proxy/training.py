@@ -28,8 +28,9 @@ from telltale_core.proxy.job import Job, answers_of, proxy_record, train_proxy
 from telltale_core.proxy.loop import snapshot_steps
 from telltale_core.proxy.models import build, resolve
 from telltale_core.proxy.objective import Objective, make_objective
-from telltale_core.proxy.predict import READING, TRAIN, read_train_record
+from telltale_core.proxy.predict import READING
 from telltale_core.proxy.progress import ProgressCallback
+from telltale_core.proxy.record import TRAIN, Train, read_train_record
 from telltale_core.proxy.recording import recording_disk_bytes
 from telltale_core.records import sweep_temporaries, write_json
 
@@ -66,7 +67,7 @@ def train(
     if config.recipe_digest() != recipe:
         raise ConfigError(f"{config.model} changed while the proxy was trained; train again, into another folder")
     writer.finish()
-    log = LossLog.open(out / "losslog")
+    log = LossLog.open(out / "losslog", drop=drop)
     objective = objective_of(drop, config)
     alignment = log.check_alignment(errors=objective.errors, guess=objective.guess())
     _write_record(job, log, alignment, time.monotonic() - began)
@@ -80,7 +81,7 @@ def _standing(drop: TrainingSet, out: Path, config: SettledConfig) -> LossLog:
     if (record["drop_digest"], record["recipe_digest"]) != (drop.digest, config.recipe_digest()):
         raise ConfigError(f"{out} holds the training of another drop or recipe; choose another folder")
     shutil.rmtree(out / "checkpoint", ignore_errors=True)  # left by a kill right after the record was written
-    return LossLog.open(out / "losslog")
+    return LossLog.open(out / "losslog", drop=drop)
 
 
 def objective_of(drop: TrainingSet, config: SettledConfig) -> Objective:
@@ -115,7 +116,7 @@ def _write_record(job: Job, log: LossLog, alignment: Alignment, wall_s: float) -
     if "reading" in statistics:
         write_json(job.out / READING, statistics["reading"])
         statistics["reading"] = {"file": READING, "sha256": sha256_file(job.out / READING)}
-    record = {
+    record: Train = {
         "drop_digest": drop.digest,
         "log_digest": log.digest,
         "config": to_dict(config) | {"model": by_content(config.model)},

@@ -42,7 +42,7 @@ def pass_gate(
         *questions_of(drop.manifest),
         *(unread_questions(unread_columns) if unread == "review" else ()),
         *verdict.record.open_questions,
-        *changes(versions, reading_of(drop.manifest), described, int(drop.manifest.get("counts", {}).get("seen", 0))),
+        *changes(versions, reading_of(drop.manifest), described, drop.manifest["counts"]["seen"]),
     ]
     if not questions:
         return {name: value for name, value in lineage.items() if name not in ("review", "approved")}

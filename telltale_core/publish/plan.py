@@ -15,6 +15,7 @@ from pydantic import Field
 
 from telltale_core.config import Settings
 from telltale_core.digest import sha256_file
+from telltale_core.drop.manifest import Manifest
 from telltale_core.errors import Corrupt
 from telltale_core.records import Samples
 from telltale_core.row_sizes import regrouped, row_bytes
@@ -55,7 +56,7 @@ class DropLike(Samples, Protocol):
         ...
 
     @property
-    def manifest(self) -> Any:
+    def manifest(self) -> Manifest:
         """Return the drop's manifest."""
         ...
 
@@ -73,7 +74,7 @@ def check_payload(drop: DropLike) -> pq.ParquetFile:
 def _opened(drop: DropLike, name: str) -> pq.ParquetFile:
     path = drop.path / name
     try:
-        stated = drop.manifest.get("files", {}).get(name)
+        stated = drop.manifest["files"].get(name)
         if stated is not None and sha256_file(path) != stated:
             raise Corrupt(f"{path} does not have the digest that the drop's manifest states: ingest the drop again")
         return pq.ParquetFile(path, page_checksum_verification=True)

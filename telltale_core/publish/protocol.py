@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telltale_core.errors import BadInput, ConfigError, Conflict, Corrupt
+from telltale_core.errors import BadInput, ConfigError, Conflict
 from telltale_core.publish.blob_writer import Placer
 from telltale_core.publish.commit import MOST_CONFLICTS, ParentMoved, commit, find_run, settle
 from telltale_core.publish.failpoint import reach
@@ -126,11 +126,11 @@ def _describe(drop: DropLike, verdict: Verdict, url: str, run_key: str, lineage:
     return {
         "run_key": run_key,
         "dataset": shown(url),
-        "drop": {"digest": drop.digest, "name": manifest.get("name"), "source": shown(manifest.get("source"))},
+        "drop": {"digest": drop.digest, "name": manifest["name"], "source": shown(manifest["source"])},
         "reading": reading_of(manifest),
         "lineage": dict(lineage),
         "verdict": verdict.record.values,
-        "accounting": manifest.get("accounting"),
+        "accounting": manifest["accounting"],
     }
 
 
@@ -192,11 +192,8 @@ def place_all(
 
 def _counts(drop: DropLike, verdict: Verdict, draft: dict[str, Any]) -> dict[str, int]:
     """Return the counts, each from where its rows really are: ``ingested`` is what ingest saw."""
-    stated = drop.manifest.get("counts", {})
-    if type(stated.get("seen")) is not int:
-        raise Corrupt(f"the manifest of drop {drop.digest} does not state counts.seen: ingest the drop again")
     return {
-        "ingested": stated["seen"],
+        "ingested": drop.manifest["counts"]["seen"],
         "published": sum(entry["rows"] for entry in draft["files"]),
         "quarantined": len(verdict.rows("quarantine")),
         "review": len(verdict.rows("review")),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from telltale_core.drop.manifest import Manifest
 from telltale_core.questions import Question
 
 UNREAD = {
@@ -21,29 +22,14 @@ UNREAD = {
 }
 
 
-def reading_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def reading_of(manifest: Manifest) -> dict[str, Any]:
     """Return the part of a drop's manifest that the next drop of the dataset is compared with."""
     names = ("modality", "task", "columns", "label_names", "num_classes")
-    shape = (manifest.get("input") or {}).get("shape")
     return {
-        **{name: manifest[name] for name in names if name in manifest},
-        **({} if shape is None else {"sample_shape": list(shape[1:])}),
-        **({"kept": manifest["counts"]["kept"]} if "kept" in manifest.get("counts", {}) else {}),
+        **{name: value for name, value in manifest.items() if name in names},
+        "sample_shape": manifest["input"]["shape"][1:],
+        "kept": manifest["counts"]["kept"],
     }
-
-
-def unread_of(manifest: Mapping[str, Any], schema: pa.Schema) -> list[dict[str, Any]]:
-    """Return the published columns that the proxy did not see; of a drop that does not say, those without a role."""
-    if "unread" in manifest:
-        return [dict(entry) for entry in manifest["unread"]]
-    roles = (manifest.get("columns") or {}).items()
-    read = {name for role, names in roles if role != "id" for name in _as_list(names)}
-    omitted_fields = [field for field in schema if read and field.name not in read]
-    return [{"column": field.name, "type": str(field.type), "like": "", "asks": False} for field in omitted_fields]
-
-
-def _as_list(names: object) -> list[str]:
-    return [names] if isinstance(names, str) else [str(name) for name in names] if isinstance(names, list) else []
 
 
 def unread_questions(unread: Iterable[Mapping[str, Any]]) -> list[Question]:
@@ -80,13 +66,13 @@ class Columns:
     unread: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any], schema: pa.Schema, policy: str, also: Collection[str] = ()) -> Columns:
+    def of(cls, manifest: Manifest, schema: pa.Schema, policy: str, also: Collection[str] = ()) -> Columns:
         """Return what of a drop's columns is published: with the policy ``"drop"`` only what was judged, and the id.
 
         ``also`` are columns that were judged by further readings of the drop.
         """
-        unread = [entry for entry in unread_of(manifest, schema) if entry["column"] not in also]
-        id_column = (manifest.get("columns") or {}).get("id")
+        unread = [dict(entry) for entry in manifest["unread"] if entry["column"] not in also]
+        id_column = manifest["columns"].get("id")
         out = {str(entry["column"]) for entry in unread} - {id_column} if policy == "drop" else set()
         published = [name for name in schema.names if name not in out]
         return cls(published=published, left_out=[name for name in schema.names if name in out], unread=unread)

@@ -43,7 +43,7 @@ class Samples(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordKind(Generic[T]):
-    """One kind of record: ``type`` of its values, a dataclass or ``dict[str, Any]``; ``file`` and ``format`` on disk.
+    """One kind of record: ``type`` of its values, a dataclass or TypedDict; ``file`` and ``format`` on disk.
 
     ``name`` is what people call it, ``cure`` what makes one, such as ``run the cluster stage``.
     """
@@ -56,17 +56,19 @@ class RecordKind(Generic[T]):
 
     def values(self, record: T) -> dict[str, Any]:
         """Return a record as the JSON values that its file holds; optional fields that are None are left out."""
-        if (adapter := _adapter(self.type)) is None:
-            return {"format": self.format, **dict(record)}  # type: ignore[call-overload]
-        optional = {field.name for field in dataclasses.fields(self.type) if field.default is None}  # type: ignore[arg-type]
+        adapter = _adapter(self.type)
+        if not dataclasses.is_dataclass(self.type):
+            return {"format": self.format, **adapter.validate_python(record, strict=True, extra="forbid")}
+        optional = {field.name for field in dataclasses.fields(self.type) if field.default is None}
         values = adapter.dump_python(record, mode="json")
         return {"format": self.format} | {k: v for k, v in values.items() if v is not None or k not in optional}
 
     def write(self, folder: Path, record: T, **tables: pa.Table) -> None:
         """Write the tables, each as ``<name>.parquet``, then the record: who finds it finds the tables whole."""
+        values = self.values(record)
         for name, table in tables.items():
             write_table(folder / f"{name}.parquet", table)
-        write_json(folder / self.file, self.values(record))
+        write_json(folder / self.file, values)
 
     def read(self, folder: Path) -> T:
         """Return the record in ``folder``; :class:`NotFound` without one, :class:`Corrupt` for any but a whole one."""
@@ -81,12 +83,9 @@ class RecordKind(Generic[T]):
         stated = values.get("format") if isinstance(values, dict) else None
         if stated != self.format:
             self.corrupt(f"{path} must have format {self.format!r}, found {str(stated)[:MOST_CHARS]!r}")
-        adapter = _adapter(self.type)
-        if adapter is None:
-            return values  # type: ignore[no-any-return]
         del values["format"]
         try:
-            return adapter.validate_json(json.dumps(values), strict=True, extra="forbid")  # type: ignore[no-any-return]
+            return _adapter(self.type).validate_json(json.dumps(values), strict=True, extra="forbid")  # type: ignore[no-any-return]
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))
@@ -133,9 +132,9 @@ class RecordKind(Generic[T]):
         raise Corrupt(f"{what}; {self.cure} again") from cause
 
 
-def _adapter(values: Any) -> TypeAdapter[Any] | None:
-    """Return what checks and dumps records of a dataclass; None for plain JSON objects."""
-    return TypeAdapter(values) if dataclasses.is_dataclass(values) else None
+def _adapter(values: Any) -> TypeAdapter[Any]:
+    """Return what checks and dumps records of a type."""
+    return TypeAdapter(values)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.display.sanitize import clean, flat, middle
@@ -30,8 +31,20 @@ if TYPE_CHECKING:
     from telltale_core.losslog import LossLog
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+class ReportRecord(TypedDict):
+    """What ``report.json`` says of the page: its file, digest and size, of which drop it is, and its status."""
+
+    file: str
+    sha256: str
+    bytes: int
+    drop_digest: str
+    status: str
+
+
 REPORT = RecordKind(
-    type=dict[str, Any], name="report", file="report.json", format="telltale.report/1", cure="run the report stage"
+    type=ReportRecord, name="report", file="report.json", format="telltale.report/1", cure="run the report stage"
 )
 POLICY = "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
 
@@ -57,7 +70,7 @@ def write_report(
     page = render(run, lineage, train_record, config)
     path = out / "report.html"
     write_whole(path, page)
-    record = {
+    record: ReportRecord = {
         "file": path.name,
         "sha256": sha256_bytes(page),
         "bytes": len(page),
@@ -102,7 +115,7 @@ def _page(
             policy=f"{POLICY}; style-src 'sha256-{digest}'",
             style=Markup(style),  # noqa: S704 - our own file
             size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
-            name=middle(str(run.drop.manifest.get("name") or "unnamed drop"), 120),
+            name=middle(run.drop.name or "unnamed drop", 120),
             about=page_data.about(run),
             digest=run.drop.digest,
             statement=run.verdict.statement,

@@ -84,7 +84,7 @@ def decisions(run: Run) -> list[dict[str, str]]:
 
 def columns(run: Run) -> dict[str, str]:
     """Return which columns were judged and which are published unjudged, as sentences; empty where all were."""
-    unread = [one for one in run.drop.manifest.get("unread", []) if isinstance(one, dict)]
+    unread = run.drop.manifest["unread"]
     if not unread:
         return {}
     names = ", ".join(str(one.get("column")) for one in unread[:50])

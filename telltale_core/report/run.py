@@ -161,14 +161,13 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
 
 
 def _counts(drop: Drop, verdict: VerdictRecord) -> Counts:
-    decided, ingest = verdict.counts, drop.manifest.get("counts", {})
-    rejected = int(ingest.get("rejected", 0))
+    decided, ingest = verdict.counts, drop.manifest["counts"]
     return Counts(
-        ingested=int(ingest.get("seen", decided["samples"] + rejected)),
+        ingested=ingest["seen"],
         published=decided["keep"],
         quarantined=decided["quarantine"],
         review=decided["review"],
-        rejected=rejected,
+        rejected=ingest["rejected"],
     )
 
 

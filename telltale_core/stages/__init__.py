@@ -19,7 +19,7 @@ from telltale_core.stages.leave_out import retrain, retrained
 from telltale_core.stages.picture_size import drop_settings
 from telltale_core.stages.pipeline import PIPELINE, STAGES, cluster, ingest, join, publish, report, spectrum, train
 from telltale_core.stages.repairing import repair
-from telltale_core.stages.results import check_addresses, folder_of, open_drop, opened, read_record
+from telltale_core.stages.results import check_addresses, folder_of, open_drop, opened
 from telltale_core.stages.several import judged, readings, through, together
 from telltale_core.stages.stage import Outcome, Stage, key_for, run_stage, standing
 
@@ -46,7 +46,6 @@ __all__ = [
     "open_drop",
     "opened",
     "publish",
-    "read_record",
     "readings",
     "repair",
     "report",

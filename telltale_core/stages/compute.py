@@ -74,7 +74,7 @@ def report(inputs: Inputs, config: ReportConfig, out: Path, _context: Context) -
             "keys": inputs.record["keys"],
             "settings": inputs.record["settings"],
         },
-        train_record=inputs.read("train"),
+        train_record=inputs.train_record(),
         config=config,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from telltale_core.digest import code_version
 from telltale_core.drop import Drop
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import Progress
+from telltale_core.proxy.record import Train, read_train_record
+from telltale_core.spectrum import Spectrum
 from telltale_core.storage import WorkArea
 from telltale_core.verdict.record import VERDICT, VerdictRecord
 
@@ -45,13 +46,6 @@ class Inputs:
         place = self.places[stage]
         return WorkArea(self.work).fetch(place.folder, self.record["keys"][stage], place.record)
 
-    def read(self, stage: str) -> dict[str, Any]:
-        """Return the package's own JSON record (``verdict.json``, ...) of a stage that the record rests on."""
-        if stage == "ingest":
-            return self.drop().manifest
-        record: dict[str, Any] = json.loads((self.folder(stage) / self.places[stage].record).read_bytes())
-        return record
-
     def drop(self) -> Drop:
         """Return the drop, with the name and source that this run gave it."""
         return Drop.open(self.folder("ingest")).with_origin(self.record["origin"])
@@ -66,12 +60,22 @@ class Inputs:
         return Drop.open(self.folder("join")) if self.joined else self.drop()
 
     def losslog(self) -> LossLog:
-        """Return the loss log."""
-        return LossLog.open(self.folder("train") / "losslog")
+        """Return the loss log of :meth:`learnt_drop`."""
+        return LossLog.open(self.folder("train") / "losslog", drop=self.learnt_drop())
+
+    def train_record(self) -> Train:
+        """Return what the training of :meth:`learnt_drop` says of itself."""
+        return read_train_record(self.folder("train"), self.learnt_drop())
+
+    def spectrum(self) -> Spectrum:
+        """Return the spectra of :meth:`learnt_drop`."""
+        return Spectrum.open(self.folder("spectrum"), drop=self.learnt_drop())
 
     def verdict(self) -> VerdictRecord:
         """Return what the verdict says of the drop as a whole."""
-        return VERDICT.read(self.folder("cluster"))
+        record = VERDICT.read(self.folder("cluster"))
+        VERDICT.check_drop(record.drop_digest, self.drop())
+        return record
 
     def judged_folder(self) -> Path:
         """Return the folder of the verdict on all that the proxy learnt: the rows of :meth:`learnt_drop`."""

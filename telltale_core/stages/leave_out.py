@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from telltale_core import proxy
 from telltale_core.config import from_dict
@@ -27,21 +28,37 @@ from telltale_core.verdict import Retrain
 
 log = logging.getLogger(__name__)
 FOLDER, CURE = "look", "run the cluster stage"
+
+
+class Request(TypedDict):
+    """The ids of the samples that are not learnt from."""
+
+    left_out: list[str]
+
+
+class Retraining(TypedDict):
+    """How many samples were left out of which drop, and the cohort that the second proxy gives to each of them."""
+
+    drop_digest: str
+    left_out: int
+    answers: list[int]
+
+
 REQUEST = RecordKind(
-    type=dict[str, Any],
+    type=Request,
     name="list of left-out samples",
     file="left_out.json",
     format="telltale.left-out/1",
     cure=CURE,
 )
 RETRAINING = RecordKind(
-    type=dict[str, Any], name="leave-out retraining", file="look.json", format="telltale.look/1", cure=CURE
+    type=Retraining, name="leave-out retraining", file="look.json", format="telltale.look/1", cure=CURE
 )
 
 
 def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | None:
     """Return what retrains, with the settings of the drop's own proxy; None where nothing can."""
-    trained = inputs.read("train")
+    trained = inputs.train_record()
     if drop.cohorts is None or not proxy.can_retrain(
         _settings(inputs.record), trained["hardware"]["device"], elsewhere=context.retrain is not None
     ):
@@ -82,10 +99,14 @@ def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | Non
     if left_out_N.sum() != len(left_out) or drop.cohorts is None:
         REQUEST.corrupt(f"{folder / REQUEST.file} is not about drop {drop.digest[:12]}")
     answer_N = proxy.leave_out_retraining(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)
-    record = {"drop_digest": drop.digest, "left_out": len(left_out)}
-    RETRAINING.write(folder, {**record, "answers": answer_N[left_out_N].tolist()})
+    record: Retraining = {
+        "drop_digest": drop.digest,
+        "left_out": len(left_out),
+        "answers": answer_N[left_out_N].tolist(),
+    }
+    RETRAINING.write(folder, record)
     area.push(FOLDER, key, RETRAINING.file)
-    return {"format": RETRAINING.format, **record}
+    return {name: value for name, value in RETRAINING.values(record).items() if name != "answers"}
 
 
 def _ask(inputs: Inputs, drop: Drop, left_out_N: NDArray[np.bool_]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from telltale_core.drop import Drop, check_url
 from telltale_core.stages.inputs import Inputs, Record
@@ -19,11 +18,6 @@ def opened(record: Record, work: str) -> Inputs:
 def folder_of(record: Record, stage: str, work: str) -> Path:
     """Return the local folder of one of the stages that a record rests on; fetched first if the work area is remote."""
     return opened(record, work).folder(stage)
-
-
-def read_record(record: Record, stage: str, work: str) -> dict[str, Any]:
-    """Return the package's own JSON record (``verdict.json``, ...) of one of the stages that a record rests on."""
-    return opened(record, work).read(stage)
 
 
 def open_drop(record: Record, work: str) -> Drop:

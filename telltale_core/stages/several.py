@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from telltale_core.config import from_dict, to_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import Drop, DropConfig
+from telltale_core.drop.manifest import Manifest
 from telltale_core.questions import Question
 from telltale_core.stages.inputs import Record, Settings
 from telltale_core.stages.pipeline import cluster, ingest, join, spectrum, train
@@ -155,7 +156,7 @@ def _record(records: Sequence[VerdictRecord], names: Sequence[str], decision_N: 
     )
 
 
-def _drop_name(manifest: dict[str, Any]) -> str:
+def _drop_name(manifest: Manifest) -> str:
     columns = manifest["columns"]
     answer = columns.get("label", columns.get("target"))
     return f"{columns['input']!a} and {answer!a}"

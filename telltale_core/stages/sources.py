@@ -7,11 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
 from telltale_core.digest import digest_of
 from telltale_core.drop import Drop, DropConfig, fingerprint, public_source
 from telltale_core.records import RecordKind
 from telltale_core.stages.inputs import Place
 from telltale_core.storage import WorkArea
+
+
+class SourceNote(TypedDict):
+    """Which drop a source led to, and what this source says of where its rows came from."""
+
+    source_key: str
+    drop_digest: str
+    origin: dict[str, Any]
 
 
 def source_key(source: str, config: DropConfig) -> str:
@@ -22,8 +32,8 @@ def source_key(source: str, config: DropConfig) -> str:
     return digest_of([fingerprint(source, config), public_source(source)])
 
 
-def find(stage: Place, key: str, area: WorkArea) -> dict[str, Any] | None:
-    """Return the note on a source that was read: ``drop_digest`` and ``origin``; None where it was not."""
+def find(stage: Place, key: str, area: WorkArea) -> SourceNote | None:
+    """Return the note on a source that was read; None where it was not."""
     kind = _kind(stage)
     return kind.read(area.fetch(stage.name, key, kind.file)) if area.has(stage.name, key, kind.file) else None
 
@@ -36,10 +46,10 @@ def keep(stage: Place, key: str, drop: Drop, area: WorkArea) -> None:
     area.push(stage.name, key, kind.file)
 
 
-def _kind(stage: Place) -> RecordKind[dict[str, Any]]:
+def _kind(stage: Place) -> RecordKind[SourceNote]:
     name, cure = stage.name, f"run the {stage.name} stage"
     return RecordKind(
-        type=dict[str, Any],
+        type=SourceNote,
         name="note on a source",
         file=f"{name}.json",
         format=f"telltale.{name}/1",

@@ -44,7 +44,7 @@ def test_the_same_rows_from_another_place_are_told_under_their_own_name(
         assert again["keys"]["ingest"] == first["keys"]["ingest"]
         assert again["keys"]["cluster"] == first["keys"]["cluster"]
         assert f"<h1><bdi>{name}</bdi></h1>" in page_of(again, small_work)
-        assert stages.read_record(again, "ingest", str(small_work))["name"] == name
+        assert stages.open_drop(again, str(small_work)).name == name
     assert version.manifest["drop"] == {
         "digest": first["keys"]["ingest"],
         "name": "renamed",

@@ -19,8 +19,9 @@ from telltale_core.drop import Drop, DropConfig
 from telltale_core.drop.demo import write_image_drop
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import ProxyConfig
-from telltale_core.records import write_json
+from telltale_core.proxy.record import TRAIN
 from telltale_core.spectrum import SpectrumConfig
+from tests.support.hand_records import train_record
 from tests.support.loss_logs import log_losses
 
 pytestmark = pytest.mark.trains
@@ -34,7 +35,7 @@ def by_hand(drop: Drop, out: Path, config: ProxyConfig, progress: Any) -> None:
     bad = np.array([name.startswith("bad") for name in drop.sample_ids])
     losses = log_losses(np.random.default_rng(0), np.asarray(drop.labels), bad)
     LossLog.from_array(losses, sample_ids=drop.sample_ids, drop_digest=drop.digest).write(out / "losslog")
-    write_json(out / "train.json", {"hardware": {"device": "cpu"}})
+    TRAIN.write(out, train_record(drop_digest=drop.digest))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[stages.Record, str
 
 
 def verdict_of(record: stages.Record, work: str) -> dict[str, Any]:
-    return stages.read_record(record, "cluster", work)
+    return stages.opened(record, work).verdict().values
 
 
 def doubting(walked: tuple[stages.Record, str], **more: Any) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def test_a_kind_of_data_of_ones_own_walks_from_file_to_report_by_registering_one
     assert drop.rejected()["reason_code"].to_pylist() == ["values_invalid"]
     assert drop.payload().column_names == ["id", "curve", "note", "label"]
     trained = stages.train(record, work, settings)
-    training = stages.read_record(trained, "train", work)
+    training = stages.opened(trained, work).train_record()
     assert (training["model"], training["config"]["epochs"], training["input"]) == (
         "mlp",
         4,

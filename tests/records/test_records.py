@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from telltale_core.bench.detectors.record import OPINION, read_opinion
 from telltale_core.drop import Drop
-from telltale_core.drop.record import DROP
+from telltale_core.drop.manifest import DROP
 from telltale_core.errors import Corrupt, NotFound, StorageError
 from telltale_core.losslog import LossLog
 from telltale_core.losslog.writer import LOSSLOG
-from telltale_core.proxy.predict import TRAIN, read_train_record
+from telltale_core.proxy.record import TRAIN, read_train_record
 from telltale_core.records import RecordKind
 from telltale_core.report.page import REPORT
 from telltale_core.spectrum import Spectrum, compute_spectrum
@@ -26,6 +29,7 @@ from telltale_core.spectrum.record import SPECTRUM
 from telltale_core.stages.leave_out import REQUEST, RETRAINING
 from telltale_core.verdict import Verdict
 from telltale_core.verdict.record import VERDICT
+from tests.support.hand_records import manifest, train_record
 from tests.support.verdicts import group, write_verdict
 
 IDS = [f"s{row}" for row in range(40)]
@@ -52,18 +56,31 @@ def make_losslog(folder: Path) -> None:
     losses().write(folder)
 
 
-def plain(kind: RecordKind[Any]) -> Callable[[Path], None]:
-    return lambda folder: kind.write(folder, {"samples": 1})
+def written(kind: RecordKind[Any], record: Any) -> Callable[[Path], None]:
+    return lambda folder: kind.write(folder, record)
 
 
+def make_opinion(folder: Path) -> None:
+    words: Any = dict.fromkeys(("detector", "title", "source", "statement"), "x")
+    counts: Any = {"samples": 1, "flagged": 0, "known_clean": 0, "estimate_bytes": 1}
+    rest: Any = {"params": {}, "needs": [], "budgeted": False, "clean_set": None, "details": {}, "usage": {}}
+    table = pa.table({"sample_id": ["s0"], "suspicion": [0.5], "flagged": [False], "reason": [""]})
+    OPINION.write(folder, {"drop_digest": DIGEST, **words, **counts, **rest}, opinion=table)
+
+
+PLAIN: tuple[tuple[RecordKind[Any], dict[str, Any]], ...] = (
+    (REPORT, {"file": "report.html", "sha256": "a0" * 32, "bytes": 1, "drop_digest": DIGEST, "status": "clean"}),
+    (RETRAINING, {"drop_digest": DIGEST, "left_out": 1, "answers": [0]}),
+    (REQUEST, {"left_out": ["s0"]}),
+)
 KINDS: dict[str, tuple[RecordKind[Any], Callable[[Path], None], Open]] = {
     "verdict": (VERDICT, make_verdict, lambda folder: Verdict.open(folder, drop=DROP_OF_IT)),
     "spectrum": (SPECTRUM, make_spectrum, lambda folder: Spectrum.open(folder, drop=DROP_OF_IT)),
-    "loss log": (LOSSLOG, make_losslog, LossLog.open),
-    "drop": (DROP, plain(DROP), Drop.open),
-    "training": (TRAIN, plain(TRAIN), read_train_record),
-    "opinion": (OPINION, plain(OPINION), read_opinion),
-    **{kind.name: (kind, plain(kind), kind.read) for kind in (REPORT, RETRAINING, REQUEST)},
+    "loss log": (LOSSLOG, make_losslog, lambda folder: LossLog.open(folder, drop=DROP_OF_IT)),
+    "drop": (DROP, written(DROP, manifest()), Drop.open),
+    "training": (TRAIN, written(TRAIN, train_record()), lambda folder: read_train_record(folder, DROP_OF_IT)),
+    "opinion": (OPINION, make_opinion, read_opinion),
+    **{kind.name: (kind, written(kind, record), kind.read) for kind, record in PLAIN},
 }
 TABLES: dict[str, tuple[RecordKind[Any], Callable[[Path], None], Open, Callable[[Any], Any]]] = {
     "verdict": (*KINDS["verdict"], lambda opened: opened.table.to_pylist()),
@@ -116,23 +133,34 @@ def test_a_record_with_a_number_that_is_none_is_corrupt(tmp_path: Path, name: st
         open_it(tmp_path)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [*TABLES, "loss log", "training"])
 def test_a_record_of_another_drop_is_corrupt(tmp_path: Path, name: str) -> None:
-    kind, make, open_it, _ = TABLES[name]
+    kind, make, open_it = KINDS[name]
     make(tmp_path)
     edit(tmp_path, kind, drop_digest="ee" * 32)
     with pytest.raises(Corrupt, match=f"the {name} belongs to drop eeeeeeeeeeee, not to d0d0d0d0d0d0; {kind.cure}"):
         open_it(tmp_path)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", KINDS)
 def test_a_field_that_is_missing_unknown_or_of_another_type_is_corrupt_and_named(tmp_path: Path, name: str) -> None:
-    kind, make, open_it, _ = TABLES[name]
-    for field, change in (("drop_digest", None), ("config", 3), ("strange", 1)):
-        make(tmp_path)
-        edit(tmp_path, kind, **{field: change})
-        with pytest.raises(Corrupt, match=f"no whole {name}: {field}: .*; {kind.cure} again"):
+    kind, make, open_it = KINDS[name]
+    make(tmp_path)
+    whole = json.loads((tmp_path / kind.file).read_text())
+    field = next(name for name in whole if name != "format")
+    lacking = {name: value for name, value in whole.items() if name != field}
+    for changed, blamed in ((lacking, field), ({**whole, field: [None, {}]}, field), ({**whole, "odd": 1}, "odd")):
+        (tmp_path / kind.file).write_text(json.dumps(changed))
+        with pytest.raises(Corrupt, match=rf"no whole {kind.name}: {blamed}\b.*: .*; {kind.cure} again"):
             open_it(tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name, (kind, _, _) in KINDS.items() if not is_dataclass(kind.type)])
+def test_a_record_that_is_not_whole_is_never_written(tmp_path: Path, name: str) -> None:
+    kind, _, _ = KINDS[name]
+    with pytest.raises(ValidationError):
+        kind.write(tmp_path, {"samples": 1}, samples=pa.table({"sample_id": ["s0"]}))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", TABLES)

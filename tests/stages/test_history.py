@@ -71,7 +71,7 @@ def test_a_drop_is_learnt_together_with_the_last_versions_and_judged_alone(datas
     assert len(learnt) == SAMPLES + sum(before.values())
     assert {str(name).split("/")[0] for name in learnt.sample_ids} == {"new", "v1", "v2"}
     assert told["counts"]["ingested"] == SAMPLES == len(own)
-    record = stages.read_record(page, "cluster", work)
+    record = stages.opened(page, work).verdict().values
     assert (record["history"]["versions"], record["history"]["samples"]) == ([1, 2], sum(before.values()))
     assert f"together with {sum(before.values())} published samples of versions 1 and 2" in record["statement"]
     assert sum(record["counts"][name] for name in ("keep", "quarantine", "review")) == SAMPLES

@@ -24,9 +24,11 @@ from telltale_core import stages
 from telltale_core.config import to_dict
 from telltale_core.drop import Drop
 from telltale_core.losslog import LossLog
+from telltale_core.proxy.record import TRAIN
 from telltale_core.publish import log
 from telltale_core.records import write_json, write_whole
 from telltale_core.stages import Record
+from tests.support.hand_records import train_record
 from tests.support.loss_logs import log_losses
 
 N = 48
@@ -93,7 +95,7 @@ def logged(record: Record, work: str, settings: dict[str, Any], losses: Losses, 
         ids = [str(name) for name in drop.sample_ids]
         made = LossLog.from_array(losses(drop), sample_ids=ids, snapshots_per_epoch=2, drop_digest=drop.digest)
         made.write(out / "losslog")
-        write_json(out / "train.json", {"hardware": {"device": trained_on}})
+        TRAIN.write(out, train_record(drop_digest=drop.digest, hardware={"device": trained_on}))
 
     return dataclasses.replace(stages.train, compute=compute)(record, work, settings)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telltale_core.drop import Drop
+from telltale_core.drop.manifest import DROP
 from telltale_core.losslog import LossLog
 from telltale_core.spectrum.record import SPECTRUM, SpectrumRecord
-from tests.support import verdicts
+from tests.support import hand_records, verdicts
 
 DIGEST = "d0" * 32
 
@@ -99,21 +99,17 @@ def make_drop(folder: Path, recipe: Recipe, ids: list[str], label: np.ndarray, s
         "raw": pa.array([b"x"] * n, pa.binary()),
     }
     pq.write_table(pa.table(rejected), folder / "rejected.parquet")
-    manifest = {
-        "format": "telltale.drop/1",
-        "digest": DIGEST,
-        "name": recipe.name,
-        "source": "s3://bucket/pets",
-        "modality": "image",
-        "task": recipe.task,
-        "columns": {"id": "id", "input": "image", "label": "label"},
-        "label_names": list(recipe.names) if classification else None,
-        "num_classes": recipe.classes if classification else None,
-        "counts": {"seen": recipe.n + n, "kept": recipe.n, "rejected": n, "by_reason": {}},
-        "input": {"file": "inputs.npy", "shape": list(images.shape), "dtype": "uint8"},
-        "files": {},
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    manifest = hand_records.manifest(
+        digest=DIGEST,
+        name=recipe.name,
+        source="s3://bucket/pets",
+        task=recipe.task,
+        label_names=list(recipe.names) if classification else None,
+        num_classes=recipe.classes if classification else None,
+        counts={"seen": recipe.n + n, "kept": recipe.n, "rejected": n, "by_reason": {}, "same_content": 0},
+        input={"file": "inputs.npy", "shape": list(images.shape), "dtype": "uint8"},
+    )
+    DROP.write(folder, manifest)
     return Drop.open(folder)
 
 

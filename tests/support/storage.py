@@ -288,6 +288,8 @@ def make_drop(folder: Path, n: int = 40, rejected: int = 3, seed: int = 0, *, im
     import pyarrow.parquet as pq
 
     from telltale_core.digest import digest_of, sha256_file
+    from telltale_core.drop.manifest import DROP
+    from tests.support.hand_records import manifest
 
     folder.mkdir(parents=True)
     ids = [f"s{seed}-{row:04d}" for row in range(n)]
@@ -313,16 +315,10 @@ def make_drop(folder: Path, n: int = 40, rejected: int = 3, seed: int = 0, *, im
     }
     pq.write_table(pa.table(refused), folder / "rejected.parquet")
     files = {name: sha256_file(folder / name) for name in ("payload.parquet", "rejected.parquet")}
-    manifest = {
-        "format": "telltale.drop/1",
-        "digest": digest_of(files),
-        "name": f"hand-made {seed}",
-        "source": "somewhere",
-        "counts": {"seen": n + rejected, "kept": n, "rejected": rejected},
-        "files": files,
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return HandMadeDrop(folder, manifest, np.array(ids))
+    counts = {"seen": n + rejected, "kept": n, "rejected": rejected, "by_reason": {}, "same_content": 0}
+    made = manifest(digest=digest_of(files), name=f"hand-made {seed}", counts=counts, files=files)
+    DROP.write(folder, made)
+    return HandMadeDrop(folder, made, np.array(ids))
 
 
 def make_verdict(

@@ -31,7 +31,7 @@ from telltale_core.proxy import (
     read_recording,
     recording_path,
 )  # fmt: skip
-from telltale_core.proxy.predict import read_train_record
+from telltale_core.proxy.record import Train, read_train_record
 from telltale_core.proxy.recording import observable, write_recording
 from telltale_core.verdict import Retrain
 
@@ -54,7 +54,7 @@ def gather(
     the drop. Raises :class:`ConfigError` for an id that the drop does not have, or a clean set that does not fit it.
     """
     need_set = set(needs)
-    record = read_train_record(train_dir)
+    record = read_train_record(train_dir, drop)
     model = load_proxy(train_dir) if need_set - WITHOUT_PROXY else None
     recordings = _recorded(drop, train_dir, model, sorted(need_set & set(PASSES)), cache) if model is not None else {}
     if Need.LOGITS in need_set:
@@ -69,7 +69,7 @@ def gather(
         modality=drop.modality,
         labels=drop.labels,
         cohorts=drop.cohorts,
-        losslog=LossLog.open(train_dir / "losslog") if Need.LOSS_LOG in need_set else None,
+        losslog=LossLog.open(train_dir / "losslog", drop=drop) if Need.LOSS_LOG in need_set else None,
         inputs=drop.inputs,
         model=model,
         retraining=config,
@@ -80,7 +80,7 @@ def gather(
     )
 
 
-def _retrain(drop: Drop, config: ProxyConfig, record: dict[str, Any]) -> Retrain | None:
+def _retrain(drop: Drop, config: ProxyConfig, record: Train) -> Retrain | None:
     cohorts = drop.cohorts
     if cohorts is None or not can_retrain(config, record["hardware"]["device"]):
         return None

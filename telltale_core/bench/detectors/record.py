@@ -15,13 +15,35 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from telltale_core.bench.detectors.contract import Detector
 from telltale_core.bench.detectors.evidence import Evidence
 from telltale_core.records import RecordKind
 
+
+class OpinionRecord(TypedDict):
+    """What ``opinion.json`` says: which detector with which parameters saw what, what it found, and what it took."""
+
+    drop_digest: str
+    detector: str
+    title: str
+    source: str
+    params: dict[str, Any]
+    needs: list[str]
+    budgeted: bool
+    clean_set: dict[str, Any] | None
+    known_clean: int
+    samples: int
+    flagged: int
+    statement: str
+    details: dict[str, Any]
+    estimate_bytes: int
+    usage: dict[str, float]
+
+
 OPINION = RecordKind(
-    type=dict[str, Any], name="opinion", file="opinion.json", format="telltale.opinion/1", cure="compare the detectors"
+    type=OpinionRecord, name="opinion", file="opinion.json", format="telltale.opinion/1", cure="compare the detectors"
 )
 COLUMNS = ("sample_id", "suspicion", "flagged", "reason")
 
@@ -39,7 +61,7 @@ class Usage:
 class Recorded:
     """An opinion read back; rows in the order in which they were given. ``record`` is ``opinion.json``."""
 
-    record: dict[str, Any]
+    record: OpinionRecord
     sample_ids: NDArray[np.str_]
     suspicion: NDArray[np.float64]
     flagged: NDArray[np.bool_]
@@ -48,7 +70,7 @@ class Recorded:
     @property
     def name(self) -> str:
         """Return the detector's name."""
-        return str(self.record["detector"])
+        return self.record["detector"]
 
 
 def measure(detector: Detector, evidence: Evidence) -> Usage:
@@ -102,7 +124,7 @@ def write_opinion(detector: Detector, evidence: Evidence, usage: Usage, drop_dig
         }
     )
     clean = evidence.clean if "clean" in {need.value for need in detector.needs} else None
-    record = {
+    record: OpinionRecord = {
         "drop_digest": drop_digest,
         "detector": detector.name,
         "title": detector.title,

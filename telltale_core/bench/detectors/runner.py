@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +19,7 @@ from telltale_core.bench.detectors.registry import DETECTORS, EXTRA, make_detect
 from telltale_core.digest import code_version, digest_of, sha256_bytes, sha256_file
 from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, OverBudget
-from telltale_core.proxy.predict import proxy_entry
+from telltale_core.proxy.record import proxy_entry, read_train_record
 
 log = logging.getLogger(__name__)
 LONG = frozenset({"confusion_training", "asset"})
@@ -104,7 +102,7 @@ def _evidence(question: Question, detectors: list[Detector]) -> Evidence:
 
 def opinion_key(detector: Detector, question: Question) -> str:
     """Return an opinion's name: of what it rests on, the parameters, and the source that decides it."""
-    record: dict[str, Any] = json.loads((question.train_dir / "train.json").read_bytes())
+    record = read_train_record(question.train_dir, question.drop)
     clean = question.clean
     vouched = ""
     if clean is not None and clean.inputs is not None:

@@ -56,7 +56,7 @@ def reported(tmp_path_factory):
 def test_the_proxy_learns_from_spectrograms_and_can_be_loaded_for_new_recordings(reported):
     area, record, _ = reported
     drop = stages.open_drop(record, area)
-    training = stages.read_record(record, "train", area)
+    training = stages.opened(record, area).train_record()
     assert training["input"]["rate"] == RATE
     assert len(training["input"]["mean"]) == BANDS
     assert (training["model"], training["config"]["batch_size"], training["config"]["epochs"]) == ("small_cnn", 64, 6)

@@ -105,13 +105,13 @@ def test_a_drop_walks_from_file_to_verdict_and_the_same_model_elsewhere_is_the_s
     read = stages.ingest(source, work, {})
     trained = stages.train(read, work, proxy_of(body, epochs=40, lr=0.05))
     folder = stages.folder_of(trained, "train", work)
-    training = stages.read_record(trained, "train", work)
+    training = stages.opened(trained, work).train_record()
     assert training["members"][0]["train_score"] > 0.95
     assert training["model"] == training["config"]["model"] == trained["settings"]["proxy"]["model"]
     assert training["model"].startswith("hf:sha256:")
     assert str(body.parent) not in "".join(path.read_text() for path in folder.glob("*.json"))
     verdict = stages.cluster(stages.spectrum(trained, work, {}), work, {})
-    assert stages.read_record(verdict, "cluster", work)["statement"]
+    assert stages.opened(verdict, work).verdict().statement
 
     same = proxy_of(copy, epochs=40, lr=0.05)
     assert stages.key_for(stages.train, read, same) == trained["key"]
