@@ -17,6 +17,7 @@ from telltale_core.modality.drop_protocols import DropSettings, TrainingSet, Vie
 from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
 from telltale_core.modality.plain import PlainFront, PlainViewer
 from telltale_core.modality.sketches import exact
+from telltale_core.modality.triggers import Sides, Trigger, added_values, counted_values, same_values, strength_added
 from telltale_core.modality.viewing import Focus
 
 if TYPE_CHECKING:
@@ -100,6 +101,13 @@ class Modality(ABC):
         This one knows equal samples only.
         """
         return exact, 0
+
+    def triggers(self, drop: ViewedDrop, sides: Sides) -> list[Trigger]:  # noqa: ARG002
+        """Return estimates of what the suspected samples of ``sides`` share, to be put on others; none where nothing.
+
+        By default values that are the same in all of them, and the difference of their mean.
+        """
+        return [*same_values(sides, counted_values), *added_values(sides, strength_added)]
 
     def viewer(self, drop: ViewedDrop, focuses: Sequence[Focus], dpi: int) -> Viewer:  # noqa: ARG002
         """Return who shows this drop's samples, by default as numbers; ``dpi`` is the resolution of pictures.

@@ -92,6 +92,10 @@ class Viewer(ABC):
     def fragment(self, row: int, px: int) -> Markup:
         """Return one sample as safe markup, pictures at most ``px`` on a side. The data are an attacker's."""
 
+    @abstractmethod
+    def packed(self, sample: NDArray[Any], px: int) -> Markup:
+        """Return a packed sample that is not of the drop, such as one that carries a trigger, as safe markup."""
+
     def shared(self, focus: Focus) -> list[Shown]:  # noqa: ARG002
         """Return what the suspected samples of a label have in common that its kept ones have not, as hints."""
         return []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from telltale_core.modality.drop_protocols import PackedDrop
 from telltale_core.modality.parts import Viewer
@@ -33,6 +34,10 @@ class PlainViewer(Viewer):
 
     def fragment(self, row: int, px: int) -> Markup:
         """Return the numbers, as many as fit ``px`` pixels."""
-        values = np.asarray(self._drop.inputs[row]).ravel()
+        return self.packed(np.asarray(self._drop.inputs[row]), px)
+
+    def packed(self, sample: NDArray[Any], px: int) -> Markup:
+        """See :meth:`Viewer.packed`."""
+        values = sample.ravel()
         numbers = ", ".join(f"{value:.3g}" for value in values[: max(1, px // 6)].tolist())
         return Markup("<code>{}{}</code>").format(numbers, ", ..." if len(values) > px // 6 else "")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from telltale_core.proxy.leave_out import can_retrain, leave_out_retraining
     from telltale_core.proxy.loop import Snapshot
     from telltale_core.proxy.models import register
-    from telltale_core.proxy.predict import load_proxy, predict_logits
+    from telltale_core.proxy.predict import asker, load_proxy, predict_logits
     from telltale_core.proxy.recording import observe, read_logits, read_recording, recorded_features, recording_path
     from telltale_core.proxy.training import train
 
@@ -21,6 +21,7 @@ __all__ = [
     "ProgressLines",
     "ProxyConfig",
     "Snapshot",
+    "asker",
     "can_retrain",
     "fit",
     "leave_out_retraining",
@@ -41,7 +42,7 @@ __getattr__ = on_demand(
     leave_out=("can_retrain", "leave_out_retraining"),
     loop=("Snapshot",),
     models=("register",),
-    predict=("load_proxy", "predict_logits"),
+    predict=("asker", "load_proxy", "predict_logits"),
     recording=("observe", "read_logits", "read_recording", "recorded_features", "recording_path"),
     training=("train",),
 )

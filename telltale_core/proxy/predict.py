@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,15 @@ def _recorded(path: Path, sha256: str) -> bytes:
     if sha256_bytes(data) != sha256:
         raise Corrupt(f"{path} does not have the digest that train.json records; train again")
     return data
+
+
+def asker(train_dir: Path) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return what gives a trained proxy's answers to packed inputs, as :meth:`Fitted.predict` does.
+
+    The proxy is loaded when it is first asked.
+    """
+    proxy = functools.cache(lambda: load_proxy(train_dir))
+    return lambda inputs: proxy().predict(inputs)
 
 
 def predict_logits(train_dir: Path, inputs: NDArray[Any]) -> NDArray[np.float32]:

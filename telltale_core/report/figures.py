@@ -25,6 +25,7 @@ from telltale_core.report.evidence import (
 from telltale_core.report.projection import project
 from telltale_core.report.run import Run
 from telltale_core.report.targets import targets_shown
+from telltale_core.report.triggers import triggers_shown
 
 if TYPE_CHECKING:
     from telltale_core.modality.parts import Viewer
@@ -48,7 +49,8 @@ def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportCon
         shared = viewer.shared(focus) if focus.word != MOST_SUSPICIOUS else []
         if focus.word != MOST_SUSPICIOUS and (targets := targets_shown(run, focus, config)) is not None:
             shared = [*shared, targets]
-        figures = [*(figure for figure in drawn if figure is not None), *shared]
+        tried = triggers_shown(run, focus, viewer, any_label=focus is shown[0])
+        figures = [*tried, *(figure for figure in drawn if figure is not None), *shared]
         note = f"{len(focus.suspected_rows):,} {focus.word}, {len(focus.kept_rows):,} other kept samples{focus.same}."
         if not figures:
             note += " Too few samples or snapshots for pictures."

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from telltale_core.errors import Corrupt
 from telltale_core.losslog.writer import LOSSLOG
 from telltale_core.questions import Question, questions_of
 from telltale_core.spectrum.record import SPECTRUM, Spectrum, SpectrumRecord
+from telltale_core.verdict.experiment import TRIGGERS
 from telltale_core.verdict.record import VERDICT, Group, Verdict, VerdictRecord
 
 if TYPE_CHECKING:
@@ -102,7 +104,8 @@ class Run(Outline):
     """The records of one run in the drop's row order; arrays are not to be written to.
 
     ``decision``, ``suspicion``, ``cluster`` and ``reason`` (N,); ``log_loss`` (N, T), taken at ``epochs`` and ``steps``
-    (T,); ``features`` (N, D), the whitened spectra.
+    (T,); ``features`` (N, D), the whitened spectra;
+    ``triggers`` samples with a trigger put on.
     """
 
     spectrum: SpectrumRecord | None
@@ -114,6 +117,7 @@ class Run(Outline):
     epochs: npt.NDArray[np.int64]
     steps: npt.NDArray[np.int64]
     features: npt.NDArray[np.float32] | None
+    triggers: pa.Table
 
     @property
     def labels(self) -> npt.NDArray[np.int64] | None:
@@ -157,7 +161,14 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
         epochs=np.asarray(losslog.epochs, dtype=np.int64),
         steps=np.asarray(losslog.steps, dtype=np.int64),
         features=None if spectrum is None or not len(spectrum.sample_ids) else _features(spectrum.spectra),
+        triggers=_triggers(verdict_dir),
     )
+
+
+def _triggers(verdict_dir: Path) -> pa.Table:
+    """Return the samples with a trigger put on, see :mod:`telltale_core.verdict.experiment`; none of older verdicts."""
+    path = verdict_dir / "triggers.parquet"
+    return VERDICT.table(path, TRIGGERS) if path.is_file() else TRIGGERS.empty_table()
 
 
 def _counts(drop: Drop, verdict: VerdictRecord) -> Counts:

@@ -56,6 +56,7 @@ def cluster(inputs: Inputs, config: VerdictConfig, out: Path, context: Context) 
         config,
         retrain=leave_out_for(inputs, drop, context),
         trained=proxy.recorded_features(inputs.folder("train"), drop.digest),
+        ask=proxy.asker(inputs.folder("train")),
     )
     if inputs.joined:
         verdicts.write_restricted(verdict, inputs.drop(), out)

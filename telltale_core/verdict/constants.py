@@ -49,6 +49,26 @@ class SplitConstants:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentConstants:
+    """How a trigger is tried: ``experiment.py``. It decides nothing."""
+
+    tried: int = 200
+    """Kept samples that are judged with the trigger on. Chosen."""
+    choosing: int = 100
+    """Further ones, by which one of several estimates is chosen. Chosen."""
+    draws: int = 3
+    """Random triggers of the same size; the one that turns most counts. Chosen."""
+    most_groups: int = 10
+    """Called groups that are tried, the largest first. Chosen, for the time."""
+    shown: int = 6
+    """Samples of a group that the report shows before and after. Chosen."""
+    least_share: float = 0.1
+    """Of the samples, by which a trigger turns more than a control. Chosen."""
+    level: float = 0.001
+    """Chance of such a difference. Chosen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceConstants:
     """How the samples of other cohorts scatter: ``reference.py``. The note: d' 2.4 becomes 5.9 by it."""
 
@@ -241,5 +261,5 @@ class TellingConstants:
 
 SPLIT, REFERENCE, NULL, COMOVEMENT = SplitConstants(), ReferenceConstants(), NullConstants(), ComovementConstants()
 SCATTER, FEATURES, PLATEAU = ScatterConstants(), FeaturesConstants(), PlateauConstants()
-LABEL_SETS = LabelSetsConstants()
+LABEL_SETS, EXPERIMENT = LabelSetsConstants(), ExperimentConstants()
 PROOF, DECISION, TELLING = ProofConstants(), DecisionConstants(), TellingConstants()

@@ -14,6 +14,7 @@ from telltale_core.drop.grouping import Grouping
 from telltale_core.spectrum import Spectrum
 from telltale_core.verdict.conclude import Decisions, conclude_on
 from telltale_core.verdict.config import VerdictConfig
+from telltale_core.verdict.experiment import Ask, try_triggers
 from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.record import SCHEMA, Verdict, VerdictRecord, counts_of
 from telltale_core.verdict.review_questions import questions_on, statement_on
@@ -28,12 +29,13 @@ def judge(
     retrain: Retrain | None = None,
     *,
     trained: NDArray[np.floating] | None = None,
+    ask: Ask | None = None,
 ) -> Verdict:
     """Return the verdict on a drop from its recorded spectra and write it to the folder ``out``, its record last.
 
     ``retrain`` trains for a leave-out retraining of what is doubtful; without it none is done. ``trained`` (N, F) is
-    what the proxy's last layer was given of the drop's samples. Raises :class:`Corrupt` when the spectra belong to
-    another drop.
+    what the proxy's last layer was given of the drop's samples. ``ask`` has the proxy answer to changed samples:
+    without it no trigger is tried. Raises :class:`Corrupt` when the spectra belong to another drop.
     """
     config = config or VerdictConfig()
     spectrum = Spectrum.open(spectrum_dir, drop=drop)
@@ -47,12 +49,21 @@ def judge(
         label_sets=drop.label_sets,
         trained=trained,
     )
-    return write_verdict(decisions, drop, out, config)
+    if ask is None:
+        return write_verdict(decisions, drop, out, config)
+    tried = try_triggers(decisions, drop, ask, config.seed)
+    return write_verdict(tried.decisions, drop, out, config, triggers=tried.shown)
 
 
-def write_verdict(decisions: Decisions, drop: Drop, out: Path, config: VerdictConfig) -> Verdict:
-    """Return the verdict made of decisions in the drop's row order, and write it to the folder ``out``, record last."""
-    return Verdict(record=_record(decisions, drop, config), table=_table(drop.sample_ids, decisions)).write(out)
+def write_verdict(
+    decisions: Decisions, drop: Drop, out: Path, config: VerdictConfig, *, triggers: pa.Table | None = None
+) -> Verdict:
+    """Return the verdict made of decisions in the drop's row order, and write it to the folder ``out``, record last.
+
+    ``triggers``: samples with a trigger put on, see ``experiment.py``.
+    """
+    verdict = Verdict(record=_record(decisions, drop, config), table=_table(drop.sample_ids, decisions))
+    return verdict.write(out, **({} if triggers is None else {"triggers": triggers}))
 
 
 def _table(sample_ids: NDArray[np.str_], decisions: Decisions) -> pa.Table:

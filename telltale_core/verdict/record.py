@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.stats import fisher_exact
 
 from telltale_core.questions import Question
 from telltale_core.records import RecordKind, Samples
+from telltale_core.verdict.constants import EXPERIMENT
 from telltale_core.verdict.kind import Kind
 
 DECISIONS = ("keep", "quarantine", "review")
@@ -35,6 +37,35 @@ SCHEMA = pa.schema(
         "reason": pa.string(),
     }
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerTest:
+    """What became of kept samples of other labels that got what a called group shares (``words``) put on.
+
+    Of ``tried`` samples, none of which the proxy took for the group's label before, it takes ``turned`` for it now;
+    ``at_random``, of the same samples, as the best control of the same size does.
+    """
+
+    words: str
+    tried: int
+    turned: int
+    at_random: int
+
+    @property
+    def works(self) -> bool:
+        """Whether it turns more than a control does, by more than chance and by a tenth of the samples."""
+        table = [[self.turned, self.tried - self.turned], [self.at_random, self.tried - self.at_random]]
+        more = self.turned - self.at_random >= EXPERIMENT.least_share * self.tried
+        return more and bool(fisher_exact(table, alternative="greater").pvalue <= EXPERIMENT.level)
+
+    def sentence(self, into: str) -> str:
+        """Return the finding as a clause."""
+        put = f"{self.words}, which they share, put on {self.tried:,} kept samples with other answers"
+        control = f"a control of the same size {self.at_random:,}"
+        if self.works:
+            return f"{put}, turned {self.turned:,} of them into {into}, {control}"
+        return f"{put}, turned {self.turned:,} of them into {into}, {control}: that is no trigger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +84,7 @@ class Group:
     suspected one. ``number`` is its samples' in the column ``cluster``. Of the ``size`` samples ``copies`` are
     near-duplicates of each other, of ``originals`` different ones; ``only_copies``: it is set aside for
     them, and else would be called. ``taken_for`` is the line of the table of decisions that fits it.
+    ``trigger``: what an experiment on it found, see ``experiment.py``; None where none was made.
     """
 
     label: int | None
@@ -79,6 +111,7 @@ class Group:
     originals: int = 0
     only_copies: bool = False
     taken_for: str = ""
+    trigger: TriggerTest | None = None
 
     @property
     def different(self) -> int:

@@ -47,7 +47,8 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
             if all(kind.traits.wrong_labels_alike for kind in _kinds(called))
             else "Poison found"
         )
-        return f"{what}: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {findings}."
+        found = f"{what}: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {findings}."
+        return f"{found}{_triggers(called)}"
     cohorts = len({group.label for group in tested})
     what = f"{cohorts} {tested[0].word}s tested" if cohorts > 1 else "all samples tested together"
     top = max(
@@ -71,6 +72,25 @@ def _finding(kind: Kind, groups: Sequence[Group]) -> str:
     labels = [group for group in groups if group.label is not None]
     where = f" of {names(labels)}" if labels else ""
     return f"{kind.traits.finding.format(count=count, where=where, p=p)}{_confirmed(groups)}"
+
+
+def _triggers(groups: Sequence[Group]) -> str:
+    """Return a sentence on the experiment with the trigger that turned most, or on all that turned nothing."""
+    tried = [group for group in groups if group.trigger is not None]
+    working = [group for group in tried if group.trigger is not None and group.trigger.works]
+    if not tried:
+        return ""
+    if not working:
+        return " No trigger was isolated: put on other samples, what they share did no more than a control."
+    best = max(working, key=lambda group: group.trigger.turned / group.trigger.tried if group.trigger else 0.0)
+    says = best.trigger.sentence(into(best)) if best.trigger else ""
+    more = f" So do those of {len(working) - 1} more." if len(working) > 1 else ""
+    return f" The trigger: {says}.{more}"
+
+
+def into(group: Group) -> str:
+    """Return what a trigger turns samples into, in a sentence."""
+    return "another answer" if group.label is None else f"{group.word} {group.label_name or group.label}"
 
 
 def without(own: float, usual: float) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from telltale_core.modality.contract import Modality
 from telltale_core.modality.drop_protocols import DropSettings, ViewedDrop
 from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
+from telltale_core.modality.triggers import Sides, Trigger
 from telltale_core.modality.viewing import Focus
 
 if TYPE_CHECKING:
@@ -56,6 +57,13 @@ class AudioModality(Modality):
         from telltale_core.modality.audio.sketch import of_recordings
 
         return of_recordings(inputs_N, int(packing["rate"])), 12
+
+    def triggers(self, drop: ViewedDrop, sides: Sides) -> list[Trigger]:
+        """See :meth:`Modality.triggers`: a beep, a noise, a wave that is the same in all."""
+        from telltale_core.modality.audio.mel import plan_for
+        from telltale_core.modality.audio.trigger import louder, same_wave
+
+        return [*louder(sides, plan_for(int(drop.packing["rate"]), drop.inputs.shape[1])), *same_wave(sides)]
 
     def viewer(self, drop: ViewedDrop, focuses: Sequence[Focus], dpi: int) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""

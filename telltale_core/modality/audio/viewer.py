@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import wave
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,21 +38,25 @@ class AudioViewer(Viewer):
 
     def fragment(self, row: int, px: int) -> Markup:
         """Return a spectrogram (time to the right, low tones below) above a player."""
-        level = (self._decibels(row) - QUIETEST) / (LOUDEST - QUIETEST)
+        return self.packed(np.asarray(self._drop.inputs[row]), px)
+
+    def packed(self, sample: npt.NDArray[Any], px: int) -> Markup:
+        """See :meth:`Viewer.packed`."""
+        level = (self._decibels(sample) - QUIETEST) / (LOUDEST - QUIETEST)
         pixels = (colormaps["magma"](np.clip(level[::-1], 0, 1))[..., :3] * 255).round().astype(np.uint8)
         out = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(pixels), "RGB").save(out, "PNG", optimize=True)
         return Markup(
             '<div class="heard"><img class="sample" src="{}" width="{}" height="{}" alt="spectrogram of the recording">'
             '<audio controls preload="none" src="{}"></audio></div>'
-        ).format(data_uri(out.getvalue()), px, px // 2, data_uri(self._played(row), "audio/wav"))
+        ).format(data_uri(out.getvalue()), px, px // 2, data_uri(self._played(sample), "audio/wav"))
 
-    def _decibels(self, row: int) -> Floats:
-        return np.asarray(log_mel(np.asarray(self._drop.inputs[row]), self._plan) * DECIBEL)
+    def _decibels(self, sample: npt.NDArray[Any]) -> Floats:
+        return np.asarray(log_mel(sample, self._plan) * DECIBEL)
 
-    def _played(self, row: int) -> bytes:
+    def _played(self, sample: npt.NDArray[Any]) -> bytes:
         """Return the recording as a WAV file; of a long one every second value, then the beginning alone."""
-        values, rate = np.asarray(self._drop.inputs[row]), self._rate
+        values, rate = sample, self._rate
         audible = np.flatnonzero(values)
         values = values[: audible[-1] + 1] if len(audible) else values[:1]  # the silence that fills it up is left out
         while values.nbytes > MOST_PLAYED_BYTES and rate >= 16_000:
@@ -98,7 +103,7 @@ class AudioViewer(Viewer):
 
     def _mean(self, rows: npt.NDArray[np.int64]) -> Floats:
         some = np.sort(rows[:: max(1, len(rows) // LOOKED_AT)][:LOOKED_AT])
-        return np.asarray(np.mean([self._decibels(int(row)) for row in some], axis=0))
+        return np.asarray(np.mean([self._decibels(np.asarray(self._drop.inputs[int(row)])) for row in some], axis=0))
 
     def _band_hz(self, band: int) -> float:
         weights = self._plan.matrix()[:, band]

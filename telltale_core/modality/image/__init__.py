@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from telltale_core.modality.contract import Modality
 from telltale_core.modality.drop_protocols import DropSettings, ViewedDrop
 from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
+from telltale_core.modality.triggers import Sides, Trigger
 from telltale_core.modality.viewing import Focus
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class ImageModality(Modality):
         from telltale_core.modality.image.sketch import of_pictures
 
         return of_pictures(inputs_N), 12
+
+    def triggers(self, drop: ViewedDrop, sides: Sides) -> list[Trigger]:  # noqa: ARG002
+        """See :meth:`Modality.triggers`: a patch of pixels, a faint picture."""
+        from telltale_core.modality.image.trigger import shared_pixels
+
+        return shared_pixels(sides)
 
     def viewer(self, drop: ViewedDrop, focuses: Sequence[Focus], dpi: int) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""

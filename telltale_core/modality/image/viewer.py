@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,11 @@ class ImageViewer(Viewer):
 
     def fragment(self, row: int, px: int) -> Markup:
         """Return an ``img``, at most ``px`` on a side."""
-        image = Image.fromarray(np.ascontiguousarray(_pixels(self._drop, row)), "RGB")
+        return self.packed(np.asarray(self._drop.inputs[row]), px)
+
+    def packed(self, sample: npt.NDArray[Any], px: int) -> Markup:
+        """See :meth:`Viewer.packed`."""
+        image = Image.fromarray(np.ascontiguousarray(_coloured(sample)), "RGB")
         image.thumbnail((px, px))
         out = io.BytesIO()
         small = max(image.size) <= 64
@@ -65,7 +70,10 @@ class ImageViewer(Viewer):
 
 
 def _pixels(drop: ViewedDrop, row: int) -> npt.NDArray[np.uint8]:
-    pixels = np.asarray(drop.inputs[row])
+    return _coloured(np.asarray(drop.inputs[row]))
+
+
+def _coloured(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]

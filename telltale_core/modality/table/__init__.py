@@ -11,6 +11,7 @@ from telltale_core.modality.columns import NOT_INPUTS, Column
 from telltale_core.modality.contract import Modality
 from telltale_core.modality.drop_protocols import DropSettings, ViewedDrop
 from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
+from telltale_core.modality.triggers import Sides, Trigger
 from telltale_core.modality.viewing import Focus
 
 if TYPE_CHECKING:
@@ -73,6 +74,12 @@ class TableModality(Modality):
         from telltale_core.modality.table.sketch import rounded
 
         return rounded, 0
+
+    def triggers(self, drop: ViewedDrop, sides: Sides) -> list[Trigger]:
+        """See :meth:`Modality.triggers`: values of some columns."""
+        from telltale_core.modality.table.trigger import shared_columns
+
+        return shared_columns(sides, drop.packing["columns"])
 
     def viewer(self, drop: ViewedDrop, focuses: Sequence[Focus], dpi: int) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""

@@ -11,6 +11,7 @@ from telltale_core.modality.columns import Column
 from telltale_core.modality.contract import Modality
 from telltale_core.modality.drop_protocols import DropSettings, TrainingSet, ViewedDrop
 from telltale_core.modality.parts import Decoder, Front, Sketch, Viewer
+from telltale_core.modality.triggers import Sides, Trigger
 from telltale_core.modality.viewing import Focus
 
 if TYPE_CHECKING:
@@ -109,6 +110,14 @@ class TextModality(Modality):
         from telltale_core.modality.text.sketch import of_texts
 
         return of_texts, 26
+
+    def triggers(self, drop: ViewedDrop, sides: Sides) -> list[Trigger]:
+        """See :meth:`Modality.triggers`: phrases."""
+        from telltale_core.modality.text.decoder import TOKENIZER
+        from telltale_core.modality.text.tokens import open_tokenizer
+        from telltale_core.modality.text.trigger import shared_phrases
+
+        return shared_phrases(sides, open_tokenizer((drop.path / TOKENIZER).read_bytes()))
 
     def viewer(self, drop: ViewedDrop, focuses: Sequence[Focus], dpi: int) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""

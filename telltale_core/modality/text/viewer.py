@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,10 @@ from markupsafe import Markup, escape
 from telltale_core.display.sanitize import clean, scrubbed
 from telltale_core.modality.drop_protocols import ViewedDrop
 from telltale_core.modality.parts import Viewer
+from telltale_core.modality.text.decoder import TOKENIZER
 from telltale_core.modality.text.phrases import Enriched, enriched, spans
+from telltale_core.modality.text.tokens import open_tokenizer
+from telltale_core.modality.text.trigger import texts_of
 from telltale_core.modality.viewing import FEWEST, MOST, MOST_SUSPICIOUS, Focus, Shown
 
 CHARS = 420
@@ -36,6 +40,13 @@ class TextViewer(Viewer):
         text = scrubbed(self._text(row))
         label = None if self._drop.cohorts is None else int(self._drop.cohorts.number[row])
         return Markup('<p class="text"><bdi>{}</bdi></p>').format(marked(text, self._phrases.get(label, [])))
+
+    def packed(self, sample: npt.NDArray[Any], px: int) -> Markup:  # noqa: ARG002 - a viewer
+        """See :meth:`Viewer.packed`."""
+        tokenizer = open_tokenizer((self._drop.path / TOKENIZER).read_bytes())
+        text = scrubbed(JOIN.join(texts_of(tokenizer, sample)))
+        every = [phrase for phrases in self._phrases.values() for phrase in phrases]
+        return Markup('<p class="text"><bdi>{}</bdi></p>').format(marked(text, every))
 
     def shared(self, focus: Focus) -> list[Shown]:
         """Return the table of phrases that the suspected texts hold more often than the kept ones of their label."""

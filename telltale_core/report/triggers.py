@@ -1,0 +1,60 @@
+"""The experiment on a called group: kept samples of other labels before and after they got the trigger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from telltale_core.display.sanitize import clean
+from telltale_core.modality.viewing import Focus, Shown
+from telltale_core.verdict.statement import into
+
+if TYPE_CHECKING:
+    from telltale_core.modality.parts import Viewer
+    from telltale_core.report.run import Run
+    from telltale_core.verdict.record import Group, TriggerTest
+
+PX = 96
+
+
+def triggers_shown(run: Run, focus: Focus, viewer: Viewer, *, any_label: bool) -> list[Shown]:
+    """Return what experiments on a label's called groups found, with samples before and after; none without one.
+
+    ``any_label``: those on groups of any label as well.
+    """
+    return [
+        _shown(run, group, group.trigger, viewer)
+        for group in run.groups()
+        if group.trigger is not None and (group.label == focus.label or (group.label is None and any_label))
+    ]
+
+
+def _shown(run: Run, group: Group, found: TriggerTest, viewer: Viewer) -> Shown:
+    said = clean(found.sentence(into(group)), 600)
+    caption = (
+        f"{said[0].upper()}{said[1:]}. The estimate is made of {group.quarantined:,} quarantined samples. The control "
+        "is the strongest of three random ones and of one made in the same way of kept samples of the same label."
+    )
+    title = "The trigger, tried on other samples" if found.works else "What was tried as a trigger"
+    return Shown(title=title, caption=caption, html=_pairs(run, group, viewer))
+
+
+def _pairs(run: Run, group: Group, viewer: Viewer) -> Markup:
+    """Return the samples that were kept of the experiment, each before and after."""
+    row_of = {str(name): row for row, name in enumerate(run.drop.sample_ids)}
+    pairs = []
+    for one in run.triggers.to_pylist():
+        if one["cluster"] == group.number and one["sample_id"] in row_of:
+            word = "turned" if one["turned"] else "not turned"
+            before, after = viewer.fragment(row_of[one["sample_id"]], PX), viewer.packed(_sample(run, one["after"]), PX)
+            pairs.append(Markup("<tr><td>{}</td><td>{}</td><td>{}</td></tr>").format(before, after, word))
+    head = Markup("<thead><tr><th>before</th><th>after</th><th>the proxy</th></tr></thead>")
+    return Markup('<table class="pairs">{}<tbody>{}</tbody></table>').format(head, Markup("").join(pairs))
+
+
+def _sample(run: Run, data: bytes) -> NDArray[np.generic]:
+    inputs = run.drop.inputs
+    return np.frombuffer(data, dtype=inputs.dtype).reshape(inputs.shape[1:])
