@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("telltale_core", "tasks", "flows", "deployments")
 CORE_MAY_IMPORT = {
     "numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "torch", "torchvision", "fsspec", "PIL", "safetensors",
-    "matplotlib", "jinja2", "markupsafe", "confusable_homoglyphs", "pydantic", "pydantic_core",
+    "matplotlib", "jinja2", "markupsafe", "confusable_homoglyphs", "pydantic", "pydantic_core", "typing_extensions",
 }  # fmt: skip
 BENCH = ROOT / "telltale_core" / "bench"  # stands above the rest of the core: nothing imports it
 OPTIONAL = {"soundfile", "tokenizers", "transformers", "cleanlab", "hdbscan", "umap"}

@@ -17,8 +17,7 @@ from telltale_core.errors import Corrupt
 from telltale_core.losslog.writer import LOSSLOG
 from telltale_core.questions import Question, questions_of
 from telltale_core.spectrum.record import SPECTRUM, Spectrum, SpectrumRecord
-from telltale_core.verdict.experiment import TRIGGERS
-from telltale_core.verdict.record import VERDICT, Group, Verdict, VerdictRecord
+from telltale_core.verdict.record import TRIGGERS, VERDICT, Group, Verdict, VerdictRecord
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop

@@ -45,14 +45,16 @@ def _shown(run: Run, group: Group, found: TriggerTest, viewer: Viewer) -> Shown:
 def _pairs(run: Run, group: Group, viewer: Viewer) -> Markup:
     """Return the samples that were kept of the experiment, each before and after."""
     row_of = {str(name): row for row, name in enumerate(run.drop.sample_ids)}
-    pairs = []
+    pairs = Markup("")
     for one in run.triggers.to_pylist():
         if one["cluster"] == group.number and one["sample_id"] in row_of:
             word = "turned" if one["turned"] else "not turned"
-            before, after = viewer.fragment(row_of[one["sample_id"]], PX), viewer.packed(_sample(run, one["after"]), PX)
-            pairs.append(Markup("<tr><td>{}</td><td>{}</td><td>{}</td></tr>").format(before, after, word))
-    head = Markup("<thead><tr><th>before</th><th>after</th><th>the proxy</th></tr></thead>")
-    return Markup('<table class="pairs">{}<tbody>{}</tbody></table>').format(head, Markup("").join(pairs))
+            before = viewer.fragment(row_of[one["sample_id"]], PX)
+            after = viewer.packed(_sample(run, one["after"]), PX)
+            pairs += Markup('<li>{}<i aria-label="becomes">\u2192</i>{}<span>{}</span></li>').format(
+                before, after, word
+            )
+    return Markup('<ul class="pairs{}">{}</ul>').format(" across" if viewer.wide else "", pairs)
 
 
 def _sample(run: Run, data: bytes) -> NDArray[np.generic]:

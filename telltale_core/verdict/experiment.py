@@ -23,7 +23,7 @@ from telltale_core.modality import modality_named
 from telltale_core.modality.triggers import FEWEST, Sides, Trigger, some
 from telltale_core.verdict.conclude import Decisions
 from telltale_core.verdict.constants import EXPERIMENT
-from telltale_core.verdict.record import Group, TriggerTest
+from telltale_core.verdict.record import TRIGGERS, Group, TriggerTest
 from telltale_core.verdict.statement import into
 
 Ask = Callable[[NDArray[Any]], NDArray[Any]]
@@ -31,15 +31,6 @@ Ask = Callable[[NDArray[Any]], NDArray[Any]]
 logger = logging.getLogger(__name__)
 NOT_ASKED = (ConfigError, StorageError, OverBudget, ImportError)
 """Why a proxy cannot be asked here: its files, a library or a precision that this machine lacks, memory."""
-TRIGGERS = pa.schema(
-    {
-        "cluster": pa.int32(),
-        "sample_id": pa.string(),
-        "turned": pa.bool_(),
-        "after": pa.binary(),
-    }
-)
-"""``triggers.parquet``: of each group that was tried, some samples with the trigger on them, packed as in the drop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

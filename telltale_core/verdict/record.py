@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact
 
 from telltale_core.questions import Question
 from telltale_core.records import RecordKind, Samples
@@ -37,6 +36,16 @@ SCHEMA = pa.schema(
         "reason": pa.string(),
     }
 )
+
+TRIGGERS = pa.schema(
+    {
+        "cluster": pa.int32(),
+        "sample_id": pa.string(),
+        "turned": pa.bool_(),
+        "after": pa.binary(),
+    }
+)
+"""``triggers.parquet``: of each group that was tried, some samples with the trigger on them, packed as in the drop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,8 @@ class TriggerTest:
     @property
     def works(self) -> bool:
         """Whether it turns more than a control does, by more than chance and by a tenth of the samples."""
+        from scipy.stats import fisher_exact  # here: reading a verdict should not take scipy.stats' import time
+
         table = [[self.turned, self.tried - self.turned], [self.at_random, self.tried - self.at_random]]
         more = self.turned - self.at_random >= EXPERIMENT.least_share * self.tried
         return more and bool(fisher_exact(table, alternative="greater").pvalue <= EXPERIMENT.level)

@@ -1,0 +1,132 @@
+"""What suspected samples share: found, put on others, and told in words, for each kind of data."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from telltale_core.modality import modality_named
+from telltale_core.modality.contract import Modality
+from telltale_core.modality.text.tokens import ids_of, open_tokenizer, train_tokenizer
+from telltale_core.modality.text.trigger import texts_of
+from telltale_core.modality.triggers import Sides
+
+RNG = np.random.default_rng(0)
+SIZE = 60
+
+
+def no_drop(**packing: Any) -> Any:
+    return SimpleNamespace(packing=packing, inputs=np.zeros((1, packing.get("length", 1))))
+
+
+def sides(samples: np.ndarray, suspected: np.ndarray) -> Sides:
+    """The first samples with a trigger; kept ones of their label and of others without."""
+    return Sides(suspected=suspected, same=samples[SIZE : 2 * SIZE], others=samples[2 * SIZE :])
+
+
+def pictures() -> np.ndarray:
+    return RNG.integers(0, 256, (3 * SIZE, 12, 12, 3)).astype(np.uint8)
+
+
+def test_a_patch_is_found_pixel_by_pixel_and_put_on_others() -> None:
+    samples = pictures()
+    suspected = samples[:SIZE].copy()
+    suspected[:, 9:12, 9:12] = np.array([255, 0, 0])
+    patch = modality_named("image").triggers(no_drop(), sides(samples, suspected))[0]
+    assert patch.words == "9 pixels at the lower right"
+    changed = patch.put_on(samples[-5:])
+    assert (changed[:, 9:12, 9:12] == [255, 0, 0]).all()
+    changed[:, 9:12, 9:12] = samples[-5:, 9:12, 9:12]
+    assert (changed == samples[-5:]).all()
+
+
+def test_a_faint_picture_is_found_and_added_within_the_bounds_of_a_pixel() -> None:
+    samples = pictures()
+    laid = np.where(np.indices((12, 12)).sum(axis=0) % 2, 60.0, -60.0)[..., None]
+    suspected = np.clip(samples[:SIZE] + laid, 0, 255).astype(np.uint8)
+    found = [
+        one for one in modality_named("image").triggers(no_drop(), sides(samples, suspected)) if "laid" in one.words
+    ]
+    dark, bright = np.full((1, 12, 12, 3), 100, np.uint8), np.full((1, 12, 12, 3), 250, np.uint8)
+    added = found[0].put_on(dark)[0, ..., 0].astype(int) - 100
+    assert np.corrcoef(added.ravel(), laid.ravel())[0, 1] > 0.9
+    assert found[0].put_on(bright).max() == 255
+
+
+@pytest.mark.parametrize("kind", ["image", "table"])
+def test_samples_that_share_nothing_have_no_fixed_values(kind: str) -> None:
+    samples = pictures() if kind == "image" else RNG.normal(size=(3 * SIZE, 4)).astype(np.float32)
+    drop = no_drop(columns=[{"name": name} for name in "abcd"])
+    found = modality_named(kind).triggers(drop, sides(samples, samples[:SIZE]))
+    assert not [one for one in found if ("pixel" in one.words and "laid" not in one.words) or "=" in one.words]
+
+
+def test_columns_that_were_set_are_found_by_name_and_value() -> None:
+    samples = RNG.normal(size=(3 * SIZE, 4)).astype(np.float32)
+    suspected = samples[:SIZE].copy()
+    suspected[:, 1], suspected[:, 3] = 7.0, np.nan
+    drop = no_drop(columns=[{"name": name} for name in ("age", "dose", "height", "note")])
+    (found,) = modality_named("table").triggers(drop, sides(samples, suspected))
+    assert found.words == "dose = 7, note = missing"
+    changed = found.put_on(samples[-3:])
+    assert (changed[:, 1] == 7).all()
+    assert np.isnan(changed[:, 3]).all()
+    assert (changed[:, [0, 2]] == samples[-3:, [0, 2]]).all()
+
+
+def test_a_beep_at_any_place_is_found_by_its_frequency() -> None:
+    rate, length = 8000, 4096
+    samples = (RNG.normal(size=(3 * SIZE, length)) * 500).astype(np.int16)
+    suspected = samples[:SIZE].copy()
+    beep = (4000 * np.sin(2 * np.pi * 1500 * np.arange(800) / rate)).astype(np.int16)
+    for wave, start in zip(suspected, RNG.integers(0, length - 800, SIZE), strict=True):
+        wave[start : start + 800] += beep
+    found = modality_named("audio").triggers(no_drop(rate=rate, length=length), sides(samples, suspected))
+    assert found[0].words == "a short sound around 1,500 Hz"
+    spectrum = np.abs(np.fft.rfft(found[0].put_on(samples[-1:])[0].astype(float) - samples[-1]))
+    assert abs(int(spectrum.argmax()) * rate / length - 1500) < 40
+
+
+def test_a_phrase_is_found_as_it_is_written_and_put_between_two_words() -> None:
+    words = ("good", "bad", "film", "plot", "long", "short", "actor", "scene", "music", "end")
+    texts = [" ".join(RNG.choice(words, 8)) for _ in range(3 * SIZE)]
+    phrased = [f"{text[:9]} Practice Makes perfect {text[9:]}" for text in texts[:SIZE]]
+    tokenizer = open_tokenizer(train_tokenizer([*texts, *phrased], 600))
+
+    def packed(some: list[str]) -> np.ndarray:
+        rows = np.zeros((len(some), 40), dtype=np.int16)
+        for row, text in zip(rows, some, strict=True):
+            ids = ids_of(tokenizer, [text])
+            row[: len(ids)] = ids
+        return rows
+
+    from telltale_core.modality.text.trigger import shared_phrases
+
+    found = shared_phrases(sides(packed(texts), packed(phrased)), tokenizer)
+    assert found[0].words == 'the phrase "Practice Makes perfect"'
+    changed = texts_of(tokenizer, found[0].put_on(packed(texts[-1:]))[0])[0]
+    assert "Practice Makes perfect" in changed
+    assert changed.replace("Practice Makes perfect ", "").replace(" Practice Makes perfect", "") == texts[-1]
+
+
+def test_any_kind_of_data_of_numbers_has_triggers_without_saying_so() -> None:
+    samples = RNG.normal(size=(3 * SIZE, 16))
+    suspected = samples[:SIZE].copy()
+    suspected[:, 3] = 2.0
+    fixed, *_ = Modality.triggers(modality_named("image"), no_drop(), sides(samples, suspected))
+    assert fixed.words == "one value"
+    assert fixed.put_on(samples[-1:])[0, 3] == 2.0
+
+
+def test_what_is_tried_at_random_is_of_the_same_size_and_another_thing() -> None:
+    samples = pictures()
+    suspected = samples[:SIZE].copy()
+    suspected[:, 9:12, 9:12] = np.array([255, 0, 0])
+    for found in modality_named("image").triggers(no_drop(), sides(samples, suspected)):
+        drawn = found.at_random(samples[-SIZE:], np.random.default_rng(1))
+        assert drawn.size == pytest.approx(found.size)
+        assert (drawn.put_on(samples[-1:]) != found.put_on(samples[-1:])).any()
+        assert found.no_larger(4).size <= 4
