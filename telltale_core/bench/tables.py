@@ -29,6 +29,7 @@ HEADS = (
     "review",
     "poison found",
     "leave-out retraining",
+    "trigger (control) %",
     "success after",
     "accuracy",
     "after",
@@ -97,7 +98,7 @@ def over_seeds(rows: Sequence[Row]) -> str:
     """Return one table of the cases over their seeds, as results that are kept show it."""
     heads = (
         "case", "seeds", "attack success %", "found %", "wrong %", "review", "AUROC", "leave-out retraining",
-        "success after %",
+        "trigger (control) %", "success after %",
         "accuracy %", "after %", "train s",
     )  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
@@ -110,6 +111,7 @@ def over_seeds(rows: Sequence[Row]) -> str:
             spread(case, "review", lambda value: f"{value:.0f}"),
             spread(case, "auroc", lambda value: f"{value:.3f}"),
             _retrain(case),
+            _trigger(case),
             *(spread(case, name) for name in ("attack_success_after", "accuracy_before", "accuracy_after")),
             spread(seconds, "s", lambda value: f"{value:.0f}"),
         ]
@@ -154,6 +156,7 @@ def _table(cases: Sequence[Sequence[Row]]) -> str:
             spread(case, "review", lambda value: f"{value:.0f}"),
             f"{poison_found} of {len(case)}",
             _retrain(case),
+            _trigger(case),
             spread(case, "attack_success_after", _percent),
             spread(case, "accuracy_before", _percent),
             spread(case, "accuracy_after", _percent),
@@ -202,6 +205,14 @@ def _retrain(case: Sequence[Row]) -> str:
     return (
         next(iter(outcomes)) if len(outcomes) == 1 else ", ".join(f"{what} {n}" for what, n in outcomes.most_common())
     )
+
+
+def _trigger(case: Sequence[Row]) -> str:
+    """Return how many samples the triggers turned that were estimated, and their controls; a dash where none was."""
+    tried = [row for row in case if row.get("trigger_turned") is not None]
+    if not tried:
+        return "-"
+    return f"{spread(tried, 'trigger_turned')} ({_percent(max(row['trigger_control'] for row in tried))})"
 
 
 def spread(case: Sequence[Row], name: str, shown: Callable[[float], str] = _percent) -> str:

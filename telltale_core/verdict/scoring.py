@@ -18,7 +18,7 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
     Counts of samples, the verdict's statement, smallest p-value and what its leave-out retraining did. Four shares in
     [0, 1]: ``tpr`` of the poison and ``fpr`` of the clean samples were quarantined; ``precision`` is the share of
     poison in the quarantine; ``auroc`` is of the suspicion. None where there is no poison, nothing clean, none
-    quarantined.
+    quarantined. ``trigger_turned`` and ``trigger_control``: shares of the samples that a trigger was put on.
     """
     verdict = Verdict.open(verdict_dir)
     record, decision = verdict.record, verdict.decision
@@ -39,7 +39,19 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
         "poison_found": record.poison_found,
         "p_value": record.p_value,
         "second_look": _retraining_outcome(record.groups),
+        **_trigger(record.groups),
         "statement": record.statement,
+    }
+
+
+def _trigger(groups: Sequence[Group]) -> dict[str, Any]:
+    """Return how the trigger that turned most did, of the samples that it was put on; None where none was tried."""
+    tried = [group.trigger for group in groups if group.trigger is not None]
+    best = max(tried, key=lambda found: found.turned / found.tried, default=None)
+    return {
+        "trigger": None if best is None else best.words,
+        "trigger_turned": None if best is None else round(best.turned / best.tried, 4),
+        "trigger_control": None if best is None else round(best.at_random / best.tried, 4),
     }
 
 
