@@ -7,15 +7,16 @@ samples are judged alike. What no test could judge is held (``untested.py``); wr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.constants import SPLIT
+from telltale_core.verdict.constants import EXPERIMENT, SPLIT
 from telltale_core.verdict.decide import (
     CONFIRMED,
     CONFIRMED_COPIES,
@@ -33,12 +34,13 @@ from telltale_core.verdict.decide import (
 )
 from telltale_core.verdict.doubt import in_doubt, unclear
 from telltale_core.verdict.evidence import Evidence, collect
+from telltale_core.verdict.experiment import Experiment, Trial, Tried
 from telltale_core.verdict.explain import reasons, too_few
 from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.proof import Outcome, prove
 from telltale_core.verdict.proposal import Proof, Proposal
 from telltale_core.verdict.proposals import propose
-from telltale_core.verdict.record import Group
+from telltale_core.verdict.record import TRIGGERS, Group, TriggerTest
 from telltale_core.verdict.untested import NOT_FINITE, ruling_on_untested
 from telltale_core.verdict.wrong_labels import doubtful_labels, reason
 
@@ -50,7 +52,7 @@ class Decisions:
     ``groups`` has one entry a cohort, in the order of the labels, then one a further proposal; a group's ``number`` is
     that in ``cluster``. ``doubtful``: kept, but the label looks wrong. ``not_retrained``: no leave-out retraining
     where one was due. ``untested``: no test could judge it; of these ``non_finite`` have a loss that is not a finite
-    number.
+    number. ``triggers``: samples with a trigger put on, see ``TRIGGERS``.
     """
 
     suspicion: NDArray[np.float64]
@@ -62,6 +64,7 @@ class Decisions:
     untested: NDArray[np.bool_]
     non_finite: int
     not_retrained: bool = False
+    triggers: pa.Table = field(default_factory=TRIGGERS.empty_table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,6 +75,7 @@ class Judged:
     rule: Rule
     outcome: Outcome | None
     ruling: Ruling
+    tried: Tried | None = None
 
 
 def conclude_on(
@@ -84,6 +88,7 @@ def conclude_on(
     leaders: NDArray[np.str_] | None = None,
     label_sets: NDArray[np.integer] | None = None,
     trained: NDArray[np.floating] | None = None,
+    experiment: Experiment | None = None,
 ) -> Decisions:
     """Return the decision on every sample; permuting the rows permutes the result, bit for bit.
 
@@ -91,6 +96,7 @@ def conclude_on(
     where there is doubt; without it no proof is had. ``leaders`` (N,) names the sample that each is a near-duplicate
     of, itself for others; None: nothing is a copy. ``label_sets`` (N, K) are the labels of a multi-label drop, as
     flags. ``trained`` (N, F) is what the proxy's last layer was given; None: nobody is suspected by it.
+    ``experiment`` tries the triggers of called groups on the proxy; None: none is tried.
     """
     evidence = collect(
         sample_ids,
@@ -107,7 +113,7 @@ def conclude_on(
     doubted = evidence.provable and _doubted(proposals, evidence)
     if doubted and retrain is not None:
         outcomes = prove(proposals, evidence, retrain)
-    judged = decide_on(proposals, outcomes or {}, evidence)
+    judged = decide_on(proposals, outcomes or {}, evidence, experiment)
     rulings = _in_order(judged)
     untested_N, on_untested = _on_untested(rulings, judged, evidence)
     columns = merge(len(sample_ids), [*rulings, *on_untested])
@@ -124,6 +130,7 @@ def conclude_on(
         untested=untested_N,
         non_finite=int((~spectra.finite).sum()),
         not_retrained=doubted and outcomes is None,
+        triggers=pa.concat_tables([TRIGGERS.empty_table(), *(one.tried.shown for one in judged if one.tried)]),
     )
 
 
@@ -138,28 +145,68 @@ def _doubted(proposals: Sequence[Proposal], evidence: Evidence) -> bool:
     return in_doubt(first, evidence.config) or any(unclear(proposal, evidence.config) for proposal in proposals)
 
 
-def decide_on(proposals: Sequence[Proposal], outcomes: Mapping[int, Outcome], evidence: Evidence) -> list[Judged]:
+def decide_on(
+    proposals: Sequence[Proposal],
+    outcomes: Mapping[int, Outcome],
+    evidence: Evidence,
+    experiment: Experiment | None = None,
+) -> list[Judged]:
     """Return what becomes of each proposal; those of which no proof is asked are about what the others keep."""
     judged: list[Judged] = []
+    tried = {} if experiment is None else _tried(proposals, outcomes, evidence, experiment)
     for proposal in sorted(proposals, key=lambda one: not one.kind.traits.provable):
         outcome = outcomes.get(proposal.number)
         if not proposal.kind.traits.provable:
             proposal = proposal.among(merge(len(evidence.order), [one.ruling for one in judged]).kept)  # noqa: PLW2901
         if outcome is not None:
             proposal = outcome.applied(proposal)  # noqa: PLW2901
-        rule = rule_for(_facts(proposal, outcome, evidence))
+        one = tried.get(proposal.number)
+        found = None if one is None else one.found
+        rule = rule_for(_facts(proposal, outcome, evidence, found))
         own_answer = None if outcome is None else outcome.own_answer
-        ruling = ruling_on(proposal, rule, reasons(proposal, rule, outcome, evidence), own_answer)
-        judged.append(Judged(proposal=proposal, rule=rule, outcome=outcome, ruling=ruling))
+        ruling = ruling_on(proposal, rule, reasons(proposal, rule, outcome, evidence, found), own_answer)
+        judged.append(Judged(proposal=proposal, rule=rule, outcome=outcome, ruling=ruling, tried=one))
     return judged
 
 
-def _facts(proposal: Proposal, outcome: Outcome | None, evidence: Evidence) -> Facts:
+def _tried(
+    proposals: Sequence[Proposal], outcomes: Mapping[int, Outcome], evidence: Evidence, experiment: Experiment
+) -> dict[int, Tried]:
+    """Return what an experiment finds of the largest proposals that would be called without it, by their numbers."""
+    applied = {one.number: outcomes[one.number].applied(one) if one.number in outcomes else one for one in proposals}
+    called = [one for one in applied.values() if rule_for(_facts(one, outcomes.get(one.number), evidence)).called]
+    free_N = np.ones(len(evidence.order), dtype=bool)
+    for one in called:
+        free_N[one.suspects] = False
+    largest = sorted(called, key=lambda one: -len(one.suspects))[: EXPERIMENT.most_groups]
+    found = {one.number: experiment(_trial(one, free_N, evidence)) for one in largest}
+    return {number: one for number, one in found.items() if one is not None}
+
+
+def _trial(proposal: Proposal, free_N: NDArray[np.bool_], evidence: Evidence) -> Trial:
+    """Return what is to be tried of a proposal; what no call would take counts as kept."""
+    own_N = others_N = free_N
+    if proposal.label is not None and evidence.labels is not None:
+        own_N, others_N = free_N & (evidence.labels == proposal.label), free_N & (evidence.labels != proposal.label)
+    return Trial(
+        number=proposal.number,
+        label=proposal.label,
+        suspected=proposal.suspects,
+        same=np.flatnonzero(own_N),
+        others=np.flatnonzero(others_N),
+    )
+
+
+def _facts(proposal: Proposal, outcome: Outcome | None, evidence: Evidence, found: TriggerTest | None = None) -> Facts:
+    """Return what is known; a trigger that is not obeyed refutes where a proof was asked and could tell nothing."""
     rows, config = proposal.suspects, evidence.config
+    proof = Proof.OPEN if outcome is None else outcome.proof
+    if outcome is not None and proof is Proof.OPEN and found is not None and not found.obeyed:
+        proof = Proof.REFUTED
     return Facts(
         significant=proposal.significant(config.false_alarm_rate),
         strength=strength_of(proposal),
-        proof=Proof.OPEN if outcome is None else outcome.proof,
+        proof=proof,
         enough=evidence.copies.different(rows) >= min(config.min_cluster, len(rows)),
     )
 
@@ -218,4 +265,5 @@ def _group(judged: Judged, columns: Columns, evidence: Evidence) -> Group:
         own=None if outcome is None else outcome.own,
         own_usual=None if outcome is None else outcome.usual,
         spread=None if outcome is None else outcome.spread,
+        trigger=None if judged.tried is None else judged.tried.found,
     )

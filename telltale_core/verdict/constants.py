@@ -50,7 +50,7 @@ class SplitConstants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentConstants:
-    """How a trigger is tried: ``experiment.py``. It decides nothing."""
+    """How a trigger is tried: ``experiment.py``."""
 
     tried: int = 200
     """Kept samples that are judged with the trigger on. Chosen."""
@@ -66,6 +66,9 @@ class ExperimentConstants:
     """Of the samples, by which a trigger turns more than a control. Chosen."""
     level: float = 0.001
     """Chance of such a difference. Chosen."""
+    obeyed: float = 0.75
+    """The same share, where something is decided by it. Development drops: a word in reviews of two labels 0.91 and
+    0.97, an honest group of reviews 0.29, speakers of three words -0.04 to 0.49 in 6 of 7 groups, 0.90 in one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 Estimates come from the kind of data (:mod:`telltale_core.modality.triggers`). The one that turns most of some samples
 is judged by others, beside two controls of the same size: one taken at random, and one estimated in the same way from
-kept samples of the group's own label, as honest samples of a label share things, too. Nothing is decided by it.
+kept samples of the group's own label, as honest samples of a label share things, too.
+
+Something is decided by it in one place: where a leave-out retraining was asked about a group and can tell nothing, as
+among two labels, the group is called only if the proxy obeys its trigger.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,10 +23,8 @@ from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, OverBudget, StorageError
 from telltale_core.modality import modality_named
 from telltale_core.modality.triggers import FEWEST, Sides, Trigger, some
-from telltale_core.verdict.conclude import Decisions
 from telltale_core.verdict.constants import EXPERIMENT
-from telltale_core.verdict.record import TRIGGERS, Group, TriggerTest
-from telltale_core.verdict.statement import into
+from telltale_core.verdict.record import TRIGGERS, TriggerTest
 
 Ask = Callable[[NDArray[Any]], NDArray[Any]]
 """What the drop's proxy answers to packed samples (B, ...): labels, targets in the drop's units, or sets of labels."""
@@ -34,50 +34,49 @@ NOT_ASKED = (ConfigError, StorageError, OverBudget, ImportError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Tried:
-    """Decisions that say what the experiments found, and the samples to show (see ``TRIGGERS``)."""
+class Trial:
+    """Rows to try: ``suspected`` of ``label`` (None: of any), kept ones of the ``same`` label, and kept ``others``.
 
-    decisions: Decisions
+    ``number`` is the proposal's.
+    """
+
+    number: int
+    label: int | None
+    suspected: NDArray[np.int64]
+    same: NDArray[np.int64]
+    others: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tried:
+    """What an experiment found, and some of its samples to show (see ``TRIGGERS``)."""
+
+    found: TriggerTest
     shown: pa.Table
 
 
-def try_triggers(decisions: Decisions, drop: Drop, ask: Ask, seed: int) -> Tried:
-    """Return the decisions with what the experiment on each called group found; as they are where none can be made."""
-    try:
-        return _with_triggers(decisions, drop, ask, seed)
-    except NOT_ASKED as error:
-        logger.warning("cluster: no trigger was tried, the verdict stands without it: %s", error)
-        return Tried(decisions=decisions, shown=TRIGGERS.empty_table())
+Experiment = Callable[[Trial], Tried | None]
+"""Tries the trigger of a group; None where there is too little to try, or nobody to ask."""
 
 
-def _with_triggers(decisions: Decisions, drop: Drop, ask: Ask, seed: int) -> Tried:
-    """Return what the experiments on the largest called groups found."""
-    called = sorted((group for group in decisions.groups if group.quarantined), key=lambda group: -group.quarantined)
-    outcomes = {group.number: _tried(group, decisions, drop, ask, seed) for group in called[: EXPERIMENT.most_groups]}
-    found = {number: outcome for number, outcome in outcomes.items() if outcome is not None}
-    groups = [
-        dataclasses.replace(group, trigger=found[group.number][0]) if group.number in found else group
-        for group in decisions.groups
-    ]
-    reasons = decisions.reason.copy()
-    for group in groups:
-        if group.trigger is not None and group.trigger.works:
-            rows = np.flatnonzero((decisions.cluster == group.number) & (decisions.decision == "quarantine"))
-            reasons[rows] = [f"{reason}; {group.trigger.sentence(into(group))}" for reason in reasons[rows]]
-    shown = [part for _, part in found.values()]
-    return Tried(
-        decisions=dataclasses.replace(decisions, groups=tuple(groups), reason=reasons),
-        shown=pa.concat_tables(shown) if shown else TRIGGERS.empty_table(),
+def experiment_on(drop: Drop, ask: Ask, seed: int) -> Experiment:
+    """Return what tries the triggers of groups of a drop's rows."""
+
+    def experiment(group: Trial) -> Tried | None:
+        try:
+            return _tried(group, drop, ask, seed)
+        except NOT_ASKED as error:
+            logger.warning("cluster: no trigger was tried, the verdict stands without it: %s", error)
+            return None
+
+    return experiment
+
+
+def _tried(group: Trial, drop: Drop, ask: Ask, seed: int) -> Tried | None:
+    rng = np.random.default_rng([seed, group.number])
+    suspected, same, others = (
+        _in_order(rows, drop.sample_ids, rng) for rows in (group.suspected, group.same, group.others)
     )
-
-
-def _tried(group: Group, decisions: Decisions, drop: Drop, ask: Ask, seed: int) -> tuple[TriggerTest, pa.Table] | None:
-    """Return what an experiment on a group found, and samples to show; None where there is too little to try."""
-    rng = np.random.default_rng([seed, group.number or 0])
-    rows = _rows(group, decisions, drop)
-    if rows is None:
-        return None
-    suspected, same, others = (_in_order(part, drop.sample_ids, rng) for part in rows)
     tested, rest = _that_answer_otherwise(group, others, drop, ask)
     half = min(EXPERIMENT.choosing, len(tested) // 3)
     choosing, judging = tested[:half], tested[half:]
@@ -93,24 +92,12 @@ def _tried(group: Group, decisions: Decisions, drop: Drop, ask: Ask, seed: int) 
     after = best.put_on(before)
     turned_B = turns(after, before)
     controls = [best.at_random(sides.others, np.random.default_rng(seed + draw)) for draw in range(EXPERIMENT.draws)]
-    honest = [
-        trigger.no_larger(best.size) for trigger in kind.triggers(drop, _honest(sides)) if type(trigger) is type(best)
-    ]
-    strongest = _most_turning(honest, inputs[choosing], turns)
+    honest = [trigger for trigger in kind.triggers(drop, _honest(sides)) if type(trigger) is type(best)]
+    strongest = _most_turning([trigger.no_larger(best.size) for trigger in honest], inputs[choosing], turns)
     controls += [] if strongest is None else [strongest]
     at_random = max(int(turns(control.put_on(before), before).sum()) for control in controls)
-    outcome = TriggerTest(words=best.words, tried=len(judging), turned=int(turned_B.sum()), at_random=at_random)
-    return outcome, _shown(group, drop.sample_ids[judging], after, turned_B)
-
-
-def _rows(group: Group, decisions: Decisions, drop: Drop) -> tuple[NDArray[np.int64], ...] | None:
-    """Return the group's quarantined rows, kept ones of its label, and of others; of any label all kept ones twice."""
-    kept_N = decisions.decision == "keep"
-    suspected = np.flatnonzero((decisions.cluster == group.number) & (decisions.decision == "quarantine"))
-    if group.label is None or drop.cohorts is None:
-        return suspected, np.flatnonzero(kept_N), np.flatnonzero(kept_N)
-    own_N = drop.cohorts.number == group.label
-    return suspected, np.flatnonzero(kept_N & own_N), np.flatnonzero(kept_N & ~own_N)
+    found = TriggerTest(words=best.words, tried=len(judging), turned=int(turned_B.sum()), at_random=at_random)
+    return Tried(found=found, shown=_shown(group, drop.sample_ids[judging], after, turned_B))
 
 
 def _in_order(rows: NDArray[np.int64], sample_ids: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -119,7 +106,7 @@ def _in_order(rows: NDArray[np.int64], sample_ids: NDArray[np.str_], rng: np.ran
 
 
 def _that_answer_otherwise(
-    group: Group, others: NDArray[np.int64], drop: Drop, ask: Ask
+    group: Trial, others: NDArray[np.int64], drop: Drop, ask: Ask
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return rows that the proxy does not take for the group's label as they are, to be tried, and rows beside them."""
     drawn, rest = np.sort(others[: 2 * EXPERIMENT.tried]), others[2 * EXPERIMENT.tried :]
@@ -137,7 +124,7 @@ def _that_answer_otherwise(
 class _Turns:
     """Which samples a change turns into the group's label; for a group of any label, into another answer at all."""
 
-    group: Group
+    group: Trial
     drop: Drop
     ask: Ask
 
@@ -173,7 +160,7 @@ def _honest(sides: Sides) -> Sides:
     return Sides(suspected=sides.same[:size], same=sides.same[size:], others=sides.others)
 
 
-def _shown(group: Group, ids: NDArray[np.str_], after: NDArray[Any], turned_B: NDArray[np.bool_]) -> pa.Table:
+def _shown(group: Trial, ids: NDArray[np.str_], after: NDArray[Any], turned_B: NDArray[np.bool_]) -> pa.Table:
     """Return some of the samples that were tried, those that turned first."""
     first = np.argsort(~turned_B, kind="stable")[: EXPERIMENT.shown]
     columns = {

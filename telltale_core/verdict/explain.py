@@ -6,11 +6,12 @@ from telltale_core.verdict.decide import CONFIRMED, CONFIRMED_COPIES, MOSTLY_COP
 from telltale_core.verdict.evidence import Cohort, Evidence
 from telltale_core.verdict.proof import Outcome
 from telltale_core.verdict.proposal import Proposal
-from telltale_core.verdict.statement import without
+from telltale_core.verdict.record import TriggerTest
+from telltale_core.verdict.statement import into_answer, without
 
 
 def reasons(
-    proposal: Proposal, rule: Rule, outcome: Outcome | None, evidence: Evidence
+    proposal: Proposal, rule: Rule, outcome: Outcome | None, evidence: Evidence, found: TriggerTest | None = None
 ) -> tuple[str | None, str | None, str | None]:
     """Return why a row of the suspected side, one of it with its own answer, and one between the sides is not kept."""
     where = place(proposal.label, proposal.name, evidence)
@@ -20,9 +21,14 @@ def reasons(
     if rule.called:
         side = proposal.kind.traits.side.format(where=where)
         own = f"stands in {side}, but a proxy that learnt without it gives it its own answer"
-        return _called(proposal, where, rule, outcome), own, f"stands between {side} and the rest"
+        called = _called(proposal, where, rule, outcome)
+        if found is not None and found.works:
+            called = f"{called}; {found.sentence(into_answer(proposal.label, where))}"
+        return called, own, f"stands between {side} and the rest"
     if rule.suspected == "review":
         weak = _refuted(proposal, where, outcome) if rule is REFUTED and outcome else _near_miss(proposal, where)
+        if rule is REFUTED and found is not None:
+            weak = f"{weak}; {found.sentence(into_answer(proposal.label, where))}"
         return weak, weak, None
     return None, None, None
 

@@ -14,7 +14,7 @@ from telltale_core.drop.grouping import Grouping
 from telltale_core.spectrum import Spectrum
 from telltale_core.verdict.conclude import Decisions, conclude_on
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.experiment import Ask, try_triggers
+from telltale_core.verdict.experiment import Ask, experiment_on
 from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.record import SCHEMA, Verdict, VerdictRecord, counts_of
 from telltale_core.verdict.review_questions import questions_on, statement_on
@@ -48,22 +48,15 @@ def judge(
         leaders=drop.leaders,
         label_sets=drop.label_sets,
         trained=trained,
+        experiment=None if ask is None else experiment_on(drop, ask, config.seed),
     )
-    if ask is None:
-        return write_verdict(decisions, drop, out, config)
-    tried = try_triggers(decisions, drop, ask, config.seed)
-    return write_verdict(tried.decisions, drop, out, config, triggers=tried.shown)
+    return write_verdict(decisions, drop, out, config)
 
 
-def write_verdict(
-    decisions: Decisions, drop: Drop, out: Path, config: VerdictConfig, *, triggers: pa.Table | None = None
-) -> Verdict:
-    """Return the verdict made of decisions in the drop's row order, and write it to the folder ``out``, record last.
-
-    ``triggers``: samples with a trigger put on, see ``experiment.py``.
-    """
+def write_verdict(decisions: Decisions, drop: Drop, out: Path, config: VerdictConfig) -> Verdict:
+    """Return the verdict made of decisions in the drop's row order, and write it to the folder ``out``, record last."""
     verdict = Verdict(record=_record(decisions, drop, config), table=_table(drop.sample_ids, decisions))
-    return verdict.write(out, **({} if triggers is None else {"triggers": triggers}))
+    return verdict.write(out, triggers=decisions.triggers)
 
 
 def _table(sample_ids: NDArray[np.str_], decisions: Decisions) -> pa.Table:

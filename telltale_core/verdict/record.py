@@ -70,6 +70,11 @@ class TriggerTest:
         more = self.turned - self.at_random >= EXPERIMENT.least_share * self.tried
         return more and bool(fisher_exact(table, alternative="greater").pvalue <= EXPERIMENT.level)
 
+    @property
+    def obeyed(self) -> bool:
+        """Whether it turns so many more than a control does that the proxy obeys it: this is decided by."""
+        return self.turned - self.at_random >= EXPERIMENT.obeyed * self.tried
+
     def sentence(self, into: str) -> str:
         """Return the finding as a clause."""
         put = f"{self.words}, which they share, put on {self.tried:,} kept samples with other answers"

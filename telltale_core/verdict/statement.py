@@ -90,7 +90,12 @@ def _triggers(groups: Sequence[Group]) -> str:
 
 def into(group: Group) -> str:
     """Return what a trigger turns samples into, in a sentence."""
-    return "another answer" if group.label is None else f"{group.word} {group.label_name or group.label}"
+    return into_answer(group.label, f"{group.word} {group.label_name or group.label}")
+
+
+def into_answer(label: int | None, where: str) -> str:
+    """Return the same of a cohort that is called ``where``."""
+    return "another answer" if label is None else where
 
 
 def without(own: float, usual: float) -> str:

@@ -15,7 +15,9 @@ from telltale_core.drop.cohorts import Cohorts
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import Retrain, TelltaleDetector, VerdictConfig
 from telltale_core.verdict.conclude import Decisions, conclude_on
+from telltale_core.verdict.experiment import Trial, Tried
 from telltale_core.verdict.leave_out import Retraining, Side, leave_out
+from telltale_core.verdict.record import TRIGGERS, TriggerTest
 from telltale_core.verdict.review_questions import questions_on
 from telltale_core.verdict.statement import caveats
 from tests.support.loss_logs import Case, make_case, rearranged
@@ -349,3 +351,31 @@ def test_of_three_labels_honest_clusters_are_not_called_where_the_look_finds_the
     before = np.where(case.truth, np.arange(len(case.labels)) % 2, case.labels)
     found = TelltaleDetector(verdict=rule).fit(case.log, case.labels, lambda _: before)
     assert found.flagged_[case.truth].mean() >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("turned", "decision"), [(190, "quarantine"), (60, "review")])
+def test_where_a_retraining_can_tell_nothing_a_call_stands_only_if_the_proxy_obeys_the_trigger(
+    turned: int, decision: str
+) -> None:
+    case = make_case()  # three labels
+    most = max(group.statistic for group in TelltaleDetector().fit(case.log, case.labels).groups_)
+    before = np.where(case.truth, np.arange(len(case.labels)) % 2, case.labels)
+    asked: list[Trial] = []
+
+    def experiment(trial: Trial) -> Tried:
+        asked.append(trial)
+        found = TriggerTest(words="a word", tried=200, turned=turned, at_random=10)
+        return Tried(found=found, shown=TRIGGERS.empty_table())
+
+    decided = conclude_on(
+        case.log.sample_ids,
+        transform(case.log.log_loss, case.labels, SpectrumConfig()),
+        Cohorts(number=case.labels, names=None),
+        VerdictConfig(min_separation=most / 1.2),
+        lambda _: before,
+        experiment=experiment,
+    )
+    assert (decided.decision[case.truth] == decision).mean() >= 0.9
+    assert f"turned {turned} of them" in decided.reason[case.truth][0]
+    assert not np.isin(np.concatenate([trial.others for trial in asked]), np.flatnonzero(case.truth)).any()
