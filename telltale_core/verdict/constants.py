@@ -68,7 +68,7 @@ class ExperimentConstants:
     """Chance of such a difference. Chosen."""
     obeyed: float = 0.75
     """The same share, where something is decided by it. Measured on development drops: a word in reviews of two labels
-    0.91 and 0.97, an honest group of reviews 0.29, speakers of three words -0.04 to 0.49 in 6 of 7 groups, 0.90 in 1."""
+    0.91 and 0.97, an honest group of reviews 0.29, speakers of 3 words -0.04 to 0.49 in 6 of 7 groups, 0.90 in 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
