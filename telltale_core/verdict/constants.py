@@ -3,7 +3,7 @@
 Of ``bench/notes``, *the note* is ``2026-11-22-what-was-tried-for-the-verdict.md``: CIFAR-10, 10,000 images, ten labels,
 and the handwritten digits. *The note on retraining* is ``2026-11-24-does-leave-out-retraining-help.md``: recordings,
 steering, texts, digits and CIFAR-10. *The note on covariance* is ``2026-11-24-does-covariance-shift-show-poison.md``:
-CIFAR-10. *Chosen* says that no measurement of another value is on record.
+CIFAR-10. *The note on the trigger* is ``2026-11-29-does-the-proxy-obey-the-trigger.md``. *Chosen* says that no measurement of another value is on record.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class ExperimentConstants:
     level: float = 0.001
     """Chance of such a difference. Chosen."""
     obeyed: float = 0.75
-    """The same share, where something is decided by it. Measured on development drops: a word in reviews of two labels
-    0.91 and 0.97, an honest group of reviews 0.29, speakers of 3 words -0.04 to 0.49 in 6 of 7 groups, 0.90 in 1."""
+    """The same share, where something is decided by it. The note on the trigger: poison 0.83 to 1, honest groups that
+    were called -0.04 to 0.45, but one 0.90."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
