@@ -3,7 +3,8 @@
 Of ``bench/notes``, *the note* is ``2026-11-22-what-was-tried-for-the-verdict.md``: CIFAR-10, 10,000 images, ten labels,
 and the handwritten digits. *The note on retraining* is ``2026-11-24-does-leave-out-retraining-help.md``: recordings,
 steering, texts, digits and CIFAR-10. *The note on covariance* is ``2026-11-24-does-covariance-shift-show-poison.md``:
-CIFAR-10. *The note on the trigger* is ``2026-11-29-does-the-proxy-obey-the-trigger.md``. *Chosen* says that no measurement of another value is on record.
+CIFAR-10. *The note on the trigger* is ``2026-11-29-does-the-proxy-obey-the-trigger.md``.
+*Chosen* says that no measurement of another value is on record.
 """
 
 from __future__ import annotations
