@@ -15,7 +15,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.drop.config import MAX_TOML_BYTES, Limits
@@ -27,7 +27,16 @@ UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata"}
 HIDDEN_NAMES = {"Thumbs.db", "desktop.ini"}
 FETCH_BYTES = 64 << 20
 FETCH_FILES = 256
+SPOOL_BYTES = 1 << 20
 DENIED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "PermissionError"}
+
+
+class Readable(Protocol):
+    """A file that may be packed."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, unpacked."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,11 @@ class Source:
         self._fs = fs  # of a remote one
         self._scratch = scratch
 
+    def ignore(self, key: str, reason: str) -> None:
+        """Leave a file out of what is read, with the reason that the accounting gives."""
+        del self.files[key]
+        self.ignored.setdefault(reason, []).append(key)
+
     def prefetch(self, files: Iterable[SourceFile]) -> None:
         """Copy remote files to the scratch folder, many at a time; nothing to do for a local drop."""
         if self._root is not None:
@@ -86,13 +100,7 @@ class Source:
         missing = [file for file in group if not self._copy_of(file).exists()]
         if not missing:
             return
-        folder = self._copy_of(missing[0]).parent
-        free, needed = shutil.disk_usage(folder).free, sum(file.size_bytes for file in missing)
-        if needed > free:
-            raise OverBudget(
-                f"copying {self.url} needs {needed:,} bytes in {folder}, {free:,} are free: make room or choose "
-                "another work area"
-            )
+        self._require_room(self._copy_of(missing[0]).parent, sum(file.size_bytes for file in missing))
         with remote_errors(self.url):
             if len(missing) == 1:
                 partial = self._copy_of(missing[0]).with_suffix(".part")
@@ -107,6 +115,29 @@ class Source:
         if self._scratch is None:
             raise ConfigError(f"{self.url} is remote: reading it needs a scratch folder")
         return self._scratch / sha256_bytes(file.path.encode("utf-8", "surrogatepass"))
+
+    def spool(self, name: str, packed: Readable, size_bytes: int) -> Path:
+        """Return a scratch file with the bytes that ``name`` unpacks to; ``file_corrupt`` if they are not so many."""
+        if self._scratch is None:
+            raise ConfigError(f"{self.url} holds packed files: reading it needs a scratch folder")
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        path = self._scratch / sha256_bytes(name.encode("utf-8", "surrogatepass"))
+        self._require_room(self._scratch, size_bytes)
+        written = 0
+        with path.open("wb") as file:
+            while written <= size_bytes and (data := packed.read(min(SPOOL_BYTES, size_bytes + 1 - written))):
+                written += file.write(data)
+        if written != size_bytes:
+            raise bad("file_corrupt", f"{shown(name)} does not unpack to the {size_bytes} bytes that it states")
+        return path
+
+    def _require_room(self, folder: Path, needed: int) -> None:
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise OverBudget(
+                f"copying {self.url} needs {needed:,} bytes in {folder}, {free:,} are free: make room or choose "
+                "another work area"
+            )
 
     def local_path(self, file: SourceFile) -> Path:
         """Return a local regular file with the file's bytes; ``path_outside_drop`` for a link that leaves the drop."""
@@ -173,7 +204,7 @@ def open_source(url: str, limits: Limits, scratch: Path | None = None) -> Source
     check_url(url)
     url = url.removeprefix("file://")
     remote = "://" in url
-    source = _remote(url, limits, scratch) if remote else _local(url, limits)
+    source = _remote(url, limits, scratch) if remote else _local(url, limits, scratch)
     total = sum(file.size_bytes for file in source.files.values())
     if total > limits.max_drop_bytes:
         raise bad("drop_too_large", f"the drop has {total} bytes, more than max_drop_bytes={limits.max_drop_bytes}")
@@ -188,11 +219,11 @@ def _never_read(key: str) -> str:
     return "a mark of the upload" if parts[-1] in UPLOAD_MARKS else ""
 
 
-def _local(url: str, limits: Limits) -> Source:
+def _local(url: str, limits: Limits, scratch: Path | None) -> Source:
     root = Path(url).expanduser().resolve()
     if root.is_file():
         file = SourceFile(key=printable(root.name), path=str(root), size_bytes=root.stat().st_size)
-        return Source(str(root), [file], root=root)
+        return Source(str(root), [file], root=root, scratch=scratch)
     if not root.is_dir():
         raise NotFound(f"{shown(url, 200)} is neither a file nor a folder")
     files: list[SourceFile] = []
@@ -211,7 +242,7 @@ def _local(url: str, limits: Limits) -> Source:
             key = printable(path.relative_to(root).as_posix())
             files.append(SourceFile(key=key, path=str(path), size_bytes=path.lstat().st_size))
         _check_file_count(len(files), limits)
-    return Source(str(root), files, root=root)
+    return Source(str(root), files, root=root, scratch=scratch)
 
 
 def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:

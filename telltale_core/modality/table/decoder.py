@@ -153,6 +153,8 @@ def _number_or_text(value: object, name: str) -> float | str | None:
         value = (value.replace(tzinfo=value.tzinfo or dt.UTC) - EPOCH).total_seconds() / 86_400
     elif isinstance(value, dt.date):
         value = value.toordinal() - EPOCH.toordinal()
+    elif isinstance(value, dt.timedelta):
+        value = value.total_seconds()
     elif isinstance(value, decimal.Decimal):
         value = float(value)
     value = plain_number(value)
