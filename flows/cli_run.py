@@ -127,8 +127,8 @@ def cleanse(
     """
     from telltale_core.config import to_dict
 
-    check_places(source, work=work, out=out)
     chosen = to_dict(read_settings(config, with_split(settings, split), destination=out))
+    check_places(source, work=work, out=out)
     signature = cli_stages.by_user() if approve else {"by": "", "reason": ""}
     decided: dict[str, Any] = {"approve": approve, "reviewer": signature["by"], "reason": signature["reason"]}
     outcome, report = run_flow(source, out, work, chosen, **decided, dry_run=dry_run)

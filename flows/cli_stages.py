@@ -31,8 +31,9 @@ def _command(say: Callable[[Record, str], Outcome]) -> Callable[..., Outcome]:
     """Return the command that runs the pipeline up to the stage of this name, and then says what came of it."""
 
     def run(source: Src, *, work: Work = "runs", config: Config = None, split: Split = "", settings: Set) -> Outcome:
+        chosen = read_settings(config, with_split(settings, split))
         check_places(source, work=work)
-        return say(_run_to(say.__name__, source, work, read_settings(config, with_split(settings, split))), work)
+        return say(_run_to(say.__name__, source, work, chosen), work)
 
     run.__name__, run.__doc__ = say.__name__, say.__doc__
     return run
@@ -53,8 +54,9 @@ def ingest(
     from telltale_core.drop.summary import noted_lines
     from telltale_core.drop.understanding import doubts, understood_lines
 
+    chosen = read_settings(config, with_split(settings, split))
     check_places(source, work=work)
-    record = _run_to("ingest", source, work, read_settings(config, with_split(settings, split)))
+    record = _run_to("ingest", source, work, chosen)
     drop = stages.open_drop(record, work)
     manifest, counts, doubtful = drop.manifest, drop.manifest["counts"], doubts(drop)
     lines = [
@@ -151,8 +153,8 @@ def publish(
     from telltale_core import stages
     from telltale_core.config import to_dict
 
-    check_places(source, work=work, out=out)
     chosen = read_settings(config, with_split(settings, split), destination=out)
+    check_places(source, work=work, out=out)
     record = _run_to("report", source, work, chosen)
     options: dict[str, Any] = {"approve": approve, "review": by_user() if approve else None, "dry_run": dry_run}
     outcome = stages.publish(record, work, to_dict(chosen.publish), destination=out, **options)

@@ -14,7 +14,7 @@ from telltale_core.modality import modalities, modality_named
 from telltale_core.modality.reasons import bad
 
 T = TypeVar("T")
-Format = Literal["parquet", "folder", "table", "npy"]
+Format = Literal["parquet", "folder", "table", "npy", "webdataset"]
 Encoding = Literal[
     "utf-8", "utf-16", "cp1252", "latin-1", "iso8859-15", "cp1250", "iso8859-2", "cp1251", "koi8-r", "cp1253", "cp1254",
     "cp1255", "cp1256", "shift_jis", "cp932", "euc_jp", "gb18030", "big5", "euc_kr", "cp949", "cp437", "cp850",

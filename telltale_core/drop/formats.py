@@ -13,6 +13,7 @@ from telltale_core.drop.readers.json_arrays import is_array
 from telltale_core.drop.readers.npy import NpyReader
 from telltale_core.drop.readers.parquet import ParquetReader
 from telltale_core.drop.readers.table import TableReader
+from telltale_core.drop.readers.webdataset import WebdatasetReader, is_webdataset
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 from telltale_core.modality import modalities
@@ -33,6 +34,7 @@ READERS: dict[str, Callable[[Source, list[SourceFile], DropConfig], Reader]] = {
     "parquet": ParquetReader,
     "table": TableReader,
     "npy": NpyReader,
+    "webdataset": WebdatasetReader,
     "folder": FolderReader,
 }
 
@@ -43,6 +45,12 @@ def open_reader(source: Source, config: DropConfig) -> Reader:
     Parquet, table and .npy files make their format; otherwise files in subfolders make an image folder. Raises
     ``format_unclear`` for none or several, ``archive_refused`` and ``pickle_refused`` for what is never opened.
     """
+    if any("_delta_log" in key.split("/")[:-1] for key in source.files):
+        raise bad(
+            "format_unclear",
+            "a Delta table, whose Parquet files may hold rows that were removed: write its rows as Parquet first, such "
+            "as by deltalake's DeltaTable(path).to_pyarrow_table()",
+        )
     format_ = config.format or _format(source)
     files = [source.files[key] for key in data_files(source, format_)]
     if format_ != "folder" and config.files is not None:
@@ -52,7 +60,7 @@ def open_reader(source: Source, config: DropConfig) -> Reader:
         raise bad(
             "drop_empty", f"the drop holds no file of format {format_!r}{' matching files' if config.files else ''}"
         )
-    for file in files if format_ not in {"folder", "npy"} else ():
+    for file in files if format_ in {"parquet", "table"} else ():
         with source.open(file) as handle:
             if handle.read(6).startswith(ARCHIVE_MAGIC):
                 raise bad("archive_refused", f"{shown(file.key)} is an archive in disguise")
@@ -65,6 +73,8 @@ def data_files(source: Source, format_: str) -> list[str]:
     Of a folder of classes these are all files but documents about the drop and tables.
     """
     suffixes = SUFFIXES.get(format_)
+    if format_ == "webdataset":
+        return [file.key for file in source.files.values() if not about_the_drop(file)]
     if suffixes is None:
         return [f.key for f in source.files.values() if not about_the_drop(f) and not holds_rows(f)]
     arrays = format_ == "npy"
@@ -109,6 +119,8 @@ def about_the_drop(file: SourceFile) -> bool:
 
 
 def _format(source: Source) -> str:
+    if is_webdataset(list(source.files)):
+        return "webdataset"
     matches = [name for name in SUFFIXES if data_files(source, name)]
     if len(matches) > 1:
         raise bad("format_unclear", f"the drop holds {' and '.join(matches)} files: give format")

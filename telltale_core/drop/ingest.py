@@ -14,6 +14,8 @@ import numpy as np
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
 from telltale_core.drop.accounting import account
+from telltale_core.drop.archives import unpack_archives
+from telltale_core.drop.arrow_files import rewrite_arrow_files
 from telltale_core.drop.budget import Space, explained, require_memory
 from telltale_core.drop.config import Declared, DropConfig, declared_by_toml, stated_fields
 from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
@@ -45,6 +47,8 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
     """
     with workspace(drops_dir) as space, explained(space, public_source(source)):
         opened, folder = open_source(source, config.limits, scratch=space.path / "source"), space.path / "drop"
+        unpack_archives(opened, config.limits)
+        rewrite_arrow_files(opened, config.limits)
         stated = declared_by_toml(opened.toml())
         try:
             job, plan = plan_reading(opened, config, stated)

@@ -49,7 +49,7 @@ def json_rows(lines: Iterable[bytes | None], limits: Limits, count: Lines) -> It
                 yield Parsed(None, _too_many_values(size, limits))
                 continue
             try:
-                values, fault = _checked(json.loads(line), limits)
+                values, fault = checked(json.loads(line), limits)
             except (ValueError, RecursionError) as error:
                 values, fault = None, bad("row_unreadable", f"the line is not valid JSON ({type(error).__name__})")
             yield Parsed(values, fault, size)
@@ -103,7 +103,7 @@ def csv_rows(handle: BinaryIO, limits: Limits, dialect: Dialect, count: Lines, p
         if fields is None or fault is not None:
             yield Parsed(None, fault)
         elif len(fields) == len(names):
-            yield Parsed(*_checked(dict(zip(names, fields, strict=True)), limits), lines.size_bytes)
+            yield Parsed(*checked(dict(zip(names, fields, strict=True)), limits), lines.size_bytes)
         elif fields:
             what = f"the record has {len(fields)} fields, the header {len(names)}"
             yield Parsed(dict(zip(names, fields, strict=False)), bad("row_unreadable", what), lines.size_bytes)
@@ -220,7 +220,8 @@ class _RecordLines:
         return "\n"
 
 
-def _checked(values: object, limits: Limits) -> tuple[dict[str, object] | None, BadInput | None]:
+def checked(values: object, limits: Limits) -> tuple[dict[str, object] | None, BadInput | None]:
+    """Return the values of a record, if they are a dictionary, and the fault of its row, if there is one."""
     if not isinstance(values, dict):
         return None, bad("row_unreadable", f"the line is a JSON {type(values).__name__}, not an object")
     if len(values) > limits.max_columns or any(not name or len(name) > 256 or UNFIT.search(name) for name in values):

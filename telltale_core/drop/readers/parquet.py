@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import arrow_kind, huggingface_features
 from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Reader, Row, Values
-from telltale_core.drop.readers.cells import Unreadable, as_type, sizes, value_of, without
+from telltale_core.drop.readers.cells import Unreadable, as_type, cell_of, sizes, value_of, without
 from telltale_core.drop.readers.footers import check_group, open_file, open_parquet, shared_schema
+from telltale_core.drop.readers.hive import partitions_of, with_partitions
 from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
 from telltale_core.drop.readers.payload_columns import respelt
 from telltale_core.drop.source import Source, SourceFile
@@ -50,6 +51,9 @@ class ParquetReader(Reader):
         self.read_files = {file.key for file in files}
         self._groups: dict[tuple[str, int], _Group] = {}
         self._schema, self.skipped_metadata = shared_schema(source, files, config.limits)
+        self._partitions = partitions_of([file.key for file in files], self._schema.names)
+        for name in next(iter(self._partitions.values()), {}):
+            self._schema = self._schema.append(pa.field(name, pa.string()))
 
     def _group(self, handle: BinaryIO, parquet: pq.ParquetFile, group: int, file: SourceFile) -> _Group:
         """Return how a row group is to be read, from the headers of its pages, which are read once."""
@@ -109,7 +113,8 @@ class ParquetReader(Reader):
                 for group in range(parquet.metadata.num_row_groups):
                     plan = self._group(handle, parquet, group, file)
                     with open_parquet(handle, parquet.metadata, plan.dictionaries) as reading:
-                        for table in reading.iter_batches(plan.rows, row_groups=[group], use_threads=False):
+                        for plain in reading.iter_batches(plan.rows, row_groups=[group], use_threads=False):
+                            table = with_partitions(plain, self._partitions[file.key])
                             for batch, size in self._decoded(table, file, number):
                                 unpacked += size
                                 self._check_total(unpacked)
@@ -246,12 +251,12 @@ class ParquetReader(Reader):
             if self.roles.inputs == (name,) and isinstance(row.media, bytes):
                 if not pa.types.is_struct(column.type) or column.type.get_field_index("path") < 0:
                     continue
-                cells[name] = {"path": _value(column.field("path")[position])}
+                cells[name] = {"path": cell_of(column.field("path")[position])}
             else:
                 if name not in batch.sizes:
                     batch.sizes[name] = value_bytes(column)
                 size = int(batch.sizes[name][position])
-                cells[name] = _value(column[position], size, self._limits.max_rejected_raw_bytes)
+                cells[name] = cell_of(column[position], size, self._limits.max_rejected_raw_bytes)
         return cells
 
     def payload_columns(self) -> dict[str, Any]:
@@ -283,18 +288,3 @@ def _values(column: pa.Array, rows: list[Row]) -> list[Any]:
             values.append(None)
             row.fault = row.fault or bad("values_invalid", f"the row holds {error}")
     return values
-
-
-def _value(scalar: pa.Scalar, size: int = 0, most: int = 0) -> object:
-    """Return a value as Python has it; of text or bytes of more than ``most`` bytes the beginning, else its size."""
-    if isinstance(scalar, pa.DictionaryScalar):
-        scalar = scalar.value
-    if size > most:
-        if scalar.is_valid and arrow_kind(scalar.type) in {"bytes", "text"}:
-            begin = scalar.as_buffer().slice(0, most).to_pybytes()
-            return {"telltale_cut": size, "begin": begin.decode(errors="replace")}
-        return {"telltale_cut": size}
-    try:
-        return scalar.as_py()
-    except (ValueError, OverflowError, pa.ArrowException) as error:  # not UTF-8, a date beyond all calendars
-        return {"telltale_unreadable": type(error).__name__}

@@ -42,7 +42,7 @@ class TableReader(Reader):
         self._paths = MediaPaths(source, config.media_root)
         self._encoding: str | None = config.encoding
         self.encodings: dict[str, str] = {}
-        self.lines: Lines = Lines()
+        self.lines: Lines | None = Lines()
         self.read_files = {file.key for file in files}
 
     def _parsed(self, file: SourceFile, count: Lines) -> Iterator[Parsed]:
@@ -131,11 +131,12 @@ class TableReader(Reader):
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of files and lines; row numbers count records after the header."""
-        count, self.lines = 0, Lines()
+        count, lines = 0, Lines()
+        self.lines = lines
         for file in self._files:
             rows: list[tuple[Row, SourceFile | None]] = []
             batch_bytes = 0
-            for number, parsed in enumerate(self._parsed(file, self.lines)):
+            for number, parsed in enumerate(self._parsed(file, lines)):
                 count += 1
                 if count > self._limits.max_rows:
                     raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
