@@ -6,6 +6,7 @@ link, a device or an archive itself stays packed; a name that leads out of the a
 
 from __future__ import annotations
 
+import gzip
 import stat
 import tarfile
 import zipfile
@@ -22,6 +23,7 @@ from telltale_core.modality.reasons import bad, shown
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ENDINGS = (".zip", *TARS)
+PACKED_TABLES = (".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 
 
@@ -51,6 +53,7 @@ class Member(NamedTuple):
 
 def unpack_archives(source: Source, limits: Limits) -> None:
     """Put the members of a drop's archives in the place of these, where the drop has nothing else."""
+    _unpack_single_files(source, limits)
     files = [file for file in source.files.values() if not about_the_drop(file)]
     if not files or not all(file.key.lower().endswith(ENDINGS) for file in files):
         return
@@ -67,6 +70,20 @@ def unpack_archives(source: Source, limits: Limits) -> None:
                 )
             _take(source, archive, member, prefix)
         del source.files[archive.key]
+    source.sort()
+
+
+def _unpack_single_files(source: Source, limits: Limits) -> None:
+    """Put a table in the place of its ``.gz``, such as ``rows.csv.gz``."""
+    for file in [file for file in source.files.values() if file.key.lower().endswith(PACKED_TABLES)]:
+        path = f"{file.key}!gz"
+        try:
+            with source.open(file) as handle, gzip.GzipFile(fileobj=handle) as packed:
+                size_bytes = source.spool(path, packed, limits.max_drop_bytes, exact=False).stat().st_size
+        except DAMAGED as error:
+            raise bad("file_corrupt", f"{shown(file.key)} cannot be unpacked ({type(error).__name__})") from error
+        del source.files[file.key]
+        source.add(SourceFile(key=file.key[: -len(".gz")], path=path, size_bytes=size_bytes, spooled=True))
     source.sort()
 
 

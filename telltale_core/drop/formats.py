@@ -30,6 +30,14 @@ PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".bin", ".ckpt"}
 ARCHIVE_MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd")
 NOTICES = {"README", "LICENSE", "LICENCE", "NOTICE", "CITATION.CFF", "DATASET_INFO.JSON", "DATASET_INFOS.JSON"}
 DOCUMENTS = {".md", ".txt", ".rst", ".toml", ".yaml", ".yml", ".html", ".bib"}
+CONVERSIONS = {
+    (".xlsx", ".xls", ".ods"): ": save the sheet as CSV",
+    (".h5", ".hdf5", ".mat"): ": save its arrays as .npz",
+    (".tfrecord", ".rec", ".lmdb", ".mdb"): ": write its samples as Parquet, such as by datasets",
+    (".orc", ".avro", ".feather", ".db", ".sqlite"): ": write its rows as Parquet",
+    (".xml",): ": write its rows as CSV or JSON lines",
+}
+"""What to do about files of other kinds, by their endings."""
 READERS: dict[str, Callable[[Source, list[SourceFile], DropConfig], Reader]] = {
     "parquet": ParquetReader,
     "table": TableReader,
@@ -130,9 +138,14 @@ def _format(source: Source) -> str:
     if any("/" in file.key for file in source.files.values()):
         return "folder"
     if all(about_the_drop(file) for file in source.files.values()):
-        raise bad("drop_empty", "the drop holds no files")
+        texts = " but documents; a table in a .txt file must be called .csv or .tsv" if source.files else ""
+        raise bad("drop_empty", f"the drop holds no files{texts}")
     keys = shown(list(source.files)[:9], 200)
-    raise bad("format_unclear", f"no Parquet, CSV, JSON lines or .npy file and no class subfolders; there is {keys}")
+    suffixes = {file.suffix for file in source.files.values()}
+    cure = next((cure for endings, cure in CONVERSIONS.items() if suffixes & set(endings)), "")
+    raise bad(
+        "format_unclear", f"no Parquet, CSV, JSON, .npy or Arrow file and no class subfolders; there is {keys}{cure}"
+    )
 
 
 def _refuse_unreadable(source: Source) -> None:

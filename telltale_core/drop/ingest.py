@@ -30,7 +30,7 @@ from telltale_core.drop.unread_columns import find_unread
 from telltale_core.drop.workspace import workspace
 from telltale_core.drop.writers import DropWriter
 from telltale_core.errors import OverBudget, TelltaleError
-from telltale_core.modality.reasons import bad
+from telltale_core.modality.reasons import bad, shown
 from telltale_core.questions import as_record
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,12 @@ def _pack(job: Job, plan: Plan, folder: Path) -> Tally:
             raise NoRowKeptError(job, tally.by_reason, plan.task, plan.packing)
         if len(tally.different) < 2:
             only = next(iter(tally.different))
-            raise bad("nothing_to_learn", f"all {tally.kept_rows} kept rows have the same label or target, {only!r}")
+            raise bad(
+                "nothing_to_learn",
+                f"all {tally.kept_rows} kept rows have the same label or target, {only!r}, in "
+                f"{shown(job.reader.roles.values_named)}: set drop.label_column or drop.target_column to another one, "
+                "or put the files into a folder for each class",
+            )
     require_memory(
         f"{tally.kept_rows:,} ids of up to {tally.longest_id} characters",
         4 * tally.kept_rows * tally.longest_id,

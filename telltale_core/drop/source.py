@@ -133,15 +133,15 @@ class Source:
             raise ConfigError(f"{self.url} is remote: reading it needs a scratch folder")
         return self._scratch / sha256_bytes(file.path.encode("utf-8", "surrogatepass"))
 
-    def spool(self, name: str, packed: Readable, size_bytes: int) -> Path:
-        """Return a scratch file with the bytes that ``name`` unpacks to; ``file_corrupt`` if they are not so many."""
+    def spool(self, name: str, packed: Readable, size_bytes: int, *, exact: bool = True) -> Path:
+        """Return a scratch file with what ``name`` unpacks to; ``file_corrupt`` if it is not so many bytes, or more."""
         path = self.scratch_path(name)
-        self._require_room(path.parent, size_bytes)
+        self._require_room(path.parent, size_bytes if exact else 0)
         written = 0
         with path.open("wb") as file:
             while written <= size_bytes and (data := packed.read(min(SPOOL_BYTES, size_bytes + 1 - written))):
                 written += file.write(data)
-        if written != size_bytes:
+        if written > size_bytes or (exact and written != size_bytes):
             raise bad("file_corrupt", f"{shown(name)} does not unpack to the {size_bytes} bytes that it states")
         return path
 

@@ -51,6 +51,11 @@ class ValueSurvey:
         return next(iter(self.lengths)) if flagged and set(self.wholes) <= {0, 1} else 0
 
     @property
+    def noes(self) -> tuple[int, ...]:
+        """The number by which a flag says no: -1 where flags are -1 and 1, as CelebA's are, else 0."""
+        return (-1,) if -1 in self.wholes and set(self.wholes) <= {-1, 1} else (0,)
+
+    @property
     def textual(self) -> bool:
         """Whether labels are texts: most of them, or words that are as frequent as numbers are."""
         if self.text > self.whole:

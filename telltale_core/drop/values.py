@@ -24,13 +24,15 @@ class Task:
     """What is to be learnt: classification with ``num_classes`` and maybe names, or regression (both None).
 
     ``multilabel``: a set of the ``num_classes`` labels. ``answers``: targets a sample, None for a single one.
-    ``flags``: a label set is given as one 0 or 1 a label. ``classes``: how rows spell the classes.
+    ``flags``: a label set is given as one 0 or 1 a label;
+    ``noes`` are the numbers that say no. ``classes``: how rows spell the classes.
     """
 
     name: str
     num_classes: int | None = None
     answers: int | None = None
     flags: bool = False
+    noes: tuple[int, ...] = (0,)
     classes: Classes = NUMBERED
 
     @property
@@ -70,8 +72,8 @@ class Task:
         for item in value:
             if is_missing(item):
                 raise bad("label_missing", "a flag of a label is empty")
-            if plain_number(item) not in (0, 1):
-                raise bad("label_invalid", f"a flag of a label must be 0 or 1, got {shown(item)}")
+            if plain_number(item) not in (*self.noes, 1):
+                raise bad("label_invalid", f"a flag of a label must be {self.noes[0]} or 1, got {shown(item)}")
         return tuple(place for place, item in enumerate(value) if plain_number(item) == 1)
 
     def _label(self, value: object) -> int:
@@ -116,7 +118,7 @@ def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
     if config.label_columns is not None:
         alike = look_alikes(dict.fromkeys(roles.values, 0)) if config.fold_classes != "exact" else ()
         flags = Classes(names=roles.values, alike=alike)  # columns are never folded
-        return Task(name="multilabel", num_classes=len(roles.values), classes=flags, flags=True)
+        return Task(name="multilabel", num_classes=len(roles.values), classes=flags, flags=True, noes=survey.noes)
     names = config.label_names or (
         roles.class_names if config.num_classes in {None, len(roles.class_names or ())} else None
     )

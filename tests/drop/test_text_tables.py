@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from telltale_core.drop import Limits
 from telltale_core.drop.understanding import understood_lines
 from telltale_core.errors import BadInput
 
@@ -79,3 +81,37 @@ def test_a_label_that_begins_late_is_found(tmp_path, take):
     rows = [{"pixels": "1 2 3 4", **({"label": i % 2} if i >= 150 else {})} for i in range(200)]
     (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert take(tmp_path / "d.jsonl").manifest["counts"]["by_reason"] == {"label_missing": 150}
+
+
+def test_a_decimal_comma_is_a_point(tmp_path, take):
+    rows = [f"{i},5;1.{200 + i},25;word{i % 3};{i * 7},5" for i in range(60)]
+    (tmp_path / "d.csv").write_text("\n".join(["age;income;town;target", *rows]))
+    drop = take(tmp_path / "d.csv")
+    assert (drop.task, drop.modality) == ("regression", "table")
+    assert drop.targets is not None
+    assert drop.targets[:2].tolist() == [0.5, 7.5]
+    assert drop.payload()["age"][1].as_py() == "1.5"
+
+
+def test_a_column_without_any_value_is_left_out_and_said(tmp_path, take):
+    (tmp_path / "d.csv").write_text("age,town,note,label\n" + "".join(f"{i},t{i % 3},,c{i % 2}\n" for i in range(40)))
+    drop = take(tmp_path / "d.csv")
+    assert drop.inputs.shape == (40, 2)
+    assert "empty in all rows: ['note']" in drop.manifest["packing"]["rule"]
+
+
+def test_a_packed_table_is_read_and_a_bomb_is_not(tmp_path, take):
+    (tmp_path / "d.csv.gz").write_bytes(gzip.compress(csv_text().encode()))
+    assert len(take(tmp_path / "d.csv.gz")) == 12
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(csv_text().encode() + bytes(10 << 20)))
+    with pytest.raises(BadInput) as error:
+        take(tmp_path / "bomb.csv.gz", limits=Limits(max_drop_bytes=1 << 20))
+    assert error.value.code == "file_corrupt"
+
+
+@pytest.mark.parametrize(("name", "cure"), [("d.xlsx", "as CSV"), ("d.h5", "npz"), ("d.txt", "called .csv")])
+def test_what_is_not_read_says_what_to_do(tmp_path, take, name, cure):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / name).write_text("text\tlabel\n")
+    with pytest.raises(BadInput, match=cure):
+        take(tmp_path / "d")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from telltale_core.drop.understanding import class_counts, doubts, understood_lines
+from telltale_core.errors import BadInput
 
 ROWS = 60
 
@@ -86,3 +87,15 @@ def test_as_many_classes_as_rows_are_doubtful(tmp_path, take):
     assert set(class_counts(drop).values()) == {1}
     assert "is this an id" in doubts(drop)[0]
     assert doubts(take(tmp_path / "d.jsonl", label_column="label")) == []
+
+
+def test_columns_of_minus_one_and_one_are_flags(tmp_path, take):
+    rows = [{"image": [[i % 256] * 4] * 4, "bald": (-1) ** i, "young": (-1) ** (i // 2)} for i in range(ROWS)]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    drop = take(tmp_path / "d.jsonl", label_columns=("bald", "young"))
+    assert drop.samples()["label"].to_pylist()[:4] == [[0, 1], [1], [0], []]
+
+
+def test_one_class_only_is_refused_with_the_setting_that_helps(tmp_path, take):
+    with pytest.raises(BadInput, match=r"in 'label': set drop\.label_column"):
+        take(lines(tmp_path / "d.jsonl", ["a"]))

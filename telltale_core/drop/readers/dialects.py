@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -19,6 +20,9 @@ DELIMITERS = (";", "\t", "|")
 UNNAMED = "Unnamed: 0"
 """What pandas calls a first column without a name, which is its index."""
 CHUNK_BYTES = 1 << 20
+COMMA = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]{3})*,[0-9]{1,18}|[0-9]{1,18}(,[0-9]{1,18})?)")
+NUMBERS_SHARE = 0.95
+"""Share of a column's values that must be numbers for it to be one of numbers, as of a table's column."""
 
 
 class Dialect(NamedTuple):
@@ -146,6 +150,20 @@ def guess_dialect(handle: BinaryIO, limits: Limits, suffix: str) -> tuple[Dialec
     if not tsv_may_be_quoted(lines, header):
         return Dialect("\t", quoted=False), False
     return Dialect("\t"), True
+
+
+def with_comma(values: Iterable[object]) -> bool:
+    """Return whether a column's values are numbers, some of them with a comma before the fraction."""
+    texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
+    numbers = [text for text in texts if COMMA.fullmatch(text)]
+    return len(numbers) >= NUMBERS_SHARE * len(texts) and any("," in text for text in numbers)
+
+
+def point_for_comma(value: object) -> object:
+    """Return a number with a comma before its fraction as one with a point; what else there is as it is."""
+    if not isinstance(value, str) or not COMMA.fullmatch(value.strip()):
+        return value
+    return value.strip().replace(".", "").replace(",", ".") if "," in value else value
 
 
 def csv_header(handle: BinaryIO, limits: Limits, dialect: Dialect) -> list[str]:

@@ -13,7 +13,15 @@ import pyarrow as pa
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import LABEL_NAMES, TARGET_NAMES
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Reader, Row, Values
-from telltale_core.drop.readers.dialects import Dialect, as_utf8, capped_lines, csv_header, encoding_of
+from telltale_core.drop.readers.dialects import (
+    Dialect,
+    as_utf8,
+    capped_lines,
+    csv_header,
+    encoding_of,
+    point_for_comma,
+    with_comma,
+)
 from telltale_core.drop.readers.json_arrays import array_elements
 from telltale_core.drop.readers.lines import Parsed, csv_rows, dialect_of, json_rows
 from telltale_core.drop.readers.media_paths import MediaPaths, embedded
@@ -39,6 +47,7 @@ class TableReader(Reader):
         self._source, self._files, self._limits = source, files, config.limits
         self._kinds: dict[str, set[str]] = {}  # of the other columns, complete after the first pass
         self._dialects: dict[str, Dialect] = {}
+        self._with_comma: frozenset[str] = frozenset()  # columns of numbers whose fractions begin with a comma
         self._paths = MediaPaths(source, config.media_root)
         self._encoding: str | None = config.encoding
         self.encodings: dict[str, str] = {}
@@ -91,6 +100,9 @@ class TableReader(Reader):
             sampled.append({name: value})
         files = {name: self._paths.kind_named_by(some, first) for name, some in examples.items()}
         if names:
+            self._with_comma = frozenset(
+                name for name, some in examples.items() if self._dialect(first).delimiter == ";" and with_comma(some)
+            )
             return [
                 Column(name=name, kind="text", examples=examples.get(name, ()), files=files.get(name)) for name in names
             ]
@@ -154,6 +166,9 @@ class TableReader(Reader):
         row.cells = values or {}
         if values is None:
             return row, None
+        if self._with_comma:
+            values = {name: point_for_comma(v) if name in self._with_comma else v for name, v in values.items()}
+            row.cells = values
         row.aside = None if self.roles.split is None else self.aside(values.get(self.roles.split))
         if row.aside is not None:
             return row, None
