@@ -1,4 +1,4 @@
-"""Layouts of detection and segmentation: boxes and masks are no classes, so such a folder is refused by name."""
+"""Layouts whose samples have no class, or have it elsewhere: detection, segmentation, backdoor-toolbox."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ NOTES = (".txt", ".xml", ".json")
 
 def refuse_other_tasks(keys: Sequence[str]) -> None:
     """Raise ``task_refused`` for the export of a detection or segmentation project."""
+    if "labels" in keys and any(key.startswith("imgs/") for key in keys):
+        raise bad(
+            "task_refused",
+            "'imgs/' and 'labels' are an output of backdoor-toolbox, whose labels are a tensor: make a drop of it by "
+            "python -m telltale_core.bench.backdoor_folders SRC OUT",
+        )
     folders = Counter(part.lower() for key in keys for part in set(key.split("/")[:-1]))
     beside = IMAGES & set(folders)
     masks = MASKS & set(folders) if beside else set()
