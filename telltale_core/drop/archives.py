@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -24,7 +25,11 @@ from telltale_core.modality.reasons import bad, shown
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ENDINGS = (".zip", *TARS)
 PACKED_TABLES = (".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz", ".json.gz")
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
+    OSError, UnicodeDecodeError, IndexError, KeyError,
+)  # fmt: skip
+"""What the libraries raise for a damaged archive, while it is listed and while a member is read."""
 
 
 MAX_HEADER_BYTES = 1 << 20
@@ -60,15 +65,19 @@ def unpack_archives(source: Source, limits: Limits) -> None:
     total, count = 0, 0
     for archive in files:
         prefix = f"{archive.key}/" if len(files) > 1 or archive.key.lower().endswith(TARS) else ""
-        for member in _members(source, archive):
-            total, count = total + member.size_bytes, count + 1
-            if total > limits.max_drop_bytes or count > limits.max_files:
-                raise bad(
-                    "drop_too_large",
-                    f"{shown(archive.key)} unpacks to more than max_drop_bytes={limits.max_drop_bytes} or "
-                    f"max_files={limits.max_files}",
-                )
-            _take(source, archive, member, prefix)
+        try:
+            for member in _members(source, archive):
+                total, count = total + member.size_bytes, count + 1
+                if total > limits.max_drop_bytes or count > limits.max_files:
+                    raise bad(
+                        "drop_too_large",
+                        f"{shown(archive.key)} unpacks to more than max_drop_bytes={limits.max_drop_bytes} or "
+                        f"max_files={limits.max_files}",
+                    )
+                _take(source, archive, member, prefix)
+        except DAMAGED as error:
+            what = f"{shown(archive.key)} cannot be unpacked ({type(error).__name__}): pack it again"
+            raise bad("file_corrupt", what) from error
         del source.files[archive.key]
     source.sort()
 
@@ -102,18 +111,13 @@ def _take(source: Source, archive: SourceFile, member: Member, prefix: str) -> N
 
 def _members(source: Source, archive: SourceFile) -> Iterator[Member]:
     """Yield the files of an archive in its order, each to be read before the next is asked for."""
-    try:
-        with source.open(archive) as handle:
-            if archive.suffix == ".zip":
-                with zipfile.ZipFile(handle) as packed:
-                    yield from _of_zip(packed)
-            else:
-                with tarfile.open(fileobj=handle, mode="r|*", tarinfo=_GuardedInfo) as packed_tar:
-                    yield from _of_tar(packed_tar)
-    except DAMAGED as error:
-        raise bad(
-            "file_corrupt", f"{shown(archive.key)} cannot be unpacked ({type(error).__name__}): pack it again"
-        ) from error
+    with source.open(archive) as handle:
+        if archive.suffix == ".zip":
+            with zipfile.ZipFile(handle) as packed:
+                yield from _of_zip(packed)
+        else:
+            with tarfile.open(fileobj=handle, mode="r|*", tarinfo=_GuardedInfo) as packed_tar:
+                yield from _of_tar(packed_tar)
 
 
 def _of_zip(packed: zipfile.ZipFile) -> Iterator[Member]:

@@ -28,7 +28,7 @@ def rewrite_arrow_files(source: Source, limits: Limits) -> None:
         try:
             with source.open(file) as handle, pa.PythonFile(handle, mode="r") as stream:
                 _rewrite(stream, str(target), limits)
-        except (pa.ArrowException, OSError, ValueError, MemoryError, IndexError, struct.error) as error:
+        except (pa.ArrowException, OSError, ValueError, MemoryError, IndexError, SystemError, struct.error) as error:
             raise bad(
                 "file_corrupt", f"{shown(file.key)} is no readable Arrow file ({type(error).__name__})"
             ) from error

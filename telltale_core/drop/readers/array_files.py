@@ -11,6 +11,7 @@ import gzip
 import math
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ from telltale_core.modality.reasons import bad, shown
 IDX_NAME = re.compile(r".*idx[1-4][-.]ubyte(\.gz)?", re.IGNORECASE | re.DOTALL)
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 MAX_MEMBERS = 100
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError, IndexError,
+    UnicodeDecodeError,
+)  # fmt: skip
+"""What the library raises for a damaged ``.npz``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +105,7 @@ def _npz(source: Source, file: SourceFile, limits: Limits) -> Iterator[ArrayFile
                     spooled = source.spool(f"{file.key}/{member.filename}", packed, member.file_size)
                 with spooled.open("rb") as array:
                     yield _checked(array, file, PurePosixPath(member.filename).stem, spooled)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except DAMAGED as error:
         raise bad("file_corrupt", f"{shown(file.key)} is no readable .npz file ({type(error).__name__})") from error
 
 
