@@ -1,4 +1,4 @@
-"""Audio: WAV, FLAC and OGG files, convolutional nets on log-mel spectrograms, players."""
+"""Audio: WAV, FLAC, OGG, Opus and MP3 files, convolutional nets on log-mel spectrograms, players."""
 
 from __future__ import annotations
 
