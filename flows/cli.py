@@ -43,6 +43,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "publish": cli_stages.publish,
     "log": cli_versions.log,
     "why": cli_versions.why,
+    "export": cli_versions.export,
     "verify": cli_versions.verify,
     "restore": cli_versions.restore,
     "reviews": cli_review.reviews,

@@ -22,12 +22,14 @@ from flows.options import (
     Samples,
     Seed,
     Set,
+    Split,
     Src,
     Target,
     Work,
 )
+from flows.places import check_places
 from flows.progress import training_progress
-from flows.settings import as_options, read_settings
+from flows.settings import as_options, read_settings, with_split
 from telltale_core.commands import Outcome
 from telltale_core.errors import ConfigError
 
@@ -108,6 +110,7 @@ def cleanse(
     out: Out,
     work: Work = "runs",
     config: Config = None,
+    split: Split = "",
     settings: Set,
     approve: Approve = "",
     dry_run: DryRun = False,
@@ -124,7 +127,8 @@ def cleanse(
     """
     from telltale_core.config import to_dict
 
-    chosen = to_dict(read_settings(config, settings, destination=out))
+    chosen = to_dict(read_settings(config, with_split(settings, split), destination=out))
+    check_places(source, work=work, out=out)
     signature = cli_stages.by_user() if approve else {"by": "", "reason": ""}
     decided: dict[str, Any] = {"approve": approve, "reviewer": signature["by"], "reason": signature["reason"]}
     outcome, report = run_flow(source, out, work, chosen, **decided, dry_run=dry_run)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.console import REVIEW
-from flows.options import Approve, Config, DryRun, Out, Set, Src, Work
+from flows.options import Approve, Config, DryRun, Out, Set, Split, Src, Strict, Work
+from flows.places import check_places
 from flows.progress import training_progress
-from flows.settings import read_settings
+from flows.settings import read_settings, with_split
 from telltale_core.commands import Outcome
 from telltale_core.wording import counted
 
@@ -29,40 +30,50 @@ SHOWN = (
 def _command(say: Callable[[Record, str], Outcome]) -> Callable[..., Outcome]:
     """Return the command that runs the pipeline up to the stage of this name, and then says what came of it."""
 
-    def run(source: Src, *, work: Work = "runs", config: Config = None, settings: Set) -> Outcome:
-        return say(_run_to(say.__name__, source, work, read_settings(config, settings)), work)
+    def run(source: Src, *, work: Work = "runs", config: Config = None, split: Split = "", settings: Set) -> Outcome:
+        chosen = read_settings(config, with_split(settings, split))
+        check_places(source, work=work)
+        return say(_run_to(say.__name__, source, work, chosen), work)
 
     run.__name__, run.__doc__ = say.__name__, say.__doc__
     return run
 
 
-@_command
-def ingest(record: Record, work: str) -> Outcome:
+def ingest(
+    source: Src, *, work: Work = "runs", config: Config = None, split: Split = "", strict: Strict = False, settings: Set
+) -> Outcome:
     """Read a drop: every row is decoded once and kept, or rejected with a reason.
 
     \b
     Examples: telltale ingest ./drop
+              telltale ingest ./drop --split validation --strict
               telltale ingest s3://raw/drop7 --set drop.label_column=class
     """
     from telltale_core import stages
     from telltale_core.drop.accounting import accounted_lines
     from telltale_core.drop.summary import noted_lines
+    from telltale_core.drop.understanding import doubts, understood_lines
 
-    manifest = stages.open_drop(record, work).manifest
-    counts = manifest["counts"]
+    chosen = read_settings(config, with_split(settings, split))
+    check_places(source, work=work)
+    record = _run_to("ingest", source, work, chosen)
+    drop = stages.open_drop(record, work)
+    manifest, counts, doubtful = drop.manifest, drop.manifest["counts"], doubts(drop)
     lines = [
         f"{manifest['name']}: {manifest['modality']}, {manifest['task']}",
         f"{counts['kept']:,} of {counts['seen']:,} rows kept, {counts['rejected']:,} rejected",
-        f"columns: {', '.join(f'{role} = {name}' for role, name in manifest['columns'].items() if name)}",
+        *understood_lines(drop),
+        *([f"id: {manifest['columns']['id']}"] if manifest["columns"]["id"] else []),
         *accounted_lines(manifest),
         *_unread(manifest["unread"]),
         *noted_lines(manifest),
+        *(f"look: {doubt}" for doubt in doubtful),
         *question_lines(manifest["questions"]),
     ]
     reasons = sorted(counts["by_reason"].items())
-    shown = {name: value for name, value in manifest.items() if name in SHOWN}
-    heads, code = ("rejected because", "rows") if reasons else (), REVIEW if manifest["questions"] else 0
-    return _outcome(record, work, lines, shown, heads=heads, rows=reasons, code=code)
+    shown = {name: value for name, value in manifest.items() if name in SHOWN} | {"doubts": doubtful}
+    heads, asked = ("rejected because", "rows") if reasons else (), manifest["questions"] or (strict and doubtful)
+    return _outcome(record, work, lines, shown, heads=heads, rows=reasons, code=REVIEW if asked else 0)
 
 
 @_command
@@ -128,6 +139,7 @@ def publish(
     out: Out,
     work: Work = "runs",
     config: Config = None,
+    split: Split = "",
     settings: Set,
     approve: Approve = "",
     dry_run: DryRun = False,
@@ -141,7 +153,8 @@ def publish(
     from telltale_core import stages
     from telltale_core.config import to_dict
 
-    chosen = read_settings(config, settings, destination=out)
+    chosen = read_settings(config, with_split(settings, split), destination=out)
+    check_places(source, work=work, out=out)
     record = _run_to("report", source, work, chosen)
     options: dict[str, Any] = {"approve": approve, "review": by_user() if approve else None, "dry_run": dry_run}
     outcome = stages.publish(record, work, to_dict(chosen.publish), destination=out, **options)

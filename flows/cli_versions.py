@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from flows.console import ERROR
 from flows.options import Dataset, Number, Over, Repair, Work
 from telltale_core.commands import Outcome
+from telltale_core.errors import ConfigError, NotFound
 from telltale_core.wording import WORDS
 
 
@@ -40,9 +42,11 @@ def log(dataset: Dataset) -> Outcome:
         [v.number, v.manifest["created_at"], v.manifest["drop"].get("name"), *(v.counts[n] for n in names)]
         for v in versions
     ]
-    heads = ("version", "created", "drop", *(WORDS.get(name, name) for name in names)) if versions else ()
-    lines = [] if versions else [f"{dataset} holds no published version"]
-    if versions and not versions[-1].proved:
+    heads = ("version", "created", "drop", *(WORDS.get(name, name) for name in names))
+    if not versions:
+        raise NotFound(f"{dataset} holds no published version: check the path, or publish one by telltale cleanse")
+    lines = list[str]()
+    if not versions[-1].proved:
         lines = [
             f"version {versions[-1].number} is unproved: its manifest, of an older format, holds no digest of itself"
         ]
@@ -51,13 +55,14 @@ def log(dataset: Dataset) -> Outcome:
 
 def why(
     dataset: Dataset,
-    sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="An id, or the source of a rejected row.")],
+    sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="An id, its beginning, or a file.")],
     number: Number = None,
 ) -> Outcome:
     """Explain where a sample went, and why.
 
     \b
     Examples: telltale why ./clean digit-000042
+              telltale why ./clean cat/001.png
               telltale why s3://clean/signs 'train.parquet#17'
     """
     from telltale_core import publish
@@ -76,6 +81,26 @@ def why(
             ),
         ],
     )
+
+
+def export(
+    dataset: Dataset,
+    *,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a CSV file.")] = None,
+    parquet: Annotated[Path | None, typer.Option("--parquet", metavar="FILE", help="Write a Parquet file.")] = None,
+    number: Number = None,
+) -> Outcome:
+    """Write the verdict on every judged sample of a version, with the name of its media file, for other tools.
+
+    \b
+    Example: telltale export ./clean --csv verdicts.csv
+    """
+    from telltale_core import publish
+
+    if csv is None and parquet is None:
+        raise ConfigError("give --csv FILE or --parquet FILE")
+    written = {str(path): publish.export(dataset, path, number) for path in (csv, parquet) if path is not None}
+    return Outcome(data={"written": written}, lines=[f"{rows:,} verdicts: {path}" for path, rows in written.items()])
 
 
 def verify(dataset: Dataset, number: Number = None, repair: Repair = False, work: Work = "runs") -> Outcome:

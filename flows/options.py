@@ -29,7 +29,7 @@ Set = Annotated[
         metavar="STAGE.NAME=VALUE",
         default_factory=list,
         show_default=False,
-        help="One setting; over --config.",
+        help='One setting; over --config. A list is written as in TOML: \'drop.input_columns=["age", "town"]\'.',
     ),
 ]
 Approve = Annotated[
@@ -37,6 +37,11 @@ Approve = Annotated[
     typer.Option("--approve", metavar="CODE", help="Publish what a person must decide: the code that came with it."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write to DST.")]
+Split = Annotated[
+    str,
+    typer.Option("--split", metavar="NAME", help="Which split of the drop is read, or all; by default train."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="End with exit code 3 where what was understood is doubtful.")]
 Number = Annotated[int | None, typer.Option("--version", metavar="N", help="A version number; the newest by default.")]
 
 Repair = Annotated[

@@ -37,6 +37,11 @@ def read_settings(
     return from_dict(CleanseConfig, chosen, "settings")
 
 
+def with_split(overrides: list[str], split: str) -> list[str]:
+    """Return the settings of the command line with its ``--split``, which is short for ``--set drop.split=...``."""
+    return [*overrides, f"drop.split={json.dumps(split)}"] if split else overrides
+
+
 def standing_settings(file: Path | None, overrides: list[str]) -> dict[str, Any]:
     """Return what a deployment keeps for all its runs: settings that are not the default, and each dataset's tables."""
     from telltale_core.config import from_dict

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.formats import SUFFIXES, about_the_drop
+from telltale_core.drop.decode_pass import Plan
+from telltale_core.drop.formats import about_the_drop, data_files
 from telltale_core.drop.manifest import Manifest
 from telltale_core.drop.readers.base import Reader
 from telltale_core.drop.readers.quoting import Lines
@@ -26,10 +27,7 @@ from telltale_core.questions import Question
 
 FIRST = 5
 NAME_CHARS = 200
-UNREADABLE_MEDIA = {
-    ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".jp2", ".heic", ".avif",
-    ".mp3", ".opus", ".m4a", ".mp4", ".avi", ".mov",
-}  # fmt: skip
+UNREADABLE_MEDIA = {".heic", ".heif", ".svg", ".m4a", ".aac", ".wma", ".mp4", ".avi", ".mov"}
 """Endings of media that nothing here decodes: unread beside a table they may be the drop all the same."""
 UNMATCHED, UNNAMED, OTHER = "not matched by files", "no table names it", "another format"
 PICTURES_OF_A_README = 10
@@ -44,20 +42,20 @@ class Accounting:
     questions: list[Question]
 
 
-def account(source: Source, reader: Reader, config: DropConfig, row_count: int) -> Accounting:
+def account(source: Source, reader: Reader, config: DropConfig, plan: Plan) -> Accounting:
     """Return what became of every file and line, after all rows were read; ``config`` is the operator's alone.
 
     Raises ``file_corrupt`` where lines and rows do not add up.
     """
     aside = {reason: list(keys) for reason, keys in source.ignored.items()}
-    about, unread = list[str](), list[str]()
+    about, unread, data = list[str](), list[str](), set(data_files(source, reader.format))
     for file in source.files.values():
         if file.key in reader.read_files:
             continue
         if about_the_drop(file):
             about.append(file.key)
             continue
-        reason = _reason(file, reader.format, config)
+        reason = _reason(file, config, is_data=file.key in data)
         aside.setdefault(reason, []).append(file.key)
         if reason == UNNAMED:
             unread.append(file.key)
@@ -67,18 +65,22 @@ def account(source: Source, reader: Reader, config: DropConfig, row_count: int) 
         "about": _counted(about),
         "ignored": {reason: _counted(keys) for reason, keys in sorted(aside.items())},
     }
-    questions = _questions(unread, reader, config, row_count)
-    return Accounting(record={"files": record, "lines": _lines(reader.lines, row_count)}, questions=questions)
+    questions = _questions(unread, reader, config, plan.rows)
+    lines = _lines(reader.lines, plan.rows, sum(plan.aside.values()))
+    splits = {"read": plan.split, "rows_of_others": dict(sorted(plan.aside.items()))} if plan.split else None
+    record_of_all: dict[str, Any] = {"files": record, "lines": lines, **({"splits": splits} if splits else {})}
+    encodings = {key: name for key, name in reader.encodings.items() if name != "utf-8"}
+    record_of_all |= {"encodings": encodings} if encodings else {}
+    return Accounting(record=record_of_all, questions=questions)
 
 
 def _counted(keys: Sequence[str]) -> dict[str, Any]:
     return {"count": len(keys), "first": [key[:NAME_CHARS] for key in keys[:FIRST]]}
 
 
-def _reason(file: SourceFile, format_: str, config: DropConfig) -> str:
-    if file.suffix in SUFFIXES.get(format_, ()):
-        matched = config.files is None or fnmatch.fnmatchcase(file.key, config.files)
-        return OTHER if matched else UNMATCHED
+def _reason(file: SourceFile, config: DropConfig, *, is_data: bool) -> str:
+    if is_data and config.files is not None and not fnmatch.fnmatchcase(file.key, config.files):
+        return UNMATCHED
     return UNNAMED if file.suffix in _media_suffixes() else OTHER
 
 
@@ -86,12 +88,13 @@ def _media_suffixes() -> set[str]:
     return UNREADABLE_MEDIA.union(*(kind.suffixes for kind in modalities()))
 
 
-def _lines(lines: Lines | None, row_count: int) -> dict[str, int] | None:
+def _lines(lines: Lines | None, row_count: int, aside: int) -> dict[str, int] | None:
     if lines is None:
         return None
-    if lines.rows != row_count or lines.lines != lines.rows + lines.header + lines.quoted + lines.blank:
+    if lines.rows != row_count + aside or lines.lines != lines.rows + lines.header + lines.quoted + lines.blank:
         raise bad("file_corrupt", f"the drop changed while it was read: {lines}, {row_count} rows")
-    return dataclasses.asdict(lines)
+    counted = dataclasses.asdict(lines)
+    return {**counted, "rows": row_count, "aside": aside} if aside else counted
 
 
 def _questions(unread: Sequence[str], reader: Reader, config: DropConfig, row_count: int) -> list[Question]:
@@ -141,6 +144,12 @@ def _files_sum(files: Mapping[str, Any]) -> str:
 
 def _lines_sum(lines: Mapping[str, int]) -> str:
     headers = "header" if lines["header"] == 1 else "headers"
-    parts = {"rows": "rows", "header": headers, "quoted": "inside quoted fields", "blank": "blank"}
-    summands = [f"{lines[name]:,} {words}" for name, words in parts.items() if lines[name] or name == "rows"]
+    parts = {
+        "rows": "rows",
+        "aside": "rows of other splits",
+        "header": headers,
+        "quoted": "inside quoted fields",
+        "blank": "blank",
+    }
+    summands = [f"{lines[name]:,} {words}" for name, words in parts.items() if lines.get(name) or name == "rows"]
     return f"lines: {lines['lines']:,} = {' + '.join(summands)}"

@@ -14,7 +14,12 @@ from telltale_core.modality import modalities, modality_named
 from telltale_core.modality.reasons import bad
 
 T = TypeVar("T")
-Format = Literal["parquet", "folder", "table", "npy"]
+Format = Literal["parquet", "folder", "table", "npy", "webdataset"]
+Encoding = Literal[
+    "utf-8", "utf-16", "cp1252", "latin-1", "iso8859-15", "cp1250", "iso8859-2", "cp1251", "koi8-r", "cp1253", "cp1254",
+    "cp1255", "cp1256", "shift_jis", "cp932", "euc_jp", "gb18030", "big5", "euc_kr", "cp949", "cp437", "cp850",
+    "mac_roman",
+]  # fmt: skip
 MAX_SIDE = 1024
 MAX_SECONDS = 600
 MOST_TOKENS = 4096
@@ -190,6 +195,19 @@ Causes = ListOf[Annotated[str, AfterValidator(_cause), Field(json_schema_extra={
 class DropConfig(Declared, frozen=True):
     """Settings of the ingest stage: what is declared about the drop, limits, and the rule for duplicates."""
 
+    encoding: Encoding | None = Field(
+        default=None, description="What CSV, TSV and JSON lines are written in; unset: UTF-8, or UTF-16 by its mark."
+    )
+    split: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description='Which split is read: train, validation, test or another value of the split column; "all" reads '
+        "every split as one; unset: train where there are several.",
+    )
+    media_root: str | None = Field(
+        default=None, description="Folder of the drop that paths in tables start from; unset: the table's, or the top."
+    )
     accept_loss: Causes | None = Field(
         default=None,
         title="Losses that need no person",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from array import array
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,13 @@ from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.record import REJECTED, samples_schema
-from telltale_core.drop.rejected_rows import Evidence
+from telltale_core.drop.rejected_rows import RejectedRows
 from telltale_core.drop.values import Answer, Task, clean_id
 from telltale_core.drop.writers import DropWriter, table_of
 from telltale_core.errors import BadInput
 from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder
-from telltale_core.modality.reasons import bad, sentence
+from telltale_core.modality.reasons import bad
 from telltale_core.questions import Question
 
 
@@ -39,7 +39,8 @@ class Job:
 class Plan:
     """What the first pass found out: everything that the second pass does by, and what a person must decide of it.
 
-    ``fitting`` of the ``rows`` rows have an input that can be decoded as far as its header shows.
+    ``fitting`` of the ``rows`` rows have an input that can be decoded as far as its header shows. ``split`` is the one
+    that is read, ``aside`` the rows of others.
     """
 
     rows: int
@@ -47,6 +48,8 @@ class Plan:
     task: Task
     packing: Packing
     questions: tuple[Question, ...] = ()
+    split: str | None = None
+    aside: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)
@@ -125,7 +128,7 @@ class Packer:
         self._task, self._packing = plan.task, plan.packing
         self._has_ids = job.reader.roles.id is not None
         self._identities = Identities(job.config, has_ids=self._has_ids)
-        self._evidence = Evidence(job.config.limits.max_rejected_raw_bytes)
+        self._rejections = RejectedRows(job.reader, job.config)
         self._value = "target" if plan.task.name == "regression" else "label"
         self.tally = Tally()
 
@@ -136,6 +139,8 @@ class Packer:
         records: list[dict[str, Any]] = []
         rejected: list[dict[str, Any]] = []
         for position, row in enumerate(batch.rows):
+            if row.aside is not None:
+                continue
             try:
                 accepted = self._keep(row)
             except BadInput as error:
@@ -188,21 +193,7 @@ class Packer:
         return " ".join(names[label] for label in _labels(number))
 
     def _reject(self, batch: Batch, position: int, error: BadInput) -> dict[str, Any]:
-        row = batch.rows[position]
-        sample_id: str | None = None
-        if self._has_ids and isinstance(row.id, int | str | uuid.UUID):
-            try:
-                sample_id = clean_id(row.id, self._config.limits.max_id_chars)
-            except BadInput:
-                sample_id = None
-        record = {
-            "source": row.source,
-            "row": self.tally.rows,
-            "sample_id": sample_id,
-            "reason_code": error.code,
-            "reason": sentence(error),
-            **self._evidence.of(self._reader.cells(batch, position), row.media),
-        }
+        record = self._rejections.record(batch, position, error, self.tally.rows)
         self.tally.rejected_rows += 1
         self.tally.by_reason[error.code] += 1
         return record

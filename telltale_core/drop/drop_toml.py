@@ -15,7 +15,8 @@ from typing import Any
 
 from telltale_core.drop.config import INPUT_SETTINGS, NAMES, VALUE_SETTINGS, Declared, DropConfig, stated_fields
 from telltale_core.drop.layout import Roles, find_roles
-from telltale_core.drop.values import Task, ValueSurvey, decide_task
+from telltale_core.drop.value_survey import ValueSurvey
+from telltale_core.drop.values import Task, decide_task
 from telltale_core.errors import BadInput, ConfigError
 from telltale_core.modality.columns import Column
 from telltale_core.modality.layout_spec import Packing

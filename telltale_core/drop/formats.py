@@ -6,28 +6,43 @@ import fnmatch
 from collections.abc import Callable
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.readers.array_files import IDX_NAME
 from telltale_core.drop.readers.base import Reader
 from telltale_core.drop.readers.folder import FolderReader
+from telltale_core.drop.readers.json_arrays import is_array
 from telltale_core.drop.readers.npy import NpyReader
 from telltale_core.drop.readers.parquet import ParquetReader
 from telltale_core.drop.readers.table import TableReader
+from telltale_core.drop.readers.webdataset import WebdatasetReader, is_webdataset
 from telltale_core.drop.source import Source, SourceFile
+from telltale_core.errors import BadInput
+from telltale_core.modality import modalities
 from telltale_core.modality.reasons import bad, shown
 
 SUFFIXES = {
     "parquet": {".parquet", ".pq"},
-    "table": {".csv", ".tsv", ".jsonl", ".ndjson"},
-    "npy": {".npy"},
+    "table": {".csv", ".tsv", ".jsonl", ".ndjson", ".json"},
+    "npy": {".npy", ".npz"},
 }
-ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".npz", ".tbz2", ".lz4"}
+ALL_SUFFIXES = frozenset[str]().union(*SUFFIXES.values())
+ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tbz2", ".lz4"}
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".bin", ".ckpt"}
 ARCHIVE_MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd")
 NOTICES = {"README", "LICENSE", "LICENCE", "NOTICE", "CITATION.CFF", "DATASET_INFO.JSON", "DATASET_INFOS.JSON"}
 DOCUMENTS = {".md", ".txt", ".rst", ".toml", ".yaml", ".yml", ".html", ".bib"}
+CONVERSIONS = {
+    (".xlsx", ".xls", ".ods"): ": save the sheet as CSV",
+    (".h5", ".hdf5", ".mat"): ": save its arrays as .npz",
+    (".tfrecord", ".rec", ".lmdb", ".mdb"): ": write its samples as Parquet, such as by datasets",
+    (".orc", ".avro", ".feather", ".db", ".sqlite"): ": write its rows as Parquet",
+    (".xml",): ": write its rows as CSV or JSON lines",
+}
+"""What to do about files of other kinds, by their endings."""
 READERS: dict[str, Callable[[Source, list[SourceFile], DropConfig], Reader]] = {
     "parquet": ParquetReader,
     "table": TableReader,
     "npy": NpyReader,
+    "webdataset": WebdatasetReader,
     "folder": FolderReader,
 }
 
@@ -38,19 +53,22 @@ def open_reader(source: Source, config: DropConfig) -> Reader:
     Parquet, table and .npy files make their format; otherwise files in subfolders make an image folder. Raises
     ``format_unclear`` for none or several, ``archive_refused`` and ``pickle_refused`` for what is never opened.
     """
+    if any("_delta_log" in key.split("/")[:-1] for key in source.files):
+        raise bad(
+            "format_unclear",
+            "a Delta table, whose Parquet files may hold rows that were removed: write its rows as Parquet first, such "
+            "as by deltalake's DeltaTable(path).to_pyarrow_table()",
+        )
     format_ = config.format or _format(source)
-    if format_ == "folder":
-        files = [file for file in source.files.values() if not about_the_drop(file)]
-    else:
-        files = [file for file in source.files.values() if file.suffix in SUFFIXES[format_]]
-        if config.files is not None:
-            files = [file for file in files if fnmatch.fnmatchcase(file.key, config.files)]
+    files = [source.files[key] for key in data_files(source, format_)]
+    if format_ != "folder" and config.files is not None:
+        files = [file for file in files if fnmatch.fnmatchcase(file.key, config.files)]
     if not files:
         _refuse_unreadable(source)
         raise bad(
             "drop_empty", f"the drop holds no file of format {format_!r}{' matching files' if config.files else ''}"
         )
-    for file in files if format_ != "folder" else ():
+    for file in files if format_ in {"parquet", "table"} else ():
         with source.open(file) as handle:
             if handle.read(6).startswith(ARCHIVE_MAGIC):
                 raise bad("archive_refused", f"{shown(file.key)} is an archive in disguise")
@@ -58,9 +76,49 @@ def open_reader(source: Source, config: DropConfig) -> Reader:
 
 
 def data_files(source: Source, format_: str) -> list[str]:
-    """Return the keys of the files that hold a drop of this format, whatever ``files`` selects among them."""
+    """Return the keys of the files that hold a drop of this format, whatever ``files`` selects among them.
+
+    Of a folder of classes these are all files but documents about the drop and tables.
+    """
     suffixes = SUFFIXES.get(format_)
-    return [file.key for file in source.files.values() if suffixes is None or file.suffix in suffixes]
+    if format_ == "webdataset":
+        return [file.key for file in source.files.values() if not about_the_drop(file)]
+    if suffixes is None:
+        return [f.key for f in source.files.values() if not about_the_drop(f) and not holds_rows(f)]
+    arrays = format_ == "npy"
+    return [
+        file.key
+        for file in source.files.values()
+        if (file.suffix in suffixes and _is_data(source, file)) or (arrays and is_idx(file))
+    ]
+
+
+def holds_rows(file: SourceFile) -> bool:
+    """Return whether a file is called like one that holds rows, not the media of one row."""
+    return file.suffix in ALL_SUFFIXES or is_idx(file)
+
+
+def is_idx(file: SourceFile) -> bool:
+    """Return whether a file is called as MNIST's arrays are."""
+    return IDX_NAME.fullmatch(file.key) is not None
+
+
+def _is_data(source: Source, file: SourceFile) -> bool:
+    """Return whether a file of this ending holds rows: of ``.json`` files only arrays of objects do."""
+    if file.suffix != ".json" or file.key.upper() in NOTICES:
+        return file.suffix != ".json"
+    try:
+        with source.open(file) as handle:
+            return is_array(handle)
+    except BadInput:
+        return False
+
+
+def class_folders(source: Source) -> bool:
+    """Return whether two or more folders hold media, as folders of classes do."""
+    suffixes = frozenset[str]().union(*(kind.suffixes for kind in modalities()))
+    folders = {file.key.rpartition("/")[0] for file in source.files.values() if file.suffix in suffixes}
+    return len(folders - {""}) > 1
 
 
 def about_the_drop(file: SourceFile) -> bool:
@@ -69,8 +127,9 @@ def about_the_drop(file: SourceFile) -> bool:
 
 
 def _format(source: Source) -> str:
-    suffixes = {file.suffix for file in source.files.values()}
-    matches = [name for name, format_suffixes in SUFFIXES.items() if suffixes & format_suffixes]
+    if is_webdataset(list(source.files)):
+        return "webdataset"
+    matches = [name for name in SUFFIXES if data_files(source, name)]
     if len(matches) > 1:
         raise bad("format_unclear", f"the drop holds {' and '.join(matches)} files: give format")
     if matches:
@@ -79,9 +138,14 @@ def _format(source: Source) -> str:
     if any("/" in file.key for file in source.files.values()):
         return "folder"
     if all(about_the_drop(file) for file in source.files.values()):
-        raise bad("drop_empty", "the drop holds no files")
+        texts = " but documents; a table in a .txt file must be called .csv or .tsv" if source.files else ""
+        raise bad("drop_empty", f"the drop holds no files{texts}")
     keys = shown(list(source.files)[:9], 200)
-    raise bad("format_unclear", f"no Parquet, CSV, JSON lines or .npy file and no class subfolders; there is {keys}")
+    suffixes = {file.suffix for file in source.files.values()}
+    cure = next((cure for endings, cure in CONVERSIONS.items() if suffixes & set(endings)), "")
+    raise bad(
+        "format_unclear", f"no Parquet, CSV, JSON, .npy or Arrow file and no class subfolders; there is {keys}{cure}"
+    )
 
 
 def _refuse_unreadable(source: Source) -> None:

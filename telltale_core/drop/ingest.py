@@ -14,20 +14,23 @@ import numpy as np
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
 from telltale_core.drop.accounting import account
+from telltale_core.drop.archives import unpack_archives
+from telltale_core.drop.arrow_files import rewrite_arrow_files
 from telltale_core.drop.budget import Space, explained, require_memory
 from telltale_core.drop.config import Declared, DropConfig, declared_by_toml, stated_fields
 from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
 from telltale_core.drop.manifest import DROP, Manifest, drop_digest
 from telltale_core.drop.record import FILES, NOTES, Drop, check_counts, samples_schema, verify_drop
+from telltale_core.drop.refusals import NoRowKeptError, in_words
 from telltale_core.drop.sample_notes import take_notes
 from telltale_core.drop.source import Source, open_source
 from telltale_core.drop.source_url import public_source
-from telltale_core.drop.survey import none_kept, plan_reading
+from telltale_core.drop.survey import plan_reading
 from telltale_core.drop.unread_columns import find_unread
 from telltale_core.drop.workspace import workspace
 from telltale_core.drop.writers import DropWriter
 from telltale_core.errors import OverBudget, TelltaleError
-from telltale_core.modality.reasons import bad
+from telltale_core.modality.reasons import bad, shown
 from telltale_core.questions import as_record
 
 log = logging.getLogger(__name__)
@@ -44,11 +47,17 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
     """
     with workspace(drops_dir) as space, explained(space, public_source(source)):
         opened, folder = open_source(source, config.limits, scratch=space.path / "source"), space.path / "drop"
+        unpack_archives(opened, config.limits)
+        rewrite_arrow_files(opened, config.limits)
         stated = declared_by_toml(opened.toml())
-        job, plan = plan_reading(opened, config, stated)
-        with job.decoder.session():
-            _check_packing(plan, space, config)
-            tally = _pack(job, plan, folder)
+        try:
+            job, plan = plan_reading(opened, config, stated)
+            with job.decoder.session():
+                _check_packing(plan, space, config)
+                tally = _pack(job, plan, folder)
+        except NoRowKeptError as error:
+            with error.job.decoder.session():
+                raise in_words(error, drops_dir) from error
         for name, data in plan.packing.files.items():
             (folder / name).write_bytes(data)
         draft = _manifest(opened, job, plan, tally)
@@ -57,7 +66,7 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
         notes = take_notes(Drop(path=folder, manifest=manifest), np.array(tally.losses, dtype=np.int32), config)
         manifest["lost"], manifest["repeats"] = notes.losses, notes.repeats
         manifest["questions"] += as_record(notes.questions)
-        accounted = account(opened, job.reader, config, plan.rows)
+        accounted = account(opened, job.reader, config, plan)
         manifest["accounting"] = accounted.record
         manifest["questions"] += as_record(accounted.questions)
         note_files = [NOTES] if (folder / NOTES).exists() else []
@@ -96,10 +105,15 @@ def _pack(job: Job, plan: Plan, folder: Path) -> Tally:
             packer.add(batch)
         tally = packer.tally
         if tally.kept_rows == 0:
-            raise none_kept(tally.rows, tally.by_reason)
+            raise NoRowKeptError(job, tally.by_reason, plan.task, plan.packing)
         if len(tally.different) < 2:
             only = next(iter(tally.different))
-            raise bad("nothing_to_learn", f"all {tally.kept_rows} kept rows have the same label or target, {only!r}")
+            raise bad(
+                "nothing_to_learn",
+                f"all {tally.kept_rows} kept rows have the same label or target, {only!r}, in "
+                f"{shown(job.reader.roles.values_named)}: set drop.label_column or drop.target_column to another one, "
+                "or put the files into a folder for each class",
+            )
     require_memory(
         f"{tally.kept_rows:,} ids of up to {tally.longest_id} characters",
         4 * tally.kept_rows * tally.longest_id,

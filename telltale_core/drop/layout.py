@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from telltale_core.drop.config import Declared
+from telltale_core.drop.split_names import TRAIN, split_column
 from telltale_core.modality import Modality, modalities, modality_named
 from telltale_core.modality.columns import Column, endings
 from telltale_core.modality.reasons import bad, shown
@@ -18,11 +19,18 @@ from telltale_core.modality.reasons import bad, shown
 ID_NAMES = ("sample_id", "id", "image_id", "uid", "uuid")
 LABEL_NAMES = ("label", "labels", "class", "class_id", "category", "fine_label")
 TARGET_NAMES = ("target", "targets", "value", "score", "y")
+OTHER_LABEL_NAMES = (
+    "classid", "class_name", "classname", "category_id", "label_id", "label_name", "sentiment", "diagnosis", "dx",
+)  # fmt: skip
+"""Names of labels that are looked for where no column has one of the names above."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
-    """The columns that matter. ``value_hint`` is ``"label"`` or ``"target"``: what the value column's name suggests."""
+    """The columns that matter. ``value_hint`` is ``"label"`` or ``"target"``: what the value column's name suggests.
+
+    ``split``: the column that says which split a row is of, ``wanted`` the one that is read.
+    """
 
     id: str | None
     inputs: tuple[str, ...]
@@ -31,6 +39,8 @@ class Roles:
     value_is_real: bool
     modality: str
     class_names: tuple[str, ...] | None
+    split: str | None = None
+    wanted: str = TRAIN
 
     @property
     def input(self) -> str:
@@ -71,7 +81,7 @@ def arrow_kind(kind: pa.DataType) -> str:
         return "text"
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return "whole"
-    if pa.types.is_floating(kind):
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return "real"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return "numbers"
@@ -122,13 +132,15 @@ def _are_names(names: list[Any]) -> bool:
 def find_roles(columns: list[Column], declared: Declared) -> Roles:
     """Return the roles of the columns; ``column_missing`` names what was looked for and what there is."""
     named_inputs, id_column = _named_inputs(columns, declared), _id(columns, declared)
+    split = split_column({column.name: column.examples for column in columns})
     several = declared.label_columns or declared.target_columns or ()
     targets = [_named(columns, name, "value") for name in several]
     several_hint = "label" if declared.label_columns else "target"
     value, hint = (targets[0], several_hint) if targets else _value(columns, declared)
     values = [column.name for column in targets] or [value.name]
-    others = [column for column in columns if column.name not in {id_column, *values}]
-    inputs, modality = _inputs(named_inputs, others, declared)
+    others = [column for column in columns if column.name not in {id_column, split, *values}]
+    paths = [column for column in columns if column.files and (column in others or column.name == id_column)]
+    inputs, modality = _inputs(named_inputs, others, paths, declared)
     return Roles(
         id=id_column,
         inputs=tuple(column.name for column in inputs),
@@ -137,6 +149,7 @@ def find_roles(columns: list[Column], declared: Declared) -> Roles:
         value_is_real=value.kind == "real",
         modality=modality,
         class_names=value.class_names,
+        split=None if split in {id_column, *values, *(column.name for column in inputs)} else split,
     )
 
 
@@ -168,8 +181,13 @@ def _named_inputs(columns: list[Column], declared: Declared) -> list[Column]:
     return [_named(columns, name, "input") for name in names]
 
 
-def _inputs(named_inputs: list[Column], others: list[Column], declared: Declared) -> tuple[list[Column], str]:
-    """Return the input columns and the modality: as given, else the only media, else what a modality calls its own."""
+def _inputs(
+    named_inputs: list[Column], others: list[Column], paths: list[Column], declared: Declared
+) -> tuple[list[Column], str]:
+    """Return the input columns and the modality: as given, else the only media, else what a modality calls its own.
+
+    ``paths`` name files of the drop: they are the input unless another column is called like one.
+    """
     kinds = modalities() if declared.modality is None else (modality_named(declared.modality),)
     features = {kind.feature for kind in kinds if kind.feature}
     media = [column for column in others if column.feature in features or (features and _plain_media(column))]
@@ -177,12 +195,16 @@ def _inputs(named_inputs: list[Column], others: list[Column], declared: Declared
         media = [column for column in others if column.kind == "media"]
     inputs = named_inputs or _most_telling(media, kinds)
     if inputs:
-        return inputs, (declared.modality or _modality(inputs[0]))
+        return inputs, (declared.modality or inputs[0].files or _modality(inputs[0]))
+    files = _most_telling([column for column in paths if column.files in {kind.name for kind in kinds}], kinds)
     for kind in kinds:
         inputs = [_named(others, name, "input") for name in kind.inputs(others)]
-        if inputs:
+        told_by_name = len(inputs) == 1 and inputs[0].name.lower() in kind.column_names
+        if inputs and (told_by_name or not files or (kind.name == "text" and len(inputs) > 1)):
             by_ending = None if declared.modality else of_endings(inputs[0].examples)
             return inputs, (by_ending or kind).name
+    if files:
+        return files, str(files[0].files)
     raise bad("column_missing", f"no column looks like an input, give input_column; there is {_list(others)}")
 
 
@@ -212,6 +234,7 @@ def _value(columns: list[Column], declared: Declared) -> tuple[Column, str]:
     classes = [column for column in columns if column.feature == "ClassLabel"]
     labels = _first(columns, LABEL_NAMES[:2]) or _first(classes, LABEL_NAMES) or next(iter(classes), None)
     labels, targets = labels or _first(columns, LABEL_NAMES), _first(columns, TARGET_NAMES)
+    labels = labels or (None if targets else _first(columns, OTHER_LABEL_NAMES))
     order = [(labels, "label"), (targets, "target")]
     for candidate, hint in reversed(order) if declared.task == "regression" else order:
         if candidate is not None:

@@ -34,14 +34,16 @@ class Classes:
     """The classes of a drop by every spelling that occurs.
 
     ``names`` in the order of the labels, None where labels are numbers; ``label_of`` text without outer blanks to
-    label; ``same`` label of a declared class to the one it is folded into; ``spelling_of`` a spelling to the published
-    one; ``folded`` says of each class with several spellings how many rows have which; ``alike`` groups of
-    classes that a person should look at, with their rows.
+    label; ``same`` label of a declared class to the one it is folded into; ``numbers`` a whole number to its label,
+    where labels are not these numbers; ``spelling_of`` a spelling to the published one; ``folded`` says of each class
+    with several spellings how many rows have which; ``alike`` groups of classes that a person should look at, with
+    their rows.
     """
 
     names: tuple[str, ...] | None = None
     label_of: Mapping[str, int] = dataclasses.field(default_factory=dict)
     same: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    numbers: Mapping[int, int] = dataclasses.field(default_factory=dict)
     spelling_of: Mapping[str, str] = dataclasses.field(default_factory=dict)
     folded: tuple[dict[str, object], ...] = ()
     alike: tuple[dict[str, int], ...] = ()

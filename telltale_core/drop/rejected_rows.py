@@ -7,15 +7,22 @@ says where the whole of it is.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import math
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from telltale_core.digest import sha256_bytes
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.readers.base import Batch, Reader
+from telltale_core.drop.values import clean_id
+from telltale_core.errors import BadInput
 from telltale_core.modality.parts import Media
+from telltale_core.modality.reasons import sentence
 
 MOST_DIGESTS = 1 << 20  # digests remembered; bytes that come again after so many others are stored again
 MARGIN_BYTES = 64  # of a cut value for its size and marks
@@ -37,6 +44,30 @@ class Evidence:
         if digest is not None and len(self._stored) < MOST_DIGESTS:
             self._stored.add(digest)
         return {"columns": as_json(cells, self._max_bytes), "raw": raw if first else None, "raw_sha256": digest}
+
+
+class RejectedRows:
+    """Makes the records of rejected rows, in the schema of ``rejected.parquet``."""
+
+    def __init__(self, reader: Reader, config: DropConfig) -> None:
+        self._reader, self._max_id_chars = reader, config.limits.max_id_chars
+        self._evidence = Evidence(config.limits.max_rejected_raw_bytes)
+
+    def record(self, batch: Batch, position: int, error: BadInput, place: int) -> dict[str, Any]:
+        """Return the record of a row; ``place`` is its number among all rows seen."""
+        row = batch.rows[position]
+        sample_id: str | None = None
+        if self._reader.roles.id is not None and isinstance(row.id, int | str | uuid.UUID):
+            with contextlib.suppress(BadInput):
+                sample_id = clean_id(row.id, self._max_id_chars)
+        return {
+            "source": row.source,
+            "row": place,
+            "sample_id": sample_id,
+            "reason_code": error.code,
+            "reason": sentence(error),
+            **self._evidence.of(self._reader.cells(batch, position), row.media),
+        }
 
 
 def _bytes_of(media: Media | None, most: int) -> bytes | None:

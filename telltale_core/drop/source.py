@@ -6,38 +6,49 @@ file into a scratch folder whose names are digests: an object's key is an identi
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
 import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.drop.config import MAX_TOML_BYTES, Limits
+from telltale_core.drop.source_errors import remote_errors
 from telltale_core.drop.source_url import check_url, printable
-from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError, Transient
+from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError
 from telltale_core.modality.reasons import bad, shown
 
 UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata"}
+UNFINISHED = {"_temporary", "_spark_metadata", "__pycache__"}
+"""Folders of what a writer has not finished, or keeps for itself."""
 HIDDEN_NAMES = {"Thumbs.db", "desktop.ini"}
 FETCH_BYTES = 64 << 20
 FETCH_FILES = 256
-DENIED = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "PermissionError"}
+SPOOL_BYTES = 1 << 20
+
+
+class Readable(Protocol):
+    """A file that may be packed."""
+
+    def read(self, size: int, /) -> bytes: ...  # noqa: D102 - as any file's
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One file of a drop. ``key`` is its printable name relative to the drop; ``path`` is where the store finds it."""
+    """One file of a drop. ``key`` is its printable name relative to the drop; ``path`` is where the store finds it.
+
+    ``spooled``: its bytes are a scratch file, made of another file of the drop.
+    """
 
     key: str
     path: str
     size_bytes: int
     identity: str | None = None
+    spooled: bool = False
 
     @property
     def suffix(self) -> str:
@@ -55,17 +66,37 @@ class Source:
         self.files: dict[str, SourceFile] = {}
         self.ignored: dict[str, list[str]] = {}  # keys of what is never read, by reason
         for file in sorted(listed, key=lambda file: (file.key, file.path)):
-            reason = _never_read(file.key)
-            if reason:
-                self.ignored.setdefault(reason, []).append(file.key)
-                continue
-            key = file.key
-            while key in self.files:  # two raw names may print alike
-                key += "~"
-            self.files[key] = dataclasses.replace(file, key=key)
+            self.add(file)
         self._root = root  # of a local drop: links must resolve to below it
         self._fs = fs  # of a remote one
         self._scratch = scratch
+
+    def ignore(self, key: str, reason: str) -> None:
+        """Leave a file out of what is read, with the reason that the accounting gives."""
+        self.files.pop(key, None)
+        self.ignored.setdefault(reason, []).append(key)
+
+    def add(self, file: SourceFile) -> None:
+        """Add a file that was made of another one, unless its name says that it is never read."""
+        reason = _never_read(file.key)
+        if reason:
+            self.ignored.setdefault(reason, []).append(file.key)
+            return
+        key = file.key
+        while key in self.files:  # two raw names may print alike
+            key += "~"
+        self.files[key] = dataclasses.replace(file, key=key)
+
+    def sort(self) -> None:
+        """Put the files into the order of their keys again, after others were added."""
+        self.files = dict(sorted(self.files.items()))
+
+    def scratch_path(self, name: str) -> Path:
+        """Return where a scratch file of this name lies: it is called by the name's digest."""
+        if self._scratch is None:
+            raise ConfigError(f"{self.url} holds packed files: reading it needs a scratch folder")
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        return self._scratch / sha256_bytes(name.encode("utf-8", "surrogatepass"))
 
     def prefetch(self, files: Iterable[SourceFile]) -> None:
         """Copy remote files to the scratch folder, many at a time; nothing to do for a local drop."""
@@ -86,13 +117,7 @@ class Source:
         missing = [file for file in group if not self._copy_of(file).exists()]
         if not missing:
             return
-        folder = self._copy_of(missing[0]).parent
-        free, needed = shutil.disk_usage(folder).free, sum(file.size_bytes for file in missing)
-        if needed > free:
-            raise OverBudget(
-                f"copying {self.url} needs {needed:,} bytes in {folder}, {free:,} are free: make room or choose "
-                "another work area"
-            )
+        self._require_room(self._copy_of(missing[0]).parent, sum(file.size_bytes for file in missing))
         with remote_errors(self.url):
             if len(missing) == 1:
                 partial = self._copy_of(missing[0]).with_suffix(".part")
@@ -108,13 +133,35 @@ class Source:
             raise ConfigError(f"{self.url} is remote: reading it needs a scratch folder")
         return self._scratch / sha256_bytes(file.path.encode("utf-8", "surrogatepass"))
 
+    def spool(self, name: str, packed: Readable, size_bytes: int, *, exact: bool = True) -> Path:
+        """Return a scratch file with what ``name`` unpacks to; ``file_corrupt`` if it is not so many bytes, or more."""
+        path = self.scratch_path(name)
+        self._require_room(path.parent, size_bytes if exact else 0)
+        written = 0
+        with path.open("wb") as file:
+            while written <= size_bytes and (data := packed.read(min(SPOOL_BYTES, size_bytes + 1 - written))):
+                written += file.write(data)
+        if written > size_bytes or (exact and written != size_bytes):
+            raise bad("file_corrupt", f"{shown(name)} does not unpack to the {size_bytes} bytes that it states")
+        return path
+
+    def _require_room(self, folder: Path, needed: int) -> None:
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise OverBudget(
+                f"copying {self.url} needs {needed:,} bytes in {folder}, {free:,} are free: make room or choose "
+                "another work area"
+            )
+
     def local_path(self, file: SourceFile) -> Path:
         """Return a local regular file with the file's bytes; ``path_outside_drop`` for a link that leaves the drop."""
+        if file.spooled:
+            return self.scratch_path(file.path)
         if self._root is None:
             self._fetch([file])
             return self._copy_of(file)
         real = Path(os.path.realpath(file.path))
-        if real != self._root and self._root not in real.parents:
+        if real != self._root and self._root not in real.parents and real.parent != _blobs_of(self._root):
             raise bad("path_outside_drop", f"{shown(file.key)} is a link that leaves the drop")
         return real
 
@@ -173,7 +220,7 @@ def open_source(url: str, limits: Limits, scratch: Path | None = None) -> Source
     check_url(url)
     url = url.removeprefix("file://")
     remote = "://" in url
-    source = _remote(url, limits, scratch) if remote else _local(url, limits)
+    source = _remote(url, limits, scratch) if remote else _local(url, limits, scratch)
     total = sum(file.size_bytes for file in source.files.values())
     if total > limits.max_drop_bytes:
         raise bad("drop_too_large", f"the drop has {total} bytes, more than max_drop_bytes={limits.max_drop_bytes}")
@@ -185,14 +232,22 @@ def _never_read(key: str) -> str:
     parts = key.split("/")
     if any(part.startswith(".") and part not in {".", ".."} for part in parts) or parts[-1] in HIDDEN_NAMES:
         return "hidden"
-    return "a mark of the upload" if parts[-1] in UPLOAD_MARKS else ""
+    marks = parts[-1] in UPLOAD_MARKS or parts[-1].startswith(("_started_", "_committed_"))
+    return "a mark of the upload" if marks or UNFINISHED & set(parts[:-1]) else ""
 
 
-def _local(url: str, limits: Limits) -> Source:
+def _blobs_of(root: Path) -> Path | None:
+    """Return the folder of files that a snapshot of Hugging Face's cache links to, if the drop lies in one."""
+    snapshot = next((path for path in (root, *root.parents) if path.parent.name == "snapshots"), None)
+    cached = None if snapshot is None else snapshot.parent.parent
+    return cached / "blobs" if cached and cached.name.startswith(("datasets--", "models--", "spaces--")) else None
+
+
+def _local(url: str, limits: Limits, scratch: Path | None) -> Source:
     root = Path(url).expanduser().resolve()
     if root.is_file():
         file = SourceFile(key=printable(root.name), path=str(root), size_bytes=root.stat().st_size)
-        return Source(str(root), [file], root=root)
+        return Source(str(root), [file], root=root, scratch=scratch)
     if not root.is_dir():
         raise NotFound(f"{shown(url, 200)} is neither a file nor a folder")
     files: list[SourceFile] = []
@@ -204,14 +259,17 @@ def _local(url: str, limits: Limits) -> Source:
             raise ConfigError(f"a folder of the drop cannot be listed: {error.strerror}") from error
         files.append(SourceFile(key=key, path=str(place), size_bytes=0))  # hidden, of whatever it holds
 
+    blobs = _blobs_of(root)
     for folder, folders, names in os.walk(root, followlinks=False, onerror=unreadable):
         linked = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in [*names, *linked]:
             path = Path(folder) / name
             key = printable(path.relative_to(root).as_posix())
-            files.append(SourceFile(key=key, path=str(path), size_bytes=path.lstat().st_size))
+            linked_blob = blobs is not None and Path(os.path.realpath(path)).parent == blobs and path.exists()
+            size_bytes = (path.stat() if linked_blob else path.lstat()).st_size
+            files.append(SourceFile(key=key, path=str(path), size_bytes=size_bytes))
         _check_file_count(len(files), limits)
-    return Source(str(root), files, root=root)
+    return Source(str(root), files, root=root, scratch=scratch)
 
 
 def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:
@@ -240,31 +298,3 @@ def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:
 def _check_file_count(count: int, limits: Limits) -> None:
     if count > limits.max_files:
         raise bad("drop_too_large", f"the drop has more than max_files={limits.max_files} files")
-
-
-@contextlib.contextmanager
-def remote_errors(url: str) -> Iterator[None]:
-    """Turn what a remote filesystem raises into Telltale's errors, without its text, which may hold keys."""
-    try:
-        yield
-    except TelltaleError:
-        raise
-    except FileNotFoundError as error:
-        raise NotFound(f"{url}: no such bucket, object or prefix") from error
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            raise OverBudget(
-                f"{url}: no room for its copy ({os.strerror(error.errno)}): make room, then run again"
-            ) from error
-        raise _failure(url, error) from error
-    except ImportError as error:
-        raise ConfigError(f"{url}: the driver is not installed; for S3: pip install 'telltale-cleanse[s3]'") from error
-    except Exception as error:
-        raise _failure(url, error) from error
-
-
-def _failure(url: str, error: Exception) -> TelltaleError:
-    kind = type(error).__name__
-    if kind in DENIED:
-        return ConfigError(f"{url}: access denied ({kind}); credentials come from the environment")
-    return Transient(f"{url}: the store failed ({kind})")

@@ -20,11 +20,18 @@ from telltale_core.drop.drop_toml import (
     obeying,
     open_requests,
 )
-from telltale_core.drop.formats import data_files, open_reader
+from telltale_core.drop.formats import class_folders, data_files, open_reader
+from telltale_core.drop.layout import Roles
+from telltale_core.drop.readers.base import Reader
+from telltale_core.drop.refusals import NoRowKeptError
 from telltale_core.drop.source import Source
-from telltale_core.drop.values import ValueSurvey
+from telltale_core.drop.split_names import ALL
+from telltale_core.drop.splits import choose_split, wanted_split
+from telltale_core.drop.value_survey import ValueSurvey
 from telltale_core.errors import BadInput
-from telltale_core.modality.reasons import bad
+from telltale_core.modality.columns import Column
+from telltale_core.modality.reasons import bad, shown
+from telltale_core.questions import Question
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +53,16 @@ def plan_reading(source: Source, config: DropConfig, stated: Declared) -> tuple[
 
 
 def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
-    reader = open_reader(source, config)
-    columns = reader.columns()
-    roles, questions = find_roles_named(columns, config, stated)
+    split = choose_split(source, config)
+    reader, columns, (roles, questions) = _understood(source, config, stated)
+    roles = dataclasses.replace(roles, wanted=wanted_split(config), split=None if config.split == ALL else roles.split)
     reader.assign(roles)
     check_settings(config, roles.modality)
     job = Job(reader=reader, decoder=reader.modality.decoder(config), config=config, clock=Clock(config.limits))
     with job.decoder.session():
         plan = _survey(job, stated)
+    split = reader.split or (roles.wanted if roles.split is not None else split)
+    plan = dataclasses.replace(plan, aside={**plan.aside, **reader.rows_of_others})
     questions += [*plan.questions, *doubts(columns, roles, config)]
     reading = Reading(
         format=reader.format,
@@ -62,7 +71,27 @@ def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job
         task=plan.task,
         packing=plan.packing,
     )
-    return job, dataclasses.replace(plan, questions=(*questions, *open_requests(stated, config, reading)))
+    return job, dataclasses.replace(plan, split=split, questions=(*questions, *open_requests(stated, config, reading)))
+
+
+def _understood(
+    source: Source, config: DropConfig, stated: Declared
+) -> tuple[Reader, list[Column], tuple[Roles, list[Question]]]:
+    """Return the reader, its columns, and their roles with questions.
+
+    A table that says nothing of samples beside folders of classes, such as a list of class names, is not the drop.
+    """
+    reader = open_reader(source, config)
+    columns = reader.columns()
+    try:
+        return reader, columns, find_roles_named(columns, config, stated)
+    except BadInput as error:
+        if error.code != "column_missing" or config.format is not None or not class_folders(source):
+            raise
+        log.info("the tables are not the drop, its folders are: %s", error)
+        folder = open_reader(source, config.replace(format="folder"))
+        columns = folder.columns()
+        return folder, columns, find_roles_named(columns, config, stated)
 
 
 def _survey(job: Job, stated: Declared) -> Plan:
@@ -70,11 +99,15 @@ def _survey(job: Job, stated: Declared) -> Plan:
     values = ValueSurvey(job.config.limits.max_classes)
     probes: Counter[Any] = Counter()
     reasons: Counter[str] = Counter()
+    aside: Counter[str] = Counter()
     row_count = 0
     for batch in job.reader.batches():
-        row_count += len(batch.rows)
-        job.clock.check_drop(row_count)
+        job.clock.check_drop(row_count + aside.total())
         for row in batch.rows:
+            if row.aside is not None:
+                aside[row.aside] += 1
+                continue
+            row_count += 1
             started = job.clock.now_s()
             try:
                 if row.fault is not None:
@@ -87,16 +120,17 @@ def _survey(job: Job, stated: Declared) -> Plan:
                 values.add(row.value)
             except BadInput as error:
                 reasons[error.code] += 1
+    if row_count == 0 and aside:
+        wanted = job.reader.roles.wanted
+        raise bad(
+            "split_unclear", f"no row is of the split {wanted!r}, there are {shown(sorted(aside))}: set drop.split"
+        )
     if row_count == 0:
         raise bad("drop_empty", "the drop holds no rows")
     if not probes:
-        raise none_kept(row_count, reasons)
+        raise NoRowKeptError(job, reasons)
     task, questions = find_task_named(values, job.reader.roles, job.config, stated)
     packing = job.decoder.plan(probes)
-    return Plan(rows=row_count, fitting=probes.total(), task=task, packing=packing, questions=tuple(questions))
-
-
-def none_kept(row_count: int, reasons: Counter[str]) -> BadInput:
-    """Return the error of a drop of which no row was kept, with the reasons by how often they were given."""
-    listed = ", ".join(f"{code}: {count}" for code, count in reasons.most_common(6))
-    return bad("no_row_kept", f"all {row_count} rows were rejected ({listed})")
+    return Plan(
+        rows=row_count, fitting=probes.total(), task=task, packing=packing, questions=tuple(questions), aside=aside
+    )

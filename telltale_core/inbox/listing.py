@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from telltale_core.digest import digest_of
-from telltale_core.drop.source import remote_errors
+from telltale_core.drop.source_errors import remote_errors
 from telltale_core.drop.source_url import check_url
 from telltale_core.errors import BadInput, ConfigError
 from telltale_core.inbox.allowed import ANY, AllowList

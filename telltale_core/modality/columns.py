@@ -14,7 +14,7 @@ class Column:
     """A column. ``kind``: media, bytes, text, whole, real, numbers, other; ``feature``: Hugging Face's type.
 
     ``examples`` are some of its first values as they were found, where ``kind`` does not tell what they are (in CSV all
-    is text), and paths of media files.
+    is text), and paths of media files. ``files``: the kind of data of the drop's files that it names.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Column:
     feature: str | None = None
     class_names: tuple[str, ...] | None = None
     examples: tuple[object, ...] = ()
+    files: str | None = None
 
     @property
     def plain_numbers(self) -> bool:

@@ -4,6 +4,7 @@ The protocol, what it guarantees and how to read a version: ``README.md`` beside
 """
 
 from telltale_core.publish.explain import Explanation, why
+from telltale_core.publish.finding import export
 from telltale_core.publish.gc import GcReport, gc
 from telltale_core.publish.history import log, read_version
 from telltale_core.publish.manifest import Version, make_run_key
@@ -21,6 +22,7 @@ __all__ = [
     "Sources",
     "VerifyReport",
     "Version",
+    "export",
     "gc",
     "log",
     "make_run_key",

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from telltale_core.errors import NotFound
+from telltale_core.publish.finding import full_id
 from telltale_core.publish.history import Dataset, as_store, log, read_numbered
 from telltale_core.publish.manifest import Version
 from telltale_core.publish.tables import read_groups
@@ -46,12 +47,16 @@ def why(dataset: Dataset, sample_id: str, number: int | None = None) -> Explanat
     """Return why a sample is published, quarantined, set aside or rejected.
 
     Looks in version ``number``, or else in the newest version that knows the sample. A rejected row is also found by
-    its source (such as ``"train.parquet#17"``). Raises :class:`NotFound` if no version looked at knows it.
+    its source (such as ``"train.parquet#17"``), a judged one by the beginning of its id or the name of its media file,
+    where only one has it. Raises :class:`NotFound` if no version looked at knows it.
     """
     store = as_store(dataset)
     versions = log(store)[::-1] if number is None else [read_numbered(store, number)]
     for version in versions:
         if explanation := _among_judged(version, sample_id) or _among_rejected(version, sample_id):
+            return explanation
+    for version in versions:
+        if (found := full_id(version, sample_id)) and (explanation := _among_judged(version, found)):
             return explanation
     where = f"version {number}" if number is not None else f"the {len(versions)} versions"
     raise NotFound(f"{where} of {store.location.url} hold no sample {sample_id!r}")

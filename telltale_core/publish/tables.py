@@ -19,7 +19,7 @@ def read_groups(version: Version, blob: Blob, columns: Sequence[str] | None = No
     """
     data = version.store.read_verified(blob.path, blob.sha256)
     where = version.store.url(blob.path)
-    with _readable(where), pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+    with readable(where), pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
         if file.metadata.num_rows != blob.rows:
             raise Corrupt(f"{where} has {file.metadata.num_rows} rows, the manifest states {blob.rows}")
         names = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
@@ -30,7 +30,7 @@ def read_groups(version: Version, blob: Blob, columns: Sequence[str] | None = No
 def read_schema(version: Version, blob: Blob) -> pa.Schema:
     """Return one blob's schema; raises :class:`Corrupt` unless its bytes are what the manifest says."""
     data = version.store.read_verified(blob.path, blob.sha256)
-    with _readable(version.store.url(blob.path)):
+    with readable(version.store.url(blob.path)):
         return pq.read_schema(pa.BufferReader(data))
 
 
@@ -47,7 +47,8 @@ def read_tables(version: Version, name: str, columns: Sequence[str] | None = Non
 
 
 @contextlib.contextmanager
-def _readable(where: str) -> Iterator[None]:
+def readable(where: str) -> Iterator[None]:
+    """Turn what pyarrow raises for a damaged file into :class:`Corrupt`."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -53,7 +54,8 @@ def test_a_rejected_row_carries_its_evidence(tmp_path, take):
             "row": 3,
             "sample_id": "d",
             "reason_code": "media_unsupported",
-            "reason": "the media is not a PNG or JPEG image but of kind unknown",
+            "reason": "the media is no image that is read (PNG, JPEG, WEBP, BMP, GIF, TIFF, PPM, JPEG2000, AVIF) but "
+            "of kind unknown: convert it",
             "columns": '{"id": "d", "image": {"path": null}, "label": 0}',
             "raw": b"not an image",
             "raw_sha256": sha256_bytes(b"not an image"),
@@ -162,7 +164,11 @@ def test_a_drop_of_bad_rows_only_is_refused_with_their_counts(tmp_path, take):
     with pytest.raises(BadInput, match=r"all 3 rows .*media_unsupported: 2, media_missing: 1") as error:
         take(support.write_parquet(tmp_path / "d.parquet", [b"no", b"neither", None], [0, 1, 2]))
     assert error.value.code == "no_row_kept"
-    assert not list((tmp_path / "drops").iterdir())
+    assert "the first: 'd.parquet#0': the media is no image that is read" in str(error.value)
+    assert "drop.input_column" in str(error.value)
+    (written,) = (tmp_path / "drops").rglob("rejected.parquet")
+    assert f"refused/{written.parent.name}/rejected.parquet" in str(error.value)
+    assert pq.read_table(written)["reason_code"].to_pylist() == ["media_unsupported"] * 2 + ["media_missing"]
 
 
 def test_an_id_used_again_with_other_bytes_or_another_label_is_a_conflict(tmp_path, take, reasons):

@@ -90,7 +90,9 @@ def written(work: Path) -> dict[Path, int]:
 def test_a_stage_speaks_to_people_too(cli: Cli, small_drop: Path) -> None:
     shown = cli("ingest", small_drop, on_drop=True)
     assert "600 of 600 rows kept, 0 rejected" in shown.stdout
-    assert "columns: id = id, input = image, label = label" in shown.stdout
+    assert "input: image (images, packed 8 x 8 x 3: " in shown.stdout
+    assert "label: label, " in shown.stdout
+    assert "id: id" in shown.stdout.splitlines()
     assert "files: 1 = 1 read + 0 ignored" in shown.stdout
 
 

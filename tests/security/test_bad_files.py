@@ -233,8 +233,9 @@ def test_archives_are_refused_and_write_nothing(tmp_path, name):
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("../../escaped.png", PNGS[0])
     before = sorted(tmp_path.rglob("*"))
-    assert code_of(tmp_path / "in", tmp_path) == "archive_refused"
-    assert code_of(file, tmp_path) == "archive_refused"
+    code = "file_corrupt" if name.endswith("npz") else "archive_refused"  # a member that is no array
+    assert code_of(tmp_path / "in", tmp_path) == code
+    assert code_of(file, tmp_path) == code
     (tmp_path / "drops").rmdir()
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.readers.quoting import Lines
+from telltale_core.drop.split_names import of_value
 from telltale_core.drop.values import Answer
 from telltale_core.errors import BadInput
 from telltale_core.modality import Modality, modality_named
@@ -29,6 +30,8 @@ BATCH_ROWS = 64
 class Row:
     """One raw row: where it stands, its id and value as found, its media, or the fault that the reader met.
 
+    ``aside``: the split that it is of, where another one is read: such a row is counted and neither kept nor rejected.
+
     ``cells``: all of its columns as they were read, where the format has columns and they are not in the batch's table.
     """
 
@@ -40,6 +43,7 @@ class Row:
     extra: dict[str, Any] | None = None
     cells: dict[str, Any] | None = None
     fault: BadInput | None = None
+    aside: str | None = None
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class Reader(abc.ABC):
 
     ``skipped_metadata``: keys of the schema's metadata that are not passed on, and why. ``read_files``: keys of the
     files that rows come from, media included once all rows were read. ``lines``: of text tables, after a pass.
+    ``encodings``: of files of text by key. ``split``, ``rows_of_others``: where one file holds several splits.
     """
 
     format: str
@@ -76,11 +81,19 @@ class Reader(abc.ABC):
     skipped_metadata: Mapping[str, str] = MappingProxyType({})
     read_files: set[str]
     lines: Lines | None = None
+    encodings: Mapping[str, str] = MappingProxyType({})
+    split: str | None = None
+    rows_of_others: Mapping[str, int] = MappingProxyType({})
 
     @property
     def modality(self) -> Modality:
         """The kind of data that the roles name."""
         return modality_named(self.roles.modality)
+
+    def aside(self, value: object) -> str | None:
+        """Return the split that a row with this value in the column of splits is of, if another one is read."""
+        split = None if self.roles.split is None else of_value(self.roles.split, value)
+        return None if split == self.roles.wanted else split
 
     def assign(self, roles: Roles) -> None:
         """Fix which column is what; to be called before rows are read."""

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from telltale_core.drop.layout import arrow_kind
+
 MAX_PYTHON_VALUES = 1_000_000
 """Values of one cell that are made Python objects; more are read as an array, or not at all."""
 _WITHOUT_VIEW = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
@@ -193,3 +195,18 @@ def _count(values: pa.Array) -> int:
         values = values.flatten()
         total += len(values)
     return total
+
+
+def cell_of(scalar: pa.Scalar, size: int = 0, most: int = 0) -> object:
+    """Return a value as Python has it; of text or bytes of more than ``most`` bytes the beginning, else its size."""
+    if isinstance(scalar, pa.DictionaryScalar):
+        scalar = scalar.value
+    if size > most:
+        if scalar.is_valid and arrow_kind(scalar.type) in {"bytes", "text"}:
+            begin = scalar.as_buffer().slice(0, most).to_pybytes()
+            return {"telltale_cut": size, "begin": begin.decode(errors="replace")}
+        return {"telltale_cut": size}
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError, pa.ArrowException) as error:  # not UTF-8, a date beyond all calendars
+        return {"telltale_unreadable": type(error).__name__}

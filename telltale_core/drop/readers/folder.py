@@ -10,12 +10,17 @@ import pyarrow as pa
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import of_endings
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Reader, Row, Values
+from telltale_core.drop.readers.other_tasks import refuse_other_tasks
 from telltale_core.drop.readers.payload_columns import build_payload, build_schema
 from telltale_core.drop.source import Source, SourceFile
+from telltale_core.drop.split_names import split_depth
 from telltale_core.errors import BadInput
 from telltale_core.modality import modality_named
 from telltale_core.modality.columns import Column
 from telltale_core.modality.reasons import bad, shown
+
+HIVE = "label="
+"""Begin of a folder's name where it states the label as Hive does."""
 
 
 class FolderReader(Reader):
@@ -26,6 +31,8 @@ class FolderReader(Reader):
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._files, self._limits, self._modality = source, files, config.limits, config.modality
         self.read_files = {file.key for file in files}
+        refuse_other_tasks(list(source.files))
+        self._depth = _class_depth([file.key.split("/")[:-1] for file in files])
         if len(files) > self._limits.max_rows:
             raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")
 
@@ -34,7 +41,7 @@ class FolderReader(Reader):
 
         What the files are is told by their endings: images, unless most are another modality's.
         """
-        names = tuple(sorted({file.key.split("/")[0] for file in self._files if "/" in file.key}))
+        names = tuple(sorted({name for file in self._files if (name := self._class_of(file.key)) is not None}))
         if len(names) > self._limits.max_classes:
             raise bad("too_many_classes", f"{len(names)} subfolders, more than max_classes={self._limits.max_classes}")
         kind = modality_named(self._modality) if self._modality else of_endings([file.key for file in self._files])
@@ -43,6 +50,11 @@ class FolderReader(Reader):
             Column(name=kind.name, kind="media", feature=kind.feature),
             Column(name="label", kind="text", feature="ClassLabel", class_names=names),
         ]
+
+    def _class_of(self, key: str) -> str | None:
+        """Return the folder that names a file's class, None of a file above those."""
+        parts = key.split("/")[:-1]
+        return parts[self._depth].removeprefix(HIVE) if len(parts) > self._depth else None
 
     def batches(self) -> Iterator[Batch]:
         """Yield files as rows, so many at a time as memory may hold."""
@@ -59,7 +71,7 @@ class FolderReader(Reader):
             yield Batch(rows=rows)
 
     def _row(self, file: SourceFile) -> Row:
-        row = Row(source=file.key, path=file.key, value=file.key.split("/")[0] if "/" in file.key else None)
+        row = Row(source=file.key, path=file.key, value=self._class_of(file.key))
         try:
             if row.value is None:
                 raise bad("label_missing", f"{shown(file.key)} lies beside the class folders, not in one")
@@ -78,3 +90,14 @@ class FolderReader(Reader):
         """Return media and label columns in the Hugging Face layout."""
         schema = build_schema((self.roles.input, self.modality.feature), "label", {}, values)
         return build_payload([batch.rows[index] for index in positions], schema, {}, values)
+
+
+def _class_depth(folders: list[list[str]]) -> int:
+    """Return at which depth the folders of classes are: below one that holds all the others, and below splits."""
+    deepest = max(map(len, folders), default=0)
+    for depth in range(deepest - 1):
+        names = {parts[depth] for parts in folders if len(parts) > depth}
+        whole = all(len(parts) > depth + 1 for parts in folders)
+        if not whole or (len(names) > 1 and split_depth(folders) != depth):
+            return depth
+    return max(0, deepest - 1)

@@ -54,6 +54,9 @@ def open_parquet(
         yield parquet
 
 
+_NARROW = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
+
+
 def shared_schema(source: Source, files: list[SourceFile], limits: Limits) -> tuple[pa.Schema, dict[str, str]]:
     """Return the schema that all files share, and which keys of its metadata are left out and why.
 
@@ -73,7 +76,9 @@ def shared_schema(source: Source, files: list[SourceFile], limits: Limits) -> tu
             raise bad("columns_unclear", f"column names must be unique and at most {limits.max_columns}")
         schema = pa.schema([plain_field(field, top=True) for field in schema], schema.metadata)
         first = first or (file, schema)
-        if not schema.equals(first[1]):
+        if (shared := _unified(first[1], schema)) is not None:
+            first = (first[0], shared)
+        else:
             pairs = f"{shown(first[0].key)} and {shown(file.key)}"
             raise bad("schema_mismatch", f"{pairs} have different columns: {_difference(first[1], schema)}")
         _check_class_names(*first, file, schema)
@@ -82,6 +87,24 @@ def shared_schema(source: Source, files: list[SourceFile], limits: Limits) -> tu
         raise bad("drop_empty", "the drop holds no Parquet file")
     schema = first[1]
     return schema.with_metadata(_fitting(schema.metadata or {}, skipped) or None), skipped
+
+
+def _unified(ours: pa.Schema, theirs: pa.Schema) -> pa.Schema | None:
+    """Return what holds the rows of both: files may differ in what may be null, in widths of texts, in empty columns.
+
+    None where columns differ otherwise.
+    """
+    if theirs.equals(ours):
+        return ours
+    if ours.names != theirs.names:
+        return None
+    fields = []
+    for mine, yours in zip(ours, theirs, strict=True):
+        kind = yours.type if pa.types.is_null(mine.type) else mine.type
+        if not pa.types.is_null(yours.type) and _NARROW.get(kind, kind) != _NARROW.get(yours.type, yours.type):
+            return None
+        fields.append(mine.with_type(kind).with_nullable(mine.nullable or yours.nullable))
+    return pa.schema(fields, ours.metadata)
 
 
 def _note_differences(first: dict[bytes, bytes], other: dict[bytes, bytes], skipped: dict[str, str]) -> None:

@@ -6,9 +6,10 @@ import csv
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from telltale_core.drop.config import Limits
+from telltale_core.drop.readers.dialects import Dialect, as_text, capped_lines, csv_header, guess_dialect
 from telltale_core.drop.readers.quoting import (
     HELD_CHARS,
     Columns,
@@ -16,7 +17,6 @@ from telltale_core.drop.readers.quoting import (
     may_swallow,
     swallowed,
     swallows,
-    tsv_may_be_quoted,
     whole,
 )
 from telltale_core.errors import BadInput
@@ -37,20 +37,9 @@ class Parsed(NamedTuple):
     size_bytes: int = 0
 
 
-def capped_lines(handle: BinaryIO, max_bytes: int) -> Iterator[bytes | None]:
-    """Yield a file's lines; None for one of more than ``max_bytes``, which is skipped without being held in memory."""
-    while line := handle.readline(max_bytes + 1):
-        if len(line) <= max_bytes:
-            yield line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = handle.readline(1 << 20)
-        yield None
-
-
-def json_rows(handle: BinaryIO, limits: Limits, count: Lines) -> Iterator[Parsed]:
+def json_rows(lines: Iterable[bytes | None], limits: Limits, count: Lines) -> Iterator[Parsed]:
     """Yield each JSON line as a dictionary, or the fault that makes it a rejected row; blank lines are no rows."""
-    for line in capped_lines(handle, limits.max_row_bytes):
+    for line in lines:
         count.record(1, blank=line is not None and not line.strip())
         if line is None:
             yield Parsed(None, _too_long("line", limits))
@@ -60,7 +49,7 @@ def json_rows(handle: BinaryIO, limits: Limits, count: Lines) -> Iterator[Parsed
                 yield Parsed(None, _too_many_values(size, limits))
                 continue
             try:
-                values, fault = _checked(json.loads(line), limits)
+                values, fault = checked(json.loads(line), limits)
             except (ValueError, RecursionError) as error:
                 values, fault = None, bad("row_unreadable", f"the line is not valid JSON ({type(error).__name__})")
             yield Parsed(values, fault, size)
@@ -84,54 +73,18 @@ def _too_many_values(size: int, limits: Limits) -> BadInput:
     )
 
 
-class Dialect(NamedTuple):
-    """How the fields of a table are told apart."""
-
-    delimiter: str
-    quoted: bool = True
-
-    def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
-        """Return the records of lines, whatever is wrong with their quotes."""
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
-        return csv.reader(lines, delimiter=self.delimiter, quoting=quoting)
-
-
 def dialect_of(handle: BinaryIO, limits: Limits, suffix: str) -> Dialect:
     """Return how a CSV or TSV file is read; in TSV a quote is a letter, unless the whole file shows otherwise."""
-    if suffix != ".tsv":
-        return Dialect(",")
-    lines = map(_decoded, capped_lines(handle, limits.max_row_bytes))
-    header = next(lines, None) or ""
-    if not tsv_may_be_quoted(lines, header.removeprefix("\ufeff")):
-        return Dialect("\t", quoted=False)
+    dialect, doubtful = guess_dialect(handle, limits, suffix)
+    if not doubtful:
+        return dialect
     handle.seek(0)
     try:
-        for _ in csv_rows(handle, limits, Dialect("\t"), Lines(), "the file"):
+        for _ in csv_rows(handle, limits, dialect, Lines(), "the file"):
             pass
     except BadInput:  # its quotes would swallow rows
-        return Dialect("\t", quoted=False)
-    return Dialect("\t")
-
-
-def _decoded(line: bytes | None) -> str | None:
-    try:
-        return None if line is None else line.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def csv_header(handle: BinaryIO, limits: Limits, dialect: Dialect) -> list[str]:
-    """Return the column names in a CSV file's first line; ``columns_unclear`` when they repeat or cannot be shown."""
-    line = next(capped_lines(handle, limits.max_field_bytes), b"")
-    try:
-        names = next(dialect.reader([(line or b"").decode("utf-8-sig")]), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise bad("columns_unclear", "the first line is no CSV header in UTF-8") from error
-    if len(set(names)) != len(names) or not names or any(not name or UNFIT.search(name) for name in names):
-        raise bad("columns_unclear", f"the header must have different, printable names, got {shown(names, 200)}")
-    if len(names) > limits.max_columns:
-        raise bad("columns_unclear", f"{len(names)} columns, more than max_columns={limits.max_columns}")
-    return names
+        return dialect._replace(quoted=False)
+    return dialect
 
 
 def csv_rows(handle: BinaryIO, limits: Limits, dialect: Dialect, count: Lines, place: str) -> Iterator[Parsed]:
@@ -150,7 +103,7 @@ def csv_rows(handle: BinaryIO, limits: Limits, dialect: Dialect, count: Lines, p
         if fields is None or fault is not None:
             yield Parsed(None, fault)
         elif len(fields) == len(names):
-            yield Parsed(*_checked(dict(zip(names, fields, strict=True)), limits), lines.size_bytes)
+            yield Parsed(*checked(dict(zip(names, fields, strict=True)), limits), lines.size_bytes)
         elif fields:
             what = f"the record has {len(fields)} fields, the header {len(names)}"
             yield Parsed(dict(zip(names, fields, strict=False)), bad("row_unreadable", what), lines.size_bytes)
@@ -254,9 +207,9 @@ class _RecordLines:
         self.size_bytes += 5 * len(line) + FIELD_BYTES * line.count(self._delimiter.encode())
         if self.size_bytes > self._limits.max_decoded_row_bytes:
             return self._refused(_too_many_values(self.size_bytes, self._limits))
-        text = _decoded(line)
+        text = as_text(line)
         if text is None:
-            return self._refused(bad("row_unreadable", "the line is not UTF-8"))
+            return self._refused(bad("row_unreadable", "the line is not UTF-8: correct it, or set drop.encoding"))
         self._held_chars += len(text)
         if len(self.texts) == self.number - 1 and (self._held_chars <= HELD_CHARS or self.number <= 2):
             self.texts.append(text)
@@ -267,7 +220,8 @@ class _RecordLines:
         return "\n"
 
 
-def _checked(values: object, limits: Limits) -> tuple[dict[str, object] | None, BadInput | None]:
+def checked(values: object, limits: Limits) -> tuple[dict[str, object] | None, BadInput | None]:
+    """Return the values of a record, if they are a dictionary, and the fault of its row, if there is one."""
     if not isinstance(values, dict):
         return None, bad("row_unreadable", f"the line is a JSON {type(values).__name__}, not an object")
     if len(values) > limits.max_columns or any(not name or len(name) > 256 or UNFIT.search(name) for name in values):

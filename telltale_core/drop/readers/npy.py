@@ -1,110 +1,84 @@
-"""A pair of ``.npy`` files, inputs and labels (and maybe ids): headers are checked, nothing is ever unpickled."""
+"""Arrays side by side, inputs and labels (and maybe ids): in ``.npy`` files, in one ``.npz``, in IDX files."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import os
-from collections.abc import Iterator
-from pathlib import Path
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.readers.array_files import ArrayFile, arrays_in
 from telltale_core.drop.readers.base import Batch, Reader, Row, Values
 from telltale_core.drop.readers.payload_columns import build_payload, build_schema
 from telltale_core.drop.source import Source, SourceFile
+from telltale_core.drop.split_names import ALL, PARTS, TRAIN, split_named
+from telltale_core.errors import BadInput
 from telltale_core.modality import modality_named
 from telltale_core.modality.columns import Column
 from telltale_core.modality.reasons import bad, shown
 
-INPUT_STEMS = {"x", "images", "inputs", "data", "features", "x_train", "train_images"}
-VALUE_STEMS = {"y", "labels", "label", "targets", "target", "y_train", "train_labels"}
-ID_STEMS = {"ids", "id", "sample_ids", "sample_id"}
+STEMS = {
+    "input": {"x", "images", "image", "inputs", "data", "features"},
+    "value": {"y", "labels", "label", "targets", "target"},
+    "id": {"ids", "id", "sample_ids", "sample_id"},
+}
+"""Names of arrays by what they hold, without the word of a split."""
 BATCH_BYTES = 8 << 20
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Array:
-    """A checked array on disk: read in slices, so that no header decides how much memory is taken."""
-
-    file: SourceFile
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
-    offset_bytes: int
-
-    @property
-    def row_bytes(self) -> int:
-        return math.prod(self.shape[1:]) * self.dtype.itemsize
-
-    def rows(self, source: Source, first: int, count: int) -> np.ndarray:
-        with source.open(self.file) as handle:
-            handle.seek(self.offset_bytes + first * self.row_bytes)
-            data = handle.read(count * self.row_bytes)
-        if len(data) != count * self.row_bytes:
-            raise bad("file_corrupt", f"{shown(self.file.key)} became shorter while it was read")
-        return np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
+FEW_FEATURES = 64
+"""Rows of fewer fractions are a table: an 8 x 8 picture has so many."""
 
 
 class NpyReader(Reader):
-    """Reads slices of both arrays side by side."""
+    """Reads slices of the arrays side by side."""
 
     format = "npy"
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._limits = source, config.limits
         self.read_files = {file.key for file in files}
-        self._kind = modality_named(config.modality or "image")
-        by_role = {role: _pick(files, stems) for role, stems in _STEMS.items()}
-        if (
-            by_role["input"] is None
-            or by_role["value"] is None
-            or sum(f is not None for f in by_role.values()) < len(files)
-        ):
-            names = shown([file.key for file in files[:9]], 200)
-            raise bad("format_unclear", f"needs images.npy or x.npy, and labels.npy or y.npy; found {names}")
-        self._arrays = {role: self._checked(file) for role, file in by_role.items() if file is not None}
+        found = [array for file in files for array in arrays_in(source, file, config.limits)]
+        self._arrays, self.split, self.rows_of_others = _chosen(found, config)
         self._count = self._arrays["input"].shape[0]
         if self._count > self._limits.max_rows:
             raise bad("too_many_rows", f"{self._count} rows, more than max_rows={self._limits.max_rows}")
-        for array in self._arrays.values():
-            if array.shape[0] != self._count or (array is not self._arrays["input"] and len(array.shape) != 1):
+        for role, array in self._arrays.items():
+            flat = len(array.shape) == 1 or (role == "value" and len(array.shape) == 2)
+            if array.shape[0] != self._count or not (flat or role == "input"):
                 raise bad(
-                    "schema_mismatch", f"{shown(array.file.key)} has shape {array.shape} beside {self._count} inputs"
+                    "schema_mismatch",
+                    f"{shown(array.stem)} has shape {array.shape} beside {self._count} inputs: give one label, or one "
+                    "row of labels, for each of them",
                 )
             if array.row_bytes > self._limits.max_row_bytes:
                 limit = self._limits.max_row_bytes
-                raise bad(
-                    "drop_too_large", f"a row of {shown(array.file.key)} has more than max_row_bytes={limit} bytes"
-                )
+                raise bad("drop_too_large", f"a row of {shown(array.stem)} has more than max_row_bytes={limit} bytes")
+        self._one_hot = self._is_one_hot()
+        self._kind = modality_named(config.modality or _modality(self._arrays["input"]))
 
-    def _checked(self, file: SourceFile) -> _Array:
-        """Return the array behind a header that agrees with the size of the file; ``pickle_refused`` for objects."""
-        with self._source.open(file) as handle:
-            try:
-                version = np.lib.format.read_magic(handle)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, fortran, dtype = read(handle)
-            except (ValueError, OSError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
-                raise bad("file_corrupt", f"{shown(file.key)} has no readable .npy header") from error
-            offset, size = handle.tell(), os.fstat(handle.fileno()).st_size
-        if dtype.hasobject:
-            raise bad("pickle_refused", f"{shown(file.key)} holds pickled objects")
-        if fortran or dtype.fields is not None or dtype.kind not in "iufbU" or not shape:
-            raise bad("file_corrupt", f"{shown(file.key)} must be a C-ordered array of numbers or text, not {dtype}")
-        stated = math.prod(shape) * dtype.itemsize
-        if any(length < 0 for length in shape) or stated != size - offset:
-            raise bad("file_corrupt", f"{shown(file.key)} states {stated} bytes of data and holds {size - offset}")
-        return _Array(file, tuple(shape), dtype, offset)
+    def _is_one_hot(self) -> bool:
+        """Return whether every row of the labels is 0 but for a single 1."""
+        array = self._arrays["value"]
+        if len(array.shape) != 2 or array.shape[1] < 2 or array.dtype.kind == "U":
+            return False
+        step = max(1, BATCH_BYTES // max(array.row_bytes, 1))
+        firsts = range(0, self._count, step)
+        parts = (array.rows(self._source, first, min(step, self._count - first)) for first in firsts)
+        return all(bool(((part == 1).sum(axis=1) == 1).all() and ((part == 0) | (part == 1)).all()) for part in parts)
 
     def columns(self) -> list[Column]:
-        """Return one column a file, under the names that the payload will have."""
-        real = self._arrays["value"].dtype.kind == "f"
-        name = "target" if real or "target" in self._arrays["value"].file.key.lower() else "label"
-        columns = [Column(name=self._kind.name, kind="numbers"), Column(name=name, kind="real" if real else "whole")]
+        """Return one column an array, under the names that the payload will have."""
+        values = self._arrays["value"]
+        real = values.dtype.kind == "f" and not self._one_hot
+        name = "target" if real or "target" in values.stem.lower() else "label"
+        kind = "real" if real else "whole"
+        columns = [Column(name=self._input_name(), kind="numbers"), Column(name=name, kind=kind)]
         return [*columns, Column(name="id", kind="text")] if "id" in self._arrays else columns
+
+    def _input_name(self) -> str:
+        return "features" if self._kind.name == "table" else self._kind.name
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of the arrays."""
@@ -115,13 +89,19 @@ class NpyReader(Reader):
             count = min(step, self._count - first)
             parts = {role: array.rows(self._source, first, count) for role, array in self._arrays.items()}
             ids = parts["id"].tolist() if "id" in parts and self.roles.id is not None else [None] * count
-            values = parts["value"].tolist()
+            values = self._values(parts["value"])
             yield Batch(
                 rows=[
                     Row(source=f"{key}#{first + i}", id=ids[i], value=values[i], media=parts["input"][i])
                     for i in range(count)
                 ]
             )
+
+    def _values(self, values: np.ndarray) -> list[object]:
+        """Return labels or targets: of a column of one the value, of one-hot rows the place of the 1, else lists."""
+        if values.ndim == 2 and (self._one_hot or values.shape[1] == 1):
+            values = values.argmax(axis=1) if self._one_hot else values[:, 0]
+        return list(values.tolist())
 
     def payload_columns(self) -> dict[str, Any]:
         """Return the made columns."""
@@ -133,17 +113,55 @@ class NpyReader(Reader):
         rows = [batch.rows[index] for index in positions]
         for row in rows:
             row.extra = {} if self.roles.id is None else {self.roles.id: str(row.id)}
-        return build_payload(
-            rows,
-            build_schema((self.roles.input, self.modality.feature), self.roles.value, extras, values),
-            extras,
-            values,
+        media = None if self.modality.inline else (self.roles.input, self.modality.feature)
+        table = build_payload(rows, build_schema(media, self.roles.value, extras, values), extras, values)
+        if not self.modality.inline:
+            return table
+        kind = pa.float64() if self._arrays["input"].dtype.kind == "f" else pa.int64()
+        features = [json.loads(row.media) if isinstance(row.media, bytes) else None for row in rows]
+        return table.add_column(len(extras), self.roles.input, pa.array(features, pa.list_(kind)))
+
+
+def _chosen(found: list[ArrayFile], config: DropConfig) -> tuple[dict[str, ArrayFile], str | None, Mapping[str, int]]:
+    """Return the arrays by role, the split that they are of, and the rows of others in the same file."""
+    by_split: dict[str, dict[str, ArrayFile]] = {}
+    for array in found:
+        words = [word for word in PARTS.split(array.stem.lower()) if word]
+        split = next((name for word in words if (name := split_named(word))), "")
+        plain = [word for word in words if not split_named(word)]
+        names = {"_".join(plain), *plain[-1:]}
+        role = next((role for role, stems in STEMS.items() if names & stems), None)
+        if role is None or role in by_split.get(split, {}):
+            raise _unclear(found)
+        by_split.setdefault(split, {})[role] = array
+    whole = {split: arrays for split, arrays in by_split.items() if {"input", "value"} <= arrays.keys()}
+    if not whole:
+        raise _unclear(found)
+    wanted = TRAIN if config.split in {None, ALL} else split_named(config.split or "") or config.split
+    chosen = next((name for name in (wanted, "") if name in whole), None)
+    chosen = next(iter(whole)) if chosen is None and len(whole) == 1 and config.split is None else chosen
+    if chosen is None or (config.split == ALL and len(whole) > 1):
+        raise bad(
+            "split_unclear", f"the arrays are of the splits {shown(sorted(whole))}: set drop.split to one of them"
         )
+    others = {name or TRAIN: len_of(arrays) for name, arrays in whole.items() if name != chosen}
+    return whole[chosen], (chosen or TRAIN) if others else chosen or None, others
 
 
-_STEMS = {"input": INPUT_STEMS, "value": VALUE_STEMS, "id": ID_STEMS}
+def len_of(arrays: Mapping[str, ArrayFile]) -> int:
+    """Return the number of inputs."""
+    return arrays["input"].shape[0]
 
 
-def _pick(files: list[SourceFile], stems: set[str]) -> SourceFile | None:
-    matches = [file for file in files if Path(file.key).stem.lower() in stems]
-    return matches[0] if len(matches) == 1 else None
+def _unclear(found: list[ArrayFile]) -> BadInput:
+    names = shown([array.stem for array in found[:9]], 200)
+    return bad("format_unclear", f"needs one array of inputs (images, x) and one of labels (labels, y); found {names}")
+
+
+def _modality(inputs: ArrayFile) -> str:
+    """Return what kind of data rows of numbers are: a table where they are few fractions, or form no square picture."""
+    if len(inputs.shape) != 2:
+        return "image"
+    count = inputs.shape[1]
+    square = any(round((count / channels) ** 0.5) ** 2 * channels == count for channels in (1, 3))
+    return "table" if not square or (inputs.dtype.kind == "f" and count < FEW_FEATURES) else "image"

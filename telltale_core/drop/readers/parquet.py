@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,13 +14,19 @@ import pyarrow.parquet as pq
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import arrow_kind, huggingface_features
 from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Reader, Row, Values
-from telltale_core.drop.readers.cells import Unreadable, as_type, sizes, value_of, without
+from telltale_core.drop.readers.cells import Unreadable, as_type, cell_of, sizes, value_of, without
 from telltale_core.drop.readers.footers import check_group, open_file, open_parquet, shared_schema
+from telltale_core.drop.readers.hive import partitions_of, with_partitions
 from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
+from telltale_core.drop.readers.payload_columns import respelt
 from telltale_core.drop.source import Source, SourceFile
+from telltale_core.drop.split_names import COLUMNS as SPLIT_COLUMNS
 from telltale_core.modality.columns import Column
 from telltale_core.modality.reasons import bad, shown
 from telltale_core.row_sizes import value_bytes
+
+EXAMPLES = 1000
+"""Values of a column of splits that tell whether it is one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,6 +51,9 @@ class ParquetReader(Reader):
         self.read_files = {file.key for file in files}
         self._groups: dict[tuple[str, int], _Group] = {}
         self._schema, self.skipped_metadata = shared_schema(source, files, config.limits)
+        self._partitions = partitions_of([file.key for file in files], self._schema.names)
+        for name in next(iter(self._partitions.values()), {}):
+            self._schema = self._schema.append(pa.field(name, pa.string()))
 
     def _group(self, handle: BinaryIO, parquet: pq.ParquetFile, group: int, file: SourceFile) -> _Group:
         """Return how a row group is to be read, from the headers of its pages, which are read once."""
@@ -80,9 +89,20 @@ class ParquetReader(Reader):
                 kind=arrow_kind(field.type),
                 feature=features.get(field.name, (None, None))[0],
                 class_names=features.get(field.name, (None, None))[1],
+                examples=self._examples(field),
             )
             for field in self._schema
         ]
+
+    def _examples(self, field: pa.Field) -> tuple[object, ...]:
+        """Return the first values of a column that is called as one of splits, () of any other."""
+        if field.name.lower() not in SPLIT_COLUMNS or arrow_kind(field.type) != "text":
+            return ()
+        with open_file(self._source, self._files[0]) as handle, open_parquet(handle) as parquet:
+            batch = next(parquet.iter_batches(EXAMPLES, row_groups=[0], columns=[field.name], use_threads=False), None)
+        if batch is None or sizes(batch.column(0)).sum() > self._limits.max_field_bytes:
+            return ()
+        return tuple(as_type(batch.column(0), field.type).to_pylist())
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows file by file and row group by row group, so many at a time as decode to ``BATCH_BYTES``."""
@@ -93,7 +113,8 @@ class ParquetReader(Reader):
                 for group in range(parquet.metadata.num_row_groups):
                     plan = self._group(handle, parquet, group, file)
                     with open_parquet(handle, parquet.metadata, plan.dictionaries) as reading:
-                        for table in reading.iter_batches(plan.rows, row_groups=[group], use_threads=False):
+                        for plain in reading.iter_batches(plan.rows, row_groups=[group], use_threads=False):
+                            table = with_partitions(plain, self._partitions[file.key])
                             for batch, size in self._decoded(table, file, number):
                                 unpacked += size
                                 self._check_total(unpacked)
@@ -143,7 +164,7 @@ class ParquetReader(Reader):
                 "row_too_long", f"the row unpacks to {total_N[index]} bytes, more than max_decoded_row_bytes={limit}"
             )
         if len(over):
-            small = {self.roles.id, *self.roles.values}
+            small = {self.roles.id, self.roles.split, *self.roles.values}
             named = zip(self._schema.names, columns, strict=True)
             columns = [column if name in small else without(column, over) for name, column in named]
             total_N[over] = 0
@@ -161,7 +182,9 @@ class ParquetReader(Reader):
                     f"the media has {size_N[index]} bytes, more than max_media_bytes={limits.max_media_bytes}",
                 )
             return over
-        becomes_object = name == self.roles.id or name in self.roles.values or (is_input and len(self.roles.inputs) > 1)
+        becomes_object = name in {self.roles.id, self.roles.split, *self.roles.values} or (
+            is_input and len(self.roles.inputs) > 1
+        )
         if not becomes_object and kind not in {"bytes", "text"}:
             return np.zeros(0, dtype=np.int64)
         over = np.flatnonzero(size_N > limits.max_field_bytes)
@@ -174,6 +197,9 @@ class ParquetReader(Reader):
 
     def _fill(self, rows: list[Row], table: pa.RecordBatch) -> None:
         """Give the rows their ids, values and media."""
+        if self.roles.split is not None:
+            for row, value in zip(rows, _values(table.column(self.roles.split), rows), strict=True):
+                row.aside = self.aside(value)
         if self.roles.id is not None:
             for row, row_id in zip(rows, _values(table.column(self.roles.id), rows), strict=True):
                 row.id = row_id
@@ -225,12 +251,12 @@ class ParquetReader(Reader):
             if self.roles.inputs == (name,) and isinstance(row.media, bytes):
                 if not pa.types.is_struct(column.type) or column.type.get_field_index("path") < 0:
                     continue
-                cells[name] = {"path": _value(column.field("path")[position])}
+                cells[name] = {"path": cell_of(column.field("path")[position])}
             else:
                 if name not in batch.sizes:
                     batch.sizes[name] = value_bytes(column)
                 size = int(batch.sizes[name][position])
-                cells[name] = _value(column[position], size, self._limits.max_rejected_raw_bytes)
+                cells[name] = cell_of(column[position], size, self._limits.max_rejected_raw_bytes)
         return cells
 
     def payload_columns(self) -> dict[str, Any]:
@@ -245,16 +271,7 @@ class ParquetReader(Reader):
         if values.published is None:
             return table
         place = table.column_names.index(self.roles.value)
-        return _respelt(table, place, values.published)
-
-
-def _respelt(table: pa.Table, place: int, published: Callable[[object], object]) -> pa.Table:
-    """Return the table with the labels of a column, single ones or lists of them, as they are to be published."""
-    field, labels = table.schema.field(place), table.column(place).to_pylist()
-    spellings = [
-        [published(label) for label in value] if isinstance(value, list) else published(value) for value in labels
-    ]
-    return table if spellings == labels else table.set_column(place, field, pa.array(spellings, field.type))
+        return respelt(table, place, values.published)
 
 
 def _values(column: pa.Array, rows: list[Row]) -> list[Any]:
@@ -271,18 +288,3 @@ def _values(column: pa.Array, rows: list[Row]) -> list[Any]:
             values.append(None)
             row.fault = row.fault or bad("values_invalid", f"the row holds {error}")
     return values
-
-
-def _value(scalar: pa.Scalar, size: int = 0, most: int = 0) -> object:
-    """Return a value as Python has it; of text or bytes of more than ``most`` bytes the beginning, else its size."""
-    if isinstance(scalar, pa.DictionaryScalar):
-        scalar = scalar.value
-    if size > most:
-        if scalar.is_valid and arrow_kind(scalar.type) in {"bytes", "text"}:
-            begin = scalar.as_buffer().slice(0, most).to_pybytes()
-            return {"telltale_cut": size, "begin": begin.decode(errors="replace")}
-        return {"telltale_cut": size}
-    try:
-        return scalar.as_py()
-    except (ValueError, OverflowError, pa.ArrowException) as error:  # not UTF-8, a date beyond all calendars
-        return {"telltale_unreadable": type(error).__name__}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pyarrow as pa
 
@@ -89,3 +90,12 @@ def extra_kind(value: object) -> str | None:
     if isinstance(value, int):
         return "text" if value.bit_length() > 63 else "large int" if abs(value) > EXACT else "int"
     return "float" if isinstance(value, float) else "text"
+
+
+def respelt(table: pa.Table, place: int, published: Callable[[object], object]) -> pa.Table:
+    """Return the table with the labels of a column, single ones or lists of them, as they are to be published."""
+    field, labels = table.schema.field(place), table.column(place).to_pylist()
+    spellings = [
+        [published(label) for label in value] if isinstance(value, list) else published(value) for value in labels
+    ]
+    return table if spellings == labels else table.set_column(place, field, pa.array(spellings, field.type))

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import posixpath
+import contextlib
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.layout import LABEL_NAMES, TARGET_NAMES
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Reader, Row, Values
-from telltale_core.drop.readers.lines import Dialect, Parsed, csv_header, csv_rows, dialect_of, json_rows
+from telltale_core.drop.readers.dialects import (
+    Dialect,
+    as_utf8,
+    capped_lines,
+    csv_header,
+    encoding_of,
+    point_for_comma,
+    with_comma,
+)
+from telltale_core.drop.readers.json_arrays import array_elements
+from telltale_core.drop.readers.lines import Parsed, csv_rows, dialect_of, json_rows
+from telltale_core.drop.readers.media_paths import MediaPaths, embedded
 from telltale_core.drop.readers.payload_columns import build_payload, build_schema, check_depth, extra_kind
 from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.source import Source, SourceFile
@@ -21,6 +33,7 @@ from telltale_core.modality.columns import Column
 from telltale_core.modality.parts import Media
 from telltale_core.modality.reasons import bad, shown
 
+DELIMITED = {".csv", ".tsv"}
 SAMPLED_ROWS = 100  # roles are told from the first rows: JSON lines have no header, CSV has no types
 NUMBERS = re.compile(r"\s*\[?\s*[0-9][0-9eE+.-]*[\s,]+[0-9eE+.,\s-]*\]?\s*")
 
@@ -34,21 +47,37 @@ class TableReader(Reader):
         self._source, self._files, self._limits = source, files, config.limits
         self._kinds: dict[str, set[str]] = {}  # of the other columns, complete after the first pass
         self._dialects: dict[str, Dialect] = {}
-        self.lines: Lines = Lines()
+        self._with_comma: frozenset[str] = frozenset()  # columns of numbers whose fractions begin with a comma
+        self._paths = MediaPaths(source, config.media_root)
+        self._encoding: str | None = config.encoding
+        self.encodings: dict[str, str] = {}
+        self.lines: Lines | None = Lines()
         self.read_files = {file.key for file in files}
 
     def _parsed(self, file: SourceFile, count: Lines) -> Iterator[Parsed]:
-        dialect = self._dialect(file) if file.suffix in {".csv", ".tsv"} else None
+        with self._opened(file) as handle:
+            if file.suffix in DELIMITED:
+                yield from csv_rows(handle, self._limits, self._dialect(file), count, shown(file.key))
+                return
+            most = self._limits.max_row_bytes
+            whole = file.suffix == ".json"
+            lines = array_elements(handle, most, shown(file.key)) if whole else capped_lines(handle, most)
+            yield from json_rows(lines, self._limits, count)
+
+    @contextlib.contextmanager
+    def _opened(self, file: SourceFile) -> Iterator[BinaryIO]:
+        """Open a file as UTF-8, whatever its encoding is, the same in every pass."""
         with self._source.open(file) as handle:
-            if dialect is not None:
-                yield from csv_rows(handle, self._limits, dialect, count, shown(file.key))
-            else:
-                yield from json_rows(handle, self._limits, count)
+            if file.key not in self.encodings:
+                found = self._encoding or encoding_of(handle, self._limits, shown(file.key))
+                self.encodings[file.key] = found
+                handle.seek(0)
+            yield as_utf8(handle, self.encodings[file.key])
 
     def _dialect(self, file: SourceFile) -> Dialect:
         """Return how a CSV or TSV file is read, the same in every pass."""
         if file.key not in self._dialects:
-            with self._source.open(file) as handle:
+            with self._opened(file) as handle:
                 self._dialects[file.key] = dialect_of(handle, self._limits, file.suffix)
         return self._dialects[file.key]
 
@@ -56,8 +85,8 @@ class TableReader(Reader):
         """Return the header's columns, or those of the first JSON lines; ``schema_mismatch`` if headers differ."""
         first, names = self._files[0], list[str]()
         for file in self._files:
-            if file.suffix in {".csv", ".tsv"}:
-                with self._source.open(file) as handle:
+            if file.suffix in DELIMITED:
+                with self._opened(file) as handle:
                     header = csv_header(handle, self._limits, self._dialect(file))
                 if names and header != names:
                     raise bad("schema_mismatch", f"{shown(first.key)} and {shown(file.key)} have different headers")
@@ -66,8 +95,17 @@ class TableReader(Reader):
         examples = {
             name: tuple(row[name] for row in sampled if row.get(name) is not None) for row in sampled for name in row
         }
+        for name, value in self._late(first, examples).items():
+            examples[name] = (value,)
+            sampled.append({name: value})
+        files = {name: self._paths.kind_named_by(some, first) for name, some in examples.items()}
         if names:
-            return [Column(name=name, kind="text", examples=examples.get(name, ())) for name in names]
+            self._with_comma = frozenset(
+                name for name, some in examples.items() if self._dialect(first).delimiter == ";" and with_comma(some)
+            )
+            return [
+                Column(name=name, kind="text", examples=examples.get(name, ()), files=files.get(name)) for name in names
+            ]
         kinds: dict[str, str] = {}
         for values in sampled:
             for name, value in values.items():
@@ -77,7 +115,9 @@ class TableReader(Reader):
                     else {"int": "whole", "large int": "whole", "float": "real"}.get(extra_kind(value) or "", "text")
                 )
                 kinds[name] = "real" if {kind, kinds.get(name)} == {"real", "whole"} else kind
-        return [Column(name=name, kind=kind, examples=examples[name]) for name, kind in kinds.items()]
+        return [
+            Column(name=name, kind=kind, examples=examples[name], files=files.get(name)) for name, kind in kinds.items()
+        ]
 
     def _sample(self, file: SourceFile) -> list[dict[str, Any]]:
         """Return the first rows of a file, as many as memory may hold."""
@@ -90,13 +130,25 @@ class TableReader(Reader):
                 break
         return rows
 
+    def _late(self, file: SourceFile, known: Collection[str]) -> dict[str, Any]:
+        """Return columns that begin after the sampled rows, with a value, where no column is called like an answer."""
+        late: dict[str, Any] = {}
+        if file.suffix in DELIMITED or {name.lower() for name in known} & {*LABEL_NAMES, *TARGET_NAMES}:
+            return late
+        for parsed in self._parsed(file, Lines()):
+            for name, value in (parsed.values or {}).items():
+                if name not in known and value is not None and len(late) < self._limits.max_columns:
+                    late.setdefault(name, value)
+        return late
+
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of files and lines; row numbers count records after the header."""
-        count, self.lines = 0, Lines()
+        count, lines = 0, Lines()
+        self.lines = lines
         for file in self._files:
             rows: list[tuple[Row, SourceFile | None]] = []
             batch_bytes = 0
-            for number, parsed in enumerate(self._parsed(file, self.lines)):
+            for number, parsed in enumerate(self._parsed(file, lines)):
                 count += 1
                 if count > self._limits.max_rows:
                     raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
@@ -114,10 +166,17 @@ class TableReader(Reader):
         row.cells = values or {}
         if values is None:
             return row, None
+        if self._with_comma:
+            values = {name: point_for_comma(v) if name in self._with_comma else v for name, v in values.items()}
+            row.cells = values
+        row.aside = None if self.roles.split is None else self.aside(values.get(self.roles.split))
+        if row.aside is not None:
+            return row, None
         row.id = values.get(self.roles.id) if self.roles.id is not None else None
         several = len(self.roles.values) > 1
         row.value = [values.get(name) for name in self.roles.values] if several else values.get(self.roles.value)
-        apart = (set() if several else {self.roles.value}) | (set() if self.modality.inline else set(self.roles.inputs))
+        apart = set() if several else {self.roles.value}
+        apart |= set() if self.modality.inline else {*self.roles.inputs} - {self.roles.id}
         row.extra = {name: value for name, value in values.items() if name not in apart}
         if row.fault is not None:
             return row, None
@@ -148,23 +207,18 @@ class TableReader(Reader):
         media: Media | None = values.get(self.roles.input)
         return media
 
-    def _media(self, value: object, table: SourceFile) -> np.ndarray | list[object] | SourceFile:
+    def _media(self, value: object, table: SourceFile) -> np.ndarray | list[object] | bytes | SourceFile:
         if isinstance(value, list):
             return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
         if not isinstance(value, str) or not value.strip():
             raise bad("media_missing", "the row names no file and holds no values")
-        return _numbers(value) if NUMBERS.fullmatch(value) else self._listed_file(value.strip(), table)
-
-    def _listed_file(self, path: str, table: SourceFile) -> SourceFile:
-        if path.startswith("/") or "\\" in path or "\0" in path or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path):
-            raise bad("path_outside_drop", f"{shown(path)} must be a path relative to the drop")
-        if ".." in path.split("/"):
-            raise bad("path_outside_drop", f"{shown(path)} climbs with '..'")
-        key = posixpath.normpath(path)
-        beside = posixpath.join(posixpath.dirname(table.key), key)
-        file = self._source.files.get(beside) or self._source.files.get(key)
-        if file is None:
-            raise bad("media_missing", f"{shown(path)} is no file of the drop")
+        if NUMBERS.fullmatch(value):
+            return _numbers(value)
+        if (data := embedded(value.strip())) is not None:
+            return data
+        file = self._paths.find(value.strip(), table)
         self.read_files.add(file.key)
         return file
 
@@ -185,7 +239,8 @@ class TableReader(Reader):
 
     def _media_name(self) -> str:
         name = self.roles.modality
-        return self.roles.input if name in self._kinds or self.roles.value == name else name
+        taken = {*self._kinds, *self.roles.values}
+        return next(one for one in (name, self.roles.input, f"{name}_file", f"{name}_of_row") if one not in taken)
 
     def payload_columns(self) -> dict[str, Any]:
         """Return the made columns: media are called as their modality unless that name is taken."""

@@ -1,4 +1,4 @@
-"""WAV, FLAC and OGG files: whether the bytes are one, whole, before a decoder is given them."""
+"""WAV, FLAC, OGG and MP3 files: whether the bytes are one, whole, before a decoder is given them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,42 @@ MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"PK\x03\x04": "zip",
 }
+UNSTATED = 0xFFFFFFFF
+"""The size that a header states when it was written before its sound, into a pipe."""
 
 
-def check_container(media: bytes) -> None:
-    """Raise ``media_unsupported`` for another kind of file, ``media_unreadable`` for one that was cut off."""
+def checked(media: bytes) -> bytes:
+    """Return the bytes that a decoder is given: of a WAV from a pipe with its true sizes.
+
+    Raises ``media_unsupported`` for another kind of file, ``media_unreadable`` for one that was cut off.
+    """
     kind = next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
-    if kind not in {"RIFF", "FLAC", "Ogg"} or (kind == "RIFF" and media[8:12] != b"WAVE"):
-        raise bad("media_unsupported", f"the media is not a WAV, FLAC or OGG recording but of kind {kind}")
+    if kind == "unknown" and len(media) > 1 and media[0] == 0xFF and media[1] & 0xE6 == 0xE2:
+        kind = "MP3"  # begins with a frame of layer III, of any rate
+    if kind not in {"RIFF", "FLAC", "Ogg", "MP3"} or (kind == "RIFF" and media[8:12] != b"WAVE"):
+        raise bad(
+            "media_unsupported", f"the media is no WAV, FLAC, OGG, Opus or MP3 recording but of kind {kind}: convert it"
+        )
     if kind == "RIFF":
+        media = _with_sizes(media)
         _check_wave_chunks(media)
     if kind == "Ogg":
         _check_last_page(media)
+    return media
+
+
+def _with_sizes(media: bytes) -> bytes:
+    """Return a WAV file as a pipe gets it, which states no size of its sound, with the size of what is there."""
+    place = 12
+    while place + 8 <= len(media):
+        name, size = media[place : place + 4], struct.unpack_from("<I", media, place + 4)[0]
+        if name == b"data" and size == UNSTATED:
+            there = len(media) - place - 8
+            return b"".join((media[: place + 4], struct.pack("<I", there - there % 2), media[place + 8 :]))
+        if name == b"data":
+            break
+        place += 8 + size + size % 2
+    return media
 
 
 def _check_wave_chunks(media: bytes) -> None:

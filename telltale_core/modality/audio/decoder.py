@@ -1,4 +1,4 @@
-"""Audio: WAV, FLAC and OGG files, or inline values, to one channel of int16, one rate and one length a drop."""
+"""Audio: WAV, FLAC, OGG, Opus, MP3 or inline values, to one channel of int16, one rate and one length a drop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from telltale_core.errors import BadInput, ConfigError
-from telltale_core.modality.audio.containers import check_container
+from telltale_core.modality.audio.containers import checked
 from telltale_core.modality.audio.waves import (
     CROPS,
     FULL,
@@ -29,7 +29,7 @@ from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad
 
-FORMATS = {"WAV", "WAVEX", "FLAC", "OGG"}
+FORMATS = {"WAV", "WAVEX", "FLAC", "OGG", "MP3"}
 LOWEST_RATE = 1_000
 USUAL_RATE = 16_000  # Hz: drops of higher rates are packed at this one
 USUAL_MOST_S = 30.0
@@ -39,7 +39,7 @@ WHOLE_SHARE = 0.99  # of the recordings fit the packed length whole
 BLOCK_FRAMES = 1 << 16
 APART = 0.01  # of the power: what the channels of a recording do not share and their mean loses
 ABOVE = 0.005  # of the power: what is lost above half of the packed rate
-COARSE = {"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "VORBIS", "OPUS"}  # hold no more than 16 bits
+COARSE = {"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "VORBIS", "OPUS", "MPEG_LAYER_III"}  # hold no more than 16 bits
 Probe = tuple[int, int]  # rate in Hz, length in hundredths of a second, rounded up
 UNSTATED = 1 << 62
 """So many frames and more: libsndfile's way to say that a header states none."""
@@ -71,7 +71,7 @@ class AudioDecoder(Decoder):
         limits = self._limits
         if len(media) > limits.max_media_bytes:
             raise bad("media_too_large", f"{len(media)} bytes, more than max_media_bytes={limits.max_media_bytes}")
-        check_container(media)
+        media = checked(media)
         try:
             with self._soundfile.SoundFile(io.BytesIO(media)) as file:
                 self._check_header(file)

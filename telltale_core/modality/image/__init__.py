@@ -1,4 +1,4 @@
-"""Images: PNG and JPEG files or pixel values, convolutional nets, pictures."""
+"""Images: files of the usual kinds or pixel values, convolutional nets, pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ class ImageModality(Modality):
     column_names = (
         "image", "images", "img", "picture", "photo", "pixels", "file_name", "filename", "path", "file", "x",
     )  # fmt: skip
-    suffixes = frozenset({".png", ".jpg", ".jpeg"})
+    suffixes = frozenset(
+        {
+            ".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
+            ".jp2", ".j2k", ".avif",
+        }
+    )  # fmt: skip
     feature = "Image"
     settings = frozenset({"image_size"})
     proxy_defaults: ClassVar[Mapping[str, Any]] = {"snapshots_per_epoch": 4}

@@ -1,4 +1,4 @@
-"""Images: PNG and JPEG files or inline pixel values, to H x W x 3 uint8 of one size for the whole drop."""
+"""Images: files of the usual kinds or inline pixel values, to H x W x 3 uint8 of one size for the whole drop."""
 
 from __future__ import annotations
 
@@ -7,44 +7,27 @@ import io
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from telltale_core.errors import BadInput
 from telltale_core.modality.drop_protocols import DropSettings
+from telltale_core.modality.image.containers import check_canvas, check_opened, checked
+from telltale_core.modality.image.inline_values import Values, square, values_of
 from telltale_core.modality.image.losses import losses_of_image
 from telltale_core.modality.information_loss import Loss
 from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad
 
-FORMATS = ["PNG", "JPEG"]
 USUAL_LARGEST = 64  # side; drops of one size up to the area of its square are packed as they are
 STEP = 32
 PACKED_BYTES = 8 << 30  # so much may images larger than that take in all
-MAX_SCANS = 100  # a progressive JPEG has about ten; thousands only serve to burn time
 USUAL_SCANS = 10  # as many as of the largest image that is allowed; a smaller one may have more
-MAX_PARTS = 20_000  # chunks of a PNG, segments of a JPEG: each costs the decoder a step, whatever it holds
-Probe = tuple[int, int, bool]  # height, width, whether values are fractions in 0..1
-
-MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-    b"BM": "BMP",
-    b"RIFF": "RIFF (WebP, WAV)",
-    b"%!PS": "PostScript",
-    b"%PDF": "PDF",
-    b"SIMPLE": "FITS",
-    b"<": "SVG or other markup",
-    b"PK\x03\x04": "zip",
-    b"fLaC": "FLAC",
-    b"OggS": "Ogg",
-}
+Probe = tuple[int, int, Values]  # height, width, what inline values are
 
 
 class ImageDecoder(Decoder):
@@ -52,6 +35,7 @@ class ImageDecoder(Decoder):
 
     def __init__(self, config: DropSettings) -> None:
         self._limits = config.limits
+        self._planes = False  # how the colours of flat rows lie, as the packing that was used last says
         self._size, self._largest = config.image_size, config.largest_image or USUAL_LARGEST
 
     @contextlib.contextmanager
@@ -66,9 +50,9 @@ class ImageDecoder(Decoder):
         """Return (height, width, fractions) from the header; nothing is decoded."""
         if not isinstance(media, bytes):
             pixels = self._pixels(media)
-            return (*pixels.shape[:2], bool(pixels.dtype.kind == "f" and pixels.max() <= 1))
+            return (*pixels.shape[:2], values_of(pixels, np.asarray(media)))
         with self._opened(media) as image:
-            return (image.height, image.width, False)
+            return (image.height, image.width, Values.BYTES)
 
     @contextlib.contextmanager
     def _opened(self, media: bytes) -> Iterator[Image.Image]:
@@ -76,17 +60,14 @@ class ImageDecoder(Decoder):
             raise bad(
                 "media_too_large", f"{len(media)} bytes, more than max_media_bytes={self._limits.max_media_bytes}"
             )
-        kind = next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
-        if kind not in FORMATS:
-            raise bad("media_unsupported", f"the media is not a PNG or JPEG image but of kind {kind}")
-        scans = media.count(b"\xff\xda") if kind == "JPEG" else 1
-        if scans > MAX_SCANS:
-            raise bad("too_many_scans", f"the JPEG has more than {MAX_SCANS} scans")
-        (_check_png_chunks if kind == "PNG" else _check_jpeg_segments)(media)
+        kind, scans, media = checked(media)
         try:
-            with Image.open(io.BytesIO(media), formats=FORMATS) as image:
+            if kind == "WEBP":
+                check_canvas(media, self._limits.max_pixels)
+            with Image.open(io.BytesIO(media), formats=[kind]) as image:
                 self._check_pixels(image.width, image.height)
                 self._check_scans(scans, image.width * image.height)
+                check_opened(image, kind, self._limits.max_pixels)
                 yield image
         except BadInput:
             raise
@@ -112,15 +93,23 @@ class ImageDecoder(Decoder):
     def plan(self, probes: Counter[Probe]) -> Packing:
         """Return the packing: the drop's own size if it has one and that is small, else a square of steps of 32."""
         sizes: Counter[tuple[int, int]] = Counter()
-        fractions = 0
-        for (height, width, fraction), count in probes.items():
+        kinds: Counter[Values] = Counter()
+        for (height, width, kind), count in probes.items():
             sizes[height, width] += count
-            fractions += count if fraction else 0
+            for one in Values:
+                kinds[one] += count if one in Values(kind) else 0
         size, rule = self._packed_size(sizes)
+        most = {kind for kind in Values if 2 * kinds[kind] >= probes.total()}
         settings = {
             "resize": "bilinear, antialiased, stretched to the packed size",
-            "scale": 255 if 2 * fractions >= probes.total() else 1,
+            "scale": 255 if Values.FRACTIONS in most else 1,
         }
+        if Values.FRACTIONS in most and 2 * kinds[Values.SIGNED] >= kinds[Values.FRACTIONS]:
+            settings["signed"] = 1
+            rule += "; values of -1 to 1"
+        if Values.PLANES in most:
+            settings["planes"] = 1
+            rule += "; one plane of a row's values for each colour"
         return Packing(shape=(*size, 3), dtype="uint8", settings=settings, rule=rule)
 
     def _packed_size(self, sizes: Counter[tuple[int, int]]) -> tuple[tuple[int, int], str]:
@@ -152,8 +141,9 @@ class ImageDecoder(Decoder):
                 losses = losses_of_image(image, media)
                 pixels = _rgb(image)
         else:
-            values = self._pixels(media)
-            pixels, losses = self._to_bytes(values, packing.settings["scale"]), Loss.NONE
+            self._planes = bool(packing.settings.get("planes"))
+            values = self._pixels(media, planes=self._planes)
+            pixels, losses = self._to_bytes(values, packing.settings), Loss.NONE
             if values.ndim == 3 and values.shape[2] == 4 and values[..., 3].min() < values[..., 3].max():
                 losses |= Loss.ALPHA
         height, width = packing.shape[:2]
@@ -168,13 +158,13 @@ class ImageDecoder(Decoder):
         """Return inline values as a PNG: at their own size where they are bytes, else as packed."""
         pixels = sample
         if not isinstance(media, bytes):
-            values = self._pixels(media)
-            pixels = self._to_bytes(values, 1) if values.dtype.kind in "iu" else sample
+            values = self._pixels(media, planes=self._planes)
+            pixels = self._to_bytes(values, {}) if values.dtype.kind in "iu" else sample
         buffer = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
         return buffer.getvalue()
 
-    def _pixels(self, values: Media) -> np.ndarray:
+    def _pixels(self, values: Media, *, planes: bool = False) -> np.ndarray:
         """Return inline values as H x W or H x W x C numbers; flat ones must form a square, planes first are moved."""
         try:
             pixels = np.asarray(values)
@@ -183,7 +173,7 @@ class ImageDecoder(Decoder):
         if pixels.dtype.kind not in "iufb" or pixels.size == 0:
             raise bad("values_invalid", "the values are not numbers")
         if pixels.ndim == 1:
-            pixels = _square(pixels)
+            pixels = square(pixels, planes=planes)
         if pixels.ndim == 3 and pixels.shape[2] not in {1, 3, 4} and pixels.shape[0] in {1, 3}:
             pixels = np.moveaxis(pixels, 0, 2)
         if pixels.ndim not in {2, 3} or (pixels.ndim == 3 and pixels.shape[2] not in {1, 3, 4}):
@@ -193,9 +183,10 @@ class ImageDecoder(Decoder):
             raise bad("values_invalid", "a pixel value is NaN or infinite")
         return pixels
 
-    def _to_bytes(self, pixels: np.ndarray, scale: int) -> np.ndarray:
+    def _to_bytes(self, pixels: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
         if pixels.dtype.kind == "f":
-            pixels = np.rint(pixels * scale)
+            pixels = (pixels + 1) / 2 if settings.get("signed") else pixels
+            pixels = np.rint(pixels * settings.get("scale", 1))
         if pixels.min() < 0 or pixels.max() > 255:
             raise bad("values_invalid", f"pixel values must be in 0..255, got {pixels.min():g}..{pixels.max():g}")
         pixels = pixels.astype(np.uint8)
@@ -204,34 +195,9 @@ class ImageDecoder(Decoder):
         return np.ascontiguousarray(pixels[:, :, :3])
 
 
-def _check_png_chunks(media: bytes) -> None:
-    place = 8
-    for _ in range(MAX_PARTS):
-        if place + 8 > len(media) or media[place + 4 : place + 8] == b"IEND":
-            return
-        place += 12 + int.from_bytes(media[place : place + 4], "big")
-    raise bad("too_many_parts", f"the PNG has more than {MAX_PARTS} chunks: encode it again")
-
-
-def _check_jpeg_segments(media: bytes) -> None:
-    """Raise for a JPEG of very many segments before its first scan; what is no segment is the decoder's to judge."""
-    place = 2
-    for _ in range(MAX_PARTS):
-        if place + 4 > len(media) or media[place] != 0xFF or media[place + 1] == 0xDA:
-            return
-        place += 1 if media[place + 1] == 0xFF else 2 + int.from_bytes(media[place + 2 : place + 4], "big")
-    raise bad("too_many_parts", f"the JPEG has more than {MAX_PARTS} segments: encode it again")
-
-
-def _square(flat: np.ndarray) -> np.ndarray:
-    for channels in (1, 3):
-        side = round((flat.size / channels) ** 0.5)
-        if side * side * channels == flat.size:
-            return flat.reshape(side, side, channels)
-    raise bad("values_invalid", f"{flat.size} values are neither a square grey image nor a square RGB one")
-
-
 def _rgb(image: Image.Image) -> np.ndarray:
+    if image.mode == "F":
+        raise bad("values_invalid", "the image holds fractions, whose range no one states: save it with 8 or 16 bits")
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it
         grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)

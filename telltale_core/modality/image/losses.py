@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,7 +21,7 @@ def losses_of_image(image: Image.Image, media: bytes) -> Loss:
     with contextlib.suppress(Exception):  # EXIF is a stranger's: one that cannot be read turns nothing
         if image.getexif().get(ORIENTATION, 1) in range(2, 9):
             losses |= Loss.ORIENTATION
-    if getattr(image, "n_frames", 1) > 1:
+    if _has_frames(image, media):
         losses |= Loss.FRAMES
     if any(np.asarray(plane).min() < 255 for plane in _alpha(image)):
         losses |= Loss.ALPHA
@@ -32,6 +33,16 @@ def losses_of_image(image: Image.Image, media: bytes) -> Loss:
     elif media.startswith(b"\x89PNG") and media[24:25] == b"\x10":  # Pillow gives 8 of 16 bits of a colour
         losses |= Loss.BITS
     return losses
+
+
+def _has_frames(image: Image.Image, media: bytes) -> bool:
+    """Return whether there is a second frame; in GIF and TIFF, which do not state it, only that one is looked for."""
+    if image.format not in {"GIF", "TIFF"}:
+        return int(getattr(image, "n_frames", 1)) > 1
+    with Image.open(io.BytesIO(media), formats=[image.format]) as other, contextlib.suppress(Exception):
+        other.seek(1)  # past the last frame is an EOFError, in a damaged file whatever else
+        return True
+    return False
 
 
 def _alpha(image: Image.Image) -> Iterator[Image.Image]:

@@ -54,6 +54,11 @@ class ColumnSurvey:
     texts: Counter[str] = dataclasses.field(default_factory=Counter)
     other_texts: int = 0
 
+    @property
+    def empty(self) -> bool:
+        """Whether no row has a value."""
+        return not (self.numbers or self.texts or self.other_texts)
+
     def add(self, value: object) -> None:
         """Count one value."""
         if value is None:
@@ -105,8 +110,12 @@ class TableDecoder(Decoder):
             columns: list[dict[str, Any]] = [{"name": f"feature {j}", "kind": "number"} for j in range(form)]
             rule = "a list of numbers a row"
         else:
-            columns = [_column(name, survey) for name, survey in self._columns.items()]
+            empty = [name for name, survey in self._columns.items() if survey.empty]
+            if len(empty) == len(self._columns):
+                raise bad("column_unclear", "all input columns are empty in all rows: name others in input_columns")
+            columns = [_column(name, survey) for name, survey in self._columns.items() if not survey.empty]
             rule = "numbers and categories told from all values of a column"
+            rule += f"; empty in all rows: {shown(empty, 200)}" if empty else ""
         return Packing(shape=(len(columns),), dtype="float32", settings={"columns": columns}, rule=rule)
 
     def decode(self, media: Media, packing: Packing) -> NDArray[Any]:
@@ -153,6 +162,8 @@ def _number_or_text(value: object, name: str) -> float | str | None:
         value = (value.replace(tzinfo=value.tzinfo or dt.UTC) - EPOCH).total_seconds() / 86_400
     elif isinstance(value, dt.date):
         value = value.toordinal() - EPOCH.toordinal()
+    elif isinstance(value, dt.timedelta):
+        value = value.total_seconds()
     elif isinstance(value, decimal.Decimal):
         value = float(value)
     value = plain_number(value)
@@ -169,8 +180,6 @@ def _column(name: str, survey: ColumnSurvey) -> dict[str, Any]:
     texts = survey.texts.total() + survey.other_texts
     if survey.numbers and survey.numbers >= NUMBER_SHARE * (survey.numbers + texts):
         return {"name": name, "kind": "number"}
-    if not texts:
-        raise bad("column_unclear", f"the column {shown(name)} is empty in all rows: name the others in input_columns")
     different = len(survey.texts)
     if different > MAX_CATEGORIES and (survey.other_texts or different > FREE_TEXT_SHARE * texts):
         raise bad(

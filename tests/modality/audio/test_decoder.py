@@ -156,7 +156,7 @@ HOSTILE = {
     "NaN values": (encoded(NAN, subtype="FLOAT"), "values_invalid"),
     "infinite values": (encoded(np.where(np.isnan(NAN), np.inf, NAN), subtype="FLOAT"), "values_invalid"),
     "an AIFF file": (encoded(wave(), kind="AIFF"), "media_unsupported"),
-    "an MP3 file": (b"ID3\x04\x00\x00\x00\x00\x00\x21" + bytes(500), "media_unsupported"),
+    "an MP3 file": (b"ID3\x04\x00\x00\x00\x00\x00\x21" + bytes(500), "media_unreadable"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(500), "media_unsupported"),
     "a RIFF file that is no WAV": (b"RIFF\x24\x00\x00\x00AVI LIST" + bytes(500), "media_unsupported"),
     "random bytes behind the right beginning": (b"OggS" + np.random.default_rng(0).bytes(3000), "media_unreadable"),

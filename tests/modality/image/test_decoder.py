@@ -103,7 +103,7 @@ def test_the_packed_size_can_be_given(tmp_path, take):
     np.testing.assert_array_equal(drop.inputs[0], np.asarray(expected))
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP", "WEBP", "PPM", "ICO"])
+@pytest.mark.parametrize("kind", ["ICO", "TGA", "PCX"])
 def test_other_image_formats_are_refused_whatever_they_are_called(kind):
     assert refusal(encoded(Image.new("RGB", (16, 16)), kind)) == "media_unsupported"
 

@@ -1,0 +1,78 @@
+"""Webdataset tars: files of one name but for their endings are a sample, ``0001.png`` and ``0001.cls``."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Iterator, Sequence
+
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.readers.base import Batch
+from telltale_core.drop.readers.lines import Parsed, checked
+from telltale_core.drop.readers.quoting import Lines
+from telltale_core.drop.readers.table import TableReader
+from telltale_core.drop.source import Source, SourceFile
+from telltale_core.errors import BadInput
+from telltale_core.modality import modalities
+from telltale_core.modality.reasons import bad
+
+NAMES = {"cls": "label", "cls.txt": "label", "label": "label", "txt": "text", "text": "text"}
+SIDE = ("json", *NAMES)
+SIDE_BYTES = 1 << 20
+
+
+def is_webdataset(keys: Sequence[str]) -> bool:
+    """Return whether most files have another of the same name with an ending that says something of it."""
+    tars = [key for key in keys if ".tar/" in key.lower() or ".tgz/" in key.lower()]
+    sides = {_parted(key)[0] for key in tars if _parted(key)[1] in SIDE}
+    return bool(sides) and 2 * sum(_parted(key)[0] in sides for key in tars) > len(keys)
+
+
+class WebdatasetReader(TableReader):
+    """Reads samples in the order of their names; the media file of a sample is found as a table's is."""
+
+    def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
+        super().__init__(source, files[:1], config)
+        self.format = "webdataset"
+        self._parts: dict[str, dict[str, SourceFile]] = {}
+        for file in files:
+            base, ending = _parted(file.key)
+            self._parts.setdefault(base, {})[ending] = file
+        self.read_files = {file.key for file in files}
+
+    def _parsed(self, file: SourceFile, count: Lines) -> Iterator[Parsed]:  # noqa: ARG002 - all parts, not one file
+        for base, parts in self._parts.items():
+            count.record(1)
+            try:
+                values = self._values(base, parts)
+                yield Parsed(*checked(values, self._limits), sum(part.size_bytes for part in parts.values()))
+            except BadInput as error:
+                yield Parsed(None, error)
+
+    def _values(self, base: str, parts: dict[str, SourceFile]) -> dict[str, object]:
+        values: dict[str, object] = {"__key__": base}
+        for ending, part in parts.items():
+            if ending == "json":
+                try:
+                    fields = json.loads(self._source.read(part, SIDE_BYTES))
+                except (ValueError, RecursionError) as error:
+                    raise bad("row_unreadable", f"{base}.json is not valid JSON") from error
+                values |= fields if isinstance(fields, dict) else {"json": fields}
+            elif ending in NAMES:
+                values[NAMES[ending]] = self._source.read(part, SIDE_BYTES).decode("utf-8", "replace").strip()
+            else:
+                kind = next((k.name for k in modalities() if f".{ending.rsplit('.', 1)[-1]}" in k.suffixes), ending)
+                values.setdefault(kind, part.key)
+        return values
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield rows; there are no lines to be accounted for."""
+        yield from super().batches()
+        self.lines = None
+
+
+def _parted(key: str) -> tuple[str, str]:
+    """Return a key up to the first dot of its name, and its ending in lower case."""
+    folder, name = posixpath.split(key)
+    base, _, ending = name.partition(".")
+    return posixpath.join(folder, base), ending.lower()

@@ -1,0 +1,55 @@
+"""Names of splits: which words mean one, of folders, of files and in a column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+ALL, TRAIN = "all", "train"
+WORDS = {
+    TRAIN: {"train", "training", "trainset", "tr"},
+    "validation": {"val", "valid", "validation", "dev"},
+    "test": {"test", "testing", "testset", "tst", "t10k"},
+}
+SPLIT_OF = {word: name for name, words in WORDS.items() for word in words}
+COLUMNS = ("split", "is_valid", "is_test", "subset", "partition", "set")
+FLAGS = {"is_valid": "validation", "is_test": "test"}
+YEAR = re.compile(r"(19|20)[0-9]{2}$")
+PARTS = re.compile(r"[-_.\s]+")
+
+
+def split_named(text: str) -> str | None:
+    """Return the split that a name stands for, in one of three words; None for any other name."""
+    word = text.strip().lower()
+    return SPLIT_OF.get(word) or SPLIT_OF.get(YEAR.sub("", word))
+
+
+def split_depth(folders: Sequence[Sequence[str]]) -> int | None:
+    """Return at which depth all folders are called as splits, two at least; None where they are not."""
+    for depth in range(3):
+        names = {parts[depth] for parts in folders if len(parts) > depth}
+        if len(names) > 1 or not names:
+            splits = {split_named(name) for name in names}
+            return depth if len(splits) == len(names) > 1 and None not in splits else None
+    return None
+
+
+def of_value(column: str, value: object) -> str | None:
+    """Return the split that a row's value in a column of splits stands for; None for an empty one."""
+    if value is None or not str(value).strip():
+        return None
+    text = str(value).strip()
+    if column.lower() in FLAGS:
+        return FLAGS[column.lower()] if text.lower() in {"true", "1", "1.0", "yes"} else TRAIN
+    return split_named(text) or text
+
+
+def split_column(examples: Mapping[str, Sequence[object]]) -> str | None:
+    """Return the column that says each row's split: called like one, with values that are called like splits."""
+    for name, some in examples.items():
+        if name.lower() not in COLUMNS:
+            continue
+        values = {str(value).strip() for value in some if value is not None}
+        if name.lower() in FLAGS or (values and all(split_named(value) for value in values)):
+            return name
+    return None

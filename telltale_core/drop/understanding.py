@@ -1,0 +1,127 @@
+"""What ingest understood of a drop, in a few lines that a person checks at a glance, and where it may be wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from telltale_core.drop.manifest import Manifest
+from telltale_core.drop.record import Drop
+from telltale_core.drop.split_names import split_named
+from telltale_core.drop.value_survey import NO_VALUE
+from telltale_core.modality import modality_named
+from telltale_core.modality.reasons import shown
+
+FIRST = 4
+MANY, MANY_A_ROW = 20, 0.1
+"""So many classes, and so many for each row, are more likely to be the values of a number or an id."""
+
+
+def understood_lines(drop: Drop) -> list[str]:
+    """Return what the input, the answer, the classes and the split are, a line each."""
+    manifest = drop.manifest
+    columns, shape = manifest["columns"], " x ".join(map(str, manifest["input"]["shape"][1:]))
+    lines = [
+        f"input: {_names(columns['input'])} ({modality_named(manifest['modality']).plural}, packed {shape}: "
+        f"{manifest['packing']['rule']})",
+        _targets(drop) if drop.task == "regression" else _classes(manifest, class_counts(drop)),
+    ]
+    return [*lines, *_split(manifest["accounting"]), *_encodings(manifest["accounting"])]
+
+
+def class_counts(drop: Drop) -> Counter[str]:
+    """Return how many samples each class has, in the order of the labels; of several labels each is counted."""
+    label_names = drop.label_names
+    labels = drop.samples()["label"].combine_chunks()
+    if drop.task == "multilabel":
+        labels = labels.flatten()
+    numbers, counts = np.unique(labels.to_numpy(zero_copy_only=False), return_counts=True)
+    names = [str(number) if label_names is None else label_names[int(number)] for number in numbers]
+    return Counter(dict(zip(names, counts.tolist(), strict=True)))
+
+
+def _names(columns: object) -> str:
+    return ", ".join(map(str, columns)) if isinstance(columns, list) else str(columns)
+
+
+def _classes(manifest: Manifest, counts: Counter[str]) -> str:
+    listed = [f"{shown(name)} ({count:,})" for name, count in counts.items()]
+    if len(listed) > 2 * FIRST:
+        listed = [*listed[:FIRST], "...", listed[-1]]
+    single = [name for name, count in counts.items() if count == 1]
+    alone = f"; one sample each: {len(single):,}, such as {shown(single[0])}" if single else ""
+    what = "labels, several a sample" if manifest["task"] == "multilabel" else "classes"
+    return f"label: {_names(manifest['columns']['label'])}, {len(counts):,} {what}: {', '.join(listed)}{alone}"
+
+
+def _targets(drop: Drop) -> str:
+    targets = np.asarray(drop.targets)
+    different = f"{len(np.unique(targets)):,} different" if targets.ndim == 1 else f"{targets.shape[1]} a sample"
+    return (
+        f"target: {_names(drop.manifest['columns']['target'])}, numbers from {targets.min():g} to {targets.max():g}, "
+        f"{different}"
+    )
+
+
+def _split(accounting: Mapping[str, Any]) -> list[str]:
+    splits = accounting.get("splits")
+    if not splits:
+        return []
+    ignored = accounting["files"]["ignored"]
+    others = [
+        f"{why.removeprefix('split ')} ({group['count']:,} files)" for why, group in ignored.items() if "split " in why
+    ]
+    others += [f"{name} ({count:,} rows)" for name, count in splits["rows_of_others"].items()]
+    rest = f"; not read: {', '.join(others)}; --split chooses" if others else ""
+    return [f"split: {splits['read']}{rest}"]
+
+
+def _encodings(accounting: Mapping[str, Any]) -> list[str]:
+    return [f"encoding of {shown(key)}: {name}" for key, name in accounting.get("encodings", {}).items()]
+
+
+def doubts(drop: Drop) -> list[str]:
+    """Return what may have been understood wrongly, a sentence each with the setting that decides it."""
+    manifest = drop.manifest
+    if drop.task == "regression":
+        return _of_targets(drop)
+    counts, config = class_counts(drop), manifest["config"]
+    if config.get("label_column") or config.get("label_names") or config.get("num_classes"):
+        return []  # the operator has said what the labels are
+    found = []
+    rows = sum(counts.values())
+    if len(counts) > max(MANY, MANY_A_ROW * rows):
+        cure = (
+            'drop.task = "regression" if they are numbers' if manifest["label_names"] is None else "drop.label_column"
+        )
+        found.append(f"{len(counts):,} classes among {rows:,} rows: is this an id, or a number? Set {cure}")
+    elif (single := sum(count == 1 for count in counts.values())) > len(counts) / 2:
+        found.append(
+            f"{single:,} of {len(counts):,} classes have one sample: is {_names(manifest['columns']['label'])} it?"
+        )
+    splits = [name for name in counts if split_named(name)]
+    if splits:
+        found.append(f"classes are called like splits ({_listed(splits)}): drop.split reads one of several splits")
+    missing = [name for name in counts if name.lower() in NO_VALUE]
+    if missing:
+        found.append(
+            f"classes are called as missing values are ({_listed(missing)}): leave the cell empty if it is none"
+        )
+    return found
+
+
+def _of_targets(drop: Drop) -> list[str]:
+    targets, config = np.asarray(drop.targets), drop.manifest["config"]
+    whole = targets.ndim == 1 and bool(np.all(targets == np.rint(targets)))
+    if whole and not (config.get("task") or config.get("target_column")):
+        return [
+            f"all targets are whole numbers, {len(np.unique(targets)):,} different: drop.task says if they are classes"
+        ]
+    return []
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(shown(name) for name in names[:FIRST])

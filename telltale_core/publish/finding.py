@@ -1,0 +1,96 @@
+"""Samples of a version by what a person has: an id or its beginning, a file's name; all of them with their verdicts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from telltale_core.errors import ConfigError, NotFound
+from telltale_core.publish.history import Dataset, as_store, log, read_numbered
+from telltale_core.publish.manifest import Blob, Version
+from telltale_core.publish.tables import read_groups, readable
+
+LEAST_CHARS = 4
+"""Characters of an id's beginning."""
+FIRST = 3
+VERDICT = ("sample_id", "decision", "reason", "suspicion", "cluster", "file", "row")
+
+
+def full_id(version: Version, text: str) -> str | None:
+    """Return the one id of a judged sample that begins with ``text``, or whose media file is called so.
+
+    None where there is none; :class:`NotFound` names some where there are several.
+    """
+    found: list[str] = []
+    if len(text) >= LEAST_CHARS:
+        for blob in version.blobs("index"):
+            for table in read_groups(version, blob, ("sample_id",)):
+                found += table.filter(pc.starts_with(table["sample_id"], text))["sample_id"].to_pylist()
+    found = found or [row["sample_id"] for table in verdicts(version) for row in _called(table, text).to_pylist()]
+    if len(set(found)) > 1:
+        names = ", ".join(repr(name) for name in found[:FIRST])
+        raise NotFound(f"{text!r} may be any of {len(found):,} samples of version {version.number}, such as {names}")
+    return found[0] if found else None
+
+
+def _called(table: pa.Table, name: str) -> pa.Table:
+    paths = table["media_path"]
+    return table.filter(pc.or_(pc.equal(paths, name), pc.ends_with(paths, f"/{name}")))
+
+
+def verdicts(version: Version) -> Iterator[pa.Table]:
+    """Yield every judged sample with its verdict and ``media_path``, the name of its media file as the drop had it."""
+    paths = {blob.path: _media_paths(version, blob) for blob in version.blobs("files", "quarantine")}
+    for blob in version.blobs("index"):
+        for table in read_groups(version, blob, VERDICT):
+            places = zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
+            named = [paths[file][row].as_py() if file in paths else None for file, row in places]
+            yield table.append_column("media_path", pa.array(named, pa.string()))
+
+
+def export(dataset: Dataset, path: Path, number: int | None = None) -> int:
+    """Write the verdicts of version ``number``, or the newest one, as ``.csv`` or else as Parquet; return their count.
+
+    :class:`ConfigError` where the file stands already: nothing is overwritten.
+    """
+    version = read_numbered(as_store(dataset), number) if number is not None else latest(dataset)
+    if path.exists():
+        raise ConfigError(f"{path} is there already: choose another name")
+    rows, tables = 0, verdicts(version)
+    first = next(tables, None)
+    if first is None:
+        raise NotFound(f"version {version.number} holds no judged sample")
+    with pacsv.CSVWriter(path, first.schema) if path.suffix == ".csv" else pq.ParquetWriter(path, first.schema) as out:
+        for table in itertools.chain([first], tables):
+            out.write_table(table)
+            rows += table.num_rows
+    return rows
+
+
+def latest(dataset: Dataset) -> Version:
+    """Return the newest version; :class:`NotFound` where nothing is published."""
+    versions = log(dataset)
+    if not versions:
+        raise NotFound("the dataset holds no published version")
+    return versions[-1]
+
+
+def _media_paths(version: Version, blob: Blob) -> pa.Array | pa.ChunkedArray:
+    """Return the names of a shard's media files, in the order of its rows; its media are not read."""
+    data = version.store.read_verified(blob.path, blob.sha256)
+    with readable(version.store.url(blob.path)), pq.ParquetFile(pa.BufferReader(data)) as file:
+        column = next((f.name for f in file.schema_arrow if pa.types.is_struct(f.type) and _has_path(f.type)), None)
+        if column is None:
+            return pa.nulls(file.metadata.num_rows, pa.string())
+        media = file.read(columns=[f"{column}.path"], use_threads=False)[column]
+        return pc.struct_field(media, "path")
+
+
+def _has_path(kind: pa.DataType) -> bool:
+    return bool(kind.get_field_index("path") >= 0 and kind.get_field_index("bytes") >= 0)

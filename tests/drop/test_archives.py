@@ -1,0 +1,133 @@
+"""Zips, tars, webdatasets and Arrow files are read as what they hold, within limits; no member is written by name."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from telltale_core.drop import Limits
+from telltale_core.errors import BadInput
+from tests.support import drops as support
+
+datasets.disable_progress_bars()
+FILES = {f"pets/{'ab'[i % 2]}/{i}.png": support.make_png(i) for i in range(6)}
+
+
+def pack_zip(path: Path, files: Mapping[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def pack_tar(path: Path, files: Mapping[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("name", ["d.zip", "d.tar", "d.tar.gz", "d.tgz"])
+def test_an_archive_of_class_folders_is_the_folder(tmp_path, take, name):
+    (tmp_path / "d").mkdir()
+    packed = (pack_zip if name.endswith("zip") else pack_tar)(tmp_path / "d" / name, FILES)
+    for key, data in FILES.items():
+        (tmp_path / "plain" / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "plain" / key).write_bytes(data)
+    plain = take(tmp_path / "plain")
+    for source in (packed, tmp_path / "d"):
+        drop = take(source)
+        assert drop.label_names == ("a", "b")
+        assert (drop.inputs == plain.inputs).all()
+    assert {path.name for path in tmp_path.iterdir()} == {"d", "plain", "drops"}
+
+
+def test_a_table_in_a_zip_is_read(tmp_path, take):
+    text = "pixels,label\n" + "".join(f"{i} 1 2 3,{i % 2}\n" for i in range(6))
+    assert len(take(pack_zip(tmp_path / "d.zip", {"rows.csv": text.encode()}))) == 6
+
+
+def test_webdataset_tars_are_samples_of_their_parts(tmp_path, take):
+    (tmp_path / "d").mkdir()
+    for shard in range(2):
+        files: dict[str, bytes] = {}
+        for i in range(4):
+            name = f"{shard}{i:03d}"
+            files |= {f"{name}.png": support.make_png(4 * shard + i), f"{name}.cls": str(i % 2).encode()}
+            files[f"{name}.json"] = json.dumps({"camera": f"c{i}"}).encode()
+        pack_tar(tmp_path / "d" / f"{shard}.tar", files)
+    drop = take(tmp_path / "d")
+    assert (drop.manifest["inferred"]["format"], len(drop), drop.num_classes) == ("webdataset", 8, 2)
+    assert drop.payload()["camera"].to_pylist() == ["c0", "c1", "c2", "c3"] * 2
+
+
+@pytest.mark.parametrize("name", ["../x/1.png", "/a/1.png", "a/../../b.png"])
+def test_a_member_that_leads_out_is_refused(tmp_path, take, name):
+    for path in (pack_zip(tmp_path / "d.zip", {name: b"x"}), pack_tar(tmp_path / "d.tar", {name: b"x"})):
+        with pytest.raises(BadInput, match="leads out") as error:
+            take(path)
+        assert error.value.code == "archive_refused"
+
+
+def test_what_unpacks_to_too_much_is_refused(tmp_path, take):
+    path = pack_zip(tmp_path / "d.zip", {"a/1.png": bytes(10 << 20), "b/1.png": bytes(10 << 20)})
+    with pytest.raises(BadInput, match="unpacks to more") as error:
+        take(path, limits=Limits(max_drop_bytes=1 << 20))
+    assert error.value.code == "drop_too_large"
+
+
+def test_an_extended_header_that_would_fill_the_memory_is_refused(tmp_path, take):
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, 50 << 20
+    (tmp_path / "d.tar").write_bytes(info.tobuf(tarfile.USTAR_FORMAT) + bytes(50 << 20) + bytes(1024))
+    with pytest.raises(BadInput, match="cannot be unpacked") as error:
+        take(tmp_path / "d.tar")
+    assert error.value.code == "file_corrupt"
+
+
+def test_a_link_in_an_archive_is_left_out(tmp_path, take):
+    path = pack_tar(tmp_path / "d.tar", FILES)
+    with tarfile.open(path, "a") as archive:
+        link = tarfile.TarInfo("pets/a/link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    drop = take(path)
+    assert drop.manifest["accounting"]["files"]["ignored"]["a link or device in an archive"]["count"] == 1
+
+
+def test_what_datasets_saves_to_disk_is_read_as_its_parquet(tmp_path, take):
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    rows = {"image": [{"bytes": support.make_png(i), "path": None} for i in range(6)], "label": [0, 1] * 3}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "saved"))
+    drop = take(tmp_path / "saved")
+    assert (drop.label_names, len(drop)) == (("cat", "dog"), 6)
+    assert drop.inputs.shape == (6, 8, 8, 3)
+
+
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_arrow_files_hold_what_parquet_does(tmp_path, take, kind):
+    images, labels = [support.make_png(i) for i in range(6)], [0, 1, 2] * 2
+    table = pq.read_table(support.write_parquet(tmp_path / "p.parquet", list(images), list(labels)))
+    writer = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+    with writer(tmp_path / "d.arrow", table.schema) as out:
+        out.write_table(table)
+    assert take(tmp_path / "d.arrow").payload() == take(tmp_path / "p.parquet").payload()
+    with writer(tmp_path / "z.arrow", table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as out:
+        out.write_table(table)
+    with pytest.raises(BadInput, match="as Parquet"):
+        take(tmp_path / "z.arrow")
+    (tmp_path / "cut.arrow").write_bytes((tmp_path / "d.arrow").read_bytes()[:-300])
+    with pytest.raises(BadInput) as error:
+        take(tmp_path / "cut.arrow")
+    assert error.value.code == "file_corrupt"

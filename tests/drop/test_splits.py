@@ -1,0 +1,93 @@
+"""Of several splits one is read, by default train, and the others are counted by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from telltale_core.drop.accounting import accounted_lines
+from telltale_core.drop.understanding import understood_lines
+from telltale_core.errors import BadInput
+from tests.support import drops as support
+
+PNGS = [support.make_png(seed) for seed in range(6)]
+LABELS: list[object] = [0, 1, 2, 0, 1, 2]
+
+
+def folders(root: Path, splits: tuple[str, ...]) -> Path:
+    for split in splits:
+        for number, data in enumerate(PNGS):
+            file = root / split / ["cat", "dog"][number % 2] / f"{split}{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+    return root
+
+
+@pytest.mark.parametrize("above", ["", "set/"])
+def test_folders_of_splits_above_classes_are_no_classes(tmp_path, take, above):
+    folders(tmp_path / "d" / above, ("train", "val", "test"))
+    drop = take(tmp_path / "d")
+    assert (drop.label_names, len(drop)) == (("cat", "dog"), 6)
+    assert "split: train; not read: test (6 files), validation (6 files); --split chooses" in understood_lines(drop)
+    assert accounted_lines(drop.manifest)[0] == "files: 18 = 6 read + 12 ignored (6 split test, 6 split validation)"
+    assert take(tmp_path / "d", split="val").samples()["source"][0].as_py().startswith(f"{above}val/")
+    assert len(take(tmp_path / "d", split="all")) == 18
+
+
+def test_a_class_called_train_among_others_is_a_class(tmp_path, take):
+    assert take(folders(tmp_path / "d", ("bus", "train"))).label_names == ("bus", "train")
+
+
+def test_hugging_face_files_of_splits_whose_ids_restart_lose_no_row(tmp_path, take):
+    names = ("train-00000-of-00002", "validation-00000-of-00001", "test-00000-of-00001")
+    for name in names:
+        support.write_parquet(tmp_path / "d" / "data" / f"{name}.parquet", list(PNGS), LABELS, [*"012345"])
+    drop = take(tmp_path / "d")
+    assert drop.manifest["counts"]["rejected"] == 0
+    assert drop.samples()["source"][0].as_py() == "data/train-00000-of-00002.parquet#0"
+    assert len(take(tmp_path / "d", files="*test*")) == 6
+
+
+@pytest.mark.parametrize(
+    ("column", "train", "other", "name"),
+    [
+        ("split", "train", "valid", "validation"),
+        ("is_valid", "False", "True", "validation"),
+        ("is_test", "0", "1", "test"),
+    ],
+)
+def test_a_column_of_splits_chooses_rows(tmp_path, take, column, train, other, name):
+    rows = [f"{i} 1 2 3,{'ab'[i % 2]},{train if i % 3 else other}" for i in range(30)]
+    (tmp_path / "d.csv").write_text("\n".join([f"pixels,label,{column}", *rows]))
+    drop = take(tmp_path / "d.csv")
+    assert len(drop) == 20
+    assert f"split: train; not read: {name} (10 rows); --split chooses" in understood_lines(drop)
+    assert accounted_lines(drop.manifest)[1] == "lines: 31 = 20 rows + 10 rows of other splits + 1 header"
+    assert len(take(tmp_path / "d.csv", split=name)) == 10
+    assert len(take(tmp_path / "d.csv", split="all")) == 30
+
+
+def test_a_parquet_column_of_splits_chooses_rows(tmp_path, take):
+    path = support.write_parquet(tmp_path / "d.parquet", list(PNGS), LABELS, split=["train", "test"] * 3)
+    assert len(take(path)) == 3
+
+
+def test_arrays_of_splits_in_one_file_are_parted(tmp_path, take):
+    arrays = {
+        f"{what}_{split}": value
+        for split in ("train", "test")
+        for what, value in (("x", np.arange(6 * 16, dtype=np.uint8).reshape(6, 4, 4)), ("y", np.arange(6) % 3))
+    }
+    np.savez_compressed(tmp_path / "d.npz", **arrays)
+    drop = take(tmp_path / "d.npz")
+    assert len(drop) == 6
+    assert "split: train; not read: test (6 rows); --split chooses" in understood_lines(drop)
+
+
+def test_a_split_that_is_not_there_is_named(tmp_path, take):
+    folders(tmp_path / "d", ("val", "test"))
+    with pytest.raises(BadInput, match=r"set drop\.split") as error:
+        take(tmp_path / "d")
+    assert error.value.code == "split_unclear"

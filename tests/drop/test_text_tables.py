@@ -1,0 +1,117 @@
+"""CSV and JSON as spreadsheets, pandas and R write them: encodings, delimiters, headers, arrays."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from telltale_core.drop import Limits
+from telltale_core.drop.understanding import understood_lines
+from telltale_core.errors import BadInput
+
+ROWS = [(f"{i} 1 2 3", "ab"[i % 2]) for i in range(12)]
+
+
+def csv_text(delimiter: str = ",", header: str = "pixels{}label") -> str:
+    return "\n".join([header.format(delimiter), *(f"{pixels}{delimiter}{label}" for pixels, label in ROWS)]) + "\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|", "\t", ", "])
+def test_the_header_tells_the_delimiter(tmp_path, take, delimiter):
+    (tmp_path / "d.csv").write_text(csv_text(delimiter))
+    drop = take(tmp_path / "d.csv")
+    assert (len(drop), drop.label_names) == (12, ("a", "b"))
+
+
+def test_the_index_that_pandas_writes_is_a_column(tmp_path, take):
+    pd.DataFrame({"pixels": [p for p, _ in ROWS], "label": [name for _, name in ROWS]}).to_csv(tmp_path / "d.csv")
+    drop = take(tmp_path / "d.csv")
+    assert drop.payload().column_names == ["Unnamed: 0", "image", "label"]
+    assert len(drop) == 12
+
+
+def accents(path: Path, encoding: str) -> Path:
+    path.write_bytes(
+        ("pixels,label\n" + "".join(f"{p},{'é' if i % 3 else 'b'}\n" for i, (p, _) in enumerate(ROWS))).encode(encoding)
+    )
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "utf-16", "utf-8-sig"])
+def test_another_encoding_loses_no_row(tmp_path, take, encoding):
+    path = accents(tmp_path / "d.csv", encoding)
+    if encoding in {"cp1252", "mac_roman"}:
+        with pytest.raises(BadInput, match=r"8 lines of 'd\.csv' .* line 3: set drop\.encoding") as error:
+            take(path)
+        assert error.value.code == "encoding_unclear"
+        drop = take(path, encoding=encoding)
+        assert f"encoding of 'd.csv': {encoding}" in understood_lines(drop)
+    else:
+        drop = take(path)
+    assert (len(drop), drop.label_names) == (12, ("b", "é"))
+
+
+def test_one_damaged_line_among_others_with_accents_is_a_rejected_row(tmp_path, take, reasons):
+    path = accents(tmp_path / "d.csv", "utf-8")
+    path.write_bytes(path.read_bytes() + b"9 9 9 9,\xe9\n9 9 9 9,\xe9\n")
+    assert list(reasons(take(path)).values()) == ["row_unreadable"] * 2
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_array_is_read_as_json_lines_are(tmp_path, take, indent):
+    rows = [{"pixels": p, "label": name, "note": 'a ] " } \\'} for p, name in ROWS]
+    (tmp_path / "d.json").write_text(json.dumps(rows, indent=indent))
+    (tmp_path / "l.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert take(tmp_path / "d.json").payload() == take(tmp_path / "l.jsonl").payload()
+
+
+@pytest.mark.parametrize("text", ['[{"a": 1}, 2]', '[{"a": 1}', '[{"a": "x}]', '[{"a": 1} x {"a": 2}]'])
+def test_a_damaged_json_array_is_refused_with_its_element(tmp_path, take, text):
+    (tmp_path / "d.json").write_text(text)
+    with pytest.raises(BadInput, match=r"element [12]") as error:
+        take(tmp_path / "d.json")
+    assert error.value.code == "file_corrupt"
+
+
+def test_a_label_that_begins_late_is_found(tmp_path, take):
+    rows = [{"pixels": "1 2 3 4", **({"label": i % 2} if i >= 150 else {})} for i in range(200)]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert take(tmp_path / "d.jsonl").manifest["counts"]["by_reason"] == {"label_missing": 150}
+
+
+def test_a_decimal_comma_is_a_point(tmp_path, take):
+    rows = [f"{i},5;1.{200 + i},25;word{i % 3};{i * 7},5" for i in range(60)]
+    (tmp_path / "d.csv").write_text("\n".join(["age;income;town;target", *rows]))
+    drop = take(tmp_path / "d.csv")
+    assert (drop.task, drop.modality) == ("regression", "table")
+    assert drop.targets is not None
+    assert drop.targets[:2].tolist() == [0.5, 7.5]
+    assert drop.payload()["age"][1].as_py() == "1.5"
+
+
+def test_a_column_without_any_value_is_left_out_and_said(tmp_path, take):
+    (tmp_path / "d.csv").write_text("age,town,note,label\n" + "".join(f"{i},t{i % 3},,c{i % 2}\n" for i in range(40)))
+    drop = take(tmp_path / "d.csv")
+    assert drop.inputs.shape == (40, 2)
+    assert "empty in all rows: ['note']" in drop.manifest["packing"]["rule"]
+
+
+def test_a_packed_table_is_read_and_a_bomb_is_not(tmp_path, take):
+    (tmp_path / "d.csv.gz").write_bytes(gzip.compress(csv_text().encode()))
+    assert len(take(tmp_path / "d.csv.gz")) == 12
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(csv_text().encode() + bytes(10 << 20)))
+    with pytest.raises(BadInput) as error:
+        take(tmp_path / "bomb.csv.gz", limits=Limits(max_drop_bytes=1 << 20))
+    assert error.value.code == "file_corrupt"
+
+
+@pytest.mark.parametrize(("name", "cure"), [("d.xlsx", "as CSV"), ("d.h5", "npz"), ("d.txt", "called .csv")])
+def test_what_is_not_read_says_what_to_do(tmp_path, take, name, cure):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / name).write_text("text\tlabel\n")
+    with pytest.raises(BadInput, match=cure):
+        take(tmp_path / "d")

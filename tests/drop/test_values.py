@@ -1,0 +1,101 @@
+"""Which classes or targets a column of answers holds, whatever people write there; no row is lost by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from telltale_core.drop.understanding import class_counts, doubts, understood_lines
+from telltale_core.errors import BadInput
+
+ROWS = 60
+
+
+def lines(path: Path, labels: list[object], column: str = "label") -> Path:
+    """JSON lines of small pictures with these answers, repeated."""
+    rows = [{"image": [[i % 256] * 4] * 4, column: labels[i % len(labels)]} for i in range(ROWS)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["none", "null", "NA", "cat"], ("NA", "cat", "none", "null")),
+        ([*"0123456789ABCDEF"], tuple("0123456789ABCDEF")),
+        ([*range(10), "x", "y"], (*"0123456789", "x", "y")),
+        ([-1, 1], ("-1", "1")),
+        (["-1", "0", "1"], ("-1", "0", "1")),
+        ([0, 4], ("0", "4")),
+        ([2021, 2019, 2020], ("2019", "2020", "2021")),
+        ([0, 1, 2, 3000, 7000], ("0", "1", "2", "3000", "7000")),
+    ],
+)
+def test_any_labels_are_classes_under_their_own_names(tmp_path, take, labels, names):
+    drop = take(lines(tmp_path / "d.jsonl", labels))
+    assert (drop.label_names, drop.num_classes, len(drop)) == (names, len(names), ROWS)
+    assert drop.labels is not None
+    assert [names[label] for label in drop.labels[: len(labels)]] == [str(label) for label in labels]
+
+
+def test_whole_numbers_from_zero_stay_numbered_and_a_stray_one_is_an_error(tmp_path, take, reasons):
+    path = lines(tmp_path / "d.jsonl", [0, 1, 2])
+    with path.open("a") as file:
+        for label in (73, -1, "oops", "none"):
+            file.write("\n" + json.dumps({"image": [[9] * 4] * 4, "label": label}))
+    drop = take(path)
+    assert (drop.label_names, drop.num_classes) == (None, 3)
+    assert list(reasons(drop).values()) == [
+        "label_out_of_range",
+        "label_out_of_range",
+        "label_unknown",
+        "label_missing",
+    ]
+
+
+def test_lists_of_zero_and_one_are_flags(tmp_path, take):
+    drop = take(lines(tmp_path / "d.jsonl", [[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 0, 0]], "labels"))
+    assert (drop.task, drop.num_classes) == ("multilabel", 3)
+    assert drop.samples()["label"].to_pylist()[:4] == [[2], [0, 2], [0, 1, 2], []]
+
+
+@pytest.mark.parametrize("form", ["{}", "${}", "{:,}", "${:,}.50", "{} %"])
+def test_targets_as_people_write_numbers_are_numbers(tmp_path, take, form):
+    targets = [form.format(100_000 + 37 * i) for i in range(ROWS)]
+    drop = take(lines(tmp_path / "d.jsonl", list(targets), "target"))
+    assert (drop.task, len(drop)) == ("regression", ROWS)
+    half = 0.5 if ".50" in form else 0
+    np.testing.assert_array_equal(drop.targets, [100_000 + 37 * i + half for i in range(ROWS)])
+    assert bool(doubts(drop)) == (half == 0)
+
+
+def test_what_was_understood_is_printed_and_what_is_doubtful_asked(tmp_path, take):
+    drop = take(lines(tmp_path / "d.jsonl", ["train", "test", "none"]))
+    assert understood_lines(drop)[1] == "label: label, 3 classes: 'none' (20), 'test' (20), 'train' (20)"
+    assert [doubt.split(" (")[0] for doubt in doubts(drop)] == [
+        "classes are called like splits",
+        "classes are called as missing values are",
+    ]
+    assert doubts(take(lines(tmp_path / "e.jsonl", [*"ab"]))) == []
+
+
+def test_as_many_classes_as_rows_are_doubtful(tmp_path, take):
+    drop = take(lines(tmp_path / "d.jsonl", [f"c{i}" for i in range(ROWS)]))
+    assert set(class_counts(drop).values()) == {1}
+    assert "is this an id" in doubts(drop)[0]
+    assert doubts(take(tmp_path / "d.jsonl", label_column="label")) == []
+
+
+def test_columns_of_minus_one_and_one_are_flags(tmp_path, take):
+    rows = [{"image": [[i % 256] * 4] * 4, "bald": (-1) ** i, "young": (-1) ** (i // 2)} for i in range(ROWS)]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    drop = take(tmp_path / "d.jsonl", label_columns=("bald", "young"))
+    assert drop.samples()["label"].to_pylist()[:4] == [[0, 1], [1], [0], []]
+
+
+def test_one_class_only_is_refused_with_the_setting_that_helps(tmp_path, take):
+    with pytest.raises(BadInput, match=r"in 'label': set drop\.label_column"):
+        take(lines(tmp_path / "d.jsonl", ["a"]))
