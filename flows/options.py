@@ -37,6 +37,9 @@ Approve = Annotated[
     typer.Option("--approve", metavar="CODE", help="Publish what a person must decide: the code that came with it."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write to DST.")]
+Role = Annotated[
+    str, typer.Option("--role", help="Whose keys these are: publisher (CPU workers), worker (GPU), bridge, reviewer.")
+]
 Number = Annotated[int | None, typer.Option("--version", metavar="N", help="A version number; the newest by default.")]
 
 Repair = Annotated[

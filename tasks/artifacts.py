@@ -6,9 +6,9 @@ import base64
 import dataclasses
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -27,6 +27,26 @@ REFUSED = 100  # uploads listed that are not taken
 MOST_QUESTIONS = 30
 STATEMENT = 2000  # characters: what a person must decide stands at its end
 LINKS = 5  # shards named one by one; the manifest names all
+
+
+class Finding(Protocol):
+    """What a doctor says of one thing."""
+
+    @property
+    def name(self) -> str:
+        """What was looked at."""
+
+    @property
+    def status(self) -> str:
+        """``problem``, ``note`` or ``ok``."""
+
+    @property
+    def found(self) -> str:
+        """What was found."""
+
+    @property
+    def todo(self) -> str:
+        """What to do."""
 
 
 def show_verdict(record: stages.Record, work: str) -> None:
@@ -48,6 +68,16 @@ def show_refused(reasons: list[str]) -> None:
         lines = "\n".join(f"- {markdown(reason, 600)}" for reason in reasons[:REFUSED])
         text = f"# {len(reasons):,} uploads are not taken\n\n{lines}\n"
         kindly(lambda: create_markdown_artifact(text, key="refused-uploads", description="Uploads that are not taken"))
+
+
+def show_checks(checks: Sequence[Finding]) -> None:
+    """Attach what a doctor found to the current run, problems first."""
+    order = ("problem", "note", "ok")
+    rows = [
+        {"what": markdown(one.name), "": one.status, "found": markdown(one.found, 600), "to do": markdown(one.todo)}
+        for one in sorted(checks, key=lambda one: order.index(one.status))
+    ]
+    kindly(lambda: create_table_artifact(rows, key="doctor", description="What the doctor found"))
 
 
 def question(outcome: dict[str, Any], page: stages.Record, work: str) -> str:

@@ -23,7 +23,7 @@ from telltale_core.drop.source_url import check_url, printable
 from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError, Transient
 from telltale_core.modality.reasons import bad, shown
 
-UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata"}
+UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_RECEIPT.json", "_metadata", "_common_metadata"}
 HIDDEN_NAMES = {"Thumbs.db", "desktop.ini"}
 FETCH_BYTES = 64 << 20
 FETCH_FILES = 256

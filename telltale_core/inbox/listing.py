@@ -25,6 +25,7 @@ from telltale_core.inbox.refused import climbs, linked, not_fed
 from telltale_core.modality.reasons import shown
 
 MARKER, MANIFEST = "_SUCCESS", "_MANIFEST.json"
+RECEIPT = "_RECEIPT.json"  # our answer to the contributor, beside the drop
 MAX_MANIFEST_BYTES = 16 << 20
 QUIET_S = 900.0
 
@@ -246,4 +247,4 @@ def _hidden(name: str) -> bool:
 def _aside(key: str) -> bool:
     """Return whether a file is no data: a mark, or hidden."""
     parts = key.split("/")
-    return parts[-1] in {MARKER, MANIFEST} or any(part.startswith(".") for part in parts) or not parts[-1]
+    return parts[-1] in {MARKER, MANIFEST, RECEIPT} or any(part.startswith(".") for part in parts) or not parts[-1]
