@@ -21,6 +21,7 @@ from prefect.exceptions import ObjectNotFound
 from deployments.automations import put
 from deployments.definitions import ANY_RUN
 from flows import names
+from tasks import healed
 from telltale_core.errors import ConfigError
 
 FLOWS = tuple(name.split("/")[0] for name in names.DEPLOYMENTS)
@@ -29,6 +30,7 @@ FAILED = "telltale: tell about failed runs"
 WAITING = "telltale: tell about runs that wait for a person"
 POOL_AWAY = "telltale: tell about a pool without a worker"
 BRIDGE_SILENT = "telltale: tell about a silent bridge"
+HEALED = "telltale: tell about crashes that healed"
 BRIDGE_AWAY_S = 120
 EXPIRED = "telltale: a review that nobody makes ends as NeedsReview"
 NOBODY = "Nobody decided in time, nothing was published. `telltale approve RUN` still publishes it, from a new run."
@@ -42,11 +44,11 @@ def automations(block: UUID | None, review: timedelta) -> list[Automation]:
     """Return the automations; without a notification block only the one that ends a review after ``review``."""
     rules = [_expired(review)]
     if block is not None:
-        failed = {f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut", names.PROBLEMS)}
+        failed = {f"prefect.flow-run.{state}" for state in ("Failed", "TimedOut", names.GAVE_UP, names.PROBLEMS)}
         rules.append(_notification(FAILED, failed, FLOWS, block))
         waiting = {f"prefect.flow-run.{state}" for state in ("Suspended", "NeedsReview")}
         rules.append(_notification(WAITING, waiting, ("cleanse",), block))
-        rules += [_pool_away(block), _bridge_silent(block)]
+        rules += [_pool_away(block), _bridge_silent(block), _healed(block)]
     return rules
 
 
@@ -80,6 +82,21 @@ def _pool_away(block: UUID) -> Automation:
                 block_document_id=block,
                 subject="telltale: no worker of the pool {{ event.resource.name }} is online",
                 body="Its runs wait. Start one: telltale worker --pool {{ event.resource.name }}",
+            )
+        ],
+    )
+
+
+def _healed(block: UUID) -> Automation:
+    return Automation(
+        name=HEALED,
+        description="A crash is not told while the run is started again; a run that gave up is told as failed.",
+        trigger=EventTrigger(expect={healed.EVENT}, posture=Posture.Reactive, threshold=1),
+        actions=[
+            SendNotification(
+                block_document_id=block,
+                subject=f"{{{{ event.resource.name | {_QUOTED} }}}}: healed",
+                body=f"```\n{{{{ event.payload.text | {_QUOTED} }}}}\n```\nrun {{{{ event.payload.run }}}}",
             )
         ],
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from flows import names
 from flows.checks import Check, check
 from telltale_core.errors import ConfigError
@@ -28,6 +30,26 @@ def settings_hold(parameters: dict[str, Any]) -> Iterator[Check]:
         yield check("standing settings", fine=False, found=str(error), todo=todo)
         return
     yield check("standing settings", fine=True, found="this release takes them", todo="")
+
+
+def keys_outlive_drops(client: SyncPrefectClient) -> Check:
+    """Return whether the server keeps runs, and so the idempotency keys, for longer than a drop can start one."""
+    vacuum = client.request("GET", "/admin/settings").json()["server"]["services"]["db_vacuum"]
+    enabled = vacuum["enabled"]
+    removes = enabled is True or (isinstance(enabled, list) and "flow_runs" in enabled)
+    days = _days(vacuum["retention_period"])
+    if not removes:
+        todo = f"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=events,flow_runs keeps runs for {names.RUNS_KEPT_DAYS} days"
+        return Check(name="retention", status="note", found="runs and their logs are kept for ever", todo=todo)
+    found = f"runs and their logs are kept for {days:.0f} days, drops start runs for {names.OLD_DROP_DAYS:.0f}"
+    todo = f"set PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD to {names.RUNS_KEPT_DAYS * 86_400}"
+    return check("retention", fine=days > names.OLD_DROP_DAYS, found=found, todo=todo)
+
+
+def _days(period: object) -> float:
+    """Return days of what the server says: seconds, or an ISO 8601 duration."""
+    seconds: timedelta = TypeAdapter(timedelta).validate_python(period)
+    return seconds.total_seconds() / 86_400
 
 
 def workers_seen(client: SyncPrefectClient, pool: WorkPool) -> Check:

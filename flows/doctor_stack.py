@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows import names
 from flows.checks import Check, check
-from flows.doctor_seen import bridge_seen, settings_hold, versions_agree, workers_seen
+from flows.doctor_seen import bridge_seen, keys_outlive_drops, settings_hold, versions_agree, workers_seen
 from telltale_core.errors import TelltaleError
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def _processes(client: SyncPrefectClient, deployments: dict[str, Any]) -> Iterat
     from flows.alive import heard
 
     signs = heard(client)
+    yield keys_outlive_drops(client)
     if sweep := deployments.get(names.SWEEP):
         yield bridge_seen(signs, str(sweep.parameters.get("inbox", "")))
     if cleanse := deployments.get(names.CLEANSE):

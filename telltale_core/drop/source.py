@@ -23,7 +23,8 @@ from telltale_core.drop.source_url import check_url, printable
 from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError, Transient
 from telltale_core.modality.reasons import bad, shown
 
-UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_RECEIPT.json", "_metadata", "_common_metadata"}
+RECEIPT = "_RECEIPT.json"
+UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata"}
 HIDDEN_NAMES = {"Thumbs.db", "desktop.ini"}
 FETCH_BYTES = 64 << 20
 FETCH_FILES = 256
@@ -55,6 +56,8 @@ class Source:
         self.files: dict[str, SourceFile] = {}
         self.ignored: dict[str, list[str]] = {}  # keys of what is never read, by reason
         for file in sorted(listed, key=lambda file: (file.key, file.path)):
+            if file.key == RECEIPT:  # ours, and renewed while the drop is read
+                continue
             reason = _never_read(file.key)
             if reason:
                 self.ignored.setdefault(reason, []).append(file.key)

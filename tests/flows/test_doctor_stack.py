@@ -58,6 +58,7 @@ def test_a_whole_stack_is_none_and_each_thing_that_lacks_is_a_problem_with_its_c
     assert {name for name, check in checks.items() if check.status == "problem"} == {
         "workers of cpu", "workers of gpu",
     }  # fmt: skip
+    assert checks["retention"].status == "note"
     assert (checks["bridge"].status, "none heard of" in checks["bridge"].found) == ("note", True)  # a local inbox
     assert checks["work area"].found.startswith(f"{tmp_path}/work: can list, write, read, delete")
     for pool in (names.CPU_POOL, names.GPU_POOL):
