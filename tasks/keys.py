@@ -8,6 +8,7 @@ import re
 from prefect.runtime import flow_run
 
 from tasks import sanitize
+from telltale_core.storage.names import parse_url
 
 
 def stem(source: str) -> str:
@@ -47,7 +48,8 @@ def progress(stage: str) -> str:
 
 def artifact(kind: str, dataset: str) -> str:
     """Return an artifact's key, such as ``verdict-signs-3fa94c``: a page for each dataset, by its address."""
-    name = _slug(dataset.rstrip("/").rsplit("/", 1)[-1])
+    dataset = parse_url(dataset).url  # however it is spelled
+    name = _slug(dataset.rsplit("/", 1)[-1])
     return f"{kind}-{name}-{hashlib.sha256(dataset.encode()).hexdigest()[:6]}"
 
 
