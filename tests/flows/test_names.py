@@ -34,4 +34,4 @@ def test_a_run_is_called_after_dataset_and_drop_without_a_contributors_marks() -
 def test_an_artifact_has_a_page_for_each_dataset() -> None:
     assert keys.artifact("verdict", "s3://clean/Signs EU").startswith("verdict-signs-eu-")
     assert keys.artifact("verdict", "s3://clean/signs/") == keys.artifact("verdict", "s3://clean/signs")
-    assert keys.artifact("verdict", "s3://a/signs") != keys.artifact("verdict", "s3://b/signs")
+    assert keys.artifact("verdict", "s3://one/signs") != keys.artifact("verdict", "s3://two/signs")

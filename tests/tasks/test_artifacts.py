@@ -40,7 +40,7 @@ def test_a_hostile_statement_does_not_act_in_the_question() -> None:
 
 def test_the_history_has_one_key_a_dataset_and_escapes_a_contributors_words() -> None:
     assert artifact("history", "s3://clean/Signs EU/").startswith("history-signs-eu-")
-    assert artifact("verdict", "s3://a/signs") != artifact("verdict", "s3://b/signs")
+    assert artifact("verdict", "s3://one/signs") != artifact("verdict", "s3://two/signs")
     entry = Entry(
         number=1, created_at="2026-01-01T00:00:00Z", drop="a|b<script>", judged=9, set_aside=3, rejected=0,
         share=1 / 3, kind="drop", by="",
