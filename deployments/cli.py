@@ -28,6 +28,15 @@ AnyDataset = Annotated[
     bool,
     typer.Option("--any-dataset", help="No table of folders: who may write to the inbox may write to every dataset."),
 ]
+NotifyUrl = Annotated[
+    str,
+    typer.Option(
+        "--notify-url",
+        metavar="URL",
+        help="Webhook that is told of failures and reviews. It is its own password, and others on this host may see "
+        "options: then rather set TELLTALE_NOTIFY_URL and run telltale notifications.",
+    ),
+]
 Image = Annotated[str, typer.Option("--image", help="Container image of docker, kubernetes and ecs pools.")]
 
 
@@ -44,6 +53,7 @@ def deploy(
     cpu_runs: CpuRuns = None,
     image: Image = "",
     any_dataset: AnyDataset = False,
+    notify_url: NotifyUrl = "",
     config: Config = None,
     settings: Set,
 ) -> Outcome:
@@ -73,9 +83,22 @@ def deploy(
             config=form_defaults,
         )
         registered = register(plan)
+        registered += [("automation", name) for name in _told(notify_url)]
     after = ["start workers: telltale worker --pool cpu --limit 4; one for each GPU: telltale worker --pool gpu"]
     after += ["start the bridge: telltale bridge --queue URL; see what is missing: telltale doctor"]
     return Outcome(data={"registered": registered}, heads=("what", "name"), rows=registered, after=after)
+
+
+def _told(url: str) -> list[str]:
+    """Register who is told, where an address is given; else what stands is left as it is."""
+    if not url:
+        return []
+    from datetime import timedelta
+
+    from deployments.cli_notifications import REVIEW_DAYS
+    from deployments.notifications import register
+
+    return register(url, "", timedelta(days=REVIEW_DAYS))
 
 
 def _folders(config: Path | None, settings: list[str], any_dataset: bool) -> dict[str, Any] | None:

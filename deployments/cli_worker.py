@@ -36,10 +36,12 @@ def worker(
         import anyio
 
         from deployments.worker import DrainingWorker, check_pool, serve
+        from flows.alive import telling, this_process
 
         check_pool(pool)
     draining_worker = DrainingWorker(pool, name=name or None, limit=limit)
-    anyio.run(lambda: serve(draining_worker, finish_s, with_healthcheck=with_healthcheck))
+    with telling(this_process(f"worker-{pool}", draining_worker.name)):
+        anyio.run(lambda: serve(draining_worker, finish_s, with_healthcheck=with_healthcheck))
     return Outcome(
         data={"worker": draining_worker.name, "stopped": True}, lines=[f"worker {draining_worker.name} stopped"]
     )

@@ -17,13 +17,18 @@ from prefect.types.entrypoint import EntrypointType
 from deployments.plan import Plan
 from flows import names
 from flows.arrival import arrival
+from flows.checkup import checkup
 from flows.cleanse import cleanse
 from flows.reconcile import reconcile
 from flows.sweep import sweep
+from flows.tidy import tidy
 from flows.train_proxy import train_proxy
+from flows.verify_all import verify_all
 from telltale_core.config import label_of
 
 EVERY = timedelta(minutes=5)
+CHECKUP_EVERY = timedelta(minutes=15)
+TIDY_EVERY, VERIFY_EVERY = timedelta(days=1), timedelta(days=7)
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 ANY_RUN: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
 
@@ -69,6 +74,36 @@ def definitions(plan: Plan, config: Mapping[str, Any]) -> list[RunnerDeployment]
             f"Starts one drop by name, for the event {names.LANDED_EVENT} of another system.",
             work_queue_name=names.WATCH_QUEUE,
             triggers=[_landed_drops()],
+        ),
+        _defined(
+            checkup,
+            plan,
+            "Looks whether everything is there and works, as telltale doctor does; notifications tell what is not.",
+            work_queue_name=names.WATCH_QUEUE,
+            concurrency_limit=ONE_AT_A_TIME,
+            schedule=Interval(CHECKUP_EVERY, timezone="UTC"),
+        ),
+        *_upkeep(plan),
+    ]
+
+
+def _upkeep(plan: Plan) -> list[RunnerDeployment]:
+    return [
+        _defined(
+            tidy,
+            plan,
+            "Removes what nobody used for long from the work area; never a published version.",
+            parameters={"work": plan.work},
+            work_queue_name=names.WATCH_QUEUE,
+            concurrency_limit=ONE_AT_A_TIME,
+            schedule=Interval(TIDY_EVERY, timezone="UTC"),
+        ),
+        _defined(
+            verify_all,
+            plan,
+            "Reads the newest version of every dataset back, and holds it against its record.",
+            concurrency_limit=ONE_AT_A_TIME,
+            schedule=Interval(VERIFY_EVERY, timezone="UTC"),
         ),
     ]
 

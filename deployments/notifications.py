@@ -20,12 +20,18 @@ from prefect.exceptions import ObjectNotFound
 
 from deployments.automations import put
 from deployments.definitions import ANY_RUN
+from flows import names
+from tasks import healed
 from telltale_core.errors import ConfigError
 
-FLOWS = ("cleanse", "train-proxy", "sweep", "reconcile", "arrival")
+FLOWS = tuple(name.split("/")[0] for name in names.DEPLOYMENTS)
 BLOCK = "telltale-notify"
 FAILED = "telltale: tell about failed runs"
 WAITING = "telltale: tell about runs that wait for a person"
+POOL_AWAY = "telltale: tell about a pool without a worker"
+BRIDGE_SILENT = "telltale: tell about a silent bridge"
+HEALED = "telltale: tell about crashes that healed"
+BRIDGE_AWAY_S = 120
 EXPIRED = "telltale: a review that nobody makes ends as NeedsReview"
 NOBODY = "Nobody decided in time, nothing was published. `telltale approve RUN` still publishes it, from a new run."
 _QUOTED = "replace('<', '\u2039') | replace('>', '\u203a') | replace('`', '\u2019')"
@@ -38,10 +44,11 @@ def automations(block: UUID | None, review: timedelta) -> list[Automation]:
     """Return the automations; without a notification block only the one that ends a review after ``review``."""
     rules = [_expired(review)]
     if block is not None:
-        failed = {f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut")}
+        failed = {f"prefect.flow-run.{state}" for state in ("Failed", "TimedOut", names.GAVE_UP, names.PROBLEMS)}
         rules.append(_notification(FAILED, failed, FLOWS, block))
         waiting = {f"prefect.flow-run.{state}" for state in ("Suspended", "NeedsReview")}
         rules.append(_notification(WAITING, waiting, ("cleanse",), block))
+        rules += [_pool_away(block), _bridge_silent(block), _healed(block)]
     return rules
 
 
@@ -56,6 +63,64 @@ def _notification(name: str, states: set[str], flows: Sequence[str], block: UUID
             threshold=1,
         ),
         actions=[SendNotification(block_document_id=block, subject=_SUBJECT, body=_BODY)],
+    )
+
+
+def _pool_away(block: UUID) -> Automation:
+    pools: dict[str, str | list[str]] = {
+        "prefect.resource.id": "prefect.work-pool.*",
+        "prefect.resource.name": [names.CPU_POOL, names.GPU_POOL],
+    }
+    return Automation(
+        name=POOL_AWAY,
+        description="No worker of a pool is online: its runs wait, the scheduled checkup among them.",
+        trigger=EventTrigger(
+            expect={"prefect.work-pool.not-ready"}, match=pools, posture=Posture.Reactive, threshold=1
+        ),
+        actions=[
+            SendNotification(
+                block_document_id=block,
+                subject="telltale: no worker of the pool {{ event.resource.name }} is online",
+                body="Its runs wait. Start one: telltale worker --pool {{ event.resource.name }}",
+            )
+        ],
+    )
+
+
+def _healed(block: UUID) -> Automation:
+    return Automation(
+        name=HEALED,
+        description="A crash is not told while the run is started again; a run that gave up is told as failed.",
+        trigger=EventTrigger(expect={healed.EVENT}, posture=Posture.Reactive, threshold=1),
+        actions=[
+            SendNotification(
+                block_document_id=block,
+                subject=f"{{{{ event.resource.name | {_QUOTED} }}}}: healed",
+                body=f"```\n{{{{ event.payload.text | {_QUOTED} }}}}\n```\nrun {{{{ event.payload.run }}}}",
+            )
+        ],
+    )
+
+
+def _bridge_silent(block: UUID) -> Automation:
+    return Automation(
+        name=BRIDGE_SILENT,
+        description=f"No bridge told that it is alive for {BRIDGE_AWAY_S} s; uploads wait for the sweep.",
+        trigger=EventTrigger(
+            after={names.ALIVE_EVENT},
+            expect={names.ALIVE_EVENT},
+            match={"prefect.resource.id": "telltale.bridge.*"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=BRIDGE_AWAY_S),
+        ),
+        actions=[
+            SendNotification(
+                block_document_id=block,
+                subject="telltale: the bridge is silent",
+                body=f"None told for {BRIDGE_AWAY_S} s that it is alive. Uploads wait for the sweep, every 5 minutes.",
+            )
+        ],
     )
 
 

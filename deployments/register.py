@@ -15,7 +15,7 @@ from deployments.definitions import definitions
 from deployments.plan import Plan
 from deployments.pools import Kind, Template, template
 from flows import names
-from flows.settings import read_settings
+from flows.settings import check_standing
 from telltale_core.errors import ConfigError
 from telltale_core.inbox import allow_list
 from telltale_core.storage.names import parse_url
@@ -98,7 +98,7 @@ def _standing_config(client: SyncPrefectClient) -> dict[str, Any]:
     except ObjectNotFound:
         return {}
     try:
-        read_settings(None, [], standing)
+        check_standing(standing)
     except ConfigError as error:
         raise ConfigError(f"the standing defaults of {names.CLEANSE}: {error}; give --config or --set") from None
     return dict(standing)

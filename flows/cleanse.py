@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows import parameters
-from tasks import artifacts, history, policy, redaction, review, sanitize
+from tasks import artifacts, history, keys, policy, redaction, review, review_page, sanitize, story
+from tasks.healed import tell_if_healed
 from tasks.pipeline import Runner
+from tasks.receipts import Receipts
 from tasks.train_elsewhere import deployed
 from telltale_core import stages
 from telltale_core.config import to_dict
+from telltale_core.errors import BadInput
 from telltale_core.modality.local_model import by_content
 from telltale_core.stages import check_addresses, drop_settings, settings_of
 
@@ -25,9 +28,8 @@ STATES = {"published": "Completed", "dry-run": "DryRun", "needs-review": "NeedsR
 
 
 def run_name() -> str:
-    """Return what the UI calls a run, such as ``cleanse digits into digits-clean``."""
-    parameters = flow_run.parameters
-    return f"cleanse {policy.stem(parameters['source'])} into {policy.stem(parameters['destination'])}"
+    """Return what the UI calls a run, such as ``cleanse signs/2026-11-22``."""
+    return f"cleanse {keys.own_subject()}"
 
 
 @flow(name="cleanse", flow_run_name=run_name, **policy.RESULTS)
@@ -42,6 +44,7 @@ def cleanse(
     approve: str = "",
     reviewer: str = "",
     reason: str = "",
+    receipt: bool = False,
     config: parameters.Run = parameters.DEFAULTS,
 ) -> State[dict[str, Any]]:
     """Find the poison in the drop at ``source``, quarantine it, publish the rest in ``destination``.
@@ -61,47 +64,64 @@ def cleanse(
         approve: The code that came with the questions, to publish just what was shown. Else leave it empty.
         reviewer: The name of the person who approves.
         reason: Why that person approves.
+        receipt: Leave an answer for the contributor beside the drop, _RECEIPT.json.
         config: Settings by stage. Defaults: Telltale's own. Own values: opens the fields of the stage.
 
     """
     check_addresses(source, destination, work)
+    began_s = time.monotonic()
     settings = to_dict(settings_of(config, destination))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
     trainer = train_on if deployed(train_on) else ""
     settings["drop"] = drop_settings(settings, elsewhere=bool(trainer))
     run = Runner(work, destination, trainer)
-    verdict = judged(source, destination, work, settings, run)
-    artifacts.show_verdict(verdict, work)
+    receipts = Receipts(source, work, wanted=receipt)
+    verdict = judged(source, settings, run, receipts)
+    story.judged(verdict, work)
+    artifacts.show_verdict(verdict, work, destination)
     page = run(stages.report, verdict, settings["report"])
+    artifacts.note_report(artifacts.report_address(page, work))
     publish = partial(run, stages.publish, page, settings["publish"])
     decision = review.signed(reviewer, reason) if approve and reviewer else None
     refused = review.rejection()
     outcome = publish(approve=approve, review=decision, dry_run=dry_run or refused is not None)
     while outcome["state"] == "needs-review" and not dry_run and refused is None:
-        review.note(outcome["approval"])
+        review.note(review.APPROVAL_LABEL, outcome["approval"])
+        review_page.show(outcome, page, work)
+        story.say("waits for a person: %s", ", ".join(one["code"] for one in outcome["questions"]))
+        receipts.ended(outcome)
         if not review.may_ask():
             break
-        decision = review.ask(artifacts.question(outcome, page, work), outcome["approval"], before=approve)
+        asked = artifacts.question(outcome, page, work), review_page.why(outcome)
+        decision = review.ask(*asked, outcome["approval"], before=approve)
         outcome = publish(approve=outcome["approval"], review=decision)
     if refused is not None:
         outcome = review.rejected(outcome, refused)
+    receipts.ended(outcome)
+    story.ended(outcome, began_s)
+    tell_if_healed()
     artifacts.show_outcome(outcome, page, work)
     if outcome["state"] == "published":
+        artifacts.note_report(*outcome["reports"][:1])
         history.show_history(outcome["dataset"])
-    message = outcome["statement"]
-    if outcome["state"] == "needs-review":
-        message += f" Open: {', '.join(question['code'] for question in outcome['questions'])}."
+    message = review_page.why(outcome) if outcome["state"] == "needs-review" else outcome["statement"]
     return Completed(
         name=STATES[outcome["state"]], message=sanitize.line(message), data={**outcome, "keys": page["keys"]}
     )
 
 
-def judged(source: str, destination: str, work: str, settings: dict[str, Any], run: Runner) -> stages.Record:
+def judged(source: str, settings: dict[str, Any], run: Runner, receipts: Receipts) -> stages.Record:
     """Return the record of the verdict on a drop: ingest, train, spectrum and cluster, for each reading of it."""
     most = settings["verdict"]["with_history"]
 
     def earlier(drop: stages.Record) -> list[Any]:
-        return policy.patiently(lambda: stages.earlier_versions(drop, destination, most))
+        story.read(drop, run.work)
+        receipts.read(drop)
+        return policy.patiently(lambda: stages.earlier_versions(drop, run.destination, most))
 
-    verdicts = stages.judged(source, settings, run, earlier)
-    return policy.patiently(lambda: stages.together(verdicts, work, settings["drop"]))
+    try:
+        verdicts = stages.judged(source, settings, run, earlier)
+    except BadInput as error:
+        receipts.refused(error)
+        raise
+    return policy.patiently(lambda: stages.together(verdicts, run.work, settings["drop"]))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows import cli_events, cli_review, cli_run, cli_stages, cli_versions, extensions
+from flows import cli_events, cli_metrics, cli_review, cli_run, cli_stages, cli_versions, extensions
 from flows.console import EXIT_CODES, command
 from flows.interrupts import exit_by_signal
 from telltale_core.commands import Outcome
@@ -39,7 +39,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "train": cli_stages.train,
     "spectrum": cli_stages.spectrum,
     "cluster": cli_stages.cluster,
-    "report": cli_stages.report,
+    "report": cli_review.report,
     "publish": cli_stages.publish,
     "log": cli_versions.log,
     "why": cli_versions.why,
@@ -50,9 +50,10 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "approve": cli_review.approve,
     "reject": cli_review.reject,
     "bridge": cli_events.bridge,
+    "metrics": cli_metrics.metrics,
     "doctor": cli_run.doctor,
 }
-SERVING = ("bridge", "worker")
+SERVING = ("bridge", "metrics", "worker")
 COMMANDS |= {name: extension for name, extension in extensions.commands().items() if name not in COMMANDS}
 for _name, _function in COMMANDS.items():
     app.command(_name, epilog=EXIT_CODES)(command(_function, serves=_name in SERVING))

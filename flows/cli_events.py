@@ -34,6 +34,7 @@ def bridge(*, queue: QueueUrl = "", webhook: Webhook = "", wait_s: Wait = 20) ->
     Examples: telltale bridge --queue https://sqs.eu-central-1.amazonaws.com/123456789012/drops
               TELLTALE_WEBHOOK_TOKEN=... telltale bridge --webhook 127.0.0.1:8090
     """
+    from flows.alive import telling, this_process
     from flows.bridge import Bridge
     from flows.webhook import webhook as webhook_server
     from telltale_core.storage.queue import open_queue
@@ -51,11 +52,12 @@ def bridge(*, queue: QueueUrl = "", webhook: Webhook = "", wait_s: Wait = 20) ->
     if server is not None:
         server.start()
         log.info("webhook: listens on port %d of %s", server.port, webhook.rpartition(":")[0])
-    if source is None:
-        stop.wait()
-    else:
-        log.info("queue: waits for notifications")
-        event_bridge.serve(source, stop, wait_s)
+    with telling(this_process("bridge")):
+        if source is None:
+            stop.wait()
+        else:
+            log.info("queue: waits for notifications")
+            event_bridge.serve(source, stop, wait_s)
     if server is not None:
         server.stop()
     counts = dict(event_bridge.counts)

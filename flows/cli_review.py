@@ -9,9 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from flows.console import quieten
+from flows.options import Config, Set, Work
 from telltale_core.commands import Outcome
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, the address of its page in the UI, or its name.")]
+ReportOf = Annotated[
+    str, typer.Argument(metavar="SRC", help="A drop; or a run: its id, the address of its page, or its name.")
+]
+Show = Annotated[bool, typer.Option("--show/--no-show", help="Open the report of a run in the browser.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the decision, and in the version's lineage.")]
 By = Annotated[str | None, typer.Option("--by", help="Who; your user name by default.")]
 SAY = {
@@ -33,9 +38,38 @@ def reviews() -> Outcome:
     quieten()
     runs = waiting()
     lines = [] if runs else ["no run waits for a person"]
-    heads = ("run", "name", "state", "since") if runs else ()
-    rows = [(run.id, run.name, run.state, run.since) for run in runs]
+    heads = ("run", "name", "since", "why") if runs else ()
+    rows = [(run.id, run.name, run.since, run.message) for run in runs]
     return Outcome(data=[dataclasses.asdict(run) for run in runs], lines=lines, heads=heads, rows=rows)
+
+
+def report(
+    source: ReportOf,
+    *,
+    work: Work = "runs",
+    config: Config = None,
+    settings: Set,
+    show: Show = True,
+) -> Outcome:
+    """Write the report on a drop: one HTML file that opens from disk. Of a run on the server, fetch it and open it.
+
+    \b
+    Examples: telltale report ./drop
+              telltale report 0e9c4a6e-5d5c-4f6e-9c53-1a2b3c4d5e6f
+              telltale report "cleanse signs/drop7"
+    """
+    from flows.cli_stages import report as write_report
+    from flows.review_report import fetch_report, names_a_run
+
+    if not names_a_run(source):
+        return write_report(source, work=work, config=config, settings=settings)
+    quieten()
+    file, address = fetch_report(source)
+    if show:
+        import webbrowser
+
+        webbrowser.open(file.as_uri())
+    return Outcome(data={"file": str(file), "address": address}, lines=[f"report: {file}", f"it lies at {address}"])
 
 
 def approve(run: Run, *, reason: Reason, by: By = None) -> Outcome:
@@ -43,7 +77,7 @@ def approve(run: Run, *, reason: Reason, by: By = None) -> Outcome:
 
     \b
     Examples: telltale approve 0e9c4a6e-5d5c-4f6e-9c53-1a2b3c4d5e6f --reason "a new camera, not a trigger"
-              telltale approve "cleanse drop7 into signs" --by ann --reason "looked at all 12 groups"
+              telltale approve "cleanse signs/drop7" --by ann --reason "looked at all 12 groups"
     """
     return _decide(run, by, reason, approve=True)
 

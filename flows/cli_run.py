@@ -19,6 +19,7 @@ from flows.options import (
     DryRun,
     Out,
     Rate,
+    Role,
     Samples,
     Seed,
     Set,
@@ -167,15 +168,22 @@ def run_flow(
     return outcome, folder_of(outcome, "report", work) / "report.html"
 
 
-def doctor(work: Work = "runs") -> Outcome:
+def doctor(work: Work = "runs", role: Role = "publisher") -> Outcome:
     """Say what is here, what is missing, and what to do about it; exit code 1 if something will not work.
 
+    Of a deployed stack it proves the stores: it lists, writes, reads and deletes a probe with the keys of this process,
+    as far as the role must be able to.
+
     \b
-    Example: telltale doctor
+    Examples: telltale doctor
+              telltale doctor --role worker --json
     """
     from flows.doctor import examine
+    from flows.doctor_stores import NEEDS
 
-    checks = examine(work)
+    if role not in NEEDS:
+        raise ConfigError(f"--role must be one of {', '.join(NEEDS)}, got {role!r}")
+    checks = examine(work, role)
     bad = sum(check.status == "problem" for check in checks)
     rows = [(check.name, check.status, check.found, check.todo) for check in checks]
     after = [f"{bad} problems" if bad else "nothing stands in the way"]

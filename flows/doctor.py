@@ -26,10 +26,19 @@ S3_SETTINGS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEF
 S3_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_PROFILE")
 
 
-def examine(work: str) -> list[Check]:
+def examine(work: str, role: str = "publisher") -> list[Check]:
     """Return all findings, in the order in which to mend them."""
     checks: list[Check] = []
-    for part in (_python, _libraries, _prefect_parts, _devices, _memory, lambda: _disk(work), _server, _s3):
+    for part in (
+        _python,
+        _libraries,
+        _prefect_parts,
+        _devices,
+        _memory,
+        lambda: _disk(work),
+        lambda: _server(role),
+        _s3,
+    ):
         checks += part()
     return checks
 
@@ -96,7 +105,9 @@ def _memory() -> Iterator[Check]:
 
 def _disk(work: str) -> Iterator[Check]:
     if "://" in work:
-        yield Check(name="work area", status="ok", found="remote; a local copy is kept in the user's cache folder")
+        yield Check(
+            name="local work area", status="ok", found="remote; a local copy is kept in the user's cache folder"
+        )
         return
     place = Path(work).absolute()
     there = next(parent for parent in (place, *place.parents) if parent.exists())
@@ -104,10 +115,10 @@ def _disk(work: str) -> Iterator[Check]:
     fine = free >= MIN_FREE_BYTES and writable
     todo = "" if fine else "choose another place with --work or TELLTALE_WORK"
     detail = f"{place}: {free / 1e9:.1f} GB free{'' if writable else ', not writable'}"
-    yield Check(name="work area", status="ok" if fine else "problem", found=detail, todo=todo)
+    yield Check(name="local work area", status="ok" if fine else "problem", found=detail, todo=todo)
 
 
-def _server() -> Iterator[Check]:
+def _server(role: str) -> Iterator[Check]:
     if _version("prefect") is None:
         return
     from prefect.settings import get_current_settings
@@ -126,7 +137,7 @@ def _server() -> Iterator[Check]:
         return
     from flows.doctor_stack import examine_server
 
-    yield from examine_server()
+    yield from examine_server(role)
 
 
 def _s3() -> Iterator[Check]:

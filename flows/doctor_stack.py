@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows import names
 from flows.checks import Check, check
+from flows.doctor_seen import bridge_seen, keys_outlive_drops, settings_hold, versions_agree, workers_seen
 from telltale_core.errors import TelltaleError
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 DEPLOY = "telltale deploy --inbox URL --clean URL --work URL --config FILE"
 
 
-def examine_server() -> Iterator[Check]:
-    """Yield findings about pools, workers, deployments, automations and notifications; none where nothing is deployed.
+def examine_server(role: str = "publisher") -> Iterator[Check]:
+    """Yield findings about pools, processes, deployments, stores and notifications; none where nothing is deployed.
 
     A server without a single deployment of ours is one on which runs are merely shown: that is no problem.
     """
@@ -26,17 +27,20 @@ def examine_server() -> Iterator[Check]:
 
     try:
         with get_client(sync_client=True) as client:
-            deployments = {name for name in names.DEPLOYMENTS if _there(client.read_deployment_by_name, name)}
+            found = {name: _there(client.read_deployment_by_name, name) for name in names.DEPLOYMENTS}
+            deployments = {name: deployment for name, deployment in found.items() if deployment is not None}
             if not deployments:
                 yield Check(name="deployments", status="note", found="none", todo=f"to have drops start runs: {DEPLOY}")
                 return
             for checks in (
-                _deployments(deployments),
+                _deployments(set(deployments)),
                 _pools(client),
                 _results(client),
                 _automations(client),
                 _fed(client),
                 _notified(client),
+                _processes(client, deployments),
+                _areas(deployments, role),
             ):
                 yield from checks
     except (httpx.HTTPError, PrefectException) as error:
@@ -74,11 +78,7 @@ def _pools(client: SyncPrefectClient) -> Iterator[Check]:
         detail = f"{pool.type}, {limit}{', paused' if pool.is_paused else ''}"
         todo = "resume it" if pool.is_paused else f"run {DEPLOY} --gpus N again"
         yield check(f"work pool {name}", fine=fine, found=detail, todo=todo)
-        workers = [
-            worker for worker in client.read_workers_for_work_pool(name) if str(worker.status).endswith("ONLINE")
-        ]
-        todo = f"telltale worker --pool {name}" if pool.type == "process" else f"prefect worker start --pool {name}"
-        yield check(f"workers of {name}", fine=bool(workers), found=f"{len(workers)} online", todo=todo)
+        yield workers_seen(client, pool)
 
 
 def _results(client: SyncPrefectClient) -> Iterator[Check]:
@@ -119,6 +119,33 @@ def _fed(client: SyncPrefectClient) -> Iterator[Check]:
         return
     detail = f"{len(folders)} feed {len(set(folders.values()))} datasets; what lies elsewhere is refused"
     yield check("inbox folders", fine=True, found=detail, todo="")
+
+
+def _processes(client: SyncPrefectClient, deployments: dict[str, Any]) -> Iterator[Check]:
+    """Say whether processes are there that take drops up, of one release, with settings that hold."""
+    from flows.alive import heard
+
+    signs = heard(client)
+    yield keys_outlive_drops(client)
+    if sweep := deployments.get(names.SWEEP):
+        yield bridge_seen(signs, str(sweep.parameters.get("inbox", "")))
+    if cleanse := deployments.get(names.CLEANSE):
+        yield from settings_hold(cleanse.parameters)
+        yield versions_agree(client, signs, cleanse.version)
+
+
+def _areas(deployments: dict[str, Any], role: str) -> Iterator[Check]:
+    """Say what the caller can do in the areas that the deployments use."""
+    from flows.doctor_stores import Area, examine_stores
+
+    where = {name: deployments[name].parameters for name in (names.SWEEP, names.CLEANSE) if name in deployments}
+    sources = {"inbox": (names.SWEEP, "inbox"), "work": (names.CLEANSE, "work"), "clean": (names.SWEEP, "clean")}
+    areas = [
+        Area(name=area, url=str(where[deployment][key]))
+        for area, (deployment, key) in sources.items()
+        if where.get(deployment, {}).get(key)
+    ]
+    yield from examine_stores(areas, role)
 
 
 def _notified(client: SyncPrefectClient) -> Iterator[Check]:

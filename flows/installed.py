@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-FLOWS = ("cleanse", "train_proxy", "sweep", "reconcile", "arrival")
+FLOWS = ("cleanse", "train_proxy", "sweep", "reconcile", "arrival", "checkup", "tidy", "verify_all")
 _HERE = Path(__file__).parent
 
 

@@ -42,6 +42,9 @@ Split = Annotated[
     typer.Option("--split", metavar="NAME", help="Which split of the drop is read, or all; by default train."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="End with exit code 3 where what was understood is doubtful.")]
+Role = Annotated[
+    str, typer.Option("--role", help="Whose keys these are: publisher (CPU workers), worker (GPU), bridge, reviewer.")
+]
 Number = Annotated[int | None, typer.Option("--version", metavar="N", help="A version number; the newest by default.")]
 
 Repair = Annotated[

@@ -25,6 +25,7 @@ from tasks import redaction, sanitize
 
 log = logging.getLogger(__name__)
 AT_ONCE = 200
+RESTARTED = (names.CLEANSE, names.ARRIVAL)  # the others come again by their schedule, or are started by these
 FIRST_DELAY_S = 60.0
 
 
@@ -54,14 +55,13 @@ def reconcile(max_runs: int = 5, pending_s: float = names.PENDING_S, silent_s: f
         for run in silent:
             message = f"lost: no sign of life for more than {silent_s:.0f} s"
             _set(client, run, Crashed(message=message))
-        crashed = _runs(client, StateType.CRASHED, names.CLEANSE)
+        crashed = [run for name in RESTARTED for run in _runs(client, StateType.CRASHED, name)]
         starts = {run.id: _starts(client, run) for run in crashed}
         again = [run for run in crashed if starts[run.id] < max_runs]
-        restarted = 0
-        for run in again:
-            message = sanitize.line(f"started again after: {(run.state.message if run.state else '') or 'a crash'}")
-            at = datetime.now(UTC) + timedelta(seconds=_delay_s(starts[run.id]))
-            restarted += _set(client, run, Scheduled(name="AwaitingRetry", message=message[:400], scheduled_time=at))
+        restarted = sum(_start_again(client, run, starts[run.id]) for run in again)
+        for run in crashed:
+            if run not in again and run.state_name != names.GAVE_UP:  # told once
+                _set(client, run, Crashed(name=names.GAVE_UP, message=_after("given up", run)))
     counts = {
         "pending": len(never_started),
         "silent": len(silent),
@@ -70,6 +70,16 @@ def reconcile(max_runs: int = 5, pending_s: float = names.PENDING_S, silent_s: f
     }
     log.info("lost before their start %d, silent %d, started again %d, for a person to look at %d", *counts.values())
     return counts
+
+
+def _start_again(client: SyncPrefectClient, run: FlowRun, starts: int) -> bool:
+    at = datetime.now(UTC) + timedelta(seconds=_delay_s(starts))
+    return _set(client, run, Scheduled(name="AwaitingRetry", message=_after("started again", run), scheduled_time=at))
+
+
+def _after(done: str, run: FlowRun) -> str:
+    why = (run.state.message if run.state else "") or "a crash"
+    return sanitize.line(f"{done} after: {why.removeprefix('given up after: ')}")[:400]
 
 
 def _starts(client: SyncPrefectClient, run: FlowRun) -> int:

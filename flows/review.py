@@ -109,13 +109,19 @@ def _mark(client: SyncPrefectClient, run: FlowRun, name: str, message: str) -> N
     client.set_flow_run_state(run.id, Completed(name=name, message=message), force=True)
 
 
+def find_by_id(client: SyncPrefectClient, text: str) -> FlowRun | None:
+    """Return the run whose id stands in a text, such as the address of its page; None where no id does."""
+    if not (match := _UUID.search(text)):
+        return None
+    try:
+        return client.read_flow_run(UUID(match[0]))
+    except ObjectNotFound:
+        raise NotFound(f"the Prefect server knows no run {match[0]}; is PREFECT_API_URL the right one?") from None
+
+
 def _find(client: SyncPrefectClient, text: str) -> FlowRun:
     """Return the one waiting run that ``text`` means."""
-    if match := _UUID.search(text):
-        try:
-            run = client.read_flow_run(UUID(match[0]))
-        except ObjectNotFound:
-            raise NotFound(f"the Prefect server knows no run {match[0]}; is PREFECT_API_URL the right one?") from None
+    if run := find_by_id(client, text):
         if run.state_name not in (SUSPENDED, UNDECIDED):
             raise Conflict(f"run {run.name!r} ({run.id}) is {run.state_name}: it does not wait for a person")
         return run

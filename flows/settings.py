@@ -53,6 +53,14 @@ def standing_settings(file: Path | None, overrides: list[str]) -> dict[str, Any]
     return {**only_changed(settings_of(run_settings)), **({"datasets": dataset_tables} if dataset_tables else {})}
 
 
+def check_standing(config: Mapping[str, Any]) -> None:
+    """Raise :class:`ConfigError`, which names every wrong one, where this release does not take standing settings."""
+    from telltale_core.config import from_dict
+    from telltale_core.stages import RunConfig, settings_of
+
+    settings_of(from_dict(RunConfig, config, "config"))
+
+
 def inbox_folders(file: Path | None, overrides: list[str]) -> dict[str, Any]:
     """Return the folders of the inbox that feed each dataset, as ``[datasets.NAME] inbox = [...]`` says: checked."""
     return _split(_read(file, overrides))[1]

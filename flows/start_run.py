@@ -17,13 +17,14 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempoten
 from prefect.client.schemas.responses import DeploymentResponse
 
 from flows import names
-from tasks import sanitize
+from tasks import keys, sanitize
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import ConfigError
 from telltale_core.inbox import Arrival, Inbox, allow_list
 from telltale_core.storage.names import parse_url
 
 log = logging.getLogger(__name__)
+DAY_S = 86_400.0
 ASK_AT_ONCE = 100
 
 
@@ -46,11 +47,13 @@ class Feed:
 
     def open(self) -> Inbox:
         """Return the inbox."""
-        return Inbox(url=self.inbox, quiet_s=self.quiet_s, allowed=allow_list(self.datasets))
+        old_s = names.OLD_DROP_DAYS * DAY_S
+        return Inbox(url=self.inbox, quiet_s=self.quiet_s, allowed=allow_list(self.datasets), old_s=old_s)
 
     def parameters(self, arrival: Arrival) -> dict[str, Any]:
         """Return what the run of a drop is given."""
-        return {"source": arrival.url, "destination": f"{self.clean.rstrip('/')}/{arrival.dataset}"}
+        destination = f"{self.clean.rstrip('/')}/{arrival.dataset}"
+        return {"source": arrival.url, "destination": destination, "receipt": True}
 
 
 def read_feed(client: SyncPrefectClient) -> Feed:
@@ -90,11 +93,13 @@ def start(client: SyncPrefectClient, feed: Feed, arrival: Arrival, by: str) -> b
     if started_keys(client, [arrival.key]):
         return False
     deployment = find_deployment(client, names.CLEANSE)
+    given = feed.parameters(arrival)
     run = client.create_flow_run_from_deployment(
         deployment.id,
-        parameters=feed.parameters(arrival),
+        parameters=given,
         idempotency_key=arrival.key,
-        tags=[f"dataset:{arrival.dataset}", f"started-by:{by}"],
+        name=f"cleanse {keys.subject(given['source'], given['destination'])}",
+        tags=[*keys.tags(given["source"], given["destination"]), f"started-by:{by}"],
     )
     log.info("%s/%s: %s; %d files: run %s", arrival.folder, arrival.name, arrival.why, arrival.files, run.name)
     tell(client, arrival, str(run.id), by)

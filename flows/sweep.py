@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from flows.start_run import Feed, refuse, start, started_keys
-from tasks import artifacts, policy, redaction
+from tasks import artifacts, keys, redaction
 
 log = logging.getLogger(__name__)
 SAID = 20  # refused uploads told of one by one
@@ -18,7 +18,7 @@ UNSAID: dict[str, list[str]] = {}  # a deployment of before the table: it takes 
 
 def run_name() -> str:
     """Return what the UI calls a run, such as ``sweep inbox``."""
-    return f"sweep {policy.stem(flow_run.parameters['inbox'])}"
+    return f"sweep {keys.stem(flow_run.parameters['inbox'])}"
 
 
 @flow(name="sweep", flow_run_name=run_name, retries=2, retry_delay_seconds=20)
@@ -41,6 +41,7 @@ def sweep(
     arrivals = feed.open().arrivals()
     ready = [arrival for arrival in arrivals if arrival.complete]
     refused = [arrival for arrival in arrivals if arrival.refused]
+    old = sum(arrival.old for arrival in arrivals)
     with get_client(sync_client=True) as client:
         there = started_keys(client, [arrival.key for arrival in ready])
         started = [a for a in ready if a.key not in there and start(client, feed, a, "sweep")]
@@ -49,9 +50,10 @@ def sweep(
     artifacts.show_refused([arrival.refused for arrival in refused])
     counts = {
         "drops": len(arrivals),
-        "incomplete": len(arrivals) - len(ready) - len(refused),
+        "incomplete": len(arrivals) - len(ready) - len(refused) - old,
+        "old": old,
         "started": len(started),
         "refused": len(refused),
     }
-    log.info("%d drops, %d incomplete, %d started now, %d refused", *counts.values())
+    log.info("%d drops, %d incomplete, %d too old to be started, %d started now, %d refused", *counts.values())
     return counts

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.parameters import Training
-from tasks import policy, redaction
+from tasks import keys, policy, redaction
 from tasks.leave_out import leave_out
 from tasks.pipeline import Runner
 from telltale_core.config import to_dict
@@ -16,13 +16,21 @@ from telltale_core.stages import Record, train
 
 
 def run_name() -> str:
-    """Return what the UI calls a run, such as ``train drop 3fa94c1``."""
-    return f"train {policy.drop_name(flow_run.parameters['upstream'])}"
+    """Return what the UI calls a run, such as ``train signs/2026-11-22``."""
+    given = flow_run.parameters
+    what = "leave-out" if given.get("left_out") else "train"
+    return f"{what} {keys.own_subject() or policy.drop_name(given['upstream'])}"
 
 
 @flow(name="train-proxy", flow_run_name=run_name, **policy.RESULTS)
 @redaction.withholding
-def train_proxy(upstream: dict[str, Any], work: str, settings: Training, left_out: str = "") -> Record:
+def train_proxy(
+    upstream: dict[str, Any],
+    work: str,
+    settings: Training,
+    left_out: str = "",
+    subject: str = "",  # noqa: ARG001 - the run is called after it
+) -> Record:
     """Return the record of the training on the drop of ``upstream``; it goes on at the last finished epoch.
 
     Args:
@@ -30,6 +38,7 @@ def train_proxy(upstream: dict[str, Any], work: str, settings: Training, left_ou
         work: The work area that this pool shares with the one of the waiting run.
         settings: Settings of the training.
         left_out: The key of a verdict's leave-out retraining, which learns without some samples; empty: learn all.
+        subject: What the run is called after: dataset and drop.
 
     """
     if left_out:

@@ -3,43 +3,67 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from tasks import review
+from tasks.keys import artifact
 from tasks.sanitize import block, code, markdown
 from telltale_core import stages
+from telltale_core.display.numbers import probability, significant
 from telltale_core.display.sanitize import clean
 from telltale_core.publish.manifest import key_of as manifest_key
 from telltale_core.report import read_outline
-from telltale_core.verdict import VerdictRecord
+from telltale_core.verdict import Group, VerdictRecord
 from telltale_core.wording import counted, in_words
 
 log = logging.getLogger(__name__)
 PICTURE_BYTES = 300_000  # a data URI travels with every page that lists the artifact
 REFUSED = 100  # uploads listed that are not taken
 MOST_QUESTIONS = 30
+MOST_GROUPS = 50
 STATEMENT = 2000  # characters: what a person must decide stands at its end
 LINKS = 5  # shards named one by one; the manifest names all
 
 
-def show_verdict(record: stages.Record, work: str) -> None:
+class Finding(Protocol):
+    """What a doctor says of one thing."""
+
+    @property
+    def name(self) -> str:
+        """What was looked at."""
+
+    @property
+    def status(self) -> str:
+        """``problem``, ``note`` or ``ok``."""
+
+    @property
+    def found(self) -> str:
+        """What was found."""
+
+    @property
+    def todo(self) -> str:
+        """What to do."""
+
+
+def show_verdict(record: stages.Record, work: str, dataset: str) -> None:
     """Attach the verdict's sentence with its caveats, the counts and a picture of both to the current run."""
-    kindly(lambda: _show_verdict(stages.opened(record, work).verdict(), record))
-    kindly(lambda: _show_picture(record, work))
+    kindly(lambda: _show_verdict(stages.opened(record, work).verdict(), record, dataset))
+    kindly(lambda: _show_picture(record, work, dataset))
 
 
 def show_outcome(outcome: dict[str, Any], page: stages.Record, work: str) -> None:
     """Attach what was published and where it lies, or why nothing was, to the current run."""
     brief = f"{outcome['state']}, version {outcome['version']}" if "version" in outcome else outcome["state"]
     text = markdown(f"{brief}: {outcome['dataset']}")
-    kindly(lambda: create_markdown_artifact(_outcome(outcome, page, work), key="outcome", description=text))
+    key = artifact("outcome", outcome["dataset"])
+    kindly(lambda: create_markdown_artifact(_outcome(outcome, page, work), key=key, description=text))
 
 
 def show_refused(reasons: list[str]) -> None:
@@ -48,6 +72,16 @@ def show_refused(reasons: list[str]) -> None:
         lines = "\n".join(f"- {markdown(reason, 600)}" for reason in reasons[:REFUSED])
         text = f"# {len(reasons):,} uploads are not taken\n\n{lines}\n"
         kindly(lambda: create_markdown_artifact(text, key="refused-uploads", description="Uploads that are not taken"))
+
+
+def show_checks(checks: Sequence[Finding]) -> None:
+    """Attach what a doctor found to the current run, problems first."""
+    order = ("problem", "note", "ok")
+    rows = [
+        {"what": markdown(one.name), "": one.status, "found": markdown(one.found, 600), "to do": markdown(one.todo)}
+        for one in sorted(checks, key=lambda one: order.index(one.status))
+    ]
+    kindly(lambda: create_table_artifact(rows, key="doctor", description="What the doctor found"))
 
 
 def question(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
@@ -63,6 +97,12 @@ def question(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
 def _question_line(question: dict[str, str]) -> str:
     cure = f" (for all drops of the dataset: {markdown(question['cure'])})" if question.get("cure") else ""
     return f"{markdown(question['text'])} ({markdown(question['code'])}){cure}"
+
+
+def note_report(*address: str) -> None:
+    """Keep with the run where its report lies, for ``telltale report RUN``; never fails the run."""
+    for one in address:
+        kindly(lambda one=one: review.note(review.REPORT_LABEL, one))  # type: ignore[misc]
 
 
 def report_address(page: stages.Record, work: str) -> str:
@@ -104,7 +144,7 @@ def _outcome(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
     lines += [f"- {word}: {_question_line(question)}" for question in outcome.get("questions", [])[:MOST_QUESTIONS]]
     if outcome["state"] == "needs-review":
         lines.append("- a person decides: `telltale approve RUN --reason WHY` or `telltale reject RUN --reason WHY`")
-    places = [("report", report_address(page, work))]
+    places = [("report", address) for address in outcome.get("reports") or [report_address(page, work)]]
     if outcome["state"] == "published":
         places.append(("manifest", f"{outcome['dataset'].rstrip('/')}/{manifest_key(outcome['version'])}"))
     places += [(name, file) for name in ("quarantine", "files") for file in outcome.get(name, [])[:LINKS]]
@@ -112,20 +152,36 @@ def _outcome(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
     return f"# {markdown(outcome['state'])}\n\n" + "\n".join(lines) + f"\n\n{shown}\n"
 
 
-def _show_verdict(verdict: VerdictRecord, record: stages.Record) -> None:
+def _show_verdict(verdict: VerdictRecord, record: stages.Record, dataset: str) -> None:
     caveats = "\n".join(f"- {markdown(caveat)}" for caveat in verdict.caveats)
     keys = f"Drop `{record['keys']['ingest'][:12]}`, verdict `{record['keys']['cluster'][:12]}`."
     text = f"# {markdown(verdict.statement, STATEMENT)}\n\n{keys}\n\n{caveats}\n"
-    create_markdown_artifact(text, key="verdict", description=markdown(verdict.statement))
+    create_markdown_artifact(text, key=artifact("verdict", dataset), description=markdown(verdict.statement))
     counts = {markdown(name): int(count) for name, count in in_words(verdict.counts).items()}
-    create_table_artifact([counts], key="counts", description="Where the drop's samples went")
+    create_table_artifact([counts], key=artifact("counts", dataset), description="Where the drop's samples went")
     if verdict.groups:
-        shown = [in_words(dataclasses.asdict(group)) for group in verdict.groups[:50]]
-        rows = [{markdown(name): markdown(value) for name, value in group.items()} for group in shown]
-        create_table_artifact(rows, key="groups", description="Groups of samples whose losses move together")
+        rows = [group_row(group) for group in verdict.groups[:MOST_GROUPS]]
+        text = "Groups of samples whose losses move together"
+        create_table_artifact(rows, key=artifact("groups", dataset), description=text)
 
 
-def _show_picture(record: stages.Record, work: str) -> None:
+def group_row(group: Group) -> dict[str, str]:
+    """Return a group as a row of few columns; numbers have three digits, counts are of samples."""
+    said = "called" if group.called else "not called" if group.tested else "not tested"
+    return {
+        "group": markdown(group.label_name or "all samples"),
+        "kind": markdown(group.kind.value),
+        "samples": f"{group.samples:,}",
+        "suspected": f"{group.size:,}",
+        "distance (threshold)": f"{significant(group.statistic)} ({significant(group.threshold)})",
+        "p": markdown(probability(group.p_value)),
+        "verdict": said,
+        "quarantined": f"{group.quarantined:,}",
+        "set aside": f"{group.review:,}",
+    }
+
+
+def _show_picture(record: stages.Record, work: str, dataset: str) -> None:
     from telltale_core.report.pictures import verdict_png  # here: matplotlib takes seconds to import
 
     opened = stages.opened(record, work)
@@ -133,7 +189,9 @@ def _show_picture(record: stages.Record, work: str) -> None:
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
         caption = f"Counts and the statistic of each {markdown(run.word)}"
-        create_markdown_artifact(f"![{caption}]({as_uri(picture)})", key="verdict-picture", description=caption)
+        create_markdown_artifact(
+            f"![{caption}]({as_uri(picture)})", key=artifact("verdict-picture", dataset), description=caption
+        )
 
 
 def as_uri(picture: bytes) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-
 from prefect.artifacts import create_markdown_artifact
 
-from tasks import sanitize
+from tasks import keys, sanitize
 from tasks.artifacts import PICTURE_BYTES, as_uri, kindly
 from telltale_core import publish
 from telltale_core.report.history import Entry, entries_of, history_png, sentence
@@ -22,16 +19,12 @@ def show_history(dataset: str) -> None:
     kindly(lambda: _show(dataset))
 
 
-def key_of(dataset: str) -> str:
-    """Return the artifact's key: the last part of the address for people, and a digest that tells two apart."""
-    name = re.sub(r"[^a-z0-9]+", "-", dataset.rstrip("/").rsplit("/", 1)[-1].lower()).strip("-")[:40]
-    return f"history-{name or 'dataset'}-{hashlib.sha256(dataset.encode()).hexdigest()[:6]}"
-
-
 def _show(dataset: str) -> None:
     entries = entries_of(version.manifest for version in publish.log(dataset))
     text = sentence(entries)
-    create_markdown_artifact(markdown(dataset, entries), key=key_of(dataset), description=sanitize.markdown(text))
+    create_markdown_artifact(
+        markdown(dataset, entries), key=keys.artifact("history", dataset), description=sanitize.markdown(text)
+    )
 
 
 def markdown(dataset: str, entries: list[Entry]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import task
 
-from tasks import policy, redaction
+from tasks import keys, policy, redaction
 from tasks.fence import Fence
 from tasks.progress import watch
 from telltale_core import stages
@@ -18,5 +18,5 @@ NAME = "leave-out"
 @redaction.withholding
 def leave_out(upstream: stages.Record, work: str, key: str) -> dict[str, Any]:
     """Return what is known of the retraining ``key``, whose answers then stand in the work area."""
-    with Fence(watch(NAME)) as fence:
+    with Fence(watch(keys.progress(NAME))) as fence:
         return stages.retrain(stages.opened(upstream, work), key, fence)

@@ -12,8 +12,9 @@ from typing import Any
 
 from prefect import Task
 from prefect.client.schemas.objects import State
+from prefect.utilities.annotations import quote
 
-from tasks import limits, policy, redaction
+from tasks import keys, limits, policy, redaction
 from tasks.fence import Fence
 from tasks.progress import watch
 from tasks.train_elsewhere import retrain_elsewhere, train_elsewhere
@@ -37,7 +38,7 @@ def task_of(stage: Stage) -> Task[..., Any]:
         **options: Any,
     ) -> Record | State[Record]:
         turn = contextlib.nullcontext() if stage.folder else limits.one_publication(destination)
-        with turn, Fence(watch(stage.name)) as fence:
+        with turn, Fence(watch(keys.progress(stage.name))) as fence:
             retrain = retrain_elsewhere(work, deployment) if deployment else None
             context = Context(destination=destination, progress=fence, retrain=retrain, **options)
             return policy.shown(run_stage(stage, upstream, work, settings, context))
@@ -53,13 +54,16 @@ class Runner:
     """Runs stages as tasks of the flow run at work; trains by runs of ``deployment``, where one is named."""
 
     def __init__(self, work: str, destination: str = "", deployment: str = "") -> None:
-        self.work = work
+        self.work, self.destination = work, destination
         self.options = {"destination": destination, "deployment": deployment}
+        self.before: list[State[Any]] = []  # the last stage's: the UI's graph of the run is a chain
         self.tasks = {**TASKS, "train": train_elsewhere} if deployment else TASKS
 
     def __call__(self, stage: Stage, upstream: Record | str, settings: Mapping[str, Any], **options: Any) -> Record:
         """Return the stage's record; raises what the stage raised."""
         task = self.tasks[stage.name]
-        state: Any = task(upstream, self.work, dict(settings), **self.options, **options, return_state=True)
+        given = {**self.options, **options, "wait_for": self.before, "return_state": True}
+        state: Any = task(quote(upstream), self.work, quote(dict(settings)), **given)  # else each value is an edge
+        self.before = [state.model_copy(update={"data": True})]  # its data would be edges, too
         record: Record = state.result()
         return record

@@ -15,8 +15,9 @@ from prefect.exceptions import CrashedRun
 from prefect.runtime import task_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
+from prefect.utilities.annotations import quote
 
-from tasks import sanitize
+from tasks.keys import stem
 from telltale_core import stages
 from telltale_core.errors import Transient
 
@@ -38,19 +39,14 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
 
 def run_name() -> str:
     """Return what the UI calls a task run, such as ``train drop 3fa94c1``."""
-    parameters = task_run.parameters
-    upstream = parameters["upstream"]
+    upstream = task_run.parameters["upstream"]
+    upstream = upstream.unquote() if isinstance(upstream, quote) else upstream
     return f"{task_run.task_name} {stem(upstream) if isinstance(upstream, str) else drop_name(upstream)}"
 
 
 def drop_name(record: stages.Record) -> str:
     """Return what the UI calls the drop of a record, such as ``drop 3fa94c1``."""
     return f"drop {record['keys']['ingest'][:7]}"
-
-
-def stem(source: str) -> str:
-    """Return the last part of a path or URL, fit for a run's name: what a person calls a drop."""
-    return sanitize.name(source.rstrip("/").rsplit("/", 1)[-1] or source)
 
 
 # The work area says what stands. Of failures Prefect keeps something all the same: JSON, a pickle would run code.

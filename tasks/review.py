@@ -6,18 +6,24 @@ import json
 from typing import Any, Literal
 from uuid import UUID
 
-from prefect import suspend_flow_run
 from prefect.client.orchestration import get_client
-from prefect.input import RunInput
+from prefect.client.schemas.objects import State
+from prefect.exceptions import Abort, Pause
+from prefect.input import RunInput, keyset_from_paused_state
 from prefect.runtime import deployment, flow_run
+from prefect.states import Suspended
+from prefect.utilities.engine import propose_state_sync
 from pydantic import Field
 
 from telltale_core.display.sanitize import clean
+from telltale_core.errors import Conflict
 from telltale_core.publish.gate import CHANGED
 
 KEY = "review"  # and the code of what is asked: a run asks for each once, and reads the answer also after a crash
 APPROVAL_LABEL = "telltale.asked"
 """The label of a run that holds the code of what it asked last."""
+REPORT_LABEL = "telltale.report"
+"""The label of a run that holds where its report lies: in the work area, then beside the version for good."""
 MOST_INPUTS = 200
 MAX_WORDS = 500
 _SAID = r"\S"
@@ -40,14 +46,14 @@ def may_ask() -> bool:
     return deployment.id is not None
 
 
-def note(code: str) -> None:
-    """Keep with this run what it asks for: who approves it later, from elsewhere, approves just that."""
+def note(label: str, value: str) -> None:
+    """Keep a label with this run, such as the code of what it asks for: who approves it later approves just that."""
     with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(UUID(flow_run.id), {APPROVAL_LABEL: code})
+        client.update_flow_run_labels(UUID(flow_run.id), {label: value})
 
 
-def ask(text: str, code: str, *, before: str = "") -> dict[str, str]:
-    """Return who approved what ``code`` names, and why; ``text`` (Markdown) is shown above the form.
+def ask(text: str, why: str, code: str, *, before: str = "") -> dict[str, str]:
+    """Return who approved what ``code`` names, and why; ``text`` (Markdown) is above the form, ``why`` in the state.
 
     The first call for a code suspends the run: its process ends, its worker's slot is free. Once it is resumed the flow
     runs again from its start, finished stages are reused, and this call returns the answer; a rejection is found by
@@ -55,8 +61,32 @@ def ask(text: str, code: str, *, before: str = "") -> dict[str, str]:
     """
     if before or _answers(but=code):
         text = f"**{CHANGED}. Please look again.**\n\n{text}"
-    answer: Any = suspend_flow_run(wait_for_input=Review.with_initial_data(description=text), key=f"{KEY}-{code}")
+    answer = _suspend(text, why, f"{KEY}-{code}")
     return signed(answer.reviewer, answer.reason)
+
+
+def _suspend(text: str, why: str, key: str) -> Review:
+    """Return the answer to the form of this key, or end this process until there is one.
+
+    Prefect's ``suspend_flow_run``, but the state says why: the list of runs and the notification show it.
+    """
+    run = UUID(flow_run.id)
+    state: State[Any] = Suspended(pause_key=key, message=why)
+    form: Any = Review.with_initial_data(description=text)
+    keyset: Any = keyset_from_paused_state(state)
+    state.state_details.run_input_keyset = keyset
+    with get_client(sync_client=True) as client:
+        try:
+            standing = propose_state_sync(client, state, flow_run_id=run)
+        except Abort as error:
+            raise Conflict(f"the run cannot wait for a person: {error}") from error
+        if standing.is_running():  # it was suspended by this key before, and resumed
+            answer: Review = form.load(keyset)
+            return answer
+        if not standing.is_paused():
+            raise Conflict(f"the run cannot wait for a person: it is {standing.name}")
+        form.save(keyset)
+    raise Pause(state=standing)
 
 
 def rejection() -> dict[str, str] | None:

@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import CrashedRun, ObjectNotFound
 
-from tasks import policy, redaction
+from tasks import keys, policy, redaction
 from telltale_core import stages
 from telltale_core.errors import StorageError, TelltaleError, Transient
 
@@ -98,8 +98,14 @@ def _begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
     if alive:
         log.info("train: joins the run %s, which is at it", alive[0].name)
         return alive[0]
+    subject = keys.own_subject() or tag.partition(":")[2][:7]
     flow_run: Any = run_deployment(
-        deployment, parameters=parameters, tags=[tag], idempotency_key=f"{tag}:{len(before)}", timeout=0
+        deployment,
+        parameters={**parameters, "subject": subject},
+        flow_run_name=f"{tag.partition(':')[0]} {subject}",
+        tags=[tag, *keys.own_tags()],
+        idempotency_key=f"{tag}:{len(before)}",
+        timeout=0,
     )
     return cast("FlowRun", flow_run)
 

@@ -22,6 +22,7 @@ from telltale_core.drop.source_url import check_url, printable
 from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError
 from telltale_core.modality.reasons import bad, shown
 
+RECEIPT = "_RECEIPT.json"
 UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata"}
 UNFINISHED = {"_temporary", "_spark_metadata", "__pycache__"}
 """Folders of what a writer has not finished, or keeps for itself."""
@@ -66,7 +67,8 @@ class Source:
         self.files: dict[str, SourceFile] = {}
         self.ignored: dict[str, list[str]] = {}  # keys of what is never read, by reason
         for file in sorted(listed, key=lambda file: (file.key, file.path)):
-            self.add(file)
+            if file.key != RECEIPT:  # ours, and renewed while the drop is read
+                self.add(file)
         self._root = root  # of a local drop: links must resolve to below it
         self._fs = fs  # of a remote one
         self._scratch = scratch

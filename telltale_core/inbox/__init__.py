@@ -5,8 +5,9 @@ allow-list says which dataset a folder feeds. Nothing here starts or remembers a
 answer to whoever asks, the bridge or the sweep.
 """
 
+from telltale_core.drop.source import RECEIPT
 from telltale_core.inbox.allowed import AllowList, allow_list
 from telltale_core.inbox.listing import MANIFEST, MARKER, Arrival, Inbox
 from telltale_core.inbox.notices import Notice, read_notice
 
-__all__ = ["MANIFEST", "MARKER", "AllowList", "Arrival", "Inbox", "Notice", "allow_list", "read_notice"]
+__all__ = ["MANIFEST", "MARKER", "RECEIPT", "AllowList", "Arrival", "Inbox", "Notice", "allow_list", "read_notice"]

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from telltale_core.digest import digest_of
+from telltale_core.drop.source import RECEIPT
 from telltale_core.drop.source_errors import remote_errors
 from telltale_core.drop.source_url import check_url
 from telltale_core.errors import BadInput, ConfigError
@@ -27,6 +29,7 @@ from telltale_core.modality.reasons import shown
 MARKER, MANIFEST = "_SUCCESS", "_MANIFEST.json"
 MAX_MANIFEST_BYTES = 16 << 20
 QUIET_S = 900.0
+DAY_S = 86_400.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class Arrival:
     complete: bool
     why: str
     refused: str = ""  # why no run can be made of it, and the cure
+    old: bool = False  # too old to be sure that it had no run: a person may start it
 
     @property
     def key(self) -> str:
@@ -70,6 +74,7 @@ class _File:
 class Inbox:
     """Where contributors put drops: ``<url>/<folder>/<drop>/<files>``; ``quiet_s`` is the third rule's quiet time.
 
+    A drop whose newest file is older than ``old_s`` seconds is not complete: whether it had a run may be forgotten.
     ``allowed`` says which folder feeds which dataset. A *place* is a folder and a drop's name in it; what lies where
     nothing is fed from has the first folder that leads there, and no name.
     """
@@ -77,6 +82,7 @@ class Inbox:
     url: str
     quiet_s: float = QUIET_S
     allowed: AllowList = ANY
+    old_s: float = math.inf
 
     def __post_init__(self) -> None:
         check_url(self.url)
@@ -153,6 +159,7 @@ class Inbox:
         newest = max(file.modified_s for file in listed)
         refused = not_fed(self.allowed, place[0]) or self._strays(place, listed) or self.refusal(*place)
         complete, why = (False, refused) if refused else self._complete(files, data, newest)
+        old = complete and time.time() - newest > self.old_s
         return Arrival(
             dataset=self.allowed.dataset(place[0]) or "",
             folder=place[0],
@@ -162,9 +169,10 @@ class Inbox:
             files=len(data),
             bytes=sum(file.bytes for file in data),
             newest_s=newest,
-            complete=complete,
-            why=why,
+            complete=complete and not old,
+            why=f"{why}; but older than {self.old_s / DAY_S:.0f} days: start it by the form of cleanse" if old else why,
             refused=refused,
+            old=old,
         )
 
     def _complete(self, files: list[_File], data: list[_File], newest_s: float) -> tuple[bool, str]:
@@ -246,4 +254,4 @@ def _hidden(name: str) -> bool:
 def _aside(key: str) -> bool:
     """Return whether a file is no data: a mark, or hidden."""
     parts = key.split("/")
-    return parts[-1] in {MARKER, MANIFEST} or any(part.startswith(".") for part in parts) or not parts[-1]
+    return parts[-1] in {MARKER, MANIFEST, RECEIPT} or any(part.startswith(".") for part in parts) or not parts[-1]

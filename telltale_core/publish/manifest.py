@@ -118,6 +118,10 @@ class Version:
         """Return where the published shards lie, in order: ``load_dataset("parquet", data_files=version.urls())``."""
         return [self.store.url(blob.path) for blob in self.blobs("files")]
 
+    def report_urls(self) -> list[str]:
+        """Return where the report lies that was published with the version, for as long as the version."""
+        return [self.store.url(blob.path) for blob in self.blobs("report")]
+
     def quarantine_urls(self) -> list[str]:
         """Return where the shards of quarantined and review rows lie."""
         return [self.store.url(blob.path) for blob in self.blobs("quarantine")]

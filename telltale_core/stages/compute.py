@@ -125,4 +125,5 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
     outcome |= {"state": state, "version": version.number, "counts": version.counts}
     if by := version.manifest["lineage"].get("review"):
         outcome["review"] = by
-    return {**outcome, "files": version.urls(), "quarantine": version.quarantine_urls()}
+    lists = {"files": version.urls(), "quarantine": version.quarantine_urls(), "reports": version.report_urls()}
+    return {**outcome, **lists}

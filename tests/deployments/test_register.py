@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -179,6 +180,24 @@ def test_a_deployment_without_a_clear_table_is_refused_with_the_cure(
 ) -> None:
     code, said, plans = deploy(text, *words)
     assert (code, plans, told in said) == (2, [], True), said
+
+
+def test_an_address_to_be_told_at_is_taken_by_the_same_command_and_is_not_shown(
+    deploy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str, float]] = []
+
+    def register(url: str, block: str, review: timedelta) -> list[str]:
+        told.append((url, block, review.days))
+        return ["telltale: tell about failed runs"]
+
+    monkeypatch.setattr("deployments.notifications.register", register)
+    assert deploy(TABLE)[0] == 0
+    assert told == []  # what stands is left as it is
+    code, shown, _ = deploy(TABLE, "--notify-url", "https://hooks.example/canary-secret")
+    assert (code, told) == (0, [("https://hooks.example/canary-secret", "", 7)]), shown
+    assert "canary" not in shown
+    assert "tell about failed runs" in shown
 
 
 @pytest.mark.parametrize("stands", [{"signs": ["team-a/signs"]}, None])

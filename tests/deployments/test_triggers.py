@@ -90,14 +90,27 @@ def wait_for(ready: Callable[[], Any], what: str, limit_s: float = 180) -> Any:
     return answer
 
 
+def healed_event() -> dict[str, Any]:
+    from tasks import healed
+
+    return {
+        "event": healed.EVENT,
+        "id": str(uuid4()),
+        "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": "telltale.run.1", "prefect.resource.name": "cleanse signs_monday"},
+        "payload": {"run": "1", "text": "crashed 1 times, went on by itself"},
+    }
+
+
 @pytest.mark.timeout(900)
 def test_failed_and_waiting_runs_are_told_once_and_an_unmade_review_ends_as_needs_review(
     server: str, sink: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.client.orchestration import get_client
-    from prefect.states import Failed, Running, Suspended
+    from prefect.states import Crashed, Failed, Running, Suspended
 
     from deployments.notifications import EXPIRED
+    from flows import names
     from flows.cleanse import cleanse
     from flows.cli import app
 
@@ -123,12 +136,18 @@ def test_failed_and_waiting_runs_are_told_once_and_an_unmade_review_ends_as_need
             return one
 
         failed = run(Running(), Failed(message="the store is full"))
-        waits = run(Running(), Suspended(pause_key="review"))
+        waits = run(Running(), Suspended(pause_key="review", message="quarantined 9"))
 
         def told(one: Any, word: str) -> list[str]:
             return [each["text"] for each in heard if str(one.id) in each["text"] and word in each["text"]]
 
         wait_for(lambda: told(failed, "the store is full") and told(waits, "Suspended"), "notifications")
+        assert "quarantined 9" in told(waits, "Suspended")[0]  # why it waits
+        crashed = run(Running(), Crashed(message="its host is gone"), Crashed(name=names.GAVE_UP, message="five times"))
+        client.request("POST", "/events", json=[healed_event()])
+        wait_for(lambda: told(crashed, "five times"), "a run that gave up")
+        wait_for(lambda: [each for each in heard if "signs_monday: healed" in each["text"]], "a crash that healed")
+        assert told(crashed, "its host is gone") == []  # told once, when nothing healed it
         ended = wait_for(
             lambda: (now := client.read_flow_run(waits.id)).state_name == "NeedsReview" and now, "the review's end"
         )

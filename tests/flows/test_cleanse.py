@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tasks import keys
 from telltale_core import publish
 from telltale_core.errors import BadInput, ConfigError
 from telltale_core.stages import check_addresses
@@ -136,7 +137,9 @@ def test_no_secret_of_the_environment_reaches_server_or_results(
     assert not [path for path in stored if canary.encode() in path.read_bytes()]
 
 
-def test_the_run_shows_verdict_counts_picture_and_outcome(run_cleanse: Run, small_settings: dict[str, Any]) -> None:
+def test_the_run_shows_verdict_counts_picture_and_outcome(
+    run_cleanse: Run, small_settings: dict[str, Any], tmp_path: Path
+) -> None:
     from prefect.client.orchestration import get_client
 
     state = run_cleanse(small_settings)
@@ -144,7 +147,9 @@ def test_the_run_shows_verdict_counts_picture_and_outcome(run_cleanse: Run, smal
     body = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}}
     with get_client(sync_client=True) as client:
         shown = client.request("POST", "/artifacts/filter", json=body).json()
-    assert {"verdict", "counts", "groups", "verdict-picture", "outcome"} <= {artifact["key"] for artifact in shown}
+    ending = keys.artifact("", str(tmp_path / "out"))
+    kinds = {artifact["key"].removesuffix(ending) for artifact in shown}
+    assert {"verdict", "counts", "groups", "verdict-picture", "outcome", "history"} <= kinds
 
 
 def test_prefect_keeps_no_result_and_of_a_failure_nothing_that_runs_code_in_its_reader(

@@ -299,7 +299,7 @@ def test_doctor_looks_at_everything_and_tells_no_secret(cli: Cli, monkeypatch: p
     available = available_bytes("cpu") or 0
     shown = cli("doctor", "--json")
     checks = {check["name"]: check for check in json.loads(shown.stdout)["checks"]}
-    assert {"python", "torch", "prefect", "devices", "work area", "s3"} <= set(checks)
+    assert {"python", "torch", "prefect", "devices", "local work area", "s3"} <= set(checks)
     assert {"typer", "rich", "matplotlib", "jinja2"} <= set(checks)
     assert 0.1 < available / float(checks["available memory"]["found"].removesuffix(" GB")) / 1e9 < 10
     assert "AWS_ACCESS_KEY_ID" in checks["s3"]["found"]

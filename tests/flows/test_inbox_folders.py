@@ -44,6 +44,15 @@ class Place:
                 found[source.removeprefix(f"{self.url}/")] = run.parameters["destination"]
         return found
 
+    def named(self) -> dict[str, tuple[str, set[str]]]:
+        """Return name and tags of each started run, by its drop."""
+        runs = self.client.read_flow_runs(limit=200)
+        return {
+            str(run.parameters["source"]).removeprefix(f"{self.url}/"): (run.name, set(run.tags))
+            for run in runs
+            if str(run.parameters.get("source", "")).startswith(f"{self.url}/")
+        }
+
     def refused(self, count: int) -> list[str]:
         """Return the folders of which the server was told that they are not taken, once it stored so many."""
         since = {"since": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
@@ -107,6 +116,8 @@ def test_the_bridge_starts_what_the_table_names_and_says_once_what_it_does_not(
         "team-b/monday": f"{tmp_path}/clean/signs",
         "team-a/cars/monday": f"{tmp_path}/clean/cars",
     }
+    tags = {"dataset:signs", "drop:monday", "started-by:notification"}
+    assert place.named()["team-b/monday"] == ("cleanse signs/monday", tags)
     assert (dict(bridge.counts), told(caplog)) == ({"started": 3, "refused": 3}, 1)
     Bridge().take(place.put(f"{elsewhere}/monday"))  # another process says it anew; the server keeps it once
     assert place.refused(1) == [elsewhere]
@@ -139,7 +150,7 @@ def test_the_sweep_starts_what_the_table_names_and_refuses_the_rest(deployed: An
     ):
         place.put(drop)
     feed = client.read_deployment_by_name(names.SWEEP).parameters
-    counts = {"drops": 3, "incomplete": 0, "started": 1, "refused": 2}
+    counts = {"drops": 3, "incomplete": 0, "old": 0, "started": 1, "refused": 2}
     assert sweep(**feed) == counts
     assert sweep(**feed) == {**counts, "started": 0}
     assert place.runs() == {"team-a/signs/monday": f"{tmp_path}/clean/signs"}

@@ -50,6 +50,13 @@ def test_a_run_that_never_came_to_run_is_given_up_after_five_starts(client: Sync
     client.set_flow_run_state(run, Crashed(message="no image"), force=True)
     assert reconcile.fn() == {"pending": 0, "silent": 0, "restarted": 0, "given up": 1}
     assert client.read_flow_run(run).run_count == 0
+    given_up = client.read_flow_run(run).state
+    assert given_up is not None
+    assert (given_up.name, given_up.message) == (names.GAVE_UP, "given up after: no image")
+    reconcile.fn()
+    again = client.read_flow_run(run).state
+    assert again is not None
+    assert again.id == given_up.id  # told once
 
 
 def test_a_run_that_ran_counts_as_often_as_it_ran(client: SyncPrefectClient, run: Any) -> None:

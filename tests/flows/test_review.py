@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,7 +70,7 @@ class Deployed:
         body = {"artifacts": {"flow_run_id": {"any_": [str(self.id)]}}, "sort": "CREATED_DESC", "limit": 50}
         with get_client(sync_client=True) as client:
             found = client.request("POST", "/artifacts/filter", json=body).json()
-        return {one["key"]: str(one["data"]) for one in reversed(found)}
+        return {one["key"].partition("-")[0]: str(one["data"]) for one in reversed(found)}
 
 
 @pytest.fixture
@@ -122,6 +125,52 @@ def check_form(run: Deployed) -> None:
     assert run.read().state_name == "Suspended"
 
 
+def check_why(run: Deployed) -> None:
+    """State, list and artifact say why it waits; the artifact shows the worst samples, and the report is fetched."""
+    from typer.testing import CliRunner
+
+    from flows.cli import app
+    from flows.review import waiting
+
+    waits = run.read()
+    assert re.fullmatch(r"cleanse out/\S+", waits.name)
+    why = waits.state.message
+    assert why.startswith("Poison found: 100 of 600")
+    assert "quarantined 100" in why
+    assert "[much_set_aside]" in why
+    [listed] = [one for one in waiting() if one.id == str(run.id)]
+    assert listed.message == why
+    shown = run.artifacts()["review"]
+    assert shown.count("](data:image/png;base64,") == 6
+    assert len(set(re.findall(r"bad-\d{3}", shown))) == 6
+    assert "distance (threshold)" in shown
+    got = CliRunner().invoke(app, ["report", str(run.id), "--no-show", "--json"])
+    assert got.exit_code == 0, got.output
+    told = json.loads(got.stdout)
+    assert told["address"] in html.unescape(shown)
+    assert "Poison found" in Path(told["file"]).read_text()
+
+
+def check_published(run: Deployed, out: Path) -> None:
+    """The report that is named after publication lies beside the version; a crash that healed is told as healed."""
+    from prefect.client.orchestration import get_client
+
+    from tasks import healed
+
+    [address] = publish.read_version(out).report_urls()
+    assert address.startswith(str(out))
+    assert run.read().labels["telltale.report"] == address
+    assert address in html.unescape(run.artifacts()["outcome"])
+    since = {"since": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+    asked = {"filter": {"event": {"name": [healed.EVENT]}, "occurred": since}, "limit": 50}
+    deadline = time.monotonic() + 60
+    with get_client(sync_client=True) as client:
+        while not (told := client.request("POST", "/events/filter", json=asked).json()["events"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+    assert "crashed 1 times" in told[0]["payload"]["text"]
+
+
 def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_also_after_a_crash(
     start: Callable[..., Deployed], tmp_path: Path
 ) -> None:
@@ -133,6 +182,7 @@ def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_al
     assert (waits.state_name, waits.state.type.value) == ("Suspended", "PAUSED")
     assert publish.log(tmp_path / "out") == []
     check_form(run)
+    check_why(run)
     assert decide(run.id, approve=True) == {"run": str(run.id), "state": "resumed"}
     with get_client(sync_client=True) as client:  # a worker took it up and died: nobody is asked twice
         client.set_flow_run_state(run.id, Crashed(), force=True)
@@ -144,6 +194,7 @@ def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_al
     assert lineage["review"]["by"] == "Ann"
     assert lineage["review"]["reason"].startswith("looked at all of them: `fine`[U+202E]")
     outcome = run.artifacts()["outcome"]
+    check_published(run, tmp_path / "out")
     assert "approved by Ann" in outcome
     assert "<script>" not in outcome
 
@@ -158,7 +209,7 @@ def test_the_form_of_a_run_between_hostile_folders_shows_their_names_and_does_no
     (tmp_path / folder).symlink_to(small_drop)
     run = start(source=str(tmp_path / folder), destination=str(tmp_path / "sets" / folder))
     waits = run.read()
-    assert waits.name == "cleanse __report_(https_evil.example) into __report_(https_evil.example)"
+    assert waits.name == "cleanse __report_(https_evil.example)/__report_(https_evil.example)"
     with get_client(sync_client=True) as client:
         text = client.read_flow_run_input(run.id, waits.state.state_details.run_input_keyset["description"])
     found = [child for token in MarkdownIt("commonmark").parse(text) for child in token.children or []]

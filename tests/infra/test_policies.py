@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,20 +16,12 @@ import pytest
 
 from telltale_core.publish.blob_writer import DEADLINE_S
 from tests.support import storage as support
+from tests.support.roles import DROP, OBJECTS, QUEUE, RENDER, ROLES, become
 
 boto3 = pytest.importorskip("boto3")
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[2]
-RENDER = ROOT / "infra" / "policies" / "render.py"
-ROLES = ("contributor", "worker", "publisher", "bridge", "reader", "janitor")
-QUEUE = "arn:aws:sqs:us-east-1:123456789012:drops"  # the account of every caller on the test's server
-DROP = "inbox/signs/one/train.parquet"
-OBJECTS = {
-    "raw": DROP,
-    "work": "area/verdict/ab/verdict.json",
-    "clean": "signs/blobs/sha256/ab/ab.parquet",
-}
 
 
 def test_what_killed_uploads_leave_is_removed_by_a_rule_of_the_bucket_and_nothing_else_is(s3_url: str) -> None:
@@ -45,56 +35,6 @@ def test_what_killed_uploads_leave_is_removed_by_a_rule_of_the_bucket_and_nothin
     assert stands["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] * 86_400 > DEADLINE_S
     assert not {"Expiration", "NoncurrentVersionExpiration", "Transitions"} & set(stands)
     assert "infra/lifecycle.json" in (ROOT / "infra" / "README.md").read_text()
-
-
-def rendered() -> dict[str, str]:
-    names = {"INBOX_BUCKET": "raw", "INBOX_PREFIX": "inbox", "CLEAN_BUCKET": "clean", "WORK_BUCKET": "work"}
-    given = {**names, "DATASET": "signs", "QUEUE_ARN": QUEUE}
-    made, left_out = runpy.run_path(str(RENDER))["render"](given)
-    assert left_out == {"queue-sns.json": ["TOPIC_ARN"], "queue-eventbridge.json": ["RULE_ARN"]}
-    policies: dict[str, str] = made
-    return policies
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Callable[..., Any]]:
-    """A client by role and service, on a server with one object in each bucket and a queue that asks who is calling."""
-    with support.s3_server() as (host, port):
-        url = f"http://{host}:{port}"
-
-        def connect(service: str, key: str, secret: str) -> Any:
-            known = {"aws_access_key_id": key, "aws_secret_access_key": secret, "region_name": "us-east-1"}
-            return boto3.client(service, endpoint_url=url, **known)
-
-        root, iam = connect("s3", "root", "root-of-the-tests"), connect("iam", "root", "root-of-the-tests")
-        for bucket, key in OBJECTS.items():
-            root.create_bucket(Bucket=bucket)
-            root.put_object(Bucket=bucket, Key=key, Body=b"{}")
-        sqs = connect("sqs", "root", "root-of-the-tests")
-        assert sqs.create_queue(QueueName="drops")["QueueUrl"].endswith("/123456789012/drops")
-        sqs.create_queue(QueueName="others")
-        policies, clients = rendered(), {}
-        for role in ROLES:
-            iam.create_user(UserName=role)
-            iam.put_user_policy(UserName=role, PolicyName=role, PolicyDocument=policies[f"{role}.json"])
-            if role == "bridge":
-                iam.put_user_policy(UserName=role, PolicyName="queue", PolicyDocument=policies["bridge-queue.json"])
-            key = iam.create_access_key(UserName=role)["AccessKey"]
-            for service in ("s3", "sqs"):
-                clients[role, service] = connect(service, key["AccessKeyId"], key["SecretAccessKey"])
-        _ask_who_is_calling(url, 0)
-        yield lambda role, service="s3": clients[role, service]
-        _ask_who_is_calling(url, float("inf"))
-        for one in (root, iam, sqs, *clients.values()):
-            one.close()
-
-
-def _ask_who_is_calling(url: str, after: float) -> None:
-    """Let the server check every call's policy once ``after`` calls were made."""
-    kind = {"Content-Type": "application/octet-stream"}
-    request = urllib.request.Request(f"{url}/moto-api/reset-auth", data=str(after).encode(), headers=kind)
-    with urllib.request.urlopen(request, timeout=20) as reply:
-        assert reply.status == 200
 
 
 def put(s3: Any, bucket: str, key: str) -> None:
@@ -118,6 +58,11 @@ WORK, CLEAN = OBJECTS["work"], OBJECTS["clean"]
 MAY: list[tuple[str, Any, str, str]] = [
     ("contributor", put, "raw", "inbox/signs/two/train.parquet"),
     ("contributor", put, "raw", "inbox/signs/two/_SUCCESS"),
+    ("contributor", get, "raw", "inbox/signs/one/_RECEIPT.json"),
+    ("publisher", put, "raw", "inbox/signs/one/_RECEIPT.json"),
+    ("reviewer", get, "work", WORK),
+    ("reviewer", get, "clean", CLEAN),
+    ("reviewer", listing, "work", ""),
     ("worker", get, "work", WORK),
     ("worker", put, "work", "area/train/ab/train.json"),
     ("worker", put, "work", "area/results/train-ab"),
@@ -160,6 +105,11 @@ MAY_NOT: list[tuple[str, Any, str, str]] = [
     ("reader", put, "clean", VERSION),
     ("reader", delete, "clean", CLEAN),
     *(("reader", act, bucket, OBJECTS[bucket]) for act in (get, put, listing) for bucket in ("raw", "work")),
+    *(("reviewer", act, bucket, OBJECTS[bucket]) for act in (put, delete) for bucket in ("raw", "work", "clean")),
+    ("reviewer", get, "raw", DROP),
+    ("reviewer", get, "work", "area/drops/ab/inputs.npy"),
+    ("reviewer", get, "work", "area/results/train-ab"),
+    ("contributor", get, "raw", "inbox/others/one/_RECEIPT.json"),
     ("janitor", delete, "clean", VERSION),
     ("janitor", delete, "clean", MIRRORED),
     ("janitor", put, "clean", VERSION),
@@ -196,20 +146,13 @@ def test_the_janitor_removes_what_no_version_names(
 
     publisher, janitor = client("publisher"), client("janitor")
 
-    def become(role: Any) -> None:
-        key = role._request_signer._credentials  # as the environment of the runbook's line has them
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.access_key)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret_key)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", role.meta.endpoint_url)
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-
-    become(publisher)
+    become(monkeypatch, publisher)
     named = {
         blob.path for blob in publish(*support.make_job(tmp_path), "s3://clean/unused", lineage=support.CODE).blobs()
     }
     blob = "unused/blobs/sha256/ab/ab.parquet"
     put(publisher, "clean", blob)
-    become(janitor)
+    become(monkeypatch, janitor)
     assert gc("s3://clean/unused", dry_run=True).young == 1
     module, now = sys.modules["telltale_core.publish.gc"], time.time()
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now + 8 * 24 * 3600))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from flows.bridge import Bridge
-from tasks import artifacts, history, policy, redaction, sanitize
+from tasks import artifacts, history, keys, redaction, sanitize
 from telltale_core.inbox import Inbox
 from telltale_core.report.history import Entry
 
@@ -107,7 +107,7 @@ def test_any_text_stays_within_its_block_of_code(text: str) -> None:
 
 @given(TEXTS)
 def test_any_text_is_plain_in_the_name_of_a_run(text: str) -> None:
-    name = policy.stem(f"s3://raw/inbox/{text.replace('/', '')}x")
+    name = keys.stem(f"s3://raw/inbox/{text.replace('/', '')}x")
     assert set(name) & set("[]<>`*#!|\\&:@~\x1b\n\u202e") == set()
     assert not bare(name)
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tasks.artifacts import link, question, report_address
-from tasks.history import key_of, markdown
+from tasks.history import markdown
+from tasks.keys import artifact
 from telltale_core.report.history import Entry
 
 PAGE: dict[str, Any] = {"keys": {"report": "abc"}}
@@ -38,8 +39,8 @@ def test_a_hostile_statement_does_not_act_in_the_question() -> None:
 
 
 def test_the_history_has_one_key_a_dataset_and_escapes_a_contributors_words() -> None:
-    assert key_of("s3://clean/Signs EU/").startswith("history-signs-eu-")
-    assert key_of("s3://a/signs") != key_of("s3://b/signs")
+    assert artifact("history", "s3://clean/Signs EU/").startswith("history-signs-eu-")
+    assert artifact("verdict", "s3://one/signs") != artifact("verdict", "s3://two/signs")
     entry = Entry(
         number=1, created_at="2026-01-01T00:00:00Z", drop="a|b<script>", judged=9, set_aside=3, rejected=0,
         share=1 / 3, kind="drop", by="",
