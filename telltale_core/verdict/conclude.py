@@ -198,11 +198,17 @@ def _trial(proposal: Proposal, free_N: NDArray[np.bool_], evidence: Evidence) ->
 
 
 def _facts(proposal: Proposal, outcome: Outcome | None, evidence: Evidence, found: TriggerTest | None = None) -> Facts:
-    """Return what is known; a trigger that is not obeyed refutes where a proof was asked and could tell nothing."""
+    """Return what is known.
+
+    A trigger that is not obeyed refutes where a proof was asked and could tell nothing. One that does nothing leaves
+    what a proof confirms unshown.
+    """
     rows, config = proposal.suspects, evidence.config
     proof = Proof.OPEN if outcome is None else outcome.proof
     if outcome is not None and proof is Proof.OPEN and found is not None and not found.obeyed:
         proof = Proof.REFUTED
+    if proof is Proof.CONFIRMED and found is not None and not found.works:
+        proof = Proof.UNSHOWN
     return Facts(
         significant=proposal.significant(config.false_alarm_rate),
         strength=strength_of(proposal),

@@ -97,6 +97,10 @@ CALLED = Rule(
     because="poison", strength=_CALLABLE,
     suspected="quarantine", own_answer="quarantine", between="review",
 )  # fmt: skip
+UNSHOWN = Rule(
+    because="confirmed, but no trigger", proof=Proof.UNSHOWN,
+    suspected="review", own_answer="review", between="keep",
+)  # fmt: skip
 CONFIRMED_COPIES = Rule(
     because="mostly copies, though confirmed", proof=Proof.CONFIRMED, enough=False,
     suspected="review", own_answer="review", between="review",
@@ -113,7 +117,7 @@ WEAK = Rule(
     because="an honest sub-mode",
     suspected="keep", own_answer="keep", between="keep",
 )  # fmt: skip
-TABLE = (NOT_SIGNIFICANT, REFUTED, MOSTLY_COPIES, CALLED, CONFIRMED_COPIES, CONFIRMED, NEAR_MISS, WEAK)
+TABLE = (NOT_SIGNIFICANT, REFUTED, MOSTLY_COPIES, CALLED, UNSHOWN, CONFIRMED_COPIES, CONFIRMED, NEAR_MISS, WEAK)
 """The first line that fits decides; the last one fits always."""
 HEADINGS = (
     "significant", "share of what is required", "proof", "enough different samples", "taken for", "suspected side",

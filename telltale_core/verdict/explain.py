@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telltale_core.verdict.decide import CONFIRMED, CONFIRMED_COPIES, MOSTLY_COPIES, REFUTED, Rule
+from telltale_core.verdict.decide import CONFIRMED, CONFIRMED_COPIES, MOSTLY_COPIES, REFUTED, UNSHOWN, Rule
 from telltale_core.verdict.evidence import Cohort, Evidence
 from telltale_core.verdict.proof import Outcome
 from telltale_core.verdict.proposal import Proposal
@@ -26,8 +26,10 @@ def reasons(
             called = f"{called}; {found.sentence(into_answer(proposal.label, where))}"
         return called, own, f"stands between {side} and the rest"
     if rule.suspected == "review":
-        weak = _refuted(proposal, where, outcome) if rule is REFUTED and outcome else _near_miss(proposal, where)
-        if rule is REFUTED and found is not None:
+        weak = _near_miss(proposal, where)
+        if outcome is not None and rule in (REFUTED, UNSHOWN):
+            weak = _in_doubt(proposal, where, outcome, confirmed=rule is UNSHOWN)
+        if rule in (REFUTED, UNSHOWN) and found is not None:
             weak = f"{weak}; {found.sentence(into_answer(proposal.label, where))}"
         return weak, weak, None
     return None, None, None
@@ -74,8 +76,10 @@ def _near_miss(proposal: Proposal, where: str) -> str:
     )
 
 
-def _refuted(proposal: Proposal, where: str, outcome: Outcome) -> str:
+def _in_doubt(proposal: Proposal, where: str, outcome: Outcome, *, confirmed: bool) -> str:
+    says = "confirms, but that shares no trigger" if confirmed else "does not confirm"
+    apart = f", {proposal.statistic:.1f} deviations apart," if proposal.kind.traits.deviations else ""
     return (
-        f"belongs to a cluster of {where}, {proposal.statistic:.1f} deviations apart, that a leave-out retraining "
-        f"does not confirm: {without(outcome.own, outcome.usual)}"
+        f"belongs to a cluster of {proposal.kind.traits.place.format(where=where)}{apart} that a leave-out retraining "
+        f"{says}: {without(outcome.own, outcome.usual)}"
     )

@@ -22,10 +22,14 @@ ROUNDING = 1e-9
 
 
 class Proof(Enum):
-    """What a proof says of a proposal; open: nothing, or it was not asked."""
+    """What a proof says of a proposal; open: nothing, or it was not asked.
+
+    Unshown: it confirms, but what the samples share, put on others, does no more than a control.
+    """
 
     OPEN = "open"
     CONFIRMED = "confirmed"
+    UNSHOWN = "confirmed, no trigger"
     REFUTED = "refuted"
 
 

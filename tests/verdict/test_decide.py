@@ -27,7 +27,7 @@ from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.proposal import Proof, Proposal
 
 BELOW, NEARLY, ENOUGH, CLEAR = Strength
-OPEN, CONFIRMED, REFUTED = Proof
+OPEN, CONFIRMED, UNSHOWN, REFUTED = Proof
 KEPT, SET_ASIDE, HELD = ("keep",) * 3, ("review", "review", "keep"), ("review",) * 3
 CALLED, PROVEN = ("quarantine", "quarantine", "review"), ("quarantine", "review", "review")
 
@@ -52,12 +52,16 @@ def test_what_is_not_significant_is_kept(strength: Strength, proof: Proof, enoug
         (BELOW, REFUTED, True, KEPT),
         (BELOW, REFUTED, False, KEPT),
         (BELOW, CONFIRMED, True, PROVEN),
+        (BELOW, UNSHOWN, True, SET_ASIDE),
+        (BELOW, UNSHOWN, False, SET_ASIDE),
         (BELOW, CONFIRMED, False, HELD),
         (NEARLY, OPEN, True, SET_ASIDE),
         (NEARLY, OPEN, False, SET_ASIDE),
         (NEARLY, REFUTED, True, SET_ASIDE),
         (NEARLY, REFUTED, False, SET_ASIDE),
         (NEARLY, CONFIRMED, True, PROVEN),
+        (NEARLY, UNSHOWN, True, SET_ASIDE),
+        (NEARLY, UNSHOWN, False, SET_ASIDE),
         (NEARLY, CONFIRMED, False, HELD),
         (ENOUGH, OPEN, True, CALLED),
         (ENOUGH, OPEN, False, HELD),

@@ -16,6 +16,7 @@ from telltale_core.verdict.decide import (
     NOT_SIGNIFICANT,
     REFUTED,
     TABLE,
+    UNSHOWN,
     WEAK,
     Rule,
 )
@@ -31,6 +32,7 @@ SAID = {
     CALLED: "in step with 11 other samples of label cat, 6.0 standard deviations from the rest (p = 1.0e-06)",
     CONFIRMED_COPIES: "10 different ones are needed for a verdict",
     CONFIRMED: "learnt as one, and a proxy that learnt without that cluster gives 25% of it its own answer",
+    UNSHOWN: "a leave-out retraining confirms, but that shares no trigger: a proxy that learnt without that cluster",
     NEAR_MISS: "a weak cluster of label cat: significant, but only 6.0 deviations apart, 5.0 are needed",
     WEAK: None,
 }

@@ -379,3 +379,27 @@ def test_where_a_retraining_can_tell_nothing_a_call_stands_only_if_the_proxy_obe
     assert (decided.decision[case.truth] == decision).mean() >= 0.9
     assert f"turned {turned} of them" in decided.reason[case.truth][0]
     assert not np.isin(np.concatenate([trial.others for trial in asked]), np.flatnonzero(case.truth)).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("turned", "decision"), [(60, "quarantine"), (12, "review")])
+def test_what_only_a_retraining_calls_is_set_aside_where_no_trigger_works(
+    doubtful: tuple[Case, VerdictConfig], turned: int, decision: str
+) -> None:
+    case, config = doubtful
+
+    def experiment(_trial: Trial) -> Tried:
+        found = TriggerTest(words="a patch", tried=200, turned=turned, at_random=10)
+        return Tried(found=found, shown=TRIGGERS.empty_table())
+
+    made = conclude_on(
+        case.log.sample_ids,
+        transform(case.log.log_loss, case.labels, SpectrumConfig()),
+        Cohorts(number=case.labels, names=None),
+        config,
+        as_it_was(case),
+        experiment=experiment,
+    )
+    assert (made.decision[case.truth] == decision).mean() >= 0.9
+    assert (made.decision[~case.truth] != "keep").mean() <= 0.01
+    assert f"turned {turned} of them" in made.reason[case.truth][0]
