@@ -96,7 +96,7 @@ class Source:
     def scratch_path(self, name: str) -> Path:
         """Return where a scratch file of this name lies: it is called by the name's digest."""
         if self._scratch is None:
-            raise ConfigError(f"{self.url} holds packed files: reading it needs a scratch folder")
+            raise ConfigError(f"{self.url} is remote or packed: reading it needs a scratch folder")
         self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch / sha256_bytes(name.encode("utf-8", "surrogatepass"))
 
@@ -131,9 +131,7 @@ class Source:
                 self._copy_of(file).write_bytes(data)
 
     def _copy_of(self, file: SourceFile) -> Path:
-        if self._scratch is None:
-            raise ConfigError(f"{self.url} is remote: reading it needs a scratch folder")
-        return self._scratch / sha256_bytes(file.path.encode("utf-8", "surrogatepass"))
+        return self.scratch_path(file.path)
 
     def spool(self, name: str, packed: Readable, size_bytes: int, *, exact: bool = True) -> Path:
         """Return a scratch file with what ``name`` unpacks to; ``file_corrupt`` if it is not so many bytes, or more."""
