@@ -31,6 +31,9 @@ WAITING = "telltale: tell about runs that wait for a person"
 POOL_AWAY = "telltale: tell about a pool without a worker"
 BRIDGE_SILENT = "telltale: tell about a silent bridge"
 HEALED = "telltale: tell about crashes that healed"
+CRASHED = "telltale: tell about crashes that nobody heals"
+UNATTENDED = ("sweep", "reconcile", "checkup", "tidy", "verify-all")
+"""Flows that nothing starts again after a crash before their next time, and no other run waits for."""
 BRIDGE_AWAY_S = 120
 EXPIRED = "telltale: a review that nobody makes ends as NeedsReview"
 NOBODY = "Nobody decided in time, nothing was published. `telltale approve RUN` still publishes it, from a new run."
@@ -48,6 +51,7 @@ def automations(block: UUID | None, review: timedelta) -> list[Automation]:
         rules.append(_notification(FAILED, failed, FLOWS, block))
         waiting = {f"prefect.flow-run.{state}" for state in ("Suspended", "NeedsReview")}
         rules.append(_notification(WAITING, waiting, ("cleanse",), block))
+        rules.append(_notification(CRASHED, {"prefect.flow-run.Crashed"}, UNATTENDED, block))
         rules += [_pool_away(block), _bridge_silent(block), _healed(block)]
     return rules
 

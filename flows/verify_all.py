@@ -15,6 +15,9 @@ from telltale_core import publish
 from telltale_core.errors import NotFound, TelltaleError
 from telltale_core.storage import open_store
 
+PARTS = ("_versions", "_mirror", "blobs")
+"""Folders of a dataset, by which it is known that there is one."""
+
 
 @flow(name="verify-all", flow_run_name="verify all datasets")
 @redaction.withholding
@@ -28,7 +31,9 @@ def verify_all() -> State[Any]:
     for name in datasets:
         try:
             found = publish.verify(f"{feed.clean.rstrip('/')}/{name}")
-        except NotFound:  # a dataset of the table without a version yet
+        except NotFound:  # a dataset of the table without a version yet, unless something of one is there
+            if any(key.split("/")[0] in PARTS for key in open_store(f"{feed.clean.rstrip('/')}/{name}").list()):
+                problems.append(f"{name}: its manifests are gone, but blobs of it are there")
             continue
         except TelltaleError as error:
             problems.append(f"{name}: {error}")
@@ -44,4 +49,5 @@ def verify_all() -> State[Any]:
 
 def published_below(clean: str) -> list[str]:
     """Return the names of the datasets that have a version below an address."""
-    return sorted({key.split("/")[0] for key in open_store(clean).list() if key.split("/")[1:2] == ["_versions"]})
+    keys = (key.split("/") for key in open_store(clean).list())
+    return sorted({parts[0] for parts in keys if parts[0] != "_doctor" and parts[1:2] and parts[1] in PARTS})

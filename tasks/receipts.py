@@ -16,7 +16,7 @@ from telltale_core import stages
 from telltale_core.errors import BadInput
 from telltale_core.inbox import RECEIPT
 from telltale_core.modality.reasons import DROP_REASONS, ROW_REASONS
-from telltale_core.storage import open_store
+from telltale_core.storage.beside import write_beside
 
 log = logging.getLogger(__name__)
 State = Literal["accepted", "refused", "waiting", "published", "not published"]
@@ -60,7 +60,7 @@ class Receipts:
             receipt["rows"] = self.rows
         receipt["at"] = datetime.now(UTC).isoformat(timespec="seconds")
         if self.wanted:
-            kindly(lambda: open_store(self.source).write(RECEIPT, (json.dumps(receipt, indent=1) + "\n").encode()))
+            kindly(lambda: write_beside(self.source, RECEIPT, (json.dumps(receipt, indent=1) + "\n").encode()))
 
 
 def rows_of(record: stages.Record, work: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 from uuid import UUID
@@ -104,10 +105,14 @@ def _begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
         parameters={**parameters, "subject": subject},
         flow_run_name=f"{tag.partition(':')[0]} {subject}",
         tags=[tag, *keys.own_tags()],
-        idempotency_key=f"{tag}:{len(before)}",
+        idempotency_key=f"{tag}:{max(before, key=_created).id if before else 0}",  # not their number: old ones go
         timeout=0,
     )
     return cast("FlowRun", flow_run)
+
+
+def _created(run: FlowRun) -> datetime:
+    return run.created or datetime.min.replace(tzinfo=UTC)
 
 
 def wait(run: UUID) -> FlowRun:

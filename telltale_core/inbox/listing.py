@@ -67,6 +67,7 @@ class _File:
     bytes: int
     tag: str
     modified_s: float
+    arrived_s: float  # of a local inbox the later of that and of its arrival here: copies keep their time
     link: bool  # of a local inbox; never followed
 
 
@@ -156,10 +157,11 @@ class Inbox:
     def _arrival(self, place: tuple[str, str], listed: list[_File]) -> Arrival:
         files = [file for file in listed if not file.link]
         data = [file for file in files if not _aside(file.key)]
-        newest = max(file.modified_s for file in listed)
+        newest = max((file.modified_s for file in listed if file.key != RECEIPT), default=0.0)
+        arrived = max((file.arrived_s for file in listed if file.key != RECEIPT), default=0.0)
         refused = not_fed(self.allowed, place[0]) or self._strays(place, listed) or self.refusal(*place)
         complete, why = (False, refused) if refused else self._complete(files, data, newest)
-        old = complete and time.time() - newest > self.old_s
+        old = complete and time.time() - arrived > self.old_s
         return Arrival(
             dataset=self.allowed.dataset(place[0]) or "",
             folder=place[0],
@@ -234,7 +236,10 @@ class Inbox:
             modified = _seconds(info)
             tag = str(info.get("ETag") or info.get("etag") or info.get("md5Hash") or modified)
             size = int(info.get("size") or 0)
-            files.append(_File(key=key, path=where, bytes=size, tag=tag, modified_s=modified, link=link))
+            arrived = max(modified, float(info.get("created") or 0.0)) if fs.protocol[0] == "file" else modified
+            files.append(
+                _File(key=key, path=where, bytes=size, tag=tag, modified_s=modified, arrived_s=arrived, link=link)
+            )
         return files
 
 
@@ -254,4 +259,10 @@ def _hidden(name: str) -> bool:
 def _aside(key: str) -> bool:
     """Return whether a file is no data: a mark, or hidden."""
     parts = key.split("/")
-    return parts[-1] in {MARKER, MANIFEST, RECEIPT} or any(part.startswith(".") for part in parts) or not parts[-1]
+    marks = key == RECEIPT or parts[-1] in {MARKER, MANIFEST} or not parts[-1]
+    return marks or any(part.startswith(".") for part in parts)
+        key == RECEIPT
+        or parts[-1] in {MARKER, MANIFEST}
+        or any(part.startswith(".") for part in parts)
+        or not parts[-1]
+    )

@@ -17,13 +17,25 @@ from telltale_core.stages.history import earlier_versions
 from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.stages.leave_out import retrain, retrained
 from telltale_core.stages.picture_size import drop_settings
-from telltale_core.stages.pipeline import PIPELINE, STAGES, cluster, ingest, join, publish, report, spectrum, train
+from telltale_core.stages.pipeline import (
+    FOLDERS,
+    PIPELINE,
+    STAGES,
+    cluster,
+    ingest,
+    join,
+    publish,
+    report,
+    spectrum,
+    train,
+)
 from telltale_core.stages.repairing import repair
 from telltale_core.stages.results import check_addresses, folder_of, open_drop, opened
 from telltale_core.stages.several import judged, readings, through, together
 from telltale_core.stages.stage import Outcome, Stage, key_for, run_stage, standing
 
 __all__ = [
+    "FOLDERS",
     "PIPELINE",
     "STAGES",
     "CleanseConfig",

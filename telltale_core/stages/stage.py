@@ -148,6 +148,9 @@ def produce(
         record = standing(stage, key, upstream, settings, work)
         log.info("%s: %s", stage.name, "reused, nothing to compute" if record else "started")
         if record is not None:
+            area.renew(stage.folder, record["key"], stage.record)
+            if stage.by_content:
+                area.renew(stage.name, key, f"{stage.name}.json")  # the note that leads to it
             return Outcome(record=record, reused=True)
         compute(area)
         computed = standing(stage, key, upstream, settings, work)

@@ -12,6 +12,7 @@ import fcntl
 import logging
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -84,6 +85,8 @@ class LocalTransport:
         scratch = self.root / SCRATCH
         self._settle(self.root)
         scratch.mkdir(exist_ok=True)
+        if scratch.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "a link, not a folder", str(scratch))
         if not self._swept:
             self._swept = True
             for path in scratch.iterdir():
@@ -189,7 +192,9 @@ def _locked_file(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 def _sweep(path: Path) -> None:
     """Remove an unfinished file if no process holds it and nothing was written to it for an hour."""
-    with path.open("rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if time.time() - os.fstat(file.fileno()).st_mtime > LEFT_OVER_S:
             path.unlink()

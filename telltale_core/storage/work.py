@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import shutil
+import time
 from pathlib import Path
 
 from telltale_core.digest import sha256_bytes
@@ -18,6 +19,7 @@ from telltale_core.storage.retry import RetryPolicy
 from telltale_core.storage.store import Store, open_store
 
 logger = logging.getLogger(__name__)
+RENEWED_S = 86_400.0
 _Stamp = tuple[int, int]  # size and modification time: tells a changed file from one that was pushed
 
 
@@ -56,6 +58,18 @@ class WorkArea:
     def has(self, stage: str, key: str, record: str) -> bool:
         """Return whether the folder is complete: its record (such as ``"train.json"``) stands."""
         return self.store.exists(f"{stage}/{key}/{record}")
+
+    def renew(self, stage: str, key: str, record: str) -> None:
+        """Mark a complete folder as used today, so that nobody takes it for forgotten."""
+        for entry in self.store.scan(f"{stage}/{key}"):
+            if entry.key == f"{stage}/{key}/{record}" and time.time() - entry.modified_s > RENEWED_S:
+                self._renew(entry.key)
+
+    def _renew(self, name: str) -> None:
+        if not self.remote:
+            os.utime(self.root / name)
+        else:
+            self.store.write(name, self.store.read(name))
 
     def fetch(self, stage: str, key: str, record: str) -> Path:
         """Return the local folder, brought up to date with the remote one; with a local root, just the folder.

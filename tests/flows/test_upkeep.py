@@ -6,14 +6,16 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from flows import names
+from telltale_core import stages
 from telltale_core.errors import ConfigError
 from telltale_core.inbox import Inbox
-from telltale_core.storage import open_store
+from telltale_core.storage import WorkArea, open_store
 from telltale_core.storage.expiry import expire
 
 DAY_S = 86_400.0
@@ -29,27 +31,59 @@ def aged(path: Path, days: float) -> Path:
 def test_a_folder_goes_once_its_newest_file_is_old_and_its_record_goes_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for file, days in (("train/a/train.json", 90), ("train/a/loss.parquet", 91), ("locks/train-a", 400)):
+    a, b = f"train/{'a' * 64}", f"train/{'b' * 64}"
+    others = ("locks/train-a", "clean/signs/_versions/1.json", f"inbox/{'c' * 64}/x", "train/notes.txt")
+    for file, days in ((f"{a}/train.json", 90), (f"{a}/loss.parquet", 91), *((name, 400) for name in others)):
         aged(tmp_path / file, days)
-    for file, days in (("train/b/train.json", 90), ("train/b/loss.parquet", 1)):
+    for file, days in ((f"{b}/train.json", 90), (f"{b}/loss.parquet", 1)):
         aged(tmp_path / file, days)
     order: list[str] = []
     store = type(open_store(tmp_path))
     delete = store.delete
     monkeypatch.setattr(store, "delete", lambda self, key: order.append(key) or delete(self, key))
-    gone = expire(str(tmp_path), older_than_s=60 * DAY_S)
-    assert (gone.folders, gone.kept, order) == (("train/a",), 1, ["train/a/train.json", "train/a/loss.parquet"])
-    assert (tmp_path / "train/b/train.json").exists()
-    assert (tmp_path / "locks/train-a").exists()
+    gone = expire(str(tmp_path), stages.FOLDERS, older_than_s=60 * DAY_S)
+    assert (gone.folders, gone.kept, order) == ((a,), 1, [f"{a}/train.json", f"{a}/loss.parquet"])
+    assert (tmp_path / b / "train.json").exists()
+    assert all((tmp_path / name).exists() for name in others), "nothing but stage folders is touched"
     with pytest.raises(ConfigError, match="a review may be open"):
-        expire(str(tmp_path), older_than_s=DAY_S)
+        expire(str(tmp_path), stages.FOLDERS, older_than_s=DAY_S)
 
 
-def test_a_drop_whose_run_may_be_forgotten_is_started_by_nobody_and_said_so(tmp_path: Path) -> None:
-    for name, days in (("old", names.OLD_DROP_DAYS + 1), ("new", 1)):
+def test_a_folder_that_a_run_wrote_to_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = aged(tmp_path / "train" / ("a" * 64) / "train.json", 90)
+    store = type(open_store(tmp_path))
+    scan, asked = store.scan, []
+
+    def scanned(self: Any, folder: str = "") -> Any:
+        asked.append(folder)
+        if folder:
+            os.utime(record)
+        return scan(self, folder)
+
+    monkeypatch.setattr(store, "scan", scanned)
+    assert expire(str(tmp_path), stages.FOLDERS, older_than_s=60 * DAY_S).folders == ()
+    assert record.exists()
+    assert asked == ["", f"train/{'a' * 64}"]
+
+
+def test_a_result_that_is_used_again_counts_as_new(tmp_path: Path) -> None:
+    record = aged(tmp_path / "train" / ("a" * 64) / "train.json", 90)
+    WorkArea(tmp_path).renew("train", "a" * 64, "train.json")
+    assert time.time() - record.stat().st_mtime < DAY_S
+    assert expire(str(tmp_path), stages.FOLDERS, older_than_s=60 * DAY_S).folders == ()
+
+
+def test_a_drop_whose_run_may_be_forgotten_is_started_by_nobody_and_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = (names.OLD_DROP_DAYS + 1) * DAY_S
+    for name, days in (("old", 400), ("new", 1 - later / DAY_S)):
         aged(tmp_path / "signs" / name / "a.parquet", days)
         aged(tmp_path / "signs" / name / "_SUCCESS", days)
     inbox = Inbox(url=str(tmp_path), old_s=names.OLD_DROP_DAYS * DAY_S)
+    assert all(arrival.complete for arrival in inbox.arrivals()), "a copy that keeps its old time has only just come"
+    now_s = time.time()
+    monkeypatch.setattr("telltale_core.inbox.listing.time", SimpleNamespace(time=lambda: now_s + later))
     new, old = inbox.arrivals()
     assert (new.complete, new.old) == (True, False)
     assert (old.complete, old.old, old.refused) == (False, True, "")

@@ -1,0 +1,36 @@
+"""One file written into a folder that a stranger may write to as well: no link of theirs is followed."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import suppress
+
+from telltale_core.storage.names import parse_url
+from telltale_core.storage.store import open_store
+
+
+def write_beside(folder: str, name: str, data: bytes) -> None:
+    """Write a file whole into a local folder or below an address, over one of that name.
+
+    Of a local folder nothing but that name is touched. Raises :class:`OSError` where it is no folder, or a link.
+    """
+    location = parse_url(folder)
+    if location.scheme != "file":
+        open_store(folder).write(name, data)
+        return
+    place = os.open(location.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    temporary = f".{uuid.uuid4().hex}"
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=place)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, name, src_dir_fd=place, dst_dir_fd=place)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=place)
+        raise
+    finally:
+        os.close(place)
