@@ -261,8 +261,3 @@ def _aside(key: str) -> bool:
     parts = key.split("/")
     marks = key == RECEIPT or parts[-1] in {MARKER, MANIFEST} or not parts[-1]
     return marks or any(part.startswith(".") for part in parts)
-        key == RECEIPT
-        or parts[-1] in {MARKER, MANIFEST}
-        or any(part.startswith(".") for part in parts)
-        or not parts[-1]
-    )
