@@ -43,8 +43,10 @@ def convert(source: Path, out: Path, *, clean: Path | None = None, target: str |
         write_row(["id", "file_name", "label"])
         write_truth(["id", "poisoned"])
         for sample in samples:
-            name = f"images/{sample.sample_id.replace('/', '_')}{sample.path.suffix}"
+            name = f"images/{count:06d}{sample.path.suffix}"
             (drop / name).parent.mkdir(exist_ok=True)
+            if sample.path.is_symlink():
+                raise BadInput("path_outside_drop", f"{sample.sample_id} is a link: copy the file there instead")
             shutil.copyfile(sample.path, drop / name)
             write_row([sample.sample_id, name, sample.label])
             write_truth([sample.sample_id, int(sample.poisoned)])

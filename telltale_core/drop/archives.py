@@ -7,6 +7,7 @@ link, a device or an archive itself stays packed; a name that leads out of the a
 from __future__ import annotations
 
 import gzip
+import lzma
 import stat
 import struct
 import tarfile
@@ -27,7 +28,7 @@ ENDINGS = (".zip", *TARS)
 PACKED_TABLES = (".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
-    OSError, UnicodeDecodeError, IndexError, KeyError,
+    OSError, UnicodeDecodeError, IndexError, KeyError, ValueError, lzma.LZMAError,
 )  # fmt: skip
 """What the libraries raise for a damaged archive, while it is listed and while a member is read."""
 

@@ -205,6 +205,12 @@ class DropConfig(Declared, frozen=True):
         description='Which split is read: train, validation, test or another value of the split column; "all" reads '
         "every split as one; unset: train where there are several.",
     )
+    unpack: bool = Field(
+        default=False,
+        title="Unpack archives",
+        description="Whether zips, tars, packed tables and Arrow files are unpacked. Only where you trust who packed "
+        "them: a small one may ask for much memory and room.",
+    )
     media_root: str | None = Field(
         default=None, description="Folder of the drop that paths in tables start from; unset: the table's, or the top."
     )

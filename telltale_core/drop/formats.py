@@ -154,6 +154,7 @@ def _refuse_unreadable(source: Source) -> None:
         if "/" in file.key:
             continue
         if file.suffix in ARCHIVES:
-            raise bad("archive_refused", f"{shown(file.key)} is an archive: unpack it, then ingest the folder")
+            what = f"{shown(file.key)} is an archive: unpack it, then ingest the folder, or set drop.unpack"
+            raise bad("archive_refused", what)
         if file.suffix in PICKLES:
             raise bad("pickle_refused", f"{shown(file.key)} may hold pickled objects, which are never loaded")

@@ -47,8 +47,9 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
     """
     with workspace(drops_dir) as space, explained(space, public_source(source)):
         opened, folder = open_source(source, config.limits, scratch=space.path / "source"), space.path / "drop"
-        unpack_archives(opened, config.limits)
-        rewrite_arrow_files(opened, config.limits)
+        if config.unpack:
+            unpack_archives(opened, config.limits)
+            rewrite_arrow_files(opened, config.limits)
         stated = declared_by_toml(opened.toml())
         try:
             job, plan = plan_reading(opened, config, stated)

@@ -14,6 +14,7 @@ WORDS = {
 SPLIT_OF = {word: name for name, words in WORDS.items() for word in words}
 COLUMNS = ("split", "is_valid", "is_test", "subset", "partition", "set")
 FLAGS = {"is_valid": "validation", "is_test": "test"}
+BOOLEANS = {"True", "False", "true", "false", "TRUE", "FALSE", "0", "1", "0.0", "1.0", "yes", "no"}
 YEAR = re.compile(r"(19|20)[0-9]{2}$")
 PARTS = re.compile(r"[-_.\s]+")
 
@@ -50,6 +51,10 @@ def split_column(examples: Mapping[str, Sequence[object]]) -> str | None:
         if name.lower() not in COLUMNS:
             continue
         values = {str(value).strip() for value in some if value is not None}
-        if name.lower() in FLAGS or (values and all(split_named(value) for value in values)):
+        if name.lower() in FLAGS:
+            flags = [of_value(name, value) for value in some if value is not None]
+            if flags and flags.count(TRAIN) > len(flags) / 2 and values <= BOOLEANS:
+                return name
+        elif values and all(split_named(value) for value in values):
             return name
     return None

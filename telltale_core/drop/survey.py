@@ -55,6 +55,10 @@ def plan_reading(source: Source, config: DropConfig, stated: Declared) -> tuple[
 def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
     split = choose_split(source, config)
     reader, columns, (roles, questions) = _understood(source, config, stated)
+    if config.split not in {None, ALL} and split is None and roles.split is None and reader.split is None:
+        raise bad(
+            "split_unclear", f"the drop has no split {shown(config.split)}: unset drop.split, or name one that it has"
+        )
     roles = dataclasses.replace(roles, wanted=wanted_split(config), split=None if config.split == ALL else roles.split)
     reader.assign(roles)
     check_settings(config, roles.modality)

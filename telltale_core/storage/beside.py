@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from contextlib import suppress
+from pathlib import Path
 
 from telltale_core.storage.names import parse_url
 from telltale_core.storage.store import open_store
@@ -15,11 +16,11 @@ def write_beside(folder: str, name: str, data: bytes) -> None:
 
     Of a local folder nothing but that name is touched. Raises :class:`OSError` where it is no folder, or a link.
     """
-    location = parse_url(folder)
-    if location.scheme != "file":
+    if parse_url(folder).scheme != "file":
         open_store(folder).write(name, data)
         return
-    place = os.open(location.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    path = Path(folder.removeprefix("file://")).expanduser().absolute()  # as it is named: a link stays one
+    place = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     temporary = f".{uuid.uuid4().hex}"
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=place)

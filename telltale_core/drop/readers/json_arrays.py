@@ -50,6 +50,13 @@ def array_elements(handle: BinaryIO, max_bytes: int, place: str) -> Iterator[byt
                     yield held[begin:after]
                 elif depth <= 0:
                     _check_between(held[after : token.start()], number, place)
+                    rest = held[token.end() :]
+                    while rest:
+                        if mark != b"]" or rest.strip():
+                            raise bad(
+                                "file_corrupt", f"{place} goes on after its array: write one array, or JSON lines"
+                            )
+                        rest = handle.read(CHUNK_BYTES)
                     return
             elif depth <= 1:
                 raise _damaged(number, place)

@@ -52,7 +52,7 @@ class MediaPaths:
         for text in (path, plain):
             if ".." in text.split("/"):
                 raise bad("path_outside_drop", f"{shown(path)} climbs with '..'")
-        roots = (posixpath.dirname(table.key), "", *((self._root.strip("/"),) if self._root else ()))
+        roots = (*((self._root.strip("/"),) if self._root else ()), posixpath.dirname(table.key), "")
         for text in (path, plain):
             key = posixpath.normpath(text)
             for root in roots:

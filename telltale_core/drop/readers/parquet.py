@@ -25,6 +25,7 @@ from telltale_core.modality.columns import Column
 from telltale_core.modality.reasons import bad, shown
 from telltale_core.row_sizes import value_bytes
 
+LONGEST_SPLIT = 64
 EXAMPLES = 1000
 """Values of a column of splits that tell whether it is one."""
 
@@ -96,13 +97,24 @@ class ParquetReader(Reader):
 
     def _examples(self, field: pa.Field) -> tuple[object, ...]:
         """Return the first values of a column that is called as one of splits, () of any other."""
-        if field.name.lower() not in SPLIT_COLUMNS or arrow_kind(field.type) != "text":
+        short = pa.types.is_boolean(field.type) or pa.types.is_integer(field.type)
+        if field.name.lower() not in SPLIT_COLUMNS or not (short or pa.types.is_string(field.type)):
             return ()
-        with open_file(self._source, self._files[0]) as handle, open_parquet(handle) as parquet:
-            batch = next(parquet.iter_batches(EXAMPLES, row_groups=[0], columns=[field.name], use_threads=False), None)
-        if batch is None or sizes(batch.column(0)).sum() > self._limits.max_field_bytes:
-            return ()
-        return tuple(as_type(batch.column(0), field.type).to_pylist())
+        for file in self._files:
+            with open_file(self._source, file) as handle:
+                with open_parquet(handle) as parquet:
+                    leaves = [parquet.metadata.schema.column(n).path for n in range(parquet.metadata.num_columns)]
+                    if not parquet.metadata.num_row_groups or field.name not in leaves:
+                        continue
+                names = [] if short else [leaves.index(field.name)]
+                with open_parquet(handle, dictionaries=names) as parquet:  # small values may stand for large ones
+                    rows = parquet.iter_batches(EXAMPLES, row_groups=[0], columns=[field.name], use_threads=False)
+                    batch = next(rows)
+                    column = batch.column(0)
+                    if not short and int(sizes(column.dictionary).max(initial=0)) > LONGEST_SPLIT:
+                        return ()
+                    return tuple(column.to_pylist())
+        return ()
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows file by file and row group by row group, so many at a time as decode to ``BATCH_BYTES``."""

@@ -57,12 +57,12 @@ class WebdatasetReader(TableReader):
                     fields = json.loads(self._source.read(part, SIDE_BYTES))
                 except (ValueError, RecursionError) as error:
                     raise bad("row_unreadable", f"{base}.json is not valid JSON") from error
-                values |= fields if isinstance(fields, dict) else {"json": fields}
+                values = (fields if isinstance(fields, dict) else {"json": fields}) | values  # its own parts come first
             elif ending in NAMES:
                 values[NAMES[ending]] = self._source.read(part, SIDE_BYTES).decode("utf-8", "replace").strip()
             else:
                 kind = next((k.name for k in modalities() if f".{ending.rsplit('.', 1)[-1]}" in k.suffixes), ending)
-                values.setdefault(kind, part.key)
+                values[kind] = part.key
         return values
 
     def batches(self) -> Iterator[Batch]:
