@@ -102,10 +102,10 @@ def test_a_column_without_any_value_is_left_out_and_said(tmp_path, take):
 
 def test_a_packed_table_is_read_and_a_bomb_is_not(tmp_path, take):
     (tmp_path / "d.csv.gz").write_bytes(gzip.compress(csv_text().encode()))
-    assert len(take(tmp_path / "d.csv.gz")) == 12
+    assert len(take(tmp_path / "d.csv.gz", unpack=True)) == 12
     (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(csv_text().encode() + bytes(10 << 20)))
     with pytest.raises(BadInput) as error:
-        take(tmp_path / "bomb.csv.gz", limits=Limits(max_drop_bytes=1 << 20))
+        take(tmp_path / "bomb.csv.gz", unpack=True, limits=Limits(max_drop_bytes=1 << 20))
     assert error.value.code == "file_corrupt"
 
 
