@@ -18,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from telltale_core.drop import ingest
+from telltale_core.drop import DropConfig, ingest
 
 datasets.disable_progress_bars()
 WORDS = st.text("abcdefg \u00e9\u00df", min_size=1, max_size=12).map(lambda text: f"x{text}".strip())
 ROWS = st.lists(st.tuples(WORDS, st.sampled_from(["none", "A b", "7", "\u00fc"])), min_size=8, max_size=20).filter(
-    lambda rows: len({label for _, label in rows}) > 1
-)
+    lambda rows: len({label for _, label in rows}) > 1 and {"A b", "\u00fc"} & {label for _, label in rows}
+)  # beside numbers alone, none is a missing value
 
 
 def samples(write: Callable[[Path], object]) -> tuple[np.ndarray, list[str]]:
@@ -32,7 +32,7 @@ def samples(write: Callable[[Path], object]) -> tuple[np.ndarray, list[str]]:
     with TemporaryDirectory() as folder:
         (Path(folder) / "d").mkdir()
         write(Path(folder) / "d")
-        drop = ingest(str(Path(folder) / "d"), Path(folder) / "drops")
+        drop = ingest(str(Path(folder) / "d"), Path(folder) / "drops", DropConfig(unpack=True))
         names = drop.label_names or [str(number) for number in range(drop.num_classes or 0)]
         return np.array(drop.inputs), [names[label] for label in np.asarray(drop.labels)]
 
