@@ -40,8 +40,6 @@ pytest_plugins = ["tests.support.fixtures"]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         marks.mark(item)
-    # The longest files first, or one worker waits for them at the end; the Makefile has pytest-xdist keep the order.
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

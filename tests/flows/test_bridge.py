@@ -112,7 +112,8 @@ def test_a_drop_of_two_files_and_a_mark_is_started_once_with_its_addresses(
     until_empty(bridge, store.url)
     [(key, given)] = server.runs.items()
     assert key.startswith("cleanse:s3://raw/inbox/signs/monday:")
-    assert given["parameters"] == {"source": "s3://raw/inbox/signs/monday", "destination": "s3://clean/sets/signs"}
+    places = {"source": "s3://raw/inbox/signs/monday", "destination": "s3://clean/sets/signs"}
+    assert given["parameters"] == {**places, "receipt": True}
     assert (bridge.counts["started"], bridge.counts["started"] + bridge.counts["known"] <= 4) == (1, True)
     [[event]] = server.events
     assert (event["event"], event["payload"]["files"]) == ("telltale.drop.started", 2)

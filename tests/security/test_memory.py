@@ -18,6 +18,7 @@ import numpy as np, pyarrow as pa, pyarrow.parquet as pq
 from telltale_core.digest import digest_of, sha256_file
 from telltale_core.drop.writers import ParquetStream
 from telltale_core.drop.record import REJECTED
+from tests.support.hand_records import manifest
 MIB = 1 << 20
 root = Path(sys.argv[1])
 
@@ -33,8 +34,8 @@ def stream(name, tables, schema=None):
 def finished(rows, rejected):
     files = {name: sha256_file(root / name) for name in ("payload.parquet", "rejected.parquet")}
     counts = {"seen": rows + rejected, "kept": rows, "rejected": rejected}
-    manifest = {"digest": digest_of(files), "name": "hostile", "source": "x", "counts": counts}
-    (root / "manifest.json").write_text(json.dumps({**manifest, "files": files}))
+    whole = manifest(digest=digest_of(files), name="hostile", source="x", counts=counts, files=files)
+    (root / "manifest.json").write_text(json.dumps(whole))
 
 def refused(count):
     for n in range(count):
