@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop.accounting import accounted_lines
+from telltale_core.drop.readers.footers import first_values
 from telltale_core.drop.understanding import understood_lines
 from telltale_core.errors import BadInput
 from tests.support import drops as support
@@ -91,3 +94,21 @@ def test_a_split_that_is_not_there_is_named(tmp_path, take):
     with pytest.raises(BadInput, match=r"set drop\.split") as error:
         take(tmp_path / "d")
     assert error.value.code == "split_unclear"
+
+
+def test_a_column_of_splits_is_looked_at_without_unpacking_it_and_past_empty_files(tmp_path: Path) -> None:
+    text = pa.schema({"split": pa.string(), "text": pa.string()})
+    places = [tmp_path / name for name in ("empty", "none", "short", "long")]
+    tables = (
+        text.empty_table(),
+        pa.table({"text": ["x"]}),
+        pa.table({"split": ["train", "test"] * 3}),
+        pa.table({"split": ["x" * 50_000] * 1000}),
+    )
+    for place, table in zip(places, tables, strict=True):
+        pq.write_table(table, place)
+    found = []
+    for place in places:
+        with place.open("rb") as handle:
+            found.append(first_values(handle, "split", 4, text=True))
+    assert found == [None, None, ("train", "test", "train", "test"), ()]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from telltale_core.drop.config import Limits
@@ -19,6 +20,7 @@ from telltale_core.modality.reasons import bad, shown
 MAX_FOOTER_BYTES = 16 << 20
 MAX_METADATA_BYTES = 4 << 20  # of the schema's metadata, which stands in each published file
 MOST_LEFT_OUT = 100
+LONGEST_TEXT = 64  # bytes of a text that may name a split
 MAX_FOOTER_ITEMS = 20_000  # schema elements, row groups, columns of a row group
 READ_BYTES = 1 << 20  # of a column chunk at a time; without it Arrow loads all of it
 
@@ -170,3 +172,22 @@ def _difference(first: pa.Schema, other: pa.Schema) -> str:
         if ours.get(name) != theirs.get(name):
             return f"{shown(name)} is {shown(ours.get(name, 'absent'))} and {shown(theirs.get(name, 'absent'))}"
     return "their order differs"
+
+
+def first_values(handle: BinaryIO, name: str, count: int, *, text: bool) -> tuple[object, ...] | None:
+    """Return the first values of a column; None where the file has none of it, () where a text is long.
+
+    Texts are read as a dictionary: a small file may name one large text many times.
+    """
+    with open_parquet(handle) as parquet:
+        leaves = [parquet.metadata.schema.column(place).path for place in range(parquet.metadata.num_columns)]
+        if not parquet.metadata.num_row_groups or name not in leaves:
+            return None
+    with open_parquet(handle, dictionaries=[leaves.index(name)] if text else []) as parquet:
+        batches = parquet.iter_batches(count, row_groups=[0], columns=[name], use_threads=False)
+        column = next((batch.column(0) for batch in batches if batch.num_rows), None)
+    if column is None:
+        return None
+    if text and (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_TEXT:
+        return ()
+    return tuple(column.to_pylist())

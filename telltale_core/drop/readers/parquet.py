@@ -15,7 +15,7 @@ from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import arrow_kind, huggingface_features
 from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Reader, Row, Values
 from telltale_core.drop.readers.cells import Unreadable, as_type, cell_of, sizes, value_of, without
-from telltale_core.drop.readers.footers import check_group, open_file, open_parquet, shared_schema
+from telltale_core.drop.readers.footers import check_group, first_values, open_file, open_parquet, shared_schema
 from telltale_core.drop.readers.hive import partitions_of, with_partitions
 from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
 from telltale_core.drop.readers.payload_columns import respelt
@@ -25,7 +25,6 @@ from telltale_core.modality.columns import Column
 from telltale_core.modality.reasons import bad, shown
 from telltale_core.row_sizes import value_bytes
 
-LONGEST_SPLIT = 64
 EXAMPLES = 1000
 """Values of a column of splits that tell whether it is one."""
 
@@ -102,18 +101,8 @@ class ParquetReader(Reader):
             return ()
         for file in self._files:
             with open_file(self._source, file) as handle:
-                with open_parquet(handle) as parquet:
-                    leaves = [parquet.metadata.schema.column(n).path for n in range(parquet.metadata.num_columns)]
-                    if not parquet.metadata.num_row_groups or field.name not in leaves:
-                        continue
-                names = [] if short else [leaves.index(field.name)]
-                with open_parquet(handle, dictionaries=names) as parquet:  # small values may stand for large ones
-                    rows = parquet.iter_batches(EXAMPLES, row_groups=[0], columns=[field.name], use_threads=False)
-                    batch = next(rows)
-                    column = batch.column(0)
-                    if not short and int(sizes(column.dictionary).max(initial=0)) > LONGEST_SPLIT:
-                        return ()
-                    return tuple(column.to_pylist())
+                if (values := first_values(handle, field.name, EXAMPLES, text=not short)) is not None:
+                    return values
         return ()
 
     def batches(self) -> Iterator[Batch]:
