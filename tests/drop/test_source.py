@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 from collections.abc import Iterator
 
+import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +16,7 @@ from telltale_core.drop.record import FILES
 from telltale_core.drop.source import open_source
 from telltale_core.errors import BadInput, ConfigError, NotFound, StorageError
 from tests.support import drops as support
+from tests.support import storage
 
 PNGS = [support.make_png(seed) for seed in range(6)]
 
@@ -23,29 +24,14 @@ PNGS = [support.make_png(seed) for seed in range(6)]
 @pytest.fixture(scope="module")
 def s3() -> Iterator[object]:
     """A bucket on a real S3 server of 127.0.0.1, named by the environment as in production."""
-    boto3 = pytest.importorskip("boto3")
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    values = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing-secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="drops")
-    yield client
-    client.close()
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name)
-        else:
-            os.environ[name] = value
-    server.stop()
+    with pytest.MonkeyPatch.context() as patch, storage.s3_server() as (host, port):
+        for name, value in storage.CREDENTIALS.items():
+            patch.setenv(name, value)
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="drops")
+        yield client
+        client.close()
 
 
 def test_a_parquet_drop_on_s3_equals_the_local_one(tmp_path, s3):

@@ -62,7 +62,7 @@ def undisturbed(small_drop: Path, small_work: Path, small_settings: dict[str, An
     return [(blob.sha256, blob.rows) for blob in made.blobs("files", "quarantine", "rejected")]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """Address of an S3 store with queues; this process finds it and its credentials in the environment."""
     with pytest.MonkeyPatch.context() as patch, storage.s3_server() as (host, port):
@@ -75,7 +75,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]
         yield host, port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(store: tuple[str, int], small_drop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The whole stack, deployed and waiting for drops; one for all tests, for a server takes its time to start."""
     with stacks.stack(tmp_path_factory.mktemp("stack"), store) as stack:

@@ -28,10 +28,7 @@ WALK = ("ingest", "train", "spectrum", "cluster", "report")
 
 @pytest.fixture(scope="module")
 def s3(small_drop: Path) -> Iterator[Any]:
-    """A client of a server with the small drop in ``s3://walk-raw/drop``, two empty buckets; the environment names it.
-
-    The buckets are this module's own: servers of one process share what they hold.
-    """
+    """A client of a server with the small drop in ``s3://walk-raw/drop``, named by the environment."""
     with pytest.MonkeyPatch.context() as patch, support.s3_server() as (host, port):
         for name, value in support.CREDENTIALS.items():
             patch.setenv(name, value)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import select
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any
 
 from telltale_core.storage import RetryPolicy, Store, open_store
 
+ROOT = Path(__file__).parent.parent.parent
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIATESTCANARY000001",
     "AWS_SECRET_ACCESS_KEY": "canarySecretCanarySecretCanarySecret0001",
@@ -27,51 +31,17 @@ def quick_retry(**changes: Any) -> RetryPolicy:
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[tuple[str, int]]:
-    """Serve moto's S3 on 127.0.0.1. Writes go one at a time: moto's check and set are two steps, S3's are one."""
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-    from werkzeug.serving import make_server
-
-    class Quiet(MotoRequestHandler):
-        def log(self, *args: Any) -> None:
-            pass
-
-    app = DomainDispatcherApplication(create_backend_app)
-    one_at_a_time = threading.Lock()
-
-    def gate(environ: Any, start_response: Any) -> Any:
-        if environ["REQUEST_METHOD"] in {"PUT", "POST"} and "/sqs/" not in environ.get("HTTP_AUTHORIZATION", ""):
-            with one_at_a_time:
-                return app(environ, start_response)
-        return app(environ, start_response)
-
-    with _tidied():
-        server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=Quiet)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    """Serve moto's S3 on 127.0.0.1, in a process of its own: moto's servers of one process share what they hold."""
+    command = [sys.executable, "-m", "tests.support.object_store"]
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    with subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield "127.0.0.1", server.server_port
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.strip().isdecimal(), f"the S3 server of the tests did not start: {line!r}"
+            yield "127.0.0.1", int(line)
         finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-
-@contextlib.contextmanager
-def _tidied() -> Iterator[None]:
-    """Take away the buckets and queues that were made meanwhile: moto keeps them for the whole process."""
-    from moto.backends import get_backend
-
-    def held() -> list[tuple[dict[str, Any], str]]:
-        buckets = [backend.buckets for account in get_backend("s3").values() for backend in account.values()]
-        queues = [backend.queues for account in get_backend("sqs").values() for backend in account.values()]
-        return [(place, name) for place in (*buckets, *queues) for name in place]
-
-    before = {(id(place), name) for place, name in held()}
-    yield
-    for place, name in held():
-        if (id(place), name) not in before:
-            del place[name]
-            get_backend("s3").bucket_accounts.pop(name, None)
+            process.terminate()
 
 
 class LossyProxy:
