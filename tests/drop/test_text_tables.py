@@ -83,6 +83,15 @@ def test_a_label_that_begins_late_is_found(tmp_path, take):
     assert take(tmp_path / "d.jsonl").manifest["counts"]["by_reason"] == {"label_missing": 150}
 
 
+def test_columns_that_begin_late_are_held_up_to_a_sum_of_bytes(tmp_path, take):
+    plain = [json.dumps({"pixels": "1 2 3 4", "kind": i % 2}) for i in range(150)]
+    late = [json.dumps({"pixels": "1 2 3 4", "kind": 0, f"late{i}": ["x" * 100_000] * 10}) for i in range(40)]
+    (tmp_path / "d.jsonl").write_text("\n".join([*plain, *late]))
+    with pytest.raises(BadInput, match="in the first row") as error:
+        take(tmp_path / "d.jsonl")
+    assert error.value.code == "columns_unclear"
+
+
 def test_a_decimal_comma_is_a_point(tmp_path, take):
     rows = [f"{i},5;1.{200 + i},25;word{i % 3};{i * 7},5" for i in range(60)]
     (tmp_path / "d.csv").write_text("\n".join(["age;income;town;target", *rows]))

@@ -133,12 +133,24 @@ class TableReader(Reader):
     def _late(self, file: SourceFile, known: Collection[str]) -> dict[str, Any]:
         """Return columns that begin after the sampled rows, with a value, where no column is called like an answer."""
         late: dict[str, Any] = {}
+        late_bytes = 0
         if file.suffix in DELIMITED or {name.lower() for name in known} & {*LABEL_NAMES, *TARGET_NAMES}:
             return late
         for parsed in self._parsed(file, Lines()):
-            for name, value in (parsed.values or {}).items():
-                if name not in known and value is not None and len(late) < self._limits.max_columns:
-                    late.setdefault(name, value)
+            values = parsed.values or {}
+            new = {name: value for name, value in values.items() if value is not None and name not in {*known, *late}}
+            if not new:
+                continue
+            late |= new
+            late_bytes += parsed.size_bytes
+            if late_bytes >= BATCH_BYTES:
+                raise bad(
+                    "columns_unclear",
+                    f"{len(late):,} columns of {shown(file.key)} begin after its first rows, in rows of {late_bytes:,} "
+                    "bytes: give every column a value, or null, in the first row",
+                )
+            if len(late) >= self._limits.max_columns:
+                break
         return late
 
     def batches(self) -> Iterator[Batch]:
