@@ -26,11 +26,19 @@ UNNAMED = "Unnamed: 0"
 """What pandas calls a first column without a name, which is its index."""
 CHUNK_BYTES = 1 << 20
 UNDECODABLE = "telltale.undecodable"
-codecs.register_error(UNDECODABLE, lambda error: ("\udcff", error.end if isinstance(error, UnicodeError) else 0))
-"""Decoding goes on after what is no text, and leaves for it what becomes a byte that is in no UTF-8."""
 COMMA = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]{3})*,[0-9]{1,18}|[0-9]{1,18}(,[0-9]{1,18})?)")
 NUMBERS_SHARE = 0.95
 """Share of a column's values that must be numbers for it to be one of numbers, as of a table's column."""
+
+
+def _no_text(error: UnicodeError) -> tuple[str, int]:
+    """Return for bytes that are no text what becomes a byte that is in no UTF-8; decoding goes on after them."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(UNDECODABLE, _no_text)
 
 
 class Dialect(NamedTuple):
