@@ -73,7 +73,7 @@ def test_a_member_that_unpacks_to_more_than_it_states_is_refused(tmp_path, take)
     np.savez_compressed(tmp_path / "d.npz", x=X, y=Y)
     size_bytes = (tmp_path / "d.npz").stat().st_size
     np.savez_compressed(tmp_path / "z.npz", x=np.zeros((100, 100)), y=Y)
-    with pytest.raises(BadInput, match="more arrays or bytes"):
+    with pytest.raises(BadInput, match="unpacks to more"):
         take(tmp_path / "z.npz", limits=Limits(max_drop_bytes=20 * size_bytes))
     data = bytearray((tmp_path / "d.npz").read_bytes())
     with zipfile.ZipFile(tmp_path / "d.npz") as archive:

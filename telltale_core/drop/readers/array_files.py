@@ -23,8 +23,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from telltale_core.drop.config import Limits
 from telltale_core.drop.source import Readable, Source, SourceFile
+from telltale_core.drop.zip_members import open_zip
 from telltale_core.modality.reasons import bad, shown
 
 IDX_NAME = re.compile(r".*idx[1-4][-.]ubyte(\.gz)?", re.IGNORECASE | re.DOTALL)
@@ -79,13 +79,13 @@ class ArrayFile:
         return np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
 
 
-def arrays_in(source: Source, file: SourceFile, limits: Limits) -> Iterator[ArrayFile]:
+def arrays_in(source: Source, file: SourceFile) -> Iterator[ArrayFile]:
     """Yield the arrays of a file; ``pickle_refused`` for objects, ``file_corrupt`` where a header is not true."""
     if file.suffix == ".npz":
-        yield from _npz(source, file, limits)
+        yield from _npz(source, file)
         return
     if IDX_NAME.fullmatch(file.key):
-        yield _idx(source, file, limits)
+        yield _idx(source, file)
         return
     with source.open(file) as handle:
         yield _checked(handle, file, PurePosixPath(file.key).stem)
@@ -110,22 +110,23 @@ def _checked(handle: BinaryIO, file: SourceFile, stem: str, spooled: Path | None
     return ArrayFile(stem=stem, file=file, shape=tuple(shape), dtype=dtype, offset_bytes=offset, spooled=spooled)
 
 
-def _npz(source: Source, file: SourceFile, limits: Limits) -> Iterator[ArrayFile]:
+def _npz(source: Source, file: SourceFile) -> Iterator[ArrayFile]:
     try:
-        with source.open(file) as handle, zipfile.ZipFile(handle) as archive:
+        with source.open(file) as handle, open_zip(handle, MAX_MEMBERS, shown(file.key)) as archive:
             members = archive.infolist()
-            if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > limits.max_drop_bytes:
-                raise bad("drop_too_large", f"{shown(file.key)} has more arrays or bytes than a drop may have")
-            for member in members:
+            if len(members) > MAX_MEMBERS:
+                raise bad("drop_too_large", f"{shown(file.key)} has {len(members)} arrays, more than {MAX_MEMBERS}")
+            for number, member in enumerate(members):
+                source.unpacking.take(shown(file.key), member.file_size)
                 with archive.open(member) as packed:
-                    spooled = source.spool(f"{file.key}/{member.filename}", packed, member.file_size)
+                    spooled = source.spool(f"{file.key}!{number}", packed, member.file_size)
                 with spooled.open("rb") as array:
                     yield _checked(array, file, PurePosixPath(member.filename).stem, spooled)
     except DAMAGED as error:
         raise bad("file_corrupt", f"{shown(file.key)} is no readable .npz file ({type(error).__name__})") from error
 
 
-def _idx(source: Source, file: SourceFile, limits: Limits) -> ArrayFile:
+def _idx(source: Source, file: SourceFile) -> ArrayFile:
     """Return the array of an IDX file, which states type and sizes in its first bytes."""
     try:
         with source.open(file) as handle, contextlib.ExitStack() as stack:
@@ -138,8 +139,7 @@ def _idx(source: Source, file: SourceFile, limits: Limits) -> ArrayFile:
             shape = tuple(int.from_bytes(sizes[place : place + 4], "big") for place in range(0, len(sizes), 4))
             dtype: np.dtype[np.generic] = np.dtype(IDX_TYPES[head[2]])
             stated = math.prod(shape) * dtype.itemsize
-            if stated > limits.max_drop_bytes:
-                raise bad("drop_too_large", f"{shown(file.key)} states {stated} bytes, more than max_drop_bytes")
+            source.unpacking.take(shown(file.key), stated)
             spooled = source.spool(file.key, packed, stated)
     except (zlib.error, EOFError, OSError) as error:
         raise bad("file_corrupt", f"{shown(file.key)} is no readable IDX file ({type(error).__name__})") from error
