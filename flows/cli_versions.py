@@ -99,7 +99,11 @@ def export(
 
     if csv is None and parquet is None:
         raise ConfigError("give --csv FILE or --parquet FILE")
-    written = {str(path): publish.export(dataset, path, number) for path in (csv, parquet) if path is not None}
+    written: dict[str, int] = {}
+    if csv is not None:
+        written[str(csv)] = publish.export(dataset, csv, "csv", number)
+    if parquet is not None:
+        written[str(parquet)] = publish.export(dataset, parquet, "parquet", number)
     return Outcome(data={"written": written}, lines=[f"{rows:,} verdicts: {path}" for path, rows in written.items()])
 
 

@@ -69,7 +69,10 @@ def account(source: Source, reader: Reader, config: DropConfig, plan: Plan) -> A
     lines = _lines(reader.lines, plan.rows, sum(plan.aside.values()))
     splits = {"read": plan.split, "rows_of_others": dict(sorted(plan.aside.items()))} if plan.split else None
     record_of_all: dict[str, Any] = {"files": record, "lines": lines, **({"splits": splits} if splits else {})}
-    encodings = {key: name for key, name in reader.encodings.items() if name != "utf-8"}
+    encoded: dict[str, list[str]] = {}
+    for key, name in reader.encodings.items():
+        encoded.setdefault(name, []).append(key)
+    encodings = {name: _counted(keys) for name, keys in sorted(encoded.items()) if name != "utf-8"}
     record_of_all |= {"encodings": encodings} if encodings else {}
     return Accounting(record=record_of_all, questions=questions)
 

@@ -7,46 +7,69 @@ link, a device or an archive itself stays packed; a name that leads out of the a
 from __future__ import annotations
 
 import gzip
-import lzma
+import posixpath
 import stat
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, NoReturn, Self
 
 from telltale_core.drop.config import Limits
 from telltale_core.drop.formats import about_the_drop
+from telltale_core.drop.readers.webdataset import is_webdataset
 from telltale_core.drop.source import Readable, Source, SourceFile
 from telltale_core.drop.source_url import printable
+from telltale_core.drop.split_names import PARTS, split_named
+from telltale_core.drop.zip_members import open_zip
 from telltale_core.modality.reasons import bad, shown
 
-TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-ENDINGS = (".zip", *TARS)
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 PACKED_TABLES = (".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+GZIP_MAGIC = b"\x1f\x8b"
+LONGEST_NAME = 1024
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
-    OSError, UnicodeDecodeError, IndexError, KeyError, ValueError, lzma.LZMAError,
+    OSError, LookupError, ValueError,
 )  # fmt: skip
 """What the libraries raise for a damaged archive, while it is listed and while a member is read."""
 
-
-MAX_HEADER_BYTES = 1 << 20
-"""Bytes of a tar's extended header, which is held in memory."""
+MAX_HEADER_BYTES, MAX_EXTENDED, MAX_GLOBALS = 256 << 10, 8, 64
+"""Of a tar's extended headers, which are held in memory: bytes of one, how many in a row, values for all members."""
 LONG_HEADERS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
 )  # fmt: skip
 
 
-class _GuardedInfo(tarfile.TarInfo):
-    """A member's header; an extended one that would fill the memory is refused before it is read."""
+class _GuardedTar(tarfile.TarFile):
+    """A tar whose headers take bounded memory, and whose damage is an error where the library takes it for the end."""
 
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in LONG_HEADERS and self.size > MAX_HEADER_BYTES:
-            raise tarfile.ReadError(f"an extended header of {self.size} bytes")
+    extended = 0
+
+
+class _GuardedInfo(tarfile.TarInfo):
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except (tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(str(error)) from error
+
+    def _proc_member(self, archive: _GuardedTar) -> tarfile.TarInfo:
+        extends = self.type in LONG_HEADERS
+        archive.extended = archive.extended + 1 if extends else 0
+        if self.size < 0 or (extends and self.size > MAX_HEADER_BYTES) or archive.extended > MAX_EXTENDED:
+            raise tarfile.ReadError(f"a header of {self.size} bytes, or too many of them")
+        if len(archive.pax_headers) > MAX_GLOBALS:
+            raise tarfile.ReadError("too many values for all members")
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+    def _refuse_sparse(self, *_: object) -> NoReturn:
+        raise bad("archive_refused", "an archive holds a sparse file, of which only parts are there: pack it without")
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
 
 class Member(NamedTuple):
@@ -57,39 +80,64 @@ class Member(NamedTuple):
     packed: Readable | None
 
 
+class _Unpacked(NamedTuple):
+    archive: str
+    name: str
+    file: SourceFile | None
+
+
 def unpack_archives(source: Source, limits: Limits) -> None:
-    """Put the members of a drop's archives in the place of these, where the drop has nothing else."""
-    _unpack_single_files(source, limits)
+    """Put the members of a drop's archives in the place of these, where the drop has nothing else.
+
+    Members come to lie where their archive does, as if unpacked there; its name is no folder. But archives that are
+    called as splits, two of them at least, are folders of those names, and shards of a webdataset stay apart.
+    """
+    _unpack_single_files(source)
     files = [file for file in source.files.values() if not about_the_drop(file)]
     if not files or not all(file.key.lower().endswith(ENDINGS) for file in files):
         return
-    total, count = 0, 0
+    found: list[_Unpacked] = []
     for archive in files:
-        prefix = f"{archive.key}/" if len(files) > 1 or archive.key.lower().endswith(TARS) else ""
         try:
-            for member in _members(source, archive):
-                total, count = total + member.size_bytes, count + 1
-                if total > limits.max_drop_bytes or count > limits.max_files:
-                    raise bad(
-                        "drop_too_large",
-                        f"{shown(archive.key)} unpacks to more than max_drop_bytes={limits.max_drop_bytes} or "
-                        f"max_files={limits.max_files}",
-                    )
-                _take(source, archive, member, prefix)
+            for number, member in enumerate(_members(source, archive, limits)):
+                found.append(_taken(source, archive, member, f"{archive.key}!{number}"))
         except DAMAGED as error:
             what = f"{shown(archive.key)} cannot be unpacked ({type(error).__name__}): pack it again"
             raise bad("file_corrupt", what) from error
         del source.files[archive.key]
+    shards = is_webdataset([f"{archive}/{name}" for archive, name, _ in found])
+    folders = _folders([archive.key for archive in files], shards=shards)
+    for one in found:
+        key = folders[one.archive] + one.name
+        if one.file is None:
+            source.ignore(key, "a link or device in an archive")
+        else:
+            source.add(SourceFile(key=key, path=one.file.path, size_bytes=one.file.size_bytes, spooled=True))
     source.sort()
 
 
-def _unpack_single_files(source: Source, limits: Limits) -> None:
+def _folders(archives: Sequence[str], *, shards: bool) -> Mapping[str, str]:
+    """Return below which folder the members of each archive come to lie."""
+    split_of = {}
+    for key in archives:
+        words = PARTS.split(posixpath.basename(key))
+        split_of[key] = next((split for word in words if (split := split_named(word))), "")
+    splits = len({*split_of.values()} - {""}) > 1
+    folders = {}
+    for key in archives:
+        above = [posixpath.dirname(key), split_of[key] if splits else "", posixpath.basename(key) if shards else ""]
+        folders[key] = "".join(f"{folder}/" for folder in above if folder)
+    return folders
+
+
+def _unpack_single_files(source: Source) -> None:
     """Put a table in the place of its ``.gz``, such as ``rows.csv.gz``."""
     for file in [file for file in source.files.values() if file.key.lower().endswith(PACKED_TABLES)]:
         path = f"{file.key}!gz"
         try:
             with source.open(file) as handle, gzip.GzipFile(fileobj=handle) as packed:
-                size_bytes = source.spool(path, packed, limits.max_drop_bytes, exact=False).stat().st_size
+                size_bytes = source.spool(path, packed, source.unpacking.bytes_left, exact=False).stat().st_size
+                source.unpacking.take(shown(file.key), size_bytes)
         except DAMAGED as error:
             raise bad("file_corrupt", f"{shown(file.key)} cannot be unpacked ({type(error).__name__})") from error
         del source.files[file.key]
@@ -97,45 +145,55 @@ def _unpack_single_files(source: Source, limits: Limits) -> None:
     source.sort()
 
 
-def _take(source: Source, archive: SourceFile, member: Member, prefix: str) -> None:
+def _taken(source: Source, archive: SourceFile, member: Member, path: str) -> _Unpacked:
     parts = PurePosixPath(member.name.replace("\\", "/")).parts
-    if ".." in parts or member.name.startswith(("/", "\\")) or not parts:
-        raise bad("archive_refused", f"{shown(archive.key)} holds {shown(member.name)}, which leads out of it")
-    key = prefix + printable("/".join(parts))
+    if ".." in parts or member.name.startswith(("/", "\\")) or not parts or len(member.name) > LONGEST_NAME:
+        what = f"{shown(archive.key)} holds {shown(member.name)}, which leads out of it or is too long"
+        raise bad("archive_refused", what)
+    name = printable("/".join(parts))
     if member.packed is None:
-        source.ignore(key, "a link or device in an archive")
-        return
-    path = f"{archive.key}!{member.name}"
+        return _Unpacked(archive.key, name, None)
     source.spool(path, member.packed, member.size_bytes)
-    source.add(SourceFile(key=key, path=path, size_bytes=member.size_bytes, spooled=True))
+    return _Unpacked(archive.key, name, SourceFile(key=name, path=path, size_bytes=member.size_bytes, spooled=True))
 
 
-def _members(source: Source, archive: SourceFile) -> Iterator[Member]:
-    """Yield the files of an archive in its order, each to be read before the next is asked for."""
+def _members(source: Source, archive: SourceFile, limits: Limits) -> Iterator[Member]:
+    """Yield the files of an archive in its order, each to be read before the next is asked for.
+
+    What it states of any member, folders and links too, is counted before that one is unpacked or passed over.
+    """
+    place = shown(archive.key)
     with source.open(archive) as handle:
         if archive.suffix == ".zip":
-            with zipfile.ZipFile(handle) as packed:
-                yield from _of_zip(packed)
-        else:
-            with tarfile.open(fileobj=handle, mode="r|*", tarinfo=_GuardedInfo) as packed_tar:
-                yield from _of_tar(packed_tar)
+            with open_zip(handle, limits.max_files, place) as packed:
+                for info in packed.infolist():
+                    source.unpacking.take(place, info.file_size)
+                    yield from _of_zip(packed, info)
+            return
+        with _tar(handle) as packed_tar:
+            while (member := packed_tar.next()) is not None:
+                packed_tar.members.clear()  # type: ignore[attr-defined]
+                if member.size < 0:
+                    raise tarfile.ReadError("a member of negative size")
+                source.unpacking.take(place, member.size)
+                if not member.isdir():
+                    file = packed_tar.extractfile(member) if member.isreg() else None
+                    yield Member(member.name, member.size if file else 0, file)
 
 
-def _of_zip(packed: zipfile.ZipFile) -> Iterator[Member]:
-    for info in packed.infolist():
-        mode = info.external_attr >> 16
-        if info.is_dir():
-            continue
-        if stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
-            yield Member(info.filename, 0, None)
-            continue
-        with packed.open(info) as file:
-            yield Member(info.filename, info.file_size, file)
+def _tar(handle: BinaryIO) -> tarfile.TarFile:
+    """Return a tar that is read once from its begin; gzip gives no more at a time than is asked for."""
+    packed = handle.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    handle.seek(0)
+    stream = gzip.GzipFile(fileobj=handle) if packed else handle
+    return _GuardedTar.open(fileobj=stream, mode="r|", tarinfo=_GuardedInfo)
 
 
-def _of_tar(packed: tarfile.TarFile) -> Iterator[Member]:
-    for info in packed:
-        if info.isdir():
-            continue
-        file = packed.extractfile(info) if info.isreg() and not info.issparse() else None
-        yield Member(info.name, info.size if file else 0, file)
+def _of_zip(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[Member]:
+    if info.is_dir():
+        return
+    if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
+        yield Member(info.filename, 0, None)
+        return
+    with packed.open(info) as file:
+        yield Member(info.filename, info.file_size, file)

@@ -56,6 +56,25 @@ def max_text(limit: int, what: str) -> str:
     return f"more than limits.max_{what}_cpu_s={limit}"
 
 
+class Unpacking:
+    """What all that a drop unpacks may take together, archives, arrays and Arrow files: counted before it is."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.bytes_left, self._members_left = limits.max_drop_bytes, limits.max_files
+
+    def take(self, place: str, size_bytes: int, members: int = 1) -> None:
+        """Count what is unpacked next; ``drop_too_large`` where it is more than is left."""
+        self.bytes_left -= size_bytes
+        self._members_left -= members
+        if self.bytes_left < 0 or self._members_left < 0:
+            raise bad(
+                "drop_too_large",
+                f"the drop unpacks to more than max_drop_bytes={self._limits.max_drop_bytes} or "
+                f"max_files={self._limits.max_files}, in {place}: split it, or raise the limit",
+            )
+
+
 class Space:
     """One ingest's folder for unfinished work, and how many bytes it will need there."""
 

@@ -26,6 +26,7 @@ SUFFIXES = {
 }
 ALL_SUFFIXES = frozenset[str]().union(*SUFFIXES.values())
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tbz2", ".lz4"}
+UNPACKED = {".zip", ".tar", ".tgz", ".gz"}
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".bin", ".ckpt"}
 ARCHIVE_MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd")
 NOTICES = {"README", "LICENSE", "LICENCE", "NOTICE", "CITATION.CFF", "DATASET_INFO.JSON", "DATASET_INFOS.JSON"}
@@ -154,7 +155,8 @@ def _refuse_unreadable(source: Source) -> None:
         if "/" in file.key:
             continue
         if file.suffix in ARCHIVES:
-            what = f"{shown(file.key)} is an archive: unpack it, then ingest the folder, or set drop.unpack"
+            also = ", or set drop.unpack" if file.suffix in UNPACKED else ""
+            what = f"{shown(file.key)} is an archive: unpack it, then ingest the folder{also}"
             raise bad("archive_refused", what)
         if file.suffix in PICKLES:
             raise bad("pickle_refused", f"{shown(file.key)} may hold pickled objects, which are never loaded")

@@ -11,25 +11,24 @@ import hashlib
 import os
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
+from telltale_core.drop.budget import Unpacking
 from telltale_core.drop.config import MAX_TOML_BYTES, Limits
+from telltale_core.drop.never_read import never_read
 from telltale_core.drop.source_errors import remote_errors
 from telltale_core.drop.source_url import check_url, printable
+from telltale_core.drop.zip_members import PIECE_BYTES
 from telltale_core.errors import ConfigError, NotFound, OverBudget, TelltaleError
 from telltale_core.modality.reasons import bad, shown
 
 RECEIPT = "_RECEIPT.json"
-UPLOAD_MARKS = {"_SUCCESS", "_MANIFEST.json", "_metadata", "_common_metadata"}
-UNFINISHED = {"_temporary", "_spark_metadata", "__pycache__"}
-"""Folders of what a writer has not finished, or keeps for itself."""
-HIDDEN_NAMES = {"Thumbs.db", "desktop.ini"}
 FETCH_BYTES = 64 << 20
 FETCH_FILES = 256
-SPOOL_BYTES = 1 << 20
 
 
 class Readable(Protocol):
@@ -61,9 +60,17 @@ class Source:
     """A listed drop: its files in the order of their keys, each readable as a local file within the limits."""
 
     def __init__(
-        self, url: str, listed: list[SourceFile], *, root: Path | None, fs: Any = None, scratch: Path | None = None
+        self,
+        url: str,
+        listed: list[SourceFile],
+        limits: Limits,
+        *,
+        root: Path | None,
+        fs: Any = None,
+        scratch: Path | None = None,
     ) -> None:
-        self.url = url
+        self.url, self.unpacking = url, Unpacking(limits)
+        self._alike: Counter[str] = Counter()
         self.files: dict[str, SourceFile] = {}
         self.ignored: dict[str, list[str]] = {}  # keys of what is never read, by reason
         for file in sorted(listed, key=lambda file: (file.key, file.path)):
@@ -80,13 +87,15 @@ class Source:
 
     def add(self, file: SourceFile) -> None:
         """Add a file that was made of another one, unless its name says that it is never read."""
-        reason = _never_read(file.key)
+        reason = never_read(file.key)
         if reason:
             self.ignored.setdefault(reason, []).append(file.key)
             return
         key = file.key
-        while key in self.files:  # two raw names may print alike
-            key += "~"
+        while key in self.files:  # two raw names may print alike, and an archive may hold one twice
+            self._alike[file.key] += 1
+            suffix = Path(file.key).suffix
+            key = f"{file.key.removesuffix(suffix)}~{self._alike[file.key] + 1}{suffix}"
         self.files[key] = dataclasses.replace(file, key=key)
 
     def sort(self) -> None:
@@ -139,7 +148,7 @@ class Source:
         self._require_room(path.parent, size_bytes if exact else 0)
         written = 0
         with path.open("wb") as file:
-            while written <= size_bytes and (data := packed.read(min(SPOOL_BYTES, size_bytes + 1 - written))):
+            while written <= size_bytes and (data := packed.read(min(PIECE_BYTES, size_bytes + 1 - written))):
                 written += file.write(data)
         if written > size_bytes or (exact and written != size_bytes):
             raise bad("file_corrupt", f"{shown(name)} does not unpack to the {size_bytes} bytes that it states")
@@ -227,15 +236,6 @@ def open_source(url: str, limits: Limits, scratch: Path | None = None) -> Source
     return source
 
 
-def _never_read(key: str) -> str:
-    """Return why a file is no part of any drop, by its name; empty if it may be one."""
-    parts = key.split("/")
-    if any(part.startswith(".") and part not in {".", ".."} for part in parts) or parts[-1] in HIDDEN_NAMES:
-        return "hidden"
-    marks = parts[-1] in UPLOAD_MARKS or parts[-1].startswith(("_started_", "_committed_"))
-    return "a mark of the upload" if marks or UNFINISHED & set(parts[:-1]) else ""
-
-
 def _blobs_of(root: Path) -> Path | None:
     """Return the folder of files that a snapshot of Hugging Face's cache links to, if the drop lies in one."""
     snapshot = next((path for path in (root, *root.parents) if path.parent.name == "snapshots"), None)
@@ -247,7 +247,7 @@ def _local(url: str, limits: Limits, scratch: Path | None) -> Source:
     root = Path(url).expanduser().resolve()
     if root.is_file():
         file = SourceFile(key=printable(root.name), path=str(root), size_bytes=root.stat().st_size)
-        return Source(str(root), [file], root=root, scratch=scratch)
+        return Source(str(root), [file], limits, root=root, scratch=scratch)
     if not root.is_dir():
         raise NotFound(f"{shown(url, 200)} is neither a file nor a folder")
     files: list[SourceFile] = []
@@ -255,7 +255,7 @@ def _local(url: str, limits: Limits, scratch: Path | None) -> Source:
     def unreadable(error: OSError) -> None:
         place = Path(str(error.filename))
         key = printable(place.relative_to(root).as_posix()) if root in place.parents else ""
-        if not _never_read(key):
+        if not never_read(key):
             raise ConfigError(f"a folder of the drop cannot be listed: {error.strerror}") from error
         files.append(SourceFile(key=key, path=str(place), size_bytes=0))  # hidden, of whatever it holds
 
@@ -269,7 +269,7 @@ def _local(url: str, limits: Limits, scratch: Path | None) -> Source:
             size_bytes = (path.stat() if linked_blob else path.lstat()).st_size
             files.append(SourceFile(key=key, path=str(path), size_bytes=size_bytes))
         _check_file_count(len(files), limits)
-    return Source(str(root), files, root=root, scratch=scratch)
+    return Source(str(root), files, limits, root=root, scratch=scratch)
 
 
 def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:
@@ -292,7 +292,7 @@ def _remote(url: str, limits: Limits, scratch: Path | None) -> Source:
         raise NotFound(f"{url}: no object has this name or prefix")
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
-    return Source(url.rstrip("/"), files, root=None, fs=fs, scratch=scratch)
+    return Source(url.rstrip("/"), files, limits, root=None, fs=fs, scratch=scratch)
 
 
 def _check_file_count(count: int, limits: Limits) -> None:

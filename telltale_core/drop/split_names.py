@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from telltale_core.drop.source_url import printable
+
 ALL, TRAIN = "all", "train"
 WORDS = {
     TRAIN: {"train", "training", "trainset", "tr"},
@@ -16,6 +18,9 @@ COLUMNS = ("split", "is_valid", "is_test", "subset", "partition", "set")
 FLAGS = {"is_valid": "validation", "is_test": "test"}
 BOOLEANS = {"True", "False", "true", "false", "TRUE", "FALSE", "0", "1", "0.0", "1.0", "yes", "no"}
 YEAR = re.compile(r"(19|20)[0-9]{2}$")
+MOST_NAMES, LONGEST_NAME = 20, 64
+REST = "more splits"
+"""What splits beyond ``MOST_NAMES`` are counted as: a column of a drop may hold a text of its own in each row."""
 PARTS = re.compile(r"[-_.\s]+")
 
 
@@ -58,3 +63,10 @@ def split_column(examples: Mapping[str, Sequence[object]]) -> str | None:
         elif values and all(split_named(value) for value in values):
             return name
     return None
+
+
+def counted_as(split: str, known: Mapping[str, int]) -> str:
+    """Return the name that a split which is not read is counted under: its own, cut, beside few that are known."""
+    name = printable(split)
+    name = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+    return name if name in known or len(known) < MOST_NAMES else REST

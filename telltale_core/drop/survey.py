@@ -25,7 +25,7 @@ from telltale_core.drop.layout import Roles
 from telltale_core.drop.readers.base import Reader
 from telltale_core.drop.refusals import NoRowKeptError
 from telltale_core.drop.source import Source
-from telltale_core.drop.split_names import ALL
+from telltale_core.drop.split_names import ALL, counted_as
 from telltale_core.drop.splits import choose_split, wanted_split
 from telltale_core.drop.value_survey import ValueSurvey
 from telltale_core.errors import BadInput
@@ -109,7 +109,7 @@ def _survey(job: Job, stated: Declared) -> Plan:
         job.clock.check_drop(row_count + aside.total())
         for row in batch.rows:
             if row.aside is not None:
-                aside[row.aside] += 1
+                aside[counted_as(row.aside, aside)] += 1
                 continue
             row_count += 1
             started = job.clock.now_s()

@@ -80,7 +80,11 @@ def _split(accounting: Mapping[str, Any]) -> list[str]:
 
 
 def _encodings(accounting: Mapping[str, Any]) -> list[str]:
-    return [f"encoding of {shown(key)}: {name}" for key, name in accounting.get("encodings", {}).items()]
+    lines = []
+    for name, files in accounting.get("encodings", {}).items():
+        more = f" and {files['count'] - 1:,} more" if files["count"] > 1 else ""
+        lines.append(f"encoding of {shown(files['first'][0])}{more}: {name}")
+    return lines
 
 
 def doubts(drop: Drop) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 
 from telltale_core.drop.lookalikes import Classes, Fold, number_spellings, sort_out
@@ -12,7 +13,7 @@ from telltale_core.modality.reasons import bad
 MAX_ANSWERS = 1000
 """Targets or labels of one sample."""
 NO_VALUE = frozenset({"nan", "null", "none", "na", "n/a"})
-"""Texts that stand for a missing label among numbers. Among texts a class is called what it is called."""
+"""Texts that may be meant as no value: missing among targets, while a class is called what it is called."""
 STRAY = 0.1
 """A value that occurs less often than this share of the usual class's rows, or once, is an error and no class."""
 
@@ -22,7 +23,8 @@ class ValueSurvey:
     """What the value column of a whole drop holds: how many of each sort, and the different ones up to a cap.
 
     ``texts`` are counted without outer blanks, numbers as text included; ``words`` are those that are no numbers.
-    ``written``: rows of :func:`written_number`. ``repeats``: rows whose list holds a value twice, as flags do.
+    ``written``: rows of :func:`written_number`. ``unsaid``: of those in ``NO_VALUE``. ``repeats``: whose list holds a
+    value twice, as flags do. ``nans``: texts that are the number that is none, as numpy writes it.
     """
 
     max_distinct: int
@@ -31,11 +33,12 @@ class ValueSurvey:
     text: int = 0
     whole: int = 0
     written: int = 0
+    unsaid: int = 0
     repeats: int = 0
     wholes: Counter[int] = dataclasses.field(default_factory=Counter)
     texts: Counter[str] = dataclasses.field(default_factory=Counter)
     words: Counter[str] = dataclasses.field(default_factory=Counter)
-    no_values: Counter[str] = dataclasses.field(default_factory=Counter)
+    nans: Counter[str] = dataclasses.field(default_factory=Counter)
     single: int = 0
     lengths: Counter[int] = dataclasses.field(default_factory=Counter)
 
@@ -78,8 +81,8 @@ class ValueSurvey:
         number = plain_number(value)
         if is_empty(value):
             self.missing += 1
-        elif isinstance(value, str) and value.strip().lower() in NO_VALUE:
-            self._count(self.no_values, value.strip())
+        elif isinstance(number, float) and math.isnan(number):
+            self._count(self.nans, str(value).strip())
         elif isinstance(number, float) and not number.is_integer():
             self.fraction += 1
         elif isinstance(number, int | float):
@@ -88,7 +91,8 @@ class ValueSurvey:
         else:
             self.text += 1
             self.written += isinstance(value, str) and written_number(value) is not None
-        if isinstance(value, str) and value.strip().lower() not in {"", *NO_VALUE} and len(value) <= 256:
+            self.unsaid += isinstance(value, str) and value.strip().lower() in NO_VALUE
+        if isinstance(value, str) and not is_empty(number) and len(value) <= 256:
             self._count(self.texts, value.strip())
             if isinstance(number, str):
                 self._count(self.words, value.strip())
@@ -123,10 +127,10 @@ class ValueSurvey:
         """
         usable = {text: rows for text, rows in self.texts.items() if not UNFIT.search(text)}
         if names is not None:
-            usable |= {text: rows for text, rows in self.no_values.items() if text in names}
+            usable |= {text: rows for text, rows in self.nans.items() if text in names}
             return sort_out(names, usable, fold, numbered=self.whole > 0)
         if given is None and self.textual:
-            usable |= self.no_values
+            usable |= self.nans
             wholes = {str(number): rows for number, rows in self.wholes.items()}
             listed = sort_out(tuple(sorted({**wholes, **usable})), {**wholes, **usable}, fold, numbered=False)
             return dataclasses.replace(listed, numbers={n: listed.label_of[str(n)] for n in self.wholes})

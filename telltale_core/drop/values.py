@@ -10,7 +10,7 @@ from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.lookalikes import Classes, look_alikes
 from telltale_core.drop.value_survey import ValueSurvey
-from telltale_core.modality.cells import UNFIT, is_missing, plain_number, written_number
+from telltale_core.modality.cells import UNFIT, is_empty, is_missing, plain_number, written_number
 from telltale_core.modality.reasons import bad, shown
 
 NUMBERED = Classes()
@@ -80,9 +80,9 @@ class Task:
         label_of = self.classes.label_of
         if isinstance(value, str) and (value in label_of or value.strip() in label_of):
             return label_of[value if value in label_of else value.strip()]
-        if is_missing(value):
-            raise bad("label_missing", "the label is empty")
         number = plain_number(value)
+        if is_empty(value) or is_empty(number):
+            raise bad("label_missing", "the label is empty")
         if isinstance(number, str):
             raise bad("label_unknown", f"the label {shown(number)} is not one of the {self.num_classes} classes")
         if not isinstance(number, int | float):
@@ -150,7 +150,8 @@ def _task_name(survey: ValueSurvey, roles: Roles, config: DropConfig) -> str:
         return "regression" if survey.fraction > 0.5 * max(survey.fraction + survey.whole, 1) else labels
     numbers = survey.fraction + survey.whole + survey.written
     different = len(survey.wholes) + (len(survey.words) if survey.written else 0)
-    measured = different > max(FEW_VALUES, VALUES_A_ROW * numbers) and survey.text - survey.written <= 0.05 * numbers
+    words = survey.text - survey.written - survey.unsaid
+    measured = different > max(FEW_VALUES, VALUES_A_ROW * numbers) and words <= 0.05 * numbers
     measured |= survey.fraction > (0 if roles.value_is_real else 0.05 * numbers)
     return "regression" if measured else labels
 

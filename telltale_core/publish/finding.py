@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +17,9 @@ from telltale_core.errors import ConfigError, NotFound
 from telltale_core.publish.history import Dataset, as_store, log, read_numbered
 from telltale_core.publish.manifest import Blob, Version
 from telltale_core.publish.tables import read_groups, readable
+from telltale_core.storage.beside import written_beside
 
+Form = Literal["csv", "parquet"]
 LEAST_CHARS = 4
 """Characters of an id's beginning."""
 FIRST = 3
@@ -54,23 +58,32 @@ def verdicts(version: Version) -> Iterator[pa.Table]:
             yield table.append_column("media_path", pa.array(named, pa.string()))
 
 
-def export(dataset: Dataset, path: Path, number: int | None = None) -> int:
-    """Write the verdicts of version ``number``, or the newest one, as ``.csv`` or else as Parquet; return their count.
+def export(dataset: Dataset, path: Path, form: Form, number: int | None = None) -> int:
+    """Write the verdicts of version ``number``, or the newest one, as a file of this form; return their count.
 
-    :class:`ConfigError` where the file stands already: nothing is overwritten.
+    The file takes its name once it is whole. :class:`ConfigError` where the name is taken, be it by a link to nothing:
+    nothing is overwritten.
     """
     version = read_numbered(as_store(dataset), number) if number is not None else latest(dataset)
-    if path.exists():
+    path = path.expanduser()
+    if os.path.lexists(path):
         raise ConfigError(f"{path} is there already: choose another name")
     rows, tables = 0, verdicts(version)
     first = next(tables, None)
     if first is None:
         raise NotFound(f"version {version.number} holds no judged sample")
-    with pacsv.CSVWriter(path, first.schema) if path.suffix == ".csv" else pq.ParquetWriter(path, first.schema) as out:
-        for table in itertools.chain([first], tables):
-            out.write_table(_harmless(table) if path.suffix == ".csv" else table)
-            rows += table.num_rows
+    try:
+        with written_beside(path.parent.resolve(), path.name) as file, _writer(file, first.schema, form) as out:
+            for table in itertools.chain([first], tables):
+                out.write_table(_harmless(table) if form == "csv" else table)
+                rows += table.num_rows
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
     return rows
+
+
+def _writer(file: BinaryIO, schema: pa.Schema, form: Form) -> pacsv.CSVWriter | pq.ParquetWriter:
+    return pacsv.CSVWriter(file, schema) if form == "csv" else pq.ParquetWriter(file, schema)
 
 
 def _harmless(table: pa.Table) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -113,13 +114,61 @@ def test_a_link_in_an_archive_is_left_out(tmp_path, take):
     assert drop.manifest["accounting"]["files"]["ignored"]["a link or device in an archive"]["count"] == 1
 
 
+def test_archives_called_as_splits_are_splits_and_other_names_are_no_classes(tmp_path, take):
+    for names in (("train.zip", "test.zip"), ("one.zip", "two.zip"), ("signs-train-0.tar", "signs-test.tar")):
+        folder = tmp_path / names[0]
+        folder.mkdir()
+        for place, name in enumerate(names):
+            files = {f"{'ab'[i % 2]}/{place}{i}.png": support.make_png(10 * place + i) for i in range(6)}
+            (pack_zip if name.endswith("zip") else pack_tar)(folder / name, files)
+        drop = take(folder)
+        assert drop.label_names == ("a", "b")
+        assert len(drop) == (12 if names[0] == "one.zip" else 6)
+        assert (drop.manifest["accounting"].get("splits") or {}).get("read") == (None if len(drop) == 12 else "train")
+
+
+def test_shards_of_a_webdataset_are_parted_by_the_splits_in_their_names(tmp_path, take):
+    (tmp_path / "d").mkdir()
+    for name in ("train-000", "train-001", "test-000"):
+        files = {f"{i}.png": support.make_png(i) for i in range(4)} | {f"{i}.cls": b"%d" % (i % 2) for i in range(4)}
+        pack_tar(tmp_path / "d" / f"{name}.tar", files)
+    drop = take(tmp_path / "d")
+    assert (drop.manifest["inferred"]["format"], len(drop)) == ("webdataset", 8)
+    assert len(take(tmp_path / "d", split="test")) == 4
+
+
+@pytest.mark.parametrize("name", ["d.zip", "d.tar"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_members_of_one_name_are_all_read(tmp_path, take, name):
+    (tmp_path / name).touch()
+    pairs = [*FILES.items(), ("pets/a/0.png", support.make_png(70)), ("pets/a/0.png", support.make_png(71))]
+    if name == "d.zip":
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for key, data in pairs:
+                archive.writestr(key, data)
+    else:
+        with tarfile.open(tmp_path / name, "w") as archive:
+            for key, data in pairs:
+                info = tarfile.TarInfo(key)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    drop = take(tmp_path / name)
+    assert len(drop) == 8
+    assert {"pets/a/0.png", "pets/a/0~2.png", "pets/a/0~3.png"} < set(drop.samples()["source"].to_pylist())
+    assert len(set(drop.samples()["content_sha256"].to_pylist())) == 8
+
+
 def test_what_datasets_saves_to_disk_is_read_as_its_parquet(tmp_path, take):
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
     rows = {"image": [{"bytes": support.make_png(i), "path": None} for i in range(6)], "label": [0, 1] * 3}
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "saved"))
+    arrow = next((tmp_path / "saved").glob("*.arrow"))
+    for cached in ("cache-1f2e.arrow", "cache-1f2e_00000_of_00002.arrow", "tmp.lock"):
+        shutil.copy(arrow, tmp_path / "saved" / cached)
     drop = take(tmp_path / "saved")
     assert (drop.label_names, len(drop)) == (("cat", "dog"), 6)
     assert drop.inputs.shape == (6, 8, 8, 3)
+    assert drop.manifest["accounting"]["files"]["ignored"]["a cache of datasets"]["count"] == 3
 
 
 @pytest.mark.parametrize("kind", ["file", "stream"])

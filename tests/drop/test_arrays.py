@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -71,7 +73,7 @@ def test_a_member_that_unpacks_to_more_than_it_states_is_refused(tmp_path, take)
     np.savez_compressed(tmp_path / "d.npz", x=X, y=Y)
     size_bytes = (tmp_path / "d.npz").stat().st_size
     np.savez_compressed(tmp_path / "z.npz", x=np.zeros((100, 100)), y=Y)
-    with pytest.raises(BadInput, match="more arrays or bytes"):
+    with pytest.raises(BadInput, match="unpacks to more"):
         take(tmp_path / "z.npz", limits=Limits(max_drop_bytes=20 * size_bytes))
     data = bytearray((tmp_path / "d.npz").read_bytes())
     with zipfile.ZipFile(tmp_path / "d.npz") as archive:
@@ -80,3 +82,47 @@ def test_a_member_that_unpacks_to_more_than_it_states_is_refused(tmp_path, take)
     with pytest.raises(BadInput) as error:
         take(tmp_path / "d.npz")
     assert error.value.code == "file_corrupt"
+
+
+def with_version(array: np.ndarray, version: tuple[int, int]) -> bytes:
+    out = io.BytesIO()
+    np.lib.format.write_array(out, array, version=version)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_a_header_is_read(tmp_path, take, version):
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive:
+        for name, array in (("x.npy", X), ("y.npy", Y)):
+            archive.writestr(name, with_version(array, version))
+    np.testing.assert_array_equal(take(tmp_path / "d.npz").labels, Y)
+
+
+def header(text: str, version: int = 1) -> bytes:
+    return bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(text)) + text.encode()
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        *(bytes([version, 0]) + struct.pack("<I", 1 << 26) + b" " * (1 << 26) for version in (2, 3)),
+        b"\x04\0" + with_version(X, (2, 0))[8:],  # a version that is not known
+        header("{'descr': (), 'fortran_order': False, 'shape': (1,)}"),
+        header("('" + "''" + " " * 12),
+        header("{'descr': '<U0', 'fortran_order': False, 'shape': (12, 4)}"),
+        header("{'descr': '|u1', 'fortran_order': False, 'shape': (12, 0, 1000000000000000000)}"),
+    ],
+    ids=["long 2", "long 3", "unknown", "no type", "no end", "no bytes a value", "no values a row"],
+)
+def test_a_header_is_refused_before_its_length_is_allocated(tmp_path, take, begin):
+    with zipfile.ZipFile(tmp_path / "d.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", b"\x93NUMPY" + begin)
+        archive.writestr("y.npy", with_version(Y, (1, 0)))
+    del begin
+    tracemalloc.start()
+    with pytest.raises(BadInput) as error:
+        take(tmp_path / "d.npz")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert error.value.code == "file_corrupt"
+    assert peak < 16 << 20

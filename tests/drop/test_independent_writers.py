@@ -22,9 +22,9 @@ from telltale_core.drop import DropConfig, ingest
 
 datasets.disable_progress_bars()
 WORDS = st.text("abcdefg \u00e9\u00df", min_size=1, max_size=12).map(lambda text: f"x{text}".strip())
-ROWS = st.lists(st.tuples(WORDS, st.sampled_from(["A b", "7", "\u00fc"])), min_size=8, max_size=20).filter(
-    lambda rows: len({label for _, label in rows}) > 1
-)
+ROWS = st.lists(
+    st.tuples(WORDS, st.sampled_from(["A b", "7", "\u00fc", "none", "NA"])), min_size=8, max_size=20
+).filter(lambda rows: len({label for _, label in rows}) > 1)
 
 
 def samples(write: Callable[[Path], object]) -> tuple[np.ndarray, list[str]]:

@@ -83,6 +83,32 @@ def test_a_file_of_the_same_name_in_another_folder_is_not_taken(tmp_path, take, 
     assert list(reasons(take(root)).values()) == ["media_missing"]
 
 
+@pytest.mark.parametrize(
+    ("place", "cells", "files", "other"),
+    [
+        ("t.csv", [f"a/{s}.png" for s in STEMS], [f"a/{s}.png" for s in STEMS], "b/a/x.png"),
+        ("a/t.csv", [f"{s}.png" for s in STEMS], [f"a/{s}.png" for s in STEMS], "b/x.png"),
+        ("a/t.csv", [f"{s}.png" for s in STEMS], [f"a/{s}.png" for s in STEMS], "x.png"),
+        ("t.csv", [f"{s}.png" for s in STEMS], [f"{s}.png" for s in STEMS], "x.png.png"),
+    ],
+)
+def test_a_missing_file_is_not_replaced_by_one_whose_path_ends_like_it(
+    tmp_path, take, reasons, place, cells, files, other
+):
+    root = pictures(tmp_path / "d", [*files, other])
+    missing = cells[0].replace("id0", "x")
+    table(root / place, "file_name", [*cells, missing])
+    drop = take(root)
+    assert (len(drop), list(reasons(drop).values())) == (6, ["media_missing"])
+
+
+def test_media_root_is_the_only_place_of_media(tmp_path, take, reasons):
+    files = [f"{size}/{s}.png" for size in ("big", "small") for s in STEMS]
+    table(pictures(tmp_path / "d", [*files, "big/x.png"]) / "t.csv", "file_name", [f"{s}.png" for s in [*STEMS, "x"]])
+    drop = take(tmp_path / "d", media_root="small")
+    assert (len(drop), list(reasons(drop).values())) == (6, ["media_missing"])
+
+
 def test_data_urls_hold_their_media(tmp_path, take):
     data = [f"data:image/png;base64,{base64.b64encode(support.make_png(i)).decode()}" for i in range(6)]
     table(tmp_path / "t.tsv", "image", data, delimiter="\t")

@@ -72,6 +72,16 @@ def test_a_column_of_splits_chooses_rows(tmp_path, take, column, train, other, n
     assert len(take(tmp_path / "d.csv", split="all")) == 30
 
 
+def test_texts_in_a_column_of_splits_do_not_fill_the_manifest(tmp_path, take):
+    rows = [f"{i} 1 2 3,{'ab'[i % 2]},{'train' if i < 120 else f'{i}' * 500}" for i in range(300)]
+    (tmp_path / "d.csv").write_text("\n".join(["pixels,label,split", *rows, "1 1 1 1,a,\x1b[31m"]))
+    drop = take(tmp_path / "d.csv")
+    others = drop.manifest["accounting"]["splits"]["rows_of_others"]
+    assert (len(drop), len(others), sum(others.values()), others["more splits"]) == (120, 21, 181, 161)
+    assert max(map(len, others)) < 70
+    assert "more splits (161 rows)" in "".join(understood_lines(drop))
+
+
 def test_a_parquet_column_of_splits_chooses_rows(tmp_path, take):
     path = support.write_parquet(tmp_path / "d.parquet", list(PNGS), LABELS, split=["train", "test"] * 3)
     assert len(take(path)) == 3

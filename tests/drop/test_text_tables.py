@@ -41,7 +41,7 @@ def accents(path: Path, encoding: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "utf-16", "utf-32", "utf-8-sig"])
 def test_another_encoding_loses_no_row(tmp_path, take, encoding):
     path = accents(tmp_path / "d.csv", encoding)
     if encoding in {"cp1252", "mac_roman"}:
@@ -53,6 +53,47 @@ def test_another_encoding_loses_no_row(tmp_path, take, encoding):
     else:
         drop = take(path)
     assert (len(drop), drop.label_names) == (12, ("b", "é"))
+
+
+JUNK = {
+    "utf-16, an odd byte": ("utf-16", lambda data: data[:-1]),
+    "utf-16, half a pair": ("utf-16", lambda data: data[:-6] + b"\0\xd8a\0" + data[-2:]),
+    "utf-32, cut": ("utf-32", lambda data: data[:-1]),
+    "cp1252": ("cp1252", lambda data: data[:-2] + b"\x81\n"),
+    "shift_jis": ("shift_jis", lambda data: data[:-2] + b"\x81\x20\n"),
+    "gb18030": ("gb18030", lambda data: data[:-2] + b"\x81\x30\x81\n"),
+}
+
+
+@pytest.mark.parametrize("kind", JUNK)
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_what_cannot_be_decoded_is_a_rejected_row(tmp_path, take, reasons, kind, suffix):
+    encoding, damage = JUNK[kind]
+    rows = [(pixels, name) for pixels, name in [*ROWS, ("9 9 9 9", "a")]]
+    text = "pixels,label\n" + "".join(f"{pixels},{name}\n" for pixels, name in rows)
+    if suffix == "jsonl":
+        text = "".join(json.dumps({"pixels": pixels, "label": name}) + "\n" for pixels, name in rows)
+    (tmp_path / f"d.{suffix}").write_bytes(damage(text.encode(encoding)))
+    drop = take(tmp_path / f"d.{suffix}", **({} if encoding.startswith("utf") else {"encoding": encoding}))
+    assert (len(drop), list(reasons(drop).values())) == (12, ["row_unreadable"])
+
+
+def test_a_file_without_the_mark_of_its_encoding_is_refused_with_the_cure(tmp_path, take):
+    (tmp_path / "d.csv").write_text(csv_text())
+    with pytest.raises(BadInput, match=r"the mark of utf-16: set another drop\.encoding") as error:
+        take(tmp_path / "d.csv", encoding="utf-16")
+    assert error.value.code == "encoding_unclear"
+
+
+def test_files_of_one_encoding_are_counted(tmp_path, take):
+    for number in range(30):
+        rows = "".join(f"{number} {i} 2 3,{'é' if i % 2 else 'b'}\n" for i in range(3))
+        (tmp_path / f"{number:02d}.csv").write_text(f"pixels,label\n{rows}", encoding="cp1252")
+    drop = take(tmp_path, encoding="cp1252")
+    assert drop.manifest["accounting"]["encodings"] == {
+        "cp1252": {"count": 30, "first": [f"{n:02d}.csv" for n in range(5)]}
+    }
+    assert "encoding of '00.csv' and 29 more: cp1252" in understood_lines(drop)
 
 
 def test_one_damaged_line_among_others_with_accents_is_a_rejected_row(tmp_path, take, reasons):
@@ -81,6 +122,15 @@ def test_a_label_that_begins_late_is_found(tmp_path, take):
     rows = [{"pixels": "1 2 3 4", **({"label": i % 2} if i >= 150 else {})} for i in range(200)]
     (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert take(tmp_path / "d.jsonl").manifest["counts"]["by_reason"] == {"label_missing": 150}
+
+
+def test_columns_that_begin_late_are_held_up_to_a_sum_of_bytes(tmp_path, take):
+    plain = [json.dumps({"pixels": "1 2 3 4", "kind": i % 2}) for i in range(150)]
+    late = [json.dumps({"pixels": "1 2 3 4", "kind": 0, f"late{i}": ["x" * 100_000] * 10}) for i in range(40)]
+    (tmp_path / "d.jsonl").write_text("\n".join([*plain, *late]))
+    with pytest.raises(BadInput, match="in the first row") as error:
+        take(tmp_path / "d.jsonl")
+    assert error.value.code == "columns_unclear"
 
 
 def test_a_decimal_comma_is_a_point(tmp_path, take):

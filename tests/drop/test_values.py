@@ -25,6 +25,10 @@ def lines(path: Path, labels: list[object], column: str = "label") -> Path:
     ("labels", "names"),
     [
         (["none", "null", "NA", "cat"], ("NA", "cat", "none", "null")),
+        (["none", "7"], ("7", "none")),
+        (["none", 7, 7, 7], ("7", "none")),
+        ([0, 1, 2, "NA"], ("0", "1", "2", "NA")),
+        (["nan", "cat", "dog"], ("cat", "dog", "nan")),
         ([*"0123456789ABCDEF"], tuple("0123456789ABCDEF")),
         ([*range(10), "x", "y"], (*"0123456789", "x", "y")),
         ([-1, 1], ("-1", "1")),
@@ -44,7 +48,7 @@ def test_any_labels_are_classes_under_their_own_names(tmp_path, take, labels, na
 def test_whole_numbers_from_zero_stay_numbered_and_a_stray_one_is_an_error(tmp_path, take, reasons):
     path = lines(tmp_path / "d.jsonl", [0, 1, 2])
     with path.open("a") as file:
-        for label in (73, -1, "oops", "none"):
+        for label in (73, -1, "oops", "none", "nan", None, " "):
             file.write("\n" + json.dumps({"image": [[9] * 4] * 4, "label": label}))
     drop = take(path)
     assert (drop.label_names, drop.num_classes) == (None, 3)
@@ -52,8 +56,17 @@ def test_whole_numbers_from_zero_stay_numbered_and_a_stray_one_is_an_error(tmp_p
         "label_out_of_range",
         "label_out_of_range",
         "label_unknown",
+        "label_unknown",
+        "label_missing",
+        "label_missing",
         "label_missing",
     ]
+
+
+def test_a_missing_target_is_no_class(tmp_path, take, reasons):
+    targets: list[object] = [*(f"{i * 37}" for i in range(ROWS - 9)), *["null"] * 9]
+    drop = take(lines(tmp_path / "d.jsonl", targets, "target"))
+    assert (drop.task, [*reasons(drop).values()]) == ("regression", ["target_missing"] * 9)
 
 
 def test_lists_of_zero_and_one_are_flags(tmp_path, take):

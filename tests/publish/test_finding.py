@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import resource
 
 import pyarrow.parquet as pq
 import pytest
@@ -30,10 +31,35 @@ def test_why_takes_a_file_name_and_the_beginning_of_an_id(dataset):
 
 
 def test_verdicts_are_exported_with_their_file_names(dataset, tmp_path):
-    assert export(dataset, tmp_path / "v.csv") == export(dataset, tmp_path / "v.parquet") == 40
+    assert export(dataset, tmp_path / "v.csv", "csv") == export(dataset, tmp_path / "v.parquet", "parquet") == 40
     with (tmp_path / "v.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["media_path"]: row["decision"] for row in rows}["1.png"] == "quarantine"
     assert [row["sample_id"] for row in rows] == pq.read_table(tmp_path / "v.parquet")["sample_id"].to_pylist()
     with pytest.raises(ConfigError, match="there already"):
-        export(dataset, tmp_path / "v.csv")
+        export(dataset, tmp_path / "v.csv", "csv")
+
+
+def test_the_form_of_an_export_is_the_one_that_was_asked_for(dataset, tmp_path):
+    export(dataset, tmp_path / "v.txt", "csv")
+    export(dataset, tmp_path / "v.csv", "parquet")
+    assert (tmp_path / "v.txt").read_text().startswith('"sample_id"')
+    assert pq.read_table(tmp_path / "v.csv").num_rows == 40
+
+
+def test_an_export_follows_no_link_and_leaves_no_half_file(dataset, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "v.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(ConfigError, match="there already"):
+        export(dataset, tmp_path / "d" / "v.csv", "csv")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        export(dataset, tmp_path / "none" / "v.csv", "csv")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # as a disk that fills up
+    try:
+        with pytest.raises(ConfigError, match="cannot be written"):
+            export(dataset, tmp_path / "d" / "w.csv", "csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["v.csv"]
+    assert not (tmp_path / "elsewhere.csv").exists()

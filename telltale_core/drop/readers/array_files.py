@@ -8,10 +8,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gzip
+import io
 import math
 import os
 import re
 import struct
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,13 +23,26 @@ from typing import BinaryIO
 
 import numpy as np
 
-from telltale_core.drop.config import Limits
 from telltale_core.drop.source import Readable, Source, SourceFile
+from telltale_core.drop.zip_members import open_zip
 from telltale_core.modality.reasons import bad, shown
 
 IDX_NAME = re.compile(r".*idx[1-4][-.]ubyte(\.gz)?", re.IGNORECASE | re.DOTALL)
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 MAX_MEMBERS = 100
+MAX_AXES = 32
+MAX_HEADER_BYTES = 16 << 10
+"""Bytes of a ``.npy`` file in which its header must end: numpy reads one of 10,000 characters at most."""
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # only names of fields differ, and no array with fields is read
+}
+BAD_HEADER = (
+    ValueError, OSError, SyntaxError, TypeError, LookupError, OverflowError, RecursionError, MemoryError,
+    tokenize.TokenError,
+)  # fmt: skip
+"""What the library raises for a header that is none."""
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError, IndexError,
     UnicodeDecodeError,
@@ -63,13 +79,13 @@ class ArrayFile:
         return np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
 
 
-def arrays_in(source: Source, file: SourceFile, limits: Limits) -> Iterator[ArrayFile]:
+def arrays_in(source: Source, file: SourceFile) -> Iterator[ArrayFile]:
     """Yield the arrays of a file; ``pickle_refused`` for objects, ``file_corrupt`` where a header is not true."""
     if file.suffix == ".npz":
-        yield from _npz(source, file, limits)
+        yield from _npz(source, file)
         return
     if IDX_NAME.fullmatch(file.key):
-        yield _idx(source, file, limits)
+        yield _idx(source, file)
         return
     with source.open(file) as handle:
         yield _checked(handle, file, PurePosixPath(file.key).stem)
@@ -77,39 +93,40 @@ def arrays_in(source: Source, file: SourceFile, limits: Limits) -> Iterator[Arra
 
 def _checked(handle: BinaryIO, file: SourceFile, stem: str, spooled: Path | None = None) -> ArrayFile:
     """Return the array behind a ``.npy`` header that agrees with the size of the file."""
+    head = io.BytesIO(handle.read(MAX_HEADER_BYTES))  # numpy reads as much as the header says that it is long
     try:
-        version = np.lib.format.read_magic(handle)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(handle)
-    except (ValueError, OSError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        with warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote
+            shape, fortran, dtype = HEADERS[np.lib.format.read_magic(head)](head)
+    except BAD_HEADER as error:
         raise bad("file_corrupt", f"{shown(file.key)} has no readable .npy header") from error
-    offset, size = handle.tell(), os.fstat(handle.fileno()).st_size
+    offset, size = head.tell(), os.fstat(handle.fileno()).st_size
     if dtype.hasobject:
         raise bad("pickle_refused", f"{shown(file.key)} holds pickled objects")
-    if fortran or dtype.fields is not None or dtype.kind not in "iufbU" or not shape:
+    if fortran or dtype.fields is not None or dtype.kind not in "iufbU" or not dtype.itemsize or not shape:
         raise bad("file_corrupt", f"{shown(file.key)} must be a C-ordered array of numbers or text, not {dtype}")
     stated = math.prod(shape) * dtype.itemsize
-    if any(length < 0 for length in shape) or stated != size - offset:
+    if shape[0] < 0 or any(length < 1 for length in shape[1:]) or len(shape) > MAX_AXES or stated != size - offset:
         raise bad("file_corrupt", f"{shown(file.key)} states {stated} bytes of data and holds {size - offset}")
     return ArrayFile(stem=stem, file=file, shape=tuple(shape), dtype=dtype, offset_bytes=offset, spooled=spooled)
 
 
-def _npz(source: Source, file: SourceFile, limits: Limits) -> Iterator[ArrayFile]:
+def _npz(source: Source, file: SourceFile) -> Iterator[ArrayFile]:
     try:
-        with source.open(file) as handle, zipfile.ZipFile(handle) as archive:
+        with source.open(file) as handle, open_zip(handle, MAX_MEMBERS, shown(file.key)) as archive:
             members = archive.infolist()
-            if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > limits.max_drop_bytes:
-                raise bad("drop_too_large", f"{shown(file.key)} has more arrays or bytes than a drop may have")
-            for member in members:
+            if len(members) > MAX_MEMBERS:
+                raise bad("drop_too_large", f"{shown(file.key)} has {len(members)} arrays, more than {MAX_MEMBERS}")
+            for number, member in enumerate(members):
+                source.unpacking.take(shown(file.key), member.file_size)
                 with archive.open(member) as packed:
-                    spooled = source.spool(f"{file.key}/{member.filename}", packed, member.file_size)
+                    spooled = source.spool(f"{file.key}!{number}", packed, member.file_size)
                 with spooled.open("rb") as array:
                     yield _checked(array, file, PurePosixPath(member.filename).stem, spooled)
     except DAMAGED as error:
         raise bad("file_corrupt", f"{shown(file.key)} is no readable .npz file ({type(error).__name__})") from error
 
 
-def _idx(source: Source, file: SourceFile, limits: Limits) -> ArrayFile:
+def _idx(source: Source, file: SourceFile) -> ArrayFile:
     """Return the array of an IDX file, which states type and sizes in its first bytes."""
     try:
         with source.open(file) as handle, contextlib.ExitStack() as stack:
@@ -122,8 +139,7 @@ def _idx(source: Source, file: SourceFile, limits: Limits) -> ArrayFile:
             shape = tuple(int.from_bytes(sizes[place : place + 4], "big") for place in range(0, len(sizes), 4))
             dtype: np.dtype[np.generic] = np.dtype(IDX_TYPES[head[2]])
             stated = math.prod(shape) * dtype.itemsize
-            if stated > limits.max_drop_bytes:
-                raise bad("drop_too_large", f"{shown(file.key)} states {stated} bytes, more than max_drop_bytes")
+            source.unpacking.take(shown(file.key), stated)
             spooled = source.spool(file.key, packed, stated)
     except (zlib.error, EOFError, OSError) as error:
         raise bad("file_corrupt", f"{shown(file.key)} is no readable IDX file ({type(error).__name__})") from error

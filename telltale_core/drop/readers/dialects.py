@@ -14,15 +14,31 @@ from telltale_core.drop.readers.quoting import tsv_may_be_quoted
 from telltale_core.modality.cells import UNFIT
 from telltale_core.modality.reasons import bad, shown
 
-BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # begins with UTF-16's
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 DELIMITERS = (";", "\t", "|")
 """What may stand in place of the comma, where the header of a CSV file has none."""
 UNNAMED = "Unnamed: 0"
 """What pandas calls a first column without a name, which is its index."""
 CHUNK_BYTES = 1 << 20
+UNDECODABLE = "telltale.undecodable"
 COMMA = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]{3})*,[0-9]{1,18}|[0-9]{1,18}(,[0-9]{1,18})?)")
 NUMBERS_SHARE = 0.95
 """Share of a column's values that must be numbers for it to be one of numbers, as of a table's column."""
+
+
+def _no_text(error: UnicodeError) -> tuple[str, int]:
+    """Return for bytes that are no text what becomes a byte that is in no UTF-8; decoding goes on after them."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(UNDECODABLE, _no_text)
 
 
 class Dialect(NamedTuple):
@@ -58,15 +74,16 @@ def as_text(line: bytes | None) -> str | None:
 
 
 def encoding_of(handle: BinaryIO, limits: Limits, place: str) -> str:
-    """Return the encoding of a file of lines: UTF-8, or UTF-16 as its mark says.
+    """Return the encoding of a file of lines: UTF-8, or UTF-16 or UTF-32 as its mark says.
 
     Raises ``encoding_unclear`` where several lines are not UTF-8 and no other line shows that the file is: rows would
     be lost just because they hold an accent.
     """
-    mark = handle.read(2)
+    begin = handle.read(4)
     handle.seek(0)
-    if mark in BYTE_ORDER_MARKS:
-        return BYTE_ORDER_MARKS[mark]
+    marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if begin.startswith(mark)), None)
+    if marked is not None:
+        return marked
     bad_lines, first = 0, 0
     for number, line in enumerate(capped_lines(handle, limits.max_row_bytes)):
         if line is None or line.isascii() or line == codecs.BOM_UTF8:
@@ -95,7 +112,7 @@ class Transcoded(io.RawIOBase):
 
     def _restart(self) -> None:
         self._handle.seek(0)
-        self._decoder = codecs.getincrementaldecoder(self._encoding)("surrogateescape")
+        self._decoder = codecs.getincrementaldecoder(self._encoding)(UNDECODABLE)
         self._ready, self._place, self._ended = b"", 0, False
 
     def readable(self) -> bool:
@@ -124,7 +141,15 @@ class Transcoded(io.RawIOBase):
         while not self._ready and not self._ended:
             data = self._handle.read(CHUNK_BYTES)
             self._ended = not data
-            self._ready = self._decoder.decode(data, final=not data).encode("utf-8", "surrogateescape")
+            try:
+                text = self._decoder.decode(data, final=not data)
+            except UnicodeError as error:  # of the mark at the begin: what else there is, the handler takes
+                raise bad(
+                    "encoding_unclear",
+                    f"a file does not begin with the mark of {self._encoding}: set another drop.encoding, or save the "
+                    "file as UTF-8",
+                ) from error
+            self._ready = text.encode("utf-8", "surrogateescape")
         part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
         buffer[: len(part)] = part
         self._place += len(part)

@@ -9,7 +9,9 @@ from typing import BinaryIO
 from telltale_core.errors import BadInput
 from telltale_core.modality.reasons import bad
 
-TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
+INSIDE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+TOKEN = re.compile(b'"' + INSIDE.pattern + rb'"|["{}\[\]]', re.DOTALL)
+"""A text, a bracket, or a quote whose text goes on. What was matched once is never tried again, whatever follows."""
 BETWEEN = b" \t\r\n,"
 CHUNK_BYTES = 1 << 20
 MARK = b"\xef\xbb\xbf"
@@ -28,14 +30,19 @@ def array_elements(handle: BinaryIO, max_bytes: int, place: str) -> Iterator[byt
     What stands between brackets is not judged here: whoever reads the text of an element does.
     """
     number, depth, begin, after, scanned = 0, 0, 0, 0, 0
+    in_text = False
     held = handle.read(CHUNK_BYTES).removeprefix(MARK)
     while True:
-        for token in TOKEN.finditer(held, scanned):
+        if in_text:
+            scanned = _end_of_text(held, scanned)
+            in_text = held[scanned : scanned + 1] != b'"'
+            scanned += not in_text
+        for token in () if in_text else TOKEN.finditer(held, scanned):
             mark = token.group()
-            if mark == b'"':
-                scanned = token.start()
-                break
             scanned = token.end()
+            if mark == b'"' and depth > 1:
+                in_text, scanned = True, _end_of_text(held, scanned)
+                break
             if mark in b"{[":
                 depth += 1
                 if depth == 1:
@@ -61,7 +68,7 @@ def array_elements(handle: BinaryIO, max_bytes: int, place: str) -> Iterator[byt
             elif depth <= 1:
                 raise _damaged(number, place)
         else:
-            scanned = len(held)
+            scanned = scanned if in_text else len(held)
         keep = begin if depth > 1 else min(after, scanned)
         if len(held) - keep > max_bytes + CHUNK_BYTES:
             raise bad("file_corrupt", f"element {number + 1} of {place} has more than max_row_bytes={max_bytes} bytes")
@@ -69,6 +76,12 @@ def array_elements(handle: BinaryIO, max_bytes: int, place: str) -> Iterator[byt
         if not data:
             raise bad("file_corrupt", f"{place} ends before its array does, in element {number + 1}: write it again")
         held, begin, after, scanned = held[keep:] + data, begin - keep, max(0, after - keep), scanned - keep
+
+
+def _end_of_text(held: bytes, begin: int) -> int:
+    """Return where a text ends that goes on at ``begin``: at its quote, or where more must be read."""
+    match = INSIDE.match(held, begin)
+    return begin if match is None else match.end()
 
 
 def _check_between(text: bytes, number: int, place: str) -> None:

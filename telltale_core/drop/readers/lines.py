@@ -49,7 +49,7 @@ def json_rows(lines: Iterable[bytes | None], limits: Limits, count: Lines) -> It
                 yield Parsed(None, _too_many_values(size, limits))
                 continue
             try:
-                values, fault = checked(json.loads(line), limits)
+                values, fault = checked(json.loads(line.decode("utf-8-sig")), limits)
             except (ValueError, RecursionError) as error:
                 values, fault = None, bad("row_unreadable", f"the line is not valid JSON ({type(error).__name__})")
             yield Parsed(values, fault, size)

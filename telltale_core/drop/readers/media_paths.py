@@ -34,38 +34,52 @@ def embedded(text: str) -> bytes | None:
 
 
 class MediaPaths:
-    """Finds files by path: beside the table, from the top, below ``media_root``; else by a name that only one has.
+    """Finds files by path: all of a table below one folder, where its first paths are; else by how their paths end.
 
-    A name without an ending is that of the media file with this stem. Backslashes are slashes, and a name is the same
-    in every Unicode normal form.
+    The folder is ``media_root``, or that of the table, or the top. Only where none of the first paths lies at its place
+    is one taken whose path ends with the cell's, with an ending of its own or without, if it is the only one. So a
+    missing file is never replaced by another one of its name. Backslashes are slashes, and a name is the same in every
+    Unicode normal form.
     """
 
     def __init__(self, source: Source, media_root: str | None) -> None:
-        self._source, self._root = source, media_root
+        self._source, self._root = source, None if media_root is None else media_root.strip("/")
 
-    def find(self, path: str, table: SourceFile) -> SourceFile:
-        """Return the file that a cell of this table names; raises the reason why there is none."""
+    def folder(self, values: Iterable[object], table: SourceFile) -> str | None:
+        """Return the folder below which these cells name files; None where files are told by how their paths end."""
+        folders = [posixpath.dirname(table.key), ""] if self._root is None else [self._root]
+        paths = [path for value in values if (path := _path(value)) is not None]
+        found = Counter(folder for folder in folders for path in paths if self._at(path, folder) is not None)
+        return max(found, key=lambda folder: found[folder]) if found else None
+
+    def find(self, path: str, folder: str | None) -> SourceFile:
+        """Return the file that a cell names, below this folder or told by its end; raises why there is none."""
         if path.startswith("/") or "\0" in path or SCHEME.match(path):
             what = "a link: download the file first" if "://" in path else "absolute: make it relative to the drop"
             raise bad("path_outside_drop", f"{shown(path)} is {what}; the file must lie in the drop")
-        plain = unicodedata.normalize("NFC", path.replace("\\", "/"))
-        for text in (path, plain):
-            if ".." in text.split("/"):
-                raise bad("path_outside_drop", f"{shown(path)} climbs with '..'")
-        roots = (*((self._root.strip("/"),) if self._root else ()), posixpath.dirname(table.key), "")
-        for text in (path, plain):
-            key = posixpath.normpath(text)
-            for root in roots:
-                file = self._source.files.get(posixpath.join(root, key))
-                if file is not None:
-                    return file
-        found = self._named(posixpath.normpath(plain))
+        if ".." in _slashed(path).split("/"):
+            raise bad("path_outside_drop", f"{shown(path)} climbs with '..'")
+        if folder is not None:
+            file = self._at(path, folder)
+            if file is None:
+                where = f" below {shown(folder)}, where others of the table are" if folder else ""
+                raise bad("media_missing", f"{shown(path)} is no file{where} of the drop: add it, or leave out the row")
+            return file
+        found = self._named(posixpath.normpath(_plain(_slashed(path))))
         if len(found) > 1:
             first = " and ".join(shown(key) for key in found[:2])
             raise bad("media_missing", f"{shown(path)} may be {first}: set drop.media_root")
         if not found:
             raise bad("media_missing", f"{shown(path)} is no file of the drop: add it, or set drop.media_root")
         return self._source.files[found[0]]
+
+    def _at(self, path: str, folder: str) -> SourceFile | None:
+        """Return the file at a path below a folder, in any Unicode normal form."""
+        for text in (path, _plain(_slashed(path))):
+            file = self._source.files.get(posixpath.join(folder, posixpath.normpath(text)))
+            if file is not None:
+                return file
+        return None
 
     def _named(self, path: str) -> Sequence[str]:
         """Return the keys of media files whose path ends with this one, with an ending of its own or without."""
@@ -78,6 +92,8 @@ class MediaPaths:
         """Keys of media files by name, and by name without the ending."""
         keys: defaultdict[str, list[str]] = defaultdict(list)
         for file in self._source.files.values():
+            if self._root and not file.key.startswith(f"{self._root}/"):
+                continue
             name = posixpath.basename(_plain(file.key))
             stem, ending = posixpath.splitext(name)
             keys[name].append(file.key)
@@ -87,13 +103,14 @@ class MediaPaths:
 
     def kind_named_by(self, values: Iterable[object], table: SourceFile) -> str | None:
         """Return the kind of data whose files a column with these values names; None if it is no column of paths."""
-        texts = [str(value).strip() for value in values if isinstance(value, str | int) and str(value).strip()]
-        kinds = Counter(kind for text in texts if (kind := self._kind_of(text, table)))
+        texts = [path for value in values if (path := _path(value)) is not None]
+        folder = self.folder(texts, table)
+        kinds = Counter(kind for text in texts if (kind := self._kind_of(text, folder)))
         return kinds.most_common(1)[0][0] if texts and kinds.total() >= NAMING * len(texts) else None
 
-    def _kind_of(self, text: str, table: SourceFile) -> str | None:
+    def _kind_of(self, text: str, folder: str | None) -> str | None:
         try:
-            suffix = self.find(text, table).suffix
+            suffix = self.find(text, folder).suffix
         except BadInput:
             return None
         return next((kind.name for kind in modalities() if suffix in kind.suffixes), None)
@@ -102,6 +119,15 @@ class MediaPaths:
 @functools.cache
 def _suffixes() -> frozenset[str]:
     return frozenset[str]().union(*(kind.suffixes for kind in modalities()))
+
+
+def _path(value: object) -> str | None:
+    """Return a cell as a path; None where it is none."""
+    return (str(value).strip() or None) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _slashed(path: str) -> str:
+    return path.replace("\\", "/")
 
 
 def _plain(key: str) -> str:

@@ -39,7 +39,7 @@ class NpyReader(Reader):
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._limits = source, config.limits
         self.read_files = {file.key for file in files}
-        found = [array for file in files for array in arrays_in(source, file, config.limits)]
+        found = [array for file in files for array in arrays_in(source, file)]
         self._arrays, self.split, self.rows_of_others = _chosen(found, config)
         self._count = self._arrays["input"].shape[0]
         if self._count > self._limits.max_rows:

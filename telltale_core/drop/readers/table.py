@@ -133,12 +133,24 @@ class TableReader(Reader):
     def _late(self, file: SourceFile, known: Collection[str]) -> dict[str, Any]:
         """Return columns that begin after the sampled rows, with a value, where no column is called like an answer."""
         late: dict[str, Any] = {}
+        late_bytes = 0
         if file.suffix in DELIMITED or {name.lower() for name in known} & {*LABEL_NAMES, *TARGET_NAMES}:
             return late
         for parsed in self._parsed(file, Lines()):
-            for name, value in (parsed.values or {}).items():
-                if name not in known and value is not None and len(late) < self._limits.max_columns:
-                    late.setdefault(name, value)
+            values = parsed.values or {}
+            new = {name: value for name, value in values.items() if value is not None and name not in {*known, *late}}
+            if not new:
+                continue
+            late |= new
+            late_bytes += parsed.size_bytes
+            if late_bytes >= BATCH_BYTES:
+                raise bad(
+                    "columns_unclear",
+                    f"{len(late):,} columns of {shown(file.key)} begin after its first rows, in rows of {late_bytes:,} "
+                    "bytes: give every column a value, or null, in the first row",
+                )
+            if len(late) >= self._limits.max_columns:
+                break
         return late
 
     def batches(self) -> Iterator[Batch]:
@@ -146,13 +158,16 @@ class TableReader(Reader):
         count, lines = 0, Lines()
         self.lines = lines
         for file in self._files:
+            inline = self.modality.inline
+            first = [] if inline else [row.get(self.roles.input) for row in self._sample(file)]
+            folder = self._paths.folder(first, file)
             rows: list[tuple[Row, SourceFile | None]] = []
             batch_bytes = 0
             for number, parsed in enumerate(self._parsed(file, lines)):
                 count += 1
                 if count > self._limits.max_rows:
                     raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
-                row, named = self._row(Row(source=f"{file.key}#{number}", fault=parsed.fault), parsed.values, file)
+                row, named = self._row(Row(source=f"{file.key}#{number}", fault=parsed.fault), parsed.values, folder)
                 rows.append((row, named))
                 batch_bytes += parsed.size_bytes + (named.size_bytes if named is not None else 0)
                 if len(rows) == BATCH_ROWS or batch_bytes >= BATCH_BYTES:
@@ -161,7 +176,7 @@ class TableReader(Reader):
             if rows:
                 yield self._complete(rows)
 
-    def _row(self, row: Row, values: dict[str, object] | None, table: SourceFile) -> tuple[Row, SourceFile | None]:
+    def _row(self, row: Row, values: dict[str, object] | None, folder: str | None) -> tuple[Row, SourceFile | None]:
         """Return the row with what its line says, and the file that holds its media, if it names one."""
         row.cells = values or {}
         if values is None:
@@ -182,7 +197,7 @@ class TableReader(Reader):
             return row, None
         try:
             self._note_kinds(row.extra)
-            media = self._inline(values) if self.modality.inline else self._media(values.get(self.roles.input), table)
+            media = self._inline(values) if self.modality.inline else self._media(values.get(self.roles.input), folder)
         except BadInput as error:
             row.fault = error
             return row, None
@@ -207,7 +222,7 @@ class TableReader(Reader):
         media: Media | None = values.get(self.roles.input)
         return media
 
-    def _media(self, value: object, table: SourceFile) -> np.ndarray | list[object] | bytes | SourceFile:
+    def _media(self, value: object, folder: str | None) -> np.ndarray | list[object] | bytes | SourceFile:
         if isinstance(value, list):
             return value
         if isinstance(value, int) and not isinstance(value, bool):
@@ -218,7 +233,7 @@ class TableReader(Reader):
             return _numbers(value)
         if (data := embedded(value.strip())) is not None:
             return data
-        file = self._paths.find(value.strip(), table)
+        file = self._paths.find(value.strip(), folder)
         self.read_files.add(file.key)
         return file
 

@@ -14,7 +14,7 @@ from telltale_core.drop.readers.table import TableReader
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 from telltale_core.modality import modalities
-from telltale_core.modality.reasons import bad
+from telltale_core.modality.reasons import bad, shown
 
 NAMES = {"cls": "label", "cls.txt": "label", "label": "label", "txt": "text", "text": "text"}
 SIDE = ("json", *NAMES)
@@ -54,12 +54,15 @@ class WebdatasetReader(TableReader):
         for ending, part in parts.items():
             if ending == "json":
                 try:
-                    fields = json.loads(self._source.read(part, SIDE_BYTES))
+                    fields = json.loads(self._source.read(part, SIDE_BYTES).decode("utf-8-sig"))
                 except (ValueError, RecursionError) as error:
-                    raise bad("row_unreadable", f"{base}.json is not valid JSON") from error
+                    raise bad("row_unreadable", f"{shown(part.key)} is not valid JSON") from error
                 values = (fields if isinstance(fields, dict) else {"json": fields}) | values  # its own parts come first
             elif ending in NAMES:
-                values[NAMES[ending]] = self._source.read(part, SIDE_BYTES).decode("utf-8", "replace").strip()
+                try:
+                    values[NAMES[ending]] = self._source.read(part, SIDE_BYTES).decode("utf-8").strip()
+                except UnicodeDecodeError as error:
+                    raise bad("row_unreadable", f"{shown(part.key)} is not UTF-8: write it again as such") from error
             else:
                 kind = next((k.name for k in modalities() if f".{ending.rsplit('.', 1)[-1]}" in k.suffixes), ending)
                 values[kind] = part.key

@@ -1,0 +1,42 @@
+"""Zip files, of drops and of arrays: a directory of bounded size, and members that unpack piece by piece."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from collections.abc import Iterator
+from typing import IO, BinaryIO, cast
+
+from telltale_core.modality.reasons import bad
+
+MAX_DIRECTORY_BYTES = 256 << 20
+ENTRY = b"PK\x01\x02"
+PIECE_BYTES = 1 << 20
+"""What is read at a time of members; only the directory is read in one larger piece."""
+
+
+class _Listed:
+    """A file whose directory, which is read whole, lists no more than so many members."""
+
+    def __init__(self, handle: BinaryIO, max_members: int, place: str) -> None:
+        self._handle, self._max_members, self._place = handle, max_members, place
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._handle, name)
+
+    def read(self, size: int = -1) -> bytes:
+        if size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("its directory is too long")
+        data = self._handle.read(size)
+        if size > PIECE_BYTES and data.count(ENTRY) > self._max_members:
+            raise bad("drop_too_large", f"{self._place} lists more than {self._max_members:,} members: pack fewer")
+        return data
+
+
+@contextlib.contextmanager
+def open_zip(handle: BinaryIO, max_members: int, place: str) -> Iterator[zipfile.ZipFile]:
+    """Give a zip; ``archive_refused`` for members that the library would unpack in one piece, whatever it is of."""
+    with zipfile.ZipFile(cast("IO[bytes]", _Listed(handle, max_members, place))) as archive:
+        if any(info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for info in archive.infolist()):
+            raise bad("archive_refused", f"{place} has members packed otherwise than by deflate: pack it again so")
+        yield archive
