@@ -19,6 +19,7 @@ from telltale_core.drop.arrow_files import rewrite_arrow_files
 from telltale_core.drop.budget import Space, explained, require_memory
 from telltale_core.drop.config import Declared, DropConfig, declared_by_toml, stated_fields
 from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
+from telltale_core.drop.delta_tables import keep_delta_rows
 from telltale_core.drop.manifest import DROP, Manifest, drop_digest
 from telltale_core.drop.other_splits import carry_others, copied
 from telltale_core.drop.record import FILES, NOTES, Drop, check_counts, samples_schema, verify_drop
@@ -51,6 +52,7 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
         if config.unpack:
             unpack_archives(opened, config.limits)
             rewrite_arrow_files(opened, config.limits)
+            keep_delta_rows(opened, config.limits)
         stated, whole = declared_by_toml(opened.toml()), copied(opened)
         try:
             job, plan = plan_reading(opened, config, stated)
