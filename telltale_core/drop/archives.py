@@ -1,6 +1,7 @@
 """Zip and tar files as the drop: their members are unpacked to scratch files named by digests, never by their names.
 
-Only a drop that consists of archives (and documents) is unpacked, once, within the limits of a drop. A member that is a
+Only a drop that consists of archives (documents, and tables that name what these hold) is unpacked, once, within the
+limits of a drop. A member that is a
 link, a device or an archive itself stays packed; a name that leads out of the archive is refused.
 """
 
@@ -18,13 +19,14 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from telltale_core.drop.config import Limits
-from telltale_core.drop.formats import about_the_drop
+from telltale_core.drop.formats import SUFFIXES, about_the_drop
 from telltale_core.drop.source import Readable, Source, SourceFile
 from telltale_core.drop.source_url import printable
 from telltale_core.modality.reasons import bad, shown
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ENDINGS = (".zip", *TARS)
+TABLES = SUFFIXES["table"] | SUFFIXES["parquet"]
 PACKED_TABLES = (".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
@@ -58,14 +60,16 @@ class Member(NamedTuple):
 
 
 def unpack_archives(source: Source, limits: Limits) -> None:
-    """Put the members of a drop's archives in the place of these, where the drop has nothing else."""
+    """Put the members of a drop's archives in the place of these, where the drop has nothing else but tables."""
     _unpack_single_files(source, limits)
-    files = [file for file in source.files.values() if not about_the_drop(file)]
-    if not files or not all(file.key.lower().endswith(ENDINGS) for file in files):
+    data = [file for file in source.files.values() if not about_the_drop(file)]
+    files = [file for file in data if file.key.lower().endswith(ENDINGS)]
+    beside = [file for file in data if file not in files]
+    if not files or not all(file.suffix in TABLES for file in beside):
         return
     total, count = 0, 0
     for archive in files:
-        prefix = f"{archive.key}/" if len(files) > 1 or archive.key.lower().endswith(TARS) else ""
+        prefix = f"{archive.key}/" if len(data) > 1 or archive.key.lower().endswith(TARS) else ""
         try:
             for member in _members(source, archive):
                 total, count = total + member.size_bytes, count + 1
