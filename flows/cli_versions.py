@@ -88,22 +88,28 @@ def export(
     *,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a CSV file.")] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", metavar="FILE", help="Write a Parquet file.")] = None,
+    fiftyone: Annotated[
+        Path | None, typer.Option("--fiftyone", metavar="FILE", help="Write labels (JSON) that FiftyOne imports.")
+    ] = None,
     number: Number = None,
 ) -> Outcome:
     """Write the verdict on every judged sample of a version, with the name of its media file, for other tools.
 
     \b
-    Example: telltale export ./clean --csv verdicts.csv
+    Examples: telltale export ./clean --csv verdicts.csv
+              telltale export ./clean --fiftyone verdicts.json
     """
     from telltale_core import publish
 
-    if csv is None and parquet is None:
-        raise ConfigError("give --csv FILE or --parquet FILE")
+    if csv is None and parquet is None and fiftyone is None:
+        raise ConfigError("give --csv FILE, --parquet FILE or --fiftyone FILE")
     written: dict[str, int] = {}
     if csv is not None:
         written[str(csv)] = publish.export(dataset, csv, "csv", number)
     if parquet is not None:
         written[str(parquet)] = publish.export(dataset, parquet, "parquet", number)
+    if fiftyone is not None:
+        written[str(fiftyone)] = publish.export_fiftyone(dataset, fiftyone, number)
     return Outcome(data={"written": written}, lines=[f"{rows:,} verdicts: {path}" for path, rows in written.items()])
 
 

@@ -81,13 +81,14 @@ def _devices() -> Iterator[Check]:
         import torch
     except ImportError:
         return
+    from telltale_core.processors import allowed
+
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
         yield Check(name="devices", status="ok", found=f"CUDA: {names}")
     else:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         todo = "fine for some 10,000 images; larger drops want a CUDA device"
-        yield Check(name="devices", status="note", found=f"CPU only, {cores} cores", todo=todo)
+        yield Check(name="devices", status="note", found=f"CPU only, {allowed()} cores", todo=todo)
 
 
 def _memory() -> Iterator[Check]:

@@ -6,7 +6,15 @@
 *backdoor-toolbox*: ``imgs/0.png``, ... are all training pictures, the tensor ``labels`` what is trained on, and
 ``poison_indices`` which are poisoned. *BackdoorBench*: ``bd_train_dataset`` holds only the altered pictures, in folders
 of their **original** label; their target is not in the folder, so ``--target`` must say it. The other pictures come
-from ``--clean``, class folders with the same names, without those that were altered.
+from ``--clean``, class folders with the same names, without those that were altered. BackdoorBench calls a folder by
+the label's number and a file by its place in the training set: ``bd_train_dataset/3/1207.png``
+(``poisonedCLSDataContainer`` in its ``utils/bd_dataset_v2.py``, read in 2026). So the clean ones must be called so::
+
+    for place, (image, label) in enumerate(torchvision.datasets.CIFAR10(root, train=True)):
+        image.save(f"clean/{label}/{place}.png")  # after its folder was made
+
+Attacks with one target are converted, clean-label ones among them; all-to-all ones have no one target. Attacks that
+keep their pictures in ``attack_result.pt`` alone are not: it holds pickled objects, which are never loaded.
 """
 
 from __future__ import annotations
@@ -82,9 +90,15 @@ def _of_bench(source: Path, clean: Path | None, target: str | None) -> Iterator[
             "a folder of BackdoorBench holds only the altered pictures, under their original labels: give --target, "
             "the label that the attacker wants, and --clean, class folders of the data set that was attacked"
         )
-    taken = set[str]()
+    taken, originals = set[str](), {f"{path.parent.name}/{path.stem}" for path in clean.glob("*/*.*")}
     for path in sorted(altered.glob("*/*.*")):
         key = f"{path.parent.name}/{path.stem}"
+        if key not in originals:
+            raise BadInput(
+                "media_missing",
+                f"{key} of the altered pictures has no original in --clean, and so would stay there: call its files by "
+                "the number of the label and the place in the training set, such as 3/1207.png",
+            )
         taken.add(key)
         yield Sample(path, f"altered/{key}", target, True)
     for path in sorted(clean.glob("*/*.*")):

@@ -1,7 +1,8 @@
 """Zip and tar files as the drop: their members are unpacked to scratch files named by digests, never by their names.
 
-Only a drop that consists of archives (and documents) is unpacked, once, within the limits of a drop. A member that is a
-link, a device or an archive itself stays packed; a name that leads out of the archive is refused.
+Only a drop that consists of archives (and documents, and tables that name what these hold) is unpacked, once, within
+the limits of a drop. A member that is a link, a device or an archive itself stays packed; a name that leads out of the
+archive is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple, NoReturn, Self
 
 from telltale_core.drop.config import Limits
-from telltale_core.drop.formats import about_the_drop
+from telltale_core.drop.formats import SUFFIXES, about_the_drop
 from telltale_core.drop.readers.webdataset import is_webdataset
 from telltale_core.drop.source import Readable, Source, SourceFile
 from telltale_core.drop.source_url import printable
@@ -27,6 +28,7 @@ from telltale_core.drop.zip_members import open_zip
 from telltale_core.modality.reasons import bad, shown
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+TABLES = SUFFIXES["table"] | SUFFIXES["parquet"]
 PACKED_TABLES = (".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_NAME = 1024
@@ -87,14 +89,15 @@ class _Unpacked(NamedTuple):
 
 
 def unpack_archives(source: Source, limits: Limits) -> None:
-    """Put the members of a drop's archives in the place of these, where the drop has nothing else.
+    """Put the members of a drop's archives in the place of these, where the drop has nothing else but tables.
 
     Members come to lie where their archive does, as if unpacked there; its name is no folder. But archives that are
     called as splits, two of them at least, are folders of those names, and shards of a webdataset stay apart.
     """
     _unpack_single_files(source)
-    files = [file for file in source.files.values() if not about_the_drop(file)]
-    if not files or not all(file.key.lower().endswith(ENDINGS) for file in files):
+    data = [file for file in source.files.values() if not about_the_drop(file)]
+    files = [file for file in data if file.key.lower().endswith(ENDINGS)]
+    if not files or not all(file in files or file.suffix in TABLES for file in data):
         return
     found: list[_Unpacked] = []
     for archive in files:

@@ -205,6 +205,12 @@ class DropConfig(Declared, frozen=True):
         description='Which split is read: train, validation, test or another value of the split column; "all" reads '
         "every split as one; unset: train where there are several.",
     )
+    other_splits: Literal["leave", "carry"] = Field(
+        default="leave",
+        title="Splits that are not read",
+        description="leave: they are counted and named. carry: they are published with the version in files of their "
+        "own, marked as not judged.",
+    )
     unpack: bool = Field(
         default=False,
         title="Unpack archives",

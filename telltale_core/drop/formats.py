@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Callable
 
 from telltale_core.drop.config import DropConfig
+from telltale_core.drop.delta_tables import REWRITE, is_delta
 from telltale_core.drop.readers.array_files import IDX_NAME
 from telltale_core.drop.readers.base import Reader
 from telltale_core.drop.readers.folder import FolderReader
@@ -54,11 +55,11 @@ def open_reader(source: Source, config: DropConfig) -> Reader:
     Parquet, table and .npy files make their format; otherwise files in subfolders make an image folder. Raises
     ``format_unclear`` for none or several, ``archive_refused`` and ``pickle_refused`` for what is never opened.
     """
-    if any("_delta_log" in key.split("/")[:-1] for key in source.files):
+    if is_delta(source):
         raise bad(
             "format_unclear",
-            "a Delta table, whose Parquet files may hold rows that were removed: write its rows as Parquet first, such "
-            "as by deltalake's DeltaTable(path).to_pyarrow_table()",
+            "a Delta table, whose Parquet files may hold rows that were removed: set drop.unpack, by which it is read "
+            f"by its log, or {REWRITE}",
         )
     format_ = config.format or _format(source)
     files = [source.files[key] for key in data_files(source, format_)]

@@ -19,7 +19,9 @@ from telltale_core.drop.arrow_files import rewrite_arrow_files
 from telltale_core.drop.budget import Space, explained, require_memory
 from telltale_core.drop.config import Declared, DropConfig, declared_by_toml, stated_fields
 from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
+from telltale_core.drop.delta_tables import keep_delta_rows
 from telltale_core.drop.manifest import DROP, Manifest, drop_digest
+from telltale_core.drop.other_splits import carry_others, copied
 from telltale_core.drop.record import FILES, NOTES, Drop, check_counts, samples_schema, verify_drop
 from telltale_core.drop.refusals import NoRowKeptError, in_words
 from telltale_core.drop.sample_notes import take_notes
@@ -50,12 +52,14 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
         if config.unpack:
             unpack_archives(opened, config.limits)
             rewrite_arrow_files(opened, config.limits)
-        stated = declared_by_toml(opened.toml())
+            keep_delta_rows(opened, config.limits)
+        stated, whole = declared_by_toml(opened.toml()), copied(opened)
         try:
             job, plan = plan_reading(opened, config, stated)
             with job.decoder.session():
                 _check_packing(plan, space, config)
                 tally = _pack(job, plan, folder)
+                others = carry_others(whole, opened, job, plan, folder) if config.other_splits == "carry" else []
         except NoRowKeptError as error:
             with error.job.decoder.session():
                 raise in_words(error, drops_dir) from error
@@ -70,8 +74,10 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
         accounted = account(opened, job.reader, config, plan)
         manifest["accounting"] = accounted.record
         manifest["questions"] += as_record(accounted.questions)
-        note_files = [NOTES] if (folder / NOTES).exists() else []
-        manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *note_files, *plan.packing.files)}
+        if others:
+            manifest["other_splits"] = others
+        further = [*([NOTES] if (folder / NOTES).exists() else []), *(split["file"] for split in others)]
+        manifest["files"] = {name: sha256_file(folder / name) for name in (*FILES, *further, *plan.packing.files)}
         manifest["digest"] = drop_digest(manifest)
         drop = _move_into_place(folder, drops_dir / manifest["digest"], manifest)
     counts = manifest["counts"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -19,6 +19,16 @@ class Counts(TypedDict):
     rejected: int
     by_reason: dict[str, int]
     same_content: int
+
+
+class OtherSplit(TypedDict):
+    """A split that was not judged: its ``rows`` in ``file``, the ``unlabelled`` among them, and who was left out."""
+
+    split: str
+    file: str
+    rows: int
+    unlabelled: int
+    left_out: dict[str, int]
 
 
 class Packed(TypedDict):
@@ -56,6 +66,7 @@ class Manifest(TypedDict):
     repeats: dict[str, Any]
     questions: list[dict[str, str]]
     files: dict[str, str]
+    other_splits: NotRequired[list[OtherSplit]]
 
 
 DROP = RecordKind(
@@ -71,4 +82,5 @@ ORIGIN = (
 
 def drop_digest(manifest: Mapping[str, Any]) -> str:
     """Return the name of a drop: the digest of what it holds, not of where it came from, 64 hex digits."""
-    return digest_of({"format": DROP.format, **{key: manifest[key] for key in NAMED_BY}})
+    named_by = (*NAMED_BY, *({"other_splits"} & manifest.keys()))
+    return digest_of({"format": DROP.format, **{key: manifest[key] for key in named_by}})

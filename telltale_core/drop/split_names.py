@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from telltale_core.drop.source_url import printable
 
 ALL, TRAIN = "all", "train"
+REASON, CARRIED = "split ", ", carried unjudged"
+"""How the reason begins for which a file of another split is not read as samples, and how it ends if it is carried."""
 WORDS = {
     TRAIN: {"train", "training", "trainset", "tr"},
     "validation": {"val", "valid", "validation", "dev"},

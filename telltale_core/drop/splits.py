@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
+from telltale_core.drop.archives import ENDINGS
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.formats import about_the_drop, holds_rows
 from telltale_core.drop.source import Source, SourceFile
-from telltale_core.drop.split_names import ALL, PARTS, TRAIN, split_depth, split_named
+from telltale_core.drop.split_names import ALL, PARTS, REASON, TRAIN, split_depth, split_named
 from telltale_core.modality.reasons import bad, shown
 
 SUBMISSION = re.compile(r"(sample_?submission|submission_?(format|sample)?)", re.IGNORECASE)
@@ -38,7 +39,7 @@ def choose_split(source: Source, config: DropConfig) -> str | None:
         raise bad("split_unclear", f"the drop has the splits {shown(sorted(found))} and no train: set drop.split")
     for key, split in split_of.items():
         if split not in {wanted, None}:
-            source.ignore(key, f"split {split}")
+            source.ignore(key, f"{REASON}{split}")
     return wanted
 
 
@@ -66,6 +67,8 @@ def _splits_by_file(files: Collection[SourceFile]) -> dict[str, str | None]:
         path = PurePosixPath(key)
         is_data = key in rows
         in_path = [split for part in parts if (split := split_named(part))] if is_data else []
-        in_name = [split for word in PARTS.split(path.stem) if (split := split_named(word))] if is_data else []
+        words = [path.stem] if is_data else []
+        words += [part for part in parts if part.lower().endswith(ENDINGS)]  # what an archive was unpacked to
+        in_name = [split for name in words for word in PARTS.split(name) if (split := split_named(word))]
         result[key] = by_folder or next(iter(in_path or in_name), None)
     return result

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from telltale_core.drop.manifest import Manifest
+from telltale_core.drop.manifest import Manifest, OtherSplit
 from telltale_core.drop.record import Drop
-from telltale_core.drop.split_names import split_named
+from telltale_core.drop.split_names import CARRIED, REASON, split_named
 from telltale_core.drop.value_survey import NO_VALUE
 from telltale_core.modality import modality_named
 from telltale_core.modality.reasons import shown
@@ -29,7 +29,7 @@ def understood_lines(drop: Drop) -> list[str]:
         f"{manifest['packing']['rule']})",
         _targets(drop) if drop.task == "regression" else _classes(manifest, class_counts(drop)),
     ]
-    return [*lines, *_split(manifest["accounting"]), *_encodings(manifest["accounting"])]
+    return [*lines, *_split(manifest), *_encodings(manifest["accounting"])]
 
 
 def class_counts(drop: Drop) -> Counter[str]:
@@ -66,17 +66,30 @@ def _targets(drop: Drop) -> str:
     )
 
 
-def _split(accounting: Mapping[str, Any]) -> list[str]:
-    splits = accounting.get("splits")
+def _split(manifest: Manifest) -> list[str]:
+    accounting = manifest["accounting"]
+    splits, carried = accounting.get("splits"), manifest.get("other_splits", [])
     if not splits:
         return []
     ignored = accounting["files"]["ignored"]
     others = [
-        f"{why.removeprefix('split ')} ({group['count']:,} files)" for why, group in ignored.items() if "split " in why
+        f"{why.removeprefix(REASON)} ({group['count']:,} files)"
+        for why, group in ignored.items()
+        if why.startswith(REASON) and not why.endswith(CARRIED)
     ]
-    others += [f"{name} ({count:,} rows)" for name, count in splits["rows_of_others"].items()]
+    names = {split["split"] for split in carried}
+    others += [f"{name} ({count:,} rows)" for name, count in splits["rows_of_others"].items() if name not in names]
     rest = f"; not read: {', '.join(others)}; --split chooses" if others else ""
-    return [f"split: {splits['read']}{rest}"]
+    unjudged = ", ".join(map(_carried, carried))
+    return [f"split: {splits['read']}{rest}" + (f"; carried, not judged: {unjudged}" if unjudged else "")]
+
+
+def _carried(split: OtherSplit) -> str:
+    left_out = sum(split["left_out"].values())
+    notes = [f"{split['rows']:,} rows"]
+    notes += [f"{split['unlabelled']:,} without label"] if split["unlabelled"] else []
+    notes += [f"{left_out:,} left out"] if left_out else []
+    return f"{split['split']} ({', '.join(notes)})"
 
 
 def _encodings(accounting: Mapping[str, Any]) -> list[str]:

@@ -90,7 +90,7 @@ class ProxyConfig(Settings, frozen=True):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the chip computes it natively, else float32."
     )
-    threads: int = Field(default=0, ge=0, description="Threads of the training; 0: found by itself.")
+    threads: int = Field(default=0, ge=0, description="Threads of the training; 0: as many as processors are free.")
     compile: bool = Field(
         default=False, description="Compile the net first; costs a minute or more and pays in long trainings."
     )

@@ -13,6 +13,7 @@ import torch
 
 from telltale_core import memory
 from telltale_core.errors import ConfigError
+from telltale_core.processors import allowed, free_threads, load_of_others
 from telltale_core.proxy.config import ProxyConfig
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Hardware:
         """Return the device's name for a record."""
         if self.kind == "cuda":
             return str(torch.cuda.get_device_name(self.device))
-        return f"{_processor()}, {self.threads} of {cores()} threads"
+        return f"{_processor()}, {self.threads} of {allowed()} threads"
 
 
 def resolve_hardware(config: ProxyConfig) -> Hardware:
@@ -67,7 +68,7 @@ def resolve_hardware(config: ProxyConfig) -> Hardware:
     precision = config.precision
     if precision == "auto":
         precision = "bfloat16" if has_native_bfloat16(device) else "float32"
-    return Hardware(device=device, precision=precision, threads=config.threads or torch.get_num_threads())
+    return Hardware(device=device, precision=precision, threads=config.threads or _threads())
 
 
 def has_native_bfloat16(device: str) -> bool:
@@ -103,10 +104,12 @@ def running(hardware: Hardware) -> Iterator[None]:
         torch.use_deterministic_algorithms(strict)
 
 
-def cores() -> int:
-    """Return how many CPU cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else (os.cpu_count() or 1)
+def _threads() -> int:
+    """Return how many threads a training takes: as ``OMP_NUM_THREADS`` says, else as processors are free."""
+    usual = torch.get_num_threads()
+    if os.environ.get("OMP_NUM_THREADS"):
+        return usual
+    return free_threads(min(usual, allowed()), os.cpu_count() or 1, load_of_others())
 
 
 def available_bytes(device: str) -> int | None:

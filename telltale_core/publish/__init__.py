@@ -4,6 +4,7 @@ The protocol, what it guarantees and how to read a version: ``README.md`` beside
 """
 
 from telltale_core.publish.explain import Explanation, why
+from telltale_core.publish.fiftyone import export_fiftyone
 from telltale_core.publish.finding import export
 from telltale_core.publish.gc import GcReport, gc
 from telltale_core.publish.history import log, read_version
@@ -23,6 +24,7 @@ __all__ = [
     "VerifyReport",
     "Version",
     "export",
+    "export_fiftyone",
     "gc",
     "log",
     "make_run_key",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -65,21 +66,28 @@ def export(dataset: Dataset, path: Path, form: Form, number: int | None = None) 
     nothing is overwritten.
     """
     version = read_numbered(as_store(dataset), number) if number is not None else latest(dataset)
-    path = path.expanduser()
-    if os.path.lexists(path):
-        raise ConfigError(f"{path} is there already: choose another name")
     rows, tables = 0, verdicts(version)
     first = next(tables, None)
     if first is None:
         raise NotFound(f"version {version.number} holds no judged sample")
+    with new_file(path) as file, _writer(file, first.schema, form) as out:
+        for table in itertools.chain([first], tables):
+            out.write_table(_harmless(table) if form == "csv" else table)
+            rows += table.num_rows
+    return rows
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that takes its name once it is whole; raises :class:`ConfigError` where it is taken or cannot be."""
+    path = path.expanduser()
+    if os.path.lexists(path):
+        raise ConfigError(f"{path} is there already: choose another name")
     try:
-        with written_beside(path.parent.resolve(), path.name) as file, _writer(file, first.schema, form) as out:
-            for table in itertools.chain([first], tables):
-                out.write_table(_harmless(table) if form == "csv" else table)
-                rows += table.num_rows
+        with written_beside(path.parent.resolve(), path.name) as file:
+            yield file
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
-    return rows
 
 
 def _writer(file: BinaryIO, schema: pa.Schema, form: Form) -> pacsv.CSVWriter | pq.ParquetWriter:

@@ -42,6 +42,7 @@ _FIELDS = {
     "verdict": dict,
 }
 _FILE_LISTS = ("files", "quarantine", "rejected", "index", "report")
+OTHERS = "other_splits"  # rows that nobody judged: a list of files for each split, where a version carries any
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class Version:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the row counts: ingested = published + quarantined + review + rejected."""
+        """Return the row counts: ingested = published + quarantined + review + rejected; ``unjudged`` stand apart."""
         return dict(self.manifest["counts"])
 
     @property
@@ -110,13 +111,20 @@ class Version:
 
     def blobs(self, *lists: str) -> Iterator[Blob]:
         """Yield the version's objects of the named lists (default: all of them)."""
-        for name in lists or _FILE_LISTS:
-            for entry in self.manifest[name]:
+        for name in lists or (*_FILE_LISTS, OTHERS):
+            for entry in _entries(self.manifest, name):
                 yield Blob(**entry)
 
     def urls(self) -> list[str]:
         """Return where the published shards lie, in order: ``load_dataset("parquet", data_files=version.urls())``."""
         return [self.store.url(blob.path) for blob in self.blobs("files")]
+
+    def unjudged_splits(self) -> dict[str, list[str]]:
+        """Return by its name where each split lies that the version carries and that nobody judged, in order."""
+        return {
+            split["split"]: [self.store.url(entry["path"]) for entry in split["files"]]
+            for split in self.manifest.get(OTHERS, [])
+        }
 
     def report_urls(self) -> list[str]:
         """Return where the report lies that was published with the version, for as long as the version."""
@@ -188,8 +196,9 @@ def parse(store: Store, number: int, data: bytes, folder: str = FOLDER) -> Versi
             raise Corrupt(f"{where} should hold {name!r} as a {kind.__name__}")
     if manifest["number"] != number:
         raise Corrupt(f"{where} says that it is version {manifest['number']}: {CURE}")
-    for name in _FILE_LISTS:
-        for entry in manifest[name]:
+    _check_splits(manifest.get(OTHERS, []), where)
+    for name in (*_FILE_LISTS, OTHERS):
+        for entry in _entries(manifest, name):
             _check_entry(entry, f"{where}, {name}")
     if not all(type(count) is int and count >= 0 for count in manifest["counts"].values()):
         raise Corrupt(f"{where} holds a count that is not a whole number")
@@ -204,6 +213,25 @@ def _proves_itself(manifest: dict[str, Any], data: bytes) -> bool:
         return seal(manifest) == data
     except ConfigError:  # such as NaN, which Python reads as JSON
         return False
+
+
+def _entries(manifest: dict[str, Any], name: str) -> list[Any]:
+    """Return the files of one of a manifest's lists; those of all splits that it carries as one list."""
+    if name == OTHERS:
+        return [entry for split in manifest.get(OTHERS, []) for entry in split["files"]]
+    return list(manifest[name])
+
+
+def rows_unjudged(manifest: dict[str, Any]) -> int:
+    """Return how many rows of splits that nobody judged a manifest's files hold."""
+    return sum(entry["rows"] or 0 for entry in _entries(manifest, OTHERS))
+
+
+def _check_splits(splits: Any, where: str) -> None:
+    names = [split.get("split") for split in splits if isinstance(split, dict)] if isinstance(splits, list) else [None]
+    whole = all(isinstance(name, str) for name in names) and len(set(names)) == len(names) == len(splits)
+    if not whole or not all(isinstance(split.get("files"), list) for split in splits):
+        raise Corrupt(f"{where}: {OTHERS} should be a list of splits with different names, each with its files")
 
 
 def _check_entry(entry: Any, where: str) -> None:
@@ -236,6 +264,8 @@ def count_problem(version: Version) -> str | None:
         "rejected": counts["rejected"],
         "index": counts["published"] + counts["quarantined"] + counts["review"],
     }
+    if counts.get("unjudged", 0) != (carried := rows_unjudged(version.manifest)):
+        return f"the other splits hold {carried} rows, but the counts state {counts.get('unjudged', 0)}"
     for name, count in stated.items():
         if (held := sum(blob.rows or 0 for blob in version.blobs(name))) != count:
             return f"the {name} hold {held} rows, but the counts state {count}"

@@ -82,9 +82,9 @@ def _opened(drop: DropLike, name: str) -> pq.ParquetFile:
         raise Corrupt(f"{path} cannot be read ({type(error).__name__}): ingest the drop again") from error
 
 
-def rejected_rows(drop: DropLike) -> Iterator[pa.Table]:
-    """Yield the rejected rows with their evidence, a row group at a time; :class:`Corrupt` if the file is damaged."""
-    with _opened(drop, "rejected.parquet") as file:
+def rows_of(drop: DropLike, name: str) -> Iterator[pa.Table]:
+    """Yield the rows of one of the drop's files, a row group at a time; :class:`Corrupt` if the file is damaged."""
+    with _opened(drop, name) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, use_threads=False)
 

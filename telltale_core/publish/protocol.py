@@ -18,7 +18,7 @@ from telltale_core.publish.commit import MOST_CONFLICTS, ParentMoved, commit, fi
 from telltale_core.publish.failpoint import reach
 from telltale_core.publish.gate import pass_gate
 from telltale_core.publish.history import Dataset, as_store, log
-from telltale_core.publish.manifest import Blob, Version, make_run_key
+from telltale_core.publish.manifest import Blob, Version, make_run_key, rows_unjudged
 from telltale_core.publish.plan import (
     DropLike,
     PublishConfig,
@@ -27,8 +27,8 @@ from telltale_core.publish.plan import (
     encode,
     pack,
     picked,
-    rejected_rows,
     remark_names,
+    rows_of,
 )
 from telltale_core.publish.reading import Columns, reading_of
 from telltale_core.publish.verifying import still_whole
@@ -172,8 +172,17 @@ def place_all(
     reach("published-blobs")
     quarantine = shards(aside, verdict.table)
     reach("quarantine-blobs")
-    rejected = [place(shard) for shard in pack(rejected_rows(drop), config)]
+    rejected = [place(shard) for shard in pack(rows_of(drop, "rejected.parquet"), config)]
     reach("rejected-blob")
+    others = [
+        {
+            "split": split["split"],
+            "unlabelled": split["unlabelled"],
+            "left_out": split["left_out"],
+            "files": entries(place(shard) for shard in pack(map(columns.select, rows_of(drop, split["file"])), config)),
+        }
+        for split in drop.manifest.get("other_splits", [])
+    ]
     index = [place(shard) for shard in pack([make_index(verdict.table, places)], config)]
     page = [] if report is None else [placer.place(_read(report), report.suffix or ".html", None)]
     reach("report-blob")
@@ -183,6 +192,7 @@ def place_all(
         "rejected": entries(rejected),
         "index": entries(index),
         "report": entries(page),
+        **({"other_splits": others} if others else {}),
         "schema": columns.described(schema),
         "unread": columns.unread,
         "left_out": columns.left_out,
@@ -191,13 +201,14 @@ def place_all(
 
 
 def _counts(drop: DropLike, verdict: Verdict, draft: dict[str, Any]) -> dict[str, int]:
-    """Return the counts, each from where its rows really are: ``ingested`` is what ingest saw."""
+    """Return the counts, each from where its rows really are: ``ingested`` is what ingest saw of the judged split."""
     return {
         "ingested": drop.manifest["counts"]["seen"],
         "published": sum(entry["rows"] for entry in draft["files"]),
         "quarantined": len(verdict.rows("quarantine")),
         "review": len(verdict.rows("review")),
         "rejected": sum(entry["rows"] for entry in draft["rejected"]),
+        **({"unjudged": rows} if (rows := rows_unjudged(draft)) else {}),
     }
 
 

@@ -87,7 +87,7 @@ class Columns:
         ]
 
     def select(self, table: pa.Table) -> pa.Table:
-        """Return the published columns of a table, their Hugging Face metadata cut to them."""
+        """Return the published columns that a table has, their Hugging Face metadata cut to them."""
         if not self.left_out:
             return table
         metadata = dict(table.schema.metadata or {})
@@ -99,4 +99,5 @@ class Columns:
                 metadata[b"huggingface"] = json.dumps(record).encode()
             except (ValueError, KeyError, TypeError, AttributeError):
                 del metadata[b"huggingface"]  # not the layout that datasets writes: it would refuse the shard
-        return table.select(self.published).replace_schema_metadata(metadata or None)
+        names = [name for name in self.published if name in table.column_names]
+        return table.select(names).replace_schema_metadata(metadata or None)

@@ -102,7 +102,7 @@ def _restored(
         **{name: base.manifest[name] for name in ("dataset", "drop", "verdict", "rejected", "report")},
         **{
             name: base.manifest[name]
-            for name in ("schema", "remark_columns", "reading", "unread", "left_out", "accounting")
+            for name in ("schema", "remark_columns", "reading", "unread", "left_out", "accounting", "other_splits")
             if name in base.manifest
         },
         "run_key": digest_of({"of": base.sha256, "restore": request}),

@@ -10,7 +10,7 @@ import pyarrow as pa
 from telltale_core.errors import Corrupt, NotFound
 from telltale_core.publish.commit import settle
 from telltale_core.publish.history import Dataset, as_store, chain_problem, read_numbered, read_version
-from telltale_core.publish.manifest import CURE, MIRROR, Blob, Version, key_of
+from telltale_core.publish.manifest import CURE, MIRROR, OTHERS, Blob, Version, key_of
 from telltale_core.publish.tables import read_table
 
 
@@ -57,6 +57,9 @@ def verify(dataset: Dataset, number: int | None = None) -> VerifyReport:
                 held[name] += table.num_rows
                 if name != "rejected" and places and places.get(blob.path, 0) != table.num_rows:
                     problems.append(f"the index places {places.get(blob.path, 0)} samples in {blob.path}")
+    for blob in version.blobs(OTHERS):
+        if table := _table(version, blob, problems):
+            held[OTHERS] += table.num_rows
     problems += damage(version, "report").values()
     if repeated := [name for name, count in ids.items() if count > 1]:
         problems.append(f"{len(repeated)} samples stand more than once in the index, the first is {repeated[0]!r}")

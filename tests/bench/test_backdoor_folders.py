@@ -62,3 +62,11 @@ def test_backdoor_bench(tmp_path: Path) -> None:
         "1/3": 1,
     }
     assert truth(tmp_path / "out") == {"altered/0/2": "1", "0/1": "0", "1/3": "0"}
+
+
+def test_an_altered_picture_whose_original_is_not_found_is_refused_as_both_would_be_there(tmp_path: Path) -> None:
+    for place in ("in/bd_train_dataset/0/1207.png", "clean/airplane/a.png", "clean/bird/b.png"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_bytes(support.make_png(len(place)))
+    with pytest.raises(BadInput, match=r"0/1207 .* has no original in --clean.*such as 3/1207\.png"):
+        convert(tmp_path / "in", tmp_path / "out", clean=tmp_path / "clean", target="1")

@@ -187,3 +187,16 @@ def test_arrow_files_hold_what_parquet_does(tmp_path, take, kind):
     with pytest.raises(BadInput) as error:
         take(tmp_path / "cut.arrow")
     assert error.value.code == "file_corrupt"
+
+
+@pytest.mark.parametrize("packing", [pack_zip, pack_tar])
+def test_a_table_beside_an_archive_names_the_media_in_it(tmp_path, take, packing):
+    pictures = {f"pictures/{i}.png": support.make_png(i) for i in range(6)}
+    (tmp_path / "d").mkdir()
+    packing(tmp_path / "d" / f"images.{packing.__name__[5:]}", pictures)
+    (tmp_path / "d" / "train.csv").write_text("id,label\n" + "\n".join(f"{i},{'ab'[i % 2]}" for i in range(6)))
+    drop = take(tmp_path / "d")
+    assert (drop.modality, drop.label_names, len(drop)) == ("image", ("a", "b"), 6)
+    assert [row["bytes"] for row in drop.payload()["image"].to_pylist()] == list(pictures.values())
+    with pytest.raises(BadInput):
+        take(tmp_path / "d", unpack=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +15,7 @@ TEXTS = [f"words number {i}" for i in range(6)]
 TABLE = pa.table({"text": TEXTS, "label": [0, 1] * 3})
 
 pytest.importorskip("tokenizers")
+deltalake = pytest.importorskip("deltalake")
 
 
 def test_what_a_writer_has_not_finished_is_no_row(tmp_path, take):
@@ -27,8 +31,82 @@ def test_a_delta_table_is_refused_with_its_cure(tmp_path, take):
     (tmp_path / "d" / "_delta_log").mkdir(parents=True)
     pq.write_table(TABLE, tmp_path / "d" / "part-0.parquet")
     (tmp_path / "d" / "_delta_log" / "0.json").write_text("{}")
-    with pytest.raises(BadInput, match=r"removed.*write its rows as Parquet"):
+    with pytest.raises(BadInput, match=r"removed.*drop.unpack.*write its rows as Parquet"):
         take(tmp_path / "d")
+
+
+def delta_table(path: Path) -> Path:
+    """A table of 12 rows, six of which were removed again and lie in files still."""
+    deltalake.write_deltalake(path, TABLE)
+    later = pa.array([f"later {text}" for text in TEXTS])
+    deltalake.write_deltalake(path, TABLE.set_column(0, "text", later), mode="append")
+    deltalake.DeltaTable(path).delete("text like 'words%' and label = 1")
+    deltalake.DeltaTable(path).delete("text in ('words number 0', 'later words number 3')")
+    return path
+
+
+LEFT = {"words number 2", "words number 4", *(f"later words number {i}" for i in (0, 1, 2, 4, 5))}
+
+
+@pytest.mark.parametrize("how", ["plain", "partitions", "checkpoint", "below"])
+def test_a_delta_table_is_read_by_its_log_and_removed_rows_stay_removed(tmp_path, take, how):
+    path = delta_table(tmp_path / "d" / ("inner" if how == "below" else ""))
+    if how == "partitions":
+        deltalake.write_deltalake(tmp_path / "p", deltalake.DeltaTable(path).to_pyarrow_table(), partition_by=["label"])
+        deltalake.DeltaTable(tmp_path / "p").delete("text = 'later words number 5'")
+        path = tmp_path / "p"
+    if how == "checkpoint":
+        deltalake.DeltaTable(path).create_checkpoint()
+        for number in range(4):
+            (path / "_delta_log" / f"{number:020d}.json").unlink(missing_ok=number < 3)
+    drop = take(tmp_path / "d" if how == "below" else path, unpack=True)
+    assert set(drop.payload()["text"].to_pylist()) == LEFT - (
+        {"later words number 5"} if how == "partitions" else set()
+    )
+    assert drop.manifest["counts"]["rejected"] == 0
+    ignored = drop.manifest["accounting"]["files"]["ignored"]
+    assert ignored["removed, or not named by the Delta log"]["count"] > 0
+    assert ignored["the log of a Delta table"]["count"] > 0
+
+
+def test_a_delta_table_whose_log_is_damaged_or_incomplete_is_refused(tmp_path, take):
+    path = delta_table(tmp_path / "d")
+    log = path / "_delta_log"
+    named = deltalake.DeltaTable(path).file_uris()[0]
+    Path(named).rename(tmp_path / "away")
+    with pytest.raises(BadInput, match="which is not there"):
+        take(path, unpack=True)
+    (tmp_path / "away").rename(named)
+    commit = log / f"{1:020d}.json"
+    whole = commit.read_bytes()
+    commit.write_bytes(whole[:-40])
+    with pytest.raises(BadInput, match=r"log cannot be read.*write its rows as Parquet"):
+        take(path, unpack=True)
+    commit.unlink()
+    with pytest.raises(BadInput, match=r"log cannot be read.*write its rows as Parquet"):
+        take(path, unpack=True)
+
+
+@pytest.mark.parametrize("asks", ["deletion vectors", "another feature", "mapped columns"])
+def test_a_delta_table_that_only_its_own_readers_know_is_refused(tmp_path, take, asks):
+    deltalake.write_deltalake(tmp_path / "d", TABLE)
+    commit = tmp_path / "d" / "_delta_log" / f"{0:020d}.json"
+    actions = [json.loads(line) for line in commit.read_text().splitlines()]
+    for action in actions:
+        if "add" in action and asks == "deletion vectors":
+            vector = {"storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4}
+            action["add"]["deletionVector"] = {**vector, "sizeInBytes": 40, "cardinality": 6}
+        if "metaData" in action and asks == "mapped columns":
+            action["metaData"]["configuration"] = {"delta.columnMapping.mode": "name"}
+        if "protocol" in action:
+            features = {"deletion vectors": ["deletionVectors"], "another feature": ["typeWidening"]}.get(asks)
+            action["protocol"] = {"minReaderVersion": 2, "minWriterVersion": 5}
+            if features:
+                versions = {"minReaderVersion": 3, "minWriterVersion": 7}
+                action["protocol"] = {**versions, "readerFeatures": features, "writerFeatures": features}
+    commit.write_text("\n".join(map(json.dumps, actions)))
+    with pytest.raises(BadInput, match="write its rows as Parquet"):
+        take(tmp_path / "d", unpack=True)
 
 
 def test_columns_in_names_of_folders_are_columns(tmp_path, take):

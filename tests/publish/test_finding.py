@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 import resource
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.errors import ConfigError, NotFound
-from telltale_core.publish import PublishConfig, export, publish, why
+from telltale_core.publish import PublishConfig, export, export_fiftyone, publish, why
 from tests.support import storage as support
 
 
@@ -63,3 +65,37 @@ def test_an_export_follows_no_link_and_leaves_no_half_file(dataset, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["v.csv"]
     assert not (tmp_path / "elsewhere.csv").exists()
+
+
+def test_verdicts_are_labels_of_files_as_fiftyone_imports_them(dataset, tmp_path):
+    path = tmp_path / "v.json"
+    assert export_fiftyone(dataset, path) == 40
+    labels = json.loads(path.read_text())
+    assert set(labels) == {"labels"}  # without "classes" a target is the label itself
+    export(dataset, tmp_path / "v.parquet", "parquet")
+    row = next(row for row in pq.read_table(tmp_path / "v.parquet").to_pylist() if row["media_path"] == "1.png")
+    stated = {name: row[name] for name in ("sample_id", "suspicion", "cluster", "reason")}
+    assert labels["labels"]["1"] == {"label": "quarantine", "attributes": stated}
+    assert {one["label"] for one in labels["labels"].values()} == {"keep", "quarantine", "review"}
+    with pytest.raises(ConfigError, match="there already"):
+        export_fiftyone(dataset, path)
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".v.json")] == []
+
+
+def test_samples_that_fiftyone_cannot_tell_apart_are_refused(tmp_path):
+    drop, verdict_dir = support.make_job(tmp_path / "job")
+    payload = pq.read_table(drop.path / "payload.parquet")
+    del drop.manifest["files"]["payload.parquet"]  # another payload than the one that was ingested
+    for names, what in ((["a/1.png", "a/1.jpg"], "one name to FiftyOne"), ([None, "b.png"], "has no media file")):
+        images = payload["image"].to_pylist()
+        for row, name in enumerate(names):
+            images[row] = {**images[row], "path": name}
+        table = payload.set_column(
+            0, payload.schema.field("image"), pa.array(images, payload.schema.field("image").type)
+        )
+        pq.write_table(table, drop.path / "payload.parquet")
+        out = tmp_path / what.split()[0]
+        publish(drop, verdict_dir, out, run_key="r1", lineage=support.CODE)
+        with pytest.raises(ConfigError, match=what):
+            export_fiftyone(out, tmp_path / "v.json")
+        assert not (tmp_path / "v.json").exists()

@@ -18,6 +18,7 @@ from telltale_core.drop.grouping import Grouping
 from telltale_core.errors import ConfigError, Corrupt, NotFound, OverBudget
 from telltale_core.report import ReportConfig, page_data, read_run, write_report
 from telltale_core.verdict.decide import HEADINGS, TABLE, as_cells
+from tests.support import browser
 
 
 class Page(HTMLParser):
@@ -34,6 +35,34 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+
+
+class Tables(HTMLParser):
+    """Every table: its class, its headings, and for each row the headings that its cells name."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tables: list[tuple[str | None, list[str], list[list[str | None]]]] = []
+        self._in_heading = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "table":
+            self.tables.append((dict(attrs).get("class"), [], []))
+        elif tag == "tr" and self.tables:
+            self.tables[-1][2].append([])
+        elif tag == "td":
+            self.tables[-1][2][-1].append(dict(attrs).get("data-th"))
+        elif tag == "th":
+            self.tables[-1][1].append("")
+        self._in_heading = tag == "th"
+
+    def handle_endtag(self, tag):
+        self._in_heading = False
+
+    def handle_data(self, data):
+        if self._in_heading:
+            self.tables[-1][1][-1] += data
 
 
 QUICK = ReportConfig(dpi=50, thumbnails=2)
@@ -423,3 +452,25 @@ def test_a_page_of_labels_speaks_of_labels(poisoned):
     assert "its log loss less the label's common course" in html.unescape(page)
     assert "harmless samples of the same label each go their own way." in page
     assert "random or shifted target labels) and a handful of samples in a large label are" in page
+
+
+def test_on_a_narrow_screen_each_cell_of_a_wide_table_names_its_column(made, tmp_path):
+    page = wrote(made(rejected=3), tmp_path / "out").read_text("utf-8")
+    wide = [table for table in Tables(page).tables if len(table[1]) > 5]
+    assert len(wide) > 0
+    for css, headings, rows in wide:
+        assert css == "cells"
+        assert [row for row in rows if row and row != headings] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(browser.PROGRAM is None, reason="needs a browser: chromium")
+def test_nothing_of_the_page_lies_outside_of_400_pixels(poisoned, tmp_path):
+    (tmp_path / "page.html").write_text(poisoned, encoding="utf-8")
+    size = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    with browser.browser(tmp_path / "browser") as person:
+        person.call("Emulation.setDeviceMetricsOverride", **size)
+        person.open((tmp_path / "page.html").as_uri(), "Where every row went")
+        assert person.script("document.documentElement.scrollWidth") <= 400
+        scrolled = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
+        assert person.script(scrolled) == 0

@@ -59,10 +59,11 @@ class Batch:
 class Values:
     """What the kept rows of a batch were validated to: their labels or targets, and the class names if known.
 
+    A number is None in a split that is not judged, where a row has no answer.
     ``published`` takes a label as it stands to how it is published: what is judged as one class is one there, too.
     """
 
-    numbers: Sequence[Answer]
+    numbers: Sequence[Answer | None]
     label_names: tuple[str, ...] | None
     task: str
     published: Callable[[object], object] | None = None

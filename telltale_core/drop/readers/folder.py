@@ -1,4 +1,4 @@
-"""Media folder: one subfolder a class, named as the class; every file below it is a row."""
+"""Folder of media or of text files: one subfolder a class, named as the class; every file below it is a row."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from telltale_core.modality import modality_named
 from telltale_core.modality.columns import Column
 from telltale_core.modality.reasons import bad, shown
 
+TEXT = ".txt"
+BESIDE = 0.1
+"""Share of the files that may lie beside the folders of the classes: they are rejected rows."""
 HIVE = "label="
 """Begin of a folder's name where it states the label as Hive does."""
 
@@ -30,6 +33,7 @@ class FolderReader(Reader):
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._files, self._limits, self._modality = source, files, config.limits, config.modality
+        self._encoding = config.encoding or "utf-8-sig"
         self.read_files = {file.key for file in files}
         refuse_other_tasks(list(source.files))
         self._depth = _class_depth([file.key.split("/")[:-1] for file in files])
@@ -39,15 +43,16 @@ class FolderReader(Reader):
     def columns(self) -> list[Column]:
         """Return the two columns that a folder amounts to; the class names are the subfolders' names, sorted.
 
-        What the files are is told by their endings: images, unless most are another modality's.
+        What the files are is told by their endings: images, unless most are another modality's, or are ``.txt``.
         """
         names = tuple(sorted({name for file in self._files if (name := self._class_of(file.key)) is not None}))
         if len(names) > self._limits.max_classes:
             raise bad("too_many_classes", f"{len(names)} subfolders, more than max_classes={self._limits.max_classes}")
         kind = modality_named(self._modality) if self._modality else of_endings([file.key for file in self._files])
-        kind = kind or modality_named("image")
+        texts = sum(file.suffix == TEXT for file in self._files)
+        kind = kind or modality_named("text" if 2 * texts > len(self._files) else "image")
         return [
-            Column(name=kind.name, kind="media", feature=kind.feature),
+            Column(name=kind.name, kind="text" if kind.inline else "media", feature=kind.feature),
             Column(name="label", kind="text", feature="ClassLabel", class_names=names),
         ]
 
@@ -78,26 +83,44 @@ class FolderReader(Reader):
             row.media = self._source.read(file, self._limits.max_media_bytes) or None
             if row.media is None:
                 raise bad("media_missing", f"{shown(file.key)} is empty")
+            if self.modality.inline:
+                row.media = self._text(file, row.media)
         except BadInput as error:
             row.fault = error
         return row
+
+    def _text(self, file: SourceFile, data: bytes) -> bytes:
+        """Return the text of a file as UTF-8, without the mark that it may begin with."""
+        if self._modality is None and file.suffix != TEXT:
+            raise bad("media_unsupported", f"{shown(file.key)} is no {TEXT} file among texts")
+        try:
+            return data.decode(self._encoding).encode()
+        except UnicodeError as error:
+            read_as = self._encoding.removesuffix("-sig")
+            raise bad("text_invalid", f"{shown(file.key)} is not {read_as}: set drop.encoding") from error
 
     def payload_columns(self) -> dict[str, Any]:
         """Return the two columns; a folder has no id column."""
         return {"id": None, "input": self.roles.input, "value": "label"}
 
     def payload(self, batch: Batch, positions: list[int], values: Values) -> pa.Table:
-        """Return media and label columns in the Hugging Face layout."""
-        schema = build_schema((self.roles.input, self.modality.feature), "label", {}, values)
-        return build_payload([batch.rows[index] for index in positions], schema, {}, values)
+        """Return media or text and label columns in the Hugging Face layout."""
+        rows, name = [batch.rows[index] for index in positions], self.roles.input
+        extras = {name: "text"} if self.modality.inline else {}
+        for row in rows if extras else ():
+            row.extra = {name: row.media.decode() if isinstance(row.media, bytes) else None}
+        media = None if extras else (name, self.modality.feature)
+        return build_payload(rows, build_schema(media, "label", extras, values), extras, values)
 
 
 def _class_depth(folders: list[list[str]]) -> int:
-    """Return at which depth the folders of classes are: below one that holds all the others, and below splits."""
+    """Return at which depth the folders of classes are: below one that holds nearly all others, and below splits."""
     deepest = max(map(len, folders), default=0)
     for depth in range(deepest - 1):
         names = {parts[depth] for parts in folders if len(parts) > depth}
-        whole = all(len(parts) > depth + 1 for parts in folders)
+        deeper = [parts[depth + 1] for parts in folders if len(parts) > depth + 1]
+        beside = len(folders) - len(deeper)  # such as lists of files, in a folder that holds those of the classes
+        whole = not beside or (len(names) == 1 and beside < BESIDE * len(folders) and len(set(deeper)) > 1)
         if not whole or (len(names) > 1 and split_depth(folders) != depth):
             return depth
     return max(0, deepest - 1)

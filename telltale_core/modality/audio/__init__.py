@@ -1,4 +1,4 @@
-"""Audio: WAV, FLAC, OGG, Opus and MP3 files, convolutional nets on log-mel spectrograms, players."""
+"""Audio: WAV, AIFF, FLAC, OGG, Opus and MP3 files, convolutional nets on log-mel spectrograms, players."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AudioModality(Modality):
     name = "audio"
     plural = "recordings"
     column_names = ("audio", "wav", "speech", "recording", "sound", "clip", "waveform")
-    suffixes = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
+    suffixes = frozenset({".wav", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
     feature = "Audio"
     settings = frozenset({"sample_rate", "max_seconds"})
     proxy_defaults: ClassVar[Mapping[str, Any]] = {"width": 16, "epochs": 24, "batch_size": 64, "lr": 0.02}

@@ -1,4 +1,4 @@
-"""WAV, FLAC, OGG and MP3 files: whether the bytes are one, whole, before a decoder is given them."""
+"""WAV, AIFF, FLAC, OGG and MP3 files: whether the bytes are one, whole, before a decoder is given them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,17 @@ def checked(media: bytes) -> bytes:
     kind = next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
     if kind == "unknown" and len(media) > 1 and media[0] == 0xFF and media[1] & 0xE6 == 0xE2:
         kind = "MP3"  # begins with a frame of layer III, of any rate
-    if kind not in {"RIFF", "FLAC", "Ogg", "MP3"} or (kind == "RIFF" and media[8:12] != b"WAVE"):
+    inner = {"RIFF": {b"WAVE"}, "AIFF": {b"AIFF", b"AIFC"}}.get(kind)
+    if kind not in {"RIFF", "AIFF", "FLAC", "Ogg", "MP3"} or (inner and media[8:12] not in inner):
         raise bad(
-            "media_unsupported", f"the media is no WAV, FLAC, OGG, Opus or MP3 recording but of kind {kind}: convert it"
+            "media_unsupported",
+            f"the media is no WAV, AIFF, FLAC, OGG, Opus or MP3 recording but of kind {kind}: convert it",
         )
     if kind == "RIFF":
         media = _with_sizes(media)
-        _check_wave_chunks(media)
+        _check_chunks(media, "WAV", b"data", "<I")
+    if kind == "AIFF":
+        _check_chunks(media, "AIFF", b"SSND", ">I")
     if kind == "Ogg":
         _check_last_page(media)
     return media
@@ -58,29 +62,31 @@ def _with_sizes(media: bytes) -> bytes:
     return media
 
 
-def _check_wave_chunks(media: bytes) -> None:
-    """Raise where a WAV file states more samples than it holds: what reads it would silently take what there is."""
+def _check_chunks(media: bytes, kind: str, sound: bytes, size_format: str) -> None:
+    """Raise where a file states more samples than it holds: what reads it would silently take what there is.
+
+    ``sound`` is the name of the chunk that holds them, ``size_format`` how sizes are written.
+    """
     place = 12
     while place + 8 <= len(media):
-        name, size = media[place : place + 4], struct.unpack_from("<I", media, place + 4)[0]
-        if name == b"data":
-            if size > len(media) - place - 8:
-                there = len(media) - place - 8
-                raise bad("media_unreadable", f"the WAV header states {size} bytes of sound, the file holds {there}")
-            _check_rest(media[place + 8 + size + size % 2 :], size)
+        name, size = media[place : place + 4], struct.unpack_from(size_format, media, place + 4)[0]
+        if name == sound:
+            if size > (there := len(media) - place - 8):
+                raise bad("media_unreadable", f"the {kind} header states {size} bytes of sound, the file holds {there}")
+            _check_rest(media[place + 8 + size + size % 2 :], size, kind, size_format)
             return
         place += 8 + size + size % 2
-    raise bad("media_unreadable", "the WAV file has no sound in it")
+    raise bad("media_unreadable", f"the {kind} file has no sound in it")
 
 
-def _check_rest(rest: bytes, stated: int) -> None:
-    """Raise where what follows a WAV file's sound is neither chunks nor padding: sound that the header hides."""
+def _check_rest(rest: bytes, stated: int, kind: str, size_format: str) -> None:
+    """Raise where what follows a file's sound is neither chunks nor padding: sound that the header hides."""
     place, end = 0, len(rest.rstrip(b"\0"))
     while place < end and place + 8 <= len(rest):
-        name, size = rest[place : place + 4], struct.unpack_from("<I", rest, place + 4)[0]
+        name, size = rest[place : place + 4], struct.unpack_from(size_format, rest, place + 4)[0]
         if not all(32 <= letter < 127 for letter in name) or size > len(rest) - place - 8:
             more = len(rest) - place
-            raise bad("media_unreadable", f"the WAV header states {stated} bytes of sound, {more} more follow it")
+            raise bad("media_unreadable", f"the {kind} header states {stated} bytes of sound, {more} more follow it")
         place += 8 + size + size % 2
 
 

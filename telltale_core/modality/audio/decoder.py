@@ -1,4 +1,4 @@
-"""Audio: WAV, FLAC, OGG, Opus, MP3 or inline values, to one channel of int16, one rate and one length a drop."""
+"""Audio: WAV, AIFF, FLAC, OGG, Opus, MP3 or inline values, to one channel of int16, one rate and one length a drop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad
 
-FORMATS = {"WAV", "WAVEX", "FLAC", "OGG", "MP3"}
+FORMATS = {"WAV", "WAVEX", "AIFF", "FLAC", "OGG", "MP3"}
 LOWEST_RATE = 1_000
 USUAL_RATE = 16_000  # Hz: drops of higher rates are packed at this one
 USUAL_MOST_S = 30.0
@@ -84,7 +84,7 @@ class AudioDecoder(Decoder):
     def _check_header(self, file: Any) -> None:
         limits, rate, channels, frames = self._limits, file.samplerate, file.channels, file.frames
         if file.format not in FORMATS:
-            raise bad("media_unsupported", f"the media is of kind {file.format}, not WAV, FLAC or OGG")
+            raise bad("media_unsupported", f"the media is of kind {file.format}, not WAV, AIFF, FLAC, OGG or MP3")
         if not LOWEST_RATE <= rate <= limits.max_sample_rate:
             raise bad(
                 "sample_rate_refused",

@@ -57,7 +57,7 @@ def test_hugging_face_audio_is_packed_at_its_own_rate_bit_for_bit(tmp_path, take
     assert drop.payload().schema.equals(pq.read_schema(tmp_path / "d" / "train.parquet"))
 
 
-@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG"])
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "FLAC", "OGG"])
 def test_a_folder_of_recordings_is_audio_by_the_endings_of_its_files(tmp_path, take, kind):
     for name in ("no", "yes"):
         (tmp_path / "d" / name).mkdir(parents=True)
@@ -155,7 +155,14 @@ HOSTILE = {
     "no sound": (wav_header()[:40], "media_unreadable"),
     "NaN values": (encoded(NAN, subtype="FLOAT"), "values_invalid"),
     "infinite values": (encoded(np.where(np.isnan(NAN), np.inf, NAN), subtype="FLOAT"), "values_invalid"),
-    "an AIFF file": (encoded(wave(), kind="AIFF"), "media_unsupported"),
+    "a truncated AIFF": (encoded(wave(), kind="AIFF")[:-400], "media_unreadable"),
+    "a truncated AIFF of fractions": (encoded(wave(), kind="AIFF", subtype="FLOAT")[:-400], "media_unreadable"),
+    "an AIFF header of less than there is": (
+        encoded(wave(), kind="AIFF").replace(b"SSND" + struct.pack(">I", 8008), b"SSND" + struct.pack(">I", 208)),
+        "media_unreadable",
+    ),
+    "a FORM file that is no AIFF": (b"FORM\x00\x00\x00\x24ILBMBMHD" + bytes(500), "media_unsupported"),
+    "an AU file": (encoded(wave(), kind="AU"), "media_unsupported"),
     "an MP3 file": (b"ID3\x04\x00\x00\x00\x00\x00\x21" + bytes(500), "media_unreadable"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(500), "media_unsupported"),
     "a RIFF file that is no WAV": (b"RIFF\x24\x00\x00\x00AVI LIST" + bytes(500), "media_unsupported"),
@@ -186,7 +193,7 @@ def test_damaged_bytes_never_escape_as_another_error(tmp_path):
     decoder = AudioDecoder(DropConfig())
     rng = np.random.default_rng(3)
     packing = decoder.plan(__import__("collections").Counter({(RATE, 50): 1}))
-    for kind in ("WAV", "FLAC", "OGG"):
+    for kind in ("WAV", "AIFF", "FLAC", "OGG"):
         whole = encoded(wave(), kind=kind)
         for _ in range(60):
             damaged = bytearray(whole[: rng.integers(1, len(whole))] if rng.random() < 0.3 else whole)
