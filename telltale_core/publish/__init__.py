@@ -3,6 +3,7 @@
 The protocol, what it guarantees and how to read a version: ``README.md`` beside this file.
 """
 
+from telltale_core.publish.appending import appended_line
 from telltale_core.publish.explain import Explanation, why
 from telltale_core.publish.finding import export
 from telltale_core.publish.gc import GcReport, gc
@@ -22,6 +23,7 @@ __all__ = [
     "Sources",
     "VerifyReport",
     "Version",
+    "appended_line",
     "export",
     "gc",
     "log",

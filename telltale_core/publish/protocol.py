@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,8 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telltale_core.errors import BadInput, ConfigError, Conflict
+from telltale_core.publish.appending import Overlap, appended_line, joined, overlap_of
+from telltale_core.publish.appending import questions_of as held_back
 from telltale_core.publish.blob_writer import Placer
 from telltale_core.publish.commit import MOST_CONFLICTS, ParentMoved, commit, find_run, settle
+from telltale_core.publish.decisions import decided, named_in
 from telltale_core.publish.failpoint import reach
 from telltale_core.publish.gate import pass_gate
 from telltale_core.publish.history import Dataset, as_store, log
@@ -33,6 +37,7 @@ from telltale_core.publish.plan import (
 from telltale_core.publish.reading import Columns, reading_of
 from telltale_core.publish.verifying import still_whole
 from telltale_core.row_sizes import regrouped
+from telltale_core.storage import Store
 from telltale_core.verdict import Verdict
 
 logger = logging.getLogger(__name__)
@@ -81,32 +86,32 @@ def publish(
     run_key = run_key or make_run_key(drop.digest, config_digest, code_version)
     verdict = Verdict.open(verdict_dir, drop=drop)
     versions = log(store)
+    judged = decided(verdict, lineage.get("review"))
     if standing := find_run(versions, run_key, drop.digest):
+        _check_decision(standing, lineage)
         logger.info("run %s is version %d of %s already", run_key[:12], standing.number, store.location.url)
         return standing if dry_run else still_whole(standing, versions)
-    payload = check_payload(drop)
-    columns = columns_of(drop, verdict, payload, config)
-    shown = columns.described(payload.schema_arrow), columns.unread
-
-    def described(versions: list[Version]) -> dict[str, Any]:
-        url, unread = store.location.url, config.unread
-        agreed = pass_gate(drop, verdict, versions, shown, lineage, unread=unread, of=(run_key, url))
-        return _describe(drop, verdict, url, run_key, agreed)
-
-    described(versions)
+    own = Publication(store, drop, verdict, judged, config, lineage=lineage, run_key=run_key, report=report)
+    own.described(versions)
     if versions and not dry_run:
         settle(store, versions)
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)
     reach("publish-begin")
-    placed = place_all(placer, drop, verdict, config, report=report, payload=payload)
-    placed["counts"] = _counts(drop, verdict, placed)
-    version = commit_next(placer, versions, lambda newest: described(newest) | placed)
-    logger.info("version %d of %s: %s", version.number, store.location.url, version.counts)
+    version = commit_next(placer, versions, partial(own.draft, placer), own.standing)
+    logger.info("version %d of %s: %s%s", version.number, store.location.url, version.counts, appended_line(version))
     return version
 
 
-def commit_next(placer: Placer, versions: list[Version], draft: Callable[[list[Version]], dict[str, Any]]) -> Version:
-    """Return the version, committed after the newest: who loses a race passes the gate again, behind the winner."""
+def commit_next(
+    placer: Placer,
+    versions: list[Version],
+    draft: Callable[[list[Version]], dict[str, Any]],
+    standing: Callable[[list[Version]], Version | None] = lambda _: None,
+) -> Version:
+    """Return the version, committed after the newest: who loses a race passes the gate again, behind the winner.
+
+    ``standing`` returns the version that the run has published meanwhile, by another process.
+    """
     for _ in range(MOST_CONFLICTS):
         manifest = draft(versions)
         reach("before-commit")
@@ -115,7 +120,77 @@ def commit_next(placer: Placer, versions: list[Version], draft: Callable[[list[V
         except ParentMoved as moved:
             logger.info("%s", moved)
             versions = log(placer.store)
+            if published := standing(versions):
+                return published
     raise Conflict(f"{placer.store.location.url}: {MOST_CONFLICTS} other versions were committed meanwhile, run again")
+
+
+class Publication:
+    """What a run publishes: the manifest of its version, behind whichever version is the newest by then."""
+
+    def __init__(
+        self,
+        store: Store,
+        drop: DropLike,
+        verdict: Verdict,
+        decided: Verdict,
+        config: PublishConfig,
+        *,
+        lineage: Mapping[str, Any],
+        run_key: str,
+        report: Path | None,
+    ) -> None:
+        self.store, self.drop, self.config = store, drop, config
+        self.verdict, self.decided = verdict, decided  # as it was shown, and with what a person decided of samples
+        self.lineage, self.run_key, self.report = lineage, run_key, report
+        self.payload = check_payload(drop)
+        columns, schema = columns_of(drop, verdict, self.payload, config), self.payload.schema_arrow
+        self.reading = {"reading": reading_of(drop.manifest), "schema": columns.described(schema)}
+        self.reading |= {"unread": columns.unread, "left_out": columns.left_out, "remark_columns": remark_names(schema)}
+        self.overlap, self.behind = Overlap(), -1
+        self.placed: dict[frozenset[str], dict[str, Any]] = {}
+
+    def standing(self, versions: list[Version]) -> Version | None:
+        """Return the version that this run has published already."""
+        return find_run(versions, self.run_key, self.drop.digest)
+
+    def described(self, versions: list[Version]) -> dict[str, Any]:
+        """Return what the manifest says of run and drop, having passed the gate; nothing is written."""
+        if self.config.mode == "append" and self.behind != len(versions):
+            self.overlap = overlap_of(self.drop, versions, self.reading, self.payload)
+            self.behind = len(versions)
+        url = self.store.location.url
+        agreed = pass_gate(
+            self.drop,
+            self.verdict,
+            versions,
+            self.reading,
+            self.lineage,
+            also=held_back(self.overlap, self.verdict),
+            unread=self.config.unread,
+            of=(self.run_key, url),
+        )
+        return _describe(self.drop, self.verdict, url, self.run_key, agreed) | self.reading
+
+    def draft(self, placer: Placer, versions: list[Version]) -> dict[str, Any]:
+        """Return the manifest of the version that comes behind ``versions``, its blobs placed."""
+        described, there = self.described(versions), frozenset(self.overlap.there)
+        if there not in self.placed:
+            own = place_all(
+                placer, self.drop, self.decided, self.config, report=self.report, payload=self.payload, there=there
+            )
+            self.placed[there] = own | {"counts": _counts(self.drop, self.decided, own, there)}
+        return described | joined(self.overlap, self.placed[there])
+
+
+def _check_decision(standing: Version, lineage: Mapping[str, Any]) -> None:
+    """Raise :class:`Conflict` where samples are to be released or held of a run that was published without that."""
+    wanted, was = (named_in(values.get("review")) for values in (lineage, standing.manifest["lineage"]))
+    if wanted and wanted != was:
+        raise Conflict(
+            f"this run is version {standing.number} already, without this decision on single samples: bring samples "
+            "back by `telltale restore`; what is to be held must be held before it is published"
+        )
 
 
 def _describe(drop: DropLike, verdict: Verdict, url: str, run_key: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,7 +202,6 @@ def _describe(drop: DropLike, verdict: Verdict, url: str, run_key: str, lineage:
         "run_key": run_key,
         "dataset": shown(url),
         "drop": {"digest": drop.digest, "name": manifest["name"], "source": shown(manifest["source"])},
-        "reading": reading_of(manifest),
         "lineage": dict(lineage),
         "verdict": verdict.record.values,
         "accounting": manifest["accounting"],
@@ -148,10 +222,12 @@ def place_all(
     *,
     report: Path | None,
     payload: pq.ParquetFile,
+    there: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Place every blob of the version and return the manifest's entries for them."""
+    """Place every blob of the drop and return the manifest's entries for them, but for samples ``there`` already."""
     schema, columns = payload.schema_arrow, columns_of(drop, verdict, payload, config)
-    published, aside = verdict.rows("keep"), verdict.rows("quarantine", "review")
+    new_N = np.array([name not in there for name in verdict.sample_ids], bool)
+    published, aside = (rows[new_N[rows]] for rows in (verdict.rows("keep"), verdict.rows("quarantine", "review")))
     places: list[tuple[np.ndarray[Any, Any], Blob]] = []
 
     def place(shard: Shard) -> Blob:
@@ -174,7 +250,7 @@ def place_all(
     reach("quarantine-blobs")
     rejected = [place(shard) for shard in pack(rejected_rows(drop), config)]
     reach("rejected-blob")
-    index = [place(shard) for shard in pack([make_index(verdict.table, places)], config)]
+    index = [place(shard) for shard in pack([make_index(verdict.table, places).filter(pa.array(new_N))], config)]
     page = [] if report is None else [placer.place(_read(report), report.suffix or ".html", None)]
     reach("report-blob")
     return {
@@ -183,20 +259,17 @@ def place_all(
         "rejected": entries(rejected),
         "index": entries(index),
         "report": entries(page),
-        "schema": columns.described(schema),
-        "unread": columns.unread,
-        "left_out": columns.left_out,
-        "remark_columns": remark_names(schema),
     }
 
 
-def _counts(drop: DropLike, verdict: Verdict, draft: dict[str, Any]) -> dict[str, int]:
-    """Return the counts, each from where its rows really are: ``ingested`` is what ingest saw."""
+def _counts(drop: DropLike, verdict: Verdict, draft: dict[str, Any], there: Collection[str]) -> dict[str, int]:
+    """Return the counts, each from where its rows really are: ``ingested`` is what ingest saw, without ``there``."""
+    new = [decision for name, decision in zip(verdict.sample_ids, verdict.decision, strict=True) if name not in there]
     return {
-        "ingested": drop.manifest["counts"]["seen"],
+        "ingested": drop.manifest["counts"]["seen"] - len(there),
         "published": sum(entry["rows"] for entry in draft["files"]),
-        "quarantined": len(verdict.rows("quarantine")),
-        "review": len(verdict.rows("review")),
+        "quarantined": new.count("quarantine"),
+        "review": new.count("review"),
         "rejected": sum(entry["rows"] for entry in draft["rejected"]),
     }
 
