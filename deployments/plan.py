@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from flows import names
 from flows.start_run import Feed
 from telltale_core.drop.source_url import check_url
 from telltale_core.errors import ConfigError
-from telltale_core.storage.names import parse_url
+from telltale_core.storage.names import Location, parse_url
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,10 @@ class Plan:
 
 def _check_apart(**areas: str) -> None:
     """Raise :class:`ConfigError` where an area is another's, or lies in it: what one holds, the other would read."""
-    places = {name: parse_url(url) for name, url in areas.items()}
+    places: dict[str, Location] = {}
+    for area, url in areas.items():
+        with contextlib.suppress(ConfigError):  # an inbox may lie where no dataset can, such as gs://
+            places[area] = parse_url(url)
     for (name, one), (other, two) in itertools.permutations(places.items(), 2):
         if one.scheme == two.scheme and f"{two.path}/".startswith(f"{one.path}/"):
             how = "are the same place" if one.path == two.path else f"contain each other: {two.url} lies in {one.url}"

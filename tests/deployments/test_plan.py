@@ -20,10 +20,10 @@ def plan(inbox: str, clean: str, work: str) -> Plan:
 @pytest.mark.parametrize(
     ("areas", "told"),
     [
-        (("s3://b/in", "s3://b/in/clean", "s3://b/work"), "s3://b/in/clean lies in s3://b/in"),
-        (("s3://b/clean/in", "s3://b/clean", "s3://b/work"), "s3://b/clean/in lies in s3://b/clean"),
-        (("s3://b/in", "s3://b/clean", "s3://b"), "s3://b/in lies in s3://b"),
-        (("s3://b/a/", "s3://b/clean", "S3://b/a"), "--inbox and --work are the same place"),
+        (("s3://raw/in", "s3://raw/in/clean", "s3://raw/work"), "s3://raw/in/clean lies in s3://raw/in"),
+        (("s3://raw/clean/in", "s3://raw/clean", "s3://raw/work"), "s3://raw/clean/in lies in s3://raw/clean"),
+        (("s3://raw/in", "s3://raw/clean", "s3://raw"), "s3://raw/in lies in s3://raw"),
+        (("s3://raw/a/", "s3://raw/clean", "s3://raw/a"), "--inbox and --work are the same place"),
     ],
 )
 def test_areas_that_contain_each_other_are_refused(areas: tuple[str, str, str], told: str) -> None:
@@ -39,8 +39,9 @@ def test_areas_are_compared_as_the_places_they_are(tmp_path: Path) -> None:
 
 
 def test_areas_beside_each_other_are_taken() -> None:
-    assert plan("s3://b/in", "s3://b/in2", "s3://b/work").work == "s3://b/work"
-    assert plan("s3://in", "s3://clean", "s3://work/area").results == "s3://work/area/results"
+    assert plan("s3://raw/in", "s3://raw/in2", "s3://raw/work").work == "s3://raw/work"
+    assert plan("gs://raw/in", "s3://clean", "s3://work/area").feed.inbox == "gs://raw/in"
+    assert plan("s3://raw", "s3://clean", "s3://work/area").results == "s3://work/area/results"
 
 
 @pytest.mark.parametrize("days", ["0", "61", "nan", "inf", "-1"])
