@@ -9,7 +9,7 @@ import typer
 
 from deployments.server import own_server
 from flows.options import Config, Set
-from flows.settings import inbox_folders, standing_settings
+from flows.settings import dataset_turns, inbox_folders, standing_settings
 from telltale_core.commands import Outcome
 from telltale_core.errors import ConfigError
 
@@ -67,6 +67,7 @@ def deploy(
     """
     from deployments.plan import Plan
     from deployments.register import register
+    from deployments.turns import turns_of
     from flows.start_run import Feed
 
     form_defaults = standing_settings(config, settings) if config is not None or settings else None
@@ -81,6 +82,7 @@ def deploy(
             cpu_runs=cpu_runs,
             image=image,
             config=form_defaults,
+            turns=turns_of(dataset_turns(config, settings)) if config is not None else None,
         )
         registered = register(plan)
         registered += [("automation", name) for name in _told(notify_url)]

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from deployments.server import own_server
+from flows import names
 from telltale_core.commands import Outcome
 from telltale_core.errors import ConfigError
 
 REVIEW_DAYS = 7.0
-SHORTEST_S = 10.0
+SHORTEST_S, LONGEST_DAYS = 10.0, names.WORK_KEPT_DAYS
 Block = Annotated[
     str, typer.Option("--block", metavar="TYPE/NAME", help="A notification block of the server, not a webhook.")
 ]
@@ -33,8 +34,11 @@ def notifications(*, block: Block = "", review_days: ReviewDays = REVIEW_DAYS) -
 
     from deployments.notifications import register
 
-    if not review_days * 86_400 >= SHORTEST_S:
-        raise ConfigError(f"--review-days must be at least {SHORTEST_S:.0f} seconds, got {review_days} days")
+    if not SHORTEST_S <= review_days * 86_400 <= LONGEST_DAYS * 86_400:
+        raise ConfigError(
+            f"--review-days must be from {SHORTEST_S:.0f} seconds to {LONGEST_DAYS:.0f} days, got {review_days} days: "
+            "after that the work area no longer holds what the run found"
+        )
     url = os.environ.get("TELLTALE_NOTIFY_URL", "")
     with own_server("telltale notifications"):
         registered = [("automation", name) for name in register(url, block, timedelta(days=review_days))]

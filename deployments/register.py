@@ -10,18 +10,19 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import VersionInfo
 from prefect.exceptions import ObjectNotFound
 
-from deployments import automations
+from deployments import automations, turns
 from deployments.definitions import definitions
 from deployments.plan import Plan
 from deployments.pools import Kind, Template, template
 from flows import names
 from flows.settings import check_standing
+from tasks.train_elsewhere import LARGE_QUEUE
 from telltale_core.errors import ConfigError
 from telltale_core.inbox import allow_list
 from telltale_core.storage.names import parse_url
 
-# A lower number goes first.
-QUEUES = {names.CPU_POOL: {names.WATCH_QUEUE: 1, names.DEFAULT_QUEUE: 2}, names.GPU_POOL: {names.DEFAULT_QUEUE: 1}}
+# Rank, the lower number goes first, and places.
+GPU_QUEUES: dict[str, tuple[int, int | None]] = {names.DEFAULT_QUEUE: (1, None), LARGE_QUEUE: (2, None)}
 
 
 def register(plan: Plan) -> list[tuple[str, str]]:
@@ -36,8 +37,8 @@ def register(plan: Plan) -> list[tuple[str, str]]:
             # said, or the repository in which the operator happens to stand would be taken for ours
             one.apply(version_info=VersionInfo(type="prefect:simple", version=str(one.version)))
             registered.append(("deployment", one.full_name))
-        for pool, queues in QUEUES.items():
-            registered += [("queue", _queue(client, pool, queue, rank)) for queue, rank in queues.items()]
+        for pool, queues in ((names.CPU_POOL, turns.queues(plan.turns or {}, plan.gpus)), (names.GPU_POOL, GPU_QUEUES)):
+            registered += [("queue", _queue(client, pool, queue, *place)) for queue, place in queues.items()]
         automations.put(client, automations.lost_runs())
         registered += [("automation", name) for name in names.AUTOMATIONS]
     return registered
@@ -73,10 +74,15 @@ def keep(new: Template, standing: Template, named: Collection[str]) -> None:
             field["default"] = before[variable]["default"]
 
 
-def _queue(client: SyncPrefectClient, pool: str, queue: str, rank: int) -> str:
-    work_queue = client.read_work_queue_by_name(queue, work_pool_name=pool)
-    client.update_work_queue(work_queue.id, priority=rank)
-    return f"{pool}/{queue}"
+def _queue(client: SyncPrefectClient, pool: str, queue: str, rank: int, places: int | None) -> str:
+    """See that a queue has its rank and its places; an operator's own limit on ``watch`` or ``default`` stays."""
+    try:
+        work_queue = client.read_work_queue_by_name(queue, work_pool_name=pool)
+    except ObjectNotFound:
+        work_queue = client.create_work_queue(queue, work_pool_name=pool)
+    limit = {} if places is None else {"concurrency_limit": places}
+    client.update_work_queue(work_queue.id, priority=rank, **limit)
+    return f"{pool}/{queue}" + (f" ({places} at a time)" if places else "")
 
 
 def _results(url: str) -> str:

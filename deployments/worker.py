@@ -10,12 +10,14 @@ import contextlib
 import logging
 import os
 import signal
+from contextlib import AbstractContextManager
 from typing import Any
 
 import anyio
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_WORKER_QUERY_SECONDS, Settings, temporary_settings
 from prefect.types._datetime import now
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 SAVE_S = 45.0
 """How long a run that was told to end may take: a training's step, its state to the store, a report to the server."""
 LOOK_EVERY_S = 0.2
+ASK_EVERY_S = 2.0  # Prefect's default is 10
 
 
 class DrainingWorker(ProcessWorker):
@@ -106,7 +109,13 @@ async def serve(worker: DrainingWorker, finish_s: float, *, with_healthcheck: bo
     """Run a worker until SIGTERM or Ctrl-C, then drain it; a second one shortens the wait for its runs."""
     async with anyio.create_task_group() as group:
         group.start_soon(_heed, worker, finish_s, group.cancel_scope)
-        await worker.start(with_healthcheck=with_healthcheck, printer=log.info)
+        with asking_often():
+            await worker.start(with_healthcheck=with_healthcheck, printer=log.info)
+
+
+def asking_often() -> AbstractContextManager[Settings]:
+    """Have the worker ask for runs every 2 s, unless the operator set it: a drop waits for two of its starts."""
+    return temporary_settings(set_defaults={PREFECT_WORKER_QUERY_SECONDS: ASK_EVERY_S})
 
 
 async def _heed(worker: DrainingWorker, finish_s: float, scope: anyio.CancelScope) -> None:

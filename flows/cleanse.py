@@ -44,6 +44,8 @@ def cleanse(
     approve: str = "",
     reviewer: str = "",
     reason: str = "",
+    release: list[str] | None = None,
+    hold: list[str] | None = None,
     receipt: bool = False,
     config: parameters.Run = parameters.DEFAULTS,
 ) -> State[dict[str, Any]]:
@@ -52,8 +54,8 @@ def cleanse(
     Every stage is reused where its input, settings and code are unchanged. The final state is called ``NeedsReview``
     where a question is open (of the drop, its columns, the verdict, or what changed since the dataset's last version)
     and ``approve`` is not its code; nothing is published then. A run of a deployment waits
-    for that person first, suspended, and ends ``Completed`` or ``Rejected``. ``reviewer`` and ``reason`` go with
-    ``approve``. Addresses must hold no credentials: parameters are stored and shown.
+    for that person first, suspended, and ends ``Completed`` or ``Rejected``. ``reviewer``, ``reason``,
+    ``release`` and ``hold`` go with ``approve``. Addresses must hold no credentials: parameters are stored and shown.
 
     Args:
         source: The drop: a folder or an address such as s3://raw/inbox/signs/2026-11-22.
@@ -64,6 +66,8 @@ def cleanse(
         approve: The code that came with the questions, to publish just what was shown. Else leave it empty.
         reviewer: The name of the person who approves.
         reason: Why that person approves.
+        release: With approve: samples to publish though they are held back, by ids, or as group 3.
+        hold: With approve: samples to quarantine though they are kept, by ids, or as group 3.
         receipt: Leave an answer for the contributor beside the drop, _RECEIPT.json.
         config: Settings by stage. Defaults: Telltale's own. Own values: opens the fields of the stage.
 
@@ -82,7 +86,7 @@ def cleanse(
     page = run(stages.report, verdict, settings["report"])
     artifacts.note_report(artifacts.report_address(page, work))
     publish = partial(run, stages.publish, page, settings["publish"])
-    decision = review.signed(reviewer, reason) if approve and reviewer else None
+    decision = review.signed(reviewer, reason, release or (), hold or ()) if approve and reviewer else None
     refused = review.rejection()
     outcome = publish(approve=approve, review=decision, dry_run=dry_run or refused is not None)
     while outcome["state"] == "needs-review" and not dry_run and refused is None:
@@ -93,8 +97,7 @@ def cleanse(
         if not review.may_ask():
             break
         asked = artifacts.question(outcome, page, work), review_page.why(outcome)
-        decision = review.ask(*asked, outcome["approval"], before=approve)
-        outcome = publish(approve=outcome["approval"], review=decision)
+        outcome = review.ask(publish, *asked, outcome["approval"], before=approve)
     if refused is not None:
         outcome = review.rejected(outcome, refused)
     receipts.ended(outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,14 @@ ReportOf = Annotated[
 Show = Annotated[bool, typer.Option("--show/--no-show", help="Open the report of a run in the browser.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the decision, and in the version's lineage.")]
 By = Annotated[str | None, typer.Option("--by", help="Who; your user name by default.")]
+Release = Annotated[
+    list[str] | None,
+    typer.Option("--release", metavar="ID", help="Publish this sample, though it is held back; or 'group 3'."),
+]
+Hold = Annotated[
+    list[str] | None,
+    typer.Option("--hold", metavar="ID", help="Quarantine this sample, though it is kept; or 'group 3'."),
+]
 SAY = {
     "resumed": "the run goes on with this decision as soon as a worker takes it up: {run}",
     "started": "a new run publishes it as soon as a worker takes it up: {run}",
@@ -72,14 +81,16 @@ def report(
     return Outcome(data={"file": str(file), "address": address}, lines=[f"report: {file}", f"it lies at {address}"])
 
 
-def approve(run: Run, *, reason: Reason, by: By = None) -> Outcome:
+def approve(run: Run, *, reason: Reason, by: By = None, release: Release = None, hold: Hold = None) -> Outcome:
     """Let a run that waits for a person publish what its verdict kept. Read its report first.
+
+    With --release and --hold, again for each, single samples or groups go another way than the verdict's.
 
     \b
     Examples: telltale approve 0e9c4a6e-5d5c-4f6e-9c53-1a2b3c4d5e6f --reason "a new camera, not a trigger"
-              telltale approve "cleanse signs/drop7" --by ann --reason "looked at all 12 groups"
+              telltale approve "cleanse signs/drop7" --reason "looked at all" --release "group 3" --hold cat-0042
     """
-    return _decide(run, by, reason, approve=True)
+    return _decide(run, by, reason, approve=True, release=release or (), hold=hold or ())
 
 
 def reject(run: Run, *, reason: Reason, by: By = None) -> Outcome:
@@ -91,7 +102,9 @@ def reject(run: Run, *, reason: Reason, by: By = None) -> Outcome:
     return _decide(run, by, reason, approve=False)
 
 
-def _decide(run: str, by: str | None, reason: str, *, approve: bool) -> Outcome:
+def _decide(
+    run: str, by: str | None, reason: str, *, approve: bool, release: Sequence[str] = (), hold: Sequence[str] = ()
+) -> Outcome:
     from flows.cli_run import run_flow
     from flows.cli_stages import question_lines
     from flows.review import decide
@@ -110,6 +123,8 @@ def _decide(run: str, by: str | None, reason: str, *, approve: bool) -> Outcome:
             approve=parameters["approve"],
             reviewer=parameters["reviewer"],
             reason=parameters["reason"],
+            release=parameters.get("release"),
+            hold=parameters.get("hold"),
         )
         if outcome["state"] != "published":
             raise Conflict(
@@ -117,5 +132,6 @@ def _decide(run: str, by: str | None, reason: str, *, approve: bool) -> Outcome:
             )
         published.append(f"this run is version {outcome['version']} of {outcome['dataset']}")
 
-    outcome = decide(run, approve=approve, by=by or getpass.getuser(), reason=reason, in_place=in_place)
+    who = by or getpass.getuser()
+    outcome = decide(run, approve=approve, by=who, reason=reason, in_place=in_place, release=release, hold=hold)
     return Outcome(data=outcome, lines=[SAY[outcome["state"]].format(run=outcome["run"]), *published])

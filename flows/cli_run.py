@@ -145,6 +145,8 @@ def run_flow(
     approve: str = "",
     reviewer: str = "",
     reason: str = "",
+    release: list[str] | None = None,
+    hold: list[str] | None = None,
     dry_run: bool = False,
 ) -> tuple[dict[str, Any], Path]:
     """Return what the flow ``cleanse`` returns, and where its report lies. Raises what the failed stage raised."""
@@ -162,6 +164,7 @@ def run_flow(
     quieten()
     start_local_server()
     decided: dict[str, Any] = {"approve": approve, "reviewer": reviewer, "reason": reason, "dry_run": dry_run}
+    decided |= {"release": release, "hold": hold}
     with training_progress() as shown, listening_to(shown):
         state = flows_cleanse.cleanse(source, out, work, config=settings, **decided, return_state=True)
     outcome: Any = state.result()  # Prefect unwraps the state that the flow returns

@@ -172,7 +172,7 @@ def published(outcome: dict[str, Any], report: Path, lines: tuple[str, ...] = ()
     head += [f"left out, the proxy did not see it: {', '.join(outcome['left_out'])}"] if outcome["left_out"] else []
     verb = "would be published as" if outcome["state"] == "dry-run" else "is"
     where = f"this run {verb} version {outcome['version']} of {outcome['dataset']}"
-    return Outcome(data=data, lines=[*head, where, counts])
+    return Outcome(data=data, lines=[*head, f"{where}{outcome['appended']}", counts])
 
 
 def by_user() -> dict[str, str]:

@@ -32,17 +32,31 @@ def log(dataset: Dataset) -> Outcome:
             "created_at": version.manifest["created_at"],
             "drop": version.manifest["drop"],
             "counts": version.counts,
+            "appended": version.manifest.get("appended"),
             "run_key": version.run_key,
             "proved": version.proved,
             "statement": version.manifest["verdict"].get("statement"),
         }
         for version in versions
     ]
+    together = any(version.appended_to is not None for version in versions)
     rows = [
-        [v.number, v.manifest["created_at"], v.manifest["drop"].get("name"), *(v.counts[n] for n in names)]
+        [
+            v.number,
+            v.manifest["created_at"],
+            v.manifest["drop"].get("name"),
+            *((v.follows,) if together else ()),
+            *(v.counts[n] for n in names),
+        ]
         for v in versions
     ]
-    heads = ("version", "created", "drop", *(WORDS.get(name, name) for name in names))
+    heads = (
+        "version",
+        "created",
+        "drop",
+        *(("added to",) if together else ()),
+        *(WORDS.get(name, name) for name in names),
+    )
     if not versions:
         raise NotFound(f"{dataset} holds no published version: check the path, or publish one by telltale cleanse")
     lines = list[str]()

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from flows import names
@@ -32,20 +32,70 @@ STAGES = ("ingest", "train", "spectrum", "cluster", "report", "publish")
 STORE_ERRORS = ("StorageError", "Transient", "CommitUnknown", "Corrupt", "NotFound")
 
 
+class GpuSeconds:
+    """How long trainings ran for each dataset, since this process began: a counter, so it never falls.
+
+    The server forgets runs, so what ended is added up here, once.
+    """
+
+    def __init__(self, since: datetime | None = None) -> None:
+        self.since = since or datetime.now(UTC)
+        self.ended: defaultdict[str, float] = defaultdict(float)
+        self.counted: dict[Any, datetime] = {}  # runs that ended of late, and when
+        self.told: dict[str, float] = {}
+
+    def of(self, runs: Iterable[FlowRun], now: datetime) -> dict[str, float]:
+        """Return the seconds by dataset, with what these runs add: all that run, or ended within the window."""
+        seconds = defaultdict(float, self.ended)
+        for run in runs:
+            end = run.end_time or now
+            if run.id in self.counted or run.start_time is None or end < self.since:
+                continue
+            dataset = next((tag.partition(":")[2] for tag in run.tags if tag.startswith("dataset:")), "")
+            took = max(0.0, (end - max(run.start_time, self.since)).total_seconds())
+            seconds[dataset] += took
+            if run.end_time is not None:
+                self.ended[dataset] += took
+                self.counted[run.id] = end
+        self.counted = {run: end for run, end in self.counted.items() if end > now - 2 * WINDOW}
+        for dataset, value in seconds.items():  # the clocks of server and host may differ by a little
+            self.told[dataset] = max(value, self.told.get(dataset, 0.0))
+        return dict(self.told)
+
+
 class Telltale(Collector):
     """Asks server and inbox anew at each scrape."""
+
+    def __init__(self) -> None:
+        self.gpu_seconds = GpuSeconds()
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families that could be had, then whether all could."""
         failed = 0
         with get_client(sync_client=True) as client:
-            for family in (_drops, _runs, _stages, _processes, _datasets):
+            for family in (_drops, _runs, self._gpus, _stages, _processes, _datasets):
                 try:
                     yield from list(family(client))
                 except Exception as error:  # noqa: BLE001 - a number that is away must not hide the others
                     failed += 1
                     log.warning("%s: not measured: %s", family.__name__.strip("_"), type(error).__name__)
         yield _gauge("telltale_up", "Whether everything could be measured.", [((), float(not failed))])
+
+    def _gpus(self, client: SyncPrefectClient) -> Iterator[Metric]:
+        """The time that trainings held a GPU, by dataset."""
+        now = datetime.now(UTC)
+        flow = FlowFilter(name=FlowFilterName(any_=[names.TRAIN.split("/")[0]]))
+        ended = FlowRunFilter.model_validate({"end_time": {"after_": now - WINDOW}})
+        running = FlowRunFilter.model_validate({"state": {"type": {"any_": ["RUNNING"]}}})
+        runs = [run for one in (ended, running) for run in paged(client, one, flow)]
+        family = CounterMetricFamily(
+            "telltale_gpu_seconds_total",
+            "Time that trainings held a GPU, since this process began.",
+            labels=["dataset"],
+        )
+        for dataset, seconds in self.gpu_seconds.of({run.id: run for run in runs}.values(), now).items():
+            family.add_metric([dataset], seconds)
+        yield family
 
 
 def _gauge(name: str, text: str, values: Iterable[tuple[tuple[str, ...], float]], *labels: str) -> GaugeMetricFamily:
@@ -93,16 +143,19 @@ def _runs(client: SyncPrefectClient) -> Iterator[Metric]:
 def recent_runs(client: SyncPrefectClient) -> list[FlowRun]:
     """Return the runs that began within the last hour, and all that have not ended."""
     since = FlowRunFilter.model_validate({"start_time": {"after_": datetime.now(UTC) - WINDOW}})
-    alive: dict[str, Any] = {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING", "PAUSED"]}}}
-    found: dict[Any, FlowRun] = {}
-    for wanted in (since, FlowRunFilter.model_validate(alive)):
-        offset = 0
-        while page := client.read_flow_runs(flow_run_filter=wanted, limit=PAGE, offset=offset):
-            found.update((run.id, run) for run in page)
-            offset += len(page)
-            if len(page) < PAGE:
-                break
-    return list(found.values())
+    live = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED"]
+    alive = FlowRunFilter.model_validate({"state": {"type": {"any_": live}}})
+    return list({run.id: run for wanted in (since, alive) for run in paged(client, wanted)}.values())
+
+
+def paged(client: SyncPrefectClient, wanted: FlowRunFilter, flow: FlowFilter | None = None) -> Iterator[FlowRun]:
+    """Yield all runs of a filter."""
+    offset = 0
+    while page := client.read_flow_runs(flow_filter=flow, flow_run_filter=wanted, limit=PAGE, offset=offset):
+        yield from page
+        offset += len(page)
+        if len(page) < PAGE:
+            break
 
 
 def _stages(client: SyncPrefectClient) -> Iterator[Metric]:

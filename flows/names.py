@@ -4,6 +4,7 @@ from __future__ import annotations
 
 CPU_POOL, GPU_POOL = "cpu", "gpu"
 WATCH_QUEUE, DEFAULT_QUEUE = "watch", "default"
+DATASET_QUEUE = "dataset-"  # of the pool cpu, and the dataset's name: its drops take turns with the others'
 CLEANSE = "cleanse/cleanse"
 TRAIN = "train-proxy/train-proxy"
 SWEEP = "sweep/sweep"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -48,18 +48,26 @@ def waiting() -> list[Waiting]:
 
 
 def decide(
-    run: str, *, approve: bool, by: str, reason: str, in_place: Callable[[dict[str, Any]], object]
+    run: str,
+    *,
+    approve: bool,
+    by: str,
+    reason: str,
+    in_place: Callable[[dict[str, Any]], object],
+    release: Sequence[str] = (),
+    hold: Sequence[str] = (),
 ) -> dict[str, str]:
     """Return what the decision did: ``run``, ``state`` (``resumed``, ``started``, ``published``, ``rejected``).
 
     ``run`` is a run's id, its page's address, or its name. A suspended run is resumed with the decision. One that ended
     as ``NeedsReview`` is marked; approved, its deployment runs again, or without a deployment the flow runs here:
     ``in_place`` gets its parameters. What is approved is what the run asked, and nothing else: where something has
-    changed since, the new run asks again. Deciding twice is a :class:`Conflict`.
+    changed since, the new run asks again. ``release`` and ``hold`` name samples that go another way than the verdict's;
+    a run that does not know one of them asks again, too. Deciding twice is a :class:`Conflict`.
     """
     if not by.strip() or not reason.strip() or len(reason) > MAX_WORDS:
         raise ConfigError(f"a decision needs a name (--by) and a reason (--reason) of at most {MAX_WORDS} characters")
-    decision = signed(by, reason)
+    decision = signed(by, reason, release, hold)
     with get_client(sync_client=True) as client:
         flow_run = _find(client, run)
         if flow_run.state_name == SUSPENDED:
@@ -80,6 +88,7 @@ def decide(
             "approve": code,
             "reviewer": decision["by"],
             "reason": decision["reason"],
+            **{name: decision[name] for name in ("release", "hold") if decision.get(name)},
         }
         if flow_run.deployment_id is None:
             in_place(parameters)
@@ -92,11 +101,13 @@ def decide(
         return {"run": str(started.id), "state": "started"}
 
 
-def _resume(client: SyncPrefectClient, run: FlowRun, *, approve: bool, decision: dict[str, str]) -> dict[str, str]:
+def _resume(client: SyncPrefectClient, run: FlowRun, *, approve: bool, decision: dict[str, Any]) -> dict[str, str]:
     answer = {
         "decision": "approve" if approve else "reject",
         "reviewer": decision["by"] or "?",
         "reason": decision["reason"] or "?",
+        "release": decision.get("release", []),
+        "hold": decision.get("hold", []),
     }
     result = client.resume_flow_run(run.id, run_input=answer)
     if result.status is not SetStateStatus.ACCEPT:

@@ -66,20 +66,28 @@ def inbox_folders(file: Path | None, overrides: list[str]) -> dict[str, Any]:
     return _split(_read(file, overrides))[1]
 
 
-def _split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the settings of runs, and the folders of the inbox by dataset: bridge and sweep go by those, no run does.
+def dataset_turns(file: Path | None, overrides: list[str]) -> dict[str, dict[str, Any]]:
+    """Return what ``[datasets.NAME] priority`` and ``runs`` say, for each dataset that the inbox feeds."""
+    _, folders, turns = _split(_read(file, overrides))
+    return {name: turns.get(name, {}) for name in folders}
+
+
+def _split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the settings of runs; the inbox's folders by dataset, and its turn: bridge, sweep and queues go by those.
 
     Runs started by hand read the same file.
     """
     from telltale_core.inbox import allow_list
 
     folders: dict[str, Any] = {}
+    turns: dict[str, dict[str, Any]] = {}
     tables = values.get("datasets")
     for name, table in tables.items() if isinstance(tables, dict) else ():
-        if isinstance(table, dict) and "inbox" in table:
-            folders[name] = table.pop("inbox")
+        if isinstance(table, dict):
+            folders |= {name: table.pop("inbox")} if "inbox" in table else {}
+            turns[name] = {key: table.pop(key) for key in ("priority", "runs") if key in table}
     allow_list(folders or None)
-    return values, folders
+    return values, folders, turns
 
 
 def _read(file: Path | None, overrides: Iterable[str] = ()) -> dict[str, Any]:

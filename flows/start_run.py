@@ -50,6 +50,10 @@ class Feed:
         old_s = names.OLD_DROP_DAYS * DAY_S
         return Inbox(url=self.inbox, quiet_s=self.quiet_s, allowed=allow_list(self.datasets), old_s=old_s)
 
+    def queue(self, arrival: Arrival) -> str:
+        """Return where the run of a drop waits for its turn: with its dataset's, which an operator's table lists."""
+        return names.DEFAULT_QUEUE if self.datasets is None else f"{names.DATASET_QUEUE}{arrival.dataset}"
+
     def parameters(self, arrival: Arrival) -> dict[str, Any]:
         """Return what the run of a drop is given."""
         destination = f"{self.clean.rstrip('/')}/{arrival.dataset}"
@@ -99,6 +103,7 @@ def start(client: SyncPrefectClient, feed: Feed, arrival: Arrival, by: str) -> b
         parameters=given,
         idempotency_key=arrival.key,
         name=f"cleanse {keys.subject(given['source'], given['destination'])}",
+        work_queue_name=feed.queue(arrival) if deployment.work_pool_name else None,
         tags=[*keys.tags(given["source"], given["destination"]), f"started-by:{by}"],
     )
     log.info("%s/%s: %s; %d files: run %s", arrival.folder, arrival.name, arrival.why, arrival.files, run.name)

@@ -12,7 +12,7 @@ from flows.start_run import Feed, refuse, start, started_keys
 from tasks import artifacts, keys, redaction
 
 log = logging.getLogger(__name__)
-SAID = 20  # refused uploads told of one by one
+SAID = 20  # refused uploads, and old drops, told of one by one
 UNSAID: dict[str, list[str]] = {}  # a deployment of before the table: it takes nothing, and says how to deploy
 
 
@@ -41,17 +41,21 @@ def sweep(
     arrivals = feed.open().arrivals()
     ready = [arrival for arrival in arrivals if arrival.complete]
     refused = [arrival for arrival in arrivals if arrival.refused]
-    old = sum(arrival.old for arrival in arrivals)
+    old = [arrival for arrival in arrivals if arrival.old]
     with get_client(sync_client=True) as client:
-        there = started_keys(client, [arrival.key for arrival in ready])
+        there = started_keys(client, [arrival.key for arrival in (*ready, *old)])
         started = [a for a in ready if a.key not in there and start(client, feed, a, "sweep")]
         for arrival in refused[:SAID]:
             refuse(client, feed, arrival.place, arrival.refused)
     artifacts.show_refused([arrival.refused for arrival in refused])
+    forgotten = [arrival for arrival in old if arrival.key not in there]
+    for arrival in forgotten[:SAID]:
+        log.warning("%s: %s", arrival.url, arrival.why)
+    artifacts.show_forgotten([(arrival.url, arrival.why) for arrival in forgotten])
     counts = {
         "drops": len(arrivals),
-        "incomplete": len(arrivals) - len(ready) - len(refused) - old,
-        "old": old,
+        "incomplete": len(arrivals) - len(ready) - len(refused) - len(old),
+        "old": len(old),
         "started": len(started),
         "refused": len(refused),
     }

@@ -74,6 +74,18 @@ def show_refused(reasons: list[str]) -> None:
         kindly(lambda: create_markdown_artifact(text, key="refused-uploads", description="Uploads that are not taken"))
 
 
+def show_forgotten(drops: Sequence[tuple[str, str]]) -> None:
+    """Attach which old drops have no run, as far as the server knows, to the current run; nothing where there are none.
+
+    ``drops`` holds the address of each, and what is said of it.
+    """
+    if drops:
+        lines = "\n".join(f"- {code(url)}: {markdown(why, 600)}" for url, why in drops[:REFUSED])
+        more = f"- and {len(drops) - REFUSED:,} more\n" if len(drops) > REFUSED else ""
+        text = f"# {len(drops):,} old drops have no run\n\n{lines}\n{more}"
+        kindly(lambda: create_markdown_artifact(text, key="old-drops", description="Old drops that have no run"))
+
+
 def show_checks(checks: Sequence[Finding]) -> None:
     """Attach what a doctor found to the current run, problems first."""
     order = ("problem", "note", "ok")
@@ -90,6 +102,7 @@ def question(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
     return (
         f"**{markdown(outcome['statement'], STATEMENT)}**\n\nA person must decide:\n\n{questions}\n\n"
         f"{markdown(counted(outcome['counts']))}; for the dataset {link(outcome['dataset'])}.\n\n"
+        f"Under *Release* and *Hold*, samples go another way than the verdict's: by their ids, or all of `group 3`.\n\n"
         f"Nothing is published yet. Read the report first:\n\n{_block(report_address(page, work))}"
     )
 
@@ -135,11 +148,15 @@ def _outcome(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
     if by := outcome.get("review"):
         decided = "rejected" if outcome["state"] == "rejected" else "approved"
         lines.append(f"- {decided} by {markdown(by['by'])}: {markdown(by['reason'])}")
+        lines += [f"- {name}: {markdown(', '.join(by[name]))}" for name in ("release", "hold") if by.get(name)]
     lines += [
         f"- {name.replace('_', ' ')}, the proxy did not see it: {markdown(', '.join(outcome[name]))}"
         for name in ("unjudged", "left_out")
         if outcome.get(name)
     ]
+    lines.append(
+        f"- all runs and versions of the dataset: the artifact {code(artifact('history', outcome['dataset']))}"
+    )
     word = "decided" if outcome["state"] == "published" else "to decide"
     lines += [f"- {word}: {_question_line(question)}" for question in outcome.get("questions", [])[:MOST_QUESTIONS]]
     if outcome["state"] == "needs-review":
@@ -169,7 +186,7 @@ def group_row(group: Group) -> dict[str, str]:
     """Return a group as a row of few columns; numbers have three digits, counts are of samples."""
     said = "called" if group.called else "not called" if group.tested else "not tested"
     return {
-        "group": markdown(group.label_name or "all samples"),
+        "group": markdown(group.title),
         "kind": markdown(group.kind.value),
         "samples": f"{group.samples:,}",
         "suspected": f"{group.size:,}",

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.utilities.urls import url_for
 
 from tasks import keys, sanitize
 from tasks.artifacts import PICTURE_BYTES, as_uri, kindly
+from tasks.sanitize import code
 from telltale_core import publish
+from telltale_core.errors import TelltaleError
 from telltale_core.report.history import Entry, entries_of, history_png, sentence
+from telltale_core.storage.names import parse_url
 
 SHOWN = 50  # rows of the table, newest first
 DRAWN = 300  # versions in the picture
@@ -23,7 +36,9 @@ def _show(dataset: str) -> None:
     entries = entries_of(version.manifest for version in publish.log(dataset))
     text = sentence(entries)
     create_markdown_artifact(
-        markdown(dataset, entries), key=keys.artifact("history", dataset), description=sanitize.markdown(text)
+        f"{markdown(dataset, entries)}\n{runs_of(dataset)}",
+        key=keys.artifact("history", dataset),
+        description=sanitize.markdown(text),
     )
 
 
@@ -40,6 +55,34 @@ def markdown(dataset: str, entries: list[Entry]) -> str:
         + "\n".join(rows)
         + "\n"
     )
+
+
+def runs_of(dataset: str) -> str:
+    """Return the dataset's latest runs as Markdown, each with a link to its page; empty where the server has none."""
+    tag, flow = f"dataset:{keys.stem(dataset)}", FlowFilter(name=FlowFilterName(any_=["cleanse"]))
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_filter=flow,
+            flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag])),
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=SHOWN,
+        )
+    mine = [run for run in runs if _leads_to(run, parse_url(dataset).url)]
+    rows = [f"| {_named(run)} | {str(run.start_time or '')[:16]} | {code(run.state_name or '')} |" for run in mine]
+    return "\n".join(["## Runs\n", "| run | started | state |", "| --- | --- | --- |", *rows, ""]) if rows else ""
+
+
+def _leads_to(run: FlowRun, url: str) -> bool:
+    """Return whether a run publishes there: other datasets may end in the same name."""
+    try:
+        return parse_url(str(run.parameters.get("destination"))).url == url
+    except TelltaleError:  # it was refused for that
+        return False
+
+
+def _named(run: FlowRun) -> str:
+    name, url = sanitize.markdown(run.name), url_for("flow-run", obj_id=run.id)
+    return f"[{name}](<{url}>)" if url else f"{name} {code(str(run.id))}"
 
 
 def _row(entry: Entry) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -15,8 +16,10 @@ from prefect.states import Suspended
 from prefect.utilities.engine import propose_state_sync
 from pydantic import Field
 
+from tasks.sanitize import markdown
 from telltale_core.display.sanitize import clean
-from telltale_core.errors import Conflict
+from telltale_core.errors import BadInput, Conflict
+from telltale_core.publish.decisions import UNKNOWN
 from telltale_core.publish.gate import CHANGED
 
 KEY = "review"  # and the code of what is asked: a run asks for each once, and reads the answer also after a crash
@@ -26,6 +29,8 @@ REPORT_LABEL = "telltale.report"
 """The label of a run that holds where its report lies: in the work area, then beside the version for good."""
 MOST_INPUTS = 200
 MAX_WORDS = 500
+MOST_NAMED = 500
+MOST_ASKED = 50
 _SAID = r"\S"
 
 
@@ -38,6 +43,16 @@ class Review(RunInput):
     reviewer: str = Field(min_length=1, max_length=200, pattern=_SAID, description="Your name, kept with the decision.")
     reason: str = Field(
         min_length=1, max_length=MAX_WORDS, pattern=_SAID, description="Why, kept in the version's lineage."
+    )
+    release: list[str] = Field(
+        default=[],
+        max_length=MOST_NAMED,
+        description="With approve: samples to publish, though they are held back. Ids, or group 3 for all of a group.",
+    )
+    hold: list[str] = Field(
+        default=[],
+        max_length=MOST_NAMED,
+        description="With approve: samples to quarantine, though they are kept. Ids, or group 3 for all of a group.",
     )
 
 
@@ -52,17 +67,29 @@ def note(label: str, value: str) -> None:
         client.update_flow_run_labels(UUID(flow_run.id), {label: value})
 
 
-def ask(text: str, why: str, code: str, *, before: str = "") -> dict[str, str]:
-    """Return who approved what ``code`` names, and why; ``text`` (Markdown) is above the form, ``why`` in the state.
+def ask(publish: Callable[..., dict[str, Any]], text: str, why: str, code: str, *, before: str = "") -> dict[str, Any]:
+    """Return what ``publish`` tells, once a person approved what ``code`` names; ``text`` (Markdown) heads the form.
 
     The first call for a code suspends the run: its process ends, its worker's slot is free. Once it is resumed the flow
-    runs again from its start, finished stages are reused, and this call returns the answer; a rejection is found by
-    :func:`rejection` first. Where another code was approved, in this run or ``before`` it, the text says so.
+    runs again from its start, finished stages are reused, and the answer is taken up; a rejection is found by
+    :func:`rejection` first. Where another code was approved, in this run or ``before`` it, the text says so. An answer
+    that names samples which are not there is asked for again, with the reason.
     """
     if before or _answers(but=code):
         text = f"**{CHANGED}. Please look again.**\n\n{text}"
-    answer = _suspend(text, why, f"{KEY}-{code}")
-    return signed(answer.reviewer, answer.reason)
+    refused = ""
+    for number in range(MOST_ASKED):
+        again = f"**{markdown(refused)}**\n\n" if refused else ""
+        state = f"{refused} {why}" if refused else why
+        answer = _suspend(again + text, state, f"{KEY}-{code}" + (f"-{number}" if number else ""))
+        try:
+            decision = signed(answer.reviewer, answer.reason, answer.release, answer.hold)
+            return publish(approve=code, review=decision)
+        except BadInput as error:
+            if error.code != UNKNOWN:
+                raise
+            refused = str(error)
+    raise Conflict(f"{MOST_ASKED} answers named samples that are not there: run the drop again")
 
 
 def _suspend(text: str, why: str, key: str) -> Review:
@@ -89,26 +116,35 @@ def _suspend(text: str, why: str, key: str) -> Review:
     raise Pause(state=standing)
 
 
-def rejection() -> dict[str, str] | None:
+def rejection() -> dict[str, Any] | None:
     """Return who rejected this run, and why: that holds, whatever is open by now; None where nobody has."""
     refused = [answer for answer in _answers() if answer["decision"] == "reject"] if may_ask() else []
     return signed(refused[0]["reviewer"], refused[0]["reason"]) if refused else None
 
 
-def _answers(but: str = "") -> list[dict[str, str]]:
-    """Return what was answered to this run's forms, but for that of a code."""
-    prefix, ending = f"suspended-{KEY}", "-response"
+def _answers(but: str = "") -> list[dict[str, Any]]:
+    """Return what was answered to this run's forms, but for those of a code."""
+    prefix, ending, mine = f"suspended-{KEY}", "-response", f"suspended-{KEY}-{but}"
     with get_client(sync_client=True) as client:
-        inputs = client.filter_flow_run_input(UUID(flow_run.id), prefix, MOST_INPUTS, {f"{prefix}-{but}{ending}"})
-    return [json.loads(one.value) for one in inputs if one.key.endswith(ending)]
+        inputs = client.filter_flow_run_input(UUID(flow_run.id), prefix, MOST_INPUTS, set())
+    kept = [one for one in inputs if one.key.endswith(ending) and not (but and one.key.startswith(mine))]
+    return [json.loads(one.value) for one in kept]
 
 
-def signed(reviewer: str, reason: str) -> dict[str, str]:
-    """Return who decided and why, as the lineage keeps it: visible characters only, credentials withheld."""
-    return {"by": clean(reviewer.strip(), 200), "reason": clean(reason.strip(), MAX_WORDS)}
+def signed(reviewer: str, reason: str, release: Sequence[str] = (), hold: Sequence[str] = ()) -> dict[str, Any]:
+    """Return who decided what and why, as the lineage keeps it: visible characters only, credentials withheld.
+
+    Names of samples are kept as they are: each must be one of the drop's.
+    """
+    named = {"release": [name for name in release if name.strip()], "hold": [name for name in hold if name.strip()]}
+    return {
+        "by": clean(reviewer.strip(), 200),
+        "reason": clean(reason.strip(), MAX_WORDS),
+        **{name: values for name, values in named.items() if values},
+    }
 
 
-def rejected(outcome: dict[str, Any], decision: dict[str, str]) -> dict[str, Any]:
+def rejected(outcome: dict[str, Any], decision: dict[str, Any]) -> dict[str, Any]:
     """Return what a run that a person rejected tells: nothing was published, by whom, and why."""
     statement = f"Rejected by {decision['by']}: {decision['reason']} ({outcome['statement']})"
     same = {name: outcome[name] for name in ("format", "dataset", "run_key", "counts", "questions")}

@@ -66,10 +66,11 @@ def ended(outcome: dict[str, Any], began_s: float) -> None:
     if outcome["state"] == "published":
         files, held = len(outcome["files"]), len(outcome["quarantine"])
         say(
-            "published: version %d of %s, %d files, %d of quarantine",
+            "published: version %d of %s, %d files, %d of quarantine%s",
             outcome["version"],
             outcome["dataset"],
             files,
             held,
+            outcome["appended"],
         )
     say("ended as %s, %.0f s after this process began it", outcome["state"], time.monotonic() - began_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 3.0
 SERVER_AWAY_S = 1800.0
 SERVER_ERRORS = 500
+LARGE_QUEUE = "large"  # of the GPUs' pool: trainings that let smaller ones go first
+LARGE_TRAINING = 10_000_000  # rows times epochs from which a training is large
 
 
 @task(name="train", **policy.STAGE)
@@ -38,7 +40,8 @@ def train_elsewhere(
     standing = partial(stages.standing, stages.train, key, upstream, settings, work)
     if record := standing():
         return policy.shown(stages.Outcome(record=record, reused=True))
-    run = begin(deployment, {"upstream": upstream, "work": work, "settings": settings}, f"train:{key[:40]}")
+    parameters = {"upstream": upstream, "work": work, "settings": settings}
+    run = begin(deployment, parameters, f"train:{key[:40]}", queue_for(upstream, work, settings))
     ended = wait(run.id)
     if record := standing():
         return record
@@ -50,7 +53,8 @@ def retrain_elsewhere(work: str, deployment: str) -> Callable[[stages.Record, st
 
     def retrain(upstream: stages.Record, key: str) -> None:
         parameters = {"upstream": upstream, "work": work, "settings": upstream["settings"]["proxy"], "left_out": key}
-        ended = wait(begin(deployment, parameters, f"leave-out:{key[:40]}").id)
+        queue = queue_for(upstream, work, parameters["settings"])
+        ended = wait(begin(deployment, parameters, f"leave-out:{key[:40]}", queue).id)
         if not stages.retrained(work, key):
             raise failure(ended)
 
@@ -76,14 +80,20 @@ def deployed(deployment: str) -> bool:
             _be_patient(error, last_s)
 
 
-def begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
+def queue_for(upstream: stages.Record, work: str, settings: Mapping[str, Any]) -> str | None:
+    """Return the queue of a training that lets smaller ones go first, or None for the deployment's own."""
+    rows = stages.open_drop(upstream, work).manifest["counts"]["kept"]
+    return LARGE_QUEUE if rows * int(settings.get("epochs") or 1) >= LARGE_TRAINING else None
+
+
+def begin(deployment: str, parameters: dict[str, Any], tag: str, queue: str | None = None) -> FlowRun:
     """Return the run that does this work: one that is at it, else a new one; of several callers, one makes it.
 
     The idempotency key counts the runs that ended, so that a crashed one is followed by exactly one other, also where
     the answer was lost and this is asked again. :class:`Transient` where the server did not answer.
     """
     try:
-        return _begin(deployment, parameters, tag)
+        return _begin(deployment, parameters, tag, queue)
     except httpx.HTTPStatusError as error:
         if error.response.status_code >= SERVER_ERRORS:
             raise Transient(f"the Prefect server answered {error.response.status_code}") from error
@@ -92,7 +102,7 @@ def begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
         raise Transient(f"the Prefect server did not answer: {type(error).__name__}") from error
 
 
-def _begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
+def _begin(deployment: str, parameters: dict[str, Any], tag: str, queue: str | None) -> FlowRun:
     with get_client(sync_client=True) as client:
         before = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag])))
     alive = [run for run in before if run.state is not None and not run.state.is_final()]
@@ -106,6 +116,7 @@ def _begin(deployment: str, parameters: dict[str, Any], tag: str) -> FlowRun:
         flow_run_name=f"{tag.partition(':')[0]} {subject}",
         tags=[tag, *keys.own_tags()],
         idempotency_key=f"{tag}:{max(before, key=_created).id if before else 0}",  # not their number: old ones go
+        work_queue_name=queue,
         timeout=0,
     )
     return cast("FlowRun", flow_run)

@@ -3,6 +3,7 @@
 The protocol, what it guarantees and how to read a version: ``README.md`` beside this file.
 """
 
+from telltale_core.publish.appending import appended_line
 from telltale_core.publish.explain import Explanation, why
 from telltale_core.publish.fiftyone import export_fiftyone
 from telltale_core.publish.finding import export
@@ -23,6 +24,7 @@ __all__ = [
     "Sources",
     "VerifyReport",
     "Version",
+    "appended_line",
     "export",
     "export_fiftyone",
     "gc",

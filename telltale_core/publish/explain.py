@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from telltale_core.errors import NotFound
 from telltale_core.publish.finding import full_id
 from telltale_core.publish.history import Dataset, as_store, log, read_numbered
-from telltale_core.publish.manifest import Version
+from telltale_core.publish.manifest import Blob, Version
 from telltale_core.publish.tables import read_groups
 from telltale_core.wording import WORDS
 
@@ -73,7 +73,7 @@ def _among_judged(version: Version, sample_id: str) -> Explanation | None:
                     version=version.number,
                     file=version.store.url(row["file"]),
                     row=row["row"],
-                    code_version=version.manifest["lineage"]["code_version"],
+                    code_version=_judged_by(version, "index", blob.path, sample_id),
                     suspicion=row["suspicion"],
                     cluster=row["cluster"],
                 )
@@ -81,7 +81,7 @@ def _among_judged(version: Version, sample_id: str) -> Explanation | None:
 
 
 def _among_rejected(version: Version, sample_id: str) -> Explanation | None:
-    for blob in version.blobs("rejected"):
+    for blob in reversed(list(version.blobs("rejected"))):  # of an appended version the last drop's first
         before = 0
         for table in read_groups(version, blob, ("source", "sample_id", "reason_code", "reason")):
             for row in pc.indices_nonzero(_named(table, sample_id)).to_pylist():
@@ -93,10 +93,28 @@ def _among_rejected(version: Version, sample_id: str) -> Explanation | None:
                     version=version.number,
                     file=version.store.url(blob.path),
                     row=before + row,
-                    code_version=version.manifest["lineage"]["code_version"],
+                    code_version=_judged_by(version, "rejected", blob.path, sample_id),
                 )
             before += table.num_rows
     return None
+
+
+def _judged_by(version: Version, name: str, path: str, sample_id: str) -> str:
+    """Return the code that judged a sample: a version that was appended to, or restored, holds what others judged."""
+    while (before := version.follows) is not None:
+        earlier = read_numbered(version.store, before)
+        if path not in {blob.path for blob in earlier.blobs(name)}:
+            if version.restored_from is None:
+                break  # it came with this version's own drop
+            path = next(blob.path for blob in earlier.blobs("index") if _holds(earlier, blob, sample_id))
+        version = earlier
+    return str(version.manifest["lineage"]["code_version"])
+
+
+def _holds(version: Version, blob: Blob, sample_id: str) -> bool:
+    return any(
+        pc.any(pc.equal(table["sample_id"], sample_id)).as_py() for table in read_groups(version, blob, ("sample_id",))
+    )
 
 
 def _named(table: pa.Table, sample_id: str) -> pa.ChunkedArray:

@@ -6,15 +6,16 @@ dataset. Where one of them has become another since, the person is asked again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from telltale_core.digest import digest_of
 from telltale_core.errors import NeedsReview
 from telltale_core.publish.continuity import changes
+from telltale_core.publish.decisions import named_in
 from telltale_core.publish.manifest import Version
 from telltale_core.publish.plan import DropLike
-from telltale_core.publish.reading import reading_of, unread_questions
+from telltale_core.publish.reading import unread_questions
 from telltale_core.questions import Question, as_record, questions_of
 from telltale_core.verdict import Verdict
 
@@ -26,26 +27,28 @@ def pass_gate(
     drop: DropLike,
     verdict: Verdict,
     versions: list[Version],
-    columns: tuple[list[dict[str, Any]], list[dict[str, Any]]],
+    described: Mapping[str, Any],
     lineage: Mapping[str, Any],
     *,
+    also: Iterable[Question] = (),
     unread: str,
     of: tuple[str, str],
 ) -> dict[str, Any]:
     """Return the lineage with what was approved by it; :class:`NeedsReview` where something is open and nobody has.
 
-    ``columns``: the published ones as the manifest describes them, and the unread ones. ``unread`` is the setting,
-    ``of`` are run key and dataset.
+    ``described`` holds ``schema``, ``unread`` and ``reading`` as the manifest will. ``also`` are further questions,
+    ``unread`` is the setting, ``of`` are run key and dataset.
     """
-    described, unread_columns = columns
     questions = [
         *questions_of(drop.manifest),
-        *(unread_questions(unread_columns) if unread == "review" else ()),
+        *(unread_questions(described["unread"]) if unread == "review" else ()),
         *verdict.record.open_questions,
-        *changes(versions, reading_of(drop.manifest), described, drop.manifest["counts"]["seen"]),
+        *changes(versions, described["reading"], described["schema"], drop.manifest["counts"]["seen"]),
+        *also,
     ]
-    if not questions:
-        return {name: value for name, value in lineage.items() if name not in ("review", "approved")}
+    if not questions:  # who decided on single samples is kept all the same
+        idle = ("approved",) if named_in(lineage.get("review")) else ("review", "approved")
+        return {name: value for name, value in lineage.items() if name not in idle}
     code, approved = approval_of(verdict, questions, of), lineage.get("approved")
     if approved != code:
         shown = " ".join(f"[{question.code}] {question.text}." for question in questions[:20])

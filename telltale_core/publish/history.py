@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from telltale_core.errors import Corrupt, NotFound
-from telltale_core.publish.manifest import CURE, FOLDER, MIRROR, Version, key_of, number_of, parse
+from telltale_core.publish.manifest import CURE, FOLDER, MIRROR, Blob, Version, key_of, number_of, parse
 from telltale_core.storage import Store, open_store
 
 Dataset = str | os.PathLike[str] | Store
@@ -69,6 +69,27 @@ def chain_problem(parent: Version | None, version: Version) -> str | None:
     if stated == {"number": parent.number, "sha256": parent.sha256}:
         return None
     return f"version {version.number} names another parent than version {parent.number} as it stands"
+
+
+def line_of(versions: list[Version], origin: Version) -> list[Version]:
+    """Return the versions that hold one set of samples, growing: from the first run, through ``origin``, to the last.
+
+    Each is a restore of the one before it in the line, or a drop appended to it.
+    """
+    line = [origin]
+    while (before := line[0].follows) is not None and 0 < before < line[0].number:
+        line.insert(0, versions[before - 1])
+    for version in versions[origin.number :]:
+        if version.follows == line[-1].number:
+            line.append(version)
+    return line
+
+
+def own_files(version: Version) -> list[Blob]:
+    """Return a version's published shards without those of the version to which its drop was appended."""
+    to = version.appended_to
+    before = set() if to is None else {blob.path for blob in read_numbered(version.store, to).blobs("files")}
+    return [blob for blob in version.blobs("files") if blob.path not in before]
 
 
 def mirror(store: Store, versions: Iterable[Version]) -> None:

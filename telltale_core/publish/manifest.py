@@ -41,7 +41,7 @@ _FIELDS = {
     "drop": dict,
     "verdict": dict,
 }
-_FILE_LISTS = ("files", "quarantine", "rejected", "index", "report")
+LIST_NAMES = ("files", "quarantine", "rejected", "index", "report")
 OTHERS = "other_splits"  # rows that nobody judged: a list of files for each split, where a version carries any
 
 
@@ -87,6 +87,20 @@ class Version:
         return number if type(number) is int else None
 
     @property
+    def appended_to(self) -> int | None:
+        """Return the number of the version to whose samples this one's drop was added, or None if it holds one drop.
+
+        A restore of such a version says the same: its drop was added to that version, too.
+        """
+        number = (self.manifest.get("appended") or {}).get("to")
+        return number if type(number) is int else None
+
+    @property
+    def follows(self) -> int | None:
+        """Return the number of the version whose samples this one holds all of, as a restore or an append does."""
+        return self.appended_to if self.restored_from is None else self.restored_from
+
+    @property
     def run_key(self) -> str:
         """Return the name of the run that made this version; it is published at most once."""
         return str(self.manifest["run_key"])
@@ -95,6 +109,11 @@ class Version:
     def counts(self) -> dict[str, int]:
         """Return the row counts: ingested = published + quarantined + review + rejected; ``unjudged`` stand apart."""
         return dict(self.manifest["counts"])
+
+    @property
+    def own_counts(self) -> dict[str, int]:
+        """Return the row counts of the version's own drop: of one that was appended without those before."""
+        return dict((self.manifest.get("appended") or self.manifest)["counts"])
 
     @property
     def judged(self) -> list[str] | None:
@@ -111,7 +130,7 @@ class Version:
 
     def blobs(self, *lists: str) -> Iterator[Blob]:
         """Yield the version's objects of the named lists (default: all of them)."""
-        for name in lists or (*_FILE_LISTS, OTHERS):
+        for name in lists or (*LIST_NAMES, OTHERS):
             for entry in _entries(self.manifest, name):
                 yield Blob(**entry)
 
@@ -197,7 +216,7 @@ def parse(store: Store, number: int, data: bytes, folder: str = FOLDER) -> Versi
     if manifest["number"] != number:
         raise Corrupt(f"{where} says that it is version {manifest['number']}: {CURE}")
     _check_splits(manifest.get(OTHERS, []), where)
-    for name in (*_FILE_LISTS, OTHERS):
+    for name in (*LIST_NAMES, OTHERS):
         for entry in _entries(manifest, name):
             _check_entry(entry, f"{where}, {name}")
     if not all(type(count) is int and count >= 0 for count in manifest["counts"].values()):

@@ -27,8 +27,14 @@ MAX_GROUP_ROWS = 65536
 
 
 class PublishConfig(Settings, frozen=True):
-    """How shards are cut and packed, and what becomes of columns that nobody judged. All belongs into the run key."""
+    """What a version holds, and how its shards are cut and packed. All belongs into the run key."""
 
+    mode: Literal["replace", "append"] = Field(
+        default="replace",
+        title="What a version holds",
+        description="replace: the kept samples of the last drop, alone. append: those of the version before, and the "
+        "drop's kept samples that are not among them.",
+    )
     shard_bytes: int = Field(
         default=128 << 20, ge=1, title="Shard size", description="Most bytes that a shard's rows take, decoded."
     )

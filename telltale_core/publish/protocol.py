@@ -4,49 +4,34 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from telltale_core.errors import BadInput, ConfigError, Conflict
+from telltale_core.errors import ConfigError, Conflict
+from telltale_core.publish.appending import Overlap, appended_line, joined, overlap_of
+from telltale_core.publish.appending import questions_of as held_back
 from telltale_core.publish.blob_writer import Placer
 from telltale_core.publish.commit import MOST_CONFLICTS, ParentMoved, commit, find_run, settle
+from telltale_core.publish.decisions import decided, named_in
+from telltale_core.publish.drop_blobs import columns_of, counts_of, place_all
 from telltale_core.publish.failpoint import reach
 from telltale_core.publish.gate import pass_gate
 from telltale_core.publish.history import Dataset, as_store, log
-from telltale_core.publish.manifest import Blob, Version, make_run_key, rows_unjudged
+from telltale_core.publish.manifest import Version, make_run_key
 from telltale_core.publish.plan import (
     DropLike,
     PublishConfig,
-    Shard,
     check_payload,
-    encode,
-    pack,
-    picked,
     remark_names,
-    rows_of,
 )
-from telltale_core.publish.reading import Columns, reading_of
+from telltale_core.publish.reading import reading_of
 from telltale_core.publish.verifying import still_whole
-from telltale_core.row_sizes import regrouped
+from telltale_core.storage import Store
 from telltale_core.verdict import Verdict
 
 logger = logging.getLogger(__name__)
-
-
-class Placing(Protocol):
-    """What holds blobs: of a new version (:class:`Placer`), or of one that is repaired."""
-
-    def place(self, data: bytes, suffix: str, rows: int | None) -> Blob:
-        """Return the blob that holds ``data``."""
-        ...
-
-
-TABLE = ".parquet"
 LINEAGE = ("config_digest", "code_version", "seed")
 
 
@@ -81,32 +66,32 @@ def publish(
     run_key = run_key or make_run_key(drop.digest, config_digest, code_version)
     verdict = Verdict.open(verdict_dir, drop=drop)
     versions = log(store)
+    judged = decided(verdict, lineage.get("review"))
     if standing := find_run(versions, run_key, drop.digest):
+        _check_decision(standing, lineage)
         logger.info("run %s is version %d of %s already", run_key[:12], standing.number, store.location.url)
         return standing if dry_run else still_whole(standing, versions)
-    payload = check_payload(drop)
-    columns = columns_of(drop, verdict, payload, config)
-    shown = columns.described(payload.schema_arrow), columns.unread
-
-    def described(versions: list[Version]) -> dict[str, Any]:
-        url, unread = store.location.url, config.unread
-        agreed = pass_gate(drop, verdict, versions, shown, lineage, unread=unread, of=(run_key, url))
-        return _describe(drop, verdict, url, run_key, agreed)
-
-    described(versions)
+    own = Publication(store, drop, verdict, judged, config, lineage=lineage, run_key=run_key, report=report)
+    own.described(versions)
     if versions and not dry_run:
         settle(store, versions)
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)
     reach("publish-begin")
-    placed = place_all(placer, drop, verdict, config, report=report, payload=payload)
-    placed["counts"] = _counts(drop, verdict, placed)
-    version = commit_next(placer, versions, lambda newest: described(newest) | placed)
-    logger.info("version %d of %s: %s", version.number, store.location.url, version.counts)
+    version = commit_next(placer, versions, partial(own.draft, placer), own.standing)
+    logger.info("version %d of %s: %s%s", version.number, store.location.url, version.counts, appended_line(version))
     return version
 
 
-def commit_next(placer: Placer, versions: list[Version], draft: Callable[[list[Version]], dict[str, Any]]) -> Version:
-    """Return the version, committed after the newest: who loses a race passes the gate again, behind the winner."""
+def commit_next(
+    placer: Placer,
+    versions: list[Version],
+    draft: Callable[[list[Version]], dict[str, Any]],
+    standing: Callable[[list[Version]], Version | None] = lambda _: None,
+) -> Version:
+    """Return the version, committed after the newest: who loses a race passes the gate again, behind the winner.
+
+    ``standing`` returns the version that the run has published meanwhile, by another process.
+    """
     for _ in range(MOST_CONFLICTS):
         manifest = draft(versions)
         reach("before-commit")
@@ -115,7 +100,77 @@ def commit_next(placer: Placer, versions: list[Version], draft: Callable[[list[V
         except ParentMoved as moved:
             logger.info("%s", moved)
             versions = log(placer.store)
+            if published := standing(versions):
+                return published
     raise Conflict(f"{placer.store.location.url}: {MOST_CONFLICTS} other versions were committed meanwhile, run again")
+
+
+class Publication:
+    """What a run publishes: the manifest of its version, behind whichever version is the newest by then."""
+
+    def __init__(
+        self,
+        store: Store,
+        drop: DropLike,
+        verdict: Verdict,
+        decided: Verdict,
+        config: PublishConfig,
+        *,
+        lineage: Mapping[str, Any],
+        run_key: str,
+        report: Path | None,
+    ) -> None:
+        self.store, self.drop, self.config = store, drop, config
+        self.verdict, self.decided = verdict, decided  # as it was shown, and with what a person decided of samples
+        self.lineage, self.run_key, self.report = lineage, run_key, report
+        self.payload = check_payload(drop)
+        columns, schema = columns_of(drop, verdict, self.payload, config), self.payload.schema_arrow
+        self.reading = {"reading": reading_of(drop.manifest), "schema": columns.described(schema)}
+        self.reading |= {"unread": columns.unread, "left_out": columns.left_out, "remark_columns": remark_names(schema)}
+        self.overlap, self.behind = Overlap(), -1
+        self.placed: dict[frozenset[str], dict[str, Any]] = {}
+
+    def standing(self, versions: list[Version]) -> Version | None:
+        """Return the version that this run has published already."""
+        return find_run(versions, self.run_key, self.drop.digest)
+
+    def described(self, versions: list[Version]) -> dict[str, Any]:
+        """Return what the manifest says of run and drop, having passed the gate; nothing is written."""
+        if self.config.mode == "append" and self.behind != len(versions):
+            self.overlap = overlap_of(self.drop, versions, self.reading, self.payload)
+            self.behind = len(versions)
+        url = self.store.location.url
+        agreed = pass_gate(
+            self.drop,
+            self.verdict,
+            versions,
+            self.reading,
+            self.lineage,
+            also=held_back(self.overlap, self.verdict),
+            unread=self.config.unread,
+            of=(self.run_key, url),
+        )
+        return _describe(self.drop, self.verdict, url, self.run_key, agreed) | self.reading
+
+    def draft(self, placer: Placer, versions: list[Version]) -> dict[str, Any]:
+        """Return the manifest of the version that comes behind ``versions``, its blobs placed."""
+        described, there = self.described(versions), frozenset(self.overlap.there)
+        if there not in self.placed:
+            own = place_all(
+                placer, self.drop, self.decided, self.config, report=self.report, payload=self.payload, there=there
+            )
+            self.placed[there] = own | {"counts": counts_of(self.drop, self.decided, own, there)}
+        return described | joined(self.overlap, self.placed[there])
+
+
+def _check_decision(standing: Version, lineage: Mapping[str, Any]) -> None:
+    """Raise :class:`Conflict` where samples are to be released or held of a run that was published without that."""
+    wanted, was = (named_in(values.get("review")) for values in (lineage, standing.manifest["lineage"]))
+    if wanted and wanted != was:
+        raise Conflict(
+            f"this run is version {standing.number} already, without this decision on single samples: bring samples "
+            "back by `telltale restore`; what is to be held must be held before it is published"
+        )
 
 
 def _describe(drop: DropLike, verdict: Verdict, url: str, run_key: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,111 +182,7 @@ def _describe(drop: DropLike, verdict: Verdict, url: str, run_key: str, lineage:
         "run_key": run_key,
         "dataset": shown(url),
         "drop": {"digest": drop.digest, "name": manifest["name"], "source": shown(manifest["source"])},
-        "reading": reading_of(manifest),
         "lineage": dict(lineage),
         "verdict": verdict.record.values,
         "accounting": manifest["accounting"],
     }
-
-
-def columns_of(drop: DropLike, verdict: Verdict, payload: pq.ParquetFile, config: PublishConfig) -> Columns:
-    """Return which of the drop's columns are published, and which of them the proxy did not see."""
-    also = verdict.record.also_judged or ()
-    return Columns.of(drop.manifest, payload.schema_arrow, config.unread, also)
-
-
-def place_all(
-    placer: Placing,
-    drop: DropLike,
-    verdict: Verdict,
-    config: PublishConfig,
-    *,
-    report: Path | None,
-    payload: pq.ParquetFile,
-) -> dict[str, Any]:
-    """Place every blob of the version and return the manifest's entries for them."""
-    schema, columns = payload.schema_arrow, columns_of(drop, verdict, payload, config)
-    published, aside = verdict.rows("keep"), verdict.rows("quarantine", "review")
-    places: list[tuple[np.ndarray[Any, Any], Blob]] = []
-
-    def place(shard: Shard) -> Blob:
-        blob = placer.place(shard.data, TABLE, shard.rows)
-        reach("first-blob")
-        return blob
-
-    def shards(rows: np.ndarray[Any, Any], remarks: pa.Table | None = None) -> list[Blob]:
-        blobs, begin = [], 0
-        tables = picked(payload, rows, remarks)
-        for shard in pack(tables if remarks is not None else map(columns.select, tables), config):
-            blobs.append(place(shard))
-            places.append((rows[begin : begin + shard.rows], blobs[-1]))
-            begin += shard.rows
-        return blobs
-
-    files = shards(published) or [place(Shard(data=encode(columns.select(schema.empty_table()), config), rows=0))]
-    reach("published-blobs")
-    quarantine = shards(aside, verdict.table)
-    reach("quarantine-blobs")
-    rejected = [place(shard) for shard in pack(rows_of(drop, "rejected.parquet"), config)]
-    reach("rejected-blob")
-    others = [
-        {
-            "split": split["split"],
-            "unlabelled": split["unlabelled"],
-            "left_out": split["left_out"],
-            "files": entries(place(shard) for shard in pack(map(columns.select, rows_of(drop, split["file"])), config)),
-        }
-        for split in drop.manifest.get("other_splits", [])
-    ]
-    index = [place(shard) for shard in pack([make_index(verdict.table, places)], config)]
-    page = [] if report is None else [placer.place(_read(report), report.suffix or ".html", None)]
-    reach("report-blob")
-    return {
-        "files": entries(files),
-        "quarantine": entries(quarantine),
-        "rejected": entries(rejected),
-        "index": entries(index),
-        "report": entries(page),
-        **({"other_splits": others} if others else {}),
-        "schema": columns.described(schema),
-        "unread": columns.unread,
-        "left_out": columns.left_out,
-        "remark_columns": remark_names(schema),
-    }
-
-
-def _counts(drop: DropLike, verdict: Verdict, draft: dict[str, Any]) -> dict[str, int]:
-    """Return the counts, each from where its rows really are: ``ingested`` is what ingest saw of the judged split."""
-    return {
-        "ingested": drop.manifest["counts"]["seen"],
-        "published": sum(entry["rows"] for entry in draft["files"]),
-        "quarantined": len(verdict.rows("quarantine")),
-        "review": len(verdict.rows("review")),
-        "rejected": sum(entry["rows"] for entry in draft["rejected"]),
-        **({"unjudged": rows} if (rows := rows_unjudged(draft)) else {}),
-    }
-
-
-def make_index(remarks: pa.Table, places: Iterable[tuple[np.ndarray[Any, Any], Blob]]) -> pa.Table:
-    """Return one row a sample, in the drop's order: the remarks, and ``file`` (key) and ``row`` where its row lies."""
-    files, rows = np.full(remarks.num_rows, "", dtype=object), np.full(remarks.num_rows, -1, np.int64)
-    for mine, blob in places:
-        files[mine], rows[mine] = blob.path, np.arange(len(mine))
-    return remarks.append_column("file", pa.array(files, pa.string())).append_column("row", pa.array(rows))
-
-
-def split(table: pa.Table, config: PublishConfig) -> list[pa.Table]:
-    """Return the table cut into parts of at most ``shard_bytes``, decoded; no part for a table without rows."""
-    return list(regrouped([table], config.shard_bytes, max(1, table.num_rows)))
-
-
-def entries(blobs: Iterable[Blob]) -> list[dict[str, Any]]:
-    """Return the blobs as a manifest lists them."""
-    return [{"path": b.path, "sha256": b.sha256, "bytes": b.bytes, "rows": b.rows} for b in blobs]
-
-
-def _read(report: Path) -> bytes:
-    try:
-        return report.read_bytes()
-    except OSError as error:
-        raise BadInput("no_report", f"the report {report} cannot be read: {error.strerror}") from error

@@ -32,6 +32,14 @@ def reading_of(manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def judged_columns(manifest: Manifest) -> list[str]:
+    """Return the columns that a drop's input and answer were read from, in this order."""
+    roles = manifest["columns"]
+    named = [roles.get("input"), roles["target"] if "target" in roles else roles.get("label")]
+    lists = [[value] if isinstance(value, str) else list(value or ()) for value in named]
+    return list(dict.fromkeys(name for names in lists for name in names))
+
+
 def unread_questions(unread: Iterable[Mapping[str, Any]]) -> list[Question]:
     """Return a question for each kind of unread columns that a model could be trained on, naming them."""
     by_kind: dict[str, list[str]] = {}

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import Corrupt, NotFound, StorageError, TelltaleError
+from telltale_core.publish.appending import placed
+from telltale_core.publish.decisions import decided
+from telltale_core.publish.drop_blobs import place_all
 from telltale_core.publish.history import Dataset, as_store, numbers, read_numbered, read_version
 from telltale_core.publish.manifest import FOLDER, MIRROR, Blob, Version, key_of, library_versions, parse
 from telltale_core.publish.plan import DropLike, PublishConfig, check_payload
-from telltale_core.publish.protocol import place_all
 from telltale_core.publish.restoring import moved
 from telltale_core.publish.tables import read_tables
 from telltale_core.publish.verifying import damage
@@ -139,9 +141,12 @@ def _remake(mender: _Mender, version: Version, find: Callable[[Version], Sources
     """Make the version's blobs again as they were made: by its run, or of the version that it restored."""
     if version.restored_from is None:
         sources = find(version)
-        verdict = Verdict.open(sources.verdict_dir, drop=sources.drop)
+        verdict = decided(
+            Verdict.open(sources.verdict_dir, drop=sources.drop), version.manifest["lineage"].get("review")
+        )
         payload = check_payload(sources.drop)
-        place_all(mender, sources.drop, verdict, sources.config, report=sources.report, payload=payload)
+        there = _mended_overlap(mender, version, sources.drop, find)
+        place_all(mender, sources.drop, verdict, sources.config, report=sources.report, payload=payload, there=there)
         return
     base = read_numbered(version.store, version.restored_from)
     _mend_blobs(mender.work, base, find)
@@ -149,6 +154,18 @@ def _remake(mender: _Mender, version: Version, find: Callable[[Version], Sources
     if index is not None:
         request = version.manifest["lineage"]["restore"]
         moved(mender, base, index, request=request, config=PublishConfig())
+
+
+def _mended_overlap(
+    mender: _Mender, version: Version, drop: DropLike, find: Callable[[Version], Sources]
+) -> frozenset[str]:
+    """Return which samples of a drop stood in the version to which it was appended, once that is mended, too."""
+    if (to := version.appended_to) is None:
+        return frozenset()
+    base = read_numbered(version.store, to)
+    _mend_blobs(mender.work, base, find)
+    mender.damaged &= set(damage(version))
+    return frozenset(name for name, _ in placed(base, {str(name) for name in drop.sample_ids}))
 
 
 class _Mender:

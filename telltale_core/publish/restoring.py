@@ -14,11 +14,11 @@ from telltale_core.digest import digest_of
 from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
 from telltale_core.publish.blob_writer import Placer
 from telltale_core.publish.commit import MOST_CONFLICTS, ParentMoved, commit, settle
-from telltale_core.publish.history import Dataset, as_store, log
+from telltale_core.publish.drop_blobs import TABLE, Placing, entries, split
+from telltale_core.publish.history import Dataset, as_store, line_of, log
 from telltale_core.publish.manifest import Blob, Version
 from telltale_core.publish.plan import PublishConfig, encode
-from telltale_core.publish.protocol import TABLE, Placing, entries, split
-from telltale_core.publish.tables import read_table, read_tables
+from telltale_core.publish.tables import read_schema, read_table, read_tables
 from telltale_core.publish.verifying import still_whole
 from telltale_core.storage import Store
 
@@ -52,7 +52,7 @@ def restore(
         versions = log(store)
         origin = _numbered(store, versions, number)
         number = origin.number  # what was read first stays what is asked for, whatever is committed meanwhile
-        line = _line(versions, origin)
+        line = line_of(versions, origin)
         if restored := next(
             (version for version in line if version.manifest["lineage"].get("restore") == request), None
         ):
@@ -79,17 +79,6 @@ def _numbered(store: Store, versions: list[Version], number: int | None) -> Vers
     return versions[-1 if number is None else number - 1]
 
 
-def _line(versions: list[Version], origin: Version) -> list[Version]:
-    """Return the versions that hold the same run: from the first published, through ``origin``, to the last restore."""
-    line = [origin]
-    while (before := line[0].restored_from) is not None and 0 < before < line[0].number:
-        line.insert(0, versions[before - 1])
-    for version in versions[origin.number :]:
-        if version.restored_from == line[-1].number:
-            line.append(version)
-    return line
-
-
 def _restored(
     store: Store, versions: list[Version], base: Version, request: dict[str, Any], config: PublishConfig
 ) -> Version:
@@ -102,7 +91,16 @@ def _restored(
         **{name: base.manifest[name] for name in ("dataset", "drop", "verdict", "rejected", "report")},
         **{
             name: base.manifest[name]
-            for name in ("schema", "remark_columns", "reading", "unread", "left_out", "accounting", "other_splits")
+            for name in (
+                "schema",
+                "remark_columns",
+                "reading",
+                "unread",
+                "left_out",
+                "accounting",
+                "other_splits",
+                "appended",
+            )
             if name in base.manifest
         },
         "run_key": digest_of({"of": base.sha256, "restore": request}),
@@ -141,18 +139,18 @@ def moved(
         places.update({name: (blob.path, row) for row, name in enumerate(ids)})
         return blob
 
+    schema = read_schema(base, next(base.blobs("files")))
     for blob in base.blobs("quarantine"):
         shard = read_table(base, blob)
         leaves = pc.is_in(shard[id_column], pa.array(restored_ids, pa.string()))
         if not pc.any(leaves).as_py():
             remaining.append(blob)
             continue
-        restored.append(shard.filter(leaves))
+        restored.append(shard.filter(leaves).select([*schema.names, id_column]).replace_schema_metadata(None))
         stays = shard.filter(pc.invert(leaves))
         if stays.num_rows:
             remaining.append(settle(stays, stays[id_column].to_pylist()))
     returned = pa.concat_tables(restored)
-    schema = read_table(base, next(base.blobs("files"))).schema
     files = list(base.blobs("files"))
     for part in split(returned, config):
         plain = part.select(schema.names).replace_schema_metadata(schema.metadata)

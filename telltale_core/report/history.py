@@ -36,7 +36,9 @@ def entries_of(manifests: Iterable[Mapping[str, Any]]) -> list[Entry]:
 
 
 def _entry(manifest: Mapping[str, Any]) -> Entry:
-    counts, lineage = manifest["counts"], manifest["lineage"]
+    lineage = manifest["lineage"]
+    own = (not lineage.get("restore") and manifest.get("appended")) or manifest  # of an appended drop its own
+    counts = own["counts"]
     judged = counts["ingested"] - counts["rejected"]
     aside = counts["quarantined"] + counts["review"]
     restore, approved = lineage.get("restore"), lineage.get("review")

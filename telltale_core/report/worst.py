@@ -40,7 +40,7 @@ def worst_samples(drop: Drop, verdict_dir: Path, *, each: int, px: int = 96, dpi
     """Yield the ``each`` most suspicious samples of every group that is held back, group by group, the worst first."""
     verdict = Verdict.open(verdict_dir, drop=drop)
     viewer = modality_named(drop.modality).viewer(drop, [], dpi)
-    names = {group.number: group.label_name or f"group {group.number}" for group in verdict.record.groups}
+    names = {group.number: group.title for group in verdict.record.groups}
     held = verdict.rows("quarantine", "review")
     cluster = np.asarray(verdict.table["cluster"].to_pylist(), dtype=np.int64)
     reasons = verdict.table["reason"]

@@ -121,6 +121,7 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
         return {**outcome, "approval": error.approval}
     outcome |= {"questions": version.manifest["lineage"].get("questions", []), "unjudged": version.unjudged}
     outcome |= {"left_out": version.manifest.get("left_out", [])}
+    outcome |= {"appended": publication.appended_line(version)}
     state = "dry-run" if context.dry_run else "published"
     outcome |= {"state": state, "version": version.number, "counts": version.counts}
     if by := version.manifest["lineage"].get("review"):

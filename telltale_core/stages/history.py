@@ -25,8 +25,9 @@ from telltale_core.drop import Drop, DropConfig
 from telltale_core.drop.layout import huggingface_features
 from telltale_core.errors import BadInput
 from telltale_core.publish.history import log as read_log
-from telltale_core.publish.history import read_numbered
+from telltale_core.publish.history import own_files, read_numbered
 from telltale_core.publish.manifest import Version
+from telltale_core.publish.reading import judged_columns
 from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.storage import open_store
 from telltale_core.verdict.config import NEW
@@ -94,14 +95,6 @@ def join(inputs: Inputs, config: JoinConfig, out: Path, context: Context) -> Non
     )  # fmt: skip
 
 
-def _columns(drop: Drop) -> list[str]:
-    """Return the columns of the payload that are read: inputs, then values."""
-    roles = drop.manifest["columns"]
-    value = roles["target"] if "target" in roles else roles["label"]
-    columns = [*_listed(roles["input"]), *_listed(value)]
-    return list(dict.fromkeys(columns))
-
-
 def _listed(names: str | list[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
@@ -111,7 +104,7 @@ def _write_own(drop: Drop, folder: Path) -> pa.Schema:
     ids = drop.sample_ids
     with pq.ParquetFile(drop.path / "payload.parquet", page_checksum_verification=True) as payload:
         whole = payload.schema_arrow
-        fields = [whole.field(name) for name in _columns(drop)]
+        fields = [whole.field(name) for name in judged_columns(drop.manifest)]
         schema = pa.schema([pa.field(ID, pa.string()), *fields], whole.metadata)
         with pq.ParquetWriter(folder / "0-new.parquet", schema) as writer:
             begin = 0
@@ -123,10 +116,11 @@ def _write_own(drop: Drop, folder: Path) -> pa.Schema:
 
 
 def _write_version(version: Version, schema: pa.Schema, folder: Path) -> None:
-    """Write a version's published rows beside the drop's."""
-    names = _published_ids(version)
+    """Write a version's published rows beside the drop's: of one that was appended the rows that it added."""
+    shards = own_files(version)
+    names = _published_ids(version, {blob.path for blob in shards})
     with pq.ParquetWriter(folder / f"1-v{version.number:08d}.parquet", schema) as writer:
-        for blob in version.blobs("files"):
+        for blob in shards:
             data = version.store.read_verified(blob.path, blob.sha256)
             place = 0
             for batch in _batches(version, data, schema):
@@ -160,14 +154,14 @@ def _check_classes(version: Version, theirs: pa.Schema, ours: pa.Schema) -> None
             )
 
 
-def _published_ids(version: Version) -> dict[tuple[str, int], str]:
+def _published_ids(version: Version, files: set[str]) -> dict[tuple[str, int], str]:
     from telltale_core.publish.tables import read_table
 
     sample_id_of: dict[tuple[str, int], str] = {}
     for blob in version.blobs("index"):
         table = read_table(version, blob).select(["sample_id", "decision", "file", "row"])
         for row in table.to_pylist():
-            if row["decision"] == "keep":
+            if row["decision"] == "keep" and row["file"] in files:
                 sample_id_of[row["file"], row["row"]] = row["sample_id"]
     return sample_id_of
 

@@ -93,7 +93,7 @@ class Context:
 
     destination: str = ""
     approve: str = ""
-    review: Mapping[str, str] | None = None
+    review: Mapping[str, Any] | None = None
     dry_run: bool = False
     progress: Callable[[Progress], None] | None = None
     retrain: Callable[[Record, str], None] | None = None

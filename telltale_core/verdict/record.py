@@ -130,6 +130,12 @@ class Group:
     trigger: TriggerTest | None = None
 
     @property
+    def title(self) -> str:
+        """What the group is called where people decide: by its answer, and by the number that names it."""
+        name = self.label_name or "all samples"
+        return name if self.number is None else f"{name} (group {self.number})"
+
+    @property
     def different(self) -> int:
         """How many different samples the suspected side has: a group of near-duplicates is one."""
         return self.size - self.copies + self.originals

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deployments.worker import SAVE_S
+from deployments.worker import SAVE_S, asking_often
 from flows.cli import app
 from telltale_core import stages
 from telltale_core.config import to_dict
@@ -32,6 +32,15 @@ def wait_for(what: str, there: Callable[[], Any], worker: Started) -> Any:
         assert time.monotonic() < until, f"{what}: {worker.told.read_text()[-3000:]}"
         time.sleep(0.02)
     return found
+
+
+def test_a_worker_asks_for_runs_every_two_seconds_unless_the_operator_says_otherwise() -> None:
+    from prefect.settings import PREFECT_WORKER_QUERY_SECONDS, temporary_settings
+
+    with asking_often():
+        assert PREFECT_WORKER_QUERY_SECONDS.value() == 2.0
+    with temporary_settings({PREFECT_WORKER_QUERY_SECONDS: 30}), asking_often():
+        assert PREFECT_WORKER_QUERY_SECONDS.value() == 30.0
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from telltale_core.errors import Corrupt, Transient
 from telltale_core.publish import blob_writer, gc, log
 from telltale_core.publish.blob_writer import MIN_GRACE_S, Placer
 from telltale_core.publish.commit import commit
-from telltale_core.publish.protocol import commit_next, entries
+from telltale_core.publish.drop_blobs import entries
+from telltale_core.publish.protocol import commit_next
 from tests.support import simulation as sim
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "40"))

@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from telltale_core.errors import BadInput, Conflict
-from telltale_core.publish import blob_writer, commit, gc, log, protocol, publish, restore, verify
+from telltale_core.publish import (
+    PublishConfig,
+    blob_writer,
+    commit,
+    drop_blobs,
+    gc,
+    log,
+    protocol,
+    publish,
+    restore,
+    verify,
+)
 from telltale_core.publish.blob_writer import MIN_GRACE_S
 from telltale_core.publish.failpoint import FAILPOINTS
 from telltale_core.publish.tables import read_tables
@@ -42,7 +53,7 @@ class Publishing(RuleBasedStateMachine):
         self.unchecked = False
         for module in (blob_writer, sys.modules[gc.__module__]):
             module.time = self.clock.module()
-        protocol.reach = commit.reach = self._reach
+        protocol.reach = drop_blobs.reach = commit.reach = self._reach
 
     def teardown(self) -> None:
         import time
@@ -50,21 +61,31 @@ class Publishing(RuleBasedStateMachine):
         from telltale_core.publish.failpoint import reach
 
         blob_writer.time = sys.modules[gc.__module__].time = time
-        protocol.reach = commit.reach = reach
+        protocol.reach = drop_blobs.reach = commit.reach = reach
 
     def _reach(self, name: str) -> None:
         if name == self.kill_at:
             raise Killed
 
-    @rule(job=st.integers(0, 1), run=st.integers(0, 3), kill_at=st.sampled_from(["", "", *FAILPOINTS]))
-    def publish(self, job: int, run: int, kill_at: str) -> None:
+    @rule(
+        job=st.integers(0, 1),
+        run=st.integers(0, 3),
+        kill_at=st.sampled_from(["", "", *FAILPOINTS]),
+        mode=st.sampled_from(["replace", "append"]),
+    )
+    def publish(self, job: int, run: int, kill_at: str, mode: str) -> None:
         self.kill_at, self.unchecked = kill_at, True
+        key = f"job {job} run {run} {mode}"
         try:
-            key = f"job {job} run {run}"
-            version = publish(*self.jobs[job], self.store, run_key=key, lineage=support.CODE)
+            version = publish(
+                *self.jobs[job], self.store, run_key=key, lineage=support.CODE, config=PublishConfig(mode=mode)
+            )
             assert version.run_key == key
         except Killed:
             pass
+        except BadInput as error:
+            if (error.code, mode) != ("drop_there", "append"):
+                raise
 
     @precondition(lambda self: self.manifests)
     @rule(
@@ -76,6 +97,7 @@ class Publishing(RuleBasedStateMachine):
     def restore(self, number: int, row: int, kill_at: str, *, supersede: bool) -> None:
         base = log(self.store)[(number - 1) % len(self.manifests)]
         index = read_tables(base, "index").to_pylist()
+        row += 8 * (number % (len(index) // 8))  # of the first drop or of a later one
         if index[row]["decision"] == "keep":
             return
         self.kill_at, self.unchecked = kill_at, True
@@ -106,6 +128,9 @@ class Publishing(RuleBasedStateMachine):
         self.manifests = now
         for version in versions:
             assert verify(self.store, version.number).problems == ()
+            if (before := version.follows) is not None:
+                assert version.counts["ingested"] >= versions[before - 1].counts["ingested"]
+                assert version.counts["published"] >= versions[before - 1].counts["published"]
             assert len(read_tables(version, "index")) + version.counts["rejected"] == version.counts["ingested"]
 
 

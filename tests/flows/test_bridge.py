@@ -42,7 +42,7 @@ class Server:
         pass
 
     def read_deployment_by_name(self, name: str) -> Any:
-        return SimpleNamespace(id=name, parameters=self.parameters)
+        return SimpleNamespace(id=name, parameters=self.parameters, work_pool_name="cpu")
 
     def read_flow_runs(self, *, flow_run_filter: Any, limit: int) -> list[Any]:
         asked = flow_run_filter.idempotency_key.any_

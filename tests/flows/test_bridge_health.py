@@ -132,7 +132,7 @@ class Prefect:
 
     def read_deployment_by_name(self, name: str) -> Any:
         given = {"inbox": "s3://raw/inbox", "clean": "s3://clean/sets", "quiet_s": 900.0, "datasets": None}
-        return SimpleNamespace(id=name, parameters=given)
+        return SimpleNamespace(id=name, parameters=given, work_pool_name="cpu")
 
 
 OUTSIDE = {"bucket": {"name": "raw"}, "object": {"key": "elsewhere/a"}}  # the server is asked, the store is not

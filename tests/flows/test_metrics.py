@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,3 +94,29 @@ def test_the_text_is_of_the_kind_that_prometheus_reads(scrape: Callable[[], dict
     registry = CollectorRegistry()
     registry.register(metrics.Telltale())
     assert b"# HELP telltale_up " in generate_latest(registry)
+
+
+def test_the_time_of_gpus_is_counted_once_by_dataset_and_never_falls() -> None:
+    began = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    counter = metrics.GpuSeconds(since=began)
+
+    def run(number: int, dataset: str, start_s: float, end_s: float | None) -> Any:
+        end = None if end_s is None else began + timedelta(seconds=end_s)
+        start = began + timedelta(seconds=start_s)
+        return SimpleNamespace(id=number, tags=["train:ab", f"dataset:{dataset}"], start_time=start, end_time=end)
+
+    def told(at_s: float, *runs: Any) -> dict[str, float]:
+        return counter.of(runs, began + timedelta(seconds=at_s))
+
+    assert told(60, run(1, "signs", -100, None), run(2, "cars", 0, 30), run(3, "cars", -90, -60)) == {
+        "signs": 60.0,
+        "cars": 30.0,
+    }
+    assert told(120, run(1, "signs", -100, 119), run(2, "cars", 0, 30))["signs"] == 119.0
+    assert told(180, run(1, "signs", -100, 119), run(2, "cars", 0, 30), run(4, "cars", 150, None)) == {
+        "signs": 119.0,
+        "cars": 60.0,
+    }
+    assert told(182, run(4, "cars", 150, 178))["cars"] == 60.0  # the server's clock is two seconds behind
+    assert told(90_000) == {"signs": 119.0, "cars": 60.0}  # the server has forgotten them
+    assert counter.counted == {}

@@ -32,11 +32,14 @@ class Deployed:
         from prefect.client.orchestration import get_client
 
         from flows.cleanse import cleanse
+        from tasks import keys
 
         with get_client(sync_client=True) as client:
             flow_id = client.create_flow_from_name(cleanse.name)
             deployment = client.create_deployment(flow_id, f"review-{uuid4().hex[:6]}", enforce_parameter_schema=False)
-            self.id: UUID = client.create_flow_run_from_deployment(deployment, parameters=parameters).id
+            tags = keys.tags(parameters["source"], parameters["destination"])
+            run = client.create_flow_run_from_deployment(deployment, parameters=parameters, tags=tags)
+            self.id: UUID = run.id
 
     def undecided(self) -> Deployed:
         """End it as the automation does when nobody answers."""
@@ -99,13 +102,35 @@ def start(schedule: Callable[..., Deployed]) -> Callable[..., Deployed]:
     return begin
 
 
-def decide(run: object, *, approve: bool, by: str = "Ann", reason: str = REASON) -> dict[str, str]:
+def decide(run: object, *, approve: bool, by: str = "Ann", reason: str = REASON, **samples: Any) -> dict[str, str]:
     from flows.review import decide
 
     def in_place(_parameters: dict[str, Any]) -> None:
         raise AssertionError("a deployment's run is not walked by the command")
 
-    return decide(str(run), approve=approve, by=by, reason=reason, in_place=in_place)
+    return decide(str(run), approve=approve, by=by, reason=reason, in_place=in_place, **samples)
+
+
+def check_samples(run: Deployed, out: Path) -> None:
+    """An answer that names a sample which is not there is asked for again; the next one is what is published."""
+    decide(run.id, approve=True, release=["nobody"])
+    again = run.execute()
+    assert again.state_name == "Suspended"
+    assert again.state.message.startswith("release: 'nobody' is no sample of this drop and no group of its verdict")
+    assert publish.log(out) == []
+    assert "(group " in run.artifacts()["groups"]
+    shown = re.findall(r"bad-\d{3}", run.artifacts()["review"])
+    named = {"release": [shown[0]], "hold": ["good-000"]}
+    assert decide(run.id, approve=True, **named) == {"run": str(run.id), "state": "resumed"}
+
+
+def check_decided(out: Path) -> None:
+    """The version says who released and held which sample, and why."""
+    review = publish.read_version(out).manifest["lineage"]["review"]
+    released, held = publish.why(out, review["release"][0]), publish.why(out, review["hold"][0])
+    assert (released.state, held.state) == ("published", "quarantined")
+    assert released.reason.startswith("released by Ann: looked at all of them")
+    assert held.reason.startswith("held by Ann: looked at all of them")
 
 
 def check_form(run: Deployed) -> None:
@@ -156,11 +181,15 @@ def check_published(run: Deployed, out: Path) -> None:
     from prefect.client.orchestration import get_client
 
     from tasks import healed
+    from tasks.keys import artifact
 
     [address] = publish.read_version(out).report_urls()
     assert address.startswith(str(out))
     assert run.read().labels["telltale.report"] == address
-    assert address in html.unescape(run.artifacts()["outcome"])
+    shown = run.artifacts()
+    assert address in html.unescape(shown["outcome"])
+    assert artifact("history", str(out)) in html.unescape(shown["outcome"])
+    assert f"{run.id}" in shown["history"]
     since = {"since": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
     asked = {"filter": {"event": {"name": [healed.EVENT]}, "occurred": since}, "limit": 50}
     deadline = time.monotonic() + 60
@@ -183,7 +212,7 @@ def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_al
     assert publish.log(tmp_path / "out") == []
     check_form(run)
     check_why(run)
-    assert decide(run.id, approve=True) == {"run": str(run.id), "state": "resumed"}
+    check_samples(run, tmp_path / "out")
     with get_client(sync_client=True) as client:  # a worker took it up and died: nobody is asked twice
         client.set_flow_run_state(run.id, Crashed(), force=True)
         client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
@@ -195,6 +224,7 @@ def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_al
     assert lineage["review"]["reason"].startswith("looked at all of them: `fine`[U+202E]")
     outcome = run.artifacts()["outcome"]
     check_published(run, tmp_path / "out")
+    check_decided(tmp_path / "out")
     assert "approved by Ann" in outcome
     assert "<script>" not in outcome
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,43 @@ def test_each_number_is_on_the_dashboard_or_in_a_rule() -> None:
 def test_a_rule_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> None:
     assert set(rule["annotations"]) == {"summary", "todo"}
     assert rule["labels"]["severity"] in {"page", "ticket"}
+
+
+@pytest.fixture
+def promtool() -> str:
+    """Prometheus's own checker, of its release or of Debian's package prometheus; ``PROMTOOL`` may say where it is."""
+    if not (found := os.environ.get("PROMTOOL") or shutil.which("promtool")):
+        pytest.skip("promtool is not installed")
+    return found
+
+
+def told(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_prometheus_takes_rules_and_scrapes_and_raises_the_alarms_when_it_should(promtool: str) -> None:
+    assert f"{len(rules())} rules found" in told(promtool, "check", "rules", str(MONITORING / "alerts.yaml"))
+    told(promtool, "check", "config", "--syntax-only", str(MONITORING / "scrape.yaml"))
+    told(promtool, "test", "rules", str(MONITORING / "alerts-test.yaml"))
+
+
+def test_prometheus_parses_the_query_of_every_panel(promtool: str, tmp_path: Path) -> None:
+    queries = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(dashboard())]
+    (tmp_path / "panels.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": queries}]}))
+    assert f"{len(queries)} rules found" in told(promtool, "check", "rules", str(tmp_path / "panels.yaml"))
+
+
+def test_every_alarm_is_played_both_ways() -> None:
+    played = [
+        case
+        for one in yaml.safe_load((MONITORING / "alerts-test.yaml").read_text())["tests"]
+        for case in one["alert_rule_test"]
+    ]
+    for rule in rules():
+        raised = {bool(case.get("exp_alerts")) for case in played if case["alertname"] == rule["alert"]}
+        assert raised == {True, False}, rule["alert"]
 
 
 def test_panels_do_not_lie_on_each_other() -> None:

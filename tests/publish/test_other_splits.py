@@ -71,6 +71,25 @@ def test_verify_finds_what_is_lost_of_it_and_repair_writes_the_same_bytes(job, t
     assert path.read_bytes() == data
 
 
+def test_an_appended_version_carries_those_of_all_drops_and_equal_files_once(job, tmp_path):
+    append, out = PublishConfig(mode="append", shard_bytes=2000), tmp_path / "out"
+    first = go(job, out, config=append)
+    rows = support.read_rows(first.unjudged_splits()["test"])
+    same = with_split(support.make_job(tmp_path / "same", seed=1))
+    pq.write_table(pq.read_table(job[0].path / "split-000.parquet"), same[0].path / "split-000.parquet")
+    second = go(same, out, "2", append)
+    assert second.unjudged_splits() == first.unjudged_splits()
+    assert second.counts["unjudged"] == 20
+    other = with_split(support.make_job(tmp_path / "other", seed=2))
+    third = go(other, out, "3", append)
+    assert support.read_rows(third.unjudged_splits()["test"])[:20] == rows
+    assert third.counts["unjudged"] == 40
+    assert third.manifest["other_splits"][0]["left_out"] == {"media_missing": 2}
+    bare = support.make_job(tmp_path / "bare", seed=3)
+    assert go(bare, out, "4", append).unjudged_splits() == third.unjudged_splits()
+    assert verify(out).ok
+
+
 def test_a_restore_carries_it_on_and_gc_takes_none_of_it(job, tmp_path):
     out = tmp_path / "out"
     first = go(job, out)
