@@ -175,8 +175,8 @@ CHANGED: dict[str, Any] = {
     "publish": {"unread": "keep"},
 }  # fmt: skip
 WHOLE = (
-    "262455a7056ffac7b7273021df6bc14673aada5fffd16c9bbe01fe0736cd4f19",
-    "c128ca8b34495624183cee46318695df771a64c36952aa6862d5d8f57054758d",
+    "6bacfb5889f00bfd0dd2e0d8876c63919ad397cbba067f02265f576dc6fad78e",
+    "4e2658502f121c0233dcaa10a9414b9269c136e91a4bd36c64e6ac7d54e530ba",
 )
 BY_STAGE = {
     "drop": (
@@ -200,8 +200,8 @@ BY_STAGE = {
         "31d22591b6888d9d50e1820846d0d6dcafcd4dca0d82bd1925a2cfd8acc52dbb",
     ),
     "publish": (
-        "14d4e20b125e353451cffdfbdfdc67814cb36c85854c7980585dbf720124ae24",
-        "ecedc9b81d4056c18717f7c78625d7c70ff3f07430389944f64f9f49dd3fcf76",
+        "3dc42f25ecc712068051e28cfae9618c12dce7c6b2aacfa11279b2dfe5941910",
+        "287f27d4571579d9387b1832b3cdf132ccd64ad4652acb9fafbd23fd93fbac26",
     ),
 }
 RECIPES = {
@@ -218,7 +218,7 @@ def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() ->
     """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and ``second_look`` became
     ``leave_out``, the proxy's when ``members`` and ``workers`` went and when its features came to be recorded.
     The drop's changed when it came to have splits, encodings, ``media_root``, ``unpack`` and ``other_splits``: it is
-    read again.
+    read again. That of publishing changed with ``mode``.
     """
     default, changed = CleanseConfig(), from_dict(CleanseConfig, CHANGED, "settings")
     found = {name: (config_digest(value), config_digest(getattr(changed, name))) for name, value in default}

@@ -21,7 +21,7 @@ CORE_MAY_IMPORT = {
     "matplotlib", "jinja2", "markupsafe", "confusable_homoglyphs", "pydantic", "pydantic_core", "typing_extensions",
 }  # fmt: skip
 BENCH = ROOT / "telltale_core" / "bench"  # stands above the rest of the core: nothing imports it
-OPTIONAL = {"soundfile", "tokenizers", "transformers", "cleanlab", "datasets", "hdbscan", "umap"}
+OPTIONAL = {"soundfile", "tokenizers", "deltalake", "transformers", "cleanlab", "datasets", "hdbscan", "umap"}
 """Libraries of extras, never imported at the top of a module."""
 CORE = (
     ("bench",),

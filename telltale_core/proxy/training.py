@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -15,15 +16,17 @@ import torch
 from telltale_core import stopping
 from telltale_core.config import to_dict
 from telltale_core.digest import sha256_file
-from telltale_core.errors import ConfigError
+from telltale_core.errors import ConfigError, Corrupt
 from telltale_core.losslog import Alignment, LossLog, LossLogWriter
 from telltale_core.modality import modality_named
 from telltale_core.modality.drop_protocols import TrainingSet
 from telltale_core.modality.local_model import by_content
+from telltale_core.processors import allowed
 from telltale_core.proxy.budget import require_disk, require_memory
+from telltale_core.proxy.checkpoint import checkpoint_path, load_record
 from telltale_core.proxy.config import ProxyConfig, SettledConfig
 from telltale_core.proxy.fitting import augments, deadline, require_samples
-from telltale_core.proxy.hardware import resolve_hardware
+from telltale_core.proxy.hardware import Hardware, resolve_hardware
 from telltale_core.proxy.job import Job, answers_of, proxy_record, train_proxy
 from telltale_core.proxy.loop import snapshot_steps
 from telltale_core.proxy.models import build, resolve
@@ -56,7 +59,7 @@ def train(
         drop=drop,
         out=out,
         config=config,
-        hardware=resolve_hardware(config),
+        hardware=_hardware(config, out),
         statistics=modality_named(drop.modality).statistics_for(config.model, drop),
         deadline_at=deadline(config),
     )
@@ -73,6 +76,18 @@ def train(
     _write_record(job, log, alignment, time.monotonic() - began)
     shutil.rmtree(out / "checkpoint")
     return log
+
+
+def _hardware(config: SettledConfig, out: Path) -> Hardware:
+    """Return what the training runs on: one that goes on has the threads that it began with, unless they are set."""
+    hardware, path = resolve_hardware(config), checkpoint_path(out)
+    if config.threads or os.environ.get("OMP_NUM_THREADS") or not path.is_file():
+        return hardware
+    try:
+        began_with = int(load_record(path).environment["threads"])
+    except (Corrupt, KeyError, ValueError):  # resume() says what is wrong, and starts again
+        return hardware
+    return replace(hardware, threads=min(began_with, allowed()))
 
 
 def _standing(drop: TrainingSet, out: Path, config: SettledConfig) -> LossLog:

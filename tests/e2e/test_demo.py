@@ -14,6 +14,7 @@ import pytest
 from telltale_core import publish
 
 ROOT = Path(__file__).parent.parent.parent
+SLOW_S = 2400  # bfloat16 on a chip that has none of its own: minutes for what takes seconds
 
 
 def demo(home: Path, *arguments: str) -> tuple[dict[str, Any], str]:
@@ -22,14 +23,14 @@ def demo(home: Path, *arguments: str) -> tuple[dict[str, Any], str]:
     variables = {name: value for name, value in os.environ.items() if not name.startswith(set_aside)}
     variables |= {"PREFECT_HOME": str(home / "prefect"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "flows", "demo", "--json", "--work", str(home / "runs"), *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=800, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=SLOW_S, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told: dict[str, Any] = json.loads(done.stdout)
     return told, done.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2 * SLOW_S)
 def test_the_demo_finds_the_poison_with_no_server_set_up_and_twice_gives_one_version(tmp_path: Path) -> None:
     first, said = demo(tmp_path)
     score = first["score"]

@@ -14,6 +14,7 @@ from telltale_core.errors import OverBudget, Stopped
 from telltale_core.proxy import ProxyConfig, train
 from telltale_core.proxy.checkpoint import checkpoint_path, load_record
 from telltale_core.proxy.loop import Trainer
+from telltale_core.proxy.record import read_train_record
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,23 @@ def test_stopped_at_any_step_it_loses_none(kind, drop, texts, tmp_path, log_byte
     assert (tmp_path / "stopped" / "model-0.safetensors").read_bytes() == (
         tmp_path / "whole" / "model-0.safetensors"
     ).read_bytes()
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize(("stated", "then"), [(0, 2), (1, 1)])
+def test_what_goes_on_has_the_threads_that_it_began_with_unless_they_are_set(
+    drop, tmp_path, after_steps, monkeypatch, stated, then
+):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("telltale_core.proxy.training.allowed", lambda: 4)
+    free = iter([2, 3])
+    monkeypatch.setattr("telltale_core.proxy.hardware._threads", lambda: next(free))
+    after_steps |= {1: lambda: stopping.tell("SIGTERM")}
+    with pytest.raises(Stopped):
+        train(drop, tmp_path, SETTINGS.replace(threads=stated))
+    stopping.forget()
+    train(drop, tmp_path, SETTINGS.replace(threads=stated))
+    assert read_train_record(tmp_path)["hardware"]["threads"] == then
 
 
 @pytest.mark.trains

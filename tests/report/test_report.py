@@ -170,11 +170,13 @@ def test_the_page_shows_the_table_of_decisions_and_the_line_that_decided_each_gr
     edit(run.verdict_dir / "verdict.json", groups=decided)
     page = wrote(run, tmp_path / "out").read_text("utf-8")
     for cells in (HEADINGS, *as_cells()):
-        name = 'th scope="col"' if cells is HEADINGS else 'td class="words"'
-        assert "".join(f"<{name}>{cell}</{name[:2]}>" for cell in cells) in page
+        named = [
+            f'<td class="words" data-th="{heading}">{cell}</td>' for heading, cell in zip(HEADINGS, cells, strict=True)
+        ]
+        assert "".join([f'<th scope="col">{cell}</th>' for cell in cells] if cells is HEADINGS else named) in page
     shown = [row["taken_for"] for row in page_data.groups(read_run(*run.args), QUICK)]
     assert sorted(shown) == sorted(group["taken_for"] for group in decided)
-    assert all(page.count(f'<td class="words">{taken_for}</td></tr>') for taken_for in shown)
+    assert all(page.count(f'<td class="words" data-th="taken for">{taken_for}</td></tr>') for taken_for in shown)
 
 
 def test_a_detector_with_another_rule_shows_no_table_of_decisions(written):
