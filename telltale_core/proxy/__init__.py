@@ -8,7 +8,7 @@ from telltale_core.proxy.progress import Progress, ProgressLines
 
 if TYPE_CHECKING:
     from telltale_core.proxy.fitting import Fitted, fit
-    from telltale_core.proxy.leave_out import can_retrain, leave_out_retraining
+    from telltale_core.proxy.leave_out import RETRAINED_EPOCHS, can_retrain, leave_out_retraining
     from telltale_core.proxy.loop import Snapshot
     from telltale_core.proxy.models import register
     from telltale_core.proxy.predict import asker, load_proxy, predict_logits
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from telltale_core.proxy.training import train
 
 __all__ = [
+    "RETRAINED_EPOCHS",
     "Fitted",
     "Progress",
     "ProgressLines",
@@ -39,7 +40,7 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     fitting=("Fitted", "fit"),
-    leave_out=("can_retrain", "leave_out_retraining"),
+    leave_out=("RETRAINED_EPOCHS", "can_retrain", "leave_out_retraining"),
     loop=("Snapshot",),
     models=("register",),
     predict=("asker", "load_proxy", "predict_logits"),

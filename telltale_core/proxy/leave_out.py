@@ -18,7 +18,7 @@ from telltale_core.proxy.fitting import make_ticker, make_trainer
 from telltale_core.proxy.hardware import resolve_hardware, running
 from telltale_core.proxy.progress import ProgressCallback
 
-EPOCHS = 0.5
+RETRAINED_EPOCHS = 0.5
 """Share of the drop's own training: no losses are recorded, and nothing need be learnt by heart."""
 
 
@@ -51,7 +51,7 @@ def leave_out_retraining(
     def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
         settled = config.settled(drop.modality)
         flip = settled.flip if drop.task != "regression" or settled.flip is True else False
-        epochs = max(1, math.ceil(EPOCHS * settled.epochs))
+        epochs = max(1, math.ceil(RETRAINED_EPOCHS * settled.epochs))
         settled = settled.replace(epochs=epochs, seed=(settled.seed + 1) % 2**32, flip=flip, record=())
         hardware = resolve_hardware(settled)
         with running(hardware):

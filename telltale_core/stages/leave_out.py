@@ -28,6 +28,8 @@ from telltale_core.verdict import Retrain
 
 log = logging.getLogger(__name__)
 FOLDER, CURE = "look", "run the cluster stage"
+COST = "cluster: leave-out retraining, a proxy learns without %d samples: at most %.0f s where the first one learnt"
+"""Said before it starts. It learns for half of the epochs, and without snapshots, which take part of the time."""
 
 
 class Request(TypedDict):
@@ -67,7 +69,7 @@ def leave_out_for(inputs: Inputs, drop: Drop, context: Context) -> Retrain | Non
     def answers_without(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64] | None:
         area, key = WorkArea(inputs.work), _ask(inputs, drop, left_out_N)
         if not retrained(inputs.work, key):
-            log.info("cluster: leave-out retraining, a proxy learns without %d samples", left_out_N.sum())
+            log.info(COST, left_out_N.sum(), proxy.RETRAINED_EPOCHS * trained["wall_s"])
             if context.retrain is None:
                 try:
                     retrain(inputs, key, context.progress)

@@ -83,13 +83,16 @@ def looks(work: str) -> dict[str, int]:
 
 
 def test_a_poison_that_the_rule_misses_is_confirmed_by_a_leave_out_retraining(
-    walked: tuple[stages.Record, str],
+    walked: tuple[stages.Record, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     spectra, work = walked
     settings = doubting(walked)
     assert not quarantined(stages.cluster(spectra, work, {**settings, "leave_out": False}), work)
     seen = []
-    record = stages.cluster(spectra, work, settings, progress=seen.append)
+    with caplog.at_level("INFO"):
+        record = stages.cluster(spectra, work, settings, progress=seen.append)
+    first_s = TRAIN.read(stages.folder_of(spectra, "train", work))["wall_s"]
+    assert f"at most {first_s / 2:.0f} s where the first one learnt" in caplog.text
     told, found = verdict_of(record, work), quarantined(record, work)
     assert sum(name.startswith("bad") for name in found) > 0.9 * POISON
     assert sum(name.startswith("good") for name in found) < 0.01 * SAMPLES
