@@ -1,7 +1,11 @@
-"""moto's S3, IAM and SQS as a process: it prints its port, then serves 127.0.0.1 until it is told to end."""
+"""moto's S3, IAM and SQS as a process: it prints its port, and serves 127.0.0.1 as long as its standard input is open.
+
+So it ends with the tests that started it, however these end.
+"""
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any
 
@@ -26,8 +30,9 @@ def main() -> None:
         return app(environ, start_response)
 
     server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=_Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
-    server.serve_forever()
+    sys.stdin.read()
 
 
 if __name__ == "__main__":

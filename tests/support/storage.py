@@ -34,7 +34,9 @@ def s3_server() -> Iterator[tuple[str, int]]:
     """Serve moto's S3 on 127.0.0.1, in a process of its own: moto's servers of one process share what they hold."""
     command = [sys.executable, "-m", "tests.support.object_store"]
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    with subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=surroundings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
