@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -37,11 +37,22 @@ def register(plan: Plan) -> list[tuple[str, str]]:
             # said, or the repository in which the operator happens to stand would be taken for ours
             one.apply(version_info=VersionInfo(type="prefect:simple", version=str(one.version)))
             registered.append(("deployment", one.full_name))
-        for pool, queues in ((names.CPU_POOL, turns.queues(plan.turns or {}, plan.gpus)), (names.GPU_POOL, GPU_QUEUES)):
+        for pool, queues in (
+            (names.CPU_POOL, turns.queues(_turns(client, plan), plan.gpus)),
+            (names.GPU_POOL, GPU_QUEUES),
+        ):
             registered += [("queue", _queue(client, pool, queue, *place)) for queue, place in queues.items()]
         automations.put(client, automations.lost_runs())
         registered += [("automation", name) for name in names.AUTOMATIONS]
     return registered
+
+
+def _turns(client: SyncPrefectClient, plan: Plan) -> Mapping[str, turns.Turn]:
+    """Return the turn of each dataset; where none are given, of those for which no queue stands yet."""
+    if plan.turns is not None:
+        return plan.turns
+    standing = {queue.name for queue in client.read_work_queues(work_pool_name=names.CPU_POOL)}
+    return {name: turns.Turn() for name in plan.feed.datasets or () if names.DATASET_QUEUE + name not in standing}
 
 
 def _pool(client: SyncPrefectClient, name: str, kind: Kind, plan: Plan, limit: int | None) -> str:

@@ -73,6 +73,7 @@ def cleanse(
 
     """
     check_addresses(source, destination, work)
+    decision = review.decision(approve, reviewer, reason, release or (), hold or ())
     began_s = time.monotonic()
     settings = to_dict(settings_of(config, destination))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
@@ -86,9 +87,8 @@ def cleanse(
     page = run(stages.report, verdict, settings["report"])
     artifacts.note_report(artifacts.report_address(page, work))
     publish = partial(run, stages.publish, page, settings["publish"])
-    decision = review.signed(reviewer, reason, release or (), hold or ()) if approve and reviewer else None
     refused = review.rejection()
-    outcome = publish(approve=approve, review=decision, dry_run=dry_run or refused is not None)
+    outcome, problem = review.first(publish, approve, decision, dry_run=dry_run or refused is not None)
     while outcome["state"] == "needs-review" and not dry_run and refused is None:
         review.note(review.APPROVAL_LABEL, outcome["approval"])
         review_page.show(outcome, page, work)
@@ -97,7 +97,7 @@ def cleanse(
         if not review.may_ask():
             break
         asked = artifacts.question(outcome, page, work), review_page.why(outcome)
-        outcome = review.ask(publish, *asked, outcome["approval"], before=approve)
+        outcome = review.ask(publish, *asked, outcome["approval"], before=approve, refused=problem)
     if refused is not None:
         outcome = review.rejected(outcome, refused)
     receipts.ended(outcome)

@@ -88,7 +88,7 @@ def decide(
             "approve": code,
             "reviewer": decision["by"],
             "reason": decision["reason"],
-            **{name: decision[name] for name in ("release", "hold") if decision.get(name)},
+            **{name: decision.get(name, []) for name in ("release", "hold")},  # not those of an earlier decision
         }
         if flow_run.deployment_id is None:
             in_place(parameters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from pydantic import Field
 
 from tasks.sanitize import markdown
 from telltale_core.display.sanitize import clean
-from telltale_core.errors import BadInput, Conflict
+from telltale_core.errors import BadInput, ConfigError, Conflict
 from telltale_core.publish.decisions import UNKNOWN
 from telltale_core.publish.gate import CHANGED
 
@@ -67,17 +68,53 @@ def note(label: str, value: str) -> None:
         client.update_flow_run_labels(UUID(flow_run.id), {label: value})
 
 
-def ask(publish: Callable[..., dict[str, Any]], text: str, why: str, code: str, *, before: str = "") -> dict[str, Any]:
+def decision(
+    approve: str, reviewer: str, reason: str, release: Sequence[str], hold: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return who decided what by a run's parameters; :class:`ConfigError` for samples that nobody answers for."""
+    if (release or hold) and not (approve and reviewer.strip() and reason.strip()):
+        raise ConfigError("release and hold need approve, reviewer and reason: say who decides on samples, and why")
+    return signed(reviewer, reason, release, hold) if approve and reviewer else None
+
+
+def first(
+    publish: Callable[..., dict[str, Any]], approve: str, decided: dict[str, Any] | None, *, dry_run: bool
+) -> tuple[dict[str, Any], str]:
+    """Return what ``publish`` tells before anybody is asked, and what is wrong with the samples that were named.
+
+    Where an answer to this run's forms named samples, or the names are wrong, nothing is published without asking: the
+    names go along without a code that approves them, and :func:`ask` takes them up or asks for them again.
+    """
+    named = decided if decided is not None else _named_before()
+    try:
+        return publish(approve=approve, review=named, dry_run=dry_run), ""
+    except BadInput as error:
+        if error.code != UNKNOWN:
+            raise
+        return publish(approve="", review=named, dry_run=dry_run), str(error)
+
+
+def _named_before() -> dict[str, Any] | None:
+    """Return the last approval by this run's forms, if it named samples."""
+    answers = [answer for answer in _answers() if answer["decision"] == "approve"] if may_ask() else []
+    if not answers or not (answers[-1].get("release") or answers[-1].get("hold")):
+        return None
+    last = answers[-1]
+    return signed(last["reviewer"], last["reason"], last.get("release", []), last.get("hold", []))
+
+
+def ask(
+    publish: Callable[..., dict[str, Any]], text: str, why: str, code: str, *, before: str = "", refused: str = ""
+) -> dict[str, Any]:
     """Return what ``publish`` tells, once a person approved what ``code`` names; ``text`` (Markdown) heads the form.
 
     The first call for a code suspends the run: its process ends, its worker's slot is free. Once it is resumed the flow
     runs again from its start, finished stages are reused, and the answer is taken up; a rejection is found by
     :func:`rejection` first. Where another code was approved, in this run or ``before`` it, the text says so. An answer
-    that names samples which are not there is asked for again, with the reason.
+    that names samples which are not there is asked for again, with the reason; ``refused`` is that of an earlier one.
     """
     if before or _answers(but=code):
         text = f"**{CHANGED}. Please look again.**\n\n{text}"
-    refused = ""
     for number in range(MOST_ASKED):
         again = f"**{markdown(refused)}**\n\n" if refused else ""
         state = f"{refused} {why}" if refused else why
@@ -123,10 +160,11 @@ def rejection() -> dict[str, Any] | None:
 
 
 def _answers(but: str = "") -> list[dict[str, Any]]:
-    """Return what was answered to this run's forms, but for those of a code."""
+    """Return what was answered to this run's forms, the last one last, but for those of a code."""
     prefix, ending, mine = f"suspended-{KEY}", "-response", f"suspended-{KEY}-{but}"
     with get_client(sync_client=True) as client:
         inputs = client.filter_flow_run_input(UUID(flow_run.id), prefix, MOST_INPUTS, set())
+    inputs = sorted(inputs, key=lambda one: one.created or datetime.min.replace(tzinfo=UTC))
     kept = [one for one in inputs if one.key.endswith(ending) and not (but and one.key.startswith(mine))]
     return [json.loads(one.value) for one in kept]
 

@@ -35,7 +35,7 @@ def show(outcome: dict[str, Any], page: stages.Record, work: str) -> None:
 
 def _show(outcome: dict[str, Any], page: stages.Record, work: str) -> None:
     opened = stages.opened(page, work)
-    shown = list(worst_samples(opened.learnt_drop(), opened.judged_folder(), each=EACH))
+    shown = list(worst_samples(opened.drop(), opened.folder("cluster"), each=EACH))
     rows = [group_row(group) for group in opened.verdict().groups if group.quarantined or group.review]
     parts = [question(outcome, page, work), _table(rows), samples(shown)]
     text = markdown(outcome["statement"])

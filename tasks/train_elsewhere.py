@@ -20,7 +20,9 @@ from prefect.exceptions import CrashedRun, ObjectNotFound
 
 from tasks import keys, policy, redaction
 from telltale_core import stages
+from telltale_core.config import from_dict
 from telltale_core.errors import StorageError, TelltaleError, Transient
+from telltale_core.proxy import ProxyConfig
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 3.0
@@ -82,8 +84,9 @@ def deployed(deployment: str) -> bool:
 
 def queue_for(upstream: stages.Record, work: str, settings: Mapping[str, Any]) -> str | None:
     """Return the queue of a training that lets smaller ones go first, or None for the deployment's own."""
-    rows = stages.open_drop(upstream, work).manifest["counts"]["kept"]
-    return LARGE_QUEUE if rows * int(settings.get("epochs") or 1) >= LARGE_TRAINING else None
+    drop = stages.open_drop(upstream, work)
+    epochs = from_dict(ProxyConfig, settings).settled(drop.modality).epochs
+    return LARGE_QUEUE if len(drop) * epochs >= LARGE_TRAINING else None
 
 
 def begin(deployment: str, parameters: dict[str, Any], tag: str, queue: str | None = None) -> FlowRun:

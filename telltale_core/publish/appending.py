@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from telltale_core.errors import BadInput
+from telltale_core.publish.decisions import UNKNOWN
 from telltale_core.publish.history import line_of
 from telltale_core.publish.manifest import LIST_NAMES, OTHERS, Version, rows_unjudged
 from telltale_core.publish.plan import DropLike, picked
@@ -45,11 +46,17 @@ class Overlap:
 
 
 def overlap_of(
-    drop: DropLike, versions: list[Version], described: Mapping[str, Any], payload: pq.ParquetFile
+    drop: DropLike,
+    versions: list[Version],
+    described: Mapping[str, Any],
+    payload: pq.ParquetFile,
+    *,
+    also_judged: Collection[str] = (),
 ) -> Overlap:
     """Return what the newest version holds of a drop; nothing where there is no version.
 
-    ``described`` are the entries ``schema``, ``remark_columns`` and ``reading`` of the drop's own manifest. Raises
+    ``described`` are the entries ``schema``, ``remark_columns`` and ``reading`` of the drop's own manifest,
+    ``also_judged`` the columns that further readings of it judged. Raises
     :class:`BadInput` where one version cannot hold both: columns or classes that disagree, an id that names another
     sample there, or the same drop once more, under other settings.
     """
@@ -65,8 +72,8 @@ def overlap_of(
                 f'verdict says now cannot be appended. Publish it with publish.mode = "replace", or leave it',
             )
     places = dict(placed(base, {str(name) for name in drop.sample_ids}))
-    if drop.manifest["columns"].get("id"):  # without ids of its own a sample is called by its content
-        _check_same(drop, base, places, payload)
+    if also_judged or drop.manifest["columns"].get("id"):  # else a sample is called by its content
+        _check_same(drop, base, places, payload, [*judged_columns(drop.manifest), *also_judged])
     return Overlap(base=base, there={name: decision for name, (decision, _, _) in places.items()})
 
 
@@ -95,6 +102,20 @@ def questions_of(overlap: Overlap, verdict: Verdict) -> list[Question]:
             cure='publish.mode = "replace" to publish this drop alone',
         )
     ]
+
+
+def check_decided(overlap: Overlap, verdict: Verdict, decided: Verdict) -> None:
+    """Raise :class:`BadInput` where a person decides of a sample that appending leaves where it is, and as it is."""
+    for row in np.flatnonzero(verdict.decision != decided.decision).tolist():
+        name, kept = str(verdict.sample_ids[row]), decided.decision[row] == "keep"
+        stands = overlap.there.get(name)
+        if overlap.base is not None and stands is not None and (stands == "keep") != kept:
+            what, cure = ("released", "`telltale restore`") if kept else ("held", 'publish.mode = "replace"')
+            raise BadInput(
+                UNKNOWN,
+                f"{name[:80]!a} cannot be {what}: it is in version {overlap.base.number} already, and appending leaves "
+                f"it there as it is. Nothing was published. Leave it out here, and use {cure}",
+            )
 
 
 def joined(overlap: Overlap, own: dict[str, Any]) -> dict[str, Any]:
@@ -172,10 +193,14 @@ def _refuse(base: Version, difference: str) -> None:
 
 
 def _check_same(
-    drop: DropLike, base: Version, places: Mapping[str, tuple[str, str, int]], payload: pq.ParquetFile
+    drop: DropLike,
+    base: Version,
+    places: Mapping[str, tuple[str, str, int]],
+    payload: pq.ParquetFile,
+    judged: Collection[str],
 ) -> None:
     """Raise :class:`BadInput` where an id of the drop names another sample in ``base``: other input or answer."""
-    columns = [name for name in judged_columns(drop.manifest) if name in payload.schema_arrow.names]
+    columns = [name for name in judged if name in payload.schema_arrow.names]
     row_of = {str(name): row for row, name in enumerate(drop.sample_ids) if str(name) in places}
     by_file: dict[str, list[tuple[int, int, str]]] = {}
     for name, row in row_of.items():

@@ -33,7 +33,7 @@ def changes(
         *_columns(last.manifest.get("schema") or [], columns),
         *_classes(before, reading),
         *_sizes(before, reading),
-        *_rows(last.own_counts["ingested"], row_count),
+        *_rows(last.drop_rows, row_count),
     ]
     return [Question(code=code, text=f"unlike version {last.number}: {text}") for code, text in differences]
 

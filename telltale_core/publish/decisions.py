@@ -1,7 +1,8 @@
 """Single samples released or held by a person: the verdict as it is published, once somebody looked at them.
 
 A decision names samples by their id or its beginning, or all of a group as ``group 3``. Of a group a release takes what
-is held back, and a hold what is kept. What is named by an id goes before what is named by a group.
+is held back, and a hold what is kept. What is named by an id goes before what is named by a group. A text that is both
+an id and a group is refused, for ids are the contributor's.
 """
 
 from __future__ import annotations
@@ -62,8 +63,12 @@ def _wanted(verdict: Verdict, named: Mapping[str, Sequence[str]]) -> np.ndarray[
     for name, texts in named.items():
         for text in texts:
             match = _GROUP.fullmatch(text.strip())
-            rows = group_N == int(match[1]) if match and text not in ids else _rows(ids, text)
-            chosen_N = single_N if match is None or text in ids else wanted_N
+            of_group_N = group_N == (int(match[1]) if match else -1)
+            if match and text in ids and of_group_N.any():
+                _refuse(f"{text[:80]!a} is a group of the verdict, and a sample is called so")
+            by_group = match is not None and text not in ids
+            rows = of_group_N if by_group else _rows(ids, text)
+            chosen_N = wanted_N if by_group else single_N
             if not rows.any():
                 numbers = ", ".join(map(str, sorted({*group_N.tolist()} - {-1})[:20])) or "none"
                 _refuse(
@@ -86,7 +91,5 @@ def _rows(ids: list[str], text: str) -> np.ndarray[Any, Any]:
 
 
 def _refuse(problem: str) -> None:
-    raise BadInput(
-        UNKNOWN,
-        f"{problem}. Nothing was published. Name samples by their ids, as the report has them, or a group as 'group 3'",
-    )
+    cure = "Name samples by their ids, as the review artifact and `telltale export` have them, or a group as 'group 3'"
+    raise BadInput(UNKNOWN, f"{problem}. Nothing was published. {cure}")

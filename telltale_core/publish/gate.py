@@ -20,6 +20,12 @@ from telltale_core.questions import Question, as_record, questions_of
 from telltale_core.verdict import Verdict
 
 CODE_DIGITS = 16
+DECIDED_BEFORE = Question(
+    code="decision_outdated",
+    text="nothing else is open any more, but single samples were released or held of what was shown before",
+    cure="approve again, with the samples that are to be released and held now, or without any",
+)
+"""A decision on single samples is about the verdict that was shown: it is never carried over to another one."""
 CHANGED = "What was approved is not what is open now: something has changed since"
 
 
@@ -46,9 +52,10 @@ def pass_gate(
         *changes(versions, described["reading"], described["schema"], drop.manifest["counts"]["seen"]),
         *also,
     ]
-    if not questions:  # who decided on single samples is kept all the same
-        idle = ("approved",) if named_in(lineage.get("review")) else ("review", "approved")
-        return {name: value for name, value in lineage.items() if name not in idle}
+    if not questions and named_in(lineage.get("review")):
+        questions = [DECIDED_BEFORE]
+    if not questions:
+        return {name: value for name, value in lineage.items() if name not in ("review", "approved")}
     code, approved = approval_of(verdict, questions, of), lineage.get("approved")
     if approved != code:
         shown = " ".join(f"[{question.code}] {question.text}." for question in questions[:20])

@@ -116,6 +116,12 @@ class Version:
         return dict((self.manifest.get("appended") or self.manifest)["counts"])
 
     @property
+    def drop_rows(self) -> int:
+        """Return how many rows its own drop had, with those that were there already where it was appended."""
+        there: dict[str, int] = (self.manifest.get("appended") or {}).get("there", {})
+        return self.own_counts["ingested"] + sum(there.values())
+
+    @property
     def judged(self) -> list[str] | None:
         """Return the published columns that the proxy saw, for readers that take columns; None of an older version."""
         columns = self.manifest.get("schema", [])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from telltale_core.errors import ConfigError, Conflict
-from telltale_core.publish.appending import Overlap, appended_line, joined, overlap_of
+from telltale_core.publish.appending import Overlap, appended_line, check_decided, joined, overlap_of
 from telltale_core.publish.appending import questions_of as held_back
 from telltale_core.publish.blob_writer import Placer
 from telltale_core.publish.commit import MOST_CONFLICTS, ParentMoved, commit, find_run, settle
@@ -66,18 +66,17 @@ def publish(
     run_key = run_key or make_run_key(drop.digest, config_digest, code_version)
     verdict = Verdict.open(verdict_dir, drop=drop)
     versions = log(store)
-    judged = decided(verdict, lineage.get("review"))
     if standing := find_run(versions, run_key, drop.digest):
         _check_decision(standing, lineage)
         logger.info("run %s is version %d of %s already", run_key[:12], standing.number, store.location.url)
         return standing if dry_run else still_whole(standing, versions)
-    own = Publication(store, drop, verdict, judged, config, lineage=lineage, run_key=run_key, report=report)
+    own = Publication(store, drop, verdict, config, lineage=lineage, run_key=run_key, report=report)
     own.described(versions)
     if versions and not dry_run:
         settle(store, versions)
     placer = Placer(store, versions, uuid.uuid4().hex, dry_run=dry_run)
     reach("publish-begin")
-    version = commit_next(placer, versions, partial(own.draft, placer), own.standing)
+    version = commit_next(placer, versions, functools.partial(own.draft, placer), own.standing)
     logger.info("version %d of %s: %s%s", version.number, store.location.url, version.counts, appended_line(version))
     return version
 
@@ -113,15 +112,13 @@ class Publication:
         store: Store,
         drop: DropLike,
         verdict: Verdict,
-        decided: Verdict,
         config: PublishConfig,
         *,
         lineage: Mapping[str, Any],
         run_key: str,
         report: Path | None,
     ) -> None:
-        self.store, self.drop, self.config = store, drop, config
-        self.verdict, self.decided = verdict, decided  # as it was shown, and with what a person decided of samples
+        self.store, self.drop, self.verdict, self.config = store, drop, verdict, config
         self.lineage, self.run_key, self.report = lineage, run_key, report
         self.payload = check_payload(drop)
         columns, schema = columns_of(drop, verdict, self.payload, config), self.payload.schema_arrow
@@ -137,7 +134,8 @@ class Publication:
     def described(self, versions: list[Version]) -> dict[str, Any]:
         """Return what the manifest says of run and drop, having passed the gate; nothing is written."""
         if self.config.mode == "append" and self.behind != len(versions):
-            self.overlap = overlap_of(self.drop, versions, self.reading, self.payload)
+            also = self.verdict.record.also_judged or ()
+            self.overlap = overlap_of(self.drop, versions, self.reading, self.payload, also_judged=also)
             self.behind = len(versions)
         url = self.store.location.url
         agreed = pass_gate(
@@ -150,7 +148,13 @@ class Publication:
             unread=self.config.unread,
             of=(self.run_key, url),
         )
+        check_decided(self.overlap, self.verdict, self.decided)
         return _describe(self.drop, self.verdict, url, self.run_key, agreed) | self.reading
+
+    @functools.cached_property
+    def decided(self) -> Verdict:
+        """Return the verdict with what a person decided of single samples, once the gate has let that pass."""
+        return decided(self.verdict, self.lineage.get("review"))
 
     def draft(self, placer: Placer, versions: list[Version]) -> dict[str, Any]:
         """Return the manifest of the version that comes behind ``versions``, its blobs placed."""

@@ -102,8 +102,8 @@ def publish(inputs: Inputs, config: PublishConfig, destination: str, context: Co
     run_key = publication.make_run_key(drop.digest, lineage["config_digest"], lineage["code_version"])
     outcome: dict[str, Any] = {"format": "telltale.published/1", "statement": verdict.statement}
     outcome |= {"dataset": url, "run_key": run_key}
-    if context.approve:
-        lineage |= {"approved": context.approve} | ({"review": dict(context.review)} if context.review else {})
+    lineage |= {"approved": context.approve} if context.approve else {}
+    lineage |= {"review": dict(context.review)} if context.review else {}
     try:
         version = publication.publish(
             drop,

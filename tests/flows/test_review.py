@@ -285,6 +285,27 @@ def test_a_rejection_holds_although_nothing_is_open_any_more(
     assert publish.log(tmp_path / "out") == []
 
 
+def test_a_sample_that_was_held_is_asked_about_again_although_nothing_is_open_any_more(
+    start: Callable[..., Deployed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start()
+    decide(run.id, approve=True, hold=["good-000"])
+    monkeypatch.setattr(VerdictRecord, "open_questions", [])
+    again = run.execute()
+    assert (again.state_name, publish.log(tmp_path / "out")) == ("Suspended", [])
+    assert "[decision_outdated]" in again.state.message
+    decide(run.id, approve=True, hold=["good-000"])
+    assert run.execute().state_name == "Completed"
+    assert publish.why(tmp_path / "out", "good-000").state == "quarantined"
+
+
+def test_samples_are_decided_by_nobody_without_a_name(run_cleanse: Callable[..., Any], tmp_path: Path) -> None:
+    state = run_cleanse({}, approve="0" * 16, hold=["good-000"])
+    with pytest.raises(ConfigError, match="release and hold need approve, reviewer and reason"):
+        state.result()
+    assert publish.log(tmp_path / "out") == []
+
+
 def test_a_rejection_publishes_nothing_and_says_who_and_why(start: Callable[..., Deployed], tmp_path: Path) -> None:
     run = start()
     assert decide(run.id, approve=False, reason="a trigger in class a")["state"] == "resumed"
@@ -298,13 +319,15 @@ def test_a_rejection_publishes_nothing_and_says_who_and_why(start: Callable[...,
 def test_an_undecided_run_of_a_deployment_is_approved_later_by_a_new_run_and_only_once(
     start: Callable[..., Deployed], tmp_path: Path
 ) -> None:
-    run = start().undecided()
+    earlier = {"approve": "0" * 16, "reviewer": "Bo", "reason": "of another verdict", "release": ["group 0"]}
+    run = start(**earlier).undecided()
     told = decide(run.id, approve=True)
     assert told["state"] == "started"
     again = Deployed.__new__(Deployed)
     again.id = UUID(told["run"])
     assert again.execute().state_name == "Completed"
-    assert publish.read_version(tmp_path / "out").manifest["lineage"]["review"]["by"] == "Ann"
+    review = publish.read_version(tmp_path / "out").manifest["lineage"]["review"]
+    assert (review["by"], "release" in review) == ("Ann", False)  # what Bo released is not carried over
     assert run.read().state_name == "Approved"
     with pytest.raises(Conflict, match="does not wait for a person"):
         decide(run.id, approve=False)

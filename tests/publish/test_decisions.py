@@ -105,12 +105,23 @@ def test_a_run_is_one_version_and_a_later_decision_is_no_silent_success(job, tmp
         publish(*job, tmp_path / "out", run_key="r", lineage=lineage)
 
 
-def test_a_decision_holds_where_nothing_is_asked_any_more(job, tmp_path):
+def test_a_decision_on_what_was_shown_before_is_asked_again_where_nothing_else_is_open_now(job, tmp_path):
+    out, before = tmp_path / "out", code_of(job, tmp_path / "out")
     opened = Verdict.open(job[1])
     dataclasses.replace(opened, record=dataclasses.replace(opened.record, needs_review=False)).write(job[1])
-    lineage = {**support.CODE, "review": {**BY, "hold": ["s0-0006"]}}
-    version = publish(*job, tmp_path / "out", run_key="r", lineage=lineage)
-    assert (states(tmp_path / "out"), version.manifest["lineage"]["review"]["by"]) == ("qqqrppqp", "ann")
+    lineage = {**support.CODE, "approved": before, "review": {**BY, "hold": ["s0-0006"]}}
+    with pytest.raises(NeedsReview, match="decision_outdated") as asked:
+        publish(*job, out, run_key="r", lineage=lineage)
+    assert log(out) == []
+    version = publish(*job, out, run_key="r", lineage={**lineage, "approved": asked.value.approval})
+    assert (states(out), version.manifest["lineage"]["review"]["by"]) == ("qqqrppqp", "ann")
+
+
+def test_whoever_decides_of_no_sample_is_not_asked_where_nothing_is_open(job, tmp_path):
+    opened = Verdict.open(job[1])
+    dataclasses.replace(opened, record=dataclasses.replace(opened.record, needs_review=False)).write(job[1])
+    version = publish(*job, tmp_path / "out", run_key="r", lineage={**support.CODE, "approved": "0" * 16, "review": BY})
+    assert "review" not in version.manifest["lineage"]
 
 
 def test_repair_makes_a_version_again_with_what_was_decided(job, tmp_path):
@@ -123,6 +134,24 @@ def test_repair_makes_a_version_again_with_what_was_decided(job, tmp_path):
     assert {path: (tmp_path / "out" / path).read_bytes() for path in before} == before
 
 
-def test_an_id_that_looks_like_a_group_is_a_sample():
+def test_an_id_that_looks_like_a_group_is_a_sample_unless_there_is_that_group():
     verdict = verdict_of({"sample_id": ["group 0", "b"], "decision": ["keep", "keep"], "cluster": [-1, 0]})
-    assert decided(verdict, {**BY, "hold": ["group 0"]}).decision.tolist() == ["quarantine", "keep"]
+    with pytest.raises(BadInput, match="is a group of the verdict, and a sample is called so"):
+        decided(verdict, {**BY, "hold": ["group 0"]})
+    alone = verdict_of({"sample_id": ["group 7", "b"], "decision": ["keep", "keep"], "cluster": [-1, 0]})
+    assert decided(alone, {**BY, "hold": ["group 7"]}).decision.tolist() == ["quarantine", "keep"]
+
+
+def test_what_an_earlier_drop_brought_can_be_neither_held_nor_released_by_appending(job, tmp_path):
+    append, out = PublishConfig(mode="append"), tmp_path / "out"
+    first = support.make_drop(tmp_path / "first", n=5, images=False)
+    rows = {"sample_id": [str(name) for name in first.sample_ids], "decision": ["quarantine"] + ["keep"] * 4}
+    verdict_dir = write_verdict(tmp_path / "before", rows | {"cluster": [0] + [-1] * 4}, drop_digest=first.digest)
+    publish(first, verdict_dir, out, run_key="a", lineage=support.CODE, config=append)
+    with pytest.raises(NeedsReview) as asked:
+        publish(*job, out, run_key="r", lineage=support.CODE, config=append)
+    for named, cure in (({"hold": ["s0-0004"]}, "publish.mode"), ({"release": ["s0-0000"]}, "telltale restore")):
+        lineage = {**support.CODE, "approved": asked.value.approval, "review": {**BY, **named}}
+        with pytest.raises(BadInput, match=f"in version 1 already.*{cure}"):
+            publish(*job, out, run_key="r", lineage=lineage, config=append)
+    assert len(log(out)) == 1
