@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import pyarrow as pa
-
 from telltale_core.drop.config import Limits
 from telltale_core.drop.readers.hive import partitions_of
 from telltale_core.drop.source import Source, SourceFile
@@ -27,8 +25,9 @@ LOG = "_delta_log"
 LOG_NAME = re.compile(r"\d{20}(\.json|\.checkpoint(\.\d{10}\.\d{10})?\.parquet)|_last_checkpoint")
 """Names in a log that are copied; a table that needs others, such as checkpoints of the second kind, is refused."""
 MAX_LOG_BYTES = 256 << 20
-READABLE = {"deletionVectors", "timestampNtz", "vacuumProtocolCheck", "columnMapping"}
-"""What a table may ask of its readers; of deletion vectors and mapped columns, whether it has any is looked at."""
+READABLE = {"timestampNtz", "vacuumProtocolCheck", "columnMapping"}
+"""What a table may ask of its readers; of mapped columns, whether it has any is looked at. Not deletion vectors: the
+library would open whatever file the log says that they lie in."""
 NOT_NAMED, OF_THE_LOG = "removed, or not named by the Delta log", "the log of a Delta table"
 REWRITE = "write its rows as Parquet first, such as by deltalake's DeltaTable(path).to_pyarrow_table()"
 
@@ -104,14 +103,6 @@ def _check_readable(table: DeltaTable) -> None:
     if asked or mode != "none":
         what = f"columns mapped by {mode}" if mode != "none" else ", ".join(sorted(asked))
         raise bad("format_unclear", f"a Delta table with {shown(what)}, which is not read here: {REWRITE}")
-    from deltalake.exceptions import DeltaError
-
-    try:
-        removed = pa.table(table.deletion_vectors()).num_rows > 0
-    except DeltaError:  # it lies in a file, which was not copied
-        removed = True
-    if removed:
-        raise bad("format_unclear", f"a Delta table with deletion vectors, which are not read here: {REWRITE}")
 
 
 def _text(value: object) -> str | None:

@@ -102,6 +102,13 @@ def test_a_missing_file_is_not_replaced_by_one_whose_path_ends_like_it(
     assert (len(drop), list(reasons(drop).values())) == (6, ["media_missing"])
 
 
+def test_a_stray_copy_beside_the_table_does_not_say_where_all_media_lie(tmp_path, take, reasons):
+    root = pictures(tmp_path / "d", [f"train_images/{s}.png" for s in STEMS] + ["id3.png"])
+    table(root / "train.csv", "image_id", [f"{s}.png" for s in STEMS])
+    drop = take(root)
+    assert (len(drop), list(reasons(drop).values())) == (5, ["media_missing"])
+
+
 def test_media_root_is_the_only_place_of_media(tmp_path, take, reasons):
     files = [f"{size}/{s}.png" for size in ("big", "small") for s in STEMS]
     table(pictures(tmp_path / "d", [*files, "big/x.png"]) / "t.csv", "file_name", [f"{s}.png" for s in [*STEMS, "x"]])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from telltale_core.errors import BadInput
+from tests.support import drops as support
 
 pytest.importorskip("tokenizers")
 
@@ -32,6 +33,13 @@ def test_class_folders_of_text_files_are_texts_and_lists_beside_them_are_rejecte
     assert drop.samples()["source"][0].as_py() == "train/neg/0_7.txt"
     assert reasons(drop) == {"imdb.vocab": "label_missing", "train/urls_pos.txt": "label_missing"}
     assert drop.manifest["accounting"]["files"]["ignored"]["split test"]["count"] == 49
+
+
+def test_a_picture_among_many_texts_is_a_rejected_row(tmp_path, take, reasons):
+    (folder(tmp_path / "imdb") / "train" / "neg" / "logo.png").write_bytes(support.make_png(0))
+    drop = take(tmp_path / "imdb")
+    assert (drop.modality, len(drop)) == ("text", 48)
+    assert "train/neg/logo.png" in reasons(drop)
 
 
 def test_the_same_texts_in_another_encoding_are_the_same_with_the_setting(tmp_path, take):

@@ -36,10 +36,10 @@ def embedded(text: str) -> bytes | None:
 class MediaPaths:
     """Finds files by path: all of a table below one folder, where its first paths are; else by how their paths end.
 
-    The folder is ``media_root``, or that of the table, or the top. Only where none of the first paths lies at its place
-    is one taken whose path ends with the cell's, with an ending of its own or without, if it is the only one. So a
-    missing file is never replaced by another one of its name. Backslashes are slashes, and a name is the same in every
-    Unicode normal form.
+    The folder is ``media_root``, or that of the table, or the top. Only where it holds fewer than half of the first
+    paths that are found at all is a file taken whose path ends with the cell's, with an ending of its own or without,
+    if it is the only one. So a missing file is never replaced by another one of its name. Backslashes are slashes, and
+    a name is the same in every Unicode normal form.
     """
 
     def __init__(self, source: Source, media_root: str | None) -> None:
@@ -50,7 +50,11 @@ class MediaPaths:
         folders = [posixpath.dirname(table.key), ""] if self._root is None else [self._root]
         paths = [path for value in values if (path := _path(value)) is not None]
         found = Counter(folder for folder in folders for path in paths if self._at(path, folder) is not None)
-        return max(found, key=lambda folder: found[folder]) if found else None
+        if not found:
+            return None
+        best, count = found.most_common(1)[0]
+        anywhere = sum(self._at(path, best) is not None or bool(self._ending_so(path)) for path in paths)
+        return best if 2 * count >= anywhere else None
 
     def find(self, path: str, folder: str | None) -> SourceFile:
         """Return the file that a cell names, below this folder or told by its end; raises why there is none."""
@@ -65,7 +69,7 @@ class MediaPaths:
                 where = f" below {shown(folder)}, where others of the table are" if folder else ""
                 raise bad("media_missing", f"{shown(path)} is no file{where} of the drop: add it, or leave out the row")
             return file
-        found = self._named(posixpath.normpath(_plain(_slashed(path))))
+        found = self._ending_so(path)
         if len(found) > 1:
             first = " and ".join(shown(key) for key in found[:2])
             raise bad("media_missing", f"{shown(path)} may be {first}: set drop.media_root")
@@ -81,9 +85,9 @@ class MediaPaths:
                 return file
         return None
 
-    def _named(self, path: str) -> Sequence[str]:
+    def _ending_so(self, path: str) -> Sequence[str]:
         """Return the keys of media files whose path ends with this one, with an ending of its own or without."""
-        folder, name = posixpath.split(path)
+        folder, name = posixpath.split(posixpath.normpath(_plain(_slashed(path))))
         found = self._by_name.get(name, ())
         return [key for key in found if not folder or f"/{posixpath.dirname(_plain(key))}".endswith(f"/{folder}")]
 
@@ -112,7 +116,10 @@ class MediaPaths:
         try:
             suffix = self.find(text, folder).suffix
         except BadInput:
-            return None
+            several = self._ending_so(text)[1:] if folder is None else ()
+            if not several:
+                return None
+            suffix = self._source.files[several[0]].suffix  # which of them, only a setting can say
         return next((kind.name for kind in modalities() if suffix in kind.suffixes), None)
 
 

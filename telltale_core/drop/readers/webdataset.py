@@ -37,7 +37,10 @@ class WebdatasetReader(TableReader):
         self._parts: dict[str, dict[str, SourceFile]] = {}
         for file in files:
             base, ending = _parted(file.key)
-            self._parts.setdefault(base, {})[ending] = file
+            other = self._parts.setdefault(base, {}).setdefault(ending, file)
+            if other is not file:
+                what = f"{shown(other.key)} and {shown(file.key)} differ in capital letters alone: rename one"
+                raise bad("format_unclear", what)
         self.read_files = {file.key for file in files}
 
     def _parsed(self, file: SourceFile, count: Lines) -> Iterator[Parsed]:  # noqa: ARG002 - all parts, not one file
@@ -51,7 +54,7 @@ class WebdatasetReader(TableReader):
 
     def _values(self, base: str, parts: dict[str, SourceFile]) -> dict[str, object]:
         values: dict[str, object] = {"__key__": base}
-        for ending, part in parts.items():
+        for ending, part in sorted(parts.items(), key=lambda one: one[0].count(".")):  # "png" goes before "seg.png"
             if ending == "json":
                 try:
                     fields = json.loads(self._source.read(part, SIDE_BYTES).decode("utf-8-sig"))
@@ -65,7 +68,7 @@ class WebdatasetReader(TableReader):
                     raise bad("row_unreadable", f"{shown(part.key)} is not UTF-8: write it again as such") from error
             else:
                 kind = next((k.name for k in modalities() if f".{ending.rsplit('.', 1)[-1]}" in k.suffixes), ending)
-                values[kind] = part.key
+                values[ending if kind in values else kind] = part.key
         return values
 
     def batches(self) -> Iterator[Batch]:
