@@ -67,6 +67,11 @@ def split_column(examples: Mapping[str, Sequence[object]]) -> str | None:
     return None
 
 
+def is_whole(counted: str) -> bool:
+    """Return whether a name from :func:`counted_as` is one split's own: neither cut nor that of the rest."""
+    return counted != REST and len(counted) <= LONGEST_NAME
+
+
 def counted_as(split: str, known: Mapping[str, int]) -> str:
     """Return the name that a split which is not read is counted under: its own, cut, beside few that are known."""
     name = printable(split)

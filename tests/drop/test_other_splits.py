@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tarfile
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 
 from telltale_core.drop import verify_drop
 from telltale_core.drop.accounting import accounted_lines
+from telltale_core.drop.config import Declared, DropConfig
+from telltale_core.drop.other_splits import carry_others, copied
+from telltale_core.drop.source import open_source
+from telltale_core.drop.survey import plan_reading
 from telltale_core.drop.understanding import understood_lines
 from telltale_core.errors import BadInput
 from tests.support import drops as support
@@ -156,3 +161,160 @@ def test_a_split_without_the_answer_or_without_a_row_is_refused_with_the_cure(tm
     (tmp_path / "d" / "test" / "1.png").write_bytes(b"no picture")
     with pytest.raises(BadInput, match=r"no row of the split 'test' can be carried .*: 1\).*leave"):
         take(tmp_path / "d", other_splits="carry")
+
+
+def table(path: Path, rows: list[tuple[object, ...]], header: str = "pixels,label") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]))
+    return path
+
+
+def pixels(first: int, count: int) -> list[tuple[object, ...]]:
+    return [(f"{number} 1 2 3", number % 2) for number in range(first, first + count)]
+
+
+def refused(drop_at: Path, take, match: str, **settings) -> None:
+    with pytest.raises(BadInput, match=match) as error:
+        take(drop_at, other_splits="carry", **settings)
+    assert error.value.code == "split_unclear"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_of_no_split_is_judged_and_not_carried(tmp_path, take, kind):
+    for name, first, count in (("train", 0, 4), ("extra", 4, 3), ("test", 7, 2)):
+        if kind == "csv":
+            table(tmp_path / "d" / f"{name}.csv", pixels(first, count))
+        else:
+            numbers = range(first, first + count)
+            pngs, labels = [support.make_png(number) for number in numbers], [number % 2 for number in numbers]
+            support.write_parquet(tmp_path / "d" / f"{name}.parquet", pngs, labels)
+    drop = take(tmp_path / "d", other_splits="carry")
+    assert (len(drop), entries(drop)) == (7, {"test": (2, 0, {})})
+    assert {key.split(".")[0] for key in drop.samples()["source"].to_pylist()} == {"train", "extra"}
+
+
+def test_a_file_beside_the_folders_of_splits_is_rejected_and_left_out_of_no_split(tmp_path, take):
+    for split in ("train", "test"):
+        folder(tmp_path / "d", split)
+    for number in range(6):  # one in ten may lie beside the folders
+        (tmp_path / "d" / "train" / "cat" / f"more{number}.png").write_bytes(support.make_png(10 + number))
+    (tmp_path / "d" / "stray.png").write_bytes(PNGS[0])
+    drop = take(tmp_path / "d", other_splits="carry")
+    assert (drop.manifest["counts"]["by_reason"], entries(drop)) == ({"label_missing": 1}, {"test": (6, 0, {})})
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_rows_of_a_null_split_are_judged_and_not_carried(tmp_path, take, kind):
+    trains = 4 if kind == "parquet" else 120  # an empty cell among the first hundred of a CSV is no split's
+    cells = ["train"] * trains + [None] * 3 + ["test"] * 2
+    rows = [(f"{n} 1 2 3", n % 2, cell or "") for n, cell in enumerate(cells)]
+    if kind == "csv":
+        path = table(tmp_path / "d.csv", rows, "pixels,label,split")
+    elif kind == "jsonl":
+        lines = [json.dumps({"pixels": row[0], "label": row[1], "split": row[2] or None}) for row in rows]
+        path = tmp_path / "d.jsonl"
+        path.write_text("\n".join(lines))
+    else:
+        pngs = [support.make_png(n) for n in range(len(rows))]
+        path = support.write_parquet(tmp_path / "d.parquet", pngs, [row[1] for row in rows], split=cells)
+    drop = take(path, other_splits="carry")
+    assert (len(drop), entries(drop)) == (trains + 3, {"test": (2, 0, {})})
+    assert [row["split"] for row in carried(drop)["test"]] == ["test", "test"]
+    chosen = take(path, other_splits="carry", split="test")
+    assert (len(chosen), entries(chosen)) == (5, {"train": (trains, 0, {})})
+
+
+def test_a_line_that_cannot_be_read_is_rejected_once_and_left_out_of_no_split(tmp_path, take):
+    names = ["train"] * 4 + ["test"] * 2
+    lines = [json.dumps({"pixels": f"{n} 1 2 3", "label": n % 2, "split": name}) for n, name in enumerate(names)]
+    (tmp_path / "d.jsonl").write_text("\n".join([*lines, "{broken"]))
+    drop = take(tmp_path / "d.jsonl", other_splits="carry")
+    assert drop.manifest["counts"]["by_reason"] == {"row_unreadable": 1}
+    assert entries(drop) == {"test": (2, 0, {})}
+
+
+def test_a_split_both_of_files_and_in_the_column_of_others_is_refused(tmp_path, take):
+    header = "pixels,label,split"
+    table(tmp_path / "d" / "test.csv", [(*row, "test") for row in pixels(9, 2)], header)
+    table(tmp_path / "d" / "train.csv", [(*row, "train") for row in pixels(0, 4)], header)
+    assert entries(take(tmp_path / "d", other_splits="carry")) == {"test": (2, 0, {})}
+    table(tmp_path / "d" / "train.csv", [*[(*row, "train") for row in pixels(0, 4)], ("9 9 9 9", 1, "test")], header)
+    refused(tmp_path / "d", take, r"'test' has files of its own, and rows in .*leave")
+    refused(tmp_path / "d", take, r"'train.csv#4', in a file of the split 'train', is of 'test'.*leave", split="test")
+
+
+def test_a_file_that_is_judged_is_never_carried(tmp_path):
+    for name, rows in (("train", pixels(0, 4)), ("test", pixels(4, 2))):
+        table(tmp_path / "d" / f"{name}.csv", rows)
+    config = DropConfig(other_splits="carry")
+    source = open_source(str(tmp_path / "d"), config.limits)
+    whole = copied(source)
+    job, plan = plan_reading(source, config, Declared())
+    source.ignored["split test"].append("train.csv")
+    with pytest.raises(BadInput, match=r"'train.csv' is judged, and cannot be carried.*leave") as error:
+        carry_others(whole, source, job, plan, tmp_path)
+    assert error.value.code == "split_unclear"
+    assert not list(tmp_path.glob("split-*"))
+
+
+def test_rows_that_were_counted_by_another_name_than_theirs_are_refused(tmp_path, take):
+    names = ["train"] * 120 + ["test"] * 3 + ["od\x1bd"]
+    rows = [(*row, name) for row, name in zip(pixels(0, 124), names, strict=True)]
+    refused(
+        table(tmp_path / "d.csv", rows, "pixels,label,split"), take, r"0 rows are called exactly .* 1 were left.*leave"
+    )
+
+
+@pytest.mark.parametrize(
+    ("further", "match"),
+    [
+        (["f" * 70], "'f+.* has a name that is too long.*leave"),
+        ([f"fold{n}" for n in range(30)], "more than 16.*leave"),
+    ],
+)
+def test_names_that_were_cut_are_refused_with_the_cure(tmp_path, take, further, match):
+    names = ["train"] * 120 + further
+    rows = [(*row, name) for row, name in zip(pixels(0, len(names)), names, strict=True)]
+    refused(table(tmp_path / "d.csv", rows, "pixels,label,split"), take, match)
+
+
+def test_a_split_called_all_is_carried_alone(tmp_path, take):
+    names = ["train"] * 120 + ["all"] * 2
+    rows = [(*row, name) for row, name in zip(pixels(0, 122), names, strict=True)]
+    drop = take(table(tmp_path / "d.csv", rows, "pixels,label,split"), other_splits="carry")
+    assert (len(drop), entries(drop)) == (120, {"all": (2, 0, {})})
+
+
+def test_media_of_carried_rows_are_carried_not_unread(tmp_path, take):
+    for number in range(12):
+        (tmp_path / "d" / "pictures").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "d" / "pictures" / f"{number}.png").write_bytes(support.make_png(number))
+    names = ["train"] * 2 + ["val"] + ["test"] * 8
+    rows = [(f"pictures/{n}.png", n % 2, name) for n, name in enumerate(names)]
+    table(tmp_path / "d" / "d.csv", rows, "file,label,split")
+    drop = take(tmp_path / "d", other_splits="carry")
+    assert (len(drop), entries(drop)) == (2, {"test": (8, 0, {}), "validation": (1, 0, {})})
+    assert "media_unread" not in [question["code"] for question in drop.manifest["questions"]]
+    assert accounted_lines(drop.manifest)[0] == (
+        "files: 13 = 3 read + 10 ignored (1 no table names it, 8 split test, carried unjudged, "
+        "1 split validation, carried unjudged)"
+    )
+    assert "media_unread" in [question["code"] for question in take(tmp_path / "d").manifest["questions"]]
+
+
+def test_arrays_of_no_split_are_carried_as_train_where_another_is_judged(tmp_path, take):
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", x=images[:5], y=np.arange(5) % 2, x_test=images[5:], y_test=np.arange(4) % 2)
+    assert entries(take(tmp_path / "d.npz", other_splits="carry")) == {"test": (4, 0, {})}
+    drop = take(tmp_path / "d.npz", other_splits="carry", split="test")
+    assert (len(drop), entries(drop)) == (4, {"train": (5, 0, {})})
+
+
+def test_a_split_that_is_judged_is_not_carried_as_well(tmp_path):
+    table(tmp_path / "d.csv", [(*row, "train") for row in pixels(0, 4)], "pixels,label,split")
+    config = DropConfig(other_splits="carry")
+    source = open_source(str(tmp_path / "d.csv"), config.limits)
+    whole = copied(source)
+    job, plan = plan_reading(source, config, Declared())
+    with pytest.raises(BadInput, match=r"'train' is judged, .*leave"):
+        carry_others(whole, source, job, dataclasses.replace(plan, aside={"train": 4}), tmp_path)

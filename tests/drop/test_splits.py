@@ -99,6 +99,21 @@ def test_arrays_of_splits_in_one_file_are_parted(tmp_path, take):
     assert "split: train; not read: test (6 rows); --split chooses" in understood_lines(drop)
 
 
+@pytest.mark.parametrize("settings", [{}, {"split": "train"}, {"split": "test"}, {"other_splits": "carry"}])
+def test_arrays_of_no_split_beside_those_of_train_are_refused(tmp_path, take, settings):
+    images = np.random.default_rng(0).integers(0, 256, (12, 4, 4), dtype=np.uint8)
+    parts = {"": slice(0, 4), "_train": slice(4, 10), "_test": slice(10, 12)}
+    arrays = {
+        f"{what}{name}": all_[part]
+        for name, part in parts.items()
+        for what, all_ in (("x", images), ("y", np.arange(12) % 2))
+    }
+    np.savez(tmp_path / "d.npz", **arrays)
+    with pytest.raises(BadInput, match=r"no split lie beside those of train, 4 and 6 rows: leave one") as error:
+        take(tmp_path / "d.npz", **settings)
+    assert error.value.code == "split_unclear"
+
+
 def test_a_split_that_is_not_there_is_named(tmp_path, take):
     folders(tmp_path / "d", ("val", "test"))
     with pytest.raises(BadInput, match=r"set drop\.split") as error:

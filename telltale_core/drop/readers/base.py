@@ -75,6 +75,7 @@ class Reader(abc.ABC):
     ``skipped_metadata``: keys of the schema's metadata that are not passed on, and why. ``read_files``: keys of the
     files that rows come from, media included once all rows were read. ``lines``: of text tables, after a pass.
     ``encodings``: of files of text by key. ``split``, ``rows_of_others``: where one file holds several splits.
+    ``nameless``: the split of a row whose cell names none, where that is not the one that is read.
     """
 
     format: str
@@ -85,6 +86,7 @@ class Reader(abc.ABC):
     encodings: Mapping[str, str] = MappingProxyType({})
     split: str | None = None
     rows_of_others: Mapping[str, int] = MappingProxyType({})
+    nameless: str | None = None
 
     @property
     def modality(self) -> Modality:
@@ -93,7 +95,7 @@ class Reader(abc.ABC):
 
     def aside(self, value: object) -> str | None:
         """Return the split that a row with this value in the column of splits is of, if another one is read."""
-        split = None if self.roles.split is None else of_value(self.roles.split, value)
+        split = None if self.roles.split is None else of_value(self.roles.split, value) or self.nameless
         return None if split == self.roles.wanted else split
 
     def assign(self, roles: Roles) -> None:

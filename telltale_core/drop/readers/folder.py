@@ -48,9 +48,10 @@ class FolderReader(Reader):
         names = tuple(sorted({name for file in self._files if (name := self._class_of(file.key)) is not None}))
         if len(names) > self._limits.max_classes:
             raise bad("too_many_classes", f"{len(names)} subfolders, more than max_classes={self._limits.max_classes}")
-        texts = sum(file.suffix == TEXT for file in self._files)
-        told = None if 2 * texts > len(self._files) else of_endings([file.key for file in self._files]) or "image"
-        kind = modality_named(self._modality) if self._modality else told or modality_named("text")
+        texts = 2 * sum(file.suffix == TEXT for file in self._files) > len(self._files)
+        told = None if texts else of_endings([file.key for file in self._files])
+        kind = told or modality_named("text" if texts else "image")
+        kind = modality_named(self._modality) if self._modality else kind
         return [
             Column(name=kind.name, kind="text" if kind.inline else "media", feature=kind.feature),
             Column(name="label", kind="text", feature="ClassLabel", class_names=names),

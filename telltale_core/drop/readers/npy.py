@@ -137,6 +137,13 @@ def _chosen(found: list[ArrayFile], config: DropConfig) -> tuple[dict[str, Array
     whole = {split: arrays for split, arrays in by_split.items() if {"input", "value"} <= arrays.keys()}
     if not whole:
         raise _unclear(found)
+    if {"", TRAIN} <= whole.keys():
+        counts = " and ".join(f"{len_of(whole[name]):,}" for name in ("", TRAIN))
+        raise bad(
+            "split_unclear",
+            f"arrays that are called after no split lie beside those of train, {counts} rows: leave one of the two out "
+            "(drop.files chooses .npy files), or call it after another split",
+        )
     wanted = TRAIN if config.split in {None, ALL} else split_named(config.split or "") or config.split
     chosen = next((name for name in (wanted, "") if name in whole), None)
     chosen = next(iter(whole)) if chosen is None and len(whole) == 1 and config.split is None else chosen
