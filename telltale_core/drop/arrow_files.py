@@ -142,6 +142,7 @@ def _check_messages(stream: pa.NativeFile, limits: Limits, place: str) -> None:
                 f"{dictionary_bytes} bytes, more than max_row_group_bytes: write smaller ones",
             )
         stream.seek(stream.tell() + message.body_bytes)
+    raise bad("file_corrupt", f"{place} has no mark of its end: it was cut off or never closed, write it again")
 
 
 class _Message(NamedTuple):

@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import shutil
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -200,3 +201,92 @@ def test_a_table_beside_an_archive_names_the_media_in_it(tmp_path, take, packing
     assert [row["bytes"] for row in drop.payload()["image"].to_pylist()] == list(pictures.values())
     with pytest.raises(BadInput):
         take(tmp_path / "d", unpack=False)
+
+
+def pictures(first: int, folder: str = "") -> dict[str, bytes]:
+    """Six pictures of the same names, whatever they show."""
+    return {f"{folder}{i}.png": support.make_png(first + i) for i in range(6)}
+
+
+def table(first: int) -> bytes:
+    return b"file,label,shows\n" + b"".join(b"%d.png,%d,p%d\n" % (i, i % 2, first + i) for i in range(6))
+
+
+@pytest.mark.parametrize("packing", [pack_zip, pack_tar])
+@pytest.mark.parametrize("folder", ["", "images/"])
+def test_archives_with_a_table_each_keep_their_own_pictures(tmp_path, take, packing, folder):
+    (tmp_path / "d").mkdir()
+    for name, first in (("2023", 0), ("2024", 10)):
+        files = pictures(first, folder) | {f"{folder}labels.csv": table(first), "README.md": b"hello"}
+        packing(tmp_path / "d" / f"{name}.{packing.__name__[5:]}", files)
+    drop = take(tmp_path / "d")
+    assert (drop.modality, len(drop)) == ("image", 12)
+    shown = [(row["image"]["bytes"], row["shows"]) for row in drop.payload().to_pylist()]
+    assert sorted(shown) == sorted((support.make_png(i), f"p{i}") for i in [*range(6), *range(10, 16)])
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_archives_that_hold_the_same_names_for_other_pictures_are_refused(tmp_path, take, outside):
+    (tmp_path / "d").mkdir()
+    folders = {"": 0} if outside else {"a/": 0, "b/": 20}
+    for name, first in (("one.zip", 0), ("two.zip", 10)):
+        files = {key: data for folder, more in folders.items() for key, data in pictures(first + more, folder).items()}
+        pack_zip(tmp_path / "d" / name, files)
+    if outside:
+        (tmp_path / "d" / "train.csv").write_bytes(table(0))
+    with pytest.raises(BadInput, match="rename it in one of them, or unpack each") as error:
+        take(tmp_path / "d")
+    assert error.value.code == "format_unclear"
+
+
+def test_names_that_print_in_other_unicode_forms_are_the_same(tmp_path, take):
+    (tmp_path / "d").mkdir()
+    pack_zip(tmp_path / "d" / "one.zip", {"\u00e9.png": support.make_png(0), "a.png": support.make_png(1)})
+    pack_zip(tmp_path / "d" / "two.zip", {"e\u0301.png": support.make_png(2), "b.png": support.make_png(3)})
+    (tmp_path / "d" / "rows.csv").write_text("file,label\n\u00e9.png,0\na.png,1\nb.png,0\n")
+    with pytest.raises(BadInput, match="both hold") as error:
+        take(tmp_path / "d")
+    assert error.value.code == "format_unclear"
+
+
+@pytest.mark.parametrize("names", ["train test extra", "train evaluation"])
+def test_archives_of_which_some_are_called_as_splits_are_refused(tmp_path, take, names):
+    (tmp_path / "d").mkdir()
+    for place, name in enumerate(names.split()):
+        files = {
+            f"{kind}/{place}{i}.png": support.make_png(10 * place + i) for i in range(3) for kind in ("cat", "dog")
+        }
+        pack_zip(tmp_path / "d" / f"{name}.zip", files | {"README.md": b"hello"})
+    with pytest.raises(BadInput, match="rename them, so that all are or none is") as error:
+        take(tmp_path / "d")
+    assert error.value.code == "split_unclear"
+
+
+def test_a_zip_of_a_table_beside_zips_called_as_splits_is_read(tmp_path, take):
+    (tmp_path / "d").mkdir()
+    pack_zip(tmp_path / "d" / "train.zip", pictures(0))
+    pack_zip(tmp_path / "d" / "test.zip", pictures(10))
+    pack_zip(tmp_path / "d" / "labels.csv.zip", {"labels.csv": table(0), "__MACOSX/._labels.csv": b"x"})
+    drop = take(tmp_path / "d")
+    assert [row["bytes"] for row in drop.payload()["image"].to_pylist()] == list(pictures(0).values())
+
+
+def test_a_link_called_as_a_file_of_its_archive_leaves_that_file(tmp_path, take):
+    path = pack_tar(tmp_path / "d.tar", FILES)
+    with tarfile.open(path, "a") as archive:
+        link = tarfile.TarInfo("pets/a/0.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "1.png"
+        archive.addfile(link)
+    drop = take(path)
+    files = drop.manifest["accounting"]["files"]
+    assert (len(drop), files["read"], files["found"]) == (6, 6, 7)
+
+
+@pytest.mark.parametrize("form", ["gnu", "pax", "ustar", "v7"])
+def test_what_tar_itself_packs_is_read_to_its_end(tmp_path, take, form):
+    for key, data in FILES.items():
+        (tmp_path / "p" / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / key).write_bytes(data)
+    path = tmp_path / "d.tar"
+    subprocess.run(["tar", f"--format={form}", "-b", "200", "-C", tmp_path / "p", "-cf", path, "pets"], check=True)
+    assert len(take(path)) == 6

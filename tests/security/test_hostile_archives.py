@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -77,6 +78,46 @@ def test_extended_headers_are_few(tmp_path, refusal):
     record = b"".join(b"8 k%02d=x\n" % i for i in range(50)) + b"".join(b"10 k%03d=x\n" % i for i in range(100, 150))
     many = header("g", tarfile.XGLTYPE, len(record)) + record.ljust(-(-len(record) // 512) * 512, b"\0")
     assert refusal(tar(tmp_path / "g.tar", many, header("a/0.png"), header("a/1.png")))[0] == "file_corrupt"
+
+
+def pax(data: bytes, name: str = "a/0.png") -> bytes:
+    return header("p", tarfile.XHDTYPE, len(data)) + data.ljust(-(-len(data) // 512) * 512, b"\0") + header(name)
+
+
+def comment(size: int) -> bytes:
+    return f"{size} comment=".encode().ljust(size - 1, b"x") + b"\n"
+
+
+def test_extended_headers_take_little_time_each_and_count_together(tmp_path, refusal):
+    since = time.thread_time()
+    assert refusal(tar(tmp_path / "n.tar", pax(b"1" * (16 << 10))))[0] == "file_corrupt"
+    assert time.thread_time() - since < 0.5
+    assert refusal(tar(tmp_path / "l.tar", pax(comment(17 << 10))))[0] == "file_corrupt"
+    path = tar(tmp_path / "m.tar", *(pax(comment(15 << 10), f"a/{i}.png") for i in range(80)))
+    assert refusal(path, limits=Limits(max_drop_bytes=1 << 20, max_files=10_000))[0] == "drop_too_large"
+
+
+def packed(names: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in names.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_a_tar_that_goes_on_after_its_end_or_has_none_is_refused(tmp_path, refusal, ending):
+    pack = gzip.compress if ending == "tar.gz" else bytes
+    whole = packed(PNGS)
+    fourth = 4 * (512 + -(-len(next(iter(PNGS.values()))) // 512) * 512)
+    assert whole[fourth : fourth + 7] == b"a/4.png"
+    for data in (whole + packed({"b/9.png": b"x"}), whole[:fourth], whole + b"x"):
+        (tmp_path / f"d.{ending}").write_bytes(pack(data))
+        assert refusal(tmp_path / f"d.{ending}")[0] == "file_corrupt"
+    (tmp_path / f"d.{ending}").write_bytes(pack(whole + bytes(2 << 20)))
+    assert refusal(tmp_path / f"d.{ending}")[0] == "drop_too_large"
 
 
 def test_a_sparse_file_is_refused(tmp_path, refusal):
