@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# One more than processors: many tests wait for servers and for processes that they started.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 
 .PHONY: help demo test test-fast test-chips lint bench clean
 
@@ -16,15 +18,15 @@ demo: $(READY) ## Poison a small real dataset, find the poison, publish the rest
 	$(BIN)/telltale demo
 
 test: $(READY) ## Run the whole test suite, the import-layer check included
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 test-fast: $(READY) ## Run what trains nothing and needs no server and no Prefect
-	CHIPS_FAST=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not trains and not server and not slow" -n auto --maxprocesses 4
+	CHIPS_FAST=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not trains and not server and not slow" -n $(WORKERS)
 
 # Every combination runs, whatever the others did; one that fails fails the target.
 test-chips: $(READY) ## Run every test that trains in float32 and bfloat16 with three seeds each
 	@failed=; for precision in float32 bfloat16; do for seed in 0 1 2; do echo "== $$precision, seed $$seed"; \
-	  CHIPS_PRECISION=$$precision CHIPS_SEED=$$seed OMP_NUM_THREADS=1 $(BIN)/pytest -q -m trains -n auto --maxprocesses 4 \
+	  CHIPS_PRECISION=$$precision CHIPS_SEED=$$seed OMP_NUM_THREADS=1 $(BIN)/pytest -q -m trains -n $(WORKERS) \
 	    --dist loadfile --no-loadscope-reorder || failed="$$failed $$precision/$$seed"; done; done; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 

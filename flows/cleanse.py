@@ -44,8 +44,8 @@ def cleanse(
     approve: str = "",
     reviewer: str = "",
     reason: str = "",
-    release: list[str] | None = None,
-    hold: list[str] | None = None,
+    release: list[str] = [],  # noqa: B006 - never changed; None would make the form ask for a type
+    hold: list[str] = [],  # noqa: B006
     receipt: bool = False,
     config: parameters.Run = parameters.DEFAULTS,
 ) -> State[dict[str, Any]]:
@@ -73,7 +73,7 @@ def cleanse(
 
     """
     check_addresses(source, destination, work)
-    decision = review.decision(approve, reviewer, reason, release or (), hold or ())
+    decision = review.decision(approve, reviewer, reason, release, hold)
     began_s = time.monotonic()
     settings = to_dict(settings_of(config, destination))
     by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read

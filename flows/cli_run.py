@@ -164,7 +164,7 @@ def run_flow(
     quieten()
     start_local_server()
     decided: dict[str, Any] = {"approve": approve, "reviewer": reviewer, "reason": reason, "dry_run": dry_run}
-    decided |= {"release": release, "hold": hold}
+    decided |= {"release": release or [], "hold": hold or []}
     with training_progress() as shown, listening_to(shown):
         state = flows_cleanse.cleanse(source, out, work, config=settings, **decided, return_state=True)
     outcome: Any = state.result()  # Prefect unwraps the state that the flow returns

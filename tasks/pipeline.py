@@ -56,7 +56,7 @@ class Runner:
     def __init__(self, work: str, destination: str = "", deployment: str = "") -> None:
         self.work, self.destination = work, destination
         self.options = {"destination": destination, "deployment": deployment}
-        self.before: list[State[Any]] = []  # the last stage's: the UI's graph of the run is a chain
+        self.before: list[State[Any]] = []  # the last complete stage's: the UI's graph of the run is a chain
         self.tasks = {**TASKS, "train": train_elsewhere} if deployment else TASKS
 
     def __call__(self, stage: Stage, upstream: Record | str, settings: Mapping[str, Any], **options: Any) -> Record:
@@ -64,6 +64,6 @@ class Runner:
         task = self.tasks[stage.name]
         given = {**self.options, **options, "wait_for": self.before, "return_state": True}
         state: Any = task(quote(upstream), self.work, quote(dict(settings)), **given)  # else each value is an edge
-        self.before = [state.model_copy(update={"data": True})]  # its data would be edges, too
         record: Record = state.result()
+        self.before = [state.model_copy(update={"data": True})]  # its data would be edges, too
         return record

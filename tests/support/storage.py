@@ -37,6 +37,9 @@ def s3_server() -> Iterator[tuple[str, int]]:
     with subprocess.Popen(
         command, cwd=ROOT, env=surroundings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
+        from s3fs import S3FileSystem
+
+        S3FileSystem.clear_instance_cache()  # which may know an earlier server
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
