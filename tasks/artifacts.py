@@ -102,7 +102,7 @@ def question(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
     return (
         f"**{markdown(outcome['statement'], STATEMENT)}**\n\nA person must decide:\n\n{questions}\n\n"
         f"{markdown(counted(outcome['counts']))}; for the dataset {link(outcome['dataset'])}.\n\n"
-        f"Under *Release* and *Hold*, samples go another way than the verdict's: by their ids, or all of `group 3`.\n\n"
+        f"Under Release and Hold, samples go another way than the verdict: by ids, or a whole group as group 3.\n\n"
         f"Nothing is published yet. Read the report first:\n\n{_block(report_address(page, work))}"
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 
 from prefect.runtime import flow_run
 
 from tasks import sanitize
+from telltale_core.errors import ConfigError
 from telltale_core.storage.names import parse_url
 
 
@@ -48,7 +50,8 @@ def progress(stage: str) -> str:
 
 def artifact(kind: str, dataset: str) -> str:
     """Return an artifact's key, such as ``verdict-signs-3fa94c``: a page for each dataset, by its address."""
-    dataset = parse_url(dataset).url  # however it is spelled
+    with contextlib.suppress(ConfigError):  # what is no address is called by its own text
+        dataset = parse_url(dataset).url  # however it is spelled
     name = _slug(dataset.rsplit("/", 1)[-1])
     return f"{kind}-{name}-{hashlib.sha256(dataset.encode()).hexdigest()[:6]}"
 

@@ -18,7 +18,7 @@ from telltale_core.drop.readers.quoting import Lines
 from telltale_core.errors import BadInput
 
 WORDS = ["the", "film", "is", "warm", "and", "funny"]
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def plain(count: int = 40, sep: str = ",") -> list[str]:

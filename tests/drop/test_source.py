@@ -156,7 +156,7 @@ def test_limits_must_be_positive():
         Limits(max_rows=0)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1, max_size=40))
 def test_any_object_key_is_copied_below_the_scratch_folder(tmp_path, key):
     import fsspec

@@ -225,7 +225,7 @@ def _of_width(kind: pa.DataType) -> pa.DataType:
     return pa.int32() if kind.bit_width == 32 else pa.int64()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(
     kinds=st.dictionaries(
         st.sampled_from(["id", "image", "label", "target", "text", "features", "pixels", "a", "b.c", "\u00e9"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -49,7 +50,10 @@ def test_killed_in_training_and_run_again_it_resumes_and_publishes_the_same(
     assert publish.verify(out).ok
 
 
-@pytest.mark.parametrize("place", ["first-blob", "after-commit"])
+WHOLE = pytest.mark.skipif(not os.environ.get("E2E_WHOLE"), reason="a minute, as tests/faults has it: E2E_WHOLE=1")
+
+
+@pytest.mark.parametrize("place", [pytest.param("first-blob", marks=WHOLE), "after-commit"])
 def test_killed_in_publishing_and_run_again_there_is_one_version(
     place: str, telltale: Telltale, undisturbed: Any, small_drop: Path, small_work: Path,
     tmp_path: Path,

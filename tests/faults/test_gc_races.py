@@ -18,7 +18,7 @@ from telltale_core.publish.drop_blobs import entries
 from telltale_core.publish.protocol import commit_next
 from tests.support import simulation as sim
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "25"))
 CONTENTS = [f"shard {number}".encode() for number in range(4)]
 
 

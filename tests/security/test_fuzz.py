@@ -34,7 +34,7 @@ from telltale_core.modality.image.containers import FORMATS
 from telltale_core.modality.image.decoder import ImageDecoder
 from telltale_core.modality.layout_spec import Packing
 
-TRIES = int(os.environ.get("FUZZ", "200"))
+TRIES = int(os.environ.get("FUZZ", "60"))
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
 WAVE = np.random.default_rng(0).normal(0, 0.1, 2000)
 LIMITS = Limits(max_pixels=10_000, max_drop_bytes=1 << 24, max_audio_s=10)

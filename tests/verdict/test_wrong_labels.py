@@ -76,7 +76,7 @@ def test_of_labels_it_is_said_as_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    ("grouping", "whole", "wrong"),
+    ("grouping", "sentence", "wrong"),
     [
         (
             Grouping.TARGET_RANGE,
@@ -91,7 +91,7 @@ def test_of_labels_it_is_said_as_ever() -> None:
     ],
 )
 def test_of_other_answers_it_is_said_in_their_words(
-    hard: tuple[Case, np.ndarray], grouping: Grouping, whole: str, wrong: str
+    hard: tuple[Case, np.ndarray], grouping: Grouping, sentence: str, wrong: str
 ) -> None:
     case, rows = hard
     losses = case.log.log_loss.copy()
@@ -101,7 +101,7 @@ def test_of_other_answers_it_is_said_in_their_words(
     made = conclude_on(case.log.sample_ids, spectra, cohorts, VerdictConfig())
     named = made.reason[made.doubtful]
     assert len(named)
-    assert all(whole in line for line in named)
+    assert all(sentence in line for line in named)
     assert any(wrong in line for line in caveats(made.groups, 12, 0, grouping))
     told = [state(made.groups, len(rows), VerdictConfig()), *caveats(made.groups, 12, 0, grouping)]
     said = " ".join([*made.reason, *told])
