@@ -107,7 +107,14 @@ def small_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prefect_server() -> Iterator[str]:
     """The API's address of a real Prefect server that lives as long as the tests; flows called here run against it."""
     from prefect.settings import get_current_settings
-    from prefect.testing.utilities import prefect_test_harness
+    from prefect.testing import utilities
 
-    with prefect_test_harness(server_startup_timeout=600):
-        yield str(get_current_settings().api.url)
+    from tests.support.prefect_home import prefect_home
+
+    prefect_home(Path(_PREFECT_HOME))
+    folder = prefect_home(Path(tempfile.mkdtemp(prefix="telltale-server-")))
+    (folder / "prefect.db").rename(folder / "prefect-test.db")  # as the harness calls it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utilities, "mkdtemp", lambda: str(folder))  # it removes the folder in the end
+        with utilities.prefect_test_harness(server_startup_timeout=600):
+            yield str(get_current_settings().api.url)

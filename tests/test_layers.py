@@ -7,6 +7,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,16 @@ IMPORTERS = {"import_module", "__import__", "require"}
 """Functions that import what their first argument names; ``require`` is our own, for a library of an extra."""
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return the imports and the calls of a file: it is parsed once for all checks."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Call)
+    return tuple(node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds))
+
+
 def imports(path: Path) -> Iterator[tuple[int, str]]:
     """Every package that a file imports, anywhere in it, by name as well, with its line."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name.split(".")[0]
@@ -84,7 +92,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 def names(path: Path) -> Iterator[tuple[int, str]]:
     """Every module that a file names in an import, and every attribute that it takes from one, with its line."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

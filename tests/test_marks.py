@@ -30,6 +30,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_every_process_takes_the_precision_and_the_seed_that_were_asked_for() -> None:
     assert python(SETTINGS, CHIPS_PRECISION="bfloat16", CHIPS_SEED="7").stdout == "bfloat16 7 3\n"
     assert python(SETTINGS, CHIPS_PRECISION="", CHIPS_SEED="").stdout == "auto 0 3\n"
@@ -63,6 +64,7 @@ def test_a_test_that_trains_and_does_not_say_so_fails(monkeypatch: pytest.Monkey
     marks.check(item(True, "a_net"))
 
 
+@pytest.mark.slow
 def test_the_fast_tests_can_import_no_prefect_and_start_no_server() -> None:
     told = python("import prefect", CHIPS_FAST="1")
     assert "the fast tests do without Prefect" in told.stderr

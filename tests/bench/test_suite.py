@@ -180,6 +180,7 @@ def test_the_ordinary_model_of_steering_keeps_places() -> None:
     assert float((net(left) - net(right)).abs().detach()) > 1e-4
 
 
+@pytest.mark.slow
 def test_every_suites_attacks_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the GPU's suite, too, which only a GPU runs: trigger files that there are, an encoder trained once."""
     triggers = tmp_path / "triggers"

@@ -22,6 +22,7 @@ import pytest
 from typer.testing import CliRunner
 
 from telltale_core.errors import ConfigError
+from tests.support.prefect_home import prefect_home
 
 SECRET = "hook-canary-51ab"
 PASSWORD = "operator:canary-of-the-tests"
@@ -36,7 +37,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
-    given = {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_SERVER_API_AUTH_STRING": PASSWORD, "PREFECT_API_URL": url}
+    given = {
+        "PREFECT_HOME": str(prefect_home(tmp_path / "home")),
+        "PREFECT_SERVER_API_AUTH_STRING": PASSWORD,
+        "PREFECT_API_URL": url,
+    }
     given |= {"PREFECT_SERVER_EPHEMERAL_ENABLED": "false", "PREFECT_API_AUTH_STRING": PASSWORD}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path / "server.log").open("w") as log:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from telltale_core.drop import ingest
 from telltale_core.drop.demo import load_digits_images, plain_ids, write_digits_drop, write_image_drop
 
 
+@pytest.mark.slow
 def test_digits_become_a_drop_with_the_same_pixels(tmp_path):
     drop = ingest(str(write_digits_drop(tmp_path / "in", seed=3)), tmp_path / "drops")
     images, labels = load_digits_images()

@@ -42,6 +42,7 @@ def zipped(frame: pd.DataFrame, path: Path) -> None:
         archive.writestr("rows.csv", frame.to_csv(index=False))
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(rows=ROWS)
 def test_texts_are_the_same_whoever_wrote_them(rows: list[tuple[str, str]]) -> None:
@@ -101,6 +102,7 @@ def builder(pictures: np.ndarray, labels: list[int]) -> Callable[[Path], object]
     return write
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 1000), count=st.integers(6, 14))
 def test_pictures_are_the_same_whoever_wrote_them(seed: int, count: int) -> None:

@@ -151,6 +151,7 @@ def test_tsv_that_was_written_with_quotes_is_read_with_them(tmp_path, take, quot
 cells = st.text(st.sampled_from(list('ab ,"\n\r\t')), max_size=6)
 
 
+@pytest.mark.slow
 @SLOW
 @given(rows=st.lists(cells, min_size=2, max_size=12), sep=st.sampled_from([",", "\t"]), quoting=st.sampled_from([0, 1]))
 def test_what_a_csv_writer_wrote_is_seen_as_a_csv_reader_sees_it(tmp_path, rows, sep, quoting):

@@ -236,6 +236,7 @@ row_strategy = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(row_strategy, max_size=8), junk=st.sampled_from(["", "[]", "{", "\ufffd", '"x"', "NaN"]))
 def test_every_row_is_kept_or_rejected(tmp_path, rows, junk):

@@ -131,6 +131,7 @@ def test_any_file_of_the_drop_may_be_the_one_that_finds_the_disk_full(tmp_path, 
     assert not list((tmp_path / "drops").iterdir())
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files_is_told(tmp_path, source):
     script = textwrap.dedent(
         """

@@ -18,6 +18,7 @@ from flows.interrupts import GRACE_S, VARIABLE
 from telltale_core import publish
 from telltale_core.errors import NotFound
 from tests.support.commands import Started
+from tests.support.prefect_home import prefect_home
 
 pytestmark = pytest.mark.timeout(900)  # commands are started again and again: minutes on a loaded machine
 Telltale = Callable[..., Started]
@@ -75,10 +76,11 @@ def test_ctrl_c_at_each_stage_publishes_nothing_and_the_same_command_completes(
 def alone(tmp_path: Path, small_drop: Path, settings_file: Path) -> Iterator[Telltale]:
     """Start a command without a Prefect server: it starts its own. Its training lasts until it is told to end."""
     started: list[Started] = []
+    home = prefect_home(tmp_path / "prefect")
 
     def start(*words: object, **environment: str) -> Started:
         known = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-        known |= {"PREFECT_HOME": str(tmp_path / "prefect"), "OMP_NUM_THREADS": "1", **PATIENT, **environment}
+        known |= {"PREFECT_HOME": str(home), "OMP_NUM_THREADS": "1", **PATIENT, **environment}
         common = ["--config", settings_file, "--work", tmp_path / "work", "--set", "proxy.epochs=100000"]
         started.append(Started(tmp_path / f"alone-{len(started)}", [*map(str, [*words, *common])], known))
         return started[-1]

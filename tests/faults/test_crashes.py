@@ -51,6 +51,7 @@ def uninterrupted(job, earlier, tmp_path_factory):
     return read_version(out).manifest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failpoint", FAILPOINTS)
 def test_f1_killed_at_any_point_then_run_again_is_one_whole_version(job, earlier, uninterrupted, tmp_path, failpoint):
     out = tmp_path / "out"

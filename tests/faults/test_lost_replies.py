@@ -73,6 +73,7 @@ def test_f3_commit_did_not_land_is_sent_again(job, tmp_path):
         assert len(log(store)) == 1
 
 
+@pytest.mark.slow
 def test_f2_f3_on_blobs_too(job, tmp_path):
     rng = random.Random(2)
     for number in range(ROUNDS):

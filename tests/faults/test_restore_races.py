@@ -62,6 +62,7 @@ def play_append(jobs, seed: int) -> list[str]:
     return [*found, *([] if len(index) == 16 else ["rows lost"]), *verify(store).problems]
 
 
+@pytest.mark.slow
 def test_restores_and_appended_drops_in_any_interleaving_all_hold(jobs):
     assert [(seed, found) for seed in range(ROUNDS) if (found := play_append(jobs, seed))] == []
 
@@ -116,6 +117,7 @@ def test_f24_the_simulation_sees_what_restores_lost_before(jobs, monkeypatch):
     assert any(play(jobs, seed) for seed in range(200))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["memory", "local"])
 def test_f24_threads(jobs, tmp_path, place):
     for number in range(max(3, ROUNDS // 5)):

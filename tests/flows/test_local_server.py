@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import ROOT
+from tests.support.prefect_home import prefect_home
 
 BUSY_S = 120.0
 COMMAND = """
@@ -45,7 +46,7 @@ def test_the_server_outlives_the_signals_of_its_group_but_not_its_command(tmp_pa
     command = subprocess.Popen(
         [sys.executable, "-c", COMMAND],
         cwd=ROOT,
-        env=environment(tmp_path),
+        env=environment(prefect_home(tmp_path)),
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -177,6 +177,7 @@ def test_published_samples_that_are_suspects_now_are_a_question(tmp_path):
     assert publish(*job, out, run_key="b", lineage=lineage, config=APPEND).counts["published"] == 3
 
 
+@pytest.mark.slow
 def test_the_rows_of_drops_are_compared_not_those_of_the_union(tmp_path):
     for number in range(11):
         go(support.make_job(tmp_path / str(number), seed=number, n=8, images=False), tmp_path / "out", str(number))

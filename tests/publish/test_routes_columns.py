@@ -205,6 +205,7 @@ def written(folder: Path, **changes: Any) -> Path:
     return parquet(folder, {"image": {"_type": "Image"}, "label": label} if "image" in columns else {}, **columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "code", "settings"),
     [

@@ -55,6 +55,7 @@ SMALL = np.repeat([0, 1, 2], [39, 80, 80])
 FINE = np.arange(16 * 6) % 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "losses", "code"),
     [

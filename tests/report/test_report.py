@@ -122,6 +122,7 @@ def test_clean_run_says_so_and_suspects_nothing(clean):
     assert "Most suspicious</h3>" not in clean
 
 
+@pytest.mark.slow
 def test_weak_signal_is_presented_as_needing_review(written):
     page = written(quarantined=0, review=9, review_needed=True)
     assert '<p class="status">Needs review</p>' in page
@@ -135,6 +136,7 @@ def test_an_open_question_is_presented_as_needing_review(made):
     assert page_data.status(read_run(*run.args))["title"] == "Needs review"
 
 
+@pytest.mark.slow
 def test_a_page_that_asks_nobody_speaks_of_no_persons_decision(written):
     page = written(quarantined=0, review=9)
     assert "near miss" in page
@@ -163,6 +165,7 @@ def test_label_beyond_the_threshold_that_is_not_called_is_not_marked(made):
     assert not any(row["over"] for row in page_data.groups(read_run(*run.args), QUICK))
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_table_of_decisions_and_the_line_that_decided_each_group(made, tmp_path):
     run = made()
     groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
@@ -179,6 +182,7 @@ def test_the_page_shows_the_table_of_decisions_and_the_line_that_decided_each_gr
     assert all(page.count(f'<td class="words" data-th="taken for">{taken_for}</td></tr>') for taken_for in shown)
 
 
+@pytest.mark.slow
 def test_a_detector_with_another_rule_shows_no_table_of_decisions(written):
     assert "The table of decisions" not in written()
 
@@ -190,6 +194,7 @@ def test_samples_held_back_in_a_clean_drop_are_mentioned(made):
     assert "3 samples are set aside" in shown["next"]
 
 
+@pytest.mark.slow
 def test_open_questions_and_columns_that_nobody_judged_stand_on_the_page(made, tmp_path):
     run = made()
     asked = {"code": "drop_toml_asks", "text": "drop.toml asks for <b>less</b>", "cure": "drop.image_size = 8"}
@@ -208,6 +213,7 @@ def test_open_questions_and_columns_that_nobody_judged_stand_on_the_page(made, t
     assert "<i>thumb" not in page
 
 
+@pytest.mark.slow
 def test_what_became_of_files_and_lines_stands_on_the_page_as_sums(made, tmp_path):
     run = made()
     ignored = {"hidden": {"count": 3, "first": [".a", ".b", ".c"]}, "no table names it": {"count": 1, "first": ["<b>"]}}
@@ -263,6 +269,7 @@ def test_links_of_the_contents_lead_somewhere(poisoned):
     assert all(link[1:] in ids for link in links)
 
 
+@pytest.mark.slow
 def test_same_input_gives_the_same_bytes_whatever_the_folder_and_the_row_order_of_the_verdict(poisoned, made, tmp_path):
     run = made()
     path = run.verdict_dir / "verdict.parquet"
@@ -271,6 +278,7 @@ def test_same_input_gives_the_same_bytes_whatever_the_folder_and_the_row_order_o
     assert wrote(run, tmp_path / "again", ReportConfig()).read_text("utf-8") == poisoned
 
 
+@pytest.mark.slow
 def test_record_is_written_with_the_digest_of_the_page(made, tmp_path):
     path = wrote(made(n=8, quarantined=1, review=0), tmp_path / "out")
     record = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -321,6 +329,7 @@ def test_absent_verdict_is_not_found(made, tmp_path):
         wrote(run, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_missing_spectrum_leaves_the_rest_standing(made, tmp_path):
     run = made(with_features=False)
     page = wrote(run, tmp_path / "out").read_text()
@@ -328,6 +337,7 @@ def test_missing_spectrum_leaves_the_rest_standing(made, tmp_path):
     assert "Loss over training" in page
 
 
+@pytest.mark.slow
 def test_losses_that_are_not_finite_are_left_out_of_the_pictures(made, tmp_path):
     run = made()
     run.losslog.log_loss[::7] = np.nan
@@ -335,6 +345,7 @@ def test_losses_that_are_not_finite_are_left_out_of_the_pictures(made, tmp_path)
     assert "Loss over training" in wrote(run, tmp_path / "out").read_text()
 
 
+@pytest.mark.slow
 def test_run_without_any_finite_loss_still_reports(made, tmp_path):
     run = made()
     run.losslog.log_loss[:] = np.nan
@@ -348,6 +359,7 @@ def test_tiny_drops_report(written, n):
     assert f"{n}</b><span>published" in written(n=n, quarantined=0, review=0)
 
 
+@pytest.mark.slow
 def test_regression_run_has_targets_and_one_group(written):
     page = written(task="regression", label_free=True)
     assert "target " in page
@@ -396,12 +408,14 @@ def test_many_labels_are_cut_with_a_sentence(written):
     assert "70 more are not listed, 0 of them beyond their threshold." in page
 
 
+@pytest.mark.slow
 def test_tsne_picture_is_a_setting(written):
     assert "on two t-SNE" in written(
         ReportConfig(cluster_picture="tsne", dpi=50, thumbnails=0), n=60, quarantined=5, review=0
     )
 
 
+@pytest.mark.slow
 def test_no_thumbnails_when_none_are_wanted(written):
     page = written(ReportConfig(thumbnails=0, dpi=50))
     assert 'class="cards"' not in page
@@ -436,6 +450,7 @@ def test_a_regressions_page_speaks_of_targets(written):
         assert not re.findall(r"\b[Ll]abels?\b", page)
 
 
+@pytest.mark.slow
 def test_a_page_of_label_sets_speaks_of_label_sets(made, tmp_path):
     run = made()
     vars(run.drop)["cohorts"] = dataclasses.replace(run.drop.cohorts, grouping=Grouping.LABEL_SET)
@@ -456,6 +471,7 @@ def test_a_page_of_labels_speaks_of_labels(poisoned):
     assert "random or shifted target labels) and a handful of samples in a large label are" in page
 
 
+@pytest.mark.slow
 def test_on_a_narrow_screen_each_cell_of_a_wide_table_names_its_column(made, tmp_path):
     page = wrote(made(rejected=3), tmp_path / "out").read_text("utf-8")
     wide = [table for table in Tables(page).tables if len(table[1]) > 5]

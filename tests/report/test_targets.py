@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from telltale_core.report import ReportConfig
 from telltale_core.report.evidence import focuses
@@ -25,6 +26,7 @@ def shown(run, targets):
     return targets_shown(run, focuses(run, ReportConfig())[0], ReportConfig(dpi=50))
 
 
+@pytest.mark.slow
 def test_one_target_for_all_suspects_is_told_in_numbers(made):
     given = made(task="regression", n=880, quarantined=30, review=0)
     run = read_run(*given.args)

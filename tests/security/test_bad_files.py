@@ -74,6 +74,7 @@ def peak_growth_mb(good: Path, hostile: Path, tmp_path: Path) -> float:
     return float(done.stdout)
 
 
+@pytest.mark.slow
 @needs_proc
 def test_pixel_bombs_cost_neither_memory_nor_time(tmp_path):
     bombs = [
@@ -116,6 +117,7 @@ def test_a_dictionary_bomb_is_read_in_small_batches(tmp_path):
     assert peak_growth_mb(good, tmp_path / "bomb.parquet", tmp_path) < 450
 
 
+@pytest.mark.slow
 def test_a_list_bomb_is_refused_by_its_value_count(tmp_path):
     values = pa.ListArray.from_arrays(pa.array([0, 20_000_000], pa.int32()), pa.nulls(20_000_000, pa.int8()))
     pq.write_table(pa.table({"pixels": values, "label": [1]}), tmp_path / "bomb.parquet")

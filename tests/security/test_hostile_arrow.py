@@ -98,6 +98,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_states_much_or_two_things_is_refused(tmp_path: Path, take: Callable[..., object], kind: str) -> None:
     code, write = HOSTILE[kind]

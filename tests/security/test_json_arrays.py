@@ -44,6 +44,7 @@ def test_elements_are_those_of_json_wherever_a_chunk_ends(chunk_bytes, monkeypat
     whole()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ['\\"', "\\\\", "x"])
 def test_a_text_that_never_ends_is_read_once(text):
     """Trying it anew with every chunk, or giving back letter by letter, takes twice what is allowed here."""

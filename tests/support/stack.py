@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.support.prefect_home import prefect_home
+
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "operator:canaryPasswordCanaryPassword01"
 SECRETS = {
@@ -132,7 +134,7 @@ class Stack:
         if "server" in self.processes:
             self.processes["server"].start()
         else:
-            home = str(self.folder / "server")
+            home = str(prefect_home(self.folder / "server"))
             lease = "prefect.server.concurrency.lease_storage.filesystem"
             environment = {**self.common, "PREFECT_HOME": home, "PREFECT_SERVER_API_AUTH_STRING": PASSWORD}
             environment |= {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": lease, "PREFECT_API_AUTH_STRING": PASSWORD}

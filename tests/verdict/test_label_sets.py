@@ -32,6 +32,7 @@ def log_of(
     )
 
 
+@pytest.mark.slow
 def test_clean_sets_are_called_without_their_labels_and_not_with_them() -> None:
     for seed in range(2):
         rng = np.random.default_rng(seed)
@@ -41,6 +42,7 @@ def test_clean_sets_are_called_without_their_labels_and_not_with_them() -> None:
         assert (TelltaleDetector().fit(log, label_sets=sets_NK).decision_ == "keep").all()
 
 
+@pytest.mark.slow
 def test_poison_with_one_set_of_labels_is_still_found() -> None:
     rng = np.random.default_rng(3)
     sets_NK, truth_N = sets_of(rng), np.arange(SAMPLES) % (SAMPLES // POISON) == 0

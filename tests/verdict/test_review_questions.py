@@ -110,6 +110,7 @@ def check(made: Decisions, config: VerdictConfig, drop: Drop, folder: Path) -> V
     return verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", FOUND)
 def test_a_statement_speaks_of_a_person_exactly_where_a_question_is_open(
     found: str, drop: Drop, tmp_path: Path
@@ -166,6 +167,7 @@ def test_a_verdict_that_keeps_nothing_asks_in_every_setting() -> None:
         assert asked[-1] == "nothing_kept"
 
 
+@pytest.mark.slow
 def test_a_label_too_small_to_be_judged_is_held_as_a_whole_and_the_rest_is_judged() -> None:
     case = make_case(samples=450, poison=0)
     small = np.flatnonzero(case.labels == 2)[39:]

@@ -23,6 +23,7 @@ from tests.support.loss_logs import Case, make_case, rearranged
 N, D = 900, 8
 
 
+@pytest.mark.slow
 def test_one_gaussian_scatters_one_way() -> None:
     for seed in range(3):
         point_nD = np.random.default_rng(seed).normal(size=(N, D)) * np.linspace(1, 0.3, D)

@@ -73,6 +73,7 @@ def test_narcissus_never_unpickles_its_file(tmp_path: Path) -> None:
         make_attack("narcissus", trigger_file=str(tmp_path / "trigger.npy"))
 
 
+@pytest.mark.slow
 def test_optimised_trigger_is_bounded_and_draws_the_surrogate_to_the_target(net: nn.Module, data: ImageSet) -> None:
     before = state_of(net)
     trigger = optimise_trigger(net, data.images[data.labels == TARGET], TARGET, rounds=30, seed=1)

@@ -123,6 +123,7 @@ def test_work_that_would_not_fit_is_refused_with_both_figures(name: str, evidenc
         cheap(name, memory_limit_bytes=1000).fit(evidence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in TRAINED | {"flare", "telltale"}])
 def test_the_memory_estimate_holds(name: str) -> None:
     large, _ = made(each=400, poison=200)

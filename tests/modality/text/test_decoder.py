@@ -206,6 +206,7 @@ def test_bytes_that_are_not_utf8_are_rejected(take, tmp_path, reasons):
     assert reasons(take(tmp_path / "drop.parquet")) == {"drop.parquet#40": "text_invalid"}
 
 
+@pytest.mark.slow
 def test_a_line_with_a_token_of_10_mb_is_rejected_in_csv_and_json_lines(take, tmp_path, reasons):
     for name in ("drop.csv", "drop.jsonl"):
         drop = take(write(tmp_path / name, [*sentences(), "x" * 10_000_000]))
