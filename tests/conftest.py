@@ -1,4 +1,4 @@
-"""Fixtures for several rooms: a Prefect of the tests' own, and a poisoned drop small enough to be walked in seconds."""
+"""Fixtures for several packages: a Prefect of the tests' own, and a poisoned drop that is cleansed in seconds."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture
 def small_settings() -> dict[str, Any]:
-    """Settings with which the whole walk of the small drop takes seconds."""
+    """Settings with which the whole pipeline of the small drop takes seconds."""
     return {
         "proxy": {"epochs": 10, "width": 4, "batch_size": 16, "threads": 1, "device": "cpu"},
         "report": {"thumbnails": 2, "evidence_labels": 1, "heat_rows": 4, "dpi": 50},
@@ -99,7 +99,7 @@ def small_drop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One work area for all tests that walk the small drop: it is trained once."""
+    """One work area for all tests that cleanse the small drop: it is trained once."""
     return tmp_path_factory.mktemp("work")
 
 

@@ -209,7 +209,7 @@ def test_optional_libraries_are_imported_where_they_are_used() -> None:
     assert early == []
 
 
-def test_only_the_storage_room_knows_s3() -> None:
+def test_only_the_storage_package_knows_s3() -> None:
     strangers = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for layer in LAYERS

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.trains
 README = Path(__file__).parent.parent / "telltale_core" / "README.md"
 
 
-def test_the_notebook_lines_walk_a_drop_to_a_version(
+def test_the_notebook_lines_bring_a_drop_to_a_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(0)

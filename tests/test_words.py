@@ -34,7 +34,7 @@ MOST_WORDS = 25
 MOST_CHARACTERS = 400
 SHAPE_LETTERS = re.compile(r"_([a-z]?[A-Z][A-Z0-9]*|[nk])$")
 PRIVATE = re.compile(
-    r"second look|unlike in scatter|held at (the loss of )?a guess|\(by scatter\)|\bthe whole walk\b|\broom a stage\b",
+    r"second look|unlike in scatter|held at (the loss of )?a guess|\(by scatter\)|\bwalk(s|ed)?\b|\broom a stage\b",
     re.I,
 )
 

@@ -1,7 +1,7 @@
 """The main job on real images, measured: a poisoned drop goes in, a cleansed one comes out, two victims are trained.
 
 ``python -m telltale_core.bench.main_job --train train.parquet --test test.parquet --ids subset10k_ids.txt`` takes
-labelled images (Hugging Face layout), poisons them with BadNets, walks the drop through all stages, and trains the
+labelled images (Hugging Face layout), poisons them with BadNets, runs all stages on the drop, and trains the
 same ordinary classifier on the drop and on what was published. It prints one JSON object: found, wrongly quarantined,
 attack success and accuracy of both victims on held-out images, seconds of every stage, what it ran on. Truth is read
 for the score only.

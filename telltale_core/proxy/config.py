@@ -27,7 +27,7 @@ def _no_number(value: Any) -> Any:
 
 
 class ProxyConfig(Settings, frozen=True):
-    """How a proxy is trained. The default learns whatever shortcut is in the data and shows it; see the room's README.
+    """How a proxy is trained. The default learns any shortcut in the data, and shows it; see the package's README.
 
     ``None`` is the modality's own: :meth:`settled` says what that comes to.
     """

@@ -11,22 +11,22 @@ import pytest
 from telltale_core import publish, stages
 from telltale_core.config import from_dict, to_dict
 
-WALK = ("ingest", "train", "spectrum", "cluster", "report")
+STAGE_NAMES = ("ingest", "train", "spectrum", "cluster", "report")
 
 
 @pytest.fixture
 def run(small_work: Path, small_settings: dict[str, Any], tmp_path: Path) -> Any:
-    """Walk a drop and return the stage record before publishing, and the version published in ``tmp_path/out``."""
+    """Cleanse a drop and return the stage record before publishing, and the version published in ``tmp_path/out``."""
 
-    def walk(source: Path, **drop: Any) -> tuple[stages.Record, publish.Version]:
+    def cleanse(source: Path, **drop: Any) -> tuple[stages.Record, publish.Version]:
         settings = to_dict(from_dict(stages.CleanseConfig, {**small_settings, "drop": drop}))
         record: Any = str(source)
-        for name in WALK:
+        for name in STAGE_NAMES:
             record = getattr(stages, name)(record, str(small_work), settings[stages.STAGES[name].settings])
         stages.publish(record, str(small_work), settings["publish"], destination=str(tmp_path / "out"))
         return record, publish.read_version(tmp_path / "out")
 
-    return walk
+    return cleanse
 
 
 def page_of(record: stages.Record, work: Path) -> str:

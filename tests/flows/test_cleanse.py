@@ -27,7 +27,7 @@ def files_of(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def test_a_poisoned_drop_walks_to_a_published_version_without_its_poison(
+def test_a_poisoned_drop_goes_to_a_published_version_without_its_poison(
     run_cleanse: Run, stage_states: States, small_settings: dict[str, Any], tmp_path: Path
 ) -> None:
     state = run_cleanse(small_settings, work=tmp_path / "work")

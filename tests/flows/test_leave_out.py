@@ -39,7 +39,7 @@ def by_hand(drop: Drop, out: Path, config: ProxyConfig, progress: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[stages.Record, str]:
+def cleansed(tmp_path_factory: pytest.TempPathFactory) -> tuple[stages.Record, str]:
     """The spectra of a drop of five classes, told apart by a bar, with poison from the other four in class ``a``."""
     labels = np.arange(SAMPLES) % CLASSES
     images = np.random.default_rng(0).integers(0, 120, (SAMPLES, 10, 10, 3), dtype=np.uint8)
@@ -63,9 +63,9 @@ def verdict_of(record: stages.Record, work: str) -> dict[str, Any]:
     return stages.opened(record, work).verdict().values
 
 
-def doubting(walked: tuple[stages.Record, str], **more: Any) -> dict[str, Any]:
+def doubting(cleansed: tuple[stages.Record, str], **more: Any) -> dict[str, Any]:
     """Return settings whose rule the poison misses by a tenth."""
-    spectra, work = walked
+    spectra, work = cleansed
     plain = verdict_of(stages.cluster(spectra, work, {"leave_out": False}), work)
     assert plain["poison_found"], plain["statement"]
     reached = max(group["statistic"] for group in plain["groups"] if group["called"])
@@ -83,10 +83,10 @@ def looks(work: str) -> dict[str, int]:
 
 
 def test_a_poison_that_the_rule_misses_is_confirmed_by_a_leave_out_retraining(
-    walked: tuple[stages.Record, str], caplog: pytest.LogCaptureFixture
+    cleansed: tuple[stages.Record, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    spectra, work = walked
-    settings = doubting(walked)
+    spectra, work = cleansed
+    settings = doubting(cleansed)
     assert not quarantined(stages.cluster(spectra, work, {**settings, "leave_out": False}), work)
     seen = []
     with caplog.at_level("INFO"):
@@ -103,23 +103,23 @@ def test_a_poison_that_the_rule_misses_is_confirmed_by_a_leave_out_retraining(
     assert {progress.epochs for progress in seen} == {PROXY["epochs"] / 2}
 
 
-def test_what_was_trained_once_is_not_trained_again(walked: tuple[stages.Record, str]) -> None:
-    spectra, work = walked
-    first = stages.cluster(spectra, work, doubting(walked))
+def test_what_was_trained_once_is_not_trained_again(cleansed: tuple[stages.Record, str]) -> None:
+    spectra, work = cleansed
+    first = stages.cluster(spectra, work, doubting(cleansed))
     before = looks(work)
-    other = stages.cluster(spectra, work, doubting(walked, review_share=0.3))
+    other = stages.cluster(spectra, work, doubting(cleansed, review_share=0.3))
     assert other["key"] != first["key"]
     assert looks(work) == before
     assert quarantined(other, work) == quarantined(first, work)
 
 
 def test_the_flow_of_the_gpu_pool_trains_the_leave_out_retraining(
-    walked: tuple[stages.Record, str], prefect_server: str, tmp_path: Path
+    cleansed: tuple[stages.Record, str], prefect_server: str, tmp_path: Path
 ) -> None:
     from flows.train_proxy import train_proxy
 
-    spectra, work = walked
-    settings, keys = doubting(walked, false_alarm_rate=0.02), []
+    spectra, work = cleansed
+    settings, keys = doubting(cleansed, false_alarm_rate=0.02), []
     here = stages.cluster(spectra, work, settings)
     answers = {path: path.read_bytes() for path in Path(work).glob("look/*/look.json")}
     for path in [*answers, stages.folder_of(here, "cluster", work) / "verdict.json"]:

@@ -106,7 +106,7 @@ def decide(run: object, *, approve: bool, by: str = "Ann", reason: str = REASON,
     from flows.review import decide
 
     def in_place(_parameters: dict[str, Any]) -> None:
-        raise AssertionError("a deployment's run is not walked by the command")
+        raise AssertionError("a deployment's run is not run by the command")
 
     return decide(str(run), approve=approve, by=by, reason=reason, in_place=in_place, **samples)
 

@@ -1,4 +1,4 @@
-"""What no test could judge, walked from the drop to the publication: without a person none of it is published."""
+"""What no test could judge, from the drop to the publication: without a person none of it is published."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def spectra_of(source: str, folder: Path) -> tuple[stages.Record, str]:
 
 
 def run_pipeline(
-    walked: tuple[stages.Record, str], dataset: Path, *, publish: Any = stages.publish, **verdict: Any
+    cleansed: tuple[stages.Record, str], dataset: Path, *, publish: Any = stages.publish, **verdict: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the verdict's record and what the publication tells."""
-    spectra, work = walked
+    spectra, work = cleansed
     judged = stages.cluster(spectra, work, {"leave_out": False, **verdict})
     page = stages.report(judged, work, REPORT)
     told = publish(page, work, to_dict(PublishConfig()), destination=str(dataset))

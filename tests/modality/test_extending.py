@@ -38,7 +38,7 @@ def write(path, rows, seed=0):
 
 
 @pytest.mark.trains
-def test_a_kind_of_data_of_ones_own_walks_from_file_to_report_by_registering_one_class(curves, tmp_path):
+def test_a_kind_of_data_of_ones_own_goes_from_file_to_report_by_registering_one_class(curves, tmp_path):
     assert len([line for line in curves.splitlines() if line.strip()]) <= 32
     work = str(tmp_path / "work")
     settings = {"threads": 1, "device": "cpu"}

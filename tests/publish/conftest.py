@@ -1,4 +1,4 @@
-"""What the tests of routes share: a walk with a work area and a dataset of each test's own."""
+"""What the tests of routes share: a pipeline with a work area and a dataset of each test's own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.routes import Walker
+from tests.support.routes import Cleanse
 
 
 @pytest.fixture
-def walk(tmp_path: Path) -> Walker:
-    """What walks drops to the publication of this test's dataset."""
-    return Walker(str(tmp_path / "work"), str(tmp_path / "out"))
+def cleanse(tmp_path: Path) -> Cleanse:
+    """What cleanses drops and publishes them to this test's dataset."""
+    return Cleanse(str(tmp_path / "work"), str(tmp_path / "out"))

@@ -1,4 +1,4 @@
-"""Every known route by which a contributor got samples published that nobody judged, walked to the publication.
+"""Every known route by which a contributor got samples published that nobody judged, up to the publication.
 
 Here what ``drop.toml`` says, and ordinary clean drops, about which nobody is asked; the other routes stand in
 ``test_routes_columns.py``, ``test_routes_media.py`` and ``test_routes_verdict.py``.
@@ -17,9 +17,9 @@ from tests.support.routes import (
     FINE,
     LABEL,
     NAMES,
+    Cleanse,
     N,
     Route,
-    Walker,
     beside,
     embedded,
     files,
@@ -187,19 +187,19 @@ ROUTES: dict[str, Route] = {
 
 
 @pytest.mark.parametrize("route", list(ROUTES))
-def test_what_drop_toml_says_ends_at_a_person(tmp_path: Path, walk: Walker, route: str) -> None:
-    ROUTES[route].ends_at_a_person(walk, tmp_path / "drop")
+def test_what_drop_toml_says_ends_at_a_person(tmp_path: Path, cleanse: Cleanse, route: str) -> None:
+    ROUTES[route].ends_at_a_person(cleanse, tmp_path / "drop")
 
 
 @pytest.mark.parametrize("route", let_through(ROUTES))
-def test_what_the_operator_sets_for_the_dataset_is_asked_of_nobody(tmp_path: Path, walk: Walker, route: str) -> None:
-    ROUTES[route].is_let_through(walk, tmp_path / "drop")
+def test_what_the_operator_sets_for_a_dataset_is_asked_of_nobody(tmp_path: Path, cleanse: Cleanse, route: str) -> None:
+    ROUTES[route].is_let_through(cleanse, tmp_path / "drop")
 
 
-def test_the_operators_columns_stand_though_drop_toml_names_others(tmp_path: Path, walk: Walker) -> None:
+def test_the_operators_columns_stand_though_drop_toml_names_others(tmp_path: Path, cleanse: Cleanse) -> None:
     drop = images_in_parquet(tmp_path / "drop")
     (drop / "drop.toml").write_text('label_column = "coarse"\ninput_column = "thumb"\n')
-    told = walk(drop, drop={"label_column": "label", "input_column": "image"})
+    told = cleanse(drop, drop={"label_column": "label", "input_column": "image"})
     assert (told["state"], set(told["unjudged"])) == ("published", {"thumb", "coarse"})
 
 
@@ -213,7 +213,7 @@ def test_a_drop_in_a_bucket_ends_at_a_person(tmp_path: Path, s3_url: str, toml: 
     store.put_file(str(drop / "train.parquet"), f"{s3_url}/drop/train.parquet")
     if toml:
         store.pipe_file(f"{s3_url}/drop/drop.toml", toml.encode())
-    asked = Walker(str(tmp_path / "work"), f"{s3_url}/clean").asked(f"{s3_url}/drop")
+    asked = Cleanse(str(tmp_path / "work"), f"{s3_url}/clean").asked(f"{s3_url}/drop")
     assert ("drop_toml_asks" if toml else "two_labels") in asked
     assert not store.exists(f"{s3_url}/clean/_versions")
 
@@ -230,6 +230,6 @@ CLEAN = {
 
 
 @pytest.mark.parametrize("kind", list(CLEAN))
-def test_an_ordinary_clean_drop_is_published_without_a_person(tmp_path: Path, walk: Walker, kind: str) -> None:
-    assert walk.asked(CLEAN[kind](tmp_path / "drop")) == {}
-    assert len(log(walk.dataset)) == 1
+def test_an_ordinary_clean_drop_is_published_without_a_person(tmp_path: Path, cleanse: Cleanse, kind: str) -> None:
+    assert cleanse.asked(CLEAN[kind](tmp_path / "drop")) == {}
+    assert len(log(cleanse.dataset)) == 1

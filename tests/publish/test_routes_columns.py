@@ -1,4 +1,4 @@
-"""Columns and classes that nobody judged, walked to the publication: with and without ``drop.toml``, in any format."""
+"""Columns and classes that nobody judged, up to the publication: with and without ``drop.toml``, in any format."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.support.routes import (
     LABEL,
     MEDIA,
     NAMES,
+    Cleanse,
     N,
     Route,
-    Walker,
     beside,
     embedded,
     files,
@@ -173,21 +173,21 @@ ROUTES: dict[str, Route] = {
 
 
 @pytest.mark.parametrize("route", list(ROUTES))
-def test_what_would_be_published_unjudged_ends_at_a_person(tmp_path: Path, walk: Walker, route: str) -> None:
-    ROUTES[route].ends_at_a_person(walk, tmp_path / "drop")
+def test_what_would_be_published_unjudged_ends_at_a_person(tmp_path: Path, cleanse: Cleanse, route: str) -> None:
+    ROUTES[route].ends_at_a_person(cleanse, tmp_path / "drop")
 
 
 @pytest.mark.parametrize("route", let_through(ROUTES))
-def test_the_operators_standing_setting_publishes_it(tmp_path: Path, walk: Walker, route: str) -> None:
-    ROUTES[route].is_let_through(walk, tmp_path / "drop")
+def test_the_operators_standing_setting_publishes_it(tmp_path: Path, cleanse: Cleanse, route: str) -> None:
+    ROUTES[route].is_let_through(cleanse, tmp_path / "drop")
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "text", "folder", "recordings", "table"])
 @pytest.mark.parametrize("other", ["cat\u200b", "cat\u00a0", "cafe\u0301"])
 def test_a_class_in_an_invisible_spelling_is_published_as_one(
-    tmp_path: Path, walk: Walker, kind: str, other: str
+    tmp_path: Path, cleanse: Cleanse, kind: str, other: str
 ) -> None:
-    told = walk(spelt(kind, ["bus", "car", "café" if "caf" in other else "cat", other])(tmp_path / "drop"))
+    told = cleanse(spelt(kind, ["bus", "car", "café" if "caf" in other else "cat", other])(tmp_path / "drop"))
     assert told["state"] == "published"
     rows = [row for url in told["files"] for row in pq.read_table(url, columns=["label"])["label"].to_pylist()]
     assert len(rows) == N
@@ -223,18 +223,18 @@ def written(folder: Path, **changes: Any) -> Path:
     ],
 )
 def test_a_second_drop_unlike_the_first_ends_at_a_person(
-    tmp_path: Path, walk: Walker, changed: dict[str, Any], code: str, settings: dict[str, Any]
+    tmp_path: Path, cleanse: Cleanse, changed: dict[str, Any], code: str, settings: dict[str, Any]
 ) -> None:
-    assert walk(written(tmp_path / "first"))["state"] == "published"
+    assert cleanse(written(tmp_path / "first"))["state"] == "published"
     if "label_column" in settings.get("drop", {}):
         changed = {**changed, "source": ["a", "b"] * (N // 2)}
-    assert code in walk.asked(written(tmp_path / "second", **changed), **settings)
-    assert len(log(walk.dataset)) == 1
-    assert walk(written(tmp_path / "third"))["version"] == 2
+    assert code in cleanse.asked(written(tmp_path / "second", **changed), **settings)
+    assert len(log(cleanse.dataset)) == 1
+    assert cleanse(written(tmp_path / "third"))["version"] == 2
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv"])
-def test_a_second_table_with_another_column_ends_at_a_person(tmp_path: Path, walk: Walker, ending: str) -> None:
+def test_a_second_table_with_another_column_ends_at_a_person(tmp_path: Path, cleanse: Cleanse, ending: str) -> None:
     def drop(name: str, **extra: list[Any]) -> Path:
         (tmp_path / name).mkdir()
         columns: dict[str, list[Any]] = {
@@ -248,6 +248,6 @@ def test_a_second_table_with_another_column_ends_at_a_person(tmp_path: Path, wal
             writer.writerows([list(columns), *zip(*columns.values(), strict=True)])
         return tmp_path / name
 
-    assert walk(drop("first"))["state"] == "published"
-    asked = walk.asked(drop("second", depth=np.arange(N).tolist()))
+    assert cleanse(drop("first"))["state"] == "published"
+    asked = cleanse.asked(drop("second", depth=np.arange(N).tolist()))
     assert {"columns_changed"} <= set(asked) <= {"columns_changed", "role_changed"}

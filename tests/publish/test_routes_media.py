@@ -1,4 +1,4 @@
-"""Triggers where the proxy does not look, and media and rows that nobody read, walked to the publication."""
+"""Triggers where the proxy does not look, and media and rows that nobody read, up to the publication."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from telltale_core.errors import BadInput
 from telltale_core.publish import log
 from tests.support.routes import (
     FINE,
+    Cleanse,
     N,
     Route,
-    Walker,
     beside,
     embedded,
     files,
@@ -170,14 +170,14 @@ ROUTES: dict[str, Route] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("route", list(ROUTES))
-def test_what_nobody_saw_ends_at_a_person(tmp_path: Path, walk: Walker, route: str) -> None:
-    ROUTES[route].ends_at_a_person(walk, tmp_path / "drop")
+def test_what_nobody_saw_ends_at_a_person(tmp_path: Path, cleanse: Cleanse, route: str) -> None:
+    ROUTES[route].ends_at_a_person(cleanse, tmp_path / "drop")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("route", let_through(ROUTES))
-def test_the_operators_standing_setting_publishes_it(tmp_path: Path, walk: Walker, route: str) -> None:
-    ROUTES[route].is_let_through(walk, tmp_path / "drop")
+def test_the_operators_standing_setting_publishes_it(tmp_path: Path, cleanse: Cleanse, route: str) -> None:
+    ROUTES[route].is_let_through(cleanse, tmp_path / "drop")
 
 
 def test_a_drop_in_a_bucket_with_a_trigger_where_nobody_looks_ends_at_a_person(tmp_path: Path, s3_url: str) -> None:
@@ -187,7 +187,7 @@ def test_a_drop_in_a_bucket_with_a_trigger_where_nobody_looks_ends_at_a_person(t
     fsspec.filesystem("s3").clear_instance_cache()
     store = fsspec.filesystem("s3")
     store.put(f"{drop}/", f"{s3_url}/drop", recursive=True)
-    asked = Walker(str(tmp_path / "work"), f"{s3_url}/clean").asked(f"{s3_url}/drop")
+    asked = Cleanse(str(tmp_path / "work"), f"{s3_url}/clean").asked(f"{s3_url}/drop")
     assert list(asked) == ["lost_alpha_in_one"]
     assert not store.exists(f"{s3_url}/clean/_versions")
 
@@ -204,12 +204,12 @@ def lines(kind: str) -> list[str]:
     [("texts", {3: '2,"is it,0'}), ("texts", {3: '2,"is it,0', 30: '29,5" wide,1'}), ("table", {5: '"1.5,2,0'})],
 )
 def test_rows_that_a_quote_swallows_are_refused_and_nothing_is_published(
-    tmp_path: Path, walk: Walker, kind: str, at: dict[int, str]
+    tmp_path: Path, cleanse: Cleanse, kind: str, at: dict[int, str]
 ) -> None:
     written = [at.get(place, line) for place, line in enumerate(lines(kind))]
     (tmp_path / "drop").mkdir()
     (tmp_path / "drop" / "rows.csv").write_text("\n".join(written) + "\n")
     with pytest.raises(BadInput, match=f"line {min(at) + 1} of 'rows.csv'") as error:
-        walk(tmp_path / "drop")
+        cleanse(tmp_path / "drop")
     assert error.value.code == "rows_swallowed"
-    assert log(walk.dataset) == []
+    assert log(cleanse.dataset) == []

@@ -1,4 +1,4 @@
-"""What no test could judge, copies, and poison that drips over many drops, walked to the publication."""
+"""What no test could judge, copies, and poison that drips over many drops, up to the publication."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from telltale_core.drop.demo import write_image_drop
 from telltale_core.publish import log, why
 from telltale_core.verdict import TelltaleDetector, VerdictConfig
 from tests.support.loss_logs import log_losses, make_case
-from tests.support.routes import Losses, Walker, clean_losses
+from tests.support.routes import Cleanse, Losses, clean_losses
 
 ASKING: dict[str, Any] = {"untested": "review", "dimensions": (4,)}
 EACH = 50
@@ -66,22 +66,22 @@ FINE = np.arange(16 * 6) % 16
     ],
 )
 def test_what_could_not_be_tested_ends_at_a_person(
-    tmp_path: Path, walk: Walker, labels: NDArray[np.int64], losses: Losses, code: str
+    tmp_path: Path, cleanse: Cleanse, labels: NDArray[np.int64], losses: Losses, code: str
 ) -> None:
     drop = written(tmp_path / "drop", labels)
-    asked = walk.asked(drop, losses=losses, verdict=ASKING)
+    asked = cleanse.asked(drop, losses=losses, verdict=ASKING)
     assert asked[code] == ("" if code == "nothing_kept" else "verdict.untested")
     aside = {**ASKING, "untested": "aside", "review_share": 1.0}
     if labels is FINE:
-        assert list(walk.asked(drop, losses=losses, verdict=aside)) == ["nothing_kept"]
+        assert list(cleanse.asked(drop, losses=losses, verdict=aside)) == ["nothing_kept"]
         return
-    told = walk(drop, losses=losses, verdict=aside)
+    told = cleanse(drop, losses=losses, verdict=aside)
     assert told["state"] == "published"
     assert told["counts"]["published"] < told["counts"]["ingested"]
 
 
 @pytest.mark.slow
-def test_a_leave_out_retraining_that_cannot_be_done_ends_at_a_person(tmp_path: Path, walk: Walker) -> None:
+def test_a_leave_out_retraining_that_cannot_be_done_ends_at_a_person(tmp_path: Path, cleanse: Cleanse) -> None:
     case = make_case(samples=500, labels=5, poison=40)
     found = TelltaleDetector(verdict=VerdictConfig(leave_out=False, dimensions=(4,))).fit(case.log, case.labels)
     most = max(group.statistic for group in found.groups_ if group.kind == "together")
@@ -92,9 +92,9 @@ def test_a_leave_out_retraining_that_cannot_be_done_ends_at_a_person(tmp_path: P
         return case.log.log_loss[rows_of(drop)]
 
     how: dict[str, Any] = {"losses": losses, "trained_on": "cuda:0", "proxy": {"device": "cuda:99"}}
-    asked = walk.asked(drop, verdict={**doubt, "leave_out": True}, **how)
+    asked = cleanse.asked(drop, verdict={**doubt, "leave_out": True}, **how)
     assert asked == {"leave_out_not_done": "verdict.leave_out"}
-    assert walk(drop, verdict=doubt, **how)["state"] == "published"
+    assert cleanse(drop, verdict=doubt, **how)["state"] == "published"
 
 
 def near_copies(copied: NDArray[np.bool_], label: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -108,17 +108,17 @@ def near_copies(copied: NDArray[np.bool_], label: NDArray[np.int64]) -> NDArray[
 
 
 @pytest.mark.slow
-def test_copies_of_one_picture_that_stand_out_end_at_a_person(tmp_path: Path, walk: Walker) -> None:
+def test_copies_of_one_picture_that_stand_out_end_at_a_person(tmp_path: Path, cleanse: Cleanse) -> None:
     label = np.arange(450) % 3
     copied = (label == 2) & (np.arange(450) < 90)
     drop = written(tmp_path / "drop", label, near_copies(copied, label))
-    assert list(walk.asked(drop, losses=swinging(lambda drop: copied[rows_of(drop)]), verdict=ASKING)) == [
+    assert list(cleanse.asked(drop, losses=swinging(lambda drop: copied[rows_of(drop)]), verdict=ASKING)) == [
         "copies_stand_out"
     ]
 
 
 @pytest.mark.slow
-def test_copies_in_other_labels_hide_no_poison(tmp_path: Path, walk: Walker) -> None:
+def test_copies_in_other_labels_hide_no_poison(tmp_path: Path, cleanse: Cleanse) -> None:
     label = np.arange(700) % 5
     poison = (label == 4) & (np.arange(700) < 300)
     copied = (label < 4) & (np.arange(700) < 250)
@@ -132,13 +132,13 @@ def test_copies_in_other_labels_hide_no_poison(tmp_path: Path, walk: Walker) -> 
             made[copies] = made[copies[0]] + rng.normal(0, 0.15, (len(copies), made.shape[1]))
         return made
 
-    told = walk(drop, losses=losses, verdict=ASKING)
+    told = cleanse(drop, losses=losses, verdict=ASKING)
     assert told["counts"]["quarantined"] >= poison.sum()
-    assert all(why(walk.dataset, f"s{row:03d}").state == "quarantined" for row in np.flatnonzero(poison))
+    assert all(why(cleanse.dataset, f"s{row:03d}").state == "quarantined" for row in np.flatnonzero(poison))
 
 
 @pytest.mark.slow
-def test_poison_that_drips_over_drops_ends_at_a_person(tmp_path: Path, walk: Walker) -> None:
+def test_poison_that_drips_over_drops_ends_at_a_person(tmp_path: Path, cleanse: Cleanse) -> None:
     def losses(drop: Drop) -> NDArray[np.float32]:
         assert drop.cohorts is not None
         dripped = (rows_of(drop) < 24) & (drop.cohorts.number == 0)
@@ -150,7 +150,7 @@ def test_poison_that_drips_over_drops_ends_at_a_person(tmp_path: Path, walk: Wal
         return written(tmp_path / f"day{day}", LARGE, images, f"day{day}-")
 
     for day in range(4):
-        assert walk(drop(day), losses=losses, verdict=ASKING)["state"] == "published"
-    asked = walk.asked(drop(9), losses=losses, with_history=10, verdict=ASKING)
+        assert cleanse(drop(day), losses=losses, verdict=ASKING)["state"] == "published"
+    asked = cleanse.asked(drop(9), losses=losses, with_history=10, verdict=ASKING)
     assert asked == {"history_suspected": ""}
-    assert len(log(walk.dataset)) == 4
+    assert len(log(cleanse.dataset)) == 4

@@ -1,1 +1,1 @@
-"""Helpers that several rooms of the tests share; `fixtures` is loaded for all of them."""
+"""Helpers that several packages of the tests share; `fixtures` is loaded for all of them."""

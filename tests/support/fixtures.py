@@ -1,4 +1,4 @@
-"""Fixtures for every room: fresh stores of each kind, a real S3 server, and a way to ingest into the test's folder."""
+"""Fixtures for every package: fresh stores of each kind, a real S3 server, and ingest into the test's folder."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ TRAINING_FIXTURES = {
     "evidence",
     "question",
     "ran",
-    "walked",
+    "cleansed",
     "reported",
 }
 SERVERS = {"prefect_server", "s3_address", "lossy", "s3", "places"}

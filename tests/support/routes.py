@@ -1,4 +1,4 @@
-"""Drops that are walked to their publication: files of every kind, and losses made by hand in place of a training.
+"""Drops that are cleansed up to their publication: files of every kind, and losses made by hand in place of a training.
 
 Ingest, spectrum, verdict and publication are the real stages; only what a proxy would have logged is written here, and
 the report's page is left blank. What is asked about a drop must not hang on what a training found.
@@ -52,8 +52,8 @@ def clean_losses(drop: Drop) -> NDArray[np.float32]:
     return log_losses(np.random.default_rng(0), label_N, np.zeros(len(drop), dtype=bool))
 
 
-class Walker:
-    """Walks drops to one dataset."""
+class Cleanse:
+    """Cleanses drops into one dataset."""
 
     def __init__(self, work: str, dataset: str) -> None:
         self.work, self.dataset = work, dataset
@@ -239,17 +239,17 @@ class Route:
             (made / "drop.toml").write_text(self.toml)
         return made
 
-    def ends_at_a_person(self, walk: Walker, folder: Path) -> None:
+    def ends_at_a_person(self, cleanse: Cleanse, folder: Path) -> None:
         """Assert that nothing is published and that the question names the setting."""
-        asked = walk.asked(self.drop(folder), **self.given)
+        asked = cleanse.asked(self.drop(folder), **self.given)
         assert self.code in asked
         assert asked[self.code].startswith(self.cure), asked
-        assert log(walk.dataset) == []
+        assert log(cleanse.dataset) == []
 
-    def is_let_through(self, walk: Walker, folder: Path) -> None:
+    def is_let_through(self, cleanse: Cleanse, folder: Path) -> None:
         """Assert that the operator's setting publishes the drop whole, without a person."""
         settings = {name: {**self.given.get(name, {}), **values} for name, values in (self.through or {}).items()}
-        told = walk(self.drop(folder), **{**self.given, **settings})
+        told = cleanse(self.drop(folder), **{**self.given, **settings})
         assert (told["state"], told["questions"]) == ("published", [])
         assert told["counts"]["published"] == told["counts"]["ingested"] > 0
 

@@ -94,7 +94,7 @@ def proxy_of(path, **changes):
 
 
 @pytest.mark.trains
-def test_a_drop_walks_from_file_to_verdict_and_the_same_model_elsewhere_is_the_same_key(
+def test_a_drop_goes_from_file_to_verdict_and_the_same_model_elsewhere_is_the_same_key(
     source, body, copy, tmp_path, monkeypatch
 ):
     def refused(*_args):

@@ -1,4 +1,4 @@
-"""The whole walk from bucket to bucket, the work area in a third one, on a real S3 server; several machines share it.
+"""The whole pipeline from bucket to bucket, the work area in a third, on a real S3 server that several machines share.
 
 A machine is its cache folder: all that a stage leaves for another one goes over HTTP.
 """
@@ -22,13 +22,13 @@ boto3 = pytest.importorskip("boto3")
 s3fs = pytest.importorskip("s3fs")
 
 pytestmark = pytest.mark.slow
-SOURCE, WORK, OUT = "s3://walk-raw/drop", "s3://walk-work/area", "s3://walk-clean/set"
-WALK = ("ingest", "train", "spectrum", "cluster", "report")
+SOURCE, WORK, OUT = "s3://test-raw/drop", "s3://test-work/area", "s3://test-clean/set"
+STAGE_NAMES = ("ingest", "train", "spectrum", "cluster", "report")
 
 
 @pytest.fixture(scope="module")
 def s3(small_drop: Path) -> Iterator[Any]:
-    """A client of a server with the small drop in ``s3://walk-raw/drop``, named by the environment."""
+    """A client of a server with the small drop in ``s3://test-raw/drop``, named by the environment."""
     with pytest.MonkeyPatch.context() as patch, support.s3_server() as (host, port):
         for name, value in support.CREDENTIALS.items():
             patch.setenv(name, value)
@@ -36,9 +36,9 @@ def s3(small_drop: Path) -> Iterator[Any]:
         patch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
         patch.delenv("AWS_PROFILE", raising=False)
         client = boto3.client("s3")
-        for bucket in ("walk-raw", "walk-work", "walk-clean"):
+        for bucket in ("test-raw", "test-work", "test-clean"):
             client.create_bucket(Bucket=bucket)
-        client.upload_file(str(small_drop / "train.parquet"), "walk-raw", "drop/train.parquet")
+        client.upload_file(str(small_drop / "train.parquet"), "test-raw", "drop/train.parquet")
         yield client
         client.close()
 
@@ -61,9 +61,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return become
 
 
-def walk(settings: dict[str, Any], work: str = WORK, out: str = OUT) -> dict[str, Any]:
+def cleanse(settings: dict[str, Any], work: str = WORK, out: str = OUT) -> dict[str, Any]:
     record: Any = SOURCE
-    for name in WALK:
+    for name in STAGE_NAMES:
         record = getattr(stages, name)(record, work, settings[stages.STAGES[name].settings])
     return stages.publish(record, work, settings["publish"], destination=out)
 
@@ -75,84 +75,88 @@ def objects(client: Any, bucket: str, prefix: str = "") -> dict[str, tuple[str, 
 
 
 @pytest.fixture(scope="module")
-def walked(s3: Any, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def cleansed(s3: Any, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the first machine published."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("first")))
-        return walk(settings)
+        return cleanse(settings)
 
 
-def test_a_drop_in_a_bucket_becomes_a_version_in_another(walked: dict[str, Any], s3: Any) -> None:
-    assert (walked["state"], walked["version"], walked["dataset"]) == ("published", 1, OUT)
-    counts = walked["counts"]
+def test_a_drop_in_a_bucket_becomes_a_version_in_another(cleansed: dict[str, Any], s3: Any) -> None:
+    assert (cleansed["state"], cleansed["version"], cleansed["dataset"]) == ("published", 1, OUT)
+    counts = cleansed["counts"]
     assert counts == {"ingested": 600, "published": 500, "quarantined": 100, "review": 0, "rejected": 0}
     checked = publish.verify(OUT, 1)
     assert (checked.ok, checked.rows) == (True, 600)
     assert publish.read_version(OUT, 1).manifest["drop"]["source"] == SOURCE
-    assert set(objects(s3, "walk-raw")) == {"drop/train.parquet"}
+    assert set(objects(s3, "test-raw")) == {"drop/train.parquet"}
 
 
-def test_the_published_shards_are_read_from_the_endpoint(walked: dict[str, Any], small_drop: Path) -> None:
+def test_the_published_shards_are_read_from_the_endpoint(cleansed: dict[str, Any], small_drop: Path) -> None:
     remote = s3fs.S3FileSystem(skip_instance_cache=True)
     names = ["id", "image", "label"]
-    kept = [row for url in walked["files"] for row in pq.read_table(url, filesystem=remote, columns=names).to_pylist()]
-    aside = [row["id"] for url in walked["quarantine"] for row in pq.read_table(url, filesystem=remote).to_pylist()]
+    kept = [
+        row for url in cleansed["files"] for row in pq.read_table(url, filesystem=remote, columns=names).to_pylist()
+    ]
+    aside = [row["id"] for url in cleansed["quarantine"] for row in pq.read_table(url, filesystem=remote).to_pylist()]
     given = pq.read_table(small_drop / "train.parquet", columns=names).to_pylist()
     assert kept == [row for row in given if row["id"] not in set(aside)]
     assert (len(kept), len(aside)) == (500, 100)
     assert sum(name.startswith("bad") for name in aside) >= 95
 
 
-def test_hugging_face_loads_the_published_shards(walked: dict[str, Any], tmp_path: Path) -> None:
+def test_hugging_face_loads_the_published_shards(cleansed: dict[str, Any], tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
-    loaded = datasets.load_dataset("parquet", data_files=walked["files"], cache_dir=str(tmp_path / "hf"), split="train")
+    loaded = datasets.load_dataset(
+        "parquet", data_files=cleansed["files"], cache_dir=str(tmp_path / "hf"), split="train"
+    )
     assert (len(loaded), loaded.features["label"].names) == (500, ["a", "b", "c"])
     assert loaded[0]["image"].size == (8, 8)
 
 
 def test_another_machine_with_an_empty_cache_computes_nothing_and_returns_the_same_version(
-    walked: dict[str, Any], s3: Any, machine: Any, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+    cleansed: dict[str, Any], s3: Any, machine: Any, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    work, clean = objects(s3, "walk-work"), objects(s3, "walk-clean")
+    work, clean = objects(s3, "test-work"), objects(s3, "test-clean")
     cache = machine("second")
     assert not cache.exists()
     with caplog.at_level(logging.INFO):
-        again = walk(settings)
-    assert again == walked
-    for name in WALK:
+        again = cleanse(settings)
+    assert again == cleansed
+    for name in STAGE_NAMES:
         assert f"{name}: reused, nothing to compute" in caplog.messages
         assert f"{name}: started" not in caplog.messages
-    assert objects(s3, "walk-work") == work
-    assert objects(s3, "walk-clean") == clean
+    assert objects(s3, "test-work") == work
+    assert objects(s3, "test-clean") == clean
     assert not list(cache.rglob("losslog"))  # nothing needed it, so it was not even fetched
 
 
 def test_another_machine_publishes_elsewhere_what_the_first_one_judged(
-    walked: dict[str, Any], s3: Any, machine: Any, settings: dict[str, Any]
+    cleansed: dict[str, Any], s3: Any, machine: Any, settings: dict[str, Any]
 ) -> None:
-    work = objects(s3, "walk-work")
+    work = objects(s3, "test-work")
     machine("third")
-    told = walk(settings, out="s3://walk-clean/elsewhere")
-    assert (told["state"], told["version"], told["counts"]) == ("published", 1, walked["counts"])
-    there, here = publish.read_version("s3://walk-clean/elsewhere"), publish.read_version(OUT, 1)
+    told = cleanse(settings, out="s3://test-clean/elsewhere")
+    assert (told["state"], told["version"], told["counts"]) == ("published", 1, cleansed["counts"])
+    there, here = publish.read_version("s3://test-clean/elsewhere"), publish.read_version(OUT, 1)
     assert [blob.sha256 for blob in there.blobs()] == [blob.sha256 for blob in here.blobs()]
-    assert publish.verify("s3://walk-clean/elsewhere").ok
-    assert objects(s3, "walk-work") == work
+    assert publish.verify("s3://test-clean/elsewhere").ok
+    assert objects(s3, "test-work") == work
 
 
 def test_the_same_rows_under_another_name_are_not_trained_on_again(
-    walked: dict[str, Any], s3: Any, machine: Any, settings: dict[str, Any]
+    cleansed: dict[str, Any], s3: Any, machine: Any, settings: dict[str, Any]
 ) -> None:
-    train = objects(s3, "walk-work", "area/train/")
+    train = objects(s3, "test-work", "area/train/")
     machine("fourth")
-    told = walk({**settings, "drop": {**settings["drop"], "name": "renamed"}})
+    told = cleanse({**settings, "drop": {**settings["drop"], "name": "renamed"}})
     assert told["version"] == 2
     first, second = publish.log(OUT)
-    assert told["counts"] == walked["counts"]
+    assert told["counts"] == cleansed["counts"]
     assert (first.manifest["drop"]["name"], second.manifest["drop"]["name"]) == ("drop", "renamed")
     assert first.manifest["drop"]["digest"] == second.manifest["drop"]["digest"]
     assert first.manifest["files"] == second.manifest["files"]
-    assert objects(s3, "walk-work", "area/train/") == train
+    assert objects(s3, "test-work", "area/train/") == train
 
 
 class Lost(Exception):
@@ -162,7 +166,7 @@ class Lost(Exception):
 def test_another_machine_goes_on_where_a_lost_one_stopped_training(
     s3: Any, machine: Any, settings: dict[str, Any]
 ) -> None:
-    work = "s3://walk-work/lost"
+    work = "s3://test-work/lost"
 
     def fail(progress: Progress) -> None:
         if progress.epoch == 6:
@@ -172,7 +176,7 @@ def test_another_machine_goes_on_where_a_lost_one_stopped_training(
     drop = stages.ingest(SOURCE, work, settings["drop"])
     with pytest.raises(Lost):
         stages.train(drop, work, settings["proxy"], progress=fail)
-    before = objects(s3, "walk-work", "lost/train/")
+    before = objects(s3, "test-work", "lost/train/")
     epochs = [name for name in before if "/epoch-" in name]
     assert 1 <= len(epochs) < 10
 
@@ -180,6 +184,6 @@ def test_another_machine_goes_on_where_a_lost_one_stopped_training(
     machine("heir")
     stages.train(drop, work, settings["proxy"], progress=lambda progress: seen.append(progress.epoch))
     assert min(seen) >= len(epochs) - 1
-    after = objects(s3, "walk-work", "lost/train/")
+    after = objects(s3, "test-work", "lost/train/")
     assert sum("/epoch-" in name for name in after) == 10
     assert {name: before[name] for name in epochs} == {name: after[name] for name in epochs}
