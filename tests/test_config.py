@@ -215,7 +215,7 @@ RECIPES = {
 
 
 def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() -> None:
-    """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and ``second_look`` became
+    """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and the second look became
     ``leave_out``, the proxy's when ``members`` and ``workers`` went and when its features came to be recorded.
     The drop's changed when it came to have splits, encodings, ``media_root``, ``unpack`` and ``other_splits``: it is
     read again. That of publishing changed with ``mode``.

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
 OF_A_CASE = (
     "data", "attack", "rate", "seed", "target", "attack_success_before", "accuracy_before", "found", "poisoned",
-    "wrongly_quarantined", "clean", "review", "auroc", "p_value", "second_look", "attack_success_after",
+    "wrongly_quarantined", "clean", "review", "auroc", "p_value", "retraining", "attack_success_after",
     "accuracy_after", "train_s", "log_s", "cluster_s", "poison_found", "tpr", "fpr", "precision",
 )  # fmt: skip
 

@@ -182,7 +182,7 @@ def _table_by_seed(cases: Sequence[Sequence[Row]]) -> str:
             str(row["review"]),
             _one(row["auroc"], lambda value: f"{value:.4f}"),
             _one(row["p_value"], lambda value: f"{value:.1e}"),
-            row.get("second_look") or "-",
+            row.get("retraining") or "-",
             _one(row["attack_success_after"], _percent),
             _one(row["accuracy_after"], _percent),
             ", ".join(_one(row[f"{stage}_s"], lambda value: f"{value:.0f}") for stage in ("train", "log", "cluster")),
@@ -201,7 +201,7 @@ def _one(value: float | None, shown: Callable[[float], str]) -> str:
 
 def _retrain(case: Sequence[Row]) -> str:
     """Return what leave-out retrainings did, each with its number of seeds where they differ."""
-    outcomes = Counter(row.get("second_look") or "-" for row in case)
+    outcomes = Counter(row.get("retraining") or "-" for row in case)
     return (
         next(iter(outcomes)) if len(outcomes) == 1 else ", ".join(f"{what} {n}" for what, n in outcomes.most_common())
     )

@@ -1,7 +1,7 @@
 """Leave-out retraining: another proxy learns without the samples in doubt, and says what it takes them for.
 
-The cluster stage asks for it, here or on a machine that trains. Its folder ``look/<key>`` holds ``left_out.json``, the
-ids of the samples that are not learnt from, and, once it is complete, ``look.json``: the cohort that the second proxy
+The cluster stage asks for it, here or on a machine that trains. Its folder ``leave-out/<key>`` holds ``left_out.json``, the
+ids of the samples that are not learnt from, and, once it is complete, ``retraining.json``: the cohort that the second proxy
 gives to each of them.
 """
 
@@ -27,7 +27,7 @@ from telltale_core.storage import WorkArea
 from telltale_core.verdict import Retrain
 
 log = logging.getLogger(__name__)
-FOLDER, CURE = "look", "run the cluster stage"
+FOLDER, CURE = "leave-out", "run the cluster stage"
 COST = "cluster: leave-out retraining, a proxy learns without %d samples: at most %.0f s where the first one learnt"
 """Said before it starts. It learns for half of the epochs, and without snapshots, which take part of the time."""
 
@@ -54,7 +54,7 @@ REQUEST = RecordKind(
     cure=CURE,
 )
 RETRAINING = RecordKind(
-    type=Retraining, name="leave-out retraining", file="look.json", format="telltale.look/1", cure=CURE
+    type=Retraining, name="leave-out retraining", file="retraining.json", format="telltale.retraining/1", cure=CURE
 )
 
 

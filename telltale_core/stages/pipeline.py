@@ -94,6 +94,6 @@ publish = Stage(  # without a folder: its result lies in the destination, under 
 )
 
 PIPELINE = (ingest, train, spectrum, cluster, report, publish)
-FOLDERS = frozenset({"ingest", "look", *(stage.folder for stage in (*PIPELINE, join) if stage.folder)})
+FOLDERS = frozenset({"ingest", "leave-out", *(stage.folder for stage in (*PIPELINE, join) if stage.folder)})
 """Where results lie in a work area, each below its key; of a source that was read, a note."""
 STAGES = {stage.name: stage for stage in (*PIPELINE, join)}

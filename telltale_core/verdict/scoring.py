@@ -38,7 +38,7 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
         "auroc": round(float(roc_auc_score(truth, verdict.suspicion)), 4) if both else None,
         "poison_found": record.poison_found,
         "p_value": record.p_value,
-        "second_look": _retraining_outcome(record.groups),
+        "retraining": _retraining_outcome(record.groups),
         **_trigger(record.groups),
         "statement": record.statement,
     }

@@ -141,7 +141,7 @@ def _row(attack: str, success: float | None, seed: int = 1) -> dict[str, Any]:
         "detector": "telltale", "attack_success_before": success, "attack_success_after": None, "tpr": None, "fpr": 0.0,
         "precision": None, "auroc": None, "review": 0, "poison_found": False, "accuracy_before": None,
         "accuracy_after": None, "train_s": 1.0, "log_s": 1.0, "cluster_s": 2.4, "target": 1, "found": 3, "clean": 1425,
-        "poisoned": 0 if success is None else 75, "wrongly_quarantined": 0, "p_value": 0.5, "second_look": "none",
+        "poisoned": 0 if success is None else 75, "wrongly_quarantined": 0, "p_value": 0.5, "retraining": "none",
     }  # fmt: skip
 
 

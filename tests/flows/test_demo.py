@@ -41,7 +41,7 @@ def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Pa
     found = score(tmp_path, ["p1", "p2", "p3", "p4"])
     assert (found["found"], found["tpr"], found["wrongly_quarantined"], found["fpr"]) == (2, 0.5, 1, 0.5)
     assert (found["review"], found["statement"], found["poison_found"]) == (1, "Poison found.", True)
-    assert found["second_look"] == "confirmed"
+    assert found["retraining"] == "confirmed"
     assert found["precision"] == pytest.approx(2 / 3, abs=1e-4)
     assert found["auroc"] == 0.875  # one of eight pairs of a poisoned and a clean sample stands the wrong way round
     assert score(tmp_path, [])["tpr"] is None
@@ -63,7 +63,7 @@ def test_the_score_says_what_the_leave_out_retraining_did(
 ) -> None:
     rows = {"sample_id": ["a"], "decision": ["keep"]}
     write_verdict(tmp_path, rows, groups=[group(**changes) for changes in groups])
-    assert score(tmp_path, [])["second_look"] == said
+    assert score(tmp_path, [])["retraining"] == said
 
 
 def test_binary_cifar10_files_are_read(tmp_path: Path) -> None:

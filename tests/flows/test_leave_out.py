@@ -79,7 +79,7 @@ def quarantined(record: stages.Record, work: str) -> list[str]:
 
 
 def looks(work: str) -> dict[str, int]:
-    return {path.parent.name: path.stat().st_mtime_ns for path in Path(work).glob("look/*/look.json")}
+    return {path.parent.name: path.stat().st_mtime_ns for path in Path(work).glob("leave-out/*/retraining.json")}
 
 
 def test_a_poison_that_the_rule_misses_is_confirmed_by_a_leave_out_retraining(
@@ -121,7 +121,7 @@ def test_the_flow_of_the_gpu_pool_trains_the_leave_out_retraining(
     spectra, work = cleansed
     settings, keys = doubting(cleansed, false_alarm_rate=0.02), []
     here = stages.cluster(spectra, work, settings)
-    answers = {path: path.read_bytes() for path in Path(work).glob("look/*/look.json")}
+    answers = {path: path.read_bytes() for path in Path(work).glob("leave-out/*/retraining.json")}
     for path in [*answers, stages.folder_of(here, "cluster", work) / "verdict.json"]:
         path.unlink()
 
@@ -133,5 +133,5 @@ def test_the_flow_of_the_gpu_pool_trains_the_leave_out_retraining(
     again = stages.cluster(spectra, work, settings, retrain=elsewhere)
     assert len(keys) == 1
     assert verdict_of(again, work)["poison_found"]
-    made = Path(work) / "look" / keys[0] / "look.json"
+    made = Path(work) / "leave-out" / keys[0] / "retraining.json"
     assert json.loads(made.read_bytes()) == json.loads(answers[made])
