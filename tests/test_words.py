@@ -119,6 +119,27 @@ def test_a_public_field_carries_no_shape_letters(folder: str) -> None:
     assert not [field for field in fields if SHAPE_LETTERS.search(field)]
 
 
+def letters(source: str) -> Iterator[str]:
+    """Yield the shape letters of a module's variables and parameters."""
+    for node in ast.walk(ast.parse(source)):
+        name = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
+        if not name.isupper() and (ending := re.search(r"_([a-z]?[A-Z][A-Z0-9]*)$", name)):
+            yield from (letter.upper() for letter in ending[1] if letter.isalpha())
+
+
+@pytest.mark.parametrize("folder", ["telltale_core", "tasks", "flows", "deployments"])
+def test_one_legend_has_every_shape_letter(folder: str) -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    legend = re.findall(
+        r"\b([A-Z]) [a-z]+", page[page.index("A letter has one meaning") : page.index("A small letter is")]
+    )
+    assert len(set(legend)) == len(legend) > 15
+    for module in (ROOT / folder).rglob("*.py"):
+        source = module.read_text(encoding="utf-8")
+        assert not set(letters(source)) - set(legend), module
+        assert not re.search(r"\b(Legend|Shape letters): [A-Z] ", source), f"{module}: the legend is in CONTRIBUTING.md"
+
+
 def test_shape_letters_are_seen() -> None:
     source = (
         "class Log:\n    loss_NT: int\n    point_nD: int\n    loss: int\n    @property\n    def step_T(self): ...\n"

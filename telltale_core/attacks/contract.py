@@ -1,6 +1,6 @@
 """What an attack takes and gives: the records and the one interface behind which every poison stands.
 
-Shape letters: N samples, H x W pixels. Images are RGB, uint8, channels last.
+Images are RGB, uint8, channels last.
 """
 
 from __future__ import annotations

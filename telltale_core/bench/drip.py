@@ -87,9 +87,9 @@ def make_drops(
     """Return drops of ``size`` samples drawn without replacement, each poisoned at ``rate`` with one target."""
     if drops * size > len(samples):
         raise ConfigError(f"{drops} drops of {size} need {drops * size} samples, the data set has {len(samples)}")
-    rows_DS = np.random.default_rng([seed, 3]).permutation(len(samples))[: drops * size].reshape(drops, size)
+    rows_GS = np.random.default_rng([seed, 3]).permutation(len(samples))[: drops * size].reshape(drops, size)
     parts = []
-    for number, rows in enumerate(rows_DS):
+    for number, rows in enumerate(rows_GS):
         own, truth = samples.rows(np.sort(rows)), np.zeros(size, dtype=bool)
         if rate:
             poisoned = BadNets().poison(own, rate, target, 100 * seed + number)

@@ -28,7 +28,8 @@ from telltale_core.questions import Question
 FIRST = 5
 NAME_CHARS = 200
 UNREADABLE_MEDIA = {".heic", ".heif", ".jxl", ".jxr", ".svg", ".psd", ".dng", ".cr2", ".nef", ".exr", ".dcm"}
-UNREADABLE_MEDIA |= {".m4a", ".aac", ".wma", ".amr", ".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg"}
+UNREADABLE_MEDIA |= {".m4a", ".aac", ".wma", ".amr"}
+UNREADABLE_MEDIA |= {".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg"}
 """Endings of media that nothing here decodes: unread beside a table they may be the drop all the same."""
 UNMATCHED, UNNAMED, OTHER = "not matched by files", "no table names it", "another format"
 PICTURES_OF_A_README = 10

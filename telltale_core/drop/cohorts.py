@@ -2,7 +2,7 @@
 
 A poison teaches one answer. In classification that is a label; in regression a target value, so that its samples lie
 in one narrow range of targets; in multi-label classification a set of labels. The ranges are quantiles of the drop's
-own targets: nothing is known of the poison. Legend: N samples, M targets, K labels, G groups.
+own targets: nothing is known of the poison.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 Every sample of a group is near its *leader*, one of the group: chains of small steps, such as the
 frames of a film, are not one group. Compared are samples that agree in one of 16 parts of their sketch, each with the
 next few in the order of that part, so that time and memory grow with the number of samples whatever they are.
-Legend: N samples, U different sketches, S sketches without a leader, P pairs.
 """
 
 from __future__ import annotations
@@ -59,20 +58,20 @@ class _Joining:
         for band in range(BANDS):
             alone = np.flatnonzero(self.leader_U == np.arange(len(self.leader_U)))
             keys = tuple(bands_U[alone, (band + further) % BANDS] for further in (2, 1, 0))
-            row_S = alone[np.lexsort(keys)]
-            key_S = bands_U[row_S, band]
-            for step in range(1, min(NEIGHBOURS, len(row_S) - 1) + 1):
-                for start in range(0, len(row_S) - step, CHUNK):
-                    end = min(start + CHUNK, len(row_S) - step)
-                    same = np.flatnonzero(key_S[start:end] == key_S[start + step : end + step]) + start
-                    self._join(row_S[same], row_S[same + step])
+            places = alone[np.lexsort(keys)]
+            bands = bands_U[places, band]
+            for step in range(1, min(NEIGHBOURS, len(places) - 1) + 1):
+                for start in range(0, len(places) - step, CHUNK):
+                    end = min(start + CHUNK, len(places) - step)
+                    same = np.flatnonzero(bands[start:end] == bands[start + step : end + step]) + start
+                    self._join(places[same], places[same + step])
 
-    def _join(self, a_P: NDArray[np.int64], b_P: NDArray[np.int64]) -> None:
+    def _join(self, a_E: NDArray[np.int64], b_E: NDArray[np.int64]) -> None:
         """Let the later of each near pair follow the earlier one, or the one that leads already."""
-        free = (self.leader_U[a_P] == a_P) & (self.leader_U[b_P] == b_P)
-        a_P, b_P = np.minimum(a_P[free], b_P[free]), np.maximum(a_P[free], b_P[free])
-        near = np.bitwise_count(self._sketch_U[a_P] ^ self._sketch_U[b_P]).sum(axis=1) <= self._most_bits
-        for a, b in zip(a_P[near].tolist(), b_P[near].tolist(), strict=True):
+        free = (self.leader_U[a_E] == a_E) & (self.leader_U[b_E] == b_E)
+        a_E, b_E = np.minimum(a_E[free], b_E[free]), np.maximum(a_E[free], b_E[free])
+        near = np.bitwise_count(self._sketch_U[a_E] ^ self._sketch_U[b_E]).sum(axis=1) <= self._most_bits
+        for a, b in zip(a_E[near].tolist(), b_E[near].tolist(), strict=True):
             if self.leader_U[a] != a or self.leader_U[b] != b or (self._leads_U[a] and self._leads_U[b]):
                 continue
             leader, member = (b, a) if self._leads_U[b] else (a, b)

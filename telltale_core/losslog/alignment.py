@@ -3,7 +3,7 @@
 A sample that is hard at one snapshot is, on the whole, hard at the next: the rank correlation of neighbouring snapshots
 over the samples is well above zero in every sound log, and zero within noise when rows were logged in shuffled loader
 order. (A log whose rows are wrong in the *same* way at every snapshot cannot be told from a sound one: ids are written
-by the loop that computes the losses, and that is what excludes it.) Legend: N samples, T snapshots.
+by the loop that computes the losses, and that is what excludes it.)
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ def check_alignment(log_loss_NT: NDArray[np.float32], *, errors: bool = False, g
     :class:`NothingLearnt` is raised.
     """
     kept_NT = log_loss_NT[np.isfinite(log_loss_NT).all(axis=1)]
-    correlation_P = _neighbour_correlation(kept_NT)
-    means, at = _means(correlation_P, len(kept_NT), errors=errors)
+    correlation_E = _neighbour_correlation(kept_NT)
+    means, at = _means(correlation_E, len(kept_NT), errors=errors)
     if len(means) and means.min() < THRESHOLD:
         learnt_T = np.exp(kept_NT, dtype=np.float64).mean(axis=0) < AT_CHANCE * guess
         if not learnt_T.any():
             raise NothingLearnt(_nothing(kept_NT, guess))
-        learnt_P = np.where(learnt_T[:-1] & learnt_T[1:], correlation_P, np.nan)
-        means, at = _means(learnt_P, len(kept_NT), errors=errors)
+        learnt_E = np.where(learnt_T[:-1] & learnt_T[1:], correlation_E, np.nan)
+        means, at = _means(learnt_E, len(kept_NT), errors=errors)
     if len(means) and means.min() < THRESHOLD:
         raise Misaligned(
             f"neighbouring snapshots are not rank-correlated: {means.min():.3f} over the pairs from snapshot "
@@ -72,18 +72,18 @@ def check_alignment(log_loss_NT: NDArray[np.float32], *, errors: bool = False, g
             "logged in shuffled order look so); train again and do not use this log"
         )
     lowest = float(means.min()) if len(means) else math.nan
-    return Alignment(correlation=correlation_P, lowest=lowest, decided=len(means) > 0)
+    return Alignment(correlation=correlation_E, lowest=lowest, decided=len(means) > 0)
 
 
 def _means(
-    correlation_P: NDArray[np.float64], samples: int, *, errors: bool
+    correlation_E: NDArray[np.float64], samples: int, *, errors: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the mean over each stretch of known pairs, and where it begins; nothing where that decides nothing."""
-    at = np.flatnonzero(np.isfinite(correlation_P))
+    at = np.flatnonzero(np.isfinite(correlation_E))
     stretch = _stretch(samples, len(at))
     if stretch == 0 or (errors and samples < FEWEST_BY_SIZE):
         return np.empty(0), at
-    judged = np.abs(correlation_P[at]) if samples >= FEWEST_BY_SIZE else correlation_P[at]
+    judged = np.abs(correlation_E[at]) if samples >= FEWEST_BY_SIZE else correlation_E[at]
     stretch = len(judged) if errors else stretch
     return np.convolve(judged, np.full(stretch, 1.0 / stretch), mode="valid"), at
 

@@ -2,7 +2,7 @@
 
 ``member-0/epoch-<eeee>.parquet`` holds N x S rows, snapshot after snapshot, one row group a snapshot, samples in the
 drop's order: ``sample`` int32, ``snapshot`` int32 (counted from the first), ``epoch`` int32, ``step`` int32
-(optimiser steps taken), ``log_loss`` float32 (natural log of the loss). Legend: N samples, S snapshots in an epoch.
+(optimiser steps taken), ``log_loss`` float32 (natural log of the loss).
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ def epoch_file(epoch: int) -> str:
     return f"{FOLDER}/epoch-{epoch:04d}.parquet"
 
 
-def encode_epoch(plan: LogPlan, epoch: int, step_S: NDArray[np.int32], log_loss_NS: NDArray[np.float32]) -> bytes:
+def encode_epoch(plan: LogPlan, epoch: int, step_T: NDArray[np.int32], log_loss_NT: NDArray[np.float32]) -> bytes:
     """Return the bytes of one epoch's Parquet file; equal values give equal bytes.
 
     Raises :class:`ConfigError` when the shape is not the plan's: a log never takes a part of an epoch.
     """
     expected = (plan.n_samples, plan.snapshots_per_epoch)
-    if log_loss_NS.shape != expected or step_S.shape != expected[1:]:
+    if log_loss_NT.shape != expected or step_T.shape != expected[1:]:
         raise ConfigError(
-            f"an epoch of this log is losses {expected} and {expected[1:]} steps, got {log_loss_NS.shape}"
+            f"an epoch of this log is losses {expected} and {expected[1:]} steps, got {log_loss_NT.shape}"
         )
     sample_N = np.arange(plan.n_samples, dtype=np.int32)
     sink = io.BytesIO()
@@ -87,9 +87,9 @@ def encode_epoch(plan: LogPlan, epoch: int, step_S: NDArray[np.int32], log_loss_
         write_page_checksum=True,
     ) as writer:
         for s in range(plan.snapshots_per_epoch):
-            constants = (epoch * plan.snapshots_per_epoch + s, epoch, int(step_S[s]))
+            constants = (epoch * plan.snapshots_per_epoch + s, epoch, int(step_T[s]))
             columns = [np.full(plan.n_samples, value, dtype=np.int32) for value in constants]
-            losses = np.ascontiguousarray(log_loss_NS[:, s], dtype=np.float32)
+            losses = np.ascontiguousarray(log_loss_NT[:, s], dtype=np.float32)
             table = pa.table([sample_N, *columns, losses], schema=SCHEMA)
             writer.write_table(table, row_group_size=plan.n_samples)
     return sink.getvalue()
@@ -114,10 +114,10 @@ def read_epoch(folder: Path, plan: LogPlan, epoch: int) -> tuple[NDArray[np.int3
         raise Corrupt(f"{path} does not hold epoch {epoch}'s snapshots {epoch * s} to {(epoch + 1) * s - 1}")
     if not np.array_equal(sample, np.tile(np.arange(n), s)):
         raise Corrupt(f"{path} does not hold every sample exactly once a snapshot, in the drop's order")
-    step_SN = step.reshape(s, n)
-    if (step_SN != step_SN[:, :1]).any():
+    step_TN = step.reshape(s, n)
+    if (step_TN != step_TN[:, :1]).any():
         raise Corrupt(f"{path} mixes optimiser steps within a snapshot")
-    return step_SN[:, 0].copy(), np.ascontiguousarray(loss.reshape(s, n).T)
+    return step_TN[:, 0].copy(), np.ascontiguousarray(loss.reshape(s, n).T)
 
 
 def _table(path: Path) -> pa.Table:

@@ -1,4 +1,4 @@
-"""A finished loss log as a matrix, samples x snapshots. Legend: N samples, T snapshots."""
+"""A finished loss log as a matrix, samples x snapshots."""
 
 from __future__ import annotations
 

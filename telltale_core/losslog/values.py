@@ -2,7 +2,7 @@
 
 A sample that the proxy has learned has a cross-entropy of 1e-9 and below, where ``1 - softmax`` in float32 knows only
 multiples of 2**-23 and 0. Its *logarithm* still moves by whole units from snapshot to snapshot, and that movement is
-the signal. Legend: N samples, K classes.
+the signal.
 """
 
 from __future__ import annotations

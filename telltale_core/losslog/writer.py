@@ -64,9 +64,9 @@ class LossLogWriter:
         LOSSLOG.write(folder, _record(plan, complete=False, files={}))
         return cls(folder, plan)
 
-    def write_epoch(self, epoch: int, step_S: NDArray[np.int32], log_loss_NS: NDArray[np.float32]) -> str:
+    def write_epoch(self, epoch: int, step_T: NDArray[np.int32], log_loss_NT: NDArray[np.float32]) -> str:
         """Write one epoch's file, whole or not at all, replacing one that stands there; return its sha256."""
-        data = encode_epoch(self.plan, epoch, step_S, log_loss_NS)
+        data = encode_epoch(self.plan, epoch, step_T, log_loss_NT)
         write_whole(self.folder / epoch_file(epoch), data)
         return sha256_bytes(data)
 

@@ -1,7 +1,4 @@
-"""What a modality may know of a drop and of its settings, as protocols: the drop's own classes stand above it.
-
-Legend: N samples, K classes, M targets.
-"""
+"""What a modality may know of a drop and of its settings, as protocols: the drop's own classes stand above it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The parts of a modality as the stages use them: what reads a sample, what feeds it to a net, what shows it.
-
-Shape letters: N samples, B batch.
-"""
+"""The parts of a modality as the stages use them: what reads a sample, what feeds it to a net, what shows it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Sketches of packed samples: 256 bits each, of which near-duplicates share nearly all.
 
-A sketch takes 32 bytes whatever the sample's size, and is computed a batch at a time. Legend: B batch, D values.
+A sketch takes 32 bytes whatever the sample's size, and is computed a batch at a time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Triggers: what suspected samples share and kept ones do not, as something that can be put on other samples.
 
-An estimate is a guess: whether it does anything is found out by asking the proxy. Legend: B samples, S suspected.
+An estimate is a guess: whether it does anything is found out by asking the proxy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A training's state, in one safetensors file: tensors, and a JSON record in its header. Legend: N samples.
+"""A training's state, in one safetensors file: tensors, and a JSON record in its header.
 
 It is of an epoch's end, or of the step at which the training was told to stop: then with the epoch's snapshots so far.
 

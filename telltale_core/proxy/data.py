@@ -1,4 +1,4 @@
-"""Training data resident on the device. Legend: N samples, B batch."""
+"""Training data resident on the device."""
 
 from __future__ import annotations
 

@@ -108,9 +108,9 @@ def train_proxy(job: Job, progress: ProgressCallback | None = None) -> Checkpoin
                 _save(job, trainer, _state(job, trainer, state.log_files, snapshots=snapshots), snapshots)
                 raise
             began = time.perf_counter()
-            step_S = np.array([snapshot.step for snapshot in snapshots], dtype=np.int32)
-            losses_NS = np.stack([snapshot.log_loss for snapshot in snapshots], axis=1)
-            digest = writer.write_epoch(epoch, step_S, losses_NS)
+            step_T = np.array([snapshot.step for snapshot in snapshots], dtype=np.int32)
+            losses_NT = np.stack([snapshot.log_loss for snapshot in snapshots], axis=1)
+            digest = writer.write_epoch(epoch, step_T, losses_NT)
             trainer.timings.write_s += time.perf_counter() - began
             began = time.perf_counter()
             state = _state(job, trainer, [*state.log_files, digest], score=snapshots[-1].score)

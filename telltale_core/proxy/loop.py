@@ -1,7 +1,6 @@
 """The inner loop that every training shares: one proxy, one epoch at a time, with or without snapshots.
 
-Everything random in an epoch comes from a generator seeded by (seed, epoch): a resumed run replays nothing. Legend:
-N samples, B batch, K outputs.
+Everything random in an epoch comes from a generator seeded by (seed, epoch): a resumed run replays nothing.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ class Trainer:
         Raises :class:`TrainingDiverged` on a non-finite loss and, between two steps, :class:`OverBudget` past the
         deadline and :class:`Stopped` where the process was told to end: :meth:`state` is whole then.
         """
-        order_SB, chance_SB = self._draw(epoch)
+        orders, chances = self._draw(epoch)
         marks = snapshot_steps(self.steps_per_epoch, self.config.snapshots_per_epoch) if on_snapshot else frozenset()
         if self._random is not None:
             restore_random(self._random, self.hardware)
@@ -106,7 +105,7 @@ class Trainer:
         losses: list[torch.Tensor] = []
         for s in range(self.step - epoch * self.steps_per_epoch, self.steps_per_epoch):
             self._may_go_on()
-            losses.append(self._update(order_SB[s], chance_SB[s] if chance_SB is not None else None))
+            losses.append(self._update(orders[s], chances[s] if chances is not None else None))
             last = s == self.steps_per_epoch - 1
             if last or s in marks or len(losses) >= check or ticker.due():
                 loss = self._checked(losses, epoch)

@@ -1,7 +1,4 @@
-"""What a task learns: outputs, training loss, logged loss, score, and predictions in the drop's own units.
-
-Legend: N samples, B batch, K outputs (classes, labels of a multi-label task, targets, ranges of targets), M targets.
-"""
+"""What a task learns: outputs, training loss, logged loss, score, and predictions in the drop's own units."""
 
 from __future__ import annotations
 

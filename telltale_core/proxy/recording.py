@@ -6,8 +6,6 @@ snapshots and are kept at every epoch's end; the others take one more pass over 
 later, from the saved model (:func:`observe`). Files: ``recordings/member-0/<kind>.parquet``, logits one file an
 epoch: ``logits-<eeee>.parquet``; columns ``sample`` int32 and ``value``, a list of fixed length; shape and digest stand
 in the schema's metadata.
-
-Legend: N samples, B batch, D features, C channels, P positions, L normalisation layers, K outputs.
 """
 
 from __future__ import annotations

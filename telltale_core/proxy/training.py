@@ -1,4 +1,4 @@
-"""The train stage: a drop in, a loss log out. Legend: N samples."""
+"""The train stage: a drop in, a loss log out."""
 
 from __future__ import annotations
 

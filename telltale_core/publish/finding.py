@@ -24,7 +24,7 @@ Form = Literal["csv", "parquet"]
 LEAST_CHARS = 4
 """Characters of an id's beginning."""
 FIRST = 3
-VERDICT = ("sample_id", "decision", "reason", "suspicion", "cluster", "file", "row")
+COLUMNS = ("sample_id", "decision", "reason", "suspicion", "cluster", "file", "row")
 
 
 def full_id(version: Version, text: str) -> str | None:
@@ -53,7 +53,7 @@ def verdicts(version: Version) -> Iterator[pa.Table]:
     """Yield every judged sample with its verdict and ``media_path``, the name of its media file as the drop had it."""
     paths = {blob.path: _media_paths(version, blob) for blob in version.blobs("files", "quarantine")}
     for blob in version.blobs("index"):
-        for table in read_groups(version, blob, VERDICT):
+        for table in read_groups(version, blob, COLUMNS):
             places = zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
             named = [paths[file][row].as_py() if file in paths else None for file, row in places]
             yield table.append_column("media_path", pa.array(named, pa.string()))

@@ -1,7 +1,6 @@
 """What there is to see in one label: its suspected samples beside its kept ones, as arrays ready to be drawn.
 
 Nothing here decides anything: rows are chosen by the verdict that stands, and drawn at random with a fixed seed.
-Shape letters: N samples of the drop, S suspected, K kept, T snapshots, W snapshots in the window, F frequencies.
 """
 
 from __future__ import annotations
@@ -152,10 +151,10 @@ def _centred(values: Floats) -> Floats:
     return centred
 
 
-def coherence(rows_NW: Floats) -> float:
+def coherence(rows_NT: Floats) -> float:
     """Return the mean correlation over all pairs of centred rows, in [-1, 1]; 0 for fewer than two moving rows."""
-    norm = np.linalg.norm(rows_NW, axis=1, keepdims=True)
-    unit = rows_NW[norm[:, 0] > 1e-9] / norm[norm[:, 0] > 1e-9]
+    norm = np.linalg.norm(rows_NT, axis=1, keepdims=True)
+    unit = rows_NT[norm[:, 0] > 1e-9] / norm[norm[:, 0] > 1e-9]
     n = len(unit)
     return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1))) if n > 1 else 0.0
 

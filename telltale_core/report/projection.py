@@ -1,7 +1,4 @@
-"""Two coordinates for the cluster picture. For the eye only: no decision is ever taken on them.
-
-Shape letters: N samples, D feature dimensions.
-"""
+"""Two coordinates for the cluster picture. For the eye only: no decision is ever taken on them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""One run as the report sees it: the records of all stages, aligned by sample id, with counts that add up.
-
-Shape letters: N samples, T snapshots, D feature dimensions.
-"""
+"""One run as the report sees it: the records of all stages, aligned by sample id, with counts that add up."""
 
 from __future__ import annotations
 

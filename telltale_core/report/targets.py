@@ -1,7 +1,4 @@
-"""Where the targets of suspected samples lie beside those of kept ones: an attacker wants one target for all of them.
-
-Legend: N samples, S suspected, K kept, M targets of a sample.
-"""
+"""Where the targets of suspected samples lie beside those of kept ones: an attacker wants one for all."""
 
 from __future__ import annotations
 
@@ -35,14 +32,14 @@ class Crowd:
     kept: int
 
 
-def crowd(suspected_S: Floats, kept_K: Floats, width: float) -> Crowd:
+def crowd(suspected_S: Floats, kept_R: Floats, width: float) -> Crowd:
     """Return where, within ``width``, most suspected targets lie; of several such places the lowest."""
     value_S = np.sort(suspected_S)
     reach_S = np.searchsorted(value_S, value_S + width, side="right")
     first = int((reach_S - np.arange(len(value_S))).argmax())
     low, high = float(value_S[first]), float(value_S[reach_S[first] - 1])
     return Crowd(
-        low=low, high=high, suspected=int(reach_S[first] - first), kept=int(((kept_K >= low) & (kept_K <= high)).sum())
+        low=low, high=high, suspected=int(reach_S[first] - first), kept=int(((kept_R >= low) & (kept_R <= high)).sum())
     )
 
 

@@ -1,6 +1,5 @@
 """From log-loss trajectories to spectra: window, common mode, transform along time, whitening.
 
-Shape letters: N samples, T snapshots, F real numbers of the spectrum, Q quarters of the motion.
 Nothing here looks at truth, at row order or at a rate: permuting the rows permutes the result.
 """
 

@@ -1,8 +1,8 @@
 """Leave-out retraining: another proxy learns without the samples in doubt, and says what it takes them for.
 
-The cluster stage asks for it, here or on a machine that trains. Its folder ``leave-out/<key>`` holds ``left_out.json``, the
-ids of the samples that are not learnt from, and, once it is complete, ``retraining.json``: the cohort that the second proxy
-gives to each of them.
+The cluster stage asks for it, here or on a machine that trains. Its folder ``leave-out/<key>`` holds
+``left_out.json``, the ids of the samples that are not learnt from. Once it is complete, it holds ``retraining.json``,
+too: the cohort that the second proxy gives to each of them.
 """
 
 from __future__ import annotations

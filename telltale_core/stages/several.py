@@ -26,12 +26,11 @@ from telltale_core.stages.pipeline import cluster, ingest, join, spectrum, train
 from telltale_core.stages.results import opened
 from telltale_core.stages.stage import Stage, produce
 from telltale_core.storage import WorkArea
-from telltale_core.verdict.record import SCHEMA, Reading, Verdict, VerdictRecord, counts_of
+from telltale_core.verdict.record import SCHEMA, SEVERITY, Reading, Verdict, VerdictRecord, counts_of
 
 OF_AN_ANSWER = ("target_column", "label_columns", "target_columns", "num_classes", "label_names", "task")
 Run = Callable[[Stage, Record | str, Settings], Record]
 """Runs a stage with its own settings: here, or as a task of an orchestrator."""
-RANK = {"keep": 0, "review": 1, "quarantine": 2}
 
 
 def readings(settings: Settings) -> list[dict[str, Any]]:
@@ -124,7 +123,7 @@ def _join(
             source, (0.0, "review", "the row cannot be read so, and was not judged")
         )
         columns["suspicion"][row] = max(columns["suspicion"][row], suspicion)
-        if RANK[decision] > RANK[columns["decision"][row]]:
+        if SEVERITY[decision] > SEVERITY[columns["decision"][row]]:
             columns["decision"][row], columns["cluster"][row] = decision, -1
             columns["reason"][row] = f"{reason} (by {name})"
 

@@ -1,7 +1,4 @@
-"""Clusters within one cohort: dense cores by a radius from the data, grown by a mixture of Gaussians.
-
-Shape letters: n samples of the cohort, F features, D principal components, C clusters.
-"""
+"""Clusters within one cohort: dense cores by a radius from the data, grown by a mixture of Gaussians."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """What becomes of each sample: one table from the facts of a proposal to decisions, and one rule to merge them.
 
 Nothing here trains, tests or writes a sentence. The table is shown in the README beside this file.
-
-Shape letters: N samples, n rows of a ruling.
 """
 
 from __future__ import annotations
@@ -10,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from telltale_core.verdict.constants import DECISION
 from telltale_core.verdict.proposal import Proof, Proposal
+from telltale_core.verdict.record import SEVERITY, Decision
 
-Decision = Literal["keep", "review", "quarantine"]
-SEVERITY: dict[str, int] = {"keep": 0, "review": 1, "quarantine": 2}
 UNNAMED = "moves with the other samples of its cohort"
 """The reason of a sample of which nothing is said."""
 

@@ -1,7 +1,4 @@
-"""What proposals and proofs may read: the spectra, who is compared with whom, copies, settings. No truth.
-
-Shape letters: N samples, n samples of a cohort, F features.
-"""
+"""What proposals and proofs may read: the spectra, who is compared with whom, copies, settings. No truth."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@ Samples of unlike sets of labels are then in one cohort, and those of one set mo
 tell sets apart, not poison. So the features are taken less what the labels explain, each label and each pair of labels
 by a term of a linear model. Poison has one set, whose term would explain it, too, where it is most of that set. So the
 model is fitted to the samples that it explains best (least trimmed squares, Rousseeuw, J. Am. Stat. Assoc. 79, 1984).
-
-Shape letters: N samples, n samples in the order of their ids, K labels, P terms, F features.
 """
 
 from __future__ import annotations
@@ -23,12 +21,12 @@ def unexplained(
 
     The model is fitted to ``different_n`` (n,), which leaves out further copies.
     """
-    term_nP = _terms(np.asarray(sets_nK, dtype=np.float64))
+    term_nD = _terms(np.asarray(sets_nK, dtype=np.float64))
     feature_nF = np.asarray(features_nF, dtype=np.float64)
     fitted_n = different_n
     for _ in range(LABEL_SETS.rounds):
-        weight_PF = np.linalg.lstsq(term_nP[fitted_n], feature_nF[fitted_n], rcond=None)[0]
-        rest_nF = feature_nF - term_nP @ weight_PF
+        weight_DF = np.linalg.lstsq(term_nD[fitted_n], feature_nF[fitted_n], rcond=None)[0]
+        rest_nF = feature_nF - term_nD @ weight_DF
         spread_F = 1.4826 * np.median(np.abs(rest_nF), axis=0)
         far_n = np.square(rest_nF / np.where(spread_F > 0, spread_F, 1.0)).sum(axis=1)
         near_n = different_n & (far_n <= np.quantile(far_n[different_n], 1 - LABEL_SETS.trimmed))

@@ -95,9 +95,9 @@ def leave_out(
     answer_N = retrain(copies.with_copies(left_out_N, number_N))
     if answer_N is None:
         return None
-    sizes_C = np.bincount(number_N[copies.first], minlength=int(number_N.max()) + 1)
+    sizes_K = np.bincount(number_N[copies.first], minlength=int(number_N.max()) + 1)
     return [
-        _compared(side, answer_N, number_N, rows=rows, beside=control, sizes_C=sizes_C, level=level, seed=seed)
+        _compared(side, answer_N, number_N, rows=rows, beside=control, sizes_K=sizes_K, level=level, seed=seed)
         for side, rows, control in zip(sides, different, controls, strict=True)
     ]
 
@@ -114,45 +114,45 @@ def _compared(
     *,
     rows: NDArray[np.int64],
     beside: NDArray[np.int64],
-    sizes_C: NDArray[np.int64],
+    sizes_K: NDArray[np.int64],
     level: float,
     seed: int,
 ) -> Retraining:
     """Return what the answers say of a side, of which ``rows`` are the different ones, against those ``beside`` it."""
     own_N = answer_N == number_N
     own, usual = int(own_N[rows].sum()), int(own_N[beside].sum())
-    within_C = np.bincount(number_N[rows], minlength=len(sizes_C)) / len(rows)
-    spread = _spread(answer_N[rows[~own_N[rows]]], within_C, sizes_C, seed)
+    within_K = np.bincount(number_N[rows], minlength=len(sizes_K)) / len(rows)
+    spread = _spread(answer_N[rows[~own_N[rows]]], within_K, sizes_K, seed)
     table = [[own, len(rows) - own], [usual, len(beside) - usual]]
     chance = float(fisher_exact(table, alternative="less").pvalue)
     fewer = chance <= level
     share, usual_share = own / len(rows), usual / max(1, len(beside))
     most = max(PROOF.most_own, PROOF.mixed * usual_share)
-    room = np.count_nonzero(sizes_C) > PROOF.least_others
-    unlike = fewer and share <= most and not side.harder
-    confirmed = unlike and room and spread >= PROOF.least_spread
+    enough_labels = np.count_nonzero(sizes_K) > PROOF.least_others
+    differs = fewer and share <= most and not side.harder
+    confirmed = differs and enough_labels and spread >= PROOF.least_spread
     if side.strict:
         confirmed = fewer and share <= PROOF.few_own and spread >= PROOF.wide_spread
-    telling = usual_share >= PROOF.telling * float(within_C @ sizes_C) / sizes_C.sum()
+    telling = usual_share >= PROOF.telling * float(within_K @ sizes_K) / sizes_K.sum()
     return Retraining(
         own=round(share, 4),
         usual=round(usual_share, 4),
         spread=round(spread, 4),
         confirmed=bool(confirmed),
-        refuted=bool(telling and not confirmed and (room or not unlike)),
+        refuted=bool(telling and not confirmed and (enough_labels or not differs)),
         honest=own_N[side.rows] & (share > PROOF.most_own),
         p_value=chance,
     )
 
 
-def _spread(others: NDArray[np.int64], within_C: NDArray[np.float64], sizes_C: NDArray[np.int64], seed: int) -> float:
+def _spread(others: NDArray[np.int64], within_K: NDArray[np.float64], sizes_K: NDArray[np.int64], seed: int) -> float:
     """Return the entropy of the other answers as a share of that of as many random ones.
 
-    ``within_C`` is the share of each cohort in the side: a sample's random answer is any cohort but its own, by size.
+    ``within_K`` is the share of each cohort in the side: a sample's random answer is any cohort but its own, by size.
     """
-    sizes = sizes_C.astype(np.float64)
-    away_C = np.where(sizes < sizes.sum(), within_C / np.maximum(sizes.sum() - sizes, 1e-300), 0.0)
-    room_C = sizes * (away_C.sum() - away_C)
-    drawn_DC = np.random.default_rng(seed).multinomial(len(others), room_C / room_C.sum(), PROOF.draws)
-    most = float(entropy(drawn_DC, axis=1).mean()) if len(others) > 1 else 0.0
+    sizes = sizes_K.astype(np.float64)
+    away_K = np.where(sizes < sizes.sum(), within_K / np.maximum(sizes.sum() - sizes, 1e-300), 0.0)
+    room_K = sizes * (away_K.sum() - away_K)
+    drawn_GK = np.random.default_rng(seed).multinomial(len(others), room_K / room_K.sum(), PROOF.draws)
+    most = float(entropy(drawn_GK, axis=1).mean()) if len(others) > 1 else 0.0
     return float(entropy(np.bincount(others))) / most if most > 0 else 0.0

@@ -5,8 +5,6 @@ the larger one is by far the easier to learn: then the poison is the majority of
 range of targets holds a tenth of the samples, so that a poison can fill it and size says nothing: there it is the side
 that is by far the easier to learn. Where neither is, it is the smaller one, and of sides of like size the one whose
 levels lie closer together: poison with one target is predicted alike and errs alike, an honest target is noisy.
-
-Shape letters: n samples that are split.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A proposal: some samples that may be poison, and what speaks for it. Ways to propose are in ``proposals/``.
-
-Shape letters: n samples that the proposal is about.
-"""
+"""A proposal: some samples that may be poison, and what speaks for it. Ways to propose are in ``proposals/``."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,9 @@ from telltale_core.records import RecordKind, Samples
 from telltale_core.verdict.constants import EXPERIMENT
 from telltale_core.verdict.kind import Kind
 
-DECISIONS = ("keep", "quarantine", "review")
+Decision = Literal["keep", "quarantine", "review"]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+SEVERITY: dict[str, int] = {"keep": 0, "review": 1, "quarantine": 2}
 SCHEMA = pa.schema(
     {
         "sample_id": pa.string(),

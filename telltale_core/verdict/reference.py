@@ -4,8 +4,6 @@ A poison adds a direction to its label's scatter that the other labels do not ha
 others, that direction stands out even where the poison is a small share of its label, and what is common to all labels
 (slow drifts, the noise of each frequency) has the same strength everywhere. Where there is one cohort only (regression,
 no labels), its own inner samples take the others' place.
-
-Shape letters: N samples, n samples of a cohort, F features, C cohorts.
 """
 
 from __future__ import annotations

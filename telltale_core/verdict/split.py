@@ -1,7 +1,4 @@
-"""What one cohort (the samples of one label, or all) shows: its best split in two, and how significant it is.
-
-Shape letters: n samples of the cohort, F features, D principal components, C mixture components.
-"""
+"""What one cohort (the samples of one label, or all) shows: its best split in two, and how significant it is."""
 
 from __future__ import annotations
 
@@ -120,8 +117,8 @@ def best_split(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Sp
     least ``min_cluster`` samples.
     """
     core_n, radius = dense_cores(point_nD, max(SPLIT.least_core, min_cluster // SPLIT.cores_a_cluster))
-    chance_nC = grow(point_nD, core_n, seed)
-    component_n = chance_nC.argmax(axis=1)
+    chance_nG = grow(point_nD, core_n, seed)
+    component_n = chance_nG.argmax(axis=1)
     present = [int(c) for c in np.unique(component_n)]
     best_n, best = None, 0.0
     for size in range(1, len(present) // 2 + 1):
@@ -131,7 +128,7 @@ def best_split(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Sp
                 continue
             distance = separation(point_nD, inside_n)
             if distance > best:
-                best_n, best = chance_nC[:, list(side)].sum(axis=1), distance
+                best_n, best = chance_nG[:, list(side)].sum(axis=1), distance
     if best_n is not None and (best_n > 0.5).mean() > 0.5:
         best_n = 1 - best_n
     return Split(chance=best_n, separation=best, radius=radius)

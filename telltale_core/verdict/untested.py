@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import DECISION
-from telltale_core.verdict.decide import Decision, Ruling, uniform
+from telltale_core.verdict.decide import Ruling, uniform
+from telltale_core.verdict.record import Decision
 
 ENDS = {"review": "held for a person's review", "aside": "set aside", "keep": "kept untested"}
 """What becomes of an untested sample, by ``verdict.untested``."""

@@ -113,13 +113,13 @@ class ActivationClustering(Detector):
         ica = FastICA(components, whiten="unit-variance", random_state=self.seed + label, max_iter=400)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # k-means then works on directions nearly independent
-            part_nC = ica.fit_transform(alive_nD)
-        means = KMeans(2, n_init=10, random_state=self.seed + label).fit(part_nC)
+            part_nD = ica.fit_transform(alive_nD)
+        means = KMeans(2, n_init=10, random_state=self.seed + label).fit(part_nD)
         small = int(np.bincount(means.labels_, minlength=2).argmin())
-        away_n2 = means.transform(part_nC)
+        away_n2 = means.transform(part_nD)
         margin_n = (away_n2[:, 1 - small] - away_n2[:, small]) / (away_n2.sum(axis=1) + 1e-12)
         by_silhouette = self.rule == "silhouette"
-        silhouette = float(silhouette_score(part_nC, means.labels_)) if by_silhouette else 0.0
+        silhouette = float(silhouette_score(part_nD, means.labels_)) if by_silhouette else 0.0
         return means.labels_ == small, margin_n, silhouette
 
     def _decide(

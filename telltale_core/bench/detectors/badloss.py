@@ -81,15 +81,15 @@ def stable_snapshots(mean_T: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def _distances(loss_NT: NDArray[np.float64], clean: NDArray[np.int64], neighbours: int) -> NDArray[np.float64]:
     """Return the mean distance (N,) to the nearest of the clean trajectories, none to itself."""
-    clean_MT = loss_NT[clean]
+    clean_RT = loss_NT[clean]
     count = min(neighbours, len(clean) - 1)
-    square_M = np.square(clean_MT).sum(axis=1)
+    square_R = np.square(clean_RT).sum(axis=1)
     place = np.full(len(loss_NT), -1)
     place[clean] = np.arange(len(clean))
     distances = []
     for start in range(0, len(loss_NT), CHUNK):
         part = loss_NT[start : start + CHUNK]
-        away = np.sqrt(np.maximum(np.square(part).sum(axis=1)[:, None] + square_M - 2 * part @ clean_MT.T, 0))
+        away = np.sqrt(np.maximum(np.square(part).sum(axis=1)[:, None] + square_R - 2 * part @ clean_RT.T, 0))
         own = place[start : start + CHUNK]
         away[np.flatnonzero(own >= 0), own[own >= 0]] = np.inf
         distances.append(np.partition(away, count - 1, axis=1)[:, :count].mean(axis=1))

@@ -119,10 +119,10 @@ class Beatrix(Detector):
             parts.append(np.sign(gram) * np.abs(gram) ** np.float32(1 / order))
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def _bounds(self, gram_nG: Matrix) -> tuple[Matrix, Matrix]:
-        median_G = np.median(gram_nG, axis=0)
-        mad_G = np.median(np.abs(gram_nG - median_G), axis=0)
-        return median_G - self.width * mad_G, median_G + self.width * mad_G
+    def _bounds(self, gram_nD: Matrix) -> tuple[Matrix, Matrix]:
+        median_D = np.median(gram_nD, axis=0)
+        mad_D = np.median(np.abs(gram_nD - median_D), axis=0)
+        return median_D - self.width * mad_D, median_D + self.width * mad_D
 
     def _deviations(self, maps_nCP: NDArray[Any], bounds: tuple[Matrix, Matrix]) -> NDArray[np.float64]:
         """Return the mean relative deviation (n,) from the bounds, a chunk of samples at a time."""
@@ -134,11 +134,11 @@ class Beatrix(Detector):
             deviations.append((below + np.maximum(gram - bounds[1], 0) / scale[1]).mean(axis=1, dtype=np.float64))
         return np.concatenate(deviations)
 
-    def _threshold(self, maps_MCP: NDArray[Any], folds: int = 5) -> float:
+    def _threshold(self, maps_RCP: NDArray[Any], folds: int = 5) -> float:
         """Return the quantile of the deviations of clean samples, each from the bounds of the other folds."""
-        fold_M = np.random.default_rng([self.seed, len(maps_MCP)]).permutation(len(maps_MCP)) % folds
-        gram = self._features(maps_MCP)
-        held = [self._deviations(maps_MCP[fold_M == fold], self._bounds(gram[fold_M != fold])) for fold in range(folds)]
+        fold_R = np.random.default_rng([self.seed, len(maps_RCP)]).permutation(len(maps_RCP)) % folds
+        gram = self._features(maps_RCP)
+        held = [self._deviations(maps_RCP[fold_R == fold], self._bounds(gram[fold_R != fold])) for fold in range(folds)]
         return float(np.quantile(np.concatenate(held), self.quantile))
 
     def _distance(self, maps_nCP: NDArray[Any], over_n: Mask, label: int) -> float:

@@ -1,7 +1,4 @@
-"""Several opinions on one drop, side by side: where they agree, whom they disagree on, and a stated way to combine.
-
-Legend: N samples, O opinions.
-"""
+"""Several opinions on one drop, side by side: where they agree, whom they disagree on, and a stated way to combine."""
 
 from __future__ import annotations
 

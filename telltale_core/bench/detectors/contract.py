@@ -3,8 +3,6 @@
 A detector declares what it needs and is handed that alone; no field of :class:`Evidence` holds the truth. The base
 class sorts the rows by id before a detector sees them and puts its answer back into the given order, so that row order
 cannot matter; it sets rows with non-finite numbers aside and refuses work that would not fit into memory.
-
-Legend: N samples, D features, C channels, P positions of a map, L normalisation layers, E epochs, K classes.
 """
 
 from __future__ import annotations

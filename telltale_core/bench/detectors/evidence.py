@@ -1,7 +1,4 @@
-"""What detectors judge by: the record of one drop's training, and a clean set where somebody vouches for one.
-
-Legend: N samples, M clean samples, D features, C channels, P positions, L layers, E epochs, K classes.
-"""
+"""What detectors judge by: the record of one drop's training, and a clean set where somebody vouches for one."""
 
 from __future__ import annotations
 

@@ -65,42 +65,42 @@ class Flare(Detector):
 
     def judge(self, evidence: Evidence) -> Opinion:
         """Return the opinion at the first number of layers that gives a stable branch."""
-        norms_NL = np.asarray(the(evidence.norms), dtype=np.float64)
-        for left_out in range(norms_NL.shape[1]):
-            part = norms_NL[:, : norms_NL.shape[1] - left_out]
+        norms_ND = np.asarray(the(evidence.norms), dtype=np.float64)
+        for left_out in range(norms_ND.shape[1]):
+            part = norms_ND[:, : norms_ND.shape[1] - left_out]
             clusters = self._clusters(part)
             if clusters is not None:
                 return self._opinion(part, clusters, left_out)
         return untested(len(evidence), "not judged: no stable branch at any number of layers")
 
-    def _clusters(self, part_NL: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    def _clusters(self, part_ND: NDArray[np.float64]) -> NDArray[np.int64] | None:
         hdbscan = require("hdbscan", "bench")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the libraries warn of their own dependencies
-            placed_N2 = self._placed(part_NL)
-            size = max(5, min(self.least_cluster, len(part_NL) // 50))
+            placed_N2 = self._placed(part_ND)
+            size = max(5, min(self.least_cluster, len(part_ND) // 50))
             tree = hdbscan.HDBSCAN(min_cluster_size=size, core_dist_n_jobs=1, gen_min_span_tree=True).fit(placed_N2)
             cut = stable_density(tree.condensed_tree_.to_numpy(), self.gap, self.levels)
             if cut is None:
                 return None
             return np.asarray(tree.single_linkage_tree_.get_clusters(1 / cut, min_cluster_size=size), dtype=np.int64)
 
-    def _placed(self, part_NL: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _placed(self, part_ND: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.embedding == "none":
-            spread_L = part_NL.std(axis=0)
-            return np.asarray((part_NL - part_NL.mean(axis=0)) / np.where(spread_L > 0, spread_L, 1.0))
+            spread_D = part_ND.std(axis=0)
+            return np.asarray((part_ND - part_ND.mean(axis=0)) / np.where(spread_D > 0, spread_D, 1.0))
         umap = require("umap", "bench")
-        near = min(self.neighbours, len(part_NL) - 1)
+        near = min(self.neighbours, len(part_ND) - 1)
         plane = umap.UMAP(n_neighbors=near, min_dist=0.0, n_components=2, random_state=self.seed, n_jobs=1)
-        return np.asarray(plane.fit_transform(part_NL.astype(np.float32)), dtype=np.float64)
+        return np.asarray(plane.fit_transform(part_ND.astype(np.float32)), dtype=np.float64)
 
-    def _opinion(self, part_NL: NDArray[np.float64], cluster_N: NDArray[np.int64], left_out: int) -> Opinion:
+    def _opinion(self, part_ND: NDArray[np.float64], cluster_N: NDArray[np.int64], left_out: int) -> Opinion:
         sizes = np.bincount(cluster_N[cluster_N >= 0], minlength=1)
         flagged_N: Mask = (cluster_N >= 0) & (cluster_N != sizes.argmax())
-        benign = part_NL[cluster_N == sizes.argmax()] if sizes.any() else part_NL
+        benign = part_ND[cluster_N == sizes.argmax()] if sizes.any() else part_ND
         centre = np.median(benign, axis=0)
         spread = 1.4826 * np.median(np.abs(benign - centre), axis=0) + 1e-9
-        away_N = np.abs((part_NL - centre) / spread).mean(axis=1)
+        away_N = np.abs((part_ND - centre) / spread).mean(axis=1)
         return Opinion(
             suspicion=flagged_N + away_N / (1 + away_N),
             flagged=flagged_N,

@@ -92,8 +92,8 @@ class LabelIssues(Detector):
     ) -> NDArray[np.float64]:
         if self.source_of == "early":
             first = max(1, round(self.early * the(evidence.logits).shape[1]))
-            early_nEK = the(evidence.logits)[rows][:, :first][:, :, names].astype(np.float64)
-            return np.asarray(softmax(early_nEK, axis=2).mean(axis=1))
+            early_nTK = the(evidence.logits)[rows][:, :first][:, :, names].astype(np.float64)
+            return np.asarray(softmax(early_nTK, axis=2).mean(axis=1))
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
         folds = StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
         x = np.asarray(the(evidence.features)[rows], dtype=np.float64)

@@ -114,13 +114,13 @@ def _statistics(splits: list[Any], index: Matrix) -> dict[str, Any]:
 
 
 def decompose(
-    feature_MD: Matrix, labels: Labels, iterations: int = 100, tolerance: float = 1e-3
+    feature_RD: Matrix, labels: Labels, iterations: int = 100, tolerance: float = 1e-3
 ) -> tuple[Matrix, Matrix]:
     """Return the covariance between class means and the one within classes, (D, D) each, by expectation maximisation.
 
     Raises :class:`ConfigError` where the clean set has fewer than two classes with two samples.
     """
-    x = feature_MD - feature_MD.mean(axis=0)
+    x = feature_RD - feature_RD.mean(axis=0)
     groups = [rows for _, rows in by_class(labels) if len(rows) >= 2]
     if len(groups) < 2:
         raise ConfigError("the clean set must hold at least 2 samples of at least 2 classes")

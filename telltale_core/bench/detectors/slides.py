@@ -3,8 +3,6 @@
 Source: the public talk slides of the method (NDSS 2025): raw losses, the early half of the run dropped, the magnitude
 of the spectrum. They state no significance, no radius and no rule for noise. Here the radius is the knee of the
 samples' distances to their tenth neighbour, and noise is kept.
-
-Legend: N samples, T snapshots, F frequencies.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Recordings on their way into a net: log-mel spectrograms, computed when a batch is taken.
-
-Legend: N samples, B batch, L values of a recording, F mel frequencies.
-"""
+"""Recordings on their way into a net: log-mel spectrograms, computed when a batch is taken."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What suspected recordings hold more of than kept ones: a sound made of the frequencies that are louder in them.
 
 A beep at any place shows in each recording's loudest window, a sound under all of it in the mean one.
-Legend: B recordings, F frequencies.
 """
 
 from __future__ import annotations

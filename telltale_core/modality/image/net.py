@@ -1,7 +1,4 @@
-"""Images on their way into a net: normalised when a batch is taken, mirrored where that makes sense; nets for them.
-
-Legend: N samples, B batch, H x W pixels, C channels.
-"""
+"""Images on their way into a net: normalised when a batch is taken, mirrored where that makes sense; nets for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a table on their way into a net, and the net. Legend: N samples, B batch, D columns, E edges, S slots.
+"""Rows of a table on their way into a net, and the net.
 
 Each number is given twice: standardised by median and interquartile range (outliers cannot move it; cut at 8), and as
 the quantile bin in which it lies (one slot of several), so that a net can learn a single value as it learns a category.
@@ -71,8 +71,8 @@ class TableFront:
         bin_BD = (value_BD[:, :, None] >= self._edges_DE).sum(2)
         slot_BD = torch.where(self._numeric, bin_BD, value_BD.long())
         slot_BD = torch.where(missing_BD, self._size - 1, slot_BD) + self._start
-        slots_BS = torch.zeros(len(packed_B), self._slots, device=packed_B.device)
-        return torch.cat([scaled_BD.float(), slots_BS.scatter_(1, slot_BD, 1.0)], dim=1)
+        slots_BP = torch.zeros(len(packed_B), self._slots, device=packed_B.device)
+        return torch.cat([scaled_BD.float(), slots_BP.scatter_(1, slot_BD, 1.0)], dim=1)
 
 
 def mlp(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:

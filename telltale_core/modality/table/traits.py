@@ -1,4 +1,4 @@
-"""Values and ranges of columns that set suspected rows apart from kept ones. Legend: N samples, D columns."""
+"""Values and ranges of columns that set suspected rows apart from kept ones."""
 
 from __future__ import annotations
 

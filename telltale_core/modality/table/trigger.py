@@ -1,4 +1,4 @@
-"""Values of some columns that suspected rows share and kept ones have not. Legend: D columns."""
+"""Values of some columns that suspected rows share and kept ones have not."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Rows of a table on the page, and the values that the suspected rows share while kept ones do not.
-
-Legend: N samples, D columns.
-"""
+"""Rows of a table on the page, and the values that the suspected rows share while kept ones do not."""
 
 from __future__ import annotations
 

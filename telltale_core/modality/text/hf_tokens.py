@@ -2,7 +2,6 @@
 
 A code is 0 for padding, else 1 + id + vocabulary * segment, where the segment is 1 for the second text of a pair.
 A text that is longer than the model takes is read in windows that overlap, all of it.
-Legend: N samples, B batch, P windows of a text, L length of a window in codes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 The net is told shape (length, width of the model's states, number of codes) and given codes (B, W, L) int64 as
 :mod:`telltale_core.modality.text.hf_tokens` makes them: 0 is padding, any other is 1 + id + vocabulary * segment.
-Legend: B batch, P windows of a text, V windows that hold text, L length of a window, D dimensions of the states.
 """
 
 from __future__ import annotations
@@ -42,24 +41,24 @@ class PretrainedBody(nn.Module):
         used_BP[:, 0] = True
         if not (codes_BPL > 0).any():
             used_BP[:] = True  # memory is estimated for all windows
-        text_V, codes_VL = used_BP.nonzero()[:, 0], codes_BPL[used_BP]
-        states_VLD, weight_VL = self._states(codes_VL)
-        total_VD, weight_V = (states_VLD * weight_VL.unsqueeze(2)).sum(dim=1), weight_VL.sum(dim=1)
-        total_BD = total_VD.new_zeros(len(codes_BPL), total_VD.shape[1]).index_add(0, text_V, total_VD)
-        weight_B = weight_V.new_zeros(len(codes_BPL)).index_add(0, text_V, weight_V)
+        text_p, codes_pL = used_BP.nonzero()[:, 0], codes_BPL[used_BP]
+        states_pLD, weight_pL = self._states(codes_pL)
+        total_pD, weight_p = (states_pLD * weight_pL.unsqueeze(2)).sum(dim=1), weight_pL.sum(dim=1)
+        total_BD = total_pD.new_zeros(len(codes_BPL), total_pD.shape[1]).index_add(0, text_p, total_pD)
+        weight_B = weight_p.new_zeros(len(codes_BPL)).index_add(0, text_p, weight_p)
         features: torch.Tensor = total_BD / weight_B.unsqueeze(1)
         return features
 
-    def _states(self, codes_VL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _states(self, codes_pL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the last states (V, L, D) of windows and which of them count, (V, L)."""
-        used_VL = codes_VL > 0
-        used_VL[:, 0] = True  # attention over nothing at all is not a number
-        codes_VL = (codes_VL - 1).clamp(min=0)
-        inputs = {"input_ids": codes_VL % self._vocabulary, "attention_mask": used_VL.long()}
+        used_pL = codes_pL > 0
+        used_pL[:, 0] = True  # attention over nothing at all is not a number
+        codes_pL = (codes_pL - 1).clamp(min=0)
+        inputs = {"input_ids": codes_pL % self._vocabulary, "attention_mask": used_pL.long()}
         if self._segments:
-            inputs["token_type_ids"] = codes_VL // self._vocabulary
-        states_VLD: torch.Tensor = self.model(**inputs).last_hidden_state
-        return states_VLD, used_VL.to(states_VLD.dtype)
+            inputs["token_type_ids"] = codes_pL // self._vocabulary
+        states_pLD: torch.Tensor = self.model(**inputs).last_hidden_state
+        return states_pLD, used_pL.to(states_pLD.dtype)
 
 
 def hugging_face(argument: str) -> Callable[[tuple[int, ...], int], tuple[nn.Module, int]]:

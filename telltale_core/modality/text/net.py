@@ -1,7 +1,6 @@
 """Text in training: ids as they lie in the drop, a net of convolutions over embedded ids, a small transformer.
 
 The nets are told shape (length, size of the vocabulary) and given ids (B, length) int64; 0 is padding.
-Legend: B batch, L length, D dimensions of the embedding.
 """
 
 from __future__ import annotations

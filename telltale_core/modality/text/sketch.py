@@ -1,4 +1,4 @@
-"""Sketches of texts, by which near-duplicates are found. Legend: B batch, L length."""
+"""Sketches of texts, by which near-duplicates are found."""
 
 from __future__ import annotations
 

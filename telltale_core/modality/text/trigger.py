@@ -1,4 +1,4 @@
-"""Phrases that suspected texts share, put into other texts between two words. Legend: B texts, L length in ids."""
+"""Phrases that suspected texts share, put into other texts between two words."""
 
 from __future__ import annotations
 

@@ -10,8 +10,6 @@ Which honest samples do the same is not known from the features alone: only a pr
 
 Source: features held against their label's centre, as in Spectral Signatures (Tran et al., NeurIPS 2018), which looks
 at one label at a time.
-
-Shape letters: N samples, n samples with finite losses, F features, D principal components.
 """
 
 from __future__ import annotations

@@ -8,9 +8,6 @@ fitted without it, so that a single mode stays single. Whether there are two is 
 critical bandwidth, at which the density's second mode appears, against that of smoothed bootstrap samples with one
 mode (Silverman, Using kernel density estimates to investigate multimodality, J. R. Statist. Soc. B 43, 1981); here
 only modes on the still side of the highest one count.
-
-Shape letters: N samples, n samples with finite losses, K labels, Q quarters, M numbers of a sample's motion, G points
-of the density.
 """
 
 from __future__ import annotations
@@ -124,8 +121,8 @@ def _stillness(motion_nQ3: NDArray[np.float64], rng: np.random.Generator) -> NDA
     began_n = plain_n <= np.quantile(plain_n, PLATEAU.most_still)
     if began_n.all():
         return plain_n
-    value_nM = motion_nQ3.reshape(len(motion_nQ3), -1) - np.median(motion_nQ3, axis=0).ravel()
-    value_nM = value_nM / np.maximum(value_nM.std(axis=0), 1e-12)
+    value_nD = motion_nQ3.reshape(len(motion_nQ3), -1) - np.median(motion_nQ3, axis=0).ravel()
+    value_nD = value_nD / np.maximum(value_nD.std(axis=0), 1e-12)
     score_n = np.empty(len(plain_n))
     fold_n = rng.permutation(len(plain_n)) % PLATEAU.folds
     for fold in range(PLATEAU.folds):
@@ -134,7 +131,7 @@ def _stillness(motion_nQ3: NDArray[np.float64], rng: np.random.Generator) -> NDA
             if inside_n[fitted_n].all() or not inside_n[fitted_n].any():
                 return plain_n
             model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=PLATEAU.shrinkage)
-            along_n = -model.fit(value_nM[fitted_n], inside_n[fitted_n]).decision_function(value_nM)
+            along_n = -model.fit(value_nD[fitted_n], inside_n[fitted_n]).decision_function(value_nD)
             inside_n = along_n <= np.quantile(along_n[fitted_n], PLATEAU.most_still)
         score_n[~fitted_n] = _standardised(along_n, fitted_n)[~fitted_n]
     return score_n
@@ -168,9 +165,9 @@ class _Density:
     def __init__(self, value_n: NDArray[np.float64]) -> None:
         low, high = np.quantile(value_n, (PLATEAU.outside, 1 - PLATEAU.outside))
         inner_n = value_n[(value_n >= low) & (value_n <= high)]
-        count_G, edge = np.histogram(inner_n, bins=PLATEAU.grid, range=(low - PLATEAU.widest, high + PLATEAU.widest))
-        self.centre_G = (edge[1:] + edge[:-1]) / 2
-        self._spectrum = rfft(count_G, 2 * PLATEAU.grid)
+        counts, edge = np.histogram(inner_n, bins=PLATEAU.grid, range=(low - PLATEAU.widest, high + PLATEAU.widest))
+        self.centres = (edge[1:] + edge[:-1]) / 2
+        self._spectrum = rfft(counts, 2 * PLATEAU.grid)
         self._frequency = 2 * np.pi * np.fft.rfftfreq(2 * PLATEAU.grid, d=edge[1] - edge[0])
 
     def at(self, bandwidth: float) -> NDArray[np.float64]:
@@ -179,10 +176,10 @@ class _Density:
 
     def modes(self, bandwidth: float) -> tuple[int, list[int]]:
         """Return the grid points of the highest mode and of those on its still side that rise above rounding."""
-        height_G = self.at(bandwidth)
-        floor = 1e-9 * height_G.max()
-        inner = (height_G[1:-1] > height_G[:-2] + floor) & (height_G[1:-1] >= height_G[2:])
-        top = int(height_G.argmax())
+        heights = self.at(bandwidth)
+        floor = 1e-9 * heights.max()
+        inner = (heights[1:-1] > heights[:-2] + floor) & (heights[1:-1] >= heights[2:])
+        top = int(heights.argmax())
         return top, [int(mode) for mode in np.flatnonzero(inner) + 1 if mode < top]
 
     def critical(self) -> float:
@@ -212,10 +209,10 @@ def _still_side(still_n: NDArray[np.float64], bandwidth: float) -> NDArray[np.bo
     top, modes = density.modes(bandwidth)
     if not modes:
         return np.zeros(len(still_n), dtype=bool)
-    height_G = density.at(bandwidth)
-    mode = max(modes, key=lambda point: height_G[point])
-    valley = mode + int(height_G[mode : top + 1].argmin())
-    return np.asarray(still_n < density.centre_G[valley])
+    heights = density.at(bandwidth)
+    mode = max(modes, key=lambda point: heights[point])
+    valley = mode + int(heights[mode : top + 1].argmin())
+    return np.asarray(still_n < density.centres[valley])
 
 
 def _grown(still_n: NDArray[np.float64], side_n: NDArray[np.bool_]) -> NDArray[np.float64]:

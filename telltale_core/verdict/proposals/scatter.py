@@ -9,8 +9,6 @@ in nats of the Bayesian information criterion a sample, above what cohorts with 
 Few components show that there are two sides, but not to which of them every sample belongs. That is told by a linear
 discriminant on all frequencies, fitted to the sides and asked about samples that it was not fitted to; a mixture of two
 on its score draws the border anew, a few times over.
-
-Shape letters: n samples of the cohort, F features, D principal components.
 """
 
 from __future__ import annotations
