@@ -31,6 +31,7 @@ CURES = {
     "path": "copy the files into the drop and name them relative to it",
     "values": "set drop.modality, drop.input_column or drop.input_columns",
     "text": "set drop.input_column or drop.modality",
+    "split": 'fill the column of splits, or set drop.split = "all"',
     "row": "check how the file was written, or save it as Parquet",
 }
 """What to try by a reason's code, or by the code's first word."""

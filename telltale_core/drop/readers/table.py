@@ -180,11 +180,12 @@ class TableReader(Reader):
         """Return the row with what its line says, and the file that holds its media, if it names one."""
         row.cells = values or {}
         if values is None:
+            row.splitless = True
             return row, None
         if self._with_comma:
             values = {name: point_for_comma(v) if name in self._with_comma else v for name, v in values.items()}
             row.cells = values
-        row.aside = None if self.roles.split is None else self.aside(values.get(self.roles.split))
+        self.sort_by_split(row, values.get(self.roles.split or ""))
         if row.aside is not None:
             return row, None
         row.id = values.get(self.roles.id) if self.roles.id is not None else None
