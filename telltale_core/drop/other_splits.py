@@ -156,16 +156,8 @@ def _checked(
             raise _unclear(f"{shown(row.source)}, in a file of the split {shown(name)}, is of {shown(row.aside)}")
         if row.aside is not None or (name in plan.aside and row.splitless):
             continue
-        started = job.clock.now_s()
         try:
-            if row.fault is not None:
-                raise row.fault
-            if row.media is None:
-                raise bad("media_missing", "the row has no media")
-            sample, _ = job.decoder.examined(row.media, plan.packing)
-            if not isinstance(row.media, bytes):
-                row.media = job.decoder.portable(row.media, sample)
-            job.clock.check_sample(started)
+            _, _, row.media = job.decoded(row.found_media(), plan.packing)
             numbers.append(_answer(row.value, plan))
         except BadInput as error:
             left_out[error.code] += 1

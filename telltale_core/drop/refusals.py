@@ -94,15 +94,12 @@ def _reason(error: NoRowKeptError, row: Row) -> BadInput:
     """Return why a row is rejected, as the pass that found no row to keep did."""
     decoder, task, packing = error.job.decoder, error.task, error.packing
     try:
-        if row.fault is not None:
-            return row.fault
-        if row.media is None:
-            return bad("media_missing", "the row has no media")
+        media = row.found_media()
         if task is None or packing is None:
-            decoder.probe(row.media)
+            decoder.probe(media)
         else:
             task.number(row.value)
-            decoder.examined(row.media, packing)
+            decoder.examined(media, packing)
     except BadInput as reason:
         return reason
     return bad("sample_too_slow", "the row was rejected and can be read now")

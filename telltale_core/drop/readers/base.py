@@ -48,6 +48,14 @@ class Row:
     aside: str | None = None
     splitless: bool = False
 
+    def found_media(self) -> Media:
+        """Return its media as found; raises the fault that the reader met, or ``media_missing``."""
+        if self.fault is not None:
+            raise self.fault
+        if self.media is None:
+            raise bad("media_missing", "the row has no media")
+        return self.media
+
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Batch:
