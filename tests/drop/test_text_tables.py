@@ -34,6 +34,15 @@ def test_the_index_that_pandas_writes_is_a_column(tmp_path, take):
     assert len(drop) == 12
 
 
+@pytest.mark.parametrize("name", ["d.csv", "d.csv.gz"])
+def test_a_header_within_joined_files_is_a_rejected_row(tmp_path, take, name):
+    data = csv_text().encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) * 2 if name.endswith("gz") else data * 2)
+    drop = take(tmp_path / name, unpack=True)
+    assert (drop.manifest["counts"]["kept"], drop.label_names) == (24, ("a", "b"))
+    assert "the record is the header again" in drop.rejected()["reason"][0].as_py()
+
+
 def accents(path: Path, encoding: str) -> Path:
     path.write_bytes(
         ("pixels,label\n" + "".join(f"{p},{'é' if i % 3 else 'b'}\n" for i, (p, _) in enumerate(ROWS))).encode(encoding)
