@@ -20,10 +20,11 @@ from telltale_core.drop.budget import Space, explained, require_memory
 from telltale_core.drop.config import Declared, DropConfig, declared_by_toml, stated_fields
 from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
 from telltale_core.drop.delta_tables import keep_delta_rows
+from telltale_core.drop.formats import naming_packed_files
 from telltale_core.drop.manifest import DROP, Manifest, drop_digest
 from telltale_core.drop.other_splits import carry_others, copied
 from telltale_core.drop.record import FILES, NOTES, Drop, check_counts, samples_schema, verify_drop
-from telltale_core.drop.refusals import NoRowKeptError, in_words
+from telltale_core.drop.refusals import NoRowKeptError, telling_why
 from telltale_core.drop.sample_notes import take_notes
 from telltale_core.drop.source import Source, open_source
 from telltale_core.drop.source_url import public_source
@@ -54,15 +55,12 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
             rewrite_arrow_files(opened, config.limits)
             keep_delta_rows(opened, config.limits)
         stated, whole = declared_by_toml(opened.toml()), copied(opened)
-        try:
+        with naming_packed_files(opened, config), telling_why(drops_dir):
             job, plan = plan_reading(opened, config, stated)
             with job.decoder.session():
                 _check_packing(plan, space, config)
                 tally = _pack(job, plan, folder)
                 others = carry_others(whole, opened, job, plan, folder) if config.other_splits == "carry" else []
-        except NoRowKeptError as error:
-            with error.job.decoder.session():
-                raise in_words(error, drops_dir) from error
         for name, data in plan.packing.files.items():
             (folder / name).write_bytes(data)
         draft = _manifest(opened, job, plan, tally)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import secrets
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from telltale_core.digest import sha256_file
@@ -47,7 +49,17 @@ class NoRowKeptError(BadInput):
         self.job, self.task, self.packing, self.reasons = job, task, packing, reasons
 
 
-def in_words(error: NoRowKeptError, drops_dir: Path) -> BadInput:
+@contextlib.contextmanager
+def telling_why(drops_dir: Path) -> Iterator[None]:
+    """Have a drop of which no row can be kept refused in words, with the file of its rows beside the drops."""
+    try:
+        yield
+    except NoRowKeptError as error:
+        with error.job.decoder.session():
+            raise _in_words(error, drops_dir) from error
+
+
+def _in_words(error: NoRowKeptError, drops_dir: Path) -> BadInput:
     """Return the error with the first reason, what mends it, and the file of rejected rows that it wrote."""
     folder = drops_dir / FOLDER
     folder.mkdir(exist_ok=True)

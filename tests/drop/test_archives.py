@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop import Limits
+from telltale_core.drop.accounting import accounted_lines
 from telltale_core.errors import BadInput
 from tests.support import drops as support
 
@@ -256,8 +257,18 @@ def test_a_table_beside_an_archive_names_the_media_in_it(tmp_path, take, packing
     drop = take(tmp_path / "d")
     assert (drop.modality, drop.label_names, len(drop)) == ("image", ("a", "b"), 6)
     assert [row["bytes"] for row in drop.payload()["image"].to_pylist()] == list(pictures.values())
-    with pytest.raises(BadInput):
-        take(tmp_path / "d", unpack=False)
+    for header in ("id", "file"):
+        (tmp_path / "d" / "train.csv").write_text(f"{header},label\n" + "\n".join(f"{i}.png,{i % 2}" for i in range(6)))
+        with pytest.raises(BadInput, match=r"'images\.(zip|tar)' was not unpacked: set drop.unpack"):
+            take(tmp_path / "d", unpack=False)
+
+
+def test_a_zip_beside_a_table_that_is_read_without_it_is_named_with_the_setting(tmp_path, take):
+    (tmp_path / "d").mkdir()
+    pack_zip(tmp_path / "d" / "images.zip", FILES)
+    (tmp_path / "d" / "train.csv").write_text("age,size,label\n" + "\n".join(f"{i},{i * i},{i % 2}" for i in range(6)))
+    drop = take(tmp_path / "d", unpack=False)
+    assert accounted_lines(drop.manifest)[0] == "files: 2 = 1 read + 1 ignored (1 packed: drop.unpack is not set)"
 
 
 def pictures(first: int, folder: str = "") -> dict[str, bytes]:
