@@ -40,6 +40,7 @@ CONVERSIONS = {
     (".h5", ".hdf5", ".mat"): ": save its arrays as .npz",
     (".tfrecord", ".rec", ".lmdb", ".mdb"): ": write its samples as Parquet, such as by datasets",
     (".orc", ".avro", ".feather", ".db", ".sqlite"): ": write its rows as Parquet",
+    (".json",): ": write one array of objects (in pandas orient='records'), or JSON lines",
     (".xml",): ": write its rows as CSV or JSON lines",
 }
 """What to do about files of other kinds, by their endings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from telltale_core.drop.source_url import printable
 from telltale_core.drop.value_survey import NO_VALUE
@@ -22,6 +22,8 @@ FLAGS = {"is_valid": "validation", "is_test": "test"}
 YES, NO = {"true", "1", "1.0", "yes"}, {"false", "0", "0.0", "no"}
 YEAR = re.compile(r"(19|20)[0-9]{2}$")
 MOST_NAMES, LONGEST_NAME = 20, 64
+ENOUGH = 100
+"""Values of a column that tell whether it is one of splits."""
 REST = "more splits"
 """What splits beyond ``MOST_NAMES`` are counted as: a column of a drop may hold a text of its own in each row."""
 PARTS = re.compile(r"[-_.\s]+")
@@ -68,6 +70,23 @@ def split_column(examples: Mapping[str, Sequence[object]]) -> str | None:
         if splits and fits:
             return name
     return None
+
+
+def late_splits(
+    rows: Iterable[Mapping[str, object]], examples: Mapping[str, Sequence[object]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the first splits in columns called like one of which ``examples`` name none; reads no row without need."""
+    late: dict[str, list[str]] = {
+        name: [] for name, some in examples.items()
+        if name.lower() in COLUMNS and not any(of_value(name, value) for value in some)
+    }  # fmt: skip
+    for row in rows if late else ():
+        for name, found in late.items():
+            if len(found) < ENOUGH and (split := of_value(name, row.get(name))):
+                found.append(split[: LONGEST_NAME + 1])
+        if all(len(found) == ENOUGH for found in late.values()):
+            break
+    return {name: tuple(found) for name, found in late.items()}
 
 
 def is_whole(counted: str) -> bool:

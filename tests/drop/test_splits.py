@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -103,6 +104,22 @@ def test_an_empty_cell_hides_no_column_of_splits_and_its_row_is_rejected(tmp_pat
     assert drop.manifest["accounting"]["splits"] == {"read": "train", "rows_of_others": {"validation": 3}}
     assert f"the column '{column}' names no split for this row" in drop.rejected()["reason"][0].as_py()
     assert len(take(path, split="all")) == 12
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_column_of_splits_whose_first_cells_are_all_empty_is_one(tmp_path, take, ending):
+    empty = 1001 if ending == "parquet" else 101
+    numbers, cells = range(empty + 9), [None] * empty + NAMES
+    frame = pd.DataFrame({"x": numbers, "z": numbers, "label": [*"ab"] * (len(cells) // 2), "split": cells})
+    path = tmp_path / f"d.{ending}"
+    {
+        "csv": lambda: frame.to_csv(path, index=False),
+        "jsonl": lambda: frame.to_json(path, orient="records", lines=True),
+        "parquet": lambda: frame.to_parquet(path, index=False),
+    }[ending]()
+    drop = take(path)
+    assert drop.manifest["counts"]["by_reason"] == {"split_missing": empty}
+    assert drop.manifest["accounting"]["splits"] == {"read": "train", "rows_of_others": {"validation": 3}}
 
 
 def test_a_column_of_splits_that_is_empty_where_its_split_is_read_says_what_to_do(tmp_path, take):

@@ -43,6 +43,12 @@ def test_a_header_within_joined_files_is_a_rejected_row(tmp_path, take, name):
     assert "the record is the header again" in drop.rejected()["reason"][0].as_py()
 
 
+def test_json_by_columns_is_refused_with_what_is_read(tmp_path, take):
+    pd.DataFrame({"text": ["one", "two"], "label": [0, 1]}).to_json(tmp_path / "d.json")
+    with pytest.raises(BadInput, match=r"one array of objects .*or JSON lines"):
+        take(tmp_path / "d.json")
+
+
 def accents(path: Path, encoding: str) -> Path:
     path.write_bytes(
         ("pixels,label\n" + "".join(f"{p},{'é' if i % 3 else 'b'}\n" for i, (p, _) in enumerate(ROWS))).encode(encoding)

@@ -196,7 +196,7 @@ def _difference(first: pa.Schema, other: pa.Schema) -> str:
 
 
 def first_values(handle: BinaryIO, name: str, count: int, *, text: bool) -> tuple[object, ...] | None:
-    """Return the first values of a column; None where the file has none of it, () where a text is long.
+    """Return values of a column, from where the first is; None where the file has none of it, () where a text is long.
 
     Texts are read as a dictionary: a small file may name one large text many times.
     """
@@ -205,8 +205,8 @@ def first_values(handle: BinaryIO, name: str, count: int, *, text: bool) -> tupl
         if not parquet.metadata.num_row_groups or name not in leaves:
             return None
     with open_parquet(handle, dictionaries=[leaves.index(name)] if text else []) as parquet:
-        batches = parquet.iter_batches(count, row_groups=[0], columns=[name], use_threads=False)
-        column = next((batch.column(0) for batch in batches if batch.num_rows), None)
+        batches = parquet.iter_batches(count, columns=[name], use_threads=False)
+        column = next((batch.column(0) for batch in batches if batch.num_rows > batch.column(0).null_count), None)
     if column is None:
         return None
     if text and (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_TEXT:
