@@ -16,7 +16,7 @@ from typing import Any
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.decode_pass import Plan
-from telltale_core.drop.formats import about_the_drop, data_files
+from telltale_core.drop.formats import about_the_drop, data_files, is_packed
 from telltale_core.drop.manifest import Manifest
 from telltale_core.drop.readers.base import Reader
 from telltale_core.drop.readers.quoting import Lines
@@ -32,6 +32,7 @@ UNREADABLE_MEDIA |= {".m4a", ".aac", ".wma", ".amr"}
 UNREADABLE_MEDIA |= {".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg"}
 """Endings of media that nothing here decodes: unread beside a table they may be the drop all the same."""
 UNMATCHED, UNNAMED, OTHER = "not matched by files", "no table names it", "another format"
+PACKED = "packed: drop.unpack is not set"
 PICTURES_OF_A_README = 10
 """Media files that may lie beside texts or a table of values without being the drop."""
 
@@ -86,6 +87,8 @@ def _counted(keys: Sequence[str]) -> dict[str, Any]:
 def _reason(file: SourceFile, config: DropConfig, *, is_data: bool) -> str:
     if is_data and config.files is not None and not fnmatch.fnmatchcase(file.key, config.files):
         return UNMATCHED
+    if is_packed(file) and not config.unpack:
+        return PACKED
     return UNNAMED if file.suffix in _media_suffixes() else OTHER
 
 

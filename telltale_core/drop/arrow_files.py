@@ -24,6 +24,8 @@ SUFFIX = ".arrow"
 FILE_MAGIC = b"ARROW1"
 GROUP_ROWS = 1024
 CONTINUATION = 0xFFFFFFFF
+ALIGNED_TO = 64
+"""Bytes, the most that Arrow's writers align to."""
 HEADER, RECORDS, DICTIONARY = 2, 3, 2
 """Places in Arrow's messages: of the header, and of the header's kind; see Message.fbs of Apache Arrow."""
 DAMAGED = (
@@ -55,8 +57,8 @@ def _rewrite(stream: pa.NativeFile, target: str, source: Source, limits: Limits,
     begin = 8 if stream.read(len(FILE_MAGIC)) == FILE_MAGIC else 0
     stream.seek(begin)
     _check_messages(stream, limits, place)
-    if not begin and stream.read(1):
-        raise bad("file_corrupt", f"{place} goes on after its end: write one stream a file")
+    if stream.size() - stream.tell() > (_footer_bytes(stream) if begin else 0):
+        raise bad("file_corrupt", f"{place} goes on after its end: give each table a file of its own")
     stream.seek(begin)
     reader = pa.ipc.open_stream(stream)
     for field in reader.schema:
@@ -116,10 +118,13 @@ def _check_type(kind: pa.DataType, what: str, *, top: bool) -> None:
 def _check_messages(stream: pa.NativeFile, limits: Limits, place: str) -> None:
     """Raise for packed buffers, which may unpack to anything, and for batches, rows and dictionaries over the limits.
 
-    Rows without values take no bytes: they are counted by what the batches state.
+    Rows without values take no bytes: they are counted by what the batches state. A stream may end without a mark, but
+    only where a message does.
     """
     rows = dictionary_bytes = 0
-    while len(head := stream.read(8)) == 8:
+    while head := stream.read(8):
+        if len(head) < 8:
+            raise bad("file_corrupt", f"{place} ends within a message: it was cut off, write it again")
         marker, size = struct.unpack("<Ii", head)
         if marker == CONTINUATION and size == 0:
             return
@@ -141,8 +146,18 @@ def _check_messages(stream: pa.NativeFile, limits: Limits, place: str) -> None:
                 f"a batch of {place} has {max(message.body_bytes, message.values)} bytes or values, its dictionaries "
                 f"{dictionary_bytes} bytes, more than max_row_group_bytes: write smaller ones",
             )
+        if stream.tell() + message.body_bytes > stream.size():
+            raise bad("file_corrupt", f"{place} ends within a batch: it was cut off, write it again")
         stream.seek(stream.tell() + message.body_bytes)
-    raise bad("file_corrupt", f"{place} has no mark of its end: it was cut off or never closed, write it again")
+
+
+def _footer_bytes(stream: pa.NativeFile) -> int:
+    """Return how many bytes a file may have after its stream: the footer with its size and mark, and what aligns it."""
+    end, tail_bytes = stream.tell(), 4 + len(FILE_MAGIC)
+    stream.seek(max(end, stream.size() - tail_bytes))
+    tail = stream.read(tail_bytes)
+    stream.seek(end)
+    return int(struct.unpack_from("<i", tail)[0]) + tail_bytes + ALIGNED_TO
 
 
 class _Message(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.drop.budget import Clock
@@ -19,8 +20,9 @@ from telltale_core.drop.rejected_rows import RejectedRows
 from telltale_core.drop.values import Answer, Task, clean_id
 from telltale_core.drop.writers import DropWriter, table_of
 from telltale_core.errors import BadInput
+from telltale_core.modality.information_loss import Loss
 from telltale_core.modality.layout_spec import Packing
-from telltale_core.modality.parts import Decoder
+from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad
 from telltale_core.questions import Question
 
@@ -33,6 +35,14 @@ class Job:
     decoder: Decoder
     config: DropConfig
     clock: Clock
+
+    def decoded(self, media: Media, packing: Packing) -> tuple[NDArray[Any], Loss, bytes]:
+        """Return a packed sample, what it does not hold of its media, and these in a portable form."""
+        started = self.clock.now_s()
+        sample, loss = self.decoder.examined(media, packing)
+        portable = media if isinstance(media, bytes) else self.decoder.portable(media, sample)
+        self.clock.check_sample(started)
+        return sample, loss, portable
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +133,7 @@ class Packer:
     """Turns batches into the files of a drop."""
 
     def __init__(self, job: Job, plan: Plan, writer: DropWriter) -> None:
-        self._reader, self._decoder, self._config, self._writer = job.reader, job.decoder, job.config, writer
-        self._clock = job.clock
+        self._job, self._writer = job, writer
         self._task, self._packing = plan.task, plan.packing
         self._has_ids = job.reader.roles.id is not None
         self._identities = Identities(job.config, has_ids=self._has_ids)
@@ -134,7 +143,7 @@ class Packer:
 
     def add(self, batch: Batch) -> None:
         """Decode, validate and write the rows of a batch."""
-        self._clock.check_drop(self.tally.rows)
+        self._job.clock.check_drop(self.tally.rows)
         positions: list[int] = []
         records: list[dict[str, Any]] = []
         rejected: list[dict[str, Any]] = []
@@ -156,20 +165,14 @@ class Packer:
             respelt = None if self._value == "target" or task.flags else task.classes.published
             values = Values(numbers=numbers, label_names=task.label_names, task=task.name, published=respelt)
             self._writer.samples.add(table_of(samples_schema(several=self._task.several), records))
-            self._writer.payload.add(self._reader.payload(batch, positions, values))
+            self._writer.payload.add(self._job.reader.payload(batch, positions, values))
         if rejected:
             self._writer.rejected.add(table_of(REJECTED, rejected))
 
     def _keep(self, row: Row) -> _PackedRow:
-        if row.fault is not None:
-            raise row.fault
-        if row.media is None:
-            raise bad("media_missing", "the row has no media")
+        found = row.found_media()
         number = self._task.number(row.value)
-        started = self._clock.now_s()
-        sample, losses = self._decoder.examined(row.media, self._packing)
-        media = row.media if isinstance(row.media, bytes) else self._decoder.portable(row.media, sample)
-        self._clock.check_sample(started)
+        sample, loss, media = self._job.decoded(found, self._packing)
         content = sha256_bytes(media)
         name = self._named(number)
         signature = sha256_bytes(f"{content} {name}".encode())
@@ -178,7 +181,7 @@ class Packer:
         self.tally.same_content += repeated
         self.tally.kept_rows += 1
         self.tally.longest_id = max(self.tally.longest_id, len(sample_id))
-        self.tally.losses.append(int(losses))
+        self.tally.losses.append(int(loss))
         if self._value == "label":
             self.tally.values.update(_labels(number))
         if len(self.tally.different) < 2:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.delta_tables import REWRITE, is_delta
@@ -18,7 +19,7 @@ from telltale_core.drop.readers.webdataset import WebdatasetReader, is_webdatase
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 from telltale_core.modality import modalities
-from telltale_core.modality.reasons import bad, shown
+from telltale_core.modality.reasons import bad, sentence, shown
 
 SUFFIXES = {
     "parquet": {".parquet", ".pq"},
@@ -27,7 +28,9 @@ SUFFIXES = {
 }
 ALL_SUFFIXES = frozenset[str]().union(*SUFFIXES.values())
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tbz2", ".lz4"}
-UNPACKED = {".zip", ".tar", ".tgz", ".gz"}
+UNPACKED = {".zip", ".tar", ".tgz", ".gz", ".arrow"}
+NOT_THERE = {"column_missing", "drop_empty", "format_unclear", "labels_unclear", "no_row_kept"}
+"""Codes of drops that may be refused for what lies in a packed file."""
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".bin", ".ckpt"}
 ARCHIVE_MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd")
 NOTICES = {"README", "LICENSE", "LICENCE", "NOTICE", "CITATION.CFF", "DATASET_INFO.JSON", "DATASET_INFOS.JSON"}
@@ -37,6 +40,7 @@ CONVERSIONS = {
     (".h5", ".hdf5", ".mat"): ": save its arrays as .npz",
     (".tfrecord", ".rec", ".lmdb", ".mdb"): ": write its samples as Parquet, such as by datasets",
     (".orc", ".avro", ".feather", ".db", ".sqlite"): ": write its rows as Parquet",
+    (".json",): ": write one array of objects (in pandas orient='records'), or JSON lines",
     (".xml",): ": write its rows as CSV or JSON lines",
 }
 """What to do about files of other kinds, by their endings."""
@@ -98,6 +102,24 @@ def data_files(source: Source, format_: str) -> list[str]:
 def holds_rows(file: SourceFile) -> bool:
     """Return whether a file is called like one that holds rows, not the media of one row."""
     return file.suffix in ALL_SUFFIXES or is_idx(file)
+
+
+def is_packed(file: SourceFile) -> bool:
+    """Return whether a file is one that ``drop.unpack`` alone opens."""
+    return file.suffix in UNPACKED
+
+
+@contextlib.contextmanager
+def naming_packed_files(source: Source, config: DropConfig) -> Iterator[None]:
+    """Have a refusal for what is not there name the setting that unpacks it, where a packed file was left as it is."""
+    try:
+        yield
+    except BadInput as error:
+        packed = [file.key for file in source.files.values() if is_packed(file) and not config.unpack]
+        if not packed or error.code not in NOT_THERE:
+            raise
+        cure = f"{shown(packed[0])} was not unpacked: set drop.unpack, or unpack it and ingest the folder"
+        raise bad(error.code, f"{sentence(error)}; {cure}") from error
 
 
 def is_idx(file: SourceFile) -> bool:

@@ -20,10 +20,12 @@ from telltale_core.drop.budget import Space, explained, require_memory
 from telltale_core.drop.config import Declared, DropConfig, declared_by_toml, stated_fields
 from telltale_core.drop.decode_pass import Job, Packer, Plan, Tally
 from telltale_core.drop.delta_tables import keep_delta_rows
+from telltale_core.drop.formats import naming_packed_files
+from telltale_core.drop.layout import Roles
 from telltale_core.drop.manifest import DROP, Manifest, drop_digest
 from telltale_core.drop.other_splits import carry_others, copied
 from telltale_core.drop.record import FILES, NOTES, Drop, check_counts, samples_schema, verify_drop
-from telltale_core.drop.refusals import NoRowKeptError, in_words
+from telltale_core.drop.refusals import NoRowKeptError, telling_why
 from telltale_core.drop.sample_notes import take_notes
 from telltale_core.drop.source import Source, open_source
 from telltale_core.drop.source_url import public_source
@@ -54,19 +56,16 @@ def ingest(source: str, drops_dir: Path, config: DropConfig = DEFAULTS) -> Drop:
             rewrite_arrow_files(opened, config.limits)
             keep_delta_rows(opened, config.limits)
         stated, whole = declared_by_toml(opened.toml()), copied(opened)
-        try:
+        with naming_packed_files(opened, config), telling_why(drops_dir):
             job, plan = plan_reading(opened, config, stated)
             with job.decoder.session():
                 _check_packing(plan, space, config)
                 tally = _pack(job, plan, folder)
                 others = carry_others(whole, opened, job, plan, folder) if config.other_splits == "carry" else []
-        except NoRowKeptError as error:
-            with error.job.decoder.session():
-                raise in_words(error, drops_dir) from error
         for name, data in plan.packing.files.items():
             (folder / name).write_bytes(data)
         draft = _manifest(opened, job, plan, tally)
-        draft |= _statements(folder, opened, draft["columns"], plan, config=config, stated=stated)
+        draft |= _statements(folder, opened, draft["columns"], job.reader.roles, plan, config=config, stated=stated)
         manifest = cast("Manifest", draft)  # whole below, and checked when it is written
         notes = take_notes(Drop(path=folder, manifest=manifest), np.array(tally.losses, dtype=np.int32), config)
         manifest["lost"], manifest["repeats"] = notes.losses, notes.repeats
@@ -172,7 +171,14 @@ def _manifest(source: Source, job: Job, plan: Plan, tally: Tally) -> dict[str, A
 
 
 def _statements(
-    folder: Path, source: Source, columns: dict[str, Any], plan: Plan, *, config: DropConfig, stated: Declared
+    folder: Path,
+    source: Source,
+    columns: dict[str, Any],
+    roles: Roles,
+    plan: Plan,
+    *,
+    config: DropConfig,
+    stated: Declared,
 ) -> dict[str, Any]:
     """Return what the manifest says besides: the contributor's words, unread columns, what a person must decide.
 
@@ -185,7 +191,7 @@ def _statements(
         "stated": {name: list(value) if isinstance(value, tuple) else value for name, value in words.items()},
         "unread": [
             dataclasses.asdict(column)
-            for column in find_unread(folder / "payload.parquet", columns, config, source.files)
+            for column in find_unread(folder / "payload.parquet", columns, config, source.files, roles.inputs)
         ],
         "questions": as_record([*plan.questions, *plan.task.classes.questions()]),
         **({} if config.name or "name" not in own else {"name": own["name"]}),

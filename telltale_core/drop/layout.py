@@ -241,7 +241,8 @@ def _value(columns: list[Column], declared: Declared) -> tuple[Column, str]:
             return candidate, hint
     raise bad(
         "column_missing",
-        f"no column looks like a label or target, give label_column or target_column; there is {_list(columns)}",
+        "no column looks like a label or target, give label_column, label_columns or target_column; there is "
+        f"{_list(columns)}",
     )
 
 

@@ -101,7 +101,6 @@ def _reader(whole: Source, source: Source, name: str, job: Job, plan: Plan) -> R
     columns = {column.name for column in reader.columns()}
     if missing := sorted({*roles.inputs, *roles.values} - columns):
         raise bad("schema_mismatch", f"the split {shown(name)} has no column {shown(missing[0])}: {LEAVE}")
-    reader.nameless = plan.split if name in plan.aside else None
     reader.assign(
         dataclasses.replace(
             roles, wanted=name, split=roles.split if roles.split in columns else None,
@@ -149,24 +148,16 @@ def _checked(
 ) -> tuple[list[int], list[Answer | None]]:
     """Return the positions of the rows that can be read, as those of samples are, and their answers.
 
-    A line without any cell names no split: in judged files it is a rejected row of the judged split.
+    In judged files a row of no split is a rejected row of the judged one.
     """
     positions, numbers = list[int](), list[Answer | None]()
     for position, row in enumerate(batch.rows):
         if row.aside is not None and name not in plan.aside:
             raise _unclear(f"{shown(row.source)}, in a file of the split {shown(name)}, is of {shown(row.aside)}")
-        if row.aside is not None or (name in plan.aside and row.cells == {}):
+        if row.aside is not None or (name in plan.aside and row.splitless):
             continue
-        started = job.clock.now_s()
         try:
-            if row.fault is not None:
-                raise row.fault
-            if row.media is None:
-                raise bad("media_missing", "the row has no media")
-            sample, _ = job.decoder.examined(row.media, plan.packing)
-            if not isinstance(row.media, bytes):
-                row.media = job.decoder.portable(row.media, sample)
-            job.clock.check_sample(started)
+            _, _, row.media = job.decoded(row.found_media(), plan.packing)
             numbers.append(_answer(row.value, plan))
         except BadInput as error:
             left_out[error.code] += 1

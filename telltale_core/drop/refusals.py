@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import secrets
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from telltale_core.digest import sha256_file
@@ -31,6 +33,7 @@ CURES = {
     "path": "copy the files into the drop and name them relative to it",
     "values": "set drop.modality, drop.input_column or drop.input_columns",
     "text": "set drop.input_column or drop.modality",
+    "split": 'fill the column of splits, or set drop.split = "all"',
     "row": "check how the file was written, or save it as Parquet",
 }
 """What to try by a reason's code, or by the code's first word."""
@@ -46,7 +49,17 @@ class NoRowKeptError(BadInput):
         self.job, self.task, self.packing, self.reasons = job, task, packing, reasons
 
 
-def in_words(error: NoRowKeptError, drops_dir: Path) -> BadInput:
+@contextlib.contextmanager
+def telling_why(drops_dir: Path) -> Iterator[None]:
+    """Have a drop of which no row can be kept refused in words, with the file of its rows beside the drops."""
+    try:
+        yield
+    except NoRowKeptError as error:
+        with error.job.decoder.session():
+            raise _in_words(error, drops_dir) from error
+
+
+def _in_words(error: NoRowKeptError, drops_dir: Path) -> BadInput:
     """Return the error with the first reason, what mends it, and the file of rejected rows that it wrote."""
     folder = drops_dir / FOLDER
     folder.mkdir(exist_ok=True)
@@ -93,15 +106,12 @@ def _reason(error: NoRowKeptError, row: Row) -> BadInput:
     """Return why a row is rejected, as the pass that found no row to keep did."""
     decoder, task, packing = error.job.decoder, error.task, error.packing
     try:
-        if row.fault is not None:
-            return row.fault
-        if row.media is None:
-            return bad("media_missing", "the row has no media")
+        media = row.found_media()
         if task is None or packing is None:
-            decoder.probe(row.media)
+            decoder.probe(media)
         else:
             task.number(row.value)
-            decoder.examined(row.media, packing)
+            decoder.examined(media, packing)
     except BadInput as reason:
         return reason
     return bad("sample_too_slow", "the row was rejected and can be read now")

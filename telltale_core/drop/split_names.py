@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from telltale_core.drop.source_url import printable
+from telltale_core.drop.value_survey import NO_VALUE
 
 ALL, TRAIN = "all", "train"
 REASON, CARRIED = "split ", ", carried unjudged"
@@ -18,9 +19,11 @@ WORDS = {
 SPLIT_OF = {word: name for name, words in WORDS.items() for word in words}
 COLUMNS = ("split", "is_valid", "is_test", "subset", "partition", "set")
 FLAGS = {"is_valid": "validation", "is_test": "test"}
-BOOLEANS = {"True", "False", "true", "false", "TRUE", "FALSE", "0", "1", "0.0", "1.0", "yes", "no"}
+YES, NO = {"true", "1", "1.0", "yes"}, {"false", "0", "0.0", "no"}
 YEAR = re.compile(r"(19|20)[0-9]{2}$")
 MOST_NAMES, LONGEST_NAME = 20, 64
+ENOUGH = 100
+"""Values of a column that tell whether it is one of splits."""
 REST = "more splits"
 """What splits beyond ``MOST_NAMES`` are counted as: a column of a drop may hold a text of its own in each row."""
 PARTS = re.compile(r"[-_.\s]+")
@@ -43,12 +46,13 @@ def split_depth(folders: Sequence[Sequence[str]]) -> int | None:
 
 
 def of_value(column: str, value: object) -> str | None:
-    """Return the split that a row's value in a column of splits stands for; None for an empty one."""
-    if value is None or not str(value).strip():
+    """Return the split that a row's value in a column of splits stands for; None where it stands for no value."""
+    text = "" if value is None else str(value).strip()
+    word = text.lower()
+    if not word or word in NO_VALUE:
         return None
-    text = str(value).strip()
     if column.lower() in FLAGS:
-        return FLAGS[column.lower()] if text.lower() in {"true", "1", "1.0", "yes"} else TRAIN
+        return FLAGS[column.lower()] if word in YES else TRAIN if word in NO else text
     return split_named(text) or text
 
 
@@ -57,14 +61,32 @@ def split_column(examples: Mapping[str, Sequence[object]]) -> str | None:
     for name, some in examples.items():
         if name.lower() not in COLUMNS:
             continue
-        values = {str(value).strip() for value in some if value is not None}
-        if name.lower() in FLAGS:
-            flags = [of_value(name, value) for value in some if value is not None]
-            if flags and flags.count(TRAIN) > len(flags) / 2 and values <= BOOLEANS:
-                return name
-        elif values and all(split_named(value) for value in values):
+        splits = [split for value in some if (split := of_value(name, value))]
+        flag = FLAGS.get(name.lower())
+        if flag is None:
+            fits = all(split_named(split) for split in splits)
+        else:
+            fits = {*splits} <= {TRAIN, flag} and splits.count(TRAIN) > len(splits) / 2
+        if splits and fits:
             return name
     return None
+
+
+def late_splits(
+    rows: Iterable[Mapping[str, object]], examples: Mapping[str, Sequence[object]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the first splits in columns called like one of which ``examples`` name none; reads no row without need."""
+    late: dict[str, list[str]] = {
+        name: [] for name, some in examples.items()
+        if name.lower() in COLUMNS and not any(of_value(name, value) for value in some)
+    }  # fmt: skip
+    for row in rows if late else ():
+        for name, found in late.items():
+            if len(found) < ENOUGH and (split := of_value(name, row.get(name))):
+                found.append(split[: LONGEST_NAME + 1])
+        if all(len(found) == ENOUGH for found in late.values()):
+            break
+    return {name: tuple(found) for name, found in late.items()}
 
 
 def is_whole(counted: str) -> bool:

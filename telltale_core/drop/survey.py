@@ -114,11 +114,7 @@ def _survey(job: Job, stated: Declared) -> Plan:
             row_count += 1
             started = job.clock.now_s()
             try:
-                if row.fault is not None:
-                    raise row.fault
-                if row.media is None:
-                    raise bad("media_missing", "the row has no media")
-                probe = job.decoder.probe(row.media)
+                probe = job.decoder.probe(row.found_media())
                 job.clock.check_sample(started)
                 probes[probe] += 1
                 values.add(row.value)

@@ -127,6 +127,11 @@ def doubts(drop: Drop) -> list[str]:
         found.append(
             f"classes are called as missing values are ({_listed(missing)}): leave the cell empty if it is none"
         )
+    lists = [name for name in counts if name.startswith("[") and name.endswith("]")]
+    if lists:
+        found.append(
+            f"classes are called as lists are ({_listed(lists)}): several labels a row need JSON lines or Parquet"
+        )
     return found
 
 

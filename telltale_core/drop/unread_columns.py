@@ -87,12 +87,17 @@ class _Facts:
 
 
 def find_unread(
-    payload: Path, columns: Mapping[str, Any], config: DropConfig, media_files: Collection[str] = ()
+    payload: Path,
+    columns: Mapping[str, Any],
+    config: DropConfig,
+    media_files: Collection[str] = (),
+    inputs: Collection[str] = (),
 ) -> list[Unread]:
     """Return the columns of ``payload`` (a Parquet file) that are neither input nor answer, in their order.
 
     ``columns`` are the payload's names of input, answer and id; ``media_files`` are the keys of the drop's media files,
-    by which a column of paths is known.
+    by which a column of paths is known. An id among the ``inputs``, the columns that were read, names the sample's own
+    media: it is a passenger.
     """
     with pq.ParquetFile(payload) as file:
         schema = file.schema_arrow
@@ -106,7 +111,7 @@ def find_unread(
         facts = _survey(file, plain, answer[0] if len(answer) == 1 else None, media)
     like = {name: kind or "" for name, kind in kinds.items()}
     for name in plain:
-        like[name] = facts[name].like(name, features.get(name))
+        like[name] = "" if name in inputs else facts[name].like(name, features.get(name))
     numbers = [field.name for field in unread if arrow_kind(field.type) in {"whole", "real"} and not like[field.name]]
     if len(numbers) >= MANY_NUMBERS:
         like.update(dict.fromkeys(numbers, "numbers"))

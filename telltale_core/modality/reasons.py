@@ -27,6 +27,7 @@ ROW_REASONS: dict[str, str] = {
     "row_unreadable": "the line cannot be parsed, or has another number of fields than the header",
     "sample_too_slow": "the sample took more processor time than `max_sample_cpu_s`",
     "sample_rate_refused": "the header states a sampling rate below 1,000 Hz or above `max_sample_rate`",
+    "split_missing": "the column of splits is empty for the row, so that it is of none",
     "target_invalid": "the target is not a number",
     "target_missing": "the target is empty or null",
     "target_not_finite": "the target is NaN or infinite",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import mimetypes
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +22,8 @@ def export_fiftyone(dataset: Dataset, path: Path, number: int | None = None) -> 
     """Write the verdicts of version ``number``, or the newest one, as labels of its media files; return their count.
 
     A label is the decision: ``keep``, ``quarantine`` or ``review``. FiftyOne finds a file by its path below the drop,
-    without ending. :class:`ConfigError` where the file stands already, where a sample has no file, and where two
-    files differ in their endings alone.
+    without ending. :class:`ConfigError` where the file stands already, where a sample has no file or one that is not
+    called as a picture, and where two files differ in their endings alone.
     """
     version = read_numbered(as_store(dataset), number) if number is not None else latest(dataset)
     rows = 0
@@ -46,6 +47,8 @@ def _labels(version: Version) -> Iterator[tuple[str, dict[str, Any]]]:
                     f"the sample {row['sample_id']!r} of version {version.number} has no media file, by which FiftyOne "
                     "finds its verdict: use --csv or --parquet"
                 )
+            if not (mimetypes.guess_type(path, strict=False)[0] or "").startswith("image/"):
+                raise ConfigError(f"by its ending {path!r} is no picture to FiftyOne: use --csv or --parquet")
             name = posixpath.splitext(path)[0]
             if (other := seen.setdefault(name, path)) is not path:
                 raise ConfigError(f"{path!r} and {other!r} are one name to FiftyOne: use --csv or --parquet")

@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop import Limits
+from telltale_core.drop.accounting import accounted_lines
 from telltale_core.errors import BadInput
 from tests.support import drops as support
 
@@ -184,10 +186,66 @@ def test_arrow_files_hold_what_parquet_does(tmp_path, take, kind):
         out.write_table(table)
     with pytest.raises(BadInput, match="as Parquet"):
         take(tmp_path / "z.arrow")
-    (tmp_path / "cut.arrow").write_bytes((tmp_path / "d.arrow").read_bytes()[:-300])
-    with pytest.raises(BadInput) as error:
-        take(tmp_path / "cut.arrow")
-    assert error.value.code == "file_corrupt"
+    whole = (tmp_path / "d.arrow").read_bytes()
+    for cut in (-300, -12, -4):
+        (tmp_path / "cut.arrow").write_bytes(whole[:cut])
+        with pytest.raises(BadInput) as error:
+            take(tmp_path / "cut.arrow")
+        assert error.value.code == "file_corrupt"
+    if kind == "stream":
+        (tmp_path / "unmarked.arrow").write_bytes(whole[:-8])
+        assert take(tmp_path / "unmarked.arrow").payload() == table
+
+
+def arrow_bytes(table: pa.Table, *, stream: bool) -> bytes:
+    sink = io.BytesIO()
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(sink, table.schema) as out:
+        out.write_table(table)
+    return sink.getvalue()
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def npz_bytes(first: int) -> bytes:
+    sink = io.BytesIO()
+    np.savez(sink, x=np.arange(first, first + 96, dtype=np.uint8).reshape(6, 4, 4), y=np.arange(6) % 2)
+    return sink.getvalue()
+
+
+def test_two_files_in_one_are_refused_as_only_one_would_be_read(tmp_path, take):
+    texts = [
+        pa.table({"text": [f"a text {n}" for n in range(first, first + 6)], "label": [0, 1] * 3}) for first in (1, 3)
+    ]
+    zips = [pack_zip(tmp_path / f"{first}.zip", {"d.csv": table(first)}).read_bytes() for first in (10, 20)]
+    tars = [pack_tar(tmp_path / f"{first}.tar.gz", {"d.csv": table(first)}).read_bytes() for first in (10, 20)]
+    joined = {
+        "two.zip": b"".join(zips),
+        "loader.zip": b"#!/bin/sh\n" * 9 + zips[0],
+        "cut.zip": zips[0] + zips[1][:-40],
+        "two.tar.gz": b"".join(tars),
+        "two.npz": npz_bytes(0) + npz_bytes(9),
+        "two.parquet": b"".join(map(parquet_bytes, texts)),
+        "file.arrow": b"".join(arrow_bytes(text, stream=False) for text in texts),
+        "stream.arrow": b"".join(arrow_bytes(text, stream=True) for text in texts),
+    }
+    for name, data in joined.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(BadInput, match=r": (pack|give|keep) ") as error:
+            take(tmp_path / name)
+        assert (name, error.value.code) == (name, "file_corrupt")
+
+
+def test_a_zip_with_a_comment_or_padding_is_read(tmp_path, take):
+    path = pack_zip(tmp_path / "d.zip", FILES)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"six pictures"
+    with path.open("ab") as file:
+        file.write(bytes(512))
+    assert len(take(path)) == 6
 
 
 @pytest.mark.parametrize("packing", [pack_zip, pack_tar])
@@ -199,8 +257,18 @@ def test_a_table_beside_an_archive_names_the_media_in_it(tmp_path, take, packing
     drop = take(tmp_path / "d")
     assert (drop.modality, drop.label_names, len(drop)) == ("image", ("a", "b"), 6)
     assert [row["bytes"] for row in drop.payload()["image"].to_pylist()] == list(pictures.values())
-    with pytest.raises(BadInput):
-        take(tmp_path / "d", unpack=False)
+    for header in ("id", "file"):
+        (tmp_path / "d" / "train.csv").write_text(f"{header},label\n" + "\n".join(f"{i}.png,{i % 2}" for i in range(6)))
+        with pytest.raises(BadInput, match=r"'images\.(zip|tar)' was not unpacked: set drop.unpack"):
+            take(tmp_path / "d", unpack=False)
+
+
+def test_a_zip_beside_a_table_that_is_read_without_it_is_named_with_the_setting(tmp_path, take):
+    (tmp_path / "d").mkdir()
+    pack_zip(tmp_path / "d" / "images.zip", FILES)
+    (tmp_path / "d" / "train.csv").write_text("age,size,label\n" + "\n".join(f"{i},{i * i},{i % 2}" for i in range(6)))
+    drop = take(tmp_path / "d", unpack=False)
+    assert accounted_lines(drop.manifest)[0] == "files: 2 = 1 read + 1 ignored (1 packed: drop.unpack is not set)"
 
 
 def pictures(first: int, folder: str = "") -> dict[str, bytes]:

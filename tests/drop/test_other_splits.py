@@ -204,9 +204,8 @@ def test_a_file_beside_the_folders_of_splits_is_rejected_and_left_out_of_no_spli
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_rows_of_a_null_split_are_judged_and_not_carried(tmp_path, take, kind):
-    trains = 4 if kind == "parquet" else 120  # an empty cell among the first hundred of a CSV is no split's
-    cells = ["train"] * trains + [None] * 3 + ["test"] * 2
+def test_rows_of_a_null_split_are_rejected_and_not_carried(tmp_path, take, kind):
+    cells = ["train"] * 4 + [None] * 3 + ["test"] * 2
     rows = [(f"{n} 1 2 3", n % 2, cell or "") for n, cell in enumerate(cells)]
     if kind == "csv":
         path = table(tmp_path / "d.csv", rows, "pixels,label,split")
@@ -218,10 +217,12 @@ def test_rows_of_a_null_split_are_judged_and_not_carried(tmp_path, take, kind):
         pngs = [support.make_png(n) for n in range(len(rows))]
         path = support.write_parquet(tmp_path / "d.parquet", pngs, [row[1] for row in rows], split=cells)
     drop = take(path, other_splits="carry")
-    assert (len(drop), entries(drop)) == (trains + 3, {"test": (2, 0, {})})
+    assert (len(drop), entries(drop)) == (4, {"test": (2, 0, {})})
+    assert drop.manifest["counts"]["by_reason"] == {"split_missing": 3}
     assert [row["split"] for row in carried(drop)["test"]] == ["test", "test"]
     chosen = take(path, other_splits="carry", split="test")
-    assert (len(chosen), entries(chosen)) == (5, {"train": (trains, 0, {})})
+    assert (len(chosen), entries(chosen)) == (2, {"train": (4, 0, {})})
+    assert chosen.manifest["counts"]["by_reason"] == {"split_missing": 3}
 
 
 def test_a_line_that_cannot_be_read_is_rejected_once_and_left_out_of_no_split(tmp_path, take):

@@ -306,9 +306,10 @@ def test_an_ordinary_hugging_face_drop_causes_no_question(tmp_path, take):
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_an_ordinary_table_of_image_paths_causes_no_question(tmp_path, take, kind):
+@pytest.mark.parametrize("name", ["file_name", "image_id"])
+def test_an_ordinary_table_of_image_paths_causes_no_question(tmp_path, take, kind, name):
     paths = pictures(tmp_path, "p")
-    folder = table(tmp_path / "d", {"file_name": paths, "label": ["cat", "dog", "owl"] * 2, **HUGGING_FACE}, kind)
+    folder = table(tmp_path / "d", {name: paths, "label": ["cat", "dog", "owl"] * 2, **HUGGING_FACE}, kind)
     (tmp_path / "p").rename(folder / "p")
     drop = take(folder)
     assert (codes(drop), asks(drop)) == ([], {})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -70,6 +73,67 @@ def test_a_column_of_splits_chooses_rows(tmp_path, take, column, train, other, n
     assert accounted_lines(drop.manifest)[1] == "lines: 31 = 20 rows + 10 rows of other splits + 1 header"
     assert len(take(tmp_path / "d.csv", split=name)) == 10
     assert len(take(tmp_path / "d.csv", split="all")) == 30
+
+
+NAMES = ["train", "train", "val"] * 3
+
+
+@pytest.mark.parametrize(
+    ("ending", "column", "cells"),
+    [
+        ("csv", "split", ["", "nan", "NA", *NAMES]),
+        ("csv", "is_valid", ["", "nan", "NA", *[0, 0, 1] * 3]),
+        ("jsonl", "split", [None, "", "null", *NAMES]),
+        ("jsonl", "is_valid", [None, "nan", "", *[False, False, True] * 3]),
+        ("parquet", "split", pa.array([None, " ", "none", *NAMES], pa.large_string())),
+        ("parquet", "split", pa.array([None, "", "nan", *NAMES]).dictionary_encode()),
+        ("parquet", "is_valid", pa.array([None, math.nan, None, *[0.0, 0.0, 1.0] * 3])),
+    ],
+)
+def test_an_empty_cell_hides_no_column_of_splits_and_its_row_is_rejected(tmp_path, take, ending, column, cells):
+    path = tmp_path / f"d.{ending}"
+    if ending == "parquet":
+        inputs = [[n + 0.5, n * 1.5] for n in range(12)]
+        pq.write_table(pa.table({"features": inputs, "label": [*"ab"] * 6, column: cells}), path)
+    else:
+        rows = [{"pixels": f"{n} 1 2 3", "label": "ab"[n % 2], column: cell} for n, cell in enumerate(cells)]
+        lines = [",".join(map(str, row.values())) if ending == "csv" else json.dumps(row) for row in rows]
+        path.write_text("\n".join([*([f"pixels,label,{column}"] if ending == "csv" else []), *lines]))
+    drop = take(path)
+    assert (len(drop), drop.manifest["counts"]["by_reason"]) == (6, {"split_missing": 3})
+    assert drop.manifest["accounting"]["splits"] == {"read": "train", "rows_of_others": {"validation": 3}}
+    assert f"the column '{column}' names no split for this row" in drop.rejected()["reason"][0].as_py()
+    assert len(take(path, split="all")) == 12
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_column_of_splits_whose_first_cells_are_all_empty_is_one(tmp_path, take, ending):
+    empty = 1001 if ending == "parquet" else 101
+    numbers, cells = range(empty + 9), [None] * empty + NAMES
+    frame = pd.DataFrame({"x": numbers, "z": numbers, "label": [*"ab"] * (len(cells) // 2), "split": cells})
+    path = tmp_path / f"d.{ending}"
+    {
+        "csv": lambda: frame.to_csv(path, index=False),
+        "jsonl": lambda: frame.to_json(path, orient="records", lines=True),
+        "parquet": lambda: frame.to_parquet(path, index=False),
+    }[ending]()
+    drop = take(path)
+    assert drop.manifest["counts"]["by_reason"] == {"split_missing": empty}
+    assert drop.manifest["accounting"]["splits"] == {"read": "train", "rows_of_others": {"validation": 3}}
+
+
+def test_a_column_of_splits_that_is_empty_where_its_split_is_read_says_what_to_do(tmp_path, take):
+    rows = [f"{n} 1 2 3,{'ab'[n % 2]},{'test' if n % 3 else ''}" for n in range(9)]
+    (tmp_path / "d.csv").write_text("\n".join(["pixels,label,split", *rows]))
+    with pytest.raises(BadInput, match=r"split_missing: 3\).*fill the column of splits, or set drop.split = \"all\""):
+        take(tmp_path / "d.csv")
+
+
+def test_another_word_among_flags_is_a_split_of_its_own(tmp_path, take):
+    rows = [f"{n} 1 2 3,{'ab'[n % 2]},{'maybe' if n == 119 else n % 3 // 2}" for n in range(120)]
+    (tmp_path / "d.csv").write_text("\n".join(["pixels,label,is_test", *rows]))
+    drop = take(tmp_path / "d.csv")
+    assert drop.manifest["accounting"]["splits"]["rows_of_others"] == {"maybe": 1, "test": 39}
 
 
 def test_texts_in_a_column_of_splits_do_not_fill_the_manifest(tmp_path, take):

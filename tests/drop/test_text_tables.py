@@ -34,6 +34,21 @@ def test_the_index_that_pandas_writes_is_a_column(tmp_path, take):
     assert len(drop) == 12
 
 
+@pytest.mark.parametrize("name", ["d.csv", "d.csv.gz"])
+def test_a_header_within_joined_files_is_a_rejected_row(tmp_path, take, name):
+    data = csv_text().encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) * 2 if name.endswith("gz") else data * 2)
+    drop = take(tmp_path / name, unpack=True)
+    assert (drop.manifest["counts"]["kept"], drop.label_names) == (24, ("a", "b"))
+    assert "the record is the header again" in drop.rejected()["reason"][0].as_py()
+
+
+def test_json_by_columns_is_refused_with_what_is_read(tmp_path, take):
+    pd.DataFrame({"text": ["one", "two"], "label": [0, 1]}).to_json(tmp_path / "d.json")
+    with pytest.raises(BadInput, match=r"one array of objects .*or JSON lines"):
+        take(tmp_path / "d.json")
+
+
 def accents(path: Path, encoding: str) -> Path:
     path.write_bytes(
         ("pixels,label\n" + "".join(f"{p},{'é' if i % 3 else 'b'}\n" for i, (p, _) in enumerate(ROWS))).encode(encoding)

@@ -85,6 +85,14 @@ def test_targets_as_people_write_numbers_are_numbers(tmp_path, take, form):
     assert bool(doubts(drop)) == (half == 0)
 
 
+def test_lists_that_a_csv_holds_as_texts_are_a_doubt(tmp_path, take):
+    rows = [f'{i} 1 2 3,"[{i % 2}, 1]"' for i in range(12)]
+    (tmp_path / "d.csv").write_text("\n".join(["pixels,label", *rows]))
+    assert doubts(take(tmp_path / "d.csv")) == [
+        "classes are called as lists are ('[0, 1]', '[1, 1]'): several labels a row need JSON lines or Parquet"
+    ]
+
+
 def test_what_was_understood_is_printed_and_what_is_doubtful_asked(tmp_path, take):
     drop = take(lines(tmp_path / "d.jsonl", ["train", "test", "none"]))
     assert understood_lines(drop)[1] == "label: label, 3 classes: 'none' (20), 'test' (20), 'train' (20)"

@@ -86,7 +86,13 @@ def test_samples_that_fiftyone_cannot_tell_apart_are_refused(tmp_path):
     drop, verdict_dir = support.make_job(tmp_path / "job")
     payload = pq.read_table(drop.path / "payload.parquet")
     del drop.manifest["files"]["payload.parquet"]  # another payload than the one that was ingested
-    for names, what in ((["a/1.png", "a/1.jpg"], "one name to FiftyOne"), ([None, "b.png"], "has no media file")):
+    unfit = {
+        "one name to FiftyOne": ["a/1.png", "a/1.jpg"],
+        "has no media file": [None, "b.png"],
+        "'a/1' is no picture": ["a/1"],
+        "'a.wav' is no picture": ["a.wav"],
+    }
+    for what, names in unfit.items():
         images = payload["image"].to_pylist()
         for row, name in enumerate(names):
             images[row] = {**images[row], "path": name}
@@ -94,7 +100,7 @@ def test_samples_that_fiftyone_cannot_tell_apart_are_refused(tmp_path):
             0, payload.schema.field("image"), pa.array(images, payload.schema.field("image").type)
         )
         pq.write_table(table, drop.path / "payload.parquet")
-        out = tmp_path / what.split()[0]
+        out = tmp_path / what.split()[0].replace("/", "")
         publish(drop, verdict_dir, out, run_key="r1", lineage=support.CODE)
         with pytest.raises(ConfigError, match=what):
             export_fiftyone(out, tmp_path / "v.json")

@@ -492,3 +492,9 @@ def test_nothing_of_the_page_lies_outside_of_400_pixels(poisoned, tmp_path):
         assert person.script("document.documentElement.scrollWidth") <= 400
         scrolled = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
         assert person.script(scrolled) == 0
+        person.script("document.querySelectorAll('details').forEach(e => e.open = true)")
+        lines = "(e => (r => (r.selectNodeContents(e.lastChild), r.getClientRects().length))(document.createRange()))"
+        for broken in ("td.name", "details td:first-child"):
+            assert person.script(f"[...document.querySelectorAll('{broken}')].filter(e => {lines}(e) > 1).length") == 0
+        charts = "[...document.querySelectorAll('.chart')].map(e => [e.clientWidth < 400, e.scrollWidth >= 560])"
+        assert {tuple(chart) for chart in person.script(charts)} == {(True, True)}

@@ -93,7 +93,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     ),
     "framed as of old": ("archive_refused", lambda: stream_of(ROWS, use_legacy_format=True)),
     "a footer of another file": ("file_corrupt", other_footer),
-    "a stream cut after a batch": ("file_corrupt", lambda: stream_of(ROWS, 2)[:-8]),
+    "a stream cut within its second batch": ("file_corrupt", lambda: stream_of(ROWS, 2)[:-16]),
     "two streams": ("file_corrupt", lambda: stream_of(ROWS) * 2),
 }  # fmt: skip
 

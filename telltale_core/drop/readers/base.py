@@ -18,6 +18,7 @@ from telltale_core.errors import BadInput
 from telltale_core.modality import Modality, modality_named
 from telltale_core.modality.columns import Column
 from telltale_core.modality.parts import Media
+from telltale_core.modality.reasons import bad, shown
 from telltale_core.row_sizes import Sizes
 
 BATCH_BYTES = 32 << 20
@@ -31,6 +32,7 @@ class Row:
     """One raw row: where it stands, its id and value as found, its media, or the fault that the reader met.
 
     ``aside``: the split that it is of, where another one is read: such a row is counted and neither kept nor rejected.
+    ``splitless``: it is of no split, though the drop has a column of splits: it is rejected, once.
 
     ``cells``: all of its columns as they were read, where the format has columns and they are not in the batch's table.
     """
@@ -44,6 +46,15 @@ class Row:
     cells: dict[str, Any] | None = None
     fault: BadInput | None = None
     aside: str | None = None
+    splitless: bool = False
+
+    def found_media(self) -> Media:
+        """Return its media as found; raises the fault that the reader met, or ``media_missing``."""
+        if self.fault is not None:
+            raise self.fault
+        if self.media is None:
+            raise bad("media_missing", "the row has no media")
+        return self.media
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -75,7 +86,6 @@ class Reader(abc.ABC):
     ``skipped_metadata``: keys of the schema's metadata that are not passed on, and why. ``read_files``: keys of the
     files that rows come from, media included once all rows were read. ``lines``: of text tables, after a pass.
     ``encodings``: of files of text by key. ``split``, ``rows_of_others``: where one file holds several splits.
-    ``nameless``: the split of a row whose cell names none, where that is not the one that is read.
     """
 
     format: str
@@ -86,17 +96,21 @@ class Reader(abc.ABC):
     encodings: Mapping[str, str] = MappingProxyType({})
     split: str | None = None
     rows_of_others: Mapping[str, int] = MappingProxyType({})
-    nameless: str | None = None
 
     @property
     def modality(self) -> Modality:
         """The kind of data that the roles name."""
         return modality_named(self.roles.modality)
 
-    def aside(self, value: object) -> str | None:
-        """Return the split that a row with this value in the column of splits is of, if another one is read."""
-        split = None if self.roles.split is None else of_value(self.roles.split, value) or self.nameless
-        return None if split == self.roles.wanted else split
+    def sort_by_split(self, row: Row, value: object) -> None:
+        """Note on a row which split its value in the column of splits names, if another one is read, or none."""
+        if self.roles.split is None:
+            return
+        split = of_value(self.roles.split, value)
+        row.aside = None if split == self.roles.wanted else split
+        row.splitless = split is None
+        if row.splitless and row.fault is None:
+            row.fault = bad("split_missing", f"the column {shown(self.roles.split)} names no split for this row")
 
     def assign(self, roles: Roles) -> None:
         """Fix which column is what; to be called before rows are read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 from telltale_core.modality.reasons import bad, shown
 
+MAGIC = b"PAR1"
 MAX_FOOTER_BYTES = 16 << 20
 MAX_METADATA_BYTES = 4 << 20  # of the schema's metadata, which stands in each published file
 MOST_LEFT_OUT = 100
@@ -73,6 +75,7 @@ def shared_schema(source: Source, files: list[SourceFile], limits: Limits) -> tu
             if rows > limits.max_rows:
                 raise bad("too_many_rows", f"{rows} rows up to {shown(file.key)}, more than {limits.max_rows}")
             _check_footer(parquet.metadata, file, limits.max_row_group_bytes)
+            _check_single(handle, parquet.metadata, file)
             schema = parquet.schema_arrow
         if len(set(schema.names)) != len(schema.names) or len(schema.names) > limits.max_columns:
             raise bad("columns_unclear", f"column names must be unique and at most {limits.max_columns}")
@@ -136,6 +139,24 @@ def _check_footer(metadata: pq.FileMetaData, file: SourceFile, limit: int) -> No
         check_group(stated, group, file, limit)
 
 
+def _check_single(handle: BinaryIO, metadata: pq.FileMetaData, file: SourceFile) -> None:
+    """Raise where another file ends between rows and footer: the last footer would be read to the first rows."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(metadata.num_columns)]
+    end = max((_first_page(chunk) + chunk.total_compressed_size for chunk in chunks), default=len(MAGIC))
+    footer = handle.seek(0, io.SEEK_END) - metadata.serialized_size - 4 - len(MAGIC)
+    handle.seek(end)
+    before = b""
+    while data := handle.read(min(READ_BYTES, max(0, footer - handle.tell()))):
+        if 2 * MAGIC in before + data:
+            raise bad("file_corrupt", f"{shown(file.key)} is several Parquet files in one: keep each a file of its own")
+        before = data[1 - 2 * len(MAGIC) :]
+
+
+def _first_page(chunk: pq.ColumnChunkMetaData) -> int:
+    return int(chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset)
+
+
 def check_group(unpacked: int, group: int, file: SourceFile, limit: int) -> None:
     """Raise ``file_corrupt`` for a row group that unpacks to more bytes than the limit."""
     if unpacked > limit:
@@ -175,7 +196,7 @@ def _difference(first: pa.Schema, other: pa.Schema) -> str:
 
 
 def first_values(handle: BinaryIO, name: str, count: int, *, text: bool) -> tuple[object, ...] | None:
-    """Return the first values of a column; None where the file has none of it, () where a text is long.
+    """Return values of a column, from where the first is; None where the file has none of it, () where a text is long.
 
     Texts are read as a dictionary: a small file may name one large text many times.
     """
@@ -184,8 +205,8 @@ def first_values(handle: BinaryIO, name: str, count: int, *, text: bool) -> tupl
         if not parquet.metadata.num_row_groups or name not in leaves:
             return None
     with open_parquet(handle, dictionaries=[leaves.index(name)] if text else []) as parquet:
-        batches = parquet.iter_batches(count, row_groups=[0], columns=[name], use_threads=False)
-        column = next((batch.column(0) for batch in batches if batch.num_rows), None)
+        batches = parquet.iter_batches(count, columns=[name], use_threads=False)
+        column = next((batch.column(0) for batch in batches if batch.num_rows > batch.column(0).null_count), None)
     if column is None:
         return None
     if text and (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_TEXT:

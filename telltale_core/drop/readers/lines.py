@@ -102,6 +102,9 @@ def csv_rows(handle: BinaryIO, limits: Limits, dialect: Dialect, count: Lines, p
         count.record(lines.number, blank=not fields and fault is None)
         if fields is None or fault is not None:
             yield Parsed(None, fault)
+        elif fields == names:
+            what = "the record is the header again, as where files were joined"
+            yield Parsed(dict(zip(names, fields, strict=True)), bad("row_unreadable", what), lines.size_bytes)
         elif len(fields) == len(names):
             yield Parsed(*checked(dict(zip(names, fields, strict=True)), limits), lines.size_bytes)
         elif fields:

@@ -96,12 +96,12 @@ class ParquetReader(Reader):
 
     def _examples(self, field: pa.Field) -> tuple[object, ...]:
         """Return the first values of a column that is called as one of splits, () of any other."""
-        short = pa.types.is_boolean(field.type) or pa.types.is_integer(field.type)
-        if field.name.lower() not in SPLIT_COLUMNS or not (short or pa.types.is_string(field.type)):
+        kind = "other" if isinstance(field.type, pa.BaseExtensionType) else arrow_kind(field.type)
+        if field.name.lower() not in SPLIT_COLUMNS or kind not in {"text", "whole", "real"}:
             return ()
         for file in self._files:
             with open_file(self._source, file) as handle:
-                if (values := first_values(handle, field.name, EXAMPLES, text=not short)) is not None:
+                if (values := first_values(handle, field.name, EXAMPLES, text=kind == "text")) is not None:
                     return values
         return ()
 
@@ -200,7 +200,7 @@ class ParquetReader(Reader):
         """Give the rows their ids, values and media."""
         if self.roles.split is not None:
             for row, value in zip(rows, _values(table.column(self.roles.split), rows), strict=True):
-                row.aside = self.aside(value)
+                self.sort_by_split(row, value)
         if self.roles.id is not None:
             for row, row_id in zip(rows, _values(table.column(self.roles.id), rows), strict=True):
                 row.id = row_id

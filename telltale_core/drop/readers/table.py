@@ -28,6 +28,7 @@ from telltale_core.drop.readers.media_paths import MediaPaths, embedded
 from telltale_core.drop.readers.payload_columns import build_payload, build_schema, check_depth, extra_kind
 from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.source import Source, SourceFile
+from telltale_core.drop.split_names import late_splits
 from telltale_core.errors import BadInput
 from telltale_core.modality.columns import Column
 from telltale_core.modality.parts import Media
@@ -98,6 +99,7 @@ class TableReader(Reader):
         for name, value in self._late(first, examples).items():
             examples[name] = (value,)
             sampled.append({name: value})
+        examples |= late_splits((parsed.values or {} for parsed in self._parsed(first, Lines())), examples)
         files = {name: self._paths.kind_named_by(some, first) for name, some in examples.items()}
         if names:
             self._with_comma = frozenset(
@@ -180,11 +182,12 @@ class TableReader(Reader):
         """Return the row with what its line says, and the file that holds its media, if it names one."""
         row.cells = values or {}
         if values is None:
+            row.splitless = True
             return row, None
         if self._with_comma:
             values = {name: point_for_comma(v) if name in self._with_comma else v for name, v in values.items()}
             row.cells = values
-        row.aside = None if self.roles.split is None else self.aside(values.get(self.roles.split))
+        self.sort_by_split(row, values.get(self.roles.split or ""))
         if row.aside is not None:
             return row, None
         row.id = values.get(self.roles.id) if self.roles.id is not None else None
