@@ -11,12 +11,14 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from telltale_core.modality.cells import SURROGATES
 from telltale_core.modality.drop_protocols import DropSettings
 from telltale_core.modality.information_loss import Loss
 from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad, shown
-from telltale_core.modality.text.tokens import PAD, ids_of, open_tokenizer, size_of, train_tokenizer
+from telltale_core.modality.text.encoder import open_encoder
+from telltale_core.modality.text.tokens import PAD, size_of, train_tokenizer
 
 TOKENIZER = "tokenizer.json"
 VOCABULARY = 4096
@@ -55,10 +57,10 @@ class TextDecoder(Decoder):
         """Return the packing: the vocabulary is learnt from the texts, the length fits nearly all of them."""
         samples = self._learnt.samples()
         file = train_tokenizer((part for parts in samples for part in parts if part), self._vocabulary)
-        tokenizer = open_tokenizer(file)
-        length_N = np.sort([len(ids_of(tokenizer, parts)) for parts in samples])
+        encoder = open_encoder(file)
+        length_N = np.sort([len(encoder.ids(parts)) for parts in samples])
         fitting = int(length_N[math.ceil(FITTING * len(length_N)) - 1])
-        size = size_of(tokenizer)
+        size = size_of(encoder.tokenizer)
         dtype = "int16" if size <= np.iinfo(np.int16).max else "int32"
         affordable = PACKED_BYTES // (probes.total() * np.dtype(dtype).itemsize)
         target = max(min(int(length_N[-1]), affordable), min(fitting, SHORT))
@@ -79,7 +81,7 @@ class TextDecoder(Decoder):
     def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
         """Return what :meth:`decode` does, and whether the text is longer than that."""
         (length,) = packing.shape
-        ids = ids_of(open_tokenizer(packing.files[TOKENIZER]), self._parts(media))
+        ids = open_encoder(packing.files[TOKENIZER]).ids(self._parts(media))
         losses = Loss.LENGTH if len(ids) > length else Loss.NONE
         if losses:
             ids = _windows(ids, length)
@@ -116,15 +118,19 @@ class TextDecoder(Decoder):
         if len(value) > self._limits.max_text_chars:
             limit = self._limits.max_text_chars
             raise bad("text_too_long", f"the text has {len(value)} characters, more than max_text_chars={limit}")
-        if control := CONTROLS.search(value):
-            raise bad("text_invalid", f"the text holds the control character {shown(control[0])} at {control.start()}")
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise bad("text_invalid", "the text holds half a surrogate pair")
-        longest = max(map(len, value.split()), default=0)
-        if longest > self._limits.max_word_chars:
-            limit = self._limits.max_word_chars
+        if not value.isprintable():  # line ends are not, controls and surrogates neither
+            _check_letters(value)
+        limit = self._limits.max_word_chars
+        if len(value) > limit and (longest := max(map(len, value.split()), default=0)) > limit:
             raise bad("token_too_long", f"{longest} characters without a blank, more than max_word_chars={limit}")
         return value
+
+
+def _check_letters(text: str) -> None:
+    if control := CONTROLS.search(text):
+        raise bad("text_invalid", f"the text holds the control character {shown(control[0])} at {control.start()}")
+    if not text.isascii() and SURROGATES.search(text):
+        raise bad("text_invalid", "the text holds half a surrogate pair")
 
 
 def _windows(ids: list[int], length: int) -> list[int]:
