@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Hashable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from telltale_core.modality.cells import SURROGATES
 from telltale_core.modality.drop_protocols import DropSettings
@@ -18,7 +19,7 @@ from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad, shown
 from telltale_core.modality.text.encoder import open_encoder
-from telltale_core.modality.text.tokens import PAD, size_of, train_tokenizer
+from telltale_core.modality.text.tokens import size_of, train_tokenizer
 
 TOKENIZER = "tokenizer.json"
 VOCABULARY = 4096
@@ -85,7 +86,7 @@ class TextDecoder(Decoder):
         losses = Loss.LENGTH if len(ids) > length else Loss.NONE
         if losses:
             ids = _windows(ids, length)
-        packed = np.full(length, PAD, dtype=packing.dtype)
+        packed = np.zeros(length, dtype=packing.dtype)  # PAD
         packed[: len(ids)] = ids
         return packed, losses
 
@@ -95,7 +96,7 @@ class TextDecoder(Decoder):
             read = zip(media.items(), self._parts(media), strict=True)
             texts = {name: None if value is None else part for (name, value), part in read}
             return json.dumps(texts, sort_keys=True, ensure_ascii=False).encode()
-        return self._parts(media)[0].encode()
+        return media.encode() if isinstance(media, str) else self._parts(media)[0].encode()
 
     def _parts(self, media: Media) -> tuple[str, ...]:
         """Return the sample's texts; raises the reason why it has none that can be used."""
@@ -133,13 +134,13 @@ def _check_letters(text: str) -> None:
         raise bad("text_invalid", "the text holds half a surrogate pair")
 
 
-def _windows(ids: list[int], length: int) -> list[int]:
+def _windows(ids: NDArray[np.int32], length: int) -> NDArray[np.int32]:
     """Return ``length`` of more ids: windows of like size and distance, from the beginning to the end."""
     count = max(2, length // WINDOW)
     edges = np.linspace(0, length, count + 1).round().astype(int)
     sizes = np.sort(np.diff(edges))[::-1]
     starts = np.linspace(0, len(ids) - sizes[-1], count).round().astype(int)
-    return [one for start, size in zip(starts, sizes, strict=True) for one in ids[start : start + size]]
+    return np.concatenate([ids[start : start + size] for start, size in zip(starts, sizes, strict=True)])
 
 
 class _Learnt:

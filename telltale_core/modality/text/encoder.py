@@ -1,28 +1,31 @@
-"""The ids of many texts: words of plain texts are cut here and looked up, so that a tokeniser sees each once.
+"""The ids of many texts: a text is cut at its blanks, and what stands between them is looked up.
 
-Byte-level tokenisers cut a text into words first, and the ids of a word do not depend on its text.
+Byte-level tokenisers cut a text into words, and a blank between two letters or signs always begins one. So the ids of
+a text are those of its pieces, and most pieces are in many texts.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from array import array
 from collections.abc import Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
-from telltale_core.modality.text.tokens import FIRST, SEPARATOR, ids_of, open_tokenizer, without_prefix
+import numpy as np
+from numpy.typing import NDArray
+
+from telltale_core.modality.text.tokens import SEPARATOR, ids_of, open_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-PLAIN = re.compile("[\t-\r -~\x80-\xb1\xb4-\xb8\xba\xbb\xbf-\u024f\u0370-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bc]*")
-"""Texts of Latin, Greek and Cyrillic letters, in which Python and ``tokenizers`` see the same words."""
-WORDS = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+")
-"""The words of a byte-level tokeniser, as GPT-2 cuts them: letters, numbers or signs, each with the blank before it."""
-MOST_WORDS = 1 << 16
+BETWEEN = re.compile(r"(?<=\S) (?=\S)")
+MOST_PIECES = 1 << 17
 MOST_CHARS = 40
-"""Words that are remembered, and the characters of the longest one: about 30 MB."""
+"""Pieces that are remembered, and the characters of the longest one: 50 MB at most."""
+WHOLE = 4
+"""Where no more are remembered, and more than one of so many pieces is new, the text is encoded as a whole."""
 
 
 class Encoder:
@@ -30,43 +33,42 @@ class Encoder:
 
     def __init__(self, file: bytes) -> None:
         self.tokenizer: Tokenizer = open_tokenizer(file)
-        self._single: Tokenizer = without_prefix(file)
-        self._known: dict[str, tuple[int, ...]] = {}
+        self._known: dict[str, bytes] = {"": b""}
 
-    def ids(self, parts: Sequence[str]) -> list[int]:
-        """Return the ids of a sample's texts, a separator between them."""
-        if len(parts) == 1:
-            return self._of(parts[0])
-        ids: list[int] = []
-        for number, part in enumerate(parts):
-            ids += [SEPARATOR] * (number > 0)
-            ids += self._of(part)
-        return ids
+    def ids(self, parts: Sequence[str]) -> NDArray[np.int32]:
+        """Return the ids (L,) of a sample's texts, a separator between them."""
+        return np.frombuffer(_SEPARATOR.join(map(self._of, parts)), dtype=np.int32)
 
-    def _of(self, text: str) -> list[int]:
-        if not is_plain(text):
-            return ids_of(self.tokenizer, (text,))
-        words = words_of(text)
+    def _of(self, text: str) -> bytes:
+        pieces = pieces_of(text)
         try:
-            return list(chain.from_iterable(map(self._known.__getitem__, words)))
+            return b"".join(map(self._known.__getitem__, pieces))
         except KeyError:
-            pass
-        new = {word for word in words if word not in self._known}
-        if len(self._known) + len(new) > MOST_WORDS or max(map(len, new)) > MOST_CHARS:
-            return ids_of(self.tokenizer, (text,))
-        for word in new:
-            self._known[word] = tuple(token + FIRST for token in self._single.encode(word).ids)
-        return list(chain.from_iterable(map(self._known.__getitem__, words)))
+            return self._learnt(text, pieces)
+
+    def _learnt(self, text: str, pieces: Sequence[str]) -> bytes:
+        """Return the ids of a text that holds new pieces, and remember these while there is room."""
+        new = set(pieces).difference(self._known)
+        room = MOST_PIECES - len(self._known)
+        if WHOLE * len(new) > len(pieces) and room < len(new):
+            return self._encoded(text)
+        found = {piece: self._encoded(piece) for piece in new}
+        if room >= len(new):
+            self._known.update((piece, ids) for piece, ids in found.items() if len(piece) <= MOST_CHARS)
+        return b"".join([found[piece] if piece in found else self._known[piece] for piece in pieces])
+
+    def _encoded(self, text: str) -> bytes:
+        return array("i", ids_of(self.tokenizer, (text,))).tobytes()
 
 
-def is_plain(text: str) -> bool:
-    """Return whether :func:`words_of` cuts the text as the tokeniser does."""
-    return (text.isascii() and text.isprintable()) or PLAIN.fullmatch(text) is not None
+_SEPARATOR = array("i", [SEPARATOR]).tobytes()
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of a plain text, which begins with a blank or is given one, as the tokeniser does it."""
-    return WORDS.findall(text if not text or text[0] == " " else " " + text)
+def pieces_of(text: str) -> list[str]:
+    """Return the pieces of a text whose ids do not depend on each other; each but the first begins with a blank."""
+    if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:  # the only blanks are single ones
+        return text.split(" ")
+    return [text] if text[:1].isspace() else BETWEEN.split(text)
 
 
 @functools.lru_cache(maxsize=2)

@@ -54,13 +54,6 @@ def open_tokenizer(file: bytes) -> Tokenizer:
     return tokenizer
 
 
-def without_prefix(file: bytes) -> Tokenizer:
-    """Return the tokeniser of a file for words that have their blank already: it puts none before them."""
-    tokenizer: Tokenizer = _library().Tokenizer.from_str(file.decode())
-    tokenizer.pre_tokenizer = _library().pre_tokenizers.ByteLevel(add_prefix_space=False)
-    return tokenizer
-
-
 def size_of(tokenizer: Tokenizer) -> int:
     """Return the number of ids, padding and separator among them."""
     return int(tokenizer.get_vocab_size()) + FIRST
