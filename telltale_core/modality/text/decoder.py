@@ -18,7 +18,7 @@ from telltale_core.modality.information_loss import Loss
 from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad, shown
-from telltale_core.modality.text.encoder import open_encoder
+from telltale_core.modality.text.encoder import Encoder
 from telltale_core.modality.text.tokens import size_of, train_tokenizer
 
 TOKENIZER = "tokenizer.json"
@@ -47,6 +47,7 @@ class TextDecoder(Decoder):
         self._vocabulary = config.vocabulary or VOCABULARY
         self._max_tokens = config.max_tokens or MAX_TOKENS
         self._learnt = _Learnt(LEARNT_BYTES)
+        self._encoder: Encoder | None = None
 
     def probe(self, media: Media) -> Hashable:
         """Return the number of columns, having checked and remembered the text."""
@@ -58,7 +59,7 @@ class TextDecoder(Decoder):
         """Return the packing: the vocabulary is learnt from the texts, the length fits nearly all of them."""
         samples = self._learnt.samples()
         file = train_tokenizer((part for parts in samples for part in parts if part), self._vocabulary)
-        encoder = open_encoder(file)
+        encoder = self._encoder = Encoder(file)
         length_N = np.sort([len(encoder.ids(parts)) for parts in samples])
         fitting = int(length_N[math.ceil(FITTING * len(length_N)) - 1])
         size = size_of(encoder.tokenizer)
@@ -82,7 +83,10 @@ class TextDecoder(Decoder):
     def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
         """Return what :meth:`decode` does, and whether the text is longer than that."""
         (length,) = packing.shape
-        ids = open_encoder(packing.files[TOKENIZER]).ids(self._parts(media))
+        file = packing.files[TOKENIZER]
+        if self._encoder is None or self._encoder.file != file:
+            self._encoder = Encoder(file)
+        ids = self._encoder.ids(self._parts(media))
         losses = Loss.LENGTH if len(ids) > length else Loss.NONE
         if losses:
             ids = _windows(ids, length)

@@ -6,19 +6,14 @@ a text are those of its pieces, and most pieces are in many texts.
 
 from __future__ import annotations
 
-import functools
 import re
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from telltale_core.modality.text.tokens import SEPARATOR, ids_of, open_tokenizer
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 BETWEEN = re.compile(r"(?<=\S) (?=\S)")
 MOST_PIECES = 1 << 17
@@ -32,7 +27,8 @@ class Encoder:
     """Gives the ids of texts by one tokeniser, the same as :func:`ids_of` gives."""
 
     def __init__(self, file: bytes) -> None:
-        self.tokenizer: Tokenizer = open_tokenizer(file)
+        """Take the file of a tokeniser; raises :class:`Corrupt` for any other."""
+        self.file, self.tokenizer = file, open_tokenizer(file)
         self._known: dict[str, bytes] = {"": b""}
 
     def ids(self, parts: Sequence[str]) -> NDArray[np.int32]:
@@ -69,9 +65,3 @@ def pieces_of(text: str) -> list[str]:
     if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:  # the only blanks are single ones
         return text.split(" ")
     return [text] if text[:1].isspace() else BETWEEN.split(text)
-
-
-@functools.lru_cache(maxsize=2)
-def open_encoder(file: bytes) -> Encoder:
-    """Return the encoder of a tokeniser's file; raises :class:`Corrupt` for any other."""
-    return Encoder(file)
