@@ -78,6 +78,10 @@ def _bytes_of(media: Media | None, most: int) -> bytes | None:
 
 def as_json(cells: Mapping[str, object], max_bytes: int) -> str:
     """Return the cells as a JSON object of about ``max_bytes`` at most; the largest values are cut first."""
+    with contextlib.suppress(*UNDUMPED):
+        whole = _encoded({name[:NAME_CHARS]: value for name, value in cells.items()})
+        if len(whole.encode()) * (len(cells) + 1) <= max_bytes:  # each value fits its share
+            return whole
     texts = {name[:NAME_CHARS]: _dumped(value) for name, value in cells.items()}
     spare_bytes, parts = max_bytes, {}
     for rank, (name, text) in enumerate(sorted(texts.items(), key=lambda item: len(item[1]))):
@@ -100,14 +104,22 @@ def _cut(text: str, most: int) -> str:
 def _dumped(value: object) -> str:
     """Return a value as JSON in valid UTF-8, whatever it is."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
-    except (ValueError, TypeError, RecursionError):
+        return _encoded(value)
+    except UNDUMPED:
         text = json.dumps(_strict(value, 0), ensure_ascii=False, default=str)
-    return text.encode("utf-8", "backslashreplace").decode()
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _encoded(value: object) -> str:
+    return ENCODER.encode(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: object) -> object:
     return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
+
+
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
+UNDUMPED = (ValueError, TypeError, RecursionError)
 
 
 def _strict(value: Any, depth: int) -> object:

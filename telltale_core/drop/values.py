@@ -147,7 +147,8 @@ def _task_name(survey: ValueSurvey, roles: Roles, config: DropConfig) -> str:
     if config.target_column or config.target_columns:
         return "regression"
     if roles.value_hint == "label":
-        return "regression" if survey.fraction > 0.5 * max(survey.fraction + survey.whole, 1) else labels
+        others = survey.whole + survey.text - survey.written - survey.unsaid
+        return "regression" if survey.fraction > others else labels
     numbers = survey.fraction + survey.whole + survey.written
     different = len(survey.wholes) + (len(survey.words) if survey.written else 0)
     words = survey.text - survey.written - survey.unsaid

@@ -19,6 +19,7 @@ from telltale_core.row_sizes import Gathering
 
 GROUP_ROWS = 4096
 GROUP_BYTES = 32 << 20
+BUFFER_BYTES = 1 << 20
 
 
 class ParquetStream:
@@ -64,8 +65,9 @@ class NpyStream:
     """An ``.npy`` file of as yet unknown length: rows are appended, the header is completed at the end."""
 
     def __init__(self, path: Path, packing: Packing, max_rows: int) -> None:
-        self._file = path.open("wb")
+        self._file = path.open("wb", buffering=BUFFER_BYTES)
         self._packing, self._rows = packing, 0
+        self._dtype = np.dtype(packing.dtype)
         self._offset = self._write_header(max_rows)
 
     def _write_header(self, rows: int) -> int:
@@ -76,7 +78,7 @@ class NpyStream:
 
     def add(self, sample: np.ndarray) -> None:
         """Append one sample of the packing's shape and dtype."""
-        if sample.shape != self._packing.shape or sample.dtype != np.dtype(self._packing.dtype):
+        if sample.shape != self._packing.shape or sample.dtype != self._dtype:
             raise ValueError(f"a sample must be {self._packing.shape} {self._packing.dtype}, got {sample.shape}")
         self._file.write(np.ascontiguousarray(sample).data)
         self._rows += 1
@@ -125,4 +127,5 @@ class DropWriter:
 
 def table_of(schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return records as a table of the schema."""
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)

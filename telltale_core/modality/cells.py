@@ -13,6 +13,8 @@ WRITTEN = re.compile(
 """A number as a person writes it: with a currency, commas between thousands, a percent sign."""
 UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that move or hide others where a text is shown."""
+SURROGATES = re.compile(r"[\ud800-\udfff]")
+"""Halves of a pair, which no text in UTF-8 holds."""
 
 
 def plain_number(value: object) -> object:

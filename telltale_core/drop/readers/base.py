@@ -24,7 +24,8 @@ from telltale_core.row_sizes import Sizes
 BATCH_BYTES = 32 << 20
 """What the rows of a batch decode to together; a larger row is a batch of its own."""
 BATCH_ROWS = 64
-"""Rows of a batch at most, where they are read one by one."""
+INLINE_ROWS = 1024
+"""Rows of a batch at most, where they are read one by one: with a file of media each, and without."""
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

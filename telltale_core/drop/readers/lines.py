@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -20,11 +21,12 @@ from telltale_core.drop.readers.quoting import (
     whole,
 )
 from telltale_core.errors import BadInput
-from telltale_core.modality.cells import UNFIT
+from telltale_core.modality.cells import SURROGATES, UNFIT
 from telltale_core.modality.reasons import bad, shown
 
 OBJECT_BYTES = {b"{": 240, b"[": 96, b",": 40, b'"': 24}
 """What Python needs for what begins or ends with this character: dictionaries, lists, their values, texts."""
+_parse = json.JSONDecoder().decode
 FIELD_BYTES = 60
 """What Python needs for a CSV field beside its letters."""
 
@@ -39,17 +41,18 @@ class Parsed(NamedTuple):
 
 def json_rows(lines: Iterable[bytes | None], limits: Limits, count: Lines) -> Iterator[Parsed]:
     """Yield each JSON line as a dictionary, or the fault that makes it a rejected row; blank lines are no rows."""
+    fit = set[str]()
     for line in lines:
-        count.record(1, blank=line is not None and not line.strip())
+        count.record(1, blank=line is not None and line.isspace())
         if line is None:
             yield Parsed(None, _too_long("line", limits))
-        elif line.strip():
+        elif not line.isspace():
             size = _objects_bytes(line)
             if size > limits.max_decoded_row_bytes:
                 yield Parsed(None, _too_many_values(size, limits))
                 continue
             try:
-                values, fault = checked(json.loads(line.decode("utf-8-sig")), limits)
+                values, fault = checked(_parse(line.decode().removeprefix("\ufeff")), limits, fit)
             except (ValueError, RecursionError) as error:
                 values, fault = None, bad("row_unreadable", f"the line is not valid JSON ({type(error).__name__})")
             yield Parsed(values, fault, size)
@@ -58,7 +61,9 @@ def json_rows(lines: Iterable[bytes | None], limits: Limits, count: Lines) -> It
 def _objects_bytes(line: bytes) -> int:
     """Return about what a JSON line takes once it is parsed, told from its punctuation before it is."""
     texts = len(line) if line.isascii() and b"\\u" not in line else 4 * len(line)  # one odd letter widens a whole text
-    return texts + sum(cost * line.count(mark) for mark, cost in OBJECT_BYTES.items())
+    for mark, cost in OBJECT_BYTES.items():
+        texts += cost * line.count(mark)
+    return texts
 
 
 def _too_long(what: str, limits: Limits) -> BadInput:
@@ -95,7 +100,7 @@ def csv_rows(handle: BinaryIO, limits: Limits, dialect: Dialect, count: Lines, p
     names = csv_header(handle, limits, dialect)
     begun = dataclasses.replace(count)
     count.lines, count.header = count.lines + 1, count.header + 1
-    quotes = _Quotes(handle, limits, dialect, len(names))
+    quotes, fit = _Quotes(handle, limits, dialect, len(names)), set[str]()
     for fields, fault, lines in _records(handle, limits, dialect):
         if lines.number > 1:
             quotes.check(lines, f"line {count.lines - begun.lines + 1} of {place}")
@@ -106,7 +111,7 @@ def csv_rows(handle: BinaryIO, limits: Limits, dialect: Dialect, count: Lines, p
             what = "the record is the header again, as where files were joined"
             yield Parsed(dict(zip(names, fields, strict=True)), bad("row_unreadable", what), lines.size_bytes)
         elif len(fields) == len(names):
-            yield Parsed(*checked(dict(zip(names, fields, strict=True)), limits), lines.size_bytes)
+            yield Parsed(*checked(dict(zip(names, fields, strict=True)), limits, fit), lines.size_bytes)
         elif fields:
             what = f"the record has {len(fields)} fields, the header {len(names)}"
             yield Parsed(dict(zip(names, fields, strict=False)), bad("row_unreadable", what), lines.size_bytes)
@@ -223,17 +228,28 @@ class _RecordLines:
         return "\n"
 
 
-def checked(values: object, limits: Limits) -> tuple[dict[str, object] | None, BadInput | None]:
-    """Return the values of a record, if they are a dictionary, and the fault of its row, if there is one."""
+def checked(values: object, limits: Limits, fit: set[str]) -> tuple[dict[str, object] | None, BadInput | None]:
+    """Return the values of a record, if they are a dictionary, and the fault of its row, if there is one.
+
+    ``fit`` remembers the names that were found in order.
+    """
     if not isinstance(values, dict):
         return None, bad("row_unreadable", f"the line is a JSON {type(values).__name__}, not an object")
-    if len(values) > limits.max_columns or any(not name or len(name) > 256 or UNFIT.search(name) for name in values):
+    if len(values) > limits.max_columns or not (values.keys() <= fit or _fit(values, fit, limits.max_columns)):
         return None, bad("row_unreadable", "the row has too many fields, or names that cannot be shown")
     for name, value in values.items():
         if isinstance(value, str):
             if len(value) > limits.max_field_bytes:
                 limit = limits.max_field_bytes
                 return values, bad("field_too_long", f"the field {shown(name)} has more than {limit} characters")
-            if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            if not value.isascii() and SURROGATES.search(value):
                 return None, bad("row_unreadable", f"the field {shown(name)} is not valid Unicode")
     return values, None
+
+
+def _fit(names: Iterable[str], fit: set[str], most: int) -> bool:
+    """Return whether names can be shown, having remembered them, up to so many."""
+    if any(not name or len(name) > 256 or UNFIT.search(name) for name in names):
+        return False
+    fit.update(itertools.islice(names, max(0, most - len(fit))))
+    return True

@@ -54,19 +54,15 @@ def build_payload(rows: list[Row], schema: pa.Schema, extras: dict[str, str], va
     columns: list[pa.Array] = []
     for name, kind in extras.items():
         cells = [(row.extra or {}).get(name) for row in rows]
-        columns.append(pa.array([_as_kind(value, kind) for value in cells], EXTRA_TYPES[kind]))
+        if kind == "text":
+            cells = [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in cells]
+        columns.append(pa.array(cells, EXTRA_TYPES[kind]))
     for field in list(schema)[len(extras) :]:
         if field.type == MEDIA_TYPE:
             columns.append(pa.array([{"bytes": row.media, "path": row.path} for row in rows], MEDIA_TYPE))
         else:
             columns.append(pa.array(list(values.numbers), field.type))
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _as_kind(value: object, kind: str) -> object:
-    if value is None or kind != "text":
-        return value
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=True)
 
 
 def check_depth(value: object, name: str, depth: int = 0) -> None:

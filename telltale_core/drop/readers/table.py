@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import LABEL_NAMES, TARGET_NAMES
-from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Reader, Row, Values
+from telltale_core.drop.layout import LABEL_NAMES, TARGET_NAMES, Roles
+from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, INLINE_ROWS, Batch, Reader, Row, Values
 from telltale_core.drop.readers.dialects import (
     Dialect,
     as_utf8,
@@ -81,6 +81,13 @@ class TableReader(Reader):
             with self._opened(file) as handle:
                 self._dialects[file.key] = dialect_of(handle, self._limits, file.suffix)
         return self._dialects[file.key]
+
+    def assign(self, roles: Roles) -> None:
+        """See :meth:`Reader.assign`."""
+        super().assign(roles)
+        self._is_inline = self.modality.inline
+        media = frozenset[str | None]() if self._is_inline else frozenset(roles.inputs) - {roles.id}
+        self._apart = media if len(roles.values) > 1 else media | {roles.value}
 
     def columns(self) -> list[Column]:
         """Return the header's columns, or those of the first JSON lines; ``schema_mismatch`` if headers differ."""
@@ -159,9 +166,9 @@ class TableReader(Reader):
         """Yield rows in the order of files and lines; row numbers count records after the header."""
         count, lines = 0, Lines()
         self.lines = lines
+        most_rows = INLINE_ROWS if self._is_inline else BATCH_ROWS
         for file in self._files:
-            inline = self.modality.inline
-            first = [] if inline else [row.get(self.roles.input) for row in self._sample(file)]
+            first = [] if self._is_inline else [row.get(self.roles.input) for row in self._sample(file)]
             folder = self._paths.folder(first, file)
             rows: list[tuple[Row, SourceFile | None]] = []
             batch_bytes = 0
@@ -172,7 +179,7 @@ class TableReader(Reader):
                 row, named = self._row(Row(source=f"{file.key}#{number}", fault=parsed.fault), parsed.values, folder)
                 rows.append((row, named))
                 batch_bytes += parsed.size_bytes + (named.size_bytes if named is not None else 0)
-                if len(rows) == BATCH_ROWS or batch_bytes >= BATCH_BYTES:
+                if len(rows) == most_rows or batch_bytes >= BATCH_BYTES:
                     yield self._complete(rows)
                     rows, batch_bytes = [], 0
             if rows:
@@ -193,14 +200,12 @@ class TableReader(Reader):
         row.id = values.get(self.roles.id) if self.roles.id is not None else None
         several = len(self.roles.values) > 1
         row.value = [values.get(name) for name in self.roles.values] if several else values.get(self.roles.value)
-        apart = set() if several else {self.roles.value}
-        apart |= set() if self.modality.inline else {*self.roles.inputs} - {self.roles.id}
-        row.extra = {name: value for name, value in values.items() if name not in apart}
+        row.extra = {name: value for name, value in values.items() if name not in self._apart}
         if row.fault is not None:
             return row, None
         try:
             self._note_kinds(row.extra)
-            media = self._inline(values) if self.modality.inline else self._media(values.get(self.roles.input), folder)
+            media = self._inline(values) if self._is_inline else self._media(values.get(self.roles.input), folder)
         except BadInput as error:
             row.fault = error
             return row, None
@@ -214,6 +219,8 @@ class TableReader(Reader):
         for name, value in extra.items():
             if name not in self._kinds and len(self._kinds) >= self._limits.max_columns:
                 raise bad("row_unreadable", "the rows have too many different columns")
+            if isinstance(value, str) and "text" in self._kinds.get(name, ()):
+                continue
             kind = extra_kind(value)
             if kind == "text" and not isinstance(value, str):
                 check_depth(value, name)

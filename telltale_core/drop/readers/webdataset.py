@@ -48,7 +48,7 @@ class WebdatasetReader(TableReader):
             count.record(1)
             try:
                 values = self._values(base, parts)
-                yield Parsed(*checked(values, self._limits), sum(part.size_bytes for part in parts.values()))
+                yield Parsed(*checked(values, self._limits, set()), sum(part.size_bytes for part in parts.values()))
             except BadInput as error:
                 yield Parsed(None, error)
 

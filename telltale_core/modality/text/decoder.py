@@ -10,13 +10,16 @@ from collections import Counter
 from collections.abc import Hashable
 
 import numpy as np
+from numpy.typing import NDArray
 
+from telltale_core.modality.cells import SURROGATES
 from telltale_core.modality.drop_protocols import DropSettings
 from telltale_core.modality.information_loss import Loss
 from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad, shown
-from telltale_core.modality.text.tokens import PAD, ids_of, open_tokenizer, size_of, train_tokenizer
+from telltale_core.modality.text.encoder import Encoder
+from telltale_core.modality.text.tokens import size_of, train_tokenizer
 
 TOKENIZER = "tokenizer.json"
 VOCABULARY = 4096
@@ -44,6 +47,7 @@ class TextDecoder(Decoder):
         self._vocabulary = config.vocabulary or VOCABULARY
         self._max_tokens = config.max_tokens or MAX_TOKENS
         self._learnt = _Learnt(LEARNT_BYTES)
+        self._encoder: Encoder | None = None
 
     def probe(self, media: Media) -> Hashable:
         """Return the number of columns, having checked and remembered the text."""
@@ -55,10 +59,10 @@ class TextDecoder(Decoder):
         """Return the packing: the vocabulary is learnt from the texts, the length fits nearly all of them."""
         samples = self._learnt.samples()
         file = train_tokenizer((part for parts in samples for part in parts if part), self._vocabulary)
-        tokenizer = open_tokenizer(file)
-        length_N = np.sort([len(ids_of(tokenizer, parts)) for parts in samples])
+        encoder = self._encoder = Encoder(file)
+        length_N = np.sort([len(encoder.ids(parts)) for parts in samples])
         fitting = int(length_N[math.ceil(FITTING * len(length_N)) - 1])
-        size = size_of(tokenizer)
+        size = size_of(encoder.tokenizer)
         dtype = "int16" if size <= np.iinfo(np.int16).max else "int32"
         affordable = PACKED_BYTES // (probes.total() * np.dtype(dtype).itemsize)
         target = max(min(int(length_N[-1]), affordable), min(fitting, SHORT))
@@ -79,11 +83,14 @@ class TextDecoder(Decoder):
     def examined(self, media: Media, packing: Packing) -> tuple[np.ndarray, Loss]:
         """Return what :meth:`decode` does, and whether the text is longer than that."""
         (length,) = packing.shape
-        ids = ids_of(open_tokenizer(packing.files[TOKENIZER]), self._parts(media))
+        file = packing.files[TOKENIZER]
+        if self._encoder is None or self._encoder.file != file:
+            self._encoder = Encoder(file)
+        ids = self._encoder.ids(self._parts(media))
         losses = Loss.LENGTH if len(ids) > length else Loss.NONE
         if losses:
             ids = _windows(ids, length)
-        packed = np.full(length, PAD, dtype=packing.dtype)
+        packed = np.zeros(length, dtype=packing.dtype)  # PAD
         packed[: len(ids)] = ids
         return packed, losses
 
@@ -93,7 +100,7 @@ class TextDecoder(Decoder):
             read = zip(media.items(), self._parts(media), strict=True)
             texts = {name: None if value is None else part for (name, value), part in read}
             return json.dumps(texts, sort_keys=True, ensure_ascii=False).encode()
-        return self._parts(media)[0].encode()
+        return media.encode() if isinstance(media, str) else self._parts(media)[0].encode()
 
     def _parts(self, media: Media) -> tuple[str, ...]:
         """Return the sample's texts; raises the reason why it has none that can be used."""
@@ -116,24 +123,28 @@ class TextDecoder(Decoder):
         if len(value) > self._limits.max_text_chars:
             limit = self._limits.max_text_chars
             raise bad("text_too_long", f"the text has {len(value)} characters, more than max_text_chars={limit}")
-        if control := CONTROLS.search(value):
-            raise bad("text_invalid", f"the text holds the control character {shown(control[0])} at {control.start()}")
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise bad("text_invalid", "the text holds half a surrogate pair")
-        longest = max(map(len, value.split()), default=0)
-        if longest > self._limits.max_word_chars:
-            limit = self._limits.max_word_chars
+        if not value.isprintable():  # line ends are not, controls and surrogates neither
+            _check_letters(value)
+        limit = self._limits.max_word_chars
+        if len(value) > limit and (longest := max(map(len, value.split()), default=0)) > limit:
             raise bad("token_too_long", f"{longest} characters without a blank, more than max_word_chars={limit}")
         return value
 
 
-def _windows(ids: list[int], length: int) -> list[int]:
+def _check_letters(text: str) -> None:
+    if control := CONTROLS.search(text):
+        raise bad("text_invalid", f"the text holds the control character {shown(control[0])} at {control.start()}")
+    if not text.isascii() and SURROGATES.search(text):
+        raise bad("text_invalid", "the text holds half a surrogate pair")
+
+
+def _windows(ids: NDArray[np.int32], length: int) -> NDArray[np.int32]:
     """Return ``length`` of more ids: windows of like size and distance, from the beginning to the end."""
     count = max(2, length // WINDOW)
     edges = np.linspace(0, length, count + 1).round().astype(int)
     sizes = np.sort(np.diff(edges))[::-1]
     starts = np.linspace(0, len(ids) - sizes[-1], count).round().astype(int)
-    return [one for start, size in zip(starts, sizes, strict=True) for one in ids[start : start + size]]
+    return np.concatenate([ids[start : start + size] for start, size in zip(starts, sizes, strict=True)])
 
 
 class _Learnt:
