@@ -202,7 +202,7 @@ def _show_picture(record: stages.Record, work: str, dataset: str) -> None:
     from telltale_core.report.pictures import verdict_png  # here: matplotlib takes seconds to import
 
     opened = stages.opened(record, work)
-    run = read_outline(opened.learnt_drop(), opened.judged_folder())
+    run = read_outline(opened.drop(), opened.folder("cluster"))
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
         caption = f"Counts and the statistic of each {markdown(run.word)}"
