@@ -52,7 +52,9 @@ image_size = 64
 """
 
 
-def test_a_dataset_has_settings_of_its_own_over_the_general_ones(tmp_path: Path) -> None:
+def test_a_dataset_has_settings_of_its_own_over_the_general_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "telltale.toml"
     file.write_text(DATASETS)
     signs = read_settings(file, [], destination="s3://clean/signs/")
@@ -62,6 +64,7 @@ def test_a_dataset_has_settings_of_its_own_over_the_general_ones(tmp_path: Path)
     other = read_settings(file, [], destination="s3://clean/cars")
     assert (other.drop.image_size, other.publish.unread) == (32, "drop")
     assert read_settings(file, []) == other
+    assert "the tables [datasets.NAME] have no effect here" in caplog.text
 
 
 def test_a_deployment_keeps_the_tables_of_all_datasets_and_a_run_takes_its_own(tmp_path: Path) -> None:
