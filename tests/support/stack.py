@@ -147,7 +147,6 @@ class Stack:
     def start_worker(self, pool: str, name: str = "", limit: int = 1, **more: str) -> Process:
         name = name or f"worker-{pool}"
         command = [sys.executable, "-m", "flows", "worker", "--pool", pool, "--name", name]
-        more = {"PREFECT_WORKER_QUERY_SECONDS": "3", **more}
         return self.add(name, [*command, "--limit", str(limit)], self.environment(name, **more))
 
     def start_bridge(self, name: str = "bridge", **more: str) -> Process:
