@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from flows.options import Config, Set
 from flows.settings import dataset_turns, inbox_folders, standing_settings
 from telltale_core.commands import Outcome
 from telltale_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from deployments.plan import Plan
 
 Inbox = Annotated[str, typer.Option("--inbox", metavar="URL", help="Where drops arrive: URL/<folder>/<drop>/<files>.")]
 Clean = Annotated[str, typer.Option("--clean", metavar="URL", help="Where datasets are published: URL/<dataset>.")]
@@ -82,13 +85,21 @@ def deploy(
             cpu_runs=cpu_runs,
             image=image,
             config=form_defaults,
-            turns=turns_of(dataset_turns(config, settings)) if config is not None else None,
+            turns=turns_of(dataset_turns(config, settings)) or None,
         )
         registered = register(plan)
         registered += [("automation", name) for name in _told(notify_url)]
-    after = ["start workers: telltale worker --pool cpu --limit 4; one for each GPU: telltale worker --pool gpu"]
+    after = _by_hand_alone(plan)
+    after += ["start workers: telltale worker --pool cpu --limit 4; one for each GPU: telltale worker --pool gpu"]
     after += ["start the bridge: telltale bridge --queue URL; see what is missing: telltale doctor"]
     return Outcome(data={"registered": registered}, heads=("what", "name"), rows=registered, after=after)
+
+
+def _by_hand_alone(plan: Plan) -> list[str]:
+    """Say which datasets have settings, but no folder of the inbox: a misspelt name would look like that."""
+    named, fed = (plan.config or {}).get("datasets", {}), plan.feed.datasets
+    alone = [] if fed is None else [name for name in named if name not in fed]
+    return [f"no folder of the inbox feeds {name}: its settings hold for runs by hand alone" for name in alone]
 
 
 def _told(url: str) -> list[str]:

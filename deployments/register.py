@@ -14,15 +14,11 @@ from deployments import automations, turns
 from deployments.definitions import definitions
 from deployments.plan import Plan
 from deployments.pools import Kind, Template, template
-from flows import names
+from flows import gpu_turns, names
 from flows.settings import check_standing
-from tasks.train_elsewhere import LARGE_QUEUE
 from telltale_core.errors import ConfigError
 from telltale_core.inbox import allow_list
 from telltale_core.storage.names import parse_url
-
-# Rank, the lower number goes first, and places.
-GPU_QUEUES: dict[str, tuple[int, int | None]] = {names.DEFAULT_QUEUE: (1, None), LARGE_QUEUE: (2, None)}
 
 
 def register(plan: Plan) -> list[tuple[str, str]]:
@@ -39,7 +35,7 @@ def register(plan: Plan) -> list[tuple[str, str]]:
             registered.append(("deployment", one.full_name))
         for pool, queues in (
             (names.CPU_POOL, turns.queues(_turns(client, plan), plan.gpus)),
-            (names.GPU_POOL, GPU_QUEUES),
+            (names.GPU_POOL, {queue: (rank, None) for queue, rank in gpu_turns.ranks({}).items()}),
         ):
             registered += [("queue", _queue(client, pool, queue, *place)) for queue, place in queues.items()]
         automations.put(client, automations.lost_runs())

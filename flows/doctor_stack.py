@@ -117,7 +117,7 @@ def _fed(client: SyncPrefectClient) -> Iterator[Check]:
         todo = "to say which folder of the inbox feeds which dataset: [datasets.NAME] inbox = [...] and deploy again"
         yield Check(name="inbox folders", status="note", found="any folder feeds the dataset of its name", todo=todo)
         return
-    detail = f"{len(folders)} feed {len(set(folders.values()))} datasets; what lies elsewhere is refused"
+    detail = f"folders: {len(folders)}, datasets: {len(set(folders.values()))}; what lies elsewhere is refused"
     yield check("inbox folders", fine=True, found=detail, todo="")
 
 

@@ -21,6 +21,7 @@ from prefect.events.filters import EventFilter
 from prefect.states import Crashed, Scheduled
 
 from flows import names
+from flows.gpu_turns import take_turns
 from tasks import redaction, sanitize
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ def reconcile(max_runs: int = 5, pending_s: float = names.PENDING_S, silent_s: f
     Runs whose heartbeat stopped are found by the server itself, after 100 s; where it missed one, it is found here.
 
     A training that crashed is not started from here: the run that waits for it does that; its finished epochs stand.
+    A large training that waited for long goes first.
 
     Args:
         max_runs: How often one run may be started in all; after that a person should look.
@@ -62,6 +64,7 @@ def reconcile(max_runs: int = 5, pending_s: float = names.PENDING_S, silent_s: f
         for run in crashed:
             if run not in again and run.state_name != names.GAVE_UP:  # told once
                 _set(client, run, Crashed(name=names.GAVE_UP, message=_after("given up", run)))
+        take_turns(client, _runs(client, StateType.SCHEDULED, names.TRAIN))
     counts = {
         "pending": len(never_started),
         "silent": len(silent),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from telltale_core.stages import CleanseConfig
 
 log = logging.getLogger(__name__)
+TURN = ("priority", "runs")
+"""What a dataset's table says of whose turn it is among drops of the inbox."""
 
 
 def read_settings(
@@ -30,8 +32,11 @@ def read_settings(
 
     values = merged(base or {}, _split(_read(file))[0])
     chosen = to_dict(settings_of(values, destination))
-    if destination and values.get("datasets") and dataset_of(destination) not in values["datasets"]:
+    tables = values.get("datasets") or {}
+    if destination and tables and dataset_of(destination) not in tables:
         log.info("the settings have no table [datasets.%s]: the general ones hold", dataset_of(destination))
+    if not destination and any(tables.values()):
+        log.warning("the tables [datasets.NAME] have no effect here, no dataset is published: give theirs by --set")
     for override in overrides:
         _set(chosen, override)
     return from_dict(CleanseConfig, chosen, "settings")
@@ -77,15 +82,26 @@ def _split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict
 
     Runs started by hand read the same file.
     """
+    from telltale_core.config import suggestion
     from telltale_core.inbox import allow_list
+    from telltale_core.inbox.allowed import EXAMPLE
+    from telltale_core.stages import CleanseConfig
 
     folders: dict[str, Any] = {}
     turns: dict[str, dict[str, Any]] = {}
     tables = values.get("datasets")
     for name, table in tables.items() if isinstance(tables, dict) else ():
         if isinstance(table, dict):
+            known = {*CleanseConfig.model_fields, "inbox", *TURN}
+            for key in set(table) - known:
+                raise ConfigError(f"settings.datasets.{name}.{key} is not a setting{suggestion(key, known)}")
             folders |= {name: table.pop("inbox")} if "inbox" in table else {}
-            turns[name] = {key: table.pop(key) for key in ("priority", "runs") if key in table}
+            turns[name] = {key: table.pop(key) for key in TURN if key in table}
+            if turns[name] and name not in folders:
+                raise ConfigError(
+                    f"datasets.{name} has {' and '.join(turns[name])}, which say whose turn it is among drops of the "
+                    f"inbox, but no folder of it: add inbox, as in {EXAMPLE}, or leave them out"
+                )
     allow_list(folders or None)
     return values, folders, turns
 

@@ -144,19 +144,20 @@ def _block(address: str) -> str:
 
 
 def _outcome(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
-    lines = [f"- {name}: {markdown(outcome[name])}" for name in ("dataset", "version", "run_key") if name in outcome]
+    lines = [f"- {name}: {markdown(outcome[name])}" for name in ("dataset", "version") if name in outcome]
     if by := outcome.get("review"):
         decided = "rejected" if outcome["state"] == "rejected" else "approved"
         lines.append(f"- {decided} by {markdown(by['by'])}: {markdown(by['reason'])}")
         lines += [f"- {name}: {markdown(', '.join(by[name]))}" for name in ("release", "hold") if by.get(name)]
     lines += [
-        f"- {name.replace('_', ' ')}, the proxy did not see it: {markdown(', '.join(outcome[name]))}"
-        for name in ("unjudged", "left_out")
+        f"- columns that the proxy did not see, {what}: {markdown(', '.join(outcome[name]))}"
+        for name, what in (("unjudged", "published as they are"), ("left_out", "left out"))
         if outcome.get(name)
     ]
     lines.append(
         f"- all runs and versions of the dataset: the artifact {code(artifact('history', outcome['dataset']))}"
     )
+    lines += [f"- key of the run: {code(outcome['run_key'])}"] if "run_key" in outcome else []
     word = "decided" if outcome["state"] == "published" else "to decide"
     lines += [f"- {word}: {_question_line(question)}" for question in outcome.get("questions", [])[:MOST_QUESTIONS]]
     if outcome["state"] == "needs-review":
@@ -172,8 +173,9 @@ def _outcome(outcome: dict[str, Any], page: stages.Record, work: str) -> str:
 def _show_verdict(verdict: VerdictRecord, record: stages.Record, dataset: str) -> None:
     caveats = "\n".join(f"- {markdown(caveat)}" for caveat in verdict.caveats)
     keys = f"Drop `{record['keys']['ingest'][:12]}`, verdict `{record['keys']['cluster'][:12]}`."
-    text = f"# {markdown(verdict.statement, STATEMENT)}\n\n{keys}\n\n{caveats}\n"
-    create_markdown_artifact(text, key=artifact("verdict", dataset), description=markdown(verdict.statement))
+    statement = markdown(verdict.statement, STATEMENT)
+    text = f"**{statement}**\n\n{caveats}\n\n{keys}\n"
+    create_markdown_artifact(text, key=artifact("verdict", dataset), description=statement)
     counts = {markdown(name): int(count) for name, count in in_words(verdict.counts).items()}
     create_table_artifact([counts], key=artifact("counts", dataset), description="Where the drop's samples went")
     if verdict.groups:
@@ -202,7 +204,7 @@ def _show_picture(record: stages.Record, work: str, dataset: str) -> None:
     from telltale_core.report.pictures import verdict_png  # here: matplotlib takes seconds to import
 
     opened = stages.opened(record, work)
-    run = read_outline(opened.learnt_drop(), opened.judged_folder())
+    run = read_outline(opened.drop(), opened.folder("cluster"))
     picture = verdict_png(run, dpi=90)
     if len(picture) <= PICTURE_BYTES:
         caption = f"Counts and the statistic of each {markdown(run.word)}"

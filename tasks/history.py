@@ -24,7 +24,7 @@ from telltale_core.storage.names import parse_url
 
 SHOWN = 50  # rows of the table, newest first
 DRAWN = 300  # versions in the picture
-HEADS = ("version", "created", "drop", "judged", "set aside", "share", "rejected rows", "", "by")
+HEADS = ("version", "created", "drop", "judged", "set aside", "share", "rejected rows", "what", "by")
 
 
 def show_history(dataset: str) -> None:
@@ -69,7 +69,8 @@ def runs_of(dataset: str) -> str:
         )
     mine = [run for run in runs if _leads_to(run, parse_url(dataset).url)]
     rows = [f"| {_named(run)} | {str(run.start_time or '')[:16]} | {code(run.state_name or '')} |" for run in mine]
-    return "\n".join(["## Runs\n", "| run | started | state |", "| --- | --- | --- |", *rows, ""]) if rows else ""
+    head = "## Latest runs, when this was written\n"
+    return "\n".join([head, "| run | started | state |", "| --- | --- | --- |", *rows, ""]) if rows else ""
 
 
 def _leads_to(run: FlowRun, url: str) -> bool:
@@ -87,13 +88,12 @@ def _named(run: FlowRun) -> str:
 
 def _row(entry: Entry) -> str:
     numbers = (f"{entry.judged:,}", f"{entry.set_aside:,}", f"{entry.share:.2%}", f"{entry.rejected:,}")
-    kind = "" if entry.kind == "drop" else entry.kind
     cells = (
         str(entry.number),
-        sanitize.markdown(entry.created_at[:16]),
+        sanitize.markdown(entry.created_at[:16].replace("T", " ")),
         sanitize.markdown(entry.drop),
         *numbers,
-        sanitize.markdown(kind),
+        entry.kind,
         sanitize.markdown(entry.by),
     )
     return f"| {' | '.join(cells)} |"

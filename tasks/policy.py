@@ -17,7 +17,7 @@ from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import quote
 
-from tasks.keys import stem
+from tasks.keys import own_subject, stem
 from telltale_core import stages
 from telltale_core.errors import Transient
 
@@ -38,10 +38,11 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
 
 
 def run_name() -> str:
-    """Return what the UI calls a task run, such as ``train drop 3fa94c1``."""
+    """Return what the UI calls a task run, such as ``train signs/2026-11-22``; by its drop where no run is named."""
     upstream = task_run.parameters["upstream"]
     upstream = upstream.unquote() if isinstance(upstream, quote) else upstream
-    return f"{task_run.task_name} {stem(upstream) if isinstance(upstream, str) else drop_name(upstream)}"
+    drop = stem(upstream) if isinstance(upstream, str) else drop_name(upstream)
+    return f"{task_run.task_name} {own_subject() or drop}"
 
 
 def drop_name(record: stages.Record) -> str:

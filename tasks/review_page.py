@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
-from tasks.artifacts import PICTURE_BYTES, group_row, kindly, question
+from tasks.artifacts import PICTURE_BYTES, STATEMENT, group_row, kindly, question
 from tasks.keys import artifact
 from tasks.sanitize import block, code, line, markdown
 from telltale_core import stages
@@ -16,6 +16,7 @@ from telltale_core.wording import counted
 
 EACH = 6  # samples shown of a group
 MOST_BYTES = 4 * PICTURE_BYTES
+REASON = 2000  # characters: a reason ends in what was tried
 MORE = "Further samples are in the report.\n"
 
 
@@ -38,7 +39,7 @@ def _show(outcome: dict[str, Any], page: stages.Record, work: str) -> None:
     shown = list(worst_samples(opened.drop(), opened.folder("cluster"), each=EACH))
     rows = [group_row(group) for group in opened.verdict().groups if group.quarantined or group.review]
     parts = [question(outcome, page, work), _table(rows), samples(shown)]
-    text = markdown(outcome["statement"])
+    text = markdown(outcome["statement"], STATEMENT)
     create_markdown_artifact("\n\n".join(parts), key=artifact("review", outcome["dataset"]), description=text)
 
 
@@ -57,7 +58,7 @@ def samples(worst: list[Worst]) -> str:
         parts.append(f"## {markdown(group)}\n")
         for one in members:
             shown = f"![sample]({one.picture})\n" if one.picture else block(one.text, len(one.text) or 1)
-            head = f"{code(one.id)} {one.decision}, suspicion {one.suspicion:.3g}: {markdown(one.reason)}"
+            head = f"{code(one.id)} {one.decision}, suspicion {one.suspicion:.3g}: {markdown(one.reason, REASON)}"
             left -= len(shown)
             if left < 0:
                 return "\n".join([*parts, MORE])

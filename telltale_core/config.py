@@ -6,7 +6,7 @@ import copy
 import difflib
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -168,9 +168,12 @@ def _model_in(hint: Any) -> type[BaseModel] | None:
 
 
 def _suggestion(name: str, model: type[BaseModel] | None) -> str:
-    if model is None:
-        return ""
-    names = sorted(model.model_fields)
+    return suggestion(name, model.model_fields) if model is not None else ""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return what may have been meant by a name that is not known, and the names that are."""
+    names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     return f"{f', did you mean {near[0]}?' if near else ';'} known settings: {', '.join(names)}"
 

@@ -62,7 +62,9 @@ def sentence(entries: list[Entry]) -> str:
     if not drops:
         return "Nothing is published yet."
     last, before = drops[-1], [entry.share for entry in drops[:-1]]
-    text = f"{len(drops)} drops, {len(entries)} versions; of the newest drop {last.share:.2%} was set aside"
+    numbers = ((len(drops), "drop"), (len(entries), "version"))
+    text = ", ".join(f"{number} {noun}{'s' if number > 1 else ''}" for number, noun in numbers)
+    text += f"; of the newest drop {last.share:.2%} was set aside"
     if before:
         text += f" (median of the {len(before)} before: {statistics.median(before):.2%})"
     return f"{text}."

@@ -22,7 +22,7 @@ from telltale_core.report import page_data, thumbnails
 from telltale_core.report.config import ReportConfig
 from telltale_core.report.evidence import focuses
 from telltale_core.report.figures import evidence, overall
-from telltale_core.report.run import Run, read_run
+from telltale_core.report.run import Outline, Run, read_run
 from telltale_core.spectrum.record import SPECTRUM
 from telltale_core.verdict.decide import HEADINGS
 
@@ -59,29 +59,35 @@ def write_report(
     lineage: Mapping[str, Any],
     train_record: Mapping[str, Any] | None = None,
     config: ReportConfig = ReportConfig(),  # noqa: B008 - frozen
+    alone: Outline | None = None,
 ) -> Path:
     """Return the path of ``out/report.html``, written whole; ``out/report.json`` (its digest and size) comes last.
 
     ``lineage`` may be nested; it is shown in its own order, and is the only place where a time can enter the page: the
-    same input gives the same bytes. Raises :class:`Corrupt` where counts do not add up or records disagree,
-    :class:`NotFound` without a verdict, :class:`OverBudget` when the page cannot be made smaller than ``max_bytes``.
+    same input gives the same bytes. ``alone`` is the verdict on the drop alone, where ``drop`` is it joined with
+    published versions: name, statement, questions, counts and rejected rows are told of it. Raises :class:`Corrupt`
+    where counts do not add up or records disagree, :class:`NotFound` without a verdict, :class:`OverBudget` when the
+    page cannot be made smaller than ``max_bytes``.
     """
     run = read_run(drop, losslog, spectrum_dir, verdict_dir)
-    page = render(run, lineage, train_record, config)
+    told = alone or run
+    page = render(run, lineage, train_record, config, told)
     path = out / "report.html"
     write_whole(path, page)
     record: ReportRecord = {
         "file": path.name,
         "sha256": sha256_bytes(page),
         "bytes": len(page),
-        "drop_digest": drop.digest,
-        "status": run.status,
+        "drop_digest": told.drop.digest,
+        "status": told.status,
     }
     REPORT.write(out, record)
     return path
 
 
-def render(run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any] | None, config: ReportConfig) -> bytes:
+def render(
+    run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any] | None, config: ReportConfig, told: Outline
+) -> bytes:
     """Return the page as UTF-8; with fewer thumbnails, then coarser pictures, if it would exceed ``max_bytes``."""
     few = {"evidence_labels": 1, "thumbnails": min(4, config.thumbnails), "dpi": min(80, config.dpi)}
     steps = (
@@ -92,7 +98,7 @@ def render(run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any]
     )
     size = 0
     for step in steps:
-        page = _page(run, lineage, train_record, step, reduced=step is not config)
+        page = _page(run, lineage, train_record, step, told, reduced=step is not config)
         size = len(page)
         if size <= config.max_bytes:
             return page
@@ -100,7 +106,13 @@ def render(run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any]
 
 
 def _page(
-    run: Run, lineage: Mapping[str, Any], train: Mapping[str, Any] | None, config: ReportConfig, *, reduced: bool
+    run: Run,
+    lineage: Mapping[str, Any],
+    train: Mapping[str, Any] | None,
+    config: ReportConfig,
+    told: Outline,
+    *,
+    reduced: bool,
 ) -> bytes:
     style = (TEMPLATES / "style.css.j2").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -115,17 +127,17 @@ def _page(
             policy=f"{POLICY}; style-src 'sha256-{digest}'",
             style=Markup(style),  # noqa: S704 - our own file
             size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
-            name=middle(run.drop.name or "unnamed drop", 120),
-            about=page_data.about(run),
-            digest=run.drop.digest,
-            statement=run.verdict.statement,
-            status=page_data.status(run),
+            name=middle(told.drop.name or "unnamed drop", 120),
+            about=page_data.about(told, run.log_loss.shape[1]),
+            digest=told.drop.digest,
+            statement=told.verdict.statement,
+            status=page_data.status(told),
             significance=page_data.significance(run),
-            decisions=page_data.decisions(run),
-            columns=page_data.columns(run),
-            accounted=accounted_lines(run.drop.manifest),
-            parts=page_data.parts(run),
-            stack=page_data.stack(run),
+            decisions=page_data.decisions(told),
+            columns=page_data.columns(told),
+            accounted=accounted_lines(told.drop.manifest),
+            parts=page_data.parts(told),
+            stack=page_data.stack(told),
             labelled=run.labels is not None,
             word=run.word,
             words=f"{run.word}s",
@@ -137,11 +149,11 @@ def _page(
             evidence_lead=page_data.evidence_lead(run, items),
             evidence=items,
             overall=overall(run, config),
-            blocks=thumbnails.blocks(run, viewer, config),
+            blocks=thumbnails.blocks(run, viewer, config, joined=told is not run),
             wide=viewer.wide,
-            rejected=page_data.rejected(run, config),
-            caveats=page_data.caveats(run),
-            lineage=_lineage(run, lineage, train),
+            rejected=page_data.rejected(told, config),
+            caveats=page_data.caveats(told),
+            lineage=_lineage(run, told, lineage, train),
         )
     )
     # Lone surrogates were made visible by ``clean``; anything that slipped past must not stop the report.
@@ -167,10 +179,10 @@ def page_environment(config: ReportConfig, templates: Path = TEMPLATES) -> jinja
 
 
 def _lineage(
-    run: Run, lineage: Mapping[str, Any], train: Mapping[str, Any] | None
+    run: Run, told: Outline, lineage: Mapping[str, Any], train: Mapping[str, Any] | None
 ) -> list[tuple[str, list[tuple[str, str]], bool]]:
-    manifest = {key: value for key, value in run.drop.manifest.items() if key not in ("name", "counts")}
-    stated = {key: value for key, value in run.verdict.values.items() if key not in ("statement", "groups", "caveats")}
+    manifest = {key: value for key, value in told.drop.manifest.items() if key not in ("name", "counts")}
+    stated = {key: value for key, value in told.verdict.values.items() if key not in ("statement", "groups", "caveats")}
     parts = (
         ("Lineage of this run", lineage, True),
         ("Drop: what was ingested", manifest, False),

@@ -12,7 +12,7 @@ from telltale_core.drop.summary import noted_lines
 from telltale_core.modality import modality_named
 from telltale_core.questions import as_record
 from telltale_core.report.config import ReportConfig
-from telltale_core.report.run import NEAR_MISS, Run
+from telltale_core.report.run import NEAR_MISS, Outline, Run
 from telltale_core.verdict import Group
 from telltale_core.verdict.decide import as_cells
 
@@ -58,11 +58,13 @@ GENERAL = (
 ALWAYS = (
     "Attacks that the proxy learns late or not as one feature (warping, adaptive blend, {spread}) and a handful of "
     "samples in a large {word} are the hardest cases; no finding is weak evidence there.",
+)
+BY_ITSELF = (
     "One drop is judged by itself: poison spread thinly over many drops can stay below the threshold in each of them.",
 )
 
 
-def status(run: Run) -> dict[str, str]:
+def status(run: Outline) -> dict[str, str]:
     """Return how to present the verdict; poison found *and* a person needed says both."""
     if run.status == "poison" and run.questions:
         poison = STATUS["poison"]
@@ -77,12 +79,12 @@ def status(run: Run) -> dict[str, str]:
     return shown
 
 
-def decisions(run: Run) -> list[dict[str, str]]:
+def decisions(run: Outline) -> list[dict[str, str]]:
     """Return what a person must decide: the questions of drop and verdict. Publication may ask more of the dataset."""
     return as_record(run.questions[:30])
 
 
-def columns(run: Run) -> dict[str, str]:
+def columns(run: Outline) -> dict[str, str]:
     """Return which columns were judged and which are published unjudged, as sentences; empty where all were."""
     unread = run.drop.manifest["unread"]
     if not unread:
@@ -93,8 +95,8 @@ def columns(run: Run) -> dict[str, str]:
     return {"unread": names + more, "doubtful": doubtful}
 
 
-def about(run: Run) -> str:
-    """Return the drop in one line."""
+def about(run: Outline, snapshots: int) -> str:
+    """Return the drop in one line, with how many loss snapshots were taken."""
     drop = run.drop
     kind = modality_named(drop.modality).plural
     classes = f", {drop.num_classes} labels" if drop.labels is not None and drop.num_classes else ""
@@ -102,7 +104,7 @@ def about(run: Run) -> str:
         classes = f", {drop.label_sets.shape[1]} labels"
     elif drop.targets is not None and drop.targets.ndim > 1:
         classes = f", {drop.targets.shape[1]} targets"
-    return f"{len(drop):,} {kind}, {drop.task}{classes}; {run.log_loss.shape[1]:,} loss snapshots"
+    return f"{len(drop):,} {kind}, {drop.task}{classes}; {snapshots:,} loss snapshots"
 
 
 def significance(run: Run) -> str:
@@ -112,7 +114,7 @@ def significance(run: Run) -> str:
     return f"{said} A group is called at p of at most {most:.2g}, if it also stands far enough apart."
 
 
-def parts(run: Run) -> list[dict[str, str]]:
+def parts(run: Outline) -> list[dict[str, str]]:
     """Return the terms of the sum, the whole first."""
     counts = run.counts
     rows = (
@@ -138,7 +140,7 @@ def parts(run: Run) -> list[dict[str, str]]:
     return [whole | {"share": "100 %" if counts.ingested else "0 %"}, *terms]
 
 
-def stack(run: Run) -> dict[str, Any]:
+def stack(run: Outline) -> dict[str, Any]:
     """Return the stacked bar: pieces on a scale of 1000, every non-empty piece wide enough to be seen."""
     counts = run.counts
     terms = {
@@ -234,7 +236,7 @@ def _outstanding(run: Run) -> str:
     return "the samples" if run.labels is None else f"the {run.word} that stood out most: its samples"
 
 
-def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
+def rejected(run: Outline, config: ReportConfig) -> dict[str, Any]:
     """Return rejected rows by reason, most frequent first, and examples taken in turn from every reason."""
     if not run.counts.rejected:
         return {"reasons": [], "examples": []}
@@ -253,7 +255,7 @@ def rejected(run: Run, config: ReportConfig) -> dict[str, Any]:
     return {"reasons": reasons, "examples": [row for _, row in ranked[: config.rejected_examples]]}
 
 
-def caveats(run: Run) -> list[str]:
+def caveats(run: Outline) -> list[str]:
     """Return the limits: what this run's detector states first, then what always holds."""
     stated = run.verdict.caveats or GENERAL
     spread = SPREAD.get(run.word, "random or shifted target labels")
@@ -261,4 +263,5 @@ def caveats(run: Run) -> list[str]:
         *(str(line) for line in stated[:30]),
         *noted_lines(run.drop.manifest),
         *(line.format(spread=spread, word=run.word) for line in ALWAYS),
+        *(() if run.verdict.history else BY_ITSELF),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,6 +57,22 @@ def worst_samples(drop: Drop, verdict_dir: Path, *, each: int, px: int = 96, dpi
                 decision=WORDS[str(verdict.decision[row])],
                 suspicion=float(verdict.suspicion[row]),
                 reason=str(reasons[row].as_py() or ""),
-                picture=picture[1] if picture else "",
+                picture=_enlarged(picture[1], px) if picture else "",
                 text="" if picture else clean(shown.striptags(), TEXT),
             )
+
+
+def _enlarged(uri: str, px: int) -> str:
+    """Return a small PNG by a whole number larger, up to ``px``: Markdown shows a picture in its own size."""
+    from PIL import Image
+
+    head, _, data = uri.partition(",")
+    if not head.startswith("data:image/png"):
+        return uri
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    if (times := px // max(image.size)) < 2:
+        return uri
+    out = io.BytesIO()
+    larger = image.resize((times * image.width, times * image.height), Image.Resampling.NEAREST)
+    larger.save(out, "PNG", optimize=True)
+    return f"{head},{base64.b64encode(out.getvalue()).decode()}"

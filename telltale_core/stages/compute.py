@@ -77,6 +77,7 @@ def report(inputs: Inputs, config: ReportConfig, out: Path, _context: Context) -
         },
         train_record=inputs.train_record(),
         config=config,
+        alone=reports.read_outline(inputs.drop(), inputs.folder("cluster")) if inputs.joined else None,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,9 @@ from telltale_core.proxy import Progress, ProxyConfig
 from telltale_core.records import RecordKind
 from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.storage import WorkArea
-from telltale_core.verdict import Retrain
+
+if TYPE_CHECKING:
+    from telltale_core.verdict import Retrain  # its module takes scipy.stats' import time
 
 log = logging.getLogger(__name__)
 FOLDER, CURE = "leave-out", "run the cluster stage"

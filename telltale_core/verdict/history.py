@@ -30,6 +30,12 @@ def write_restricted(joined: Verdict, drop: Drop, folder: Path) -> Verdict:
     return verdict.write(folder, **{Path(SUSPECTS).stem: suspects})
 
 
+def known_as(name: str) -> tuple[str, int | None]:
+    """Return how people know a sample of a joined drop: its own id, and the version that published it, if one did."""
+    part = _OF_VERSION.fullmatch(name)
+    return (part[2], int(part[1])) if part else (name.removeprefix(NEW), None)
+
+
 def restricted(joined: Verdict, drop: Drop) -> tuple[Verdict, pa.Table]:
     """Return the verdict on ``drop`` alone, in its row order, and the published rows that the joined one suspects."""
     ids = joined.sample_ids

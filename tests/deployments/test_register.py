@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from deployments.plan import Plan
 from deployments.register import register, standing_folders
+from deployments.turns import Turn
 from flows import names
 from flows.cli import app
 from flows.start_run import Feed, read_feed
@@ -198,6 +199,31 @@ def test_an_address_to_be_told_at_is_taken_by_the_same_command_and_is_not_shown(
     assert (code, told) == (0, [("https://hooks.example/canary-secret", "", 7)]), shown
     assert "canary" not in shown
     assert "tell about failed runs" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"{TABLE}[datasets.cars]\npriority = 1\nruns = 2\n", []),
+        (TABLE, ["--set", "datasets.cars.runs=2"]),
+        ("[datasets.signs]\npriority = 1\n", ["--any-dataset"]),
+        (None, ["--set", "datasets.signs.priority=1"]),
+    ],
+)
+def test_a_turn_of_a_dataset_that_no_folder_feeds_is_refused_with_the_cure(
+    deploy: Any, text: str | None, words: list[str]
+) -> None:
+    code, said, plans = deploy(text, *words, stands={"datasets": {"signs": ["team-a/signs"]}})
+    assert (code, plans, "add inbox, as in" in said) == (2, [], True), said
+
+
+def test_turns_hold_wherever_they_are_given_and_settings_without_a_folder_are_told(deploy: Any) -> None:
+    given = ["--set", 'datasets.signs.inbox=["signs"]', "--set", "datasets.signs.priority=3"]
+    code, told, [plan] = deploy(None, *given)
+    assert (code, plan.turns) == (0, {"signs": Turn(priority=3)}), told
+    assert "no folder" not in told
+    told = deploy(f"{TABLE}[datasets.sings.drop]\nimage_size = 8\n")[1]
+    assert "no folder of the inbox feeds sings" in told
 
 
 @pytest.mark.parametrize("stands", [{"signs": ["team-a/signs"]}, None])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployments.turns import Turn, queues, turns_of
+from flows import gpu_turns, names
 from flows.settings import dataset_turns, standing_settings
 from flows.start_run import Feed
 from tasks import train_elsewhere
@@ -74,6 +76,86 @@ def test_a_large_training_lets_smaller_ones_go_first(
     drop = type("Rows", (), {"modality": "image", "__len__": lambda _: rows})()
     monkeypatch.setattr(train_elsewhere.stages, "open_drop", lambda *_: drop)
     assert train_elsewhere.queue_for({}, "work", {"epochs": epochs}) == queue
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "first"),
+    [
+        (None, None, "default"),
+        (None, 10.0, "default"),
+        (600.0, 3599.0, "default"),
+        (600.0, 3600.0, "large"),
+        (4000.0, 3700.0, "default"),
+        (3700.0, 4000.0, "large"),
+    ],
+)
+def test_after_an_hour_the_training_goes_first_that_came_first(
+    small: float | None, large: float | None, first: str
+) -> None:
+    waited = {name: value for name, value in (("default", small), ("large", large)) if value is not None}
+    assert min(gpu_turns.ranks(waited).items(), key=lambda one: one[1])[0] == first
+
+
+@pytest.mark.parametrize("long_s", [60, 3000])
+def test_no_training_waits_for_ever_whatever_comes_after_it(long_s: int) -> None:
+    """One GPU that cannot keep up: a small one comes as often as one ends, and a large one every two hours."""
+    came = sorted([*((at, "default", long_s) for at in range(0, 90_000, long_s)),
+                   *((at, "large", 4 * long_s) for at in range(30, 90_000, 7200))])  # fmt: skip
+    waits: dict[str, list[tuple[int, int]]] = {"default": [], "large": []}
+    free, order, started = 0, ["default", "large"], list[tuple[str, int, int]]()
+    for now in range(0, 90_000, 30):
+        while came and came[0][0] <= now:
+            at, queue, takes = came.pop(0)
+            waits[queue].append((at, takes))
+        if now % 300 == 0:  # reconcile
+            ranked = gpu_turns.ranks({queue: float(now - ones[0][0]) for queue, ones in waits.items() if ones})
+            order = sorted(ranked, key=lambda queue: ranked[queue])
+        if now >= free and (queue := next((queue for queue in order if waits[queue]), None)):
+            at, takes = waits[queue].pop(0)
+            free = now + takes
+            started.append((queue, at, now))
+    assert sum(queue == "large" for queue, _, _ in started) >= 3
+    for queue, at, now in started:  # an hour, reconcile's 5 minutes and the training that runs: then none passes it
+        due = at + gpu_turns.PATIENCE_S + 300 + 4 * long_s
+        assert not [one for one in started if at < one[1] and due < one[2] < now], (queue, at, now)
+
+
+@pytest.mark.server
+def test_a_large_training_that_waited_long_is_handed_out_first_by_a_real_server(
+    prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.types._datetime import now
+
+    from deployments.register import _queue
+
+    @flow(name="trainings")
+    def trainings() -> None: ...
+
+    monkeypatch.setattr(names, "GPU_POOL", "gpu-turns")
+
+    def handed_out(client: Any, *, hours: int) -> list[str | None]:
+        gpu_turns.take_turns(client, runs, now("UTC") + timedelta(hours=hours))
+        due = client.get_scheduled_flow_runs_for_work_pool("gpu-turns", scheduled_before=now("UTC"))
+        return [one.flow_run.name for one in due]
+
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="gpu-turns", type="process"))
+        gpu_turns.take_turns(client, [])  # nothing is registered yet
+        for queue, rank in gpu_turns.ranks({}).items():
+            _queue(client, "gpu-turns", queue, rank, None)
+        made = client.create_deployment(client.create_flow(trainings), "trainings", work_pool_name="gpu-turns")
+        runs = [
+            client.create_flow_run_from_deployment(made, name=name, work_queue_name=queue)
+            for name, queue in (("large", "large"), ("small", "default"))
+        ]
+        runs = [client.read_flow_run(run.id) for run in runs]
+        assert [handed_out(client, hours=hours) for hours in (0, 2, 0)] == [
+            ["small", "large"], ["large", "small"], ["small", "large"],
+        ]  # fmt: skip
+        client.delete_work_pool("gpu-turns")
 
 
 @pytest.mark.server

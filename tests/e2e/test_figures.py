@@ -56,6 +56,39 @@ def test_uploads_one_after_another_start_their_runs_soon(running: Any, inbox: An
     assert len(publish.log("s3://clean/sets/latency")) == 1  # equal content, settings and place: one version
 
 
+def test_a_small_drop_from_its_upload_to_its_version(running: Any, inbox: Any) -> None:
+    """Each time other content, so that every stage runs; the seconds are since the upload of the drop's last file."""
+    for number in range(min(UPLOADS, 5) + 1):  # the first is not like the others: nothing is in the machine's memory
+        drop, before = f"walk/drop-{number}", [running.ended_runs_cpu_s(f"worker-{pool}") for pool in ("cpu", "gpu")]
+        inbox.put(drop)
+        inbox.version("walk", source=drop.partition("/")[2])
+        [run] = running.runs_of(drop)
+        run = running.ended(run["id"])
+        tasks = running.ask("/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
+        made = {task["id"] for task in tasks}
+        [training] = [each for each in running.runs("train-proxy") if each["parent_task_run_id"] in made]
+        time.sleep(5)  # the processes end
+        after = [running.ended_runs_cpu_s(f"worker-{pool}") for pool in ("cpu", "gpu")]
+
+        def since(one: Any, name: str, uploaded: float = inbox.uploaded[drop]) -> float:
+            return round(datetime.fromisoformat(one[name]).timestamp() - uploaded, 1)
+
+        stages = {task["name"].split()[0]: (since(task, "start_time"), since(task, "end_time")) for task in tasks}
+        running.note(
+            case="parts",
+            drop=drop,
+            made_s=since(run, "created"),
+            began_s=since(run, "start_time"),
+            training_made_s=since(training, "created"),
+            training_began_s=since(training, "start_time"),
+            training_ended_s=since(training, "end_time"),
+            stages_s=stages,
+            published_s=stages["publish"][1],
+            cpu_s=[round(later - earlier, 1) for earlier, later in zip(before, after, strict=True)],
+            load=os.getloadavg()[0],
+        )
+
+
 @pytest.mark.parametrize("turn", range(3))
 def test_the_library_alone_beside_the_whole_stack(
     turn: int, running: Any, inbox: Any, small_settings: dict[str, Any]

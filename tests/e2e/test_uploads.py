@@ -43,12 +43,12 @@ def test_the_ui_shows_the_run_its_stages_and_its_artifacts(running: Any, inbox: 
     ui.open(f"{ui.base}/runs/flow-run/{run['id']}", "cleanse signs/first", "Completed", "Finished in state")
     ui.picture(ui.folder / "run.png", height=1100)
     ui.click("Task Runs")
-    ui.wait(*(f"{stage} drop" for stage in ("train", "spectrum", "cluster", "report", "publish")), "ingest first")
+    ui.wait(*(f"{stage} signs/first" for stage in ("ingest", "train", "spectrum", "cluster", "report", "publish")))
     ui.picture(ui.folder / "stages.png", height=1250)
     ui.click("Artifacts")
     ui.wait("verdict", "outcome")
     ui.picture(ui.folder / "artifacts.png", height=1250)
-    for key, said in (("verdict", "Poison found: 100 of 600"), ("outcome", "signs")):
+    for key, said in (("verdict", "Poison found: 100 of 600"), ("outcome", "signs"), ("history", "version")):
         wanted = {"key": {"like_": f"{key}-signs-%"}, "flow_run_id": {"any_": [run["id"]]}}
         made = running.ask("/artifacts/filter", {"artifacts": wanted})[-1]
         ui.open(f"{ui.base}/artifacts/artifact/{made['id']}", said)
@@ -115,6 +115,10 @@ def test_a_run_over_the_threshold_waits_for_a_person_and_goes_on_at_once(running
 def test_the_ui_asks_a_person_by_a_form(running: Any, inbox: Any, ui: Any) -> None:
     run = careful(running, inbox, "by-form")
     waiting(running, run)
+    wanted = {"key": {"like_": "review-by-form-%"}, "flow_run_id": {"any_": [run]}}
+    [made] = running.ask("/artifacts/filter", {"artifacts": wanted})
+    ui.open(f"{ui.base}/artifacts/artifact/{made['id']}", "A person must decide", "bad-")
+    ui.picture(ui.folder / "waits.png", height=1250)
     ui.open(f"{ui.base}/runs/flow-run/{run}", "Suspended", "Open menu")
     ui.click("Open menu")  # three dots at the top right
     ui.click("Resume")

@@ -216,7 +216,7 @@ def test_a_deployment_of_before_the_table_takes_nothing_and_says_how_to_deploy(c
 @pytest.mark.parametrize(
     ("datasets", "status", "told"),
     [
-        (TABLE, "ok", "3 feed 2 datasets"),
+        (TABLE, "ok", "folders: 3, datasets: 2"),
         (None, "note", "any folder feeds the dataset of its name"),
         ({}, "problem", "no table says"),
     ],

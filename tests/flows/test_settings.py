@@ -52,7 +52,9 @@ image_size = 64
 """
 
 
-def test_a_dataset_has_settings_of_its_own_over_the_general_ones(tmp_path: Path) -> None:
+def test_a_dataset_has_settings_of_its_own_over_the_general_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "telltale.toml"
     file.write_text(DATASETS)
     signs = read_settings(file, [], destination="s3://clean/signs/")
@@ -62,6 +64,7 @@ def test_a_dataset_has_settings_of_its_own_over_the_general_ones(tmp_path: Path)
     other = read_settings(file, [], destination="s3://clean/cars")
     assert (other.drop.image_size, other.publish.unread) == (32, "drop")
     assert read_settings(file, []) == other
+    assert "the tables [datasets.NAME] have no effect here" in caplog.text
 
 
 def test_a_deployment_keeps_the_tables_of_all_datasets_and_a_run_takes_its_own(tmp_path: Path) -> None:
@@ -126,3 +129,16 @@ def test_the_folders_of_the_inbox_are_no_settings_of_a_run_and_are_checked_with_
     for read in (read_settings, standing_settings, inbox_folders):
         with pytest.raises(ConfigError, match=r"datasets\.cars\.inbox: '\.\./signs' is no folder below the inbox"):
             read(file, [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("priorty = 1", "priority"), ('inbx = ["a"]', "inbox"), ("prxy = 1", "proxy")]
+)
+def test_a_wrong_name_in_a_datasets_table_is_told_with_the_one_that_was_meant(
+    tmp_path: Path, wrong: str, meant: str
+) -> None:
+    file = tmp_path / "telltale.toml"
+    file.write_text(f"[datasets.signs]\n{wrong}\n")
+    name = wrong.split(" ", maxsplit=1)[0]
+    with pytest.raises(ConfigError, match=rf"datasets\.signs\.{name} is not a setting, did you mean {meant}\?"):
+        read_settings(file, [])

@@ -89,7 +89,30 @@ def test_every_alarm_is_played_both_ways() -> None:
         assert raised == {True, False}, rule["alert"]
 
 
-def test_panels_do_not_lie_on_each_other() -> None:
+def test_grafana_can_import_the_dashboard_and_ask_which_prometheus() -> None:
+    told = json.loads((MONITORING / "dashboard.json").read_text())
+    assert told["title"]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", told["uid"])
+    assert isinstance(told["schemaVersion"], int)
+    assert told.get("id") is None  # a number would be another server's
+    [source] = [one for one in told["templating"]["list"] if one["type"] == "datasource"]
+    assert source["query"] == "prometheus"
+    panels = told["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": f"${{{source['name']}}}"}
+        letters = [target["refId"] for target in panel["targets"]]
+        assert len(set(letters)) == len(letters)
+
+
+def test_panels_lie_in_the_grid_and_not_on_each_other() -> None:
     panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
-    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
-    assert len(places) == len(panels)
+    taken = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(taken)) == len(taken)
+    assert max(x for x, _ in taken) < 24

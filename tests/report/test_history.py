@@ -28,6 +28,10 @@ def test_shares_are_of_the_judged_samples_and_a_restoration_is_no_drop() -> None
     assert "\u202e" not in found[0].drop
 
 
+def test_one_drop_is_one_drop() -> None:
+    assert sentence(entries_of([manifest(1, 2)])) == "1 drop, 1 version; of the newest drop 2.00% was set aside."
+
+
 def test_the_picture_is_drawn_for_none_one_and_many_versions() -> None:
     restored = manifest(41, 3, restore={"by": "Bo"})
     for manifests in ([], [manifest(1, 0)], [*(manifest(n, n % 9) for n in range(1, 41)), restored]):

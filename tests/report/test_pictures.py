@@ -16,6 +16,7 @@ from telltale_core.report import ReportConfig, page_data, read_run
 from telltale_core.report.evidence import coherence, columns, epochs_of, focuses, spectra
 from telltale_core.report.pictures import trajectories_of, verdict_png
 from telltale_core.report.projection import project
+from telltale_core.report.worst import worst_samples
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +105,11 @@ def test_thumbnail_is_the_decoded_sample(run):
     data = markup.partition("base64,")[2].partition('"')[0]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
     np.testing.assert_array_equal(pixels, np.asarray(run.drop.inputs[0]))
+
+
+def test_a_small_picture_is_enlarged_by_a_whole_number_for_pages_that_show_it_in_its_own_size(made):
+    run = made(px=20)
+    [first, *_] = worst_samples(run.drop, run.verdict_dir, each=1, px=96)
+    shown = Image.open(io.BytesIO(base64.b64decode(first.picture.partition(",")[2])))
+    assert shown.size == (80, 80)
+    assert np.array_equal(np.asarray(shown)[::4, ::4], run.drop.inputs[int(first.id[-5:])])

@@ -16,8 +16,10 @@ import pytest
 
 from telltale_core.drop.grouping import Grouping
 from telltale_core.errors import ConfigError, Corrupt, NotFound, OverBudget
-from telltale_core.report import ReportConfig, page_data, read_run, write_report
+from telltale_core.report import ReportConfig, page_data, read_outline, read_run, write_report
+from telltale_core.verdict import Verdict
 from telltale_core.verdict.decide import HEADINGS, TABLE, as_cells
+from telltale_core.verdict.history import known_as, write_restricted
 from tests.support import browser
 
 
@@ -185,6 +187,29 @@ def test_the_page_shows_the_table_of_decisions_and_the_line_that_decided_each_gr
 @pytest.mark.slow
 def test_a_detector_with_another_rule_shows_no_table_of_decisions(written):
     assert "The table of decisions" not in written()
+
+
+def test_a_drop_judged_with_published_versions_is_told_of_alone_and_by_its_own_names(made, tmp_path):
+    """The first 200 rows are the drop's, one suspect with an id like a version's; the others were published before."""
+    ids = ["v7/cat", *(f"cat-{row:03d}" for row in range(1, 200))]
+    joined = made(ids=(*(f"new/{name}" for name in ids), *(f"v3/dog-{row:03d}" for row in range(40))), quarantined=60)
+    own = made(n=200, ids=tuple(ids), rejected=7)
+    write_restricted(Verdict.open(joined.verdict_dir), own.drop, tmp_path / "alone")
+    alone = read_outline(own.drop, tmp_path / "alone")
+    config = QUICK.replace(thumbnails=60)
+    out = write_report(*joined.args, tmp_path / "out", lineage=joined.lineage, config=config, alone=alone)
+    page = out.read_text("utf-8")
+    assert "new/" not in page
+    for shown in (
+        'title="cat-001"',
+        'title="dog-001 in version 3"',
+        "207",
+        "history_suspected",
+        "published samples of",
+    ):
+        assert shown in page
+    assert "One drop is judged by itself" not in page
+    assert known_as("new/v7/cat") == ("v7/cat", None)
 
 
 def test_samples_held_back_in_a_clean_drop_are_mentioned(made):

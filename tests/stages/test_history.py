@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,9 @@ def test_a_drop_is_learnt_together_with_the_last_versions_and_judged_alone(datas
     assert (record["history"]["versions"], record["history"]["samples"]) == ([1, 2], sum(before.values()))
     assert f"together with {sum(before.values())} published samples of versions 1 and 2" in record["statement"]
     assert sum(record["counts"][name] for name in ("keep", "quarantine", "review")) == SAMPLES
+    shown = (stages.folder_of(page, "report", work) / "report.html").read_text()
+    assert html.escape(record["statement"]) in shown
+    assert "new/" not in shown
     table = pq.read_table(stages.folder_of(page, "cluster", work) / "verdict.parquet")
     assert table["sample_id"].to_pylist() == [str(name) for name in own.sample_ids]
     again, _ = run_pipeline(str(folder / "drop3"), work, clean, with_history=5)

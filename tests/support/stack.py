@@ -149,12 +149,18 @@ class Stack:
     def start_worker(self, pool: str, name: str = "", limit: int = 1, **more: str) -> Process:
         name = name or f"worker-{pool}"
         command = [sys.executable, "-m", "flows", "worker", "--pool", pool, "--name", name]
-        more = {"PREFECT_WORKER_QUERY_SECONDS": "3", **more}
         return self.add(name, [*command, "--limit", str(limit)], self.environment(name, **more))
 
     def start_bridge(self, name: str = "bridge", **more: str) -> Process:
         command = [sys.executable, "-m", "flows", "bridge", "--queue", self.queue, "--wait-s", "2"]
         return self.add(name, command, self.environment(name, **more))
+
+    def ended_runs_cpu_s(self, worker: str) -> float:
+        """Return the processor seconds of all runs that a worker started and that ended: no load changes them."""
+        process = self.processes[worker].popen
+        assert process is not None
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
     def note(self, **figure: Any) -> None:
         """Keep a figure, such as ``{"case": "server killed", "seed": 0}``."""

@@ -46,5 +46,5 @@ def test_the_history_has_one_key_a_dataset_and_escapes_a_contributors_words() ->
         share=1 / 3, kind="drop", by="",
     )  # fmt: skip
     text = markdown("s3://clean/signs", [entry])
-    assert "| 1 | 2026-01-01T00&#58;00 | a&#124;b&#60;script&#62; | 9 | 3 | 33.33% | 0 |" in text
+    assert "| 1 | 2026-01-01 00&#58;00 | a&#124;b&#60;script&#62; | 9 | 3 | 33.33% | 0 |" in text
     assert "](data:image/png;base64," in text

@@ -69,7 +69,7 @@ def test_a_cluster_that_looks_like_one_or_two_others_is_not() -> None:
 
 
 def test_of_a_cluster_of_both_what_is_told_right_is_not_called() -> None:
-    """Up to half as many own answers as of others: those samples are honest, as far as the look can tell."""
+    """Up to half as many own answers as of others: those samples are honest, as far as the retraining can tell."""
     found = looked(anywhere(24))
     assert (found.confirmed, found.own) == (True, 0.4)
     np.testing.assert_array_equal(np.flatnonzero(found.honest), np.arange(24))
@@ -144,7 +144,7 @@ def as_it_was(case: Case) -> Retrain:
 
 
 @pytest.mark.slow
-def test_a_doubtful_cluster_is_called_where_the_look_confirms_it(doubtful: tuple[Case, VerdictConfig]) -> None:
+def test_a_doubtful_cluster_is_called_where_the_retraining_confirms_it(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     without = TelltaleDetector(verdict=config).fit(case.log, case.labels)
     assert not without.flagged_.any()
@@ -168,7 +168,7 @@ def decided(case: Case, config: VerdictConfig, look: Retrain | None) -> Decision
 
 
 @pytest.mark.slow
-def test_a_look_that_was_called_for_and_not_taken_is_told(doubtful: tuple[Case, VerdictConfig]) -> None:
+def test_a_retraining_that_was_called_for_and_not_taken_is_told(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
     assert decided(case, config, None).not_retrained
     assert decided(case, config, lambda _: None).not_retrained
@@ -221,7 +221,9 @@ def test_of_a_doubtful_cluster_of_both_the_honest_go_to_review(doubtful: tuple[C
 
 
 @pytest.mark.slow
-def test_a_doubtful_cluster_is_kept_where_the_look_does_not_confirm_it(doubtful: tuple[Case, VerdictConfig]) -> None:
+def test_a_doubtful_cluster_is_kept_where_a_retraining_does_not_confirm_it(
+    doubtful: tuple[Case, VerdictConfig],
+) -> None:
     case, config = doubtful
     found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
     assert not found.flagged_.any()
@@ -238,7 +240,7 @@ def unclear() -> tuple[Case, VerdictConfig]:
 
 
 @pytest.mark.slow
-def test_a_call_stands_where_the_look_does_not_refute_it(unclear: tuple[Case, VerdictConfig]) -> None:
+def test_a_call_stands_where_the_retraining_does_not_refute_it(unclear: tuple[Case, VerdictConfig]) -> None:
     case, config = unclear
     assert TelltaleDetector(verdict=config).fit(case.log, case.labels).flagged_[case.truth].mean() >= 0.9
     found = TelltaleDetector(verdict=config).fit(case.log, case.labels, as_it_was(case))
@@ -247,7 +249,7 @@ def test_a_call_stands_where_the_look_does_not_refute_it(unclear: tuple[Case, Ve
 
 
 @pytest.mark.slow
-def test_what_the_look_refutes_is_held_for_review(unclear: tuple[Case, VerdictConfig]) -> None:
+def test_what_the_retraining_refutes_is_held_for_review(unclear: tuple[Case, VerdictConfig]) -> None:
     case, config = unclear
     found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
     assert not found.flagged_.any()
@@ -341,7 +343,7 @@ def test_it_is_not_taken_where_it_is_not_wanted(doubtful: tuple[Case, VerdictCon
 
 
 @pytest.mark.slow
-def test_of_three_labels_honest_clusters_are_not_called_where_the_look_finds_their_label() -> None:
+def test_of_three_labels_honest_clusters_are_not_called_where_the_retraining_finds_their_label() -> None:
     case = make_case()  # three labels
     most = max(group.statistic for group in TelltaleDetector().fit(case.log, case.labels).groups_)
     rule = VerdictConfig(min_separation=most / 1.2)

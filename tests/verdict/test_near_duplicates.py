@@ -100,9 +100,7 @@ def test_copies_in_other_labels_do_not_raise_what_is_required(
 
 
 @pytest.mark.slow
-def test_what_is_unlike_in_scatter_is_held_against_one_of_each_copy(
-    hiding: Copied, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_covariance_shift_is_held_against_one_of_each_copy(hiding: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = np.bincount(hiding.case.labels)[:4].tolist()
 
     def scatter(_: object, __: object, rows: NDArray[np.int64]) -> Scatter:

@@ -68,7 +68,7 @@ def test_the_direction_that_shows_a_second_mode_is_learnt() -> None:
     assert (found.chance[:2850] > 0.5).mean() < 0.003
 
 
-def test_still_samples_far_from_the_loss_of_a_guess_are_not_held_at_it() -> None:
+def test_still_samples_far_from_the_loss_of_a_guess_are_no_plateau() -> None:
     rng = np.random.default_rng(0)
     still = np.concatenate([rng.normal(0, 0.5, 2850), rng.normal(-4, 0.5, 150)])
     learnt = np.concatenate([rng.normal(-2, 1, 2850), rng.normal(-9, 0.2, 150)])

@@ -93,7 +93,7 @@ def answering(case: Case, own: float) -> Retrain:
 
 
 @pytest.mark.slow
-def test_it_is_called_where_the_look_gives_it_other_labels(scattered: Case) -> None:
+def test_it_is_called_where_the_retraining_gives_it_other_labels(scattered: Case) -> None:
     found = decided(scattered, answering(scattered, 0.0))
     held = found.decision == "quarantine"
     assert held[scattered.truth].mean() > 0.9
@@ -117,7 +117,7 @@ def test_it_is_kept_where_many_get_their_own_label(scattered: Case, own: float) 
 
 
 @pytest.mark.slow
-def test_without_a_look_it_is_told_and_nothing_is_called(scattered: Case) -> None:
+def test_without_a_retraining_it_is_told_and_nothing_is_called(scattered: Case) -> None:
     assert decided(scattered, None).not_retrained
     assert not decided(scattered, None, leave_out=False).not_retrained
     assert not (decided(scattered, None).decision == "quarantine").any()
