@@ -65,7 +65,7 @@ def test_whole_numbers_from_zero_stay_numbered_and_a_stray_one_is_an_error(tmp_p
 
 def test_a_stray_fraction_among_words_makes_no_regression(tmp_path, take, reasons):
     drop = take(lines(tmp_path / "d.jsonl", [*(["neg", "pos"] * ROWS)[: ROWS - 1], 1.5]))
-    assert (drop.task, drop.label_names, len(drop)) == ("classification", ["neg", "pos"], ROWS - 1)
+    assert (drop.task, drop.label_names, len(drop)) == ("classification", ("neg", "pos"), ROWS - 1)
     assert len(reasons(drop)) == 1
 
 
