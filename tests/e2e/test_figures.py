@@ -59,9 +59,9 @@ def test_uploads_one_after_another_start_their_runs_soon(running: Any, inbox: An
 def test_a_small_drop_from_its_upload_to_its_version(running: Any, inbox: Any) -> None:
     """Each time other content, so that every stage runs; the seconds are since the upload of the drop's last file."""
     for number in range(min(UPLOADS, 5) + 1):  # the first is not like the others: nothing is in the machine's memory
-        drop, before = f"walk/drop-{number}", [running.ended_runs_cpu_s(f"worker-{pool}") for pool in ("cpu", "gpu")]
+        drop, before = f"minute/drop-{number}", [running.ended_runs_cpu_s(f"worker-{pool}") for pool in ("cpu", "gpu")]
         inbox.put(drop)
-        inbox.version("walk", source=drop.partition("/")[2])
+        inbox.version("minute", source=drop.partition("/")[2])
         [run] = running.runs_of(drop)
         run = running.ended(run["id"])
         tasks = running.ask("/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
