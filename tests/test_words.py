@@ -14,22 +14,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *(page for folder in ("telltale_core", "deployments", "infra") for page in (ROOT / folder).rglob("*.md")),
 ]
-READ_FIRST = [
-    ROOT / name
-    for name in (
-        "README.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "telltale_core/README.md",
-        "telltale_core/METHOD.md",
-        "telltale_core/publish/README.md",
-        "telltale_core/proxy/README.md",
-        "telltale_core/losslog/README.md",
-        "telltale_core/report/README.md",
-        "telltale_core/verdict/README.md",
-        "tests/README.md",
-    )
-]
+READ_FIRST = [page for page in PAGES if page.parent.name != "notes" and page.name != "CHANGELOG.md"]
 MOST_WORDS = 25
 MOST_CHARACTERS = 400
 SHAPE_LETTERS = re.compile(r"_([a-z]?[A-Z][A-Z0-9]*|[nk])$")
@@ -51,7 +36,7 @@ def sentences(text: str) -> Iterator[str]:
         if stripped and not stripped.startswith(("#", "|", "![", "<")):
             block += " " + (stripped[begins.end() :] if begins else stripped)
     for prose in [*blocks, block]:
-        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r"`[^`]*`", "code", prose)).replace("*", "")
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r"`[^`]*`", "Code", prose)).replace("*", "")
         yield from (part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z(])|(?<=[:;])\s", plain) if part.strip())
 
 
