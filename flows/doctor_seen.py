@@ -43,9 +43,9 @@ def keys_outlive_drops(client: SyncPrefectClient) -> Check:
     if not removes:
         todo = f"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=events,flow_runs keeps runs for {names.RUNS_KEPT_DAYS} days"
         return Check(name="retention", status="note", found="runs and their logs are kept for ever", todo=todo)
-    found = f"runs and their logs are kept for {days:.0f} days, drops start runs for {names.OLD_DROP_DAYS:.0f}"
+    detail = f"runs and their logs are kept for {days:.0f} days, drops start runs for {names.OLD_DROP_DAYS:.0f}"
     todo = f"set PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD to {names.RUNS_KEPT_DAYS * 86_400}"
-    return check("retention", fine=days > names.OLD_DROP_DAYS, found=found, todo=todo)
+    return check("retention", fine=days > names.OLD_DROP_DAYS, found=detail, todo=todo)
 
 
 def _days(period: object) -> float:
@@ -58,10 +58,10 @@ def workers_seen(client: SyncPrefectClient, pool: WorkPool) -> Check:
     """Return whether a worker of the pool was seen within the last minute."""
     since = datetime.now(UTC) - timedelta(seconds=names.SEEN_WITHIN_S)
     online = [one for one in client.read_workers_for_work_pool(pool.name) if str(one.status).endswith("ONLINE")]
-    seen = [one for one in online if one.last_heartbeat_time and one.last_heartbeat_time >= since]
+    heard = [one for one in online if one.last_heartbeat_time and one.last_heartbeat_time >= since]
     todo = f"telltale worker --pool {pool.name}" if pool.type == "process" else f"prefect worker start -p {pool.name}"
-    found = f"{len(seen)} online" if seen or not online else f"none seen for {names.SEEN_WITHIN_S:.0f} s"
-    return check(f"workers of {pool.name}", fine=bool(seen), found=found, todo=todo)
+    detail = f"{len(heard)} online" if heard or not online else f"none seen for {names.SEEN_WITHIN_S:.0f} s"
+    return check(f"workers of {pool.name}", fine=bool(heard), found=detail, todo=todo)
 
 
 def bridge_seen(signs: list[Sign], inbox: str) -> Check:
@@ -69,9 +69,9 @@ def bridge_seen(signs: list[Sign], inbox: str) -> Check:
     bridges = [sign.name for sign in signs if sign.kind == "bridge"]
     if bridges:
         return check("bridge", fine=True, found=f"{len(bridges)} heard of: {', '.join(bridges)}", todo="")
-    found = f"none heard of for {names.SEEN_WITHIN_S:.0f} s"
+    detail = f"none heard of for {names.SEEN_WITHIN_S:.0f} s"
     todo = "telltale bridge --queue URL (or --webhook); until then the sweep finds drops, every five minutes"
-    return Check(name="bridge", status="problem" if inbox.startswith("s3://") else "note", found=found, todo=todo)
+    return Check(name="bridge", status="problem" if inbox.startswith("s3://") else "note", found=detail, todo=todo)
 
 
 def versions_agree(client: SyncPrefectClient, signs: list[Sign], deployed: str | None) -> Check:
@@ -88,5 +88,5 @@ def versions_agree(client: SyncPrefectClient, signs: list[Sign], deployed: str |
         if (sign.prefect, sign.telltale) != (here.prefect, here.telltale)
     ]
     ours = f"Prefect {here.prefect}, Telltale {here.telltale}"
-    found = f"{'; '.join(others)}; here {ours}" if others else f"{ours}, everywhere"
-    return check("versions", fine=not others, found=found, todo="install one release everywhere, then deploy again")
+    detail = f"{'; '.join(others)}; here {ours}" if others else f"{ours}, everywhere"
+    return check("versions", fine=not others, found=detail, todo="install one release everywhere, then deploy again")

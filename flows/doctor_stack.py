@@ -27,8 +27,8 @@ def examine_server(role: str = "publisher") -> Iterator[Check]:
 
     try:
         with get_client(sync_client=True) as client:
-            found = {name: _there(client.read_deployment_by_name, name) for name in names.DEPLOYMENTS}
-            deployments = {name: deployment for name, deployment in found.items() if deployment is not None}
+            registered = {name: _there(client.read_deployment_by_name, name) for name in names.DEPLOYMENTS}
+            deployments = {name: deployment for name, deployment in registered.items() if deployment is not None}
             if not deployments:
                 yield Check(name="deployments", status="note", found="none", todo=f"to have drops start runs: {DEPLOY}")
                 return

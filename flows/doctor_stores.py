@@ -62,16 +62,16 @@ def _examine(area: Area, needed: tuple[str, ...], role: str) -> Iterator[Check]:
         return
     receipts = area.name == "inbox" and role == "publisher" and store.location.scheme != "file"
     wanted = (*needed, *(("write",) if receipts else ()))  # of a local inbox nothing is written: others may link there
-    found = _probed(store, area.key, wanted)
-    failed = [step for step in needed if found[step]]
+    failures = _probed(store, area.key, wanted)
+    failed = [step for step in needed if failures[step]]
     if failed:
         todo = f"the role {role} must be able to {', '.join(needed)}: is the store there, are the keys valid?"
-        yield Check(name=name, status="problem", found=f"{area.url}: {failed[0]}: {found[failed[0]]}", todo=todo)
+        yield Check(name=name, status="problem", found=f"{area.url}: {failed[0]}: {failures[failed[0]]}", todo=todo)
         return
     yield Check(name=name, status="ok", found=f"{area.url}: can {', '.join(needed)}")
-    if found.get("write") and "write" not in needed:
+    if failures.get("write") and "write" not in needed:
         todo = f"let the role {role} write */{RECEIPT} below the inbox (infra/policies)"
-        yield Check(name="receipts", status="note", found=f"contributors get none: {found['write']}", todo=todo)
+        yield Check(name="receipts", status="note", found=f"contributors get none: {failures['write']}", todo=todo)
     if area.name == "clean" and "write" in needed and store.location.scheme == "s3" and not _try(store, area.key):
         todo = f"deny the role {role} DeleteObject in the clean area: a version is for ever"
         yield Check(
@@ -85,13 +85,13 @@ def _probed(store: Store, key: str, wanted: tuple[str, ...]) -> dict[str, str]:
     steps: dict[str, Callable[[], object]] = {
         "list": lambda: store.scan(FOLDER),
         "write": lambda: put(key, BYTES),
-        "read": lambda: _read(store, key, stands="write" in wanted and not found["write"]),
+        "read": lambda: _read(store, key, stands="write" in wanted and not failures["write"]),
         "delete": lambda: store.delete(key),
     }
-    found: dict[str, str] = {}
+    failures: dict[str, str] = {}
     for step in (step for step in steps if step in wanted):
-        found[step] = _why(steps[step])
-    return found
+        failures[step] = _why(steps[step])
+    return failures
 
 
 def _read(store: Store, key: str, *, stands: bool) -> None:

@@ -42,7 +42,7 @@ class GpuSeconds:
         self.since = since or datetime.now(UTC)
         self.ended: defaultdict[str, float] = defaultdict(float)
         self.counted: dict[Any, datetime] = {}  # runs that ended of late, and when
-        self.told: dict[str, float] = {}
+        self.reported: dict[str, float] = {}
 
     def of(self, runs: Iterable[FlowRun], now: datetime) -> dict[str, float]:
         """Return the seconds by dataset, with what these runs add: all that run, or ended within the window."""
@@ -59,8 +59,8 @@ class GpuSeconds:
                 self.counted[run.id] = end
         self.counted = {run: end for run, end in self.counted.items() if end > now - 2 * WINDOW}
         for dataset, value in seconds.items():  # the clocks of server and host may differ by a little
-            self.told[dataset] = max(value, self.told.get(dataset, 0.0))
-        return dict(self.told)
+            self.reported[dataset] = max(value, self.reported.get(dataset, 0.0))
+        return dict(self.reported)
 
 
 class Telltale(Collector):

@@ -28,10 +28,10 @@ def names_a_run(text: str) -> bool:
 def fetch_report(run: str) -> tuple[Path, str]:
     """Return a copy of the run's report on this machine, and where it lies; of several runs of a name the latest."""
     with get_client(sync_client=True) as client:
-        found = find_by_id(client, run) or _latest(client, run)
-    address = str(found.labels.get(REPORT_LABEL) or "")
+        flow_run = find_by_id(client, run) or _latest(client, run)
+    address = str(flow_run.labels.get(REPORT_LABEL) or "")
     if not address:
-        raise NotFound(f"run {found.name!r} ({found.id}) has no report yet: it is made once the verdict stands")
+        raise NotFound(f"run {flow_run.name!r} ({flow_run.id}) has no report yet: it is made once the verdict stands")
     folder, _, name = address.rpartition("/")
     file = Path(tempfile.mkdtemp(prefix="telltale-report-")) / "report.html"
     file.write_bytes(open_store(folder).read(name))

@@ -97,14 +97,14 @@ def start(client: SyncPrefectClient, feed: Feed, arrival: Arrival, by: str) -> b
     if started_keys(client, [arrival.key]):
         return False
     deployment = find_deployment(client, names.CLEANSE)
-    given = feed.parameters(arrival)
+    parameters = feed.parameters(arrival)
     run = client.create_flow_run_from_deployment(
         deployment.id,
-        parameters=given,
+        parameters=parameters,
         idempotency_key=arrival.key,
-        name=f"cleanse {keys.subject(given['source'], given['destination'])}",
+        name=f"cleanse {keys.subject(parameters['source'], parameters['destination'])}",
         work_queue_name=feed.queue(arrival) if deployment.work_pool_name else None,
-        tags=[*keys.tags(given["source"], given["destination"]), f"started-by:{by}"],
+        tags=[*keys.tags(parameters["source"], parameters["destination"]), f"started-by:{by}"],
     )
     log.info("%s/%s: %s; %d files: run %s", arrival.folder, arrival.name, arrival.why, arrival.files, run.name)
     tell(client, arrival, str(run.id), by)

@@ -17,9 +17,9 @@ from telltale_core.stages import Record, train
 
 def run_name() -> str:
     """Return what the UI calls a run, such as ``train signs/2026-11-22``."""
-    given = flow_run.parameters
-    what = "leave-out" if given.get("left_out") else "train"
-    return f"{what} {keys.own_subject() or policy.drop_name(given['upstream'])}"
+    parameters = flow_run.parameters
+    what = "leave-out" if parameters.get("left_out") else "train"
+    return f"{what} {keys.own_subject() or policy.drop_name(parameters['upstream'])}"
 
 
 @flow(name="train-proxy", flow_run_name=run_name, **policy.RESULTS)

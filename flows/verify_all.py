@@ -30,7 +30,7 @@ def verify_all() -> State[Any]:
     checked = 0
     for name in datasets:
         try:
-            found = publish.verify(f"{feed.clean.rstrip('/')}/{name}")
+            result = publish.verify(f"{feed.clean.rstrip('/')}/{name}")
         except NotFound:  # a dataset of the table without a version yet, unless something of one is there
             if any(key.split("/")[0] in PARTS for key in open_store(f"{feed.clean.rstrip('/')}/{name}").list()):
                 problems.append(f"{name}: its manifests are gone, but blobs of it are there")
@@ -39,8 +39,8 @@ def verify_all() -> State[Any]:
             problems.append(f"{name}: {error}")
             continue
         checked += 1
-        story.say("%s: version %d, %d objects, %d bytes", name, found.number, found.blobs, found.bytes)
-        problems += [f"{name}, version {found.number}: {problem}" for problem in found.problems]
+        story.say("%s: version %d, %d objects, %d bytes", name, result.number, result.blobs, result.bytes)
+        problems += [f"{name}, version {result.number}: {problem}" for problem in result.problems]
     if problems:
         cure = "telltale verify DATASET --repair --work WORK writes again what the work area still holds"
         return Failed(message=sanitize.line("\n".join([f"{len(problems)} problems", *problems[:20], cure])))

@@ -30,10 +30,10 @@ def tags(source: str, destination: str) -> list[str]:
 
 def own_subject() -> str:
     """Return what the run at work is about; empty where it has no drop and no dataset."""
-    given = flow_run.parameters or {}
-    if {"source", "destination"} <= given.keys():
-        return subject(given["source"], given["destination"])
-    return "/".join(sanitize.name(part) for part in str(given.get("subject") or "").split("/"))
+    parameters = flow_run.parameters or {}
+    if {"source", "destination"} <= parameters.keys():
+        return subject(parameters["source"], parameters["destination"])
+    return "/".join(sanitize.name(part) for part in str(parameters.get("subject") or "").split("/"))
 
 
 def own_tags() -> list[str]:

@@ -62,8 +62,10 @@ class Runner:
     def __call__(self, stage: Stage, upstream: Record | str, settings: Mapping[str, Any], **options: Any) -> Record:
         """Return the stage's record; raises what the stage raised."""
         task = self.tasks[stage.name]
-        given = {**self.options, **options, "wait_for": self.before, "return_state": True}
-        state: Any = task(quote(upstream), self.work, quote(dict(settings)), **given)  # else each value is an edge
+        call_options = {**self.options, **options, "wait_for": self.before, "return_state": True}
+        state: Any = task(
+            quote(upstream), self.work, quote(dict(settings)), **call_options
+        )  # else each value is an edge
         record: Record = state.result()
         self.before = [state.model_copy(update={"data": True})]  # its data would be edges, too
         return record

@@ -47,14 +47,14 @@ def judged(verdict: stages.Record, work: str) -> None:
         epochs, took, score = train["config"]["epochs"], train["wall_s"], train["members"][0]["train_score"]
         say("training: %d epochs on %s in %.0f s, score %.3g", epochs, train["hardware"].get("device"), took, score)
 
-    def found() -> None:
+    def concluded() -> None:
         record = opened.verdict()
         called = sum(group.called for group in record.groups)
         say("verdict: %s", record.statement)
         say("counts: %s; %d groups compared, %d called", counted(record.counts), len(record.groups), called)
 
     kindly(trained)
-    kindly(found)
+    kindly(concluded)
 
 
 def ended(outcome: dict[str, Any], began_s: float) -> None:

@@ -136,6 +136,32 @@ def test_shape_letters_are_seen() -> None:
     ]
 
 
+PARTICIPLES = {"told", "made", "found", "given", "seen"}
+PUBLISHED = {("telltale_core/drop/manifest.py", "seen"), ("flows/checks.py", "found"), ("tasks/artifacts.py", "found")}
+"""Fields of records that others read: a drop's manifest, and the table of ``telltale doctor``."""
+
+
+def stored_names(source: str) -> Iterator[str]:
+    """Yield the names that a module gives to its variables, parameters, fields and functions."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef):
+            yield node.name
+
+
+@pytest.mark.parametrize("folder", ["telltale_core", "tasks", "flows", "deployments", "infra"])
+def test_names_are_nouns(folder: str) -> None:
+    named = {
+        (module.relative_to(ROOT).as_posix(), name)
+        for module in (ROOT / folder).rglob("*.py")
+        for name in PARTICIPLES.intersection(stored_names(module.read_text(encoding="utf-8")))
+    }
+    assert named <= PUBLISHED
+
+
 def slug(heading: str) -> str:
     """Return the anchor of a Markdown heading."""
     return re.sub(r"[^\w\- ]", "", heading.lstrip("#").strip().lower()).replace(" ", "-")

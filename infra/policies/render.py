@@ -22,16 +22,16 @@ ARN = {
 
 def render(names: dict[str, str]) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return each policy's text by its file name, and for each that was left out the names that it lacks."""
-    made, left_out = {}, {}
+    policies, left_out = {}, {}
     for path in sorted(HERE.glob("*.json")):
         text = path.read_text(encoding="utf-8")
         missing = sorted(set(re.findall(r"\$\{(\w+)\}", text)) - set(names))
         if missing:
             left_out[path.name] = missing
             continue
-        made[path.name] = Template(text).substitute(names)
-        json.loads(made[path.name])
-    return made, left_out
+        policies[path.name] = Template(text).substitute(names)
+        json.loads(policies[path.name])
+    return policies, left_out
 
 
 def main() -> None:
@@ -49,30 +49,30 @@ def main() -> None:
     parser.add_argument("--topic-arn", metavar="ARN", help="the SNS topic, where the bucket notifies the queue by one")
     parser.add_argument("--rule-arn", metavar="ARN", help="the EventBridge rule, where one notifies the queue")
     parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     names = {
-        "INBOX_BUCKET": given.inbox,
-        "INBOX_PREFIX": given.inbox_prefix,
-        "CLEAN_BUCKET": given.clean,
-        "WORK_BUCKET": given.work,
-        "DATASET": given.dataset,
+        "INBOX_BUCKET": arguments.inbox,
+        "INBOX_PREFIX": arguments.inbox_prefix,
+        "CLEAN_BUCKET": arguments.clean,
+        "WORK_BUCKET": arguments.work,
+        "DATASET": arguments.dataset,
     }
     for kind, form in ARN.items():
-        arn = getattr(given, f"{kind}_arn")
+        arn = getattr(arguments, f"{kind}_arn")
         if arn is None:
             continue
         if not re.fullmatch(form, arn):
             parser.error(f"--{kind}-arn must look like {form}, got {arn!r}")
         names[f"{kind.upper()}_ARN"] = arn
-    given.out.mkdir(parents=True, exist_ok=True)
-    given.out.chmod(0o755)
-    made, left_out = render(names)
-    for name, text in made.items():
-        place = given.out / name
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    arguments.out.chmod(0o755)
+    policies, left_out = render(names)
+    for name, text in policies.items():
+        place = arguments.out / name
         place.write_text(text, encoding="utf-8")
         place.chmod(0o644)
     for name, missing in left_out.items():
-        (given.out / name).unlink(missing_ok=True)  # of an earlier run, with other names
+        (arguments.out / name).unlink(missing_ok=True)  # of an earlier run, with other names
         options = ", ".join(f"--{each.lower().replace('_', '-')}" for each in missing)
         print(f"left out {name}: give {options} where you need it")  # noqa: T201 - a command's answer
 

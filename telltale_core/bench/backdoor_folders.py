@@ -114,9 +114,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("--clean", type=Path, help="BackdoorBench: class folders of the data set that was attacked.")
     parser.add_argument("--target", help="BackdoorBench: the label that the attacker wants.")
-    given = parser.parse_args(arguments)
-    count = convert(given.source, given.out, clean=given.clean, target=given.target)
-    sys.stdout.write(f"{count:,} samples in {given.out / 'drop'}; who is poisoned: {given.out / 'truth.csv'}\n")
+    options = parser.parse_args(arguments)
+    count = convert(options.source, options.out, clean=options.clean, target=options.target)
+    sys.stdout.write(f"{count:,} samples in {options.out / 'drop'}; who is poisoned: {options.out / 'truth.csv'}\n")
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ def parts(first_seed: int) -> list[tuple[str, int]]:
 
 def part_of(name: str) -> tuple[str, tuple[int, int, int] | None]:
     """Return the data set of a name, and samples, classes and seed where it names a part of it."""
-    found = PART.fullmatch(name)
-    return (found[1], (int(found[2]), int(found[3]), int(found[4]))) if found else (name, None)
+    match = PART.fullmatch(name)
+    return (match[1], (int(match[2]), int(match[3]), int(match[4]))) if match else (name, None)
 
 
 def drawn(
@@ -74,9 +74,9 @@ def drawn(
 
 def table(name: str) -> tuple[TableSet, tuple[str, ...] | None]:
     """Return a table that ships inside scikit-learn, and the names of its classes; None: it has targets."""
-    found = getattr(datasets, f"load_{name}")()
-    values = np.asarray(found.data, dtype=np.float32)
+    bunch = getattr(datasets, f"load_{name}")()
+    values = np.asarray(bunch.data, dtype=np.float32)
     if name == "diabetes":
-        return TableSet(values=values, labels=np.asarray(found.target, dtype=np.float64), num_classes=None), None
-    names = tuple(str(label) for label in found.target_names)
-    return TableSet(values=values, labels=np.asarray(found.target, dtype=np.int64), num_classes=len(names)), names
+        return TableSet(values=values, labels=np.asarray(bunch.target, dtype=np.float64), num_classes=None), None
+    names = tuple(str(label) for label in bunch.target_names)
+    return TableSet(values=values, labels=np.asarray(bunch.target, dtype=np.int64), num_classes=len(names)), names

@@ -34,12 +34,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Ingest beside Hugging Face datasets.")
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--texts", type=int, default=1_000_000)
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for name, count, write, load in (
-            ("images", given.images, write_images, load_images),
-            ("texts", given.texts, write_texts, load_texts),
+            ("images", options.images, write_images, load_images),
+            ("texts", options.texts, write_texts, load_texts),
         ):
             if not count:
                 continue
@@ -98,7 +98,7 @@ def load_texts(root: Path) -> None:
     )
     tokenizer: Any = tokenizers.ByteLevelBPETokenizer(add_prefix_space=True)
     tokenizer.train_from_iterator((row["text"] for row in rows), VOCABULARY, show_progress=False)
-    rows.map(lambda batch: {"ids": [found.ids for found in tokenizer.encode_batch(batch["text"])]}, batched=True)
+    rows.map(lambda batch: {"ids": [encoding.ids for encoding in tokenizer.encode_batch(batch["text"])]}, batched=True)
 
 
 if __name__ == "__main__":

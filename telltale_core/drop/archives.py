@@ -133,17 +133,17 @@ def unpack_archives(source: Source, limits: Limits) -> None:
     packed = {file.key for file in files}
     if not files or not all(file.key in packed or file.suffix in TABLES for file in data):
         return
-    found: list[_Unpacked] = []
+    unpacked: list[_Unpacked] = []
     for archive in files:
         try:
             for number, member in enumerate(_members(source, archive, limits)):
-                found.append(_taken(source, archive, member, f"{archive.key}!{number}"))
+                unpacked.append(_taken(source, archive, member, f"{archive.key}!{number}"))
         except DAMAGED as error:
             what = f"{shown(archive.key)} cannot be unpacked ({type(error).__name__}): pack it again"
             raise bad("file_corrupt", what) from error
         del source.files[archive.key]
-    folders = _folders(list(packed), found)
-    for one in found:
+    folders = _folders(list(packed), unpacked)
+    for one in unpacked:
         key = folders[one.archive] + one.name
         if one.file is None:  # a file may be called so, too: it stays
             source.ignored.setdefault("a link or device in an archive", []).append(key)
@@ -152,9 +152,9 @@ def unpack_archives(source: Source, limits: Limits) -> None:
     source.sort()
 
 
-def _folders(archives: Sequence[str], found: Sequence[_Unpacked]) -> Mapping[str, str]:
+def _folders(archives: Sequence[str], unpacked: Sequence[_Unpacked]) -> Mapping[str, str]:
     """Return below which folder the members of each archive come to lie; raises where that is unclear."""
-    data = [one for one in found if one.file and not never_read(one.name) and not _is_notice(one.file)]
+    data = [one for one in unpacked if one.file and not never_read(one.name) and not _is_notice(one.file)]
     split_of = {}
     for key in archives:
         words = PARTS.split(posixpath.basename(key))
@@ -176,7 +176,7 @@ def _folders(archives: Sequence[str], found: Sequence[_Unpacked]) -> Mapping[str
             folders[key] = "".join(f"{folder}/" for folder in above if folder)
         return folders
 
-    if is_webdataset([f"{archive}/{name}" for archive, name, _ in found]):
+    if is_webdataset([f"{archive}/{name}" for archive, name, _ in unpacked]):
         return below(apart=True)
     folders = below(apart=False)
     twice = _in_two(folders, data)

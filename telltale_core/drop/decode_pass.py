@@ -170,9 +170,9 @@ class Packer:
             self._writer.rejected.add(table_of(REJECTED, rejected))
 
     def _keep(self, row: Row) -> _PackedRow:
-        found = row.found_media()
+        row_media = row.found_media()
         number = self._task.number(row.value)
-        sample, loss, media = self._job.decoded(found, self._packing)
+        sample, loss, media = self._job.decoded(row_media, self._packing)
         content = sha256_bytes(media)
         name = self._named(number)
         signature = sha256_bytes(f"{content} {name}".encode())

@@ -133,12 +133,12 @@ def _write(reader: Reader, name: str, job: Job, plan: Plan, path: Path) -> Other
     )
 
 
-def _check_rows(found: int, name: str, plan: Plan) -> None:
+def _check_rows(count: int, name: str, plan: Plan) -> None:
     """Raise where not exactly the rows of judged files are carried that were left out as of this split."""
-    counted = plan.aside.get(name, found)
-    if found != counted:
+    counted = plan.aside.get(name, count)
+    if count != counted:
         raise _unclear(
-            f"{found:,} rows are called exactly {shown(name)}, and {counted:,} were left out as of that split, some "
+            f"{count:,} rows are called exactly {shown(name)}, and {counted:,} were left out as of that split, some "
             "maybe by a name with characters that cannot be shown"
         )
 

@@ -81,12 +81,12 @@ def late_splits(
         if name.lower() in COLUMNS and not any(of_value(name, value) for value in some)
     }  # fmt: skip
     for row in rows if late else ():
-        for name, found in late.items():
-            if len(found) < ENOUGH and (split := of_value(name, row.get(name))):
-                found.append(split[: LONGEST_NAME + 1])
-        if all(len(found) == ENOUGH for found in late.values()):
+        for name, cells in late.items():
+            if len(cells) < ENOUGH and (split := of_value(name, row.get(name))):
+                cells.append(split[: LONGEST_NAME + 1])
+        if all(len(cells) == ENOUGH for cells in late.values()):
             break
-    return {name: tuple(found) for name, found in late.items()}
+    return {name: tuple(cells) for name, cells in late.items()}
 
 
 def is_whole(counted: str) -> bool:

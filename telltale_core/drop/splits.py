@@ -29,14 +29,14 @@ def choose_split(source: Source, config: DropConfig) -> str | None:
     if config.files is not None:
         return None
     split_of = _splits_by_file(source.files.values())
-    found = Counter(split for split in split_of.values() if split)
+    counts = Counter(split for split in split_of.values() if split)
     wanted = wanted_split(config)
-    if config.split == ALL or not found or (len(found) == 1 and config.split is None):
-        return ALL if config.split == ALL else next(iter(found), None)
-    if wanted not in found:
+    if config.split == ALL or not counts or (len(counts) == 1 and config.split is None):
+        return ALL if config.split == ALL else next(iter(counts), None)
+    if wanted not in counts:
         if config.split is not None:
             return None  # a column may name it
-        raise bad("split_unclear", f"the drop has the splits {shown(sorted(found))} and no train: set drop.split")
+        raise bad("split_unclear", f"the drop has the splits {shown(sorted(counts))} and no train: set drop.split")
     for key, split in split_of.items():
         if split not in {wanted, None}:
             source.ignore(key, f"{REASON}{split}")

@@ -108,31 +108,31 @@ def doubts(drop: Drop) -> list[str]:
     counts, config = class_counts(drop), manifest["config"]
     if config.get("label_column") or config.get("label_names") or config.get("num_classes"):
         return []  # the operator has said what the labels are
-    found = []
+    lines = []
     rows = sum(counts.values())
     if len(counts) > max(MANY, MANY_A_ROW * rows):
         cure = (
             'drop.task = "regression" if they are numbers' if manifest["label_names"] is None else "drop.label_column"
         )
-        found.append(f"{len(counts):,} classes among {rows:,} rows: is this an id, or a number? Set {cure}")
+        lines.append(f"{len(counts):,} classes among {rows:,} rows: is this an id, or a number? Set {cure}")
     elif (single := sum(count == 1 for count in counts.values())) > len(counts) / 2:
-        found.append(
+        lines.append(
             f"{single:,} of {len(counts):,} classes have one sample: is {_names(manifest['columns']['label'])} it?"
         )
     splits = [name for name in counts if split_named(name)]
     if splits:
-        found.append(f"classes are called like splits ({_listed(splits)}): drop.split reads one of several splits")
+        lines.append(f"classes are called like splits ({_listed(splits)}): drop.split reads one of several splits")
     missing = [name for name in counts if name.lower() in NO_VALUE]
     if missing:
-        found.append(
+        lines.append(
             f"classes are called as missing values are ({_listed(missing)}): leave the cell empty if it is none"
         )
     lists = [name for name in counts if name.startswith("[") and name.endswith("]")]
     if lists:
-        found.append(
+        lines.append(
             f"classes are called as lists are ({_listed(lists)}): several labels a row need JSON lines or Parquet"
         )
-    return found
+    return lines
 
 
 def _of_targets(drop: Drop) -> list[str]:

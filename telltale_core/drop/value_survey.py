@@ -120,7 +120,7 @@ class ValueSurvey:
                 return None if any(self._classlike(rows, inside) for rows in outside) else count
         return None
 
-    def classes(self, names: tuple[str, ...] | None, fold: Fold, *, given: int | None) -> Classes:
+    def classes(self, names: tuple[str, ...] | None, fold: Fold, *, num_classes: int | None) -> Classes:
         """Return the classes: of these names; else texts, the numbers 0..K-1, or whatever whole numbers there are.
 
         ``given``: the number of classes, if it was said.
@@ -129,12 +129,12 @@ class ValueSurvey:
         if names is not None:
             usable |= {text: rows for text, rows in self.nans.items() if text in names}
             return sort_out(names, usable, fold, numbered=self.whole > 0)
-        if given is None and self.textual:
+        if num_classes is None and self.textual:
             usable |= self.nans
             wholes = {str(number): rows for number, rows in self.wholes.items()}
             listed = sort_out(tuple(sorted({**wholes, **usable})), {**wholes, **usable}, fold, numbered=False)
             return dataclasses.replace(listed, numbers={n: listed.label_of[str(n)] for n in self.wholes})
-        if given is None and self.whole and self.numbered() is None:
+        if num_classes is None and self.whole and self.numbered() is None:
             self._check_count()
             numbers = {number: label for label, number in enumerate(sorted(self.wholes))}
             return Classes(names=tuple(map(str, numbers)), numbers=numbers)

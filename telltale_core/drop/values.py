@@ -124,7 +124,7 @@ def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
     )
     if name == "multilabel" and survey.flags and names is None:
         return Task(name=name, num_classes=survey.flags, flags=True)
-    classes = survey.classes(names, config.fold_classes, given=config.num_classes)
+    classes = survey.classes(names, config.fold_classes, num_classes=config.num_classes)
     count = len(classes.names) if classes.names is not None else config.num_classes or survey.numbered()
     if count is None:
         raise bad("labels_unclear", "no row holds a label that is a number or a text: check label_column")

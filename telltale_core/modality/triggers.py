@@ -145,7 +145,7 @@ def added_values(sides: Sides, words: Callable[[NDArray[np.float64]], str]) -> l
     Poison that came from other labels differs from those by its trigger; poison of its own label from the latter. Each
     value is shrunk by its error (James and Stein's positive part): what is noise adds nothing.
     """
-    found: list[Trigger] = []
+    triggers: list[Trigger] = []
     for kept in (sides.others, sides.same):
         if min(len(sides.suspected), len(kept)) < FEWEST:
             continue
@@ -154,8 +154,8 @@ def added_values(sides: Sides, words: Callable[[NDArray[np.float64]], str]) -> l
         raw = mean - kept_mean
         difference = raw * np.clip(1.0 - error / np.maximum(raw**2, 1e-300), 0.0, None)
         if np.isfinite(difference).all() and difference.any():
-            found.append(AddedValues(words=words(difference), difference=difference))
-    return found
+            triggers.append(AddedValues(words=words(difference), difference=difference))
+    return triggers
 
 
 def counted_values(places: NDArray[np.bool_]) -> str:

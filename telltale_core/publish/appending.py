@@ -40,7 +40,7 @@ class Overlap:
     there: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
-    def told(self) -> dict[str, int]:
+    def by_decision(self) -> dict[str, int]:
         """How many samples there are already, by decision."""
         return dict(sorted(Counter(self.there.values()).items()))
 
@@ -131,7 +131,7 @@ def joined(overlap: Overlap, own: dict[str, Any]) -> dict[str, Any]:
         **own,
         **lists,
         "counts": counts,
-        "appended": {"to": base.number, "counts": own["counts"], "there": overlap.told},
+        "appended": {"to": base.number, "counts": own["counts"], "there": overlap.by_decision},
     }
 
 
@@ -207,12 +207,12 @@ def _check_same(
         _, file, there = places[name]
         by_file.setdefault(file, []).append((row, there, name))
     for blob in base.blobs("files", "quarantine"):
-        if not (found := sorted(by_file.get(blob.path, ()))):
+        if not (ids := sorted(by_file.get(blob.path, ()))):
             continue
-        rows = np.array([row for row, _, _ in found], np.int64)
-        theirs = read_table(base, blob, columns).take(pa.array([there for _, there, _ in found])).to_pylist()
+        rows = np.array([row for row, _, _ in ids], np.int64)
+        theirs = read_table(base, blob, columns).take(pa.array([there for _, there, _ in ids])).to_pylist()
         mine = (row for table in picked(payload, rows) for row in table.select(columns).to_pylist())
-        for ours, other, (_, _, name) in zip(mine, theirs, found, strict=True):
+        for ours, other, (_, _, name) in zip(mine, theirs, ids, strict=True):
             if _content(ours) != _content(other):
                 raise BadInput(
                     "id_taken",

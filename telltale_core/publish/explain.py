@@ -56,7 +56,7 @@ def why(dataset: Dataset, sample_id: str, number: int | None = None) -> Explanat
         if explanation := _among_judged(version, sample_id) or _among_rejected(version, sample_id):
             return explanation
     for version in versions:
-        if (found := full_id(version, sample_id)) and (explanation := _among_judged(version, found)):
+        if (whole_id := full_id(version, sample_id)) and (explanation := _among_judged(version, whole_id)):
             return explanation
     where = f"version {number}" if number is not None else f"the {len(versions)} versions"
     raise NotFound(f"{where} of {store.location.url} hold no sample {sample_id!r}")

@@ -38,7 +38,7 @@ def export_fiftyone(dataset: Dataset, path: Path, number: int | None = None) -> 
 
 def _labels(version: Version) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the name of each judged sample's file, without ending, and its verdict as FiftyOne's classification."""
-    seen: dict[str, str] = {}
+    names: dict[str, str] = {}
     for table in verdicts(version):
         for row in table.to_pylist():
             path = row["media_path"]
@@ -50,7 +50,7 @@ def _labels(version: Version) -> Iterator[tuple[str, dict[str, Any]]]:
             if not (mimetypes.guess_type(path, strict=False)[0] or "").startswith("image/"):
                 raise ConfigError(f"by its ending {path!r} is no picture to FiftyOne: use --csv or --parquet")
             name = posixpath.splitext(path)[0]
-            if (other := seen.setdefault(name, path)) is not path:
+            if (other := names.setdefault(name, path)) is not path:
                 raise ConfigError(f"{path!r} and {other!r} are one name to FiftyOne: use --csv or --parquet")
             plain = {key: value for key in ATTRIBUTES if (value := _plain(row[key])) is not None}
             yield name, {"label": row["decision"], "attributes": plain}

@@ -32,16 +32,16 @@ def full_id(version: Version, text: str) -> str | None:
 
     None where there is none; :class:`NotFound` names some where there are several.
     """
-    found: list[str] = []
+    matches: list[str] = []
     if len(text) >= LEAST_CHARS:
         for blob in version.blobs("index"):
             for table in read_groups(version, blob, ("sample_id",)):
-                found += table.filter(pc.starts_with(table["sample_id"], text))["sample_id"].to_pylist()
-    found = found or [row["sample_id"] for table in verdicts(version) for row in _called(table, text).to_pylist()]
-    if len(set(found)) > 1:
-        names = ", ".join(repr(name) for name in found[:FIRST])
-        raise NotFound(f"{text!r} may be any of {len(found):,} samples of version {version.number}, such as {names}")
-    return found[0] if found else None
+                matches += table.filter(pc.starts_with(table["sample_id"], text))["sample_id"].to_pylist()
+    matches = matches or [row["sample_id"] for table in verdicts(version) for row in _called(table, text).to_pylist()]
+    if len(set(matches)) > 1:
+        names = ", ".join(repr(name) for name in matches[:FIRST])
+        raise NotFound(f"{text!r} may be any of {len(matches):,} samples of version {version.number}, such as {names}")
+    return matches[0] if matches else None
 
 
 def _called(table: pa.Table, name: str) -> pa.Table:

@@ -70,23 +70,23 @@ def write_report(
     page cannot be made smaller than ``max_bytes``.
     """
     run = read_run(drop, losslog, spectrum_dir, verdict_dir)
-    told = alone or run
-    page = render(run, lineage, train_record, config, told)
+    outline = alone or run
+    page = render(run, lineage, train_record, config, outline)
     path = out / "report.html"
     write_whole(path, page)
     record: ReportRecord = {
         "file": path.name,
         "sha256": sha256_bytes(page),
         "bytes": len(page),
-        "drop_digest": told.drop.digest,
-        "status": told.status,
+        "drop_digest": outline.drop.digest,
+        "status": outline.status,
     }
     REPORT.write(out, record)
     return path
 
 
 def render(
-    run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any] | None, config: ReportConfig, told: Outline
+    run: Run, lineage: Mapping[str, Any], train_record: Mapping[str, Any] | None, config: ReportConfig, outline: Outline
 ) -> bytes:
     """Return the page as UTF-8; with fewer thumbnails, then coarser pictures, if it would exceed ``max_bytes``."""
     few = {"evidence_labels": 1, "thumbnails": min(4, config.thumbnails), "dpi": min(80, config.dpi)}
@@ -98,7 +98,7 @@ def render(
     )
     size = 0
     for step in steps:
-        page = _page(run, lineage, train_record, step, told, reduced=step is not config)
+        page = _page(run, lineage, train_record, step, outline, reduced=step is not config)
         size = len(page)
         if size <= config.max_bytes:
             return page
@@ -110,7 +110,7 @@ def _page(
     lineage: Mapping[str, Any],
     train: Mapping[str, Any] | None,
     config: ReportConfig,
-    told: Outline,
+    outline: Outline,
     *,
     reduced: bool,
 ) -> bytes:
@@ -127,17 +127,17 @@ def _page(
             policy=f"{POLICY}; style-src 'sha256-{digest}'",
             style=Markup(style),  # noqa: S704 - our own file
             size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
-            name=middle(told.drop.name or "unnamed drop", 120),
-            about=page_data.about(told, run.log_loss.shape[1]),
-            digest=told.drop.digest,
-            statement=told.verdict.statement,
-            status=page_data.status(told),
+            name=middle(outline.drop.name or "unnamed drop", 120),
+            about=page_data.about(outline, run.log_loss.shape[1]),
+            digest=outline.drop.digest,
+            statement=outline.verdict.statement,
+            status=page_data.status(outline),
             significance=page_data.significance(run),
-            decisions=page_data.decisions(told),
-            columns=page_data.columns(told),
-            accounted=accounted_lines(told.drop.manifest),
-            parts=page_data.parts(told),
-            stack=page_data.stack(told),
+            decisions=page_data.decisions(outline),
+            columns=page_data.columns(outline),
+            accounted=accounted_lines(outline.drop.manifest),
+            parts=page_data.parts(outline),
+            stack=page_data.stack(outline),
             labelled=run.labels is not None,
             word=run.word,
             words=f"{run.word}s",
@@ -149,11 +149,11 @@ def _page(
             evidence_lead=page_data.evidence_lead(run, items),
             evidence=items,
             overall=overall(run, config),
-            blocks=thumbnails.blocks(run, viewer, config, joined=told is not run),
+            blocks=thumbnails.blocks(run, viewer, config, joined=outline is not run),
             wide=viewer.wide,
-            rejected=page_data.rejected(told, config),
-            caveats=page_data.caveats(told),
-            lineage=_lineage(run, told, lineage, train),
+            rejected=page_data.rejected(outline, config),
+            caveats=page_data.caveats(outline),
+            lineage=_lineage(run, outline, lineage, train),
         )
     )
     # Lone surrogates were made visible by ``clean``; anything that slipped past must not stop the report.
@@ -179,10 +179,12 @@ def page_environment(config: ReportConfig, templates: Path = TEMPLATES) -> jinja
 
 
 def _lineage(
-    run: Run, told: Outline, lineage: Mapping[str, Any], train: Mapping[str, Any] | None
+    run: Run, outline: Outline, lineage: Mapping[str, Any], train: Mapping[str, Any] | None
 ) -> list[tuple[str, list[tuple[str, str]], bool]]:
-    manifest = {key: value for key, value in told.drop.manifest.items() if key not in ("name", "counts")}
-    stated = {key: value for key, value in told.verdict.values.items() if key not in ("statement", "groups", "caveats")}
+    manifest = {key: value for key, value in outline.drop.manifest.items() if key not in ("name", "counts")}
+    stated = {
+        key: value for key, value in outline.verdict.values.items() if key not in ("statement", "groups", "caveats")
+    }
     parts = (
         ("Lineage of this run", lineage, True),
         ("Drop: what was ingested", manifest, False),

@@ -32,13 +32,13 @@ def triggers_shown(run: Run, focus: Focus, viewer: Viewer, *, any_label: bool) -
     ]
 
 
-def _shown(run: Run, group: Group, found: TriggerTest, viewer: Viewer) -> Shown:
-    said = clean(found.sentence(into(group)), 600)
+def _shown(run: Run, group: Group, test: TriggerTest, viewer: Viewer) -> Shown:
+    said = clean(test.sentence(into(group)), 600)
     caption = (
         f"{said[0].upper()}{said[1:]}. The estimate is made of {group.quarantined:,} quarantined samples. The control "
         "is the strongest of three random ones and of one made in the same way of kept samples of the same label."
     )
-    title = "The trigger, tried on other samples" if found.works else "What was tried as a trigger"
+    title = "The trigger, tried on other samples" if test.works else "What was tried as a trigger"
     return Shown(title=title, caption=caption, html=_pairs(run, group, viewer))
 
 

@@ -161,10 +161,10 @@ def decide_on(
         if outcome is not None:
             proposal = outcome.applied(proposal)  # noqa: PLW2901
         one = tried.get(proposal.number)
-        found = None if one is None else one.found
-        rule = rule_for(_facts(proposal, outcome, evidence, found))
+        trigger = None if one is None else one.test
+        rule = rule_for(_facts(proposal, outcome, evidence, trigger))
         own_answer = None if outcome is None else outcome.own_answer
-        ruling = ruling_on(proposal, rule, reasons(proposal, rule, outcome, evidence, found), own_answer)
+        ruling = ruling_on(proposal, rule, reasons(proposal, rule, outcome, evidence, trigger), own_answer)
         judged.append(Judged(proposal=proposal, rule=rule, outcome=outcome, ruling=ruling, tried=one))
     return judged
 
@@ -179,8 +179,8 @@ def _tried(
     for one in called:
         free_N[one.suspects] = False
     largest = sorted(called, key=lambda one: -len(one.suspects))[: EXPERIMENT.most_groups]
-    found = {one.number: experiment(_trial(one, free_N, evidence)) for one in largest}
-    return {number: one for number, one in found.items() if one is not None}
+    experiments = {one.number: experiment(_trial(one, free_N, evidence)) for one in largest}
+    return {number: one for number, one in experiments.items() if one is not None}
 
 
 def _trial(proposal: Proposal, free_N: NDArray[np.bool_], evidence: Evidence) -> Trial:
@@ -197,7 +197,9 @@ def _trial(proposal: Proposal, free_N: NDArray[np.bool_], evidence: Evidence) ->
     )
 
 
-def _facts(proposal: Proposal, outcome: Outcome | None, evidence: Evidence, found: TriggerTest | None = None) -> Facts:
+def _facts(
+    proposal: Proposal, outcome: Outcome | None, evidence: Evidence, trigger: TriggerTest | None = None
+) -> Facts:
     """Return what is known.
 
     A trigger that is not obeyed refutes where a proof was asked and could tell nothing. One that does nothing leaves
@@ -205,9 +207,9 @@ def _facts(proposal: Proposal, outcome: Outcome | None, evidence: Evidence, foun
     """
     rows, config = proposal.suspects, evidence.config
     proof = Proof.OPEN if outcome is None else outcome.proof
-    if outcome is not None and proof is Proof.OPEN and found is not None and not found.obeyed:
+    if outcome is not None and proof is Proof.OPEN and trigger is not None and not trigger.obeyed:
         proof = Proof.REFUTED
-    if proof is Proof.CONFIRMED and found is not None and not found.works:
+    if proof is Proof.CONFIRMED and trigger is not None and not trigger.works:
         proof = Proof.UNSHOWN
     return Facts(
         significant=proposal.significant(config.false_alarm_rate),
@@ -223,15 +225,15 @@ def _on_untested(
     """Return which samples (N,) no test could judge, and what becomes of them."""
     config = evidence.config
     untested_N = ~evidence.spectra.finite
-    found = [ruling_on_untested(np.flatnonzero(untested_N), NOT_FINITE, config)]
+    untested = [ruling_on_untested(np.flatnonzero(untested_N), NOT_FINITE, config)]
     kept_N = merge(len(untested_N), rulings).kept  # others were found by a test over all labels
     for cohort, first in zip(evidence.cohorts, judged, strict=False):
         if not first.proposal.tested:
             rows = cohort.rows[kept_N[cohort.rows]]
             because = too_few(cohort, evidence, SPLIT.min_cohort)
-            found.append(ruling_on_untested(rows, because, config, cluster=cohort.number))
+            untested.append(ruling_on_untested(rows, because, config, cluster=cohort.number))
             untested_N[rows] = True
-    return untested_N, found
+    return untested_N, untested
 
 
 def _doubtful(evidence: Evidence) -> NDArray[np.bool_]:
@@ -271,5 +273,5 @@ def _group(judged: Judged, columns: Columns, evidence: Evidence) -> Group:
         own=None if outcome is None else outcome.own,
         own_usual=None if outcome is None else outcome.usual,
         spread=None if outcome is None else outcome.spread,
-        trigger=None if judged.tried is None else judged.tried.found,
+        trigger=None if judged.tried is None else judged.tried.test,
     )

@@ -19,15 +19,15 @@ def with_p_values(proposals: Sequence[Proposal], config: VerdictConfig, *, prova
     """Return the proposals with the number of tests and, where something hangs on them, their p-values."""
     family = number_of_tests(proposal.tested for proposal in proposals)
     nearest = max((proposal.share for proposal in proposals if proposal.kind.traits.provable), default=0.0)
-    found = [replace(proposal, family=family) for proposal in proposals]
-    found = [
+    family_members = [replace(proposal, family=family) for proposal in proposals]
+    family_members = [
         proposal.with_p_value() if not proposal.kind.traits.provable or _hangs_on_it(proposal, nearest) else proposal
-        for proposal in found
+        for proposal in family_members
     ]
-    if not provable or any(unclear(proposal, config) for proposal in found):
-        return found
-    doubtful = most_doubtful(found)
-    return [proposal.with_p_value() if place == doubtful else proposal for place, proposal in enumerate(found)]
+    if not provable or any(unclear(proposal, config) for proposal in family_members):
+        return family_members
+    doubtful = most_doubtful(family_members)
+    return [proposal.with_p_value() if place == doubtful else proposal for place, proposal in enumerate(family_members)]
 
 
 def _hangs_on_it(proposal: Proposal, nearest: float) -> bool:

@@ -51,7 +51,7 @@ class Trial:
 class Tried:
     """What an experiment found, and some of its samples to show (see ``TRIGGERS``)."""
 
-    found: TriggerTest
+    test: TriggerTest
     shown: pa.Table
 
 
@@ -96,8 +96,8 @@ def _tried(group: Trial, drop: Drop, ask: Ask, seed: int) -> Tried | None:
     strongest = _most_turning([trigger.no_larger(best.size) for trigger in honest], inputs[choosing], turns)
     controls += [] if strongest is None else [strongest]
     at_random = max(int(turns(control.put_on(before), before).sum()) for control in controls)
-    found = TriggerTest(words=best.words, tried=len(judging), turned=int(turned_B.sum()), at_random=at_random)
-    return Tried(found=found, shown=_shown(group, drop.sample_ids[judging], after, turned_B))
+    test = TriggerTest(words=best.words, tried=len(judging), turned=int(turned_B.sum()), at_random=at_random)
+    return Tried(test=test, shown=_shown(group, drop.sample_ids[judging], after, turned_B))
 
 
 def _in_order(rows: NDArray[np.int64], sample_ids: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.int64]:

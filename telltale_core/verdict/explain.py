@@ -11,7 +11,7 @@ from telltale_core.verdict.statement import into_answer, without
 
 
 def reasons(
-    proposal: Proposal, rule: Rule, outcome: Outcome | None, evidence: Evidence, found: TriggerTest | None = None
+    proposal: Proposal, rule: Rule, outcome: Outcome | None, evidence: Evidence, trigger: TriggerTest | None = None
 ) -> tuple[str | None, str | None, str | None]:
     """Return why a row of the suspected side, one of it with its own answer, and one between the sides is not kept."""
     where = place(proposal.label, proposal.name, evidence)
@@ -22,15 +22,15 @@ def reasons(
         side = proposal.kind.traits.side.format(where=where)
         own = f"stands in {side}, but a proxy that learnt without it gives it its own answer"
         called = _called(proposal, where, rule, outcome)
-        if found is not None and found.works:
-            called = f"{called}; {found.sentence(into_answer(proposal.label, where))}"
+        if trigger is not None and trigger.works:
+            called = f"{called}; {trigger.sentence(into_answer(proposal.label, where))}"
         return called, own, f"stands between {side} and the rest"
     if rule.suspected == "review":
         weak = _near_miss(proposal, where)
         if outcome is not None and rule in (REFUTED, UNSHOWN):
             weak = _in_doubt(proposal, where, outcome, confirmed=rule is UNSHOWN)
-        if rule in (REFUTED, UNSHOWN) and found is not None:
-            weak = f"{weak}; {found.sentence(into_answer(proposal.label, where))}"
+        if rule in (REFUTED, UNSHOWN) and trigger is not None:
+            weak = f"{weak}; {trigger.sentence(into_answer(proposal.label, where))}"
         return weak, weak, None
     return None, None, None
 

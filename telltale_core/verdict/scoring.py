@@ -47,7 +47,7 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
 def _trigger(groups: Sequence[Group]) -> dict[str, Any]:
     """Return how the trigger that turned most did, of the samples that it was put on; None where none was tried."""
     tried = [group.trigger for group in groups if group.trigger is not None]
-    best = max(tried, key=lambda found: found.turned / found.tried, default=None)
+    best = max(tried, key=lambda test: test.turned / test.tried, default=None)
     return {
         "trigger": None if best is None else best.words,
         "trigger_turned": None if best is None else round(best.turned / best.tried, 4),

@@ -47,8 +47,8 @@ def state(groups: Sequence[Group], samples: int, config: VerdictConfig) -> str:
             if all(kind.traits.wrong_labels_alike for kind in _kinds(called))
             else "Poison found"
         )
-        found = f"{what}: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {findings}."
-        return f"{found}{_triggers(called)}"
+        finding = f"{what}: {flagged:,} of {samples:,} samples ({flagged / samples:.2%}) are quarantined: {findings}."
+        return f"{finding}{_triggers(called)}"
     cohorts = len({group.label for group in tested})
     what = f"{cohorts} {tested[0].word}s tested" if cohorts > 1 else "all samples tested together"
     top = max(

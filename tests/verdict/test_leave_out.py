@@ -368,7 +368,7 @@ def test_where_a_retraining_can_tell_nothing_a_call_stands_only_if_the_proxy_obe
     def experiment(trial: Trial) -> Tried:
         asked.append(trial)
         found = TriggerTest(words="a word", tried=200, turned=turned, at_random=10)
-        return Tried(found=found, shown=TRIGGERS.empty_table())
+        return Tried(test=found, shown=TRIGGERS.empty_table())
 
     decided = conclude_on(
         case.log.sample_ids,
@@ -392,7 +392,7 @@ def test_what_only_a_retraining_calls_is_set_aside_where_no_trigger_works(
 
     def experiment(_trial: Trial) -> Tried:
         found = TriggerTest(words="a patch", tried=200, turned=turned, at_random=10)
-        return Tried(found=found, shown=TRIGGERS.empty_table())
+        return Tried(test=found, shown=TRIGGERS.empty_table())
 
     made = conclude_on(
         case.log.sample_ids,

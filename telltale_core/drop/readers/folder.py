@@ -49,8 +49,8 @@ class FolderReader(Reader):
         if len(names) > self._limits.max_classes:
             raise bad("too_many_classes", f"{len(names)} subfolders, more than max_classes={self._limits.max_classes}")
         texts = 2 * sum(file.suffix == TEXT for file in self._files) > len(self._files)
-        told = None if texts else of_endings([file.key for file in self._files])
-        kind = told or modality_named("text" if texts else "image")
+        by_endings = None if texts else of_endings([file.key for file in self._files])
+        kind = by_endings or modality_named("text" if texts else "image")
         kind = modality_named(self._modality) if self._modality else kind
         return [
             Column(name=kind.name, kind="text" if kind.inline else "media", feature=kind.feature),

@@ -13,11 +13,11 @@ Partition = dict[str, str | None]
 
 def partitions_of(keys: Sequence[str], columns: Collection[str]) -> dict[str, Partition]:
     """Return by file the columns that its folders state; none where files differ in them, or have such columns."""
-    found = {key: _partition(key) for key in keys}
-    names = {tuple(partition) for partition in found.values()}
+    partitions = {key: _partition(key) for key in keys}
+    names = {tuple(partition) for partition in partitions.values()}
     if len(names) != 1 or set(next(iter(names))) & set(columns):
         return {key: {} for key in keys}
-    return found
+    return partitions
 
 
 def _partition(key: str) -> Partition:

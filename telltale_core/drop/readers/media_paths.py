@@ -49,10 +49,10 @@ class MediaPaths:
         """Return the folder below which these cells name files; None where files are told by how their paths end."""
         folders = [posixpath.dirname(table.key), ""] if self._root is None else [self._root]
         paths = [path for value in values if (path := _path(value)) is not None]
-        found = Counter(folder for folder in folders for path in paths if self._at(path, folder) is not None)
-        if not found:
+        hits = Counter(folder for folder in folders for path in paths if self._at(path, folder) is not None)
+        if not hits:
             return None
-        best, count = found.most_common(1)[0]
+        best, count = hits.most_common(1)[0]
         anywhere = sum(self._at(path, best) is not None or bool(self._ending_so(path)) for path in paths)
         return best if 2 * count >= anywhere else None
 
@@ -69,13 +69,13 @@ class MediaPaths:
                 where = f" below {shown(folder)}, where others of the table are" if folder else ""
                 raise bad("media_missing", f"{shown(path)} is no file{where} of the drop: add it, or leave out the row")
             return file
-        found = self._ending_so(path)
-        if len(found) > 1:
-            first = " and ".join(shown(key) for key in found[:2])
+        match = self._ending_so(path)
+        if len(match) > 1:
+            first = " and ".join(shown(key) for key in match[:2])
             raise bad("media_missing", f"{shown(path)} may be {first}: set drop.media_root")
-        if not found:
+        if not match:
             raise bad("media_missing", f"{shown(path)} is no file of the drop: add it, or set drop.media_root")
-        return self._source.files[found[0]]
+        return self._source.files[match[0]]
 
     def _at(self, path: str, folder: str) -> SourceFile | None:
         """Return the file at a path below a folder, in any Unicode normal form."""
@@ -88,8 +88,8 @@ class MediaPaths:
     def _ending_so(self, path: str) -> Sequence[str]:
         """Return the keys of media files whose path ends with this one, with an ending of its own or without."""
         folder, name = posixpath.split(posixpath.normpath(_plain(_slashed(path))))
-        found = self._by_name.get(name, ())
-        return [key for key in found if not folder or f"/{posixpath.dirname(_plain(key))}".endswith(f"/{folder}")]
+        candidates = self._by_name.get(name, ())
+        return [key for key in candidates if not folder or f"/{posixpath.dirname(_plain(key))}".endswith(f"/{folder}")]
 
     @functools.cached_property
     def _by_name(self) -> dict[str, list[str]]:

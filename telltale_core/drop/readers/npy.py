@@ -39,8 +39,8 @@ class NpyReader(Reader):
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._limits = source, config.limits
         self.read_files = {file.key for file in files}
-        found = [array for file in files for array in arrays_in(source, file)]
-        self._arrays, self.split, self.rows_of_others = _chosen(found, config)
+        arrays = [array for file in files for array in arrays_in(source, file)]
+        self._arrays, self.split, self.rows_of_others = _chosen(arrays, config)
         self._count = self._arrays["input"].shape[0]
         if self._count > self._limits.max_rows:
             raise bad("too_many_rows", f"{self._count} rows, more than max_rows={self._limits.max_rows}")
@@ -122,21 +122,21 @@ class NpyReader(Reader):
         return table.add_column(len(extras), self.roles.input, pa.array(features, pa.list_(kind)))
 
 
-def _chosen(found: list[ArrayFile], config: DropConfig) -> tuple[dict[str, ArrayFile], str | None, Mapping[str, int]]:
+def _chosen(arrays: list[ArrayFile], config: DropConfig) -> tuple[dict[str, ArrayFile], str | None, Mapping[str, int]]:
     """Return the arrays by role, the split that they are of, and the rows of others in the same file."""
     by_split: dict[str, dict[str, ArrayFile]] = {}
-    for array in found:
+    for array in arrays:
         words = [word for word in PARTS.split(array.stem.lower()) if word]
         split = next((name for word in words if (name := split_named(word))), "")
         plain = [word for word in words if not split_named(word)]
         names = {"_".join(plain), *plain[-1:]}
         role = next((role for role, stems in STEMS.items() if names & stems), None)
         if role is None or role in by_split.get(split, {}):
-            raise _unclear(found)
+            raise _unclear(arrays)
         by_split.setdefault(split, {})[role] = array
     whole = {split: arrays for split, arrays in by_split.items() if {"input", "value"} <= arrays.keys()}
     if not whole:
-        raise _unclear(found)
+        raise _unclear(arrays)
     if {"", TRAIN} <= whole.keys():
         counts = " and ".join(f"{len_of(whole[name]):,}" for name in ("", TRAIN))
         raise bad(
@@ -160,8 +160,8 @@ def len_of(arrays: Mapping[str, ArrayFile]) -> int:
     return arrays["input"].shape[0]
 
 
-def _unclear(found: list[ArrayFile]) -> BadInput:
-    names = shown([array.stem for array in found[:9]], 200)
+def _unclear(arrays: list[ArrayFile]) -> BadInput:
+    names = shown([array.stem for array in arrays[:9]], 200)
     return bad("format_unclear", f"needs one array of inputs (images, x) and one of labels (labels, y); found {names}")
 
 

@@ -70,8 +70,8 @@ class TableReader(Reader):
         """Open a file as UTF-8, whatever its encoding is, the same in every pass."""
         with self._source.open(file) as handle:
             if file.key not in self.encodings:
-                found = self._encoding or encoding_of(handle, self._limits, shown(file.key))
-                self.encodings[file.key] = found
+                encoding = self._encoding or encoding_of(handle, self._limits, shown(file.key))
+                self.encodings[file.key] = encoding
                 handle.seek(0)
             yield as_utf8(handle, self.encodings[file.key])
 

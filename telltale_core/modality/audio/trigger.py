@@ -73,7 +73,7 @@ def louder(sides: Sides, plan: MelPlan) -> list[Trigger]:
     if min(len(sides.suspected), len(kept)) < FEWEST:
         return []
     suspected, usual = (_levels(np.asarray(side), plan) for side in (sides.suspected, kept))
-    found: list[Trigger] = []
+    triggers: list[Trigger] = []
     for burst in (True, False):
         ours, theirs = suspected[int(burst)], usual[int(burst)]
         error = np.sqrt(ours.var(axis=0) / len(ours) + theirs.var(axis=0) / len(theirs))
@@ -82,8 +82,8 @@ def louder(sides: Sides, plan: MelPlan) -> list[Trigger]:
         if power.any():
             loudest = int(power.argmax()) * plan.rate / plan.window
             kind = "a short sound" if burst else "a steady sound"
-            found.append(Sound(words=f"{kind} around {loudest:,.0f} Hz", power=power, plan=plan, burst=burst))
-    return found
+            triggers.append(Sound(words=f"{kind} around {loudest:,.0f} Hz", power=power, plan=plan, burst=burst))
+    return triggers
 
 
 def _levels(waves: NDArray[Any], plan: MelPlan) -> NDArray[np.float64]:

@@ -21,13 +21,13 @@ class Values(enum.IntFlag):
     PLANES = 4
 
 
-def values_of(pixels: np.ndarray, given: np.ndarray) -> Values:
+def values_of(pixels: np.ndarray, raw: np.ndarray) -> Values:
     """Return what a picture's values are; ``given`` as they came, ``pixels`` as H x W or H x W x C."""
     kind = Values.BYTES
     if pixels.dtype.kind == "f" and pixels.max() <= 1:
         kind |= Values.FRACTIONS
         kind |= Values.SIGNED if -1 <= pixels.min() < 0 else Values.BYTES
-    if given.ndim == 1 and pixels.ndim == 3 and pixels.shape[2] == 3 and _in_planes(given):
+    if raw.ndim == 1 and pixels.ndim == 3 and pixels.shape[2] == 3 and _in_planes(raw):
         kind |= Values.PLANES
     return kind
 

@@ -48,10 +48,10 @@ class Encoder:
         room = MOST_PIECES - len(self._known)
         if WHOLE * len(new) > len(pieces) and room < len(new):
             return self._encoded(text)
-        found = {piece: self._encoded(piece) for piece in new}
+        encoded = {piece: self._encoded(piece) for piece in new}
         if room >= len(new):
-            self._known.update((piece, ids) for piece, ids in found.items() if len(piece) <= MOST_CHARS)
-        return b"".join([found[piece] if piece in found else self._known[piece] for piece in pieces])
+            self._known.update((piece, ids) for piece, ids in encoded.items() if len(piece) <= MOST_CHARS)
+        return b"".join([encoded[piece] if piece in encoded else self._known[piece] for piece in pieces])
 
     def _encoded(self, text: str) -> bytes:
         return array("i", ids_of(self.tokenizer, (text,))).tobytes()

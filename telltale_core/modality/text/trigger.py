@@ -79,7 +79,7 @@ def shared_phrases(sides: Sides, tokenizer: Any) -> list[Trigger]:
     if min(len(sides.suspected), len(kept)) < FEWEST:
         return []
     suspected_texts, kept_texts = (_whole(tokenizer, side) for side in (sides.suspected, kept))
-    telling = [_as_written(found.words, suspected_texts) for found in enriched(suspected_texts, kept_texts)]
+    telling = [_as_written(phrase.words, suspected_texts) for phrase in enriched(suspected_texts, kept_texts)]
     counts = sorted({min(count, len(telling)) for count in TOGETHER} - {0})
     return [Phrases(phrases=tuple(telling[:count]), tokenizer=tokenizer) for count in counts]
 
