@@ -1,7 +1,8 @@
 """Which trainings go first where GPUs are scarce: small ones, until a large one has waited for an hour.
 
 Then those go first that came first. So a large one waits for an hour at most, or for the small ones that came before
-it, then until ``reconcile`` looks (5 minutes) and a GPU is free. A small one waits for large ones that came before it.
+it, then until ``reconcile`` looks (5 minutes) and a GPU is free. A small one waits for large ones that came before it,
+and for later ones until ``reconcile`` looks again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PATIENCE_S = 3600.0
 def ranks(waited_s: Mapping[str, float]) -> dict[str, int]:
     """Return the rank of each queue of the pool gpu, 1 goes first; ``waited_s`` is how long the first of each waited.
 
-    A queue in which nothing waits is left out.
+    A queue in which nothing waits is not in ``waited_s``.
     """
     large = waited_s.get(LARGE_QUEUE, 0.0)
     first = large >= PATIENCE_S and large > waited_s.get(names.DEFAULT_QUEUE, 0.0)

@@ -89,12 +89,16 @@ def _split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict
 
     folders: dict[str, Any] = {}
     turns: dict[str, dict[str, Any]] = {}
+    wrong: list[str] = []
     tables = values.get("datasets")
     for name, table in tables.items() if isinstance(tables, dict) else ():
         if isinstance(table, dict):
             known = {*CleanseConfig.model_fields, "inbox", *TURN}
-            for key in set(table) - known:
-                raise ConfigError(f"settings.datasets.{name}.{key} is not a setting{suggestion(key, known)}")
+            wrong += [
+                f"settings.datasets.{name}.{key} is not a setting{suggestion(key, known)}"
+                for key in table
+                if key not in known
+            ]
             folders |= {name: table.pop("inbox")} if "inbox" in table else {}
             turns[name] = {key: table.pop(key) for key in TURN if key in table}
             if turns[name] and name not in folders:
@@ -102,6 +106,8 @@ def _split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict
                     f"datasets.{name} has {' and '.join(turns[name])}, which say whose turn it is among drops of the "
                     f"inbox, but no folder of it: add inbox, as in {EXAMPLE}, or leave them out"
                 )
+    if wrong:
+        raise ConfigError("; ".join(wrong))
     allow_list(folders or None)
     return values, folders, turns
 

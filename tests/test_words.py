@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
-    *(page for folder in ("telltale_core", "deployments", "infra") for page in (ROOT / folder).rglob("*.md")),
+    *(page for folder in ("telltale_core", "deployments", "infra", "tests") for page in (ROOT / folder).rglob("*.md")),
 ]
-READ_FIRST = [page for page in PAGES if page.parent.name != "notes" and page.name != "CHANGELOG.md"]
+READ_FIRST = [page for page in PAGES if page.parent.name != "notes"]
 MOST_WORDS = 25
 MOST_CHARACTERS = 400
 SHAPE_LETTERS = re.compile(r"_([a-z]?[A-Z][A-Z0-9]*|[nk])$")

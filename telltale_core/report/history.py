@@ -91,6 +91,6 @@ def history_png(entries: list[Entry], dpi: int = 90) -> bytes:
         axes.set_ylim(0, max(0.01, 1.15 * max((entry.share for entry in entries), default=0.0)))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        if entries:
-            axes.legend(loc="upper left", fontsize=8, ncols=3)
+        if len({entry.kind for entry in entries}) > 1:
+            axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, ncols=3)
     return out.getvalue()

@@ -10,6 +10,7 @@ import pytest
 
 from deployments.turns import Turn, queues, turns_of
 from flows import gpu_turns, names
+from flows.reconcile import reconcile
 from flows.settings import dataset_turns, standing_settings
 from flows.start_run import Feed
 from tasks import train_elsewhere
@@ -115,6 +116,7 @@ def test_no_training_waits_for_ever_whatever_comes_after_it(long_s: int) -> None
             free = now + takes
             started.append((queue, at, now))
     assert sum(queue == "large" for queue, _, _ in started) >= 3
+    started += [(queue, at, 10**9) for queue, ones in waits.items() for at, _ in ones]  # these wait still
     for queue, at, now in started:  # an hour, reconcile's 5 minutes and the training that runs: then none passes it
         due = at + gpu_turns.PATIENCE_S + 300 + 4 * long_s
         assert not [one for one in started if at < one[1] and due < one[2] < now], (queue, at, now)
@@ -127,6 +129,7 @@ def test_a_large_training_that_waited_long_is_handed_out_first_by_a_real_server(
     from prefect import flow
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.states import Scheduled
     from prefect.types._datetime import now
 
     from deployments.register import _queue
@@ -135,9 +138,10 @@ def test_a_large_training_that_waited_long_is_handed_out_first_by_a_real_server(
     def trainings() -> None: ...
 
     monkeypatch.setattr(names, "GPU_POOL", "gpu-turns")
+    monkeypatch.setattr(names, "TRAIN", "trainings/trainings")
+    monkeypatch.setattr(names, "DEPLOYMENTS", ("trainings/trainings",))
 
-    def handed_out(client: Any, *, hours: int) -> list[str | None]:
-        gpu_turns.take_turns(client, runs, now("UTC") + timedelta(hours=hours))
+    def handed_out(client: Any) -> list[str | None]:
         due = client.get_scheduled_flow_runs_for_work_pool("gpu-turns", scheduled_before=now("UTC"))
         return [one.flow_run.name for one in due]
 
@@ -147,14 +151,13 @@ def test_a_large_training_that_waited_long_is_handed_out_first_by_a_real_server(
         for queue, rank in gpu_turns.ranks({}).items():
             _queue(client, "gpu-turns", queue, rank, None)
         made = client.create_deployment(client.create_flow(trainings), "trainings", work_pool_name="gpu-turns")
-        runs = [
-            client.create_flow_run_from_deployment(made, name=name, work_queue_name=queue)
-            for name, queue in (("large", "large"), ("small", "default"))
-        ]
-        runs = [client.read_flow_run(run.id) for run in runs]
-        assert [handed_out(client, hours=hours) for hours in (0, 2, 0)] == [
-            ["small", "large"], ["large", "small"], ["small", "large"],
-        ]  # fmt: skip
+        hours_ago = now("UTC") - timedelta(hours=2)
+        for name, queue in (("large", "large"), ("small", "default")):
+            since = Scheduled(scheduled_time=hours_ago if name == "large" else now("UTC"))
+            client.create_flow_run_from_deployment(made, name=name, work_queue_name=queue, state=since)
+        assert handed_out(client) == ["small", "large"]
+        reconcile()
+        assert handed_out(client) == ["large", "small"]
         client.delete_work_pool("gpu-turns")
 
 

@@ -41,7 +41,6 @@ def test_the_ui_shows_the_run_its_stages_and_its_artifacts(running: Any, inbox: 
     ui.open(f"{ui.base}/runs", "cleanse signs/first")
     ui.picture(ui.folder / "runs.png", height=1100)
     ui.open(f"{ui.base}/runs/flow-run/{run['id']}", "cleanse signs/first", "Completed", "Finished in state")
-    ui.picture(ui.folder / "run.png", height=1100)
     ui.click("Task Runs")
     ui.wait(*(f"{stage} signs/first" for stage in ("ingest", "train", "spectrum", "cluster", "report", "publish")))
     ui.picture(ui.folder / "stages.png", height=1250)

@@ -23,9 +23,11 @@ def prefect_home(folder: Path) -> Path:
     template = shared / "prefect"
     with FileLock(shared / "prefect.lock"):
         if not template.exists():
+            shutil.rmtree(shared / "prefect-new", ignore_errors=True)  # of one that did not come to its end
             _set_up(shared / "prefect-new")
             (shared / "prefect-new").rename(template)
-    shutil.copytree(template, folder, dirs_exist_ok=True)
+    if not (folder / "prefect.db").exists():  # else a server has been started here
+        shutil.copytree(template, folder, dirs_exist_ok=True)
     return folder
 
 
@@ -56,10 +58,15 @@ def _set_up(home: Path) -> None:
             time.sleep(0.2)
     finally:
         server.terminate()
-        server.wait(60)
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
     with sqlite3.connect(home / "prefect.db") as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
+    assert not list(home.glob("prefect.db-*")), "what a server wrote is not in its database yet"
 
 
 def _answers(url: str) -> bool:
