@@ -82,6 +82,7 @@ def as_json(cells: Mapping[str, object], max_bytes: int) -> str:
         whole = _encoded({name[:NAME_CHARS]: value for name, value in cells.items()})
         if len(whole.encode()) * (len(cells) + 1) <= max_bytes:  # each value fits its share
             return whole
+        del whole
     texts = {name[:NAME_CHARS]: _dumped(value) for name, value in cells.items()}
     spare_bytes, parts = max_bytes, {}
     for rank, (name, text) in enumerate(sorted(texts.items(), key=lambda item: len(item[1]))):

@@ -94,6 +94,9 @@ publish = Stage(  # without a folder: its result lies in the destination, under 
 )
 
 PIPELINE = (ingest, train, spectrum, cluster, report, publish)
-FOLDERS = frozenset({"ingest", "leave-out", *(stage.folder for stage in (*PIPELINE, join) if stage.folder)})
-"""Where results lie in a work area, each below its key; of a source that was read, a note."""
+FOLDERS = frozenset({"ingest", "leave-out", "look", *(stage.folder for stage in (*PIPELINE, join) if stage.folder)})
+"""Where results lie in a work area, each below its key; of a source that was read, a note.
+
+``look`` is of earlier releases.
+"""
 STAGES = {stage.name: stage for stage in (*PIPELINE, join)}

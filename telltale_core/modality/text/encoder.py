@@ -18,7 +18,7 @@ from telltale_core.modality.text.tokens import SEPARATOR, ids_of, open_tokenizer
 BETWEEN = re.compile(r"(?<=\S) (?=\S)")
 MOST_PIECES = 1 << 17
 MOST_CHARS = 40
-"""Pieces that are remembered, and the characters of the longest one: 50 MB at most."""
+"""Pieces that are remembered, and the characters of the longest one: 150 MB at most, where all are emoji."""
 WHOLE = 4
 """Where no more are remembered, and more than one of so many pieces is new, the text is encoded as a whole."""
 

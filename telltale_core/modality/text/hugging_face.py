@@ -50,7 +50,7 @@ class PretrainedBody(nn.Module):
         return features
 
     def _states(self, codes_pL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the last states (V, L, D) of windows and which of them count, (V, L)."""
+        """Return the last states (p, L, D) of p windows and which of them count, (p, L)."""
         used_pL = codes_pL > 0
         used_pL[:, 0] = True  # attention over nothing at all is not a number
         codes_pL = (codes_pL - 1).clamp(min=0)
