@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -11,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from flows.names import TRIGGERS
 from telltale_core import publish
@@ -238,6 +241,46 @@ def test_drops_at_once_on_one_gpu_slot_train_one_after_another_and_publish_once_
     spans = sorted((run["start_time"], run["end_time"]) for run in running.runs("train-proxy") if run["end_time"])
     assert all(one[1] <= next_one[0] for one, next_one in itertools.pairwise(spans)), spans
     (running.folder / "crowd.json").write_text(json.dumps({"uploaded_s": uploaded_s, "drops": len(names)}))
+
+
+def of_each_kind() -> dict[str, dict[str, bytes]]:
+    """Return the files of a small clean drop of recordings, of texts and of rows of a table: two classes each."""
+    rng = np.random.default_rng(0)
+    recordings: dict[str, bytes] = {}
+    for number in range(120):
+        name, pitch = ("low", 300) if number % 2 else ("high", 1500)
+        wave = 8000 * np.sin(2 * np.pi * rng.normal(pitch, 40) * np.arange(2000) / 8000) + rng.normal(0, 900, 2000)
+        file = io.BytesIO()
+        soundfile.write(file, wave.astype(np.int16), 8000, format="WAV")
+        recordings[f"{name}/{number:03d}.wav"] = file.getvalue()
+    words = [f"word{number}" for number in range(200)]
+    texts = [
+        f"t{number},{' '.join(rng.choice(words[100 * (number % 2) :][:120], 12))},{('no', 'yes')[number % 2]}"
+        for number in range(300)
+    ]
+    rows = [
+        f"r{number},{','.join(f'{value:.3f}' for value in rng.normal(number % 2, 0.7, 4))},{('cat', 'dog')[number % 2]}"
+        for number in range(300)
+    ]
+    return {
+        "audio": recordings,
+        "text": {"reviews.csv": "\n".join(["id,text,label", *texts]).encode()},
+        "table": {"rows.csv": "\n".join(["id,a,b,c,d,label", *rows]).encode()},
+    }
+
+
+@whole
+def test_a_drop_of_each_kind_at_once_becomes_a_version_of_its_dataset(running: Any, inbox: Any) -> None:
+    drops = of_each_kind()
+    for kind, files in drops.items():
+        inbox.put_files(f"{kind}/first", files)
+    inbox.put("image/first")
+    sizes = {kind: inbox.version(kind).counts["ingested"] for kind in (*drops, "image")}
+    assert sizes == {"audio": 120, "text": 300, "table": 300, "image": 600}
+    for kind in sizes:
+        [version] = publish.log(f"s3://clean/sets/{kind}")
+        assert version.manifest["drop"]["modality"] == kind
+        assert publish.verify(f"s3://clean/sets/{kind}").ok
 
 
 def lasting(value: Any) -> Any:

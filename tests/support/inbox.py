@@ -70,6 +70,12 @@ class Inbox:
         if mark and folder == "inbox":
             self.mark(drop)
 
+    def put_files(self, drop: str, files: dict[str, bytes]) -> None:
+        """Upload files of any kind under ``<dataset>/<name>``; the mark last."""
+        for name, data in files.items():
+            self.s3.put_object(Bucket="raw", Key=f"inbox/{drop}/{name}", Body=data)
+        self.mark(drop)
+
     def mark(self, drop: str) -> None:
         self.s3.put_object(Bucket="raw", Key=f"inbox/{drop}/_SUCCESS", Body=b"")
         self.uploaded[drop] = time.time()
