@@ -25,7 +25,13 @@ from telltale_core.drop.readers.dialects import (
 from telltale_core.drop.readers.json_arrays import array_elements
 from telltale_core.drop.readers.lines import Parsed, csv_rows, dialect_of, json_rows
 from telltale_core.drop.readers.media_paths import MediaPaths, embedded
-from telltale_core.drop.readers.payload_columns import build_payload, build_schema, check_depth, extra_kind
+from telltale_core.drop.readers.payload_columns import (
+    build_payload,
+    build_schema,
+    check_depth,
+    column_kinds,
+    extra_kind,
+)
 from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.drop.split_names import late_splits
@@ -106,7 +112,7 @@ class TableReader(Reader):
         for name, value in self._late(first, examples).items():
             examples[name] = (value,)
             sampled.append({name: value})
-        examples |= late_splits((parsed.values or {} for parsed in self._parsed(first, Lines())), examples)
+        examples |= late_splits((parsed.sound for parsed in self._parsed(first, Lines())), examples)
         files = {name: self._paths.kind_named_by(some, first) for name, some in examples.items()}
         if names:
             self._with_comma = frozenset(
@@ -115,25 +121,17 @@ class TableReader(Reader):
             return [
                 Column(name=name, kind="text", examples=examples.get(name, ()), files=files.get(name)) for name in names
             ]
-        kinds: dict[str, str] = {}
-        for values in sampled:
-            for name, value in values.items():
-                kind = (
-                    "numbers"
-                    if isinstance(value, list)
-                    else {"int": "whole", "large int": "whole", "float": "real"}.get(extra_kind(value) or "", "text")
-                )
-                kinds[name] = "real" if {kind, kinds.get(name)} == {"real", "whole"} else kind
         return [
-            Column(name=name, kind=kind, examples=examples[name], files=files.get(name)) for name, kind in kinds.items()
+            Column(name=name, kind=kind, examples=examples[name], files=files.get(name))
+            for name, kind in column_kinds(sampled).items()
         ]
 
     def _sample(self, file: SourceFile) -> list[dict[str, Any]]:
-        """Return the first rows of a file, as many as memory may hold."""
+        """Return the first rows of a file, as many as memory may hold; of a row with a fault only the names."""
         rows: list[dict[str, Any]] = []
         sample_bytes = 0
         for parsed in self._parsed(file, Lines()):
-            rows.append(parsed.values or {})
+            rows.append(parsed.sound or dict.fromkeys(parsed.values or ()))
             sample_bytes += parsed.size_bytes
             if len(rows) == SAMPLED_ROWS or sample_bytes >= BATCH_BYTES:
                 break
@@ -146,7 +144,7 @@ class TableReader(Reader):
         if file.suffix in DELIMITED or {name.lower() for name in known} & {*LABEL_NAMES, *TARGET_NAMES}:
             return late
         for parsed in self._parsed(file, Lines()):
-            values = parsed.values or {}
+            values = parsed.sound
             new = {name: value for name, value in values.items() if value is not None and name not in {*known, *late}}
             if not new:
                 continue
@@ -194,7 +192,9 @@ class TableReader(Reader):
         if self._with_comma:
             values = {name: point_for_comma(v) if name in self._with_comma else v for name, v in values.items()}
             row.cells = values
-        self.sort_by_split(row, values.get(self.roles.split or ""))
+        row.splitless = row.fault is not None and row.fault.code == "row_unreadable"
+        if not row.splitless:  # else its cells may stand under wrong names
+            self.sort_by_split(row, values.get(self.roles.split or ""))
         if row.aside is not None:
             return row, None
         row.id = values.get(self.roles.id) if self.roles.id is not None else None
