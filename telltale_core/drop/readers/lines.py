@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -44,14 +45,22 @@ class Parsed(NamedTuple):
         return self.values or {} if self.fault is None else {}
 
 
-def json_rows(lines: Iterable[bytes | None], limits: Limits, count: Lines) -> Iterator[Parsed]:
-    """Yield each JSON line as a dictionary, or the fault that makes it a rejected row; blank lines are no rows."""
+def json_rows(
+    lines: Iterable[bytes | None], limits: Limits, count: Lines, only: re.Pattern[bytes] | None = None
+) -> Iterator[Parsed]:
+    """Yield each JSON line as a dictionary, or the fault that makes it a rejected row; blank lines are no rows.
+
+    Of lines in which ``only`` is not found nothing is parsed.
+    """
     fit = set[str]()
     for line in lines:
         count.record(1, blank=line is not None and line.isspace())
         if line is None:
             yield Parsed(None, _too_long("line", limits))
         elif not line.isspace():
+            if only is not None and not only.search(line):
+                yield Parsed({}, None)
+                continue
             size = _objects_bytes(line)
             if size > limits.max_decoded_row_bytes:
                 yield Parsed(None, _too_many_values(size, limits))

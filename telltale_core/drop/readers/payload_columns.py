@@ -79,6 +79,13 @@ def column_kinds(rows: Iterable[Mapping[str, object]]) -> dict[str, str]:
     return kinds
 
 
+def common_kind(kinds: set[str]) -> str:
+    """Return the one kind that holds all values to the last digit: beside fractions only whole numbers up to 2**53."""
+    if len(kinds) == 1:
+        return "int" if kinds == {"large int"} else next(iter(kinds))
+    return {frozenset({"int", "float"}): "float", frozenset({"int", "large int"}): "int"}.get(frozenset(kinds), "text")
+
+
 def check_depth(value: object, name: str, depth: int = 0) -> None:
     """Raise ``row_unreadable`` for lists in lists in lists, deeper than what writes them as text could follow."""
     if depth > MAX_DEPTH:
