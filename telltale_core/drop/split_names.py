@@ -111,16 +111,16 @@ def split_columns(
 
     ``complete``: rows have no columns but ``names``.
     """
-    found = {name: SplitCells(name) for name in names if is_split_column(name)}
-    for number, row in enumerate(rows if found or not complete else ()):
+    columns = {name: SplitCells(name) for name in names if is_split_column(name)}
+    for number, row in enumerate(rows if columns or not complete else ()):
         for name in row if not complete else ():
-            if name not in found and is_split_column(name):
-                found[name] = SplitCells(name, empty=number > 0)
-        for name, cells in found.items():
+            if name not in columns and is_split_column(name):
+                columns[name] = SplitCells(name, empty=number > 0)
+        for name, cells in columns.items():
             cells.add(row.get(name))
-        if found and all(cells.known and (complete or cells.are_splits) for cells in found.values()):
+        if columns and all(cells.known and (complete or cells.are_splits) for cells in columns.values()):
             break
-    return found
+    return columns
 
 
 def is_whole(counted: str) -> bool:
