@@ -258,3 +258,9 @@ def test_the_look_for_splits_ends_at_the_limit_of_rows(tmp_path: Path, monkeypat
     with pytest.raises(BadInput, match="more than max_rows=150"):
         open_reader(open_source(str(tmp_path / "d.csv"), config.limits), config).columns()
     assert len(read) == 100 + 151
+
+
+def test_a_column_of_splits_that_begins_late_in_json_lines_is_one(tmp_path, take):
+    write_rows(tmp_path / "d.jsonl", [None] * 150 + ["train", "train", "test"] * 4, "split")
+    drop = take(tmp_path / "d.jsonl")
+    assert (len(drop), drop.manifest["counts"]["by_reason"]) == (8, {"split_missing": 150})
