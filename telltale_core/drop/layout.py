@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from telltale_core.drop.config import Declared
-from telltale_core.drop.split_names import TRAIN, split_column
+from telltale_core.drop.split_names import TRAIN
 from telltale_core.modality import Modality, modalities, modality_named
 from telltale_core.modality.columns import Column, endings
 from telltale_core.modality.reasons import bad, shown
@@ -132,7 +132,7 @@ def _are_names(names: list[Any]) -> bool:
 def find_roles(columns: list[Column], declared: Declared) -> Roles:
     """Return the roles of the columns; ``column_missing`` names what was looked for and what there is."""
     named_inputs, id_column = _named_inputs(columns, declared), _id(columns, declared)
-    split = split_column({column.name: column.examples for column in columns})
+    split = next((column.name for column in columns if column.splits), None)
     several = declared.label_columns or declared.target_columns or ()
     targets = [_named(columns, name, "value") for name in several]
     several_hint = "label" if declared.label_columns else "target"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,7 +24,9 @@ YES, NO = {"true", "1", "1.0", "yes"}, {"false", "0", "0.0", "no"}
 YEAR = re.compile(r"(19|20)[0-9]{2}$")
 MOST_NAMES, LONGEST_NAME = 20, 64
 ENOUGH = 100
-"""Values of a column that tell whether it is one of splits."""
+"""Cells that tell whether a column called like one of splits is one."""
+KEYS = re.compile(rf'"({"|".join(COLUMNS)})"|\\u00[2-7]'.encode(), re.IGNORECASE)
+"""What stands in a JSON line with such a column: its name, or ASCII that is escaped."""
 REST = "more splits"
 """What splits beyond ``MOST_NAMES`` are counted as: a column of a drop may hold a text of its own in each row."""
 PARTS = re.compile(r"[-_.\s]+")
@@ -56,37 +59,68 @@ def of_value(column: str, value: object) -> str | None:
     return split_named(text) or text
 
 
-def split_column(examples: Mapping[str, Sequence[object]]) -> str | None:
-    """Return the column that says each row's split: called like one, with values that are called like splits."""
-    for name, some in examples.items():
-        if name.lower() not in COLUMNS:
-            continue
-        splits = [split for value in some if (split := of_value(name, value))]
-        flag = FLAGS.get(name.lower())
+@dataclasses.dataclass(slots=True)
+class SplitCells:
+    """The cells of a column called like one of splits, taken one by one until it is ``known`` whether it is one.
+
+    ``named``: the first ``most`` splits that they name, ``several``: they name two or more, ``empty``: some name none.
+    """
+
+    column: str
+    empty: bool = False
+    most: int = ENOUGH
+    several: bool = False
+    named: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, value: object) -> None:
+        """Take the next cell."""
+        split = of_value(self.column, value)
+        if split is None:
+            self.empty = True
+            return
+        split = split[: LONGEST_NAME + 1]
+        self.several = self.several or (bool(self.named) and split != self.named[0])
+        if len(self.named) < self.most:
+            self.named.append(split)
+
+    @property
+    def known(self) -> bool:
+        """Whether further cells cannot change the answer."""
+        return self.several and len(self.named) == self.most
+
+    @property
+    def are_splits(self) -> bool:
+        """Whether they are called like splits; of one split alone only where no cell is empty."""
+        flag, named = FLAGS.get(self.column.lower()), {*self.named}
+        if not named or (self.empty and not self.several):
+            return False
         if flag is None:
-            fits = all(split_named(split) for split in splits)
-        else:
-            fits = {*splits} <= {TRAIN, flag} and splits.count(TRAIN) > len(splits) / 2
-        if splits and fits:
-            return name
-    return None
+            return all(split_named(split) for split in named)
+        return named <= {TRAIN, flag} and self.named.count(TRAIN) > len(self.named) / 2
 
 
-def late_splits(
-    rows: Iterable[Mapping[str, object]], examples: Mapping[str, Sequence[object]]
-) -> dict[str, tuple[str, ...]]:
-    """Return the first splits in columns called like one of which ``examples`` name none; reads no row without need."""
-    late: dict[str, list[str]] = {
-        name: [] for name, some in examples.items()
-        if name.lower() in COLUMNS and not any(of_value(name, value) for value in some)
-    }  # fmt: skip
-    for row in rows if late else ():
-        for name, cells in late.items():
-            if len(cells) < ENOUGH and (split := of_value(name, row.get(name))):
-                cells.append(split[: LONGEST_NAME + 1])
-        if all(len(cells) == ENOUGH for cells in late.values()):
+def is_split_column(name: str) -> bool:
+    """Return whether a column is called like one of splits."""
+    return name.lower() in COLUMNS
+
+
+def split_columns(
+    rows: Iterable[Mapping[str, object]], names: Iterable[str], *, complete: bool
+) -> dict[str, SplitCells]:
+    """Return the columns called like one of splits with what their cells say; reads no row without need.
+
+    ``complete``: rows have no columns but ``names``.
+    """
+    columns = {name: SplitCells(name) for name in names if is_split_column(name)}
+    for number, row in enumerate(rows if columns or not complete else ()):
+        for name in row if not complete else ():
+            if name not in columns and is_split_column(name):
+                columns[name] = SplitCells(name, empty=number > 0)
+        for name, cells in columns.items():
+            cells.add(row.get(name))
+        if columns and all(cells.known and (complete or cells.are_splits) for cells in columns.values()):
             break
-    return {name: tuple(cells) for name, cells in late.items()}
+    return columns
 
 
 def is_whole(counted: str) -> bool:

@@ -14,6 +14,11 @@ MAX_DIRECTORY_BYTES = 256 << 20
 ENTRY, END = b"PK\x01\x02", b"PK\x05\x06"
 END_BYTES, LONGEST_COMMENT = 22, 0xFFFF
 """Of the mark of a zip's end, without and with its comment."""
+ONE_SEGMENT = {b"PK00", b"PK\x07\x08"}
+"""What a zip may begin with that was to be split into segments and became one."""
+NAME_LENGTH_AT, HAS_DESCRIPTOR = 26, 1 << 3
+DESCRIPTORS_BYTES = (12, 16, 20, 24)
+"""Of what may follow a member's data: checksum and sizes of 4 or 8 bytes, with a mark or without."""
 PIECE_BYTES = 1 << 20
 """What is read at a time of members; only the directory is read in one larger piece."""
 
@@ -47,18 +52,36 @@ def open_zip(handle: BinaryIO, max_members: int, place: str) -> Iterator[zipfile
 
 
 def _check_extent(archive: zipfile.ZipFile, handle: BinaryIO, place: str) -> None:
-    """Raise where anything stands before or after the archive: members there would be passed over unseen.
+    """Raise where anything stands before, within or after the archive: members there would be passed over unseen.
 
-    The library reads the last archive of a file, wherever it begins and whatever follows it.
+    The library reads the last archive of a file, wherever it begins, whatever follows it or its last member.
     """
-    begin = min((info.header_offset for info in archive.infolist()), default=archive.start_dir)
+    members = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    begin = members[0].header_offset if members else archive.start_dir
+    handle.seek(0)
+    marked = begin == len(ENTRY) and handle.read(begin) in ONE_SEGMENT
     handle.seek(max(0, handle.seek(0, io.SEEK_END) - END_BYTES - LONGEST_COMMENT))
     tail = handle.read()
     after = tail[tail.rfind(END) + END_BYTES + len(archive.comment) :]
-    if begin or after.count(0) != len(after):
-        where = "before its first member" if begin else "after its end"
-        raise bad(
-            "file_corrupt",
-            f"{place} has more {where}, maybe another archive: pack all into one again, or unpack all and ingest the "
-            "folder",
-        )
+    if begin and not marked:
+        where = "before its first member"
+    elif members and archive.start_dir not in _ends(members[-1], handle):
+        where = "between its last member and its directory"
+    elif after.count(0) != len(after):
+        where = "after its end"
+    else:
+        return
+    raise bad(
+        "file_corrupt",
+        f"{place} has more {where}, maybe another archive: pack all into one again, or unpack all and ingest the "
+        "folder",
+    )
+
+
+def _ends(member: zipfile.ZipInfo, handle: BinaryIO) -> list[int]:
+    """Return where a member may end: its descriptor, if it has one, is of one of several lengths."""
+    handle.seek(member.header_offset + NAME_LENGTH_AT)
+    lengths = handle.read(4)
+    named_bytes = int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+    end = member.header_offset + NAME_LENGTH_AT + 4 + named_bytes + member.compress_size
+    return [end + size_bytes for size_bytes in (DESCRIPTORS_BYTES if member.flag_bits & HAS_DESCRIPTOR else (0,))]

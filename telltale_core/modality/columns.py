@@ -15,6 +15,7 @@ class Column:
 
     ``examples`` are some of its first values as they were found, where ``kind`` does not tell what they are (in CSV all
     is text), and paths of media files. ``files``: the kind of data of the drop's files that it names.
+    ``splits``: its cells name the split of each row.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Column:
     class_names: tuple[str, ...] | None = None
     examples: tuple[object, ...] = ()
     files: str | None = None
+    splits: bool = False
 
     @property
     def plain_numbers(self) -> bool:

@@ -216,6 +216,55 @@ def npz_bytes(first: int) -> bytes:
     return sink.getvalue()
 
 
+def put_before_directory(data: bytes, what: bytes) -> bytes:
+    """A zip with more between its last member and its directory, whose place is corrected."""
+    place, end = data.index(b"PK\x01\x02"), data.rindex(b"PK\x05\x06")
+    place_again = (place + len(what)).to_bytes(4, "little")
+    return data[:place] + what + data[place:end] + data[end : end + 16] + place_again + data[end + 20 :]
+
+
+def put_before(data: bytes, what: bytes) -> bytes:
+    """A zip with more before its first member, with all places corrected."""
+    with zipfile.ZipFile(io.BytesIO(data)) as old:
+        parts = {info.filename: old.read(info) for info in old.infolist()}
+    sink = io.BytesIO(what)
+    sink.seek(len(what))
+    with zipfile.ZipFile(sink, "w") as new:
+        for name, part in parts.items():
+            new.writestr(name, part)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("marker", [b"PK00", b"PK\x07\x08"])
+def test_a_zip_that_became_one_segment_is_read(tmp_path, take, marker):
+    (tmp_path / "d.zip").write_bytes(put_before(pack_zip(tmp_path / "old.zip", FILES).read_bytes(), marker))
+    assert len(take(tmp_path / "d.zip")) == 6
+
+
+class Pipe(io.RawIOBase):
+    """What is written, without a place to go back to."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        self.data += bytes(data)
+        return len(data)
+
+
+def test_a_zip_whose_members_end_with_descriptors_is_read(tmp_path, take):
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in FILES.items():
+            archive.writestr(name, data)
+    (tmp_path / "d.zip").write_bytes(pipe.data)
+    assert b"PK\x07\x08" in pipe.data
+    assert len(take(tmp_path / "d.zip")) == 6
+
+
 def test_two_files_in_one_are_refused_as_only_one_would_be_read(tmp_path, take):
     texts = [
         pa.table({"text": [f"a text {n}" for n in range(first, first + 6)], "label": [0, 1] * 3}) for first in (1, 3)
@@ -226,6 +275,8 @@ def test_two_files_in_one_are_refused_as_only_one_would_be_read(tmp_path, take):
         "two.zip": b"".join(zips),
         "loader.zip": b"#!/bin/sh\n" * 9 + zips[0],
         "cut.zip": zips[0] + zips[1][:-40],
+        "between.zip": put_before_directory(zips[0], zips[1]),
+        "marker.zip": put_before(zips[0], b"PK01"),
         "two.tar.gz": b"".join(tars),
         "two.npz": npz_bytes(0) + npz_bytes(9),
         "two.parquet": b"".join(map(parquet_bytes, texts)),

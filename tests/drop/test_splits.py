@@ -13,7 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop.accounting import accounted_lines
-from telltale_core.drop.readers.footers import first_values
+from telltale_core.drop.budget import Clock
+from telltale_core.drop.config import DropConfig, Limits
+from telltale_core.drop.formats import open_reader
+from telltale_core.drop.readers import table
+from telltale_core.drop.readers.footers import add_splits
+from telltale_core.drop.source import open_source
+from telltale_core.drop.split_names import SplitCells
 from telltale_core.drop.understanding import understood_lines
 from telltale_core.errors import BadInput
 from tests.support import drops as support
@@ -123,7 +129,7 @@ def test_a_column_of_splits_whose_first_cells_are_all_empty_is_one(tmp_path, tak
 
 
 def test_a_column_of_splits_that_is_empty_where_its_split_is_read_says_what_to_do(tmp_path, take):
-    rows = [f"{n} 1 2 3,{'ab'[n % 2]},{'test' if n % 3 else ''}" for n in range(9)]
+    rows = [f"{n} 1 2 3,{'ab'[n % 2]},{['', 'val', 'test'][n % 3]}" for n in range(9)]
     (tmp_path / "d.csv").write_text("\n".join(["pixels,label,split", *rows]))
     with pytest.raises(BadInput, match=r"split_missing: 3\).*fill the column of splits, or set drop.split = \"all\""):
         take(tmp_path / "d.csv")
@@ -194,10 +200,67 @@ def test_a_column_of_splits_is_looked_at_without_unpacking_it_and_past_empty_fil
         pa.table({"split": ["train", "test"] * 3}),
         pa.table({"split": ["x" * 50_000] * 1000}),
     )
-    for place, table in zip(places, tables, strict=True):
-        pq.write_table(table, place)
     found = []
-    for place in places:
+    for place, written in zip(places, tables, strict=True):
+        pq.write_table(written, place)
+        cells = SplitCells("split", most=4)
         with place.open("rb") as handle:
-            found.append(first_values(handle, "split", 4, text=True))
-    assert found == [None, None, ("train", "test", "train", "test"), ()]
+            add_splits(handle, cells, Clock(Limits()), text=True)
+        found.append((cells.named, cells.are_splits))
+    assert found == [([], False), ([], False), (["train", "test"] * 2, True), (["." * 65], False)]
+
+
+def write_rows(path: Path, cells: list[object], column: str, first: int = 0) -> None:
+    """A table of two numbers and a label, and the cells in a column; a missing key where a cell of JSON is None."""
+    rows = [{"x": n, "z": n * n, "label": "ab"[n % 2], column: cell} for n, cell in enumerate(cells, first)]
+    frame = pd.DataFrame(rows)
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.table({name: [row[name] for row in rows] for name in rows[0]}), path)
+    else:
+        path.write_text("".join(json.dumps({k: v for k, v in row.items() if v is not None}) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("column", "cell"), [("is_test", 0), ("is_valid", "false"), ("subset", "train"), ("set", "dev")]
+)
+def test_a_column_that_names_one_split_and_has_empty_cells_is_none_of_splits(tmp_path, take, ending, column, cell):
+    write_rows(tmp_path / f"d.{ending}", [None if n % 10 else cell for n in range(120)], column)
+    assert len(take(tmp_path / f"d.{ending}", input_columns=("x", "z"))) == 120
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_all_files_are_asked_for_a_column_of_splits(tmp_path, take, ending, swapped):
+    empty, named = [""] * 12 if ending == "parquet" else [None] * 12, ["train", "train", "test"] * 4
+    for number, cells in enumerate([named, empty] if swapped else [empty, named]):
+        write_rows(tmp_path / f"{number}.{ending}", cells, "split", 12 * number)
+    drop = take(tmp_path)
+    assert (len(drop), drop.manifest["counts"]["by_reason"]) == (8, {"split_missing": 12})
+    assert drop.manifest["accounting"]["splits"]["rows_of_others"] == {"test": 4}
+
+
+@pytest.mark.parametrize("empty", ["", math.nan])
+def test_parquet_cells_that_name_nothing_hide_no_column_of_splits(tmp_path, take, empty):
+    column, named = ("split", ["train", "train", "test"]) if empty == "" else ("is_test", [0.0, 0.0, 1.0])
+    write_rows(tmp_path / "d.parquet", [empty] * 1002 + named * 4, column)
+    assert take(tmp_path / "d.parquet").manifest["counts"]["by_reason"] == {"split_missing": 1002}
+
+
+def test_the_look_for_splits_ends_at_the_limit_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_rows(tmp_path / "d.csv", ["train"] * 500, "split")
+    read = []
+    csv_rows = table.csv_rows
+    monkeypatch.setattr(table, "csv_rows", lambda *given: (read.append(1) or row for row in csv_rows(*given)))
+    config = DropConfig(limits=Limits(max_rows=150))
+    with pytest.raises(BadInput, match="more than max_rows=150"):
+        open_reader(open_source(str(tmp_path / "d.csv"), config.limits), config).columns()
+    assert len(read) == 100 + 151
+
+
+def test_a_column_of_splits_that_begins_late_in_json_lines_is_one(tmp_path, take):
+    write_rows(tmp_path / "d.jsonl", [None] * 150 + ["train", "train", "test"] * 4, "split")
+    drop = take(tmp_path / "d.jsonl")
+    assert (len(drop), drop.manifest["counts"]["by_reason"]) == (8, {"split_missing": 150})

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from telltale_core.drop import Limits
+from telltale_core.drop.readers.payload_columns import column_kinds
 from telltale_core.drop.understanding import understood_lines
 from telltale_core.errors import BadInput
 
@@ -41,6 +42,52 @@ def test_a_header_within_joined_files_is_a_rejected_row(tmp_path, take, name):
     drop = take(tmp_path / name, unpack=True)
     assert (drop.manifest["counts"]["kept"], drop.label_names) == (24, ("a", "b"))
     assert "the record is the header again" in drop.rejected()["reason"][0].as_py()
+
+
+def joined(rows: list[str], header: str) -> str:
+    """A table of two halves, each with the header."""
+    half = len(rows) // 2
+    return "\n".join([header, *rows[:half], header, *rows[half:]]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "again"),
+    [
+        (",text,label", ",text,label"),
+        ("\ufeffi,text,label", "\ufeffi,text,label"),
+        ('"i","text","label"', '\ufeff"i","text","label"'),
+        ("i,text,label", "i,text,label  "),
+        ("i, text, label", " i, text,label"),
+    ],
+)
+def test_a_header_is_seen_again_whatever_is_about_its_names(tmp_path, take, header, again):
+    rows = [f"{n},a text of {n},{'ab'[n % 2]}" for n in range(12)]
+    (tmp_path / "d.csv").write_text("\n".join([header, *rows[:6], again, *rows[6:]]) + "\n", encoding="utf-8")
+    drop = take(tmp_path / "d.csv")
+    assert (len(drop), drop.label_names) == (12, ("a", "b"))
+    assert "the record is the header again" in drop.rejected()["reason"][0].as_py()
+
+
+@pytest.mark.parametrize("other_splits", ["leave", "carry"])
+@pytest.mark.parametrize("odd", ["text,label,split", "a text, of two,b,test"])
+def test_a_record_that_is_no_row_is_rejected_once_and_of_no_split(tmp_path, take, odd, other_splits):
+    rows = [f"a text of {n},{'ab'[n % 2]},{'test' if n % 4 == 3 else 'train'}" for n in range(40)]
+    (tmp_path / "d.csv").write_text("\n".join(["text,label,split", *rows[:20], odd, *rows[20:]]))
+    drop = take(tmp_path / "d.csv", other_splits=other_splits)
+    assert (len(drop), drop.manifest["counts"]["by_reason"]) == (30, {"row_unreadable": 1})
+    assert drop.manifest["accounting"]["splits"]["rows_of_others"] == {"test": 10}
+    assert json.loads(drop.rejected()["columns"][0].as_py())["text"] in {"text", "a text"}
+
+
+def test_a_header_within_leaves_numbers_with_commas_numbers(tmp_path, take):
+    rows = [f"{n},5;{n * n},25;{'ab'[n % 2]}" for n in range(16)]
+    (tmp_path / "d.csv").write_text(joined(rows, "f1;f2;label"))
+    packed = take(tmp_path / "d.csv").manifest["packing"]["columns"]
+    assert [column["kind"] for column in packed] == ["number", "number"]
+
+
+def test_null_says_nothing_of_the_kind_of_a_column():
+    assert column_kinds([{"x": None}, {"x": 1, "y": 2}, {"x": 1.5, "y": None}]) == {"x": "real", "y": "whole"}
 
 
 def test_json_by_columns_is_refused_with_what_is_read(tmp_path, take):

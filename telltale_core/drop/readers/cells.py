@@ -1,8 +1,9 @@
-"""Cells of Arrow columns: what one decodes to in bytes, before it is decoded; plain types; values for Python."""
+"""Cells of columns: what one decodes to in bytes, before it is decoded; plain types; values for Python."""
 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from telltale_core.drop.layout import arrow_kind
+from telltale_core.modality.reasons import bad
 
 MAX_PYTHON_VALUES = 1_000_000
 """Values of one cell that are made Python objects; more are read as an array, or not at all."""
+NUMBERS = re.compile(r"\s*\[?\s*[0-9][0-9eE+.-]*[\s,]+[0-9eE+.,\s-]*\]?\s*")
 _WITHOUT_VIEW = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
 
 
@@ -214,3 +217,15 @@ def cell_of(scalar: pa.Scalar, size: int = 0, most: int = 0) -> object:
         return scalar.as_py()
     except (ValueError, OverflowError, pa.ArrowException) as error:  # not UTF-8, a date beyond all calendars
         return {"telltale_unreadable": type(error).__name__}
+
+
+def written_numbers(text: str) -> np.ndarray | None:
+    """Return a text of several numbers as an array, None for any other; ``values_invalid`` where one is none."""
+    if not NUMBERS.fullmatch(text):
+        return None
+    try:
+        values = np.array([float(part) for part in text.replace(",", " ").strip(" []\t\r\n").split()])
+    except ValueError as error:
+        raise bad("values_invalid", "the values are not numbers") from error
+    whole = np.isfinite(values).all() and (np.abs(values) < 1e9).all() and (values == np.rint(values)).all()
+    return values.astype(np.int64) if whole else values

@@ -24,6 +24,8 @@ DELIMITERS = (";", "\t", "|")
 """What may stand in place of the comma, where the header of a CSV file has none."""
 UNNAMED = "Unnamed: 0"
 """What pandas calls a first column without a name, which is its index."""
+MARK = "\ufeff"
+"""What a text may begin with to say its encoding; where texts were joined it stands within."""
 CHUNK_BYTES = 1 << 20
 UNDECODABLE = "telltale.undecodable"
 COMMA = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]{3})*,[0-9]{1,18}|[0-9]{1,18}(,[0-9]{1,18})?)")
@@ -167,7 +169,7 @@ def guess_dialect(handle: BinaryIO, limits: Limits, suffix: str) -> tuple[Dialec
     In CSV the header tells the delimiter. In TSV a quote is a letter, unless the whole file shows otherwise.
     """
     lines = map(as_text, capped_lines(handle, limits.max_row_bytes))
-    header = (next(lines, None) or "").removeprefix("\ufeff")
+    header = (next(lines, None) or "").removeprefix(MARK)
     if suffix != ".tsv":
         delimiter = next((one for one in DELIMITERS if one in header), ",") if "," not in header else ","
         blanks = any(name[:1] == " " for name in header.split(delimiter)[1:])
@@ -191,6 +193,16 @@ def point_for_comma(value: object) -> object:
     return value.strip().replace(".", "").replace(",", ".") if "," in value else value
 
 
+def column_names(fields: list[str]) -> list[str]:
+    """Return the fields of a header as the columns are called: without blanks and mark, the index with a name."""
+    names = [field.strip() for field in fields]
+    if names and names[0].startswith(MARK):  # before a quote the reader took the quotes as letters
+        names[0] = names[0].removeprefix(MARK).strip().strip('"')
+    if len(names) > 1 and not names[0] and UNNAMED not in names:
+        names[0] = UNNAMED
+    return names
+
+
 def csv_header(handle: BinaryIO, limits: Limits, dialect: Dialect) -> list[str]:
     """Return the column names in a CSV file's first line; ``columns_unclear`` when they repeat or cannot be shown."""
     line = next(capped_lines(handle, limits.max_field_bytes), b"")
@@ -198,9 +210,7 @@ def csv_header(handle: BinaryIO, limits: Limits, dialect: Dialect) -> list[str]:
         names = next(dialect.reader([(line or b"").decode("utf-8-sig")]), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise bad("columns_unclear", "the first line is no CSV header in UTF-8: set drop.encoding") from error
-    names = [name.strip() for name in names]
-    if len(names) > 1 and not names[0] and UNNAMED not in names:
-        names[0] = UNNAMED
+    names = column_names(names)
     if len(set(names)) != len(names) or not names or any(not name or UNFIT.search(name) for name in names):
         raise bad("columns_unclear", f"the header must have different, printable names, got {shown(names, 200)}")
     if len(names) > limits.max_columns:

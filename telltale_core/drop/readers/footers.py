@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import Limits
 from telltale_core.drop.layout import class_names_of
 from telltale_core.drop.readers.cells import plain_field
 from telltale_core.drop.source import Source, SourceFile
+from telltale_core.drop.split_names import SplitCells
 from telltale_core.errors import BadInput
 from telltale_core.modality.reasons import bad, shown
 
@@ -195,20 +197,29 @@ def _difference(first: pa.Schema, other: pa.Schema) -> str:
     return "their order differs"
 
 
-def first_values(handle: BinaryIO, name: str, count: int, *, text: bool) -> tuple[object, ...] | None:
-    """Return values of a column, from where the first is; None where the file has none of it, () where a text is long.
+def add_splits(handle: BinaryIO, cells: SplitCells, clock: Clock, *, text: bool) -> None:
+    """Take the cells of a file's column of splits until it is known whether it is one; a long text is no split.
 
     Texts are read as a dictionary: a small file may name one large text many times.
     """
     with open_parquet(handle) as parquet:
         leaves = [parquet.metadata.schema.column(place).path for place in range(parquet.metadata.num_columns)]
-        if not parquet.metadata.num_row_groups or name not in leaves:
-            return None
-    with open_parquet(handle, dictionaries=[leaves.index(name)] if text else []) as parquet:
-        batches = parquet.iter_batches(count, columns=[name], use_threads=False)
-        column = next((batch.column(0) for batch in batches if batch.num_rows > batch.column(0).null_count), None)
-    if column is None:
-        return None
-    if text and (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_TEXT:
-        return ()
-    return tuple(column.to_pylist())
+        if not parquet.metadata.num_row_groups or cells.column not in leaves:
+            return
+    with open_parquet(handle, dictionaries=[leaves.index(cells.column)] if text else []) as parquet:
+        count = 0
+        for batch in parquet.iter_batches(cells.most, columns=[cells.column], use_threads=False):
+            column, count = batch.column(0), count + batch.num_rows
+            clock.check_drop(count)
+            if column.null_count:
+                cells.add(None)
+            column = column.drop_null()
+            if not len(column):
+                continue
+            if text and (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_TEXT:
+                cells.add("." * (LONGEST_TEXT + 1))
+                break
+            for value in (column if len(cells.named) < cells.most else column.unique()).to_pylist():
+                cells.add(value)
+            if cells.known:
+                break

@@ -6,11 +6,12 @@ import csv
 import dataclasses
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from telltale_core.drop.config import Limits
-from telltale_core.drop.readers.dialects import Dialect, as_text, capped_lines, csv_header, guess_dialect
+from telltale_core.drop.readers.dialects import Dialect, as_text, capped_lines, column_names, csv_header, guess_dialect
 from telltale_core.drop.readers.quoting import (
     HELD_CHARS,
     Columns,
@@ -38,15 +39,28 @@ class Parsed(NamedTuple):
     fault: BadInput | None
     size_bytes: int = 0
 
+    @property
+    def sound(self) -> dict[str, object]:
+        """The values of a record without a fault: those of others may stand under wrong names."""
+        return self.values or {} if self.fault is None else {}
 
-def json_rows(lines: Iterable[bytes | None], limits: Limits, count: Lines) -> Iterator[Parsed]:
-    """Yield each JSON line as a dictionary, or the fault that makes it a rejected row; blank lines are no rows."""
+
+def json_rows(
+    lines: Iterable[bytes | None], limits: Limits, count: Lines, only: re.Pattern[bytes] | None = None
+) -> Iterator[Parsed]:
+    """Yield each JSON line as a dictionary, or the fault that makes it a rejected row; blank lines are no rows.
+
+    Of lines in which ``only`` is not found nothing is parsed.
+    """
     fit = set[str]()
     for line in lines:
         count.record(1, blank=line is not None and line.isspace())
         if line is None:
             yield Parsed(None, _too_long("line", limits))
         elif not line.isspace():
+            if only is not None and not only.search(line):
+                yield Parsed({}, None)
+                continue
             size = _objects_bytes(line)
             if size > limits.max_decoded_row_bytes:
                 yield Parsed(None, _too_many_values(size, limits))
@@ -107,7 +121,7 @@ def csv_rows(handle: BinaryIO, limits: Limits, dialect: Dialect, count: Lines, p
         count.record(lines.number, blank=not fields and fault is None)
         if fields is None or fault is not None:
             yield Parsed(None, fault)
-        elif fields == names:
+        elif _is_header(fields, names):
             what = "the record is the header again, as where files were joined"
             yield Parsed(dict(zip(names, fields, strict=True)), bad("row_unreadable", what), lines.size_bytes)
         elif len(fields) == len(names):
@@ -115,6 +129,11 @@ def csv_rows(handle: BinaryIO, limits: Limits, dialect: Dialect, count: Lines, p
         elif fields:
             what = f"the record has {len(fields)} fields, the header {len(names)}"
             yield Parsed(dict(zip(names, fields, strict=False)), bad("row_unreadable", what), lines.size_bytes)
+
+
+def _is_header(fields: list[str], names: list[str]) -> bool:
+    """Return whether a record is the header again, whatever blanks and marks are about its names."""
+    return len(fields) == len(names) and fields[-1].strip() == names[-1] and column_names(fields) == names
 
 
 def _records(

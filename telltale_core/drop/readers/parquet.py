@@ -11,16 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import arrow_kind, huggingface_features
 from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Reader, Row, Values
 from telltale_core.drop.readers.cells import Unreadable, as_type, cell_of, sizes, value_of, without
-from telltale_core.drop.readers.footers import check_group, first_values, open_file, open_parquet, shared_schema
+from telltale_core.drop.readers.footers import add_splits, check_group, open_file, open_parquet, shared_schema
 from telltale_core.drop.readers.hive import partitions_of, with_partitions
 from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
 from telltale_core.drop.readers.payload_columns import respelt
 from telltale_core.drop.source import Source, SourceFile
-from telltale_core.drop.split_names import COLUMNS as SPLIT_COLUMNS
+from telltale_core.drop.split_names import SplitCells, is_split_column
 from telltale_core.modality.columns import Column
 from telltale_core.modality.reasons import bad, shown
 from telltale_core.row_sizes import value_bytes
@@ -89,21 +90,21 @@ class ParquetReader(Reader):
                 kind=arrow_kind(field.type),
                 feature=features.get(field.name, (None, None))[0],
                 class_names=features.get(field.name, (None, None))[1],
-                examples=self._examples(field),
+                splits=self._names_splits(field),
             )
             for field in self._schema
         ]
 
-    def _examples(self, field: pa.Field) -> tuple[object, ...]:
-        """Return the first values of a column that is called as one of splits, () of any other."""
+    def _names_splits(self, field: pa.Field) -> bool:
+        """Return whether a column is called as one of splits, and its cells name some."""
         kind = "other" if isinstance(field.type, pa.BaseExtensionType) else arrow_kind(field.type)
-        if field.name.lower() not in SPLIT_COLUMNS or kind not in {"text", "whole", "real"}:
-            return ()
-        for file in self._files:
+        cells, clock = SplitCells(field.name, most=EXAMPLES), Clock(self._limits)
+        for file in self._files if is_split_column(field.name) and kind in {"text", "whole", "real"} else ():
             with open_file(self._source, file) as handle:
-                if (values := first_values(handle, field.name, EXAMPLES, text=kind == "text")) is not None:
-                    return values
-        return ()
+                add_splits(handle, cells, clock, text=kind == "text")
+            if cells.known:
+                break
+        return cells.are_splits
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows file by file and row group by row group, so many at a time as decode to ``BATCH_BYTES``."""

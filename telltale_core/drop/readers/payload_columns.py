@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import pyarrow as pa
 
@@ -12,6 +13,7 @@ from telltale_core.modality.reasons import bad, shown
 
 MEDIA_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 EXTRA_TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "text": pa.string()}
+KINDS = {"int": "whole", "large int": "whole", "float": "real"}
 EXACT = 1 << 53
 """Up to this every whole number is a float, too."""
 MAX_DEPTH = 32
@@ -63,6 +65,25 @@ def build_payload(rows: list[Row], schema: pa.Schema, extras: dict[str, str], va
         else:
             columns.append(pa.array(list(values.numbers), field.type))
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def column_kinds(rows: Iterable[Mapping[str, object]]) -> dict[str, str]:
+    """Return the columns of JSON rows with their kinds, in the words of :class:`Column`; null says nothing of one."""
+    kinds: dict[str, str] = {}
+    for name, value in itertools.chain.from_iterable(row.items() for row in rows):
+        kind = "numbers" if isinstance(value, list) else KINDS.get(extra_kind(value) or "", "text")
+        if value is None:
+            kinds.setdefault(name, kind)
+        else:
+            kinds[name] = "real" if {kind, kinds.get(name)} == {"real", "whole"} else kind
+    return kinds
+
+
+def common_kind(kinds: set[str]) -> str:
+    """Return the one kind that holds all values to the last digit: beside fractions only whole numbers up to 2**53."""
+    if len(kinds) == 1:
+        return "int" if kinds == {"large int"} else next(iter(kinds))
+    return {frozenset({"int", "float"}): "float", frozenset({"int", "large int"}): "int"}.get(frozenset(kinds), "text")
 
 
 def check_depth(value: object, name: str, depth: int = 0) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
+from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import LABEL_NAMES, TARGET_NAMES, Roles
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, INLINE_ROWS, Batch, Reader, Row, Values
+from telltale_core.drop.readers.cells import written_numbers
 from telltale_core.drop.readers.dialects import (
     Dialect,
     as_utf8,
@@ -25,10 +28,17 @@ from telltale_core.drop.readers.dialects import (
 from telltale_core.drop.readers.json_arrays import array_elements
 from telltale_core.drop.readers.lines import Parsed, csv_rows, dialect_of, json_rows
 from telltale_core.drop.readers.media_paths import MediaPaths, embedded
-from telltale_core.drop.readers.payload_columns import build_payload, build_schema, check_depth, extra_kind
+from telltale_core.drop.readers.payload_columns import (
+    build_payload,
+    build_schema,
+    check_depth,
+    column_kinds,
+    common_kind,
+    extra_kind,
+)
 from telltale_core.drop.readers.quoting import Lines
 from telltale_core.drop.source import Source, SourceFile
-from telltale_core.drop.split_names import late_splits
+from telltale_core.drop.split_names import KEYS, split_columns
 from telltale_core.errors import BadInput
 from telltale_core.modality.columns import Column
 from telltale_core.modality.parts import Media
@@ -36,7 +46,6 @@ from telltale_core.modality.reasons import bad, shown
 
 DELIMITED = {".csv", ".tsv"}
 SAMPLED_ROWS = 100  # roles are told from the first rows: JSON lines have no header, CSV has no types
-NUMBERS = re.compile(r"\s*\[?\s*[0-9][0-9eE+.-]*[\s,]+[0-9eE+.,\s-]*\]?\s*")
 
 
 class TableReader(Reader):
@@ -55,7 +64,7 @@ class TableReader(Reader):
         self.lines: Lines | None = Lines()
         self.read_files = {file.key for file in files}
 
-    def _parsed(self, file: SourceFile, count: Lines) -> Iterator[Parsed]:
+    def _parsed(self, file: SourceFile, count: Lines, only: re.Pattern[bytes] | None = None) -> Iterator[Parsed]:
         with self._opened(file) as handle:
             if file.suffix in DELIMITED:
                 yield from csv_rows(handle, self._limits, self._dialect(file), count, shown(file.key))
@@ -63,7 +72,7 @@ class TableReader(Reader):
             most = self._limits.max_row_bytes
             whole = file.suffix == ".json"
             lines = array_elements(handle, most, shown(file.key)) if whole else capped_lines(handle, most)
-            yield from json_rows(lines, self._limits, count)
+            yield from json_rows(lines, self._limits, count, only)
 
     @contextlib.contextmanager
     def _opened(self, file: SourceFile) -> Iterator[BinaryIO]:
@@ -106,34 +115,33 @@ class TableReader(Reader):
         for name, value in self._late(first, examples).items():
             examples[name] = (value,)
             sampled.append({name: value})
-        examples |= late_splits((parsed.values or {} for parsed in self._parsed(first, Lines())), examples)
-        files = {name: self._paths.kind_named_by(some, first) for name, some in examples.items()}
-        if names:
-            self._with_comma = frozenset(
-                name for name, some in examples.items() if self._dialect(first).delimiter == ";" and with_comma(some)
-            )
-            return [
-                Column(name=name, kind="text", examples=examples.get(name, ()), files=files.get(name)) for name in names
-            ]
-        kinds: dict[str, str] = {}
-        for values in sampled:
-            for name, value in values.items():
-                kind = (
-                    "numbers"
-                    if isinstance(value, list)
-                    else {"int": "whole", "large int": "whole", "float": "real"}.get(extra_kind(value) or "", "text")
-                )
-                kinds[name] = "real" if {kind, kinds.get(name)} == {"real", "whole"} else kind
+        rows = (parsed.sound for parsed in self._limited(self._files, KEYS) if parsed.fault is None)
+        splits = split_columns(rows, names or examples, complete=bool(names))
+        for name in sorted(splits.keys() - {*names, *examples}):
+            if splits[name].are_splits:
+                examples[name] = tuple(splits[name].named)
+                sampled.append({name: examples[name][0]})
+        self._with_comma = frozenset(
+            name for name in names if self._dialect(first).delimiter == ";" and with_comma(examples.get(name, ()))
+        )
+        kinds = dict.fromkeys(names, "text") if names else column_kinds(sampled)
         return [
-            Column(name=name, kind=kind, examples=examples[name], files=files.get(name)) for name, kind in kinds.items()
+            Column(
+                name=name,
+                kind=kind,
+                examples=(some := examples.get(name, ())),
+                files=self._paths.kind_named_by(some, first) if some else None,
+                splits=name in splits and splits[name].are_splits,
+            )
+            for name, kind in kinds.items()
         ]
 
     def _sample(self, file: SourceFile) -> list[dict[str, Any]]:
-        """Return the first rows of a file, as many as memory may hold."""
+        """Return the first rows of a file, as many as memory may hold; of a row with a fault only the names."""
         rows: list[dict[str, Any]] = []
         sample_bytes = 0
         for parsed in self._parsed(file, Lines()):
-            rows.append(parsed.values or {})
+            rows.append(parsed.sound or dict.fromkeys(parsed.values or ()))
             sample_bytes += parsed.size_bytes
             if len(rows) == SAMPLED_ROWS or sample_bytes >= BATCH_BYTES:
                 break
@@ -145,13 +153,10 @@ class TableReader(Reader):
         late_bytes = 0
         if file.suffix in DELIMITED or {name.lower() for name in known} & {*LABEL_NAMES, *TARGET_NAMES}:
             return late
-        for parsed in self._parsed(file, Lines()):
-            values = parsed.values or {}
-            new = {name: value for name, value in values.items() if value is not None and name not in {*known, *late}}
-            if not new:
-                continue
+        for parsed in self._limited([file]):
+            new = {k: v for k, v in parsed.sound.items() if v is not None and k not in {*known, *late}}
             late |= new
-            late_bytes += parsed.size_bytes
+            late_bytes += parsed.size_bytes if new else 0
             if late_bytes >= BATCH_BYTES:
                 raise bad(
                     "columns_unclear",
@@ -161,6 +166,19 @@ class TableReader(Reader):
             if len(late) >= self._limits.max_columns:
                 break
         return late
+
+    def _limited(self, files: Iterable[SourceFile], only: re.Pattern[bytes] | None = None) -> Iterator[Parsed]:
+        """Yield the rows of files, up to the limits of rows and of processor time."""
+        clock = Clock(self._limits)
+        rows = itertools.chain.from_iterable(self._parsed(file, Lines(), only) for file in files)
+        for count, parsed in enumerate(rows, 1):
+            self._check_count(count)
+            clock.check_drop(count)
+            yield parsed
+
+    def _check_count(self, count: int) -> None:
+        if count > self._limits.max_rows:
+            raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of files and lines; row numbers count records after the header."""
@@ -174,8 +192,7 @@ class TableReader(Reader):
             batch_bytes = 0
             for number, parsed in enumerate(self._parsed(file, lines)):
                 count += 1
-                if count > self._limits.max_rows:
-                    raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
+                self._check_count(count)
                 row, named = self._row(Row(source=f"{file.key}#{number}", fault=parsed.fault), parsed.values, folder)
                 rows.append((row, named))
                 batch_bytes += parsed.size_bytes + (named.size_bytes if named is not None else 0)
@@ -194,7 +211,9 @@ class TableReader(Reader):
         if self._with_comma:
             values = {name: point_for_comma(v) if name in self._with_comma else v for name, v in values.items()}
             row.cells = values
-        self.sort_by_split(row, values.get(self.roles.split or ""))
+        row.splitless = row.fault is not None and row.fault.code == "row_unreadable"
+        if not row.splitless:  # else its cells may stand under wrong names
+            self.sort_by_split(row, values.get(self.roles.split or ""))
         if row.aside is not None:
             return row, None
         row.id = values.get(self.roles.id) if self.roles.id is not None else None
@@ -239,8 +258,8 @@ class TableReader(Reader):
             value = str(value)
         if not isinstance(value, str) or not value.strip():
             raise bad("media_missing", "the row names no file and holds no values")
-        if NUMBERS.fullmatch(value):
-            return _numbers(value)
+        if (values := written_numbers(value)) is not None:
+            return values
         if (data := embedded(value.strip())) is not None:
             return data
         file = self._paths.find(value.strip(), folder)
@@ -274,24 +293,8 @@ class TableReader(Reader):
 
     def payload(self, batch: Batch, positions: list[int], values: Values) -> pa.Table:
         """Return the other columns, the media as a file's bytes, and the validated value."""
-        extras = {name: _common(kinds) for name, kinds in self._kinds.items()}
+        extras = {name: common_kind(kinds) for name, kinds in self._kinds.items()}
         media = None if self.modality.inline else (self._media_name(), self.modality.feature)
         value = self.roles.value if len(self.roles.values) == 1 else None
         schema = build_schema(media, value, extras, values)
         return build_payload([batch.rows[index] for index in positions], schema, extras, values)
-
-
-def _common(kinds: set[str]) -> str:
-    """Return the one kind that holds all values to the last digit: beside fractions only whole numbers up to 2**53."""
-    if len(kinds) == 1:
-        return "int" if kinds == {"large int"} else next(iter(kinds))
-    return {frozenset({"int", "float"}): "float", frozenset({"int", "large int"}): "int"}.get(frozenset(kinds), "text")
-
-
-def _numbers(text: str) -> np.ndarray:
-    try:
-        values = np.array([float(part) for part in text.replace(",", " ").strip(" []\t\r\n").split()])
-    except ValueError as error:
-        raise bad("values_invalid", "the values are not numbers") from error
-    whole = np.isfinite(values).all() and (np.abs(values) < 1e9).all() and (values == np.rint(values)).all()
-    return values.astype(np.int64) if whole else values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 
 from telltale_core.drop.config import DropConfig
@@ -43,7 +44,12 @@ class WebdatasetReader(TableReader):
                 raise bad("format_unclear", what)
         self.read_files = {file.key for file in files}
 
-    def _parsed(self, file: SourceFile, count: Lines) -> Iterator[Parsed]:  # noqa: ARG002 - all parts, not one file
+    def _parsed(
+        self,
+        file: SourceFile,  # noqa: ARG002 - all parts, not one file
+        count: Lines,
+        only: re.Pattern[bytes] | None = None,  # noqa: ARG002 - of all parts all is read
+    ) -> Iterator[Parsed]:
         for base, parts in self._parts.items():
             count.record(1)
             try:
