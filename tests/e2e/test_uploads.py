@@ -44,11 +44,10 @@ def test_the_ui_shows_the_run_its_stages_and_its_artifacts(running: Any, inbox: 
     ui.open(f"{ui.base}/runs", "cleanse signs/first")
     ui.picture(ui.folder / "runs.png", height=1100)
     ui.open(f"{ui.base}/runs/flow-run/{run['id']}", "cleanse signs/first", "Completed", "Finished in state")
-    ui.click("Task Runs")
-    ui.wait(*(f"{stage} signs/first" for stage in ("ingest", "train", "spectrum", "cluster", "report", "publish")))
+    stages = ("ingest", "train", "spectrum", "cluster", "report", "publish")
+    ui.open_tab("Task Runs", *(f"{stage} signs/first" for stage in stages))
     ui.picture(ui.folder / "stages.png", height=1250)
-    ui.click("Artifacts")
-    ui.wait("verdict", "outcome")
+    ui.open_tab("Artifacts", "verdict", "outcome")
     ui.picture(ui.folder / "artifacts.png", height=1250)
     for key, said in (("verdict", "Poison found: 100 of 600"), ("outcome", "signs"), ("history", "version")):
         wanted = {"key": {"like_": f"{key}-signs-%"}, "flow_run_id": {"any_": [run["id"]]}}

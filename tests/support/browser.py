@@ -69,13 +69,28 @@ class Browser:
         """
         inside = f"[...({_field(labels)}).querySelectorAll('*')]"
         found = f"{inside}.filter(e => e.innerText?.trim() === {json.dumps(words)}).at(-1)"
-        deadline = time.monotonic() + 30
-        while not (place := self.script(f"({_PLACE})({found})")):  # not there yet, or a notice lies over it
+        deadline, before = time.monotonic() + 30, None
+        while not (place := self.script(f"({_PLACE})({found})")) or place != before:
+            # not there yet, or a notice lies over it, or it moves
             assert time.monotonic() < deadline, f"nothing to click is called {words}: {self.text()[:2000]}"
             self.call("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
             time.sleep(0.5)
+            before = place
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
+
+    def open_tab(self, words: str, *expected: str, limit_s: float = 120) -> None:
+        """Press a tab until all of ``expected`` stand on the page: one that is not yet ready hears no mouse."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            self.click(words)
+            try:
+                self.wait(*expected, limit_s=10)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     def fill(self, text: str, *labels: str) -> None:
         """Type over what stands in a field of a form, which is found by its labels, the outermost first."""
