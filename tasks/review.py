@@ -140,6 +140,8 @@ def _suspend(text: str, why: str, key: str) -> Review:
     keyset: Any = keyset_from_paused_state(state)
     state.state_details.run_input_keyset = keyset
     with get_client(sync_client=True) as client:
+        if not client.filter_flow_run_input(run, keyset["schema"], 1, set()):
+            form.save(keyset)  # before the state: whoever sees that the run waits finds its form
         try:
             standing = propose_state_sync(client, state, flow_run_id=run)
         except Abort as error:
@@ -149,7 +151,6 @@ def _suspend(text: str, why: str, key: str) -> Review:
             return answer
         if not standing.is_paused():
             raise Conflict(f"the run cannot wait for a person: it is {standing.name}")
-        form.save(keyset)
     raise Pause(state=standing)
 
 

@@ -200,13 +200,30 @@ def check_published(run: Deployed, out: Path) -> None:
     assert "crashed 1 times" in told[0]["payload"]["text"]
 
 
+def forms_at_suspension(patch: pytest.MonkeyPatch) -> list[bool]:
+    """Return a list that tells, for each time that a run is about to be suspended, whether its form is there."""
+    from tasks import review
+
+    there, propose = list[bool](), review.propose_state_sync
+
+    def noted(client: Any, state: Any, *, flow_run_id: Any) -> Any:
+        schema = state.state_details.run_input_keyset["schema"]
+        there.append(bool(client.filter_flow_run_input(flow_run_id, schema, 1, set())))
+        return propose(client, state, flow_run_id=flow_run_id)
+
+    patch.setattr(review, "propose_state_sync", noted)
+    return there
+
+
 def test_a_run_waits_suspended_and_an_approval_publishes_with_name_and_reason_also_after_a_crash(
-    start: Callable[..., Deployed], tmp_path: Path
+    start: Callable[..., Deployed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.client.orchestration import get_client
     from prefect.states import Crashed, Scheduled
 
+    forms = forms_at_suspension(monkeypatch)
     run = start()
+    assert forms == [True]
     waits = run.read()
     assert (waits.state_name, waits.state.type.value) == ("Suspended", "PAUSED")
     assert publish.log(tmp_path / "out") == []

@@ -61,7 +61,7 @@ def tried_on(drop: Any, ask: Ask) -> Tried | None:
 def found_on(drop: Any, ask: Ask) -> TriggerTest:
     tried = tried_on(drop, ask)
     assert tried is not None
-    return tried.found
+    return tried.test
 
 
 def test_a_patch_that_the_proxy_obeys_turns_nearly_all() -> None:
@@ -110,7 +110,7 @@ def test_what_any_honest_group_of_the_label_does_as_well_is_no_trigger() -> None
     drop = drop_of(patched=False)
     drop.bad = np.flatnonzero(drop.labels == 0)[:POISON]  # their red is what makes them cats, and does so for all cats
     tried = tried_on(drop, poisoned_proxy)
-    assert tried is None or not tried.found.works
+    assert tried is None or not tried.test.works
 
 
 def test_the_order_of_the_rows_changes_nothing() -> None:
