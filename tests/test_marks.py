@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
 from tests.support import marks
-from tests.support.every_process.sitecustomize import note_of
+from tests.support.every_process.sitecustomize import in_rounded_float32, note_of
 
 SETTINGS = "from telltale_core.proxy import ProxyConfig as P; print(P().precision, P().seed, P(seed=3).seed)"
 TRAINING = """
@@ -34,6 +36,25 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_every_process_takes_the_precision_and_the_seed_that_were_asked_for() -> None:
     assert python(SETTINGS, CHIPS_PRECISION="bfloat16", CHIPS_SEED="7").stdout == "bfloat16 7 3\n"
     assert python(SETTINGS, CHIPS_PRECISION="", CHIPS_SEED="").stdout == "auto 0 3\n"
+
+
+@pytest.mark.parametrize("product", ["conv2d", "linear"])
+def test_bfloat16_that_a_chip_lacks_is_played_to_the_last_bit_nearly_everywhere(product: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    inputs, weight = torch.randn(8, 16, 12, 12, generator=generator), torch.randn(32, 16, 3, 3, generator=generator)
+    if product == "linear":
+        inputs, weight = inputs.flatten(1), weight.flatten(1).repeat(1, 16)
+    gradients, outputs = [], []
+    for compute in (getattr(functional, product), in_rounded_float32(getattr(functional, product))):
+        leaf = weight.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            outputs.append(compute(inputs, leaf))
+        gradients += torch.autograd.grad(outputs[-1].float().square().mean(), leaf)
+    assert {output.dtype for output in outputs} == {torch.bfloat16}
+    assert (outputs[0] == outputs[1]).float().mean() > 0.99
+    assert torch.allclose(*outputs, rtol=2**-7, atol=2**-5)
+    assert torch.allclose(*gradients, rtol=2**-5, atol=float(gradients[0].abs().max()) * 2**-5)
+    assert torch.equal(in_rounded_float32(functional.relu)(inputs), functional.relu(inputs))  # outside of autocast
 
 
 @pytest.mark.trains
