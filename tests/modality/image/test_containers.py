@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from telltale_core import drop as package
 from telltale_core.drop import DropConfig
 from telltale_core.errors import BadInput
 from telltale_core.modality.image.containers import FORMATS
@@ -19,6 +21,7 @@ from telltale_core.modality.layout_spec import Packing
 DECODER = ImageDecoder(DropConfig())
 PACKING = Packing(shape=(8, 8, 3), dtype="uint8", settings={"scale": 1}, rule="test")
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+LOSSY = {"JPEG", "AVIF", "GIF"}
 EXACT = {"WEBP": {"lossless": True}, "JPEG2000": {"irreversible": False}}
 
 
@@ -37,10 +40,16 @@ def decoded(data: bytes) -> np.ndarray:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_kind_of_file_gives_its_pixels(kind):
     pixels = decoded(encoded(kind, **EXACT.get(kind, {})))
-    if kind in {"JPEG", "AVIF", "GIF"}:
+    if kind in LOSSY:
         assert pixels.shape == PIXELS.shape
     else:
         np.testing.assert_array_equal(pixels, PIXELS)
+
+
+def test_the_page_on_drops_names_every_format():
+    page = Path(package.__file__).with_name("README.md").read_text(encoding="utf-8")
+    named = page[page.index("**Pixels.**") :].partition("recognised")[0].replace(" ", "").casefold()
+    assert not [kind for kind in FORMATS if kind.casefold() not in named]
 
 
 def test_long_profiles_and_texts_of_a_png_do_not_damage_it():
