@@ -102,10 +102,10 @@ def cleanse(
         outcome = review.rejected(outcome, refused)
     receipts.ended(outcome)
     story.ended(outcome, began_s)
-    return _told(outcome, page, work)
+    return _final_state(outcome, page, work)
 
 
-def _told(outcome: dict[str, Any], page: stages.Record, work: str) -> State[dict[str, Any]]:
+def _final_state(outcome: dict[str, Any], page: stages.Record, work: str) -> State[dict[str, Any]]:
     """Return the final state of a run, having shown what came of it."""
     tell_if_healed()
     artifacts.show_outcome(outcome, page, work)
