@@ -51,10 +51,10 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any) -> Iterator[None]:
     before = marks.epochs()
-    made = yield
+    result = yield
     if marks.epochs() > before:
         marks.trained.add(fixturedef.argname)
-    return made
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

@@ -38,10 +38,10 @@ def test_the_default_settings_survive_a_round_trip() -> None:
 
 
 def test_lists_become_tuples_of_their_elements_type() -> None:
-    made = from_dict(Example, {"names": ["cat", "dog"], "sizes": [2, 3], "rates": [1, 0.5]})
-    assert (made.names, made.sizes, made.rates) == (("cat", "dog"), (2, 3), (1.0, 0.5))
-    assert isinstance(made.rates[0], float)
-    assert to_dict(made)["names"] == ["cat", "dog"]
+    example = from_dict(Example, {"names": ["cat", "dog"], "sizes": [2, 3], "rates": [1, 0.5]})
+    assert (example.names, example.sizes, example.rates) == (("cat", "dog"), (2, 3), (1.0, 0.5))
+    assert isinstance(example.rates[0], float)
+    assert to_dict(example)["names"] == ["cat", "dog"]
 
 
 def test_a_text_is_not_a_list_of_its_letters() -> None:
@@ -59,7 +59,7 @@ def test_a_choice_takes_its_own_values(flip: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"mode": "of"}, "settings.mode must be one of 'auto', 'off', got 'of'"),
         ({"mode": True}, "settings.mode must be one of 'auto', 'off', got True"),
@@ -89,15 +89,15 @@ def test_a_choice_takes_its_own_values(flip: object) -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_its_whole_path_what_is_expected_and_what_was_found(
-    values: dict[str, Any], told: str
+    values: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         from_dict(Example, values, "settings")
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         (
             {"drop": {"input_column": "a", "input_columns": ["b"]}},
@@ -120,8 +120,8 @@ def test_what_is_wrong_is_said_with_its_whole_path_what_is_expected_and_what_was
         ({"verdict": {"with_history": 2}, "drop": {"also_labels": ["a"]}}, "settings: verdict.with_history joins one"),
     ],
 )
-def test_settings_that_contradict_each_other_are_named_with_the_cure(values: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(told)):
+def test_settings_that_contradict_each_other_are_named_with_the_cure(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         from_dict(CleanseConfig, values, "settings")
 
 
@@ -221,8 +221,8 @@ def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() ->
     read again. That of publishing changed with ``mode``.
     """
     default, changed = CleanseConfig(), from_dict(CleanseConfig, CHANGED, "settings")
-    found = {name: (config_digest(value), config_digest(getattr(changed, name))) for name, value in default}
-    assert found == BY_STAGE
+    digests = {name: (config_digest(value), config_digest(getattr(changed, name))) for name, value in default}
+    assert digests == BY_STAGE
     assert (config_digest(default), config_digest(changed)) == WHOLE
     bare = default.proxy.replace(record=())  # the recipe of a training that records nothing is as it was
     recipes = {kind: bare.settled(kind).recipe_digest() for kind in ("image", "audio", "text", "table")}

@@ -100,13 +100,13 @@ def names(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def complaints(layer: str, allowed: set[str] | None, forbidden: set[str], root: Path = ROOT) -> list[str]:
-    found = []
+    problems = []
     for path in sorted((root / layer).rglob("*.py")):
         for line, name in imports(path):
             outside = allowed is not None and name not in allowed and name not in sys.stdlib_module_names
             if outside or name in forbidden:
-                found.append(f"{path.relative_to(root)}:{line} imports {name}")
-    return found
+                problems.append(f"{path.relative_to(root)}:{line} imports {name}")
+    return problems
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -252,6 +252,6 @@ def test_what_passes_records_and_settings_loads_no_heavy_library() -> None:
         "'transformers'}"
     )
     for module in ("telltale_core.stages", "flows.cleanse", "flows.bridge", "flows.sweep", "flows.reconcile"):
-        told = f"import sys, {module}\nprint(sorted({heavy} & set(sys.modules)))"
-        done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=250, check=True)
+        program = f"import sys, {module}\nprint(sorted({heavy} & set(sys.modules)))"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=250, check=True)
         assert done.stdout == "[]\n", module

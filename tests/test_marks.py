@@ -87,10 +87,10 @@ def test_a_test_that_trains_and_does_not_say_so_fails(monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 def test_the_fast_tests_can_import_no_prefect_and_start_no_server() -> None:
-    told = python("import prefect", CHIPS_FAST="1")
-    assert "the fast tests do without Prefect" in told.stderr
-    told = python("import socket; socket.create_server(('127.0.0.1', 0))", CHIPS_FAST="1")
-    assert "the fast tests start no server" in told.stderr
+    process = python("import prefect", CHIPS_FAST="1")
+    assert "the fast tests do without Prefect" in process.stderr
+    process = python("import socket; socket.create_server(('127.0.0.1', 0))", CHIPS_FAST="1")
+    assert "the fast tests start no server" in process.stderr
 
 
 def test_a_module_that_needs_prefect_is_known_by_its_imports(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
-    [made] = folder.glob("*.whl")
-    return made
+    [file] = folder.glob("*.whl")
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +73,14 @@ def test_the_wheel_holds_two_packages_and_what_they_need_at_run_time(wheel: Path
 @pytest.mark.parametrize("name", ["flows", "tasks", "deployments"])
 def test_packages_of_common_names_are_seen_by_telltale_alone(run: Run, name: str) -> None:
     assert "ModuleNotFoundError" in run("python", "-c", f"import {name}", code=1).stderr
-    told = run("python", "-c", f"import telltale_cleanse, {name}; print({name}.__file__)").stdout
-    assert f"telltale_cleanse/{name}/__init__.py" in told
+    output = run("python", "-c", f"import telltale_cleanse, {name}; print({name}.__file__)").stdout
+    assert f"telltale_cleanse/{name}/__init__.py" in output
 
 
 def test_another_package_of_that_name_that_is_loaded_already_is_named(run: Run, tmp_path: Path) -> None:
     (tmp_path / "tasks.py").touch()
-    told = run("python", "-c", "import tasks, telltale_cleanse", code=1, PYTHONPATH=str(tmp_path)).stderr
-    assert f"another package called tasks is loaded already ({tmp_path / 'tasks.py'})" in told
+    message = run("python", "-c", "import tasks, telltale_cleanse", code=1, PYTHONPATH=str(tmp_path)).stderr
+    assert f"another package called tasks is loaded already ({tmp_path / 'tasks.py'})" in message
 
 
 @pytest.mark.server
@@ -126,8 +126,8 @@ def deployed(run: Run, prefect_server: str, tmp_path: Path) -> Iterator[Any]:
 def test_prefects_own_worker_finds_the_flows_of_what_was_deployed(run: Run, deployed: Any, prefect_server: str) -> None:
     from flows import names
 
-    made = deployed.create_flow_run_from_deployment(deployed.read_deployment_by_name(names.SWEEP).id)
+    flow_run = deployed.create_flow_run_from_deployment(deployed.read_deployment_by_name(names.SWEEP).id)
     worker = ["-m", "prefect", "worker", "start", "--pool", names.CPU_POOL, "--type", "process", "--run-once"]
-    told = run("python", *worker, PREFECT_API_URL=prefect_server)
-    ended = deployed.read_flow_run(made.id).state
-    assert ended.is_completed(), (ended, told.stderr[-2000:])
+    process = run("python", *worker, PREFECT_API_URL=prefect_server)
+    ended = deployed.read_flow_run(flow_run.id).state
+    assert ended.is_completed(), (ended, process.stderr[-2000:])

@@ -152,7 +152,7 @@ def stored_names(source: str) -> Iterator[str]:
             yield node.name
 
 
-@pytest.mark.parametrize("folder", ["telltale_core", "tasks", "flows", "deployments", "infra"])
+@pytest.mark.parametrize("folder", ["telltale_core", "tasks", "flows", "deployments", "infra", "tests"])
 def test_names_are_nouns(folder: str) -> None:
     named = {
         (module.relative_to(ROOT).as_posix(), name)

@@ -44,15 +44,15 @@ def test_a_drip_of_more_samples_than_there_are_is_refused(digits: Split, tmp_pat
 
 
 def test_honest_copies_are_near_one_clean_sample_in_each_of_four_other_labels(plain: Copied) -> None:
-    made = with_copies(plain, "honest", each=10, times=4, seed=3)
-    labels, copies = made.data.labels[made.added], made.data.images[made.added].astype(int)
+    data_set = with_copies(plain, "honest", each=10, times=4, seed=3)
+    labels, copies = data_set.data.labels[data_set.added], data_set.data.images[data_set.added].astype(int)
     assert np.unique(labels, return_counts=True)[1].tolist() == [10] * 4
-    assert made.target not in labels
-    assert not made.poisoned[made.added].any()
+    assert data_set.target not in labels
+    assert not data_set.poisoned[data_set.added].any()
     assert all(np.ptp(copies[labels == label], axis=0).max() <= 4 for label in np.unique(labels))
 
 
 def test_copied_poison_is_there_as_often_as_was_asked_and_counts_as_poison(plain: Copied) -> None:
-    made = with_copies(plain, "poison", each=10, times=4, seed=3)
-    assert (int(plain.poisoned.sum()), int(made.poisoned.sum()), int(made.added.sum())) == (12, 48, 36)
-    assert set(made.data.labels[made.poisoned].tolist()) == {made.target}
+    data_set = with_copies(plain, "poison", each=10, times=4, seed=3)
+    assert (int(plain.poisoned.sum()), int(data_set.poisoned.sum()), int(data_set.added.sum())) == (12, 48, 36)
+    assert set(data_set.data.labels[data_set.poisoned].tolist()) == {data_set.target}

@@ -101,9 +101,9 @@ def test_some_cases_that_are_measured_anew_take_the_place_of_their_rows(tmp_path
 
 def _case() -> dict[str, object]:
     nothing = dict.fromkeys(kept_results.OF_A_CASE, None)
-    found = {"found": 75, "poisoned": 75, "wrongly_quarantined": 0, "clean": 1425, "review": 0, "tpr": 1.0, "fpr": 0.0}
+    scores = {"found": 75, "poisoned": 75, "wrongly_quarantined": 0, "clean": 1425, "review": 0, "tpr": 1.0, "fpr": 0.0}
     case = {"data": "digits", "attack": "badnets", "rate": 0.05, "seed": 21, "train_s": 1.0, "log_s": 1.0}
-    return {**nothing, **found, **case, "attack_success_before": 0.98}
+    return {**nothing, **scores, **case, "attack_success_before": 0.98}
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)

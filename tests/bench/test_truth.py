@@ -22,15 +22,17 @@ pytestmark = pytest.mark.trains
 def test_shuffling_the_truth_leaves_the_verdict_byte_identical(tmp_path: Path) -> None:
     images, labels = load_digits_images(8)
     chosen = np.random.default_rng(0).permutation(len(labels))[:600]
-    given = ImageSet(images=images[chosen], labels=labels[chosen].astype(np.int64), num_classes=10)
-    made = make_attack("badnets").poison(given, 0.1, 1, 0)
-    ids = plain_ids(len(given), 0, "digit")
+    image_set = ImageSet(images=images[chosen], labels=labels[chosen].astype(np.int64), num_classes=10)
+    poisoned_set = make_attack("badnets").poison(image_set, 0.1, 1, 0)
+    ids = plain_ids(len(image_set), 0, "digit")
     proxy = ProxyConfig(epochs=6, width=4, lr=0.02, threads=1)
     verdicts, scores = [], []
     for shuffled in (False, True):
-        truth = np.random.default_rng(1).permutation(made.truth) if shuffled else made.truth
+        truth = np.random.default_rng(1).permutation(poisoned_set.truth) if shuffled else poisoned_set.truth
         folder = tmp_path / str(shuffled)
-        drop = write_image_drop(folder / "drop", made.data.images, made.data.labels, ids, [str(k) for k in range(10)])
+        drop = write_image_drop(
+            folder / "drop", poisoned_set.data.images, poisoned_set.data.labels, ids, [str(k) for k in range(10)]
+        )
         (folder / "truth.json").write_text(json.dumps(truth.tolist()), encoding="utf-8")
         _, verdict, seconds = run_pipeline(drop.parent, folder / "out", folder / "work", proxy)
         verdicts.append((verdict / "verdict.parquet").read_bytes() + (verdict / "verdict.json").read_bytes())

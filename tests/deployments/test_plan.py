@@ -18,7 +18,7 @@ def plan(inbox: str, clean: str, work: str) -> Plan:
 
 
 @pytest.mark.parametrize(
-    ("areas", "told"),
+    ("areas", "message"),
     [
         (("s3://raw/in", "s3://raw/in/clean", "s3://raw/work"), "s3://raw/in/clean lies in s3://raw/in"),
         (("s3://raw/clean/in", "s3://raw/clean", "s3://raw/work"), "s3://raw/clean/in lies in s3://raw/clean"),
@@ -26,8 +26,8 @@ def plan(inbox: str, clean: str, work: str) -> Plan:
         (("s3://raw/a/", "s3://raw/clean", "s3://raw/a"), "--inbox and --work are the same place"),
     ],
 )
-def test_areas_that_contain_each_other_are_refused(areas: tuple[str, str, str], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_areas_that_contain_each_other_are_refused(areas: tuple[str, str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         plan(*areas)
 
 

@@ -30,12 +30,12 @@ def client(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
     from prefect.client.orchestration import get_client
 
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
-    with get_client(sync_client=True) as made:
-        yield made
+    with get_client(sync_client=True) as prefect_client:
+        yield prefect_client
         for pool in (names.CPU_POOL, names.GPU_POOL):
-            made.delete_work_pool(pool)
+            prefect_client.delete_work_pool(pool)
         for name in names.DEPLOYMENTS:
-            made.delete_deployment(made.read_deployment_by_name(name).id)
+            prefect_client.delete_deployment(prefect_client.read_deployment_by_name(name).id)
 
 
 def test_what_an_operator_set_stands_until_a_registration_says_otherwise(client: Any, tmp_path: Path) -> None:
@@ -51,9 +51,9 @@ def test_what_an_operator_set_stands_until_a_registration_says_otherwise(client:
     def parameters(name: str) -> dict[str, Any]:
         return dict(client.read_deployment_by_name(name).parameters)
 
-    told = dict(register(Plan(**where)))
+    summary = dict(register(Plan(**where)))
     assert stands() == (None, {})
-    assert told["work pool"] == "gpu (process, 1 at a time)"
+    assert summary["work pool"] == "gpu (process, 1 at a time)"
     assert parameters(names.SWEEP) == {"inbox": feed.inbox, "clean": feed.clean, "quiet_s": 60.0, "datasets": table}
     assert (standing_folders(), read_feed(client)) == (table, feed)
     assert parameters(names.RECONCILE) == {"pending_s": 600.0}
@@ -90,14 +90,14 @@ def test_each_automation_stands_once_however_often_and_by_whichever_release_it_w
         work=f"{tmp_path}/work",
         results=f"{tmp_path}/results",
     )
-    told = register(plan)
+    summary = register(plan)
     reconcile, arrival = (client.read_deployment_by_name(name).id for name in (names.RECONCILE, names.ARRIVAL))
     trigger = EventTrigger(expect={"prefect.flow-run.Crashed"}, posture=Posture.Reactive)
     action = RunDeployment(source="selected", deployment_id=arrival, parameters={}, job_variables=None)
     Automation(name=names.CRASHED_RUNS, trigger=trigger, actions=[action]).create()  # as an earlier release did
-    assert register(plan) == told
+    assert register(plan) == summary
     standing = {name: client.read_automations_by_name(name) for name in names.AUTOMATIONS}
-    assert [(len(found), found[0].enabled) for found in standing.values()] == [(1, True)] * 3
+    assert [(len(automations), automations[0].enabled) for automations in standing.values()] == [(1, True)] * 3
     started = [standing[name][0].actions[0].deployment_id for name in names.TRIGGERS]
     assert started == [reconcile, arrival]
     assert standing[names.LANDED_DROPS][0].actions[0].parameters == {
@@ -119,18 +119,18 @@ def test_every_deployment_names_a_flow_that_any_worker_finds(client: Any, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("given", "config"),
+    ("options", "config"),
     [([], None), (["--set", "proxy.epochs=7"], {"proxy": {"epochs": 7}}), (["--config", "EMPTY"], {})],
     ids=["nothing given", "a setting", "an empty file"],
 )
 def test_the_form_is_given_defaults_only_where_the_command_line_names_some(
-    given: list[str], config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: list[str], config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plans: list[Plan] = []
     monkeypatch.setattr("deployments.register.register", lambda plan: plans.append(plan) or [])  # type: ignore[func-returns-value]
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     (tmp_path / "EMPTY").touch()
-    words = [str(tmp_path / "EMPTY") if word == "EMPTY" else word for word in given]
+    words = [str(tmp_path / "EMPTY") if word == "EMPTY" else word for word in options]
     places = ["--inbox", "s3://raw/inbox", "--clean", "s3://clean", "--work", "s3://work/area"]
     done = CliRunner().invoke(app, ["deploy", *places, "--any-dataset", *words])
     assert done.exit_code == 0, re.sub(r"\s+", " ", done.output)
@@ -152,22 +152,22 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
         monkeypatch.setattr("deployments.register.register", lambda plan: plans.append(plan) or [])  # type: ignore[func-returns-value]
         monkeypatch.setattr("deployments.register.get_client", lambda **_: contextlib.nullcontext(server))
         (tmp_path / "telltale.toml").write_text(text or "")
-        given = [] if text is None else ["--config", str(tmp_path / "telltale.toml")]
-        done = CliRunner().invoke(app, ["deploy", *PLACES, *given, *words])
+        options = [] if text is None else ["--config", str(tmp_path / "telltale.toml")]
+        done = CliRunner().invoke(app, ["deploy", *PLACES, *options, *words])
         return done.exit_code, re.sub(r"\s+", " ", done.output), plans
 
     return run
 
 
 def test_a_deployment_takes_the_table_of_folders_from_the_file_and_no_run_gets_it(deploy: Any) -> None:
-    code, told, [plan] = deploy(TABLE)
-    assert code == 0, told
+    code, output, [plan] = deploy(TABLE)
+    assert code == 0, output
     assert plan.feed.datasets == {"signs": ["team-a/signs"]}
     assert plan.config == {"drop": {"image_size": 32}, "datasets": {"signs": {"drop": {"image_size": 8}}}}
 
 
 @pytest.mark.parametrize(
-    ("text", "words", "told"),
+    ("text", "words", "message"),
     [
         (None, [], "no table says which folder"),
         ("", [], "does not say which folders of the inbox"),
@@ -177,26 +177,26 @@ def test_a_deployment_takes_the_table_of_folders_from_the_file_and_no_run_gets_i
     ],
 )
 def test_a_deployment_without_a_clear_table_is_refused_with_the_cure(
-    deploy: Any, text: str | None, words: list[str], told: str
+    deploy: Any, text: str | None, words: list[str], message: str
 ) -> None:
     code, said, plans = deploy(text, *words)
-    assert (code, plans, told in said) == (2, [], True), said
+    assert (code, plans, message in said) == (2, [], True), said
 
 
 def test_an_address_to_be_told_at_is_taken_by_the_same_command_and_is_not_shown(
     deploy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[tuple[str, str, float]] = []
+    registrations: list[tuple[str, str, float]] = []
 
     def register(url: str, block: str, review: timedelta) -> list[str]:
-        told.append((url, block, review.days))
+        registrations.append((url, block, review.days))
         return ["telltale: tell about failed runs"]
 
     monkeypatch.setattr("deployments.notifications.register", register)
     assert deploy(TABLE)[0] == 0
-    assert told == []  # what stands is left as it is
+    assert registrations == []  # what stands is left as it is
     code, shown, _ = deploy(TABLE, "--notify-url", "https://hooks.example/canary-secret")
-    assert (code, told) == (0, [("https://hooks.example/canary-secret", "", 7)]), shown
+    assert (code, registrations) == (0, [("https://hooks.example/canary-secret", "", 7)]), shown
     assert "canary" not in shown
     assert "tell about failed runs" in shown
 
@@ -218,20 +218,20 @@ def test_a_turn_of_a_dataset_that_no_folder_feeds_is_refused_with_the_cure(
 
 
 def test_turns_hold_wherever_they_are_given_and_settings_without_a_folder_are_told(deploy: Any) -> None:
-    given = ["--set", 'datasets.signs.inbox=["signs"]', "--set", "datasets.signs.priority=3"]
-    code, told, [plan] = deploy(None, *given)
-    assert (code, plan.turns) == (0, {"signs": Turn(priority=3)}), told
-    assert "no folder" not in told
-    told = deploy(f"{TABLE}[datasets.sings.drop]\nimage_size = 8\n")[1]
-    assert "no folder of the inbox feeds sings" in told
+    options = ["--set", 'datasets.signs.inbox=["signs"]', "--set", "datasets.signs.priority=3"]
+    code, output, [plan] = deploy(None, *options)
+    assert (code, plan.turns) == (0, {"signs": Turn(priority=3)}), output
+    assert "no folder" not in output
+    output = deploy(f"{TABLE}[datasets.sings.drop]\nimage_size = 8\n")[1]
+    assert "no folder of the inbox feeds sings" in output
 
 
 @pytest.mark.parametrize("stands", [{"signs": ["team-a/signs"]}, None])
 def test_the_table_that_stands_is_kept_where_no_file_is_given(deploy: Any, stands: Any) -> None:
-    code, told, [plan] = deploy(None, "--set", "proxy.epochs=3", stands={"datasets": stands})
-    assert (code, plan.feed.datasets) == (0, stands), told
+    code, output, [plan] = deploy(None, "--set", "proxy.epochs=3", stands={"datasets": stands})
+    assert (code, plan.feed.datasets) == (0, stands), output
 
 
 def test_any_dataset_is_taken_where_the_operator_says_so(deploy: Any) -> None:
-    code, told, [plan] = deploy("", "--any-dataset", stands={"datasets": {"signs": ["team-a/signs"]}})
-    assert (code, plan.feed.datasets) == (0, None), told
+    code, output, [plan] = deploy("", "--any-dataset", stands={"datasets": {"signs": ["team-a/signs"]}})
+    assert (code, plan.feed.datasets) == (0, None), output

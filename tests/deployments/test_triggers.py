@@ -37,15 +37,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
-    given = {
+    variables = {
         "PREFECT_HOME": str(prefect_home(tmp_path / "home")),
         "PREFECT_SERVER_API_AUTH_STRING": PASSWORD,
         "PREFECT_API_URL": url,
     }
-    given |= {"PREFECT_SERVER_EPHEMERAL_ENABLED": "false", "PREFECT_API_AUTH_STRING": PASSWORD}
+    variables |= {"PREFECT_SERVER_EPHEMERAL_ENABLED": "false", "PREFECT_API_AUTH_STRING": PASSWORD}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env={**os.environ, **given}, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, env={**os.environ, **variables}, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         wait_for(lambda: answers(f"{url}/ready", process), "the server", 280)
         with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: PASSWORD}):
@@ -126,9 +128,9 @@ def test_failed_and_waiting_runs_are_told_once_and_an_unmade_review_ends_as_need
         done = CliRunner().invoke(app, ["notifications", "--review-days", str(15 / 86_400)])
         assert (done.exit_code, SECRET in done.output) == (0, False), done.output
     with get_client(sync_client=True) as client:
-        made = client.request("POST", "/automations/filter", json={}).json()
-        assert sum(one["name"] == EXPIRED for one in made) == 1
-        assert SECRET not in json.dumps(made)
+        automations = client.request("POST", "/automations/filter", json={}).json()
+        assert sum(one["name"] == EXPIRED for one in automations) == 1
+        assert SECRET not in json.dumps(automations)
         assert SECRET not in json.dumps(client.request("POST", "/block_documents/filter", json={}).json())
         flow = client.create_flow_from_name(cleanse.name)
         deployment = client.create_deployment(flow, "told", enforce_parameter_schema=False)
@@ -143,22 +145,22 @@ def test_failed_and_waiting_runs_are_told_once_and_an_unmade_review_ends_as_need
         failed = run(Running(), Failed(message="the store is full"))
         waits = run(Running(), Suspended(pause_key="review", message="quarantined 9"))
 
-        def told(one: Any, word: str) -> list[str]:
+        def texts_about(one: Any, word: str) -> list[str]:
             return [each["text"] for each in heard if str(one.id) in each["text"] and word in each["text"]]
 
-        wait_for(lambda: told(failed, "the store is full") and told(waits, "Suspended"), "notifications")
-        assert "quarantined 9" in told(waits, "Suspended")[0]  # why it waits
+        wait_for(lambda: texts_about(failed, "the store is full") and texts_about(waits, "Suspended"), "notifications")
+        assert "quarantined 9" in texts_about(waits, "Suspended")[0]  # why it waits
         crashed = run(Running(), Crashed(message="its host is gone"), Crashed(name=names.GAVE_UP, message="five times"))
         client.request("POST", "/events", json=[healed_event()])
-        wait_for(lambda: told(crashed, "five times"), "a run that gave up")
+        wait_for(lambda: texts_about(crashed, "five times"), "a run that gave up")
         wait_for(lambda: [each for each in heard if "signs_monday: healed" in each["text"]], "a crash that healed")
-        assert told(crashed, "its host is gone") == []  # told once, when nothing healed it
+        assert texts_about(crashed, "its host is gone") == []  # told once, when nothing healed it
         ended = wait_for(
             lambda: (now := client.read_flow_run(waits.id)).state_name == "NeedsReview" and now, "the review's end"
         )
     assert "Nobody decided in time" in ended.state.message
-    wait_for(lambda: told(waits, "NeedsReview"), "the last notification")
-    assert (len(told(failed, "Failed")), len(told(waits, "Suspended"))) == (1, 1)
+    wait_for(lambda: texts_about(waits, "NeedsReview"), "the last notification")
+    assert (len(texts_about(failed, "Failed")), len(texts_about(waits, "Suspended"))) == (1, 1)
 
 
 @pytest.mark.timeout(900)

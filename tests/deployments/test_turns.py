@@ -150,11 +150,11 @@ def test_a_large_training_that_waited_long_is_handed_out_first_by_a_real_server(
         gpu_turns.take_turns(client, [])  # nothing is registered yet
         for queue, rank in gpu_turns.ranks({}).items():
             _queue(client, "gpu-turns", queue, rank, None)
-        made = client.create_deployment(client.create_flow(trainings), "trainings", work_pool_name="gpu-turns")
+        deployment = client.create_deployment(client.create_flow(trainings), "trainings", work_pool_name="gpu-turns")
         hours_ago = now("UTC") - timedelta(hours=2)
         for name, queue in (("large", "large"), ("small", "default")):
             since = Scheduled(scheduled_time=hours_ago if name == "large" else now("UTC"))
-            client.create_flow_run_from_deployment(made, name=name, work_queue_name=queue, state=since)
+            client.create_flow_run_from_deployment(deployment, name=name, work_queue_name=queue, state=since)
         assert handed_out(client) == ["small", "large"]
         reconcile()
         assert handed_out(client) == ["large", "small"]

@@ -27,11 +27,11 @@ EPOCHS = 60
 
 def wait_for(what: str, there: Callable[[], Any], worker: Started) -> Any:
     until = time.monotonic() + 300
-    while not (found := there()):
+    while not (answer := there()):
         assert worker.process.poll() is None, worker.told.read_text()[-3000:]
         assert time.monotonic() < until, f"{what}: {worker.told.read_text()[-3000:]}"
         time.sleep(0.02)
-    return found
+    return answer
 
 
 def test_a_worker_asks_for_runs_every_two_seconds_unless_the_operator_says_otherwise() -> None:
@@ -48,8 +48,8 @@ def client(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
     from prefect.client.orchestration import get_client
 
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
-    with get_client(sync_client=True) as made:
-        yield made
+    with get_client(sync_client=True) as prefect_client:
+        yield prefect_client
 
 
 @pytest.fixture
@@ -94,10 +94,10 @@ def test_a_training_is_saved_and_taken_up_again_or_finished_before_its_worker_en
         job_variables={"stream_output": False},
         pull_steps=[],
     )
-    given = {"upstream": drop, "work": work, "settings": {**small_settings["proxy"], "epochs": EPOCHS}}
+    parameters = {"upstream": drop, "work": work, "settings": {**small_settings["proxy"], "epochs": EPOCHS}}
 
     def make() -> Any:
-        return client.create_flow_run_from_deployment(deployment, parameters=given).id
+        return client.create_flow_run_from_deployment(deployment, parameters=parameters).id
 
     def state(run: Any) -> Any:
         return client.read_flow_run(run).state
@@ -136,10 +136,10 @@ def test_a_pool_whose_runs_are_elsewhere_is_refused(client: Any) -> None:
     from prefect.client.schemas.actions import WorkPoolCreate
 
     client.create_work_pool(WorkPoolCreate(name="of-containers", type="docker"))
-    told = CliRunner().invoke(app, ["worker", "--pool", "of-containers"])
+    result = CliRunner().invoke(app, ["worker", "--pool", "of-containers"])
     client.delete_work_pool("of-containers")
-    assert told.exit_code == 2
-    assert "outlive their worker" in told.stderr
-    told = CliRunner().invoke(app, ["worker", "--pool", "of-nobody"])
-    assert told.exit_code == 2
-    assert "telltale deploy" in told.stderr
+    assert result.exit_code == 2
+    assert "outlive their worker" in result.stderr
+    result = CliRunner().invoke(app, ["worker", "--pool", "of-nobody"])
+    assert result.exit_code == 2
+    assert "telltale deploy" in result.stderr

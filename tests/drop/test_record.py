@@ -56,9 +56,9 @@ def test_the_same_rows_found_again_have_the_name_and_source_of_this_ingest(tmp_p
     assert (Drop.open(again.path).name, len(list((tmp_path / "drops").iterdir()))) == ("first", 1)
 
 
-@pytest.mark.parametrize("given", ["{}", "file://{}", "{}/"])
-def test_of_a_local_source_only_the_last_part_of_its_path_is_told(tmp_path, source, given):
-    drop = ingest(given.format(source.parent), tmp_path / "drops")
+@pytest.mark.parametrize("address_template", ["{}", "file://{}", "{}/"])
+def test_of_a_local_source_only_the_last_part_of_its_path_is_told(tmp_path, source, address_template):
+    drop = ingest(address_template.format(source.parent), tmp_path / "drops")
     assert (drop.name, drop.manifest["source"]) == ("in", "in")
     assert str(tmp_path) not in (drop.path / "manifest.json").read_text()
 

@@ -200,14 +200,14 @@ def test_a_column_of_splits_is_looked_at_without_unpacking_it_and_past_empty_fil
         pa.table({"split": ["train", "test"] * 3}),
         pa.table({"split": ["x" * 50_000] * 1000}),
     )
-    found = []
+    outcomes = []
     for place, written in zip(places, tables, strict=True):
         pq.write_table(written, place)
         cells = SplitCells("split", most=4)
         with place.open("rb") as handle:
             add_splits(handle, cells, Clock(Limits()), text=True)
-        found.append((cells.named, cells.are_splits))
-    assert found == [([], False), ([], False), (["train", "test"] * 2, True), (["." * 65], False)]
+        outcomes.append((cells.named, cells.are_splits))
+    assert outcomes == [([], False), ([], False), (["train", "test"] * 2, True), (["." * 65], False)]
 
 
 def write_rows(path: Path, cells: list[object], column: str, first: int = 0) -> None:
@@ -253,7 +253,7 @@ def test_the_look_for_splits_ends_at_the_limit_of_rows(tmp_path: Path, monkeypat
     write_rows(tmp_path / "d.csv", ["train"] * 500, "split")
     read = []
     csv_rows = table.csv_rows
-    monkeypatch.setattr(table, "csv_rows", lambda *given: (read.append(1) or row for row in csv_rows(*given)))
+    monkeypatch.setattr(table, "csv_rows", lambda *arguments: (read.append(1) or row for row in csv_rows(*arguments)))
     config = DropConfig(limits=Limits(max_rows=150))
     with pytest.raises(BadInput, match="more than max_rows=150"):
         open_reader(open_source(str(tmp_path / "d.csv"), config.limits), config).columns()

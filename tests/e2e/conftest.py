@@ -58,8 +58,8 @@ def undisturbed(small_drop: Path, small_work: Path, small_settings: dict[str, An
     for name in ("ingest", "train", "spectrum", "cluster", "report"):
         record = getattr(stages, name)(record, str(small_work), settings[stages.STAGES[name].settings])
     stages.publish(record, str(small_work), settings["publish"], destination=str(tmp_path / "undisturbed"))
-    made = publish.read_version(tmp_path / "undisturbed")
-    return [(blob.sha256, blob.rows) for blob in made.blobs("files", "quarantine", "rejected")]
+    version = publish.read_version(tmp_path / "undisturbed")
+    return [(blob.sha256, blob.rows) for blob in version.blobs("files", "quarantine", "rejected")]
 
 
 @pytest.fixture(scope="package")

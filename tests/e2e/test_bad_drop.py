@@ -80,8 +80,8 @@ def test_bad_rows_are_rejected_with_reasons_and_the_rest_is_cleansed(
     assert counts["published"] + counts["quarantined"] + counts["review"] == 600
     assert counts["published"] > 300, "class a may be held back by one chip's training, the other two may not"
     for name, code in EXPECTED.items():
-        found = publish.why(out, name)
-        assert (found.state, code in found.reason) == ("rejected", True), found
+        explanation = publish.why(out, name)
+        assert (explanation.state, code in explanation.reason) == ("rejected", True), explanation
     assert publish.why(out, "train.parquet#604").state == "rejected"
     manifest: dict[str, Any] = json.loads(next((tmp_path / "work" / "drops").glob("*/manifest.json")).read_text())
     assert sum(manifest["counts"]["by_reason"].values()) == 5

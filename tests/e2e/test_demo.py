@@ -25,8 +25,8 @@ def demo(home: Path, *arguments: str) -> tuple[dict[str, Any], str]:
     command = [sys.executable, "-m", "flows", "demo", "--json", "--work", str(home / "runs"), *arguments]
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=SLOW_S, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer, done.stderr
 
 
 @pytest.mark.slow

@@ -48,11 +48,11 @@ def test_uploads_one_after_another_start_their_runs_soon(running: Any, inbox: An
         run = running.ended(run["id"])
         assert run["state_name"] == "Completed"
         if number:
-            made, began, ended = (
+            made_s, began_s, ended_s = (
                 datetime.fromisoformat(run[name]).timestamp() - inbox.uploaded[drop]
                 for name in ("created", "start_time", "end_time")
             )
-            running.note(case="one by one", drop=drop, made_s=made, began_s=began, ended_s=ended)
+            running.note(case="one by one", drop=drop, made_s=made_s, began_s=began_s, ended_s=ended_s)
     assert len(publish.log("s3://clean/sets/latency")) == 1  # equal content, settings and place: one version
 
 
@@ -65,8 +65,8 @@ def test_a_small_drop_from_its_upload_to_its_version(running: Any, inbox: Any) -
         [run] = running.runs_of(drop)
         run = running.ended(run["id"])
         tasks = running.ask("/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
-        made = {task["id"] for task in tasks}
-        [training] = [each for each in running.runs("train-proxy") if each["parent_task_run_id"] in made]
+        task_ids = {task["id"] for task in tasks}
+        [training] = [each for each in running.runs("train-proxy") if each["parent_task_run_id"] in task_ids]
         time.sleep(5)  # the processes end
         after = [running.ended_runs_cpu_s(f"worker-{pool}") for pool in ("cpu", "gpu")]
 

@@ -105,9 +105,9 @@ def test_ctrl_c_ends_the_command_and_its_own_server(alone: Telltale, small_drop:
     started.wait_told("epoch 1/100000")
     assert len(started.left()) >= 2  # itself, the server
     started.signal(signal.SIGINT)
-    told = ends(started, signal.SIGINT)
-    assert "nothing was published" in told
-    assert "ended by force" not in told
+    messages = ends(started, signal.SIGINT)
+    assert "nothing was published" in messages
+    assert "ended by force" not in messages
     assert versions(out) == 0
     assert len(saved(tmp_path)) == 1
 
@@ -119,9 +119,9 @@ def test_sigterm_to_the_group_of_a_command_with_its_own_server_publishes_nothing
     started = alone("cleanse", small_drop, "--out", out)
     started.wait_told("epoch 1/100000")
     started.signal(signal.SIGTERM)
-    told = ends(started, signal.SIGTERM)
-    assert "nothing was published" in told
-    assert "ended by force" not in told
+    messages = ends(started, signal.SIGTERM)
+    assert "nothing was published" in messages
+    assert "ended by force" not in messages
     assert versions(out) == 0
     assert len(saved(tmp_path)) == 1
 
@@ -137,9 +137,9 @@ def test_a_training_is_saved_whatever_signal_ends_it(
     started = alone("train", small_drop)
     started.wait_told("epoch 1/100000")
     started.signal(number)
-    told = ends(started, number)
-    assert "interrupted" in told
-    assert "ended by force" not in told
+    messages = ends(started, number)
+    assert "interrupted" in messages
+    assert "ended by force" not in messages
     assert len(saved(tmp_path)) == 1
 
 

@@ -78,18 +78,18 @@ def epochs(inbox: Any, key: str) -> dict[str, str]:
     """Return the finished epochs of a training in the shared work area, with their time."""
     listed = inbox.s3.get_paginator("list_objects_v2")
     pages = listed.paginate(Bucket="work", Prefix=f"area/train/{key}")  # a tag holds 40 of the key's 64 digits
-    found = [each for page in pages for each in page.get("Contents", []) if "/epoch-" in each["Key"]]
-    return {each["Key"].rsplit("/", 1)[-1]: str(each["LastModified"]) + each["ETag"] for each in found}
+    objects = [each for page in pages for each in page.get("Contents", []) if "/epoch-" in each["Key"]]
+    return {each["Key"].rsplit("/", 1)[-1]: str(each["LastModified"]) + each["ETag"] for each in objects}
 
 
 def training_of(running: Any, drop: str) -> dict[str, Any] | None:
     """Return the newest run of train-proxy whose drop came from there."""
-    found = [
+    trainings = [
         run
         for run in running.runs("train-proxy")
         if str(run["parameters"]["upstream"]["origin"]).find(f"/{drop}'") >= 0 and run["state_type"] == "RUNNING"
     ]
-    return found[-1] if found else None
+    return trainings[-1] if trainings else None
 
 
 def settle(running: Any, inbox: Any, name: str) -> None:
@@ -182,5 +182,5 @@ def test_the_bridge_or_the_server_is_killed(
 
 
 def test_figures_are_kept(running: Any) -> None:
-    told = [json.loads(line) for line in running.figures.read_text().splitlines()]
-    assert {figure["seed"] for figure in told if figure["case"] == "server killed"} == set(SEEDS)
+    figures = [json.loads(line) for line in running.figures.read_text().splitlines()]
+    assert {figure["seed"] for figure in figures if figure["case"] == "server killed"} == set(SEEDS)

@@ -56,7 +56,7 @@ def test_the_same_rows_from_another_place_are_told_under_their_own_name(
 def test_no_path_of_the_machine_is_published(run: Any, small_drop: Path, small_work: Path, tmp_path: Path) -> None:
     record, version = run(small_drop)
     assert (version.manifest["drop"]["source"], version.manifest["dataset"]) == ("drop", "out")
-    told = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert any(page_of(record, small_work).encode() == each for each in told)
+    contents = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert any(page_of(record, small_work).encode() == each for each in contents)
     for path in (small_drop.parent, small_work, tmp_path, Path.home()):
-        assert not [each[:80] for each in told if str(path).encode() in each], path
+        assert not [each[:80] for each in contents if str(path).encode() in each], path

@@ -99,8 +99,8 @@ def test_the_published_shards_are_read_from_the_endpoint(cleansed: dict[str, Any
         row for url in cleansed["files"] for row in pq.read_table(url, filesystem=remote, columns=names).to_pylist()
     ]
     aside = [row["id"] for url in cleansed["quarantine"] for row in pq.read_table(url, filesystem=remote).to_pylist()]
-    given = pq.read_table(small_drop / "train.parquet", columns=names).to_pylist()
-    assert kept == [row for row in given if row["id"] not in set(aside)]
+    source_rows = pq.read_table(small_drop / "train.parquet", columns=names).to_pylist()
+    assert kept == [row for row in source_rows if row["id"] not in set(aside)]
     assert (len(kept), len(aside)) == (500, 100)
     assert sum(name.startswith("bad") for name in aside) >= 95
 
@@ -136,8 +136,8 @@ def test_another_machine_publishes_elsewhere_what_the_first_one_judged(
 ) -> None:
     work = objects(s3, "test-work")
     machine("third")
-    told = cleanse(settings, out="s3://test-clean/elsewhere")
-    assert (told["state"], told["version"], told["counts"]) == ("published", 1, cleansed["counts"])
+    outcome = cleanse(settings, out="s3://test-clean/elsewhere")
+    assert (outcome["state"], outcome["version"], outcome["counts"]) == ("published", 1, cleansed["counts"])
     there, here = publish.read_version("s3://test-clean/elsewhere"), publish.read_version(OUT, 1)
     assert [blob.sha256 for blob in there.blobs()] == [blob.sha256 for blob in here.blobs()]
     assert publish.verify("s3://test-clean/elsewhere").ok
@@ -149,10 +149,10 @@ def test_the_same_rows_under_another_name_are_not_trained_on_again(
 ) -> None:
     train = objects(s3, "test-work", "area/train/")
     machine("fourth")
-    told = cleanse({**settings, "drop": {**settings["drop"], "name": "renamed"}})
-    assert told["version"] == 2
+    outcome = cleanse({**settings, "drop": {**settings["drop"], "name": "renamed"}})
+    assert outcome["version"] == 2
     first, second = publish.log(OUT)
-    assert told["counts"] == cleansed["counts"]
+    assert outcome["counts"] == cleansed["counts"]
     assert (first.manifest["drop"]["name"], second.manifest["drop"]["name"]) == ("drop", "renamed")
     assert first.manifest["drop"]["digest"] == second.manifest["drop"]["digest"]
     assert first.manifest["files"] == second.manifest["files"]
@@ -180,10 +180,10 @@ def test_another_machine_goes_on_where_a_lost_one_stopped_training(
     epochs = [name for name in before if "/epoch-" in name]
     assert 1 <= len(epochs) < 10
 
-    seen: list[int] = []
+    resumed_epochs: list[int] = []
     machine("heir")
-    stages.train(drop, work, settings["proxy"], progress=lambda progress: seen.append(progress.epoch))
-    assert min(seen) >= len(epochs) - 1
+    stages.train(drop, work, settings["proxy"], progress=lambda progress: resumed_epochs.append(progress.epoch))
+    assert min(resumed_epochs) >= len(epochs) - 1
     after = objects(s3, "test-work", "lost/train/")
     assert sum("/epoch-" in name for name in after) == 10
     assert {name: before[name] for name in epochs} == {name: after[name] for name in epochs}

@@ -64,8 +64,8 @@ def test_a_run_gets_through_a_faulty_store_with_the_right_result(
 ) -> None:
     inbox.put("faulty/some", folder="by-hand")
     injected = faulty(lossy)
-    told = json.loads(cleanse(running, lossy, settings_file, "some", 0).stdout)
-    assert told["version"] == 1
+    outcome = json.loads(cleanse(running, lossy, settings_file, "some", 0).stdout)
+    assert outcome["version"] == 1
     assert set(injected) == set(FAULTS), injected
     assert publish.verify("s3://clean/sets/faulty", 1).ok
     [version] = publish.log("s3://clean/sets/faulty")

@@ -34,7 +34,7 @@ def test_an_uploaded_drop_becomes_a_version_without_another_command(running: Any
     assert running.ended(run["id"])["state_name"] == "Completed"
     [training] = [each for each in running.runs("train-proxy") if each["parent_task_run_id"]]
     assert (training["work_pool_name"], run["work_pool_name"]) == ("gpu", "cpu")
-    keys = {made["key"].partition("-")[0] for made in running.ask("/artifacts/filter", {"limit": 200})}
+    keys = {artifact["key"].partition("-")[0] for artifact in running.ask("/artifacts/filter", {"limit": 200})}
     assert {"verdict", "counts", "outcome"} <= keys
 
 
@@ -51,8 +51,8 @@ def test_the_ui_shows_the_run_its_stages_and_its_artifacts(running: Any, inbox: 
     ui.picture(ui.folder / "artifacts.png", height=1250)
     for key, said in (("verdict", "Poison found: 100 of 600"), ("outcome", "signs"), ("history", "version")):
         wanted = {"key": {"like_": f"{key}-signs-%"}, "flow_run_id": {"any_": [run["id"]]}}
-        made = running.ask("/artifacts/filter", {"artifacts": wanted})[-1]
-        ui.open(f"{ui.base}/artifacts/artifact/{made['id']}", said)
+        artifact = running.ask("/artifacts/filter", {"artifacts": wanted})[-1]
+        ui.open(f"{ui.base}/artifacts/artifact/{artifact['id']}", said)
         ui.picture(ui.folder / f"{key}.png")
 
 
@@ -67,7 +67,7 @@ def test_the_form_of_the_ui_starts_a_run_with_what_was_typed(running: Any, ui: A
     ui.picture(ui.folder / "form.png", height=1100)
     ui.fill("0", "Config", "Proxy", "Epochs")
     ui.click("Submit")
-    assert ui.told("Config", "Proxy", "Epochs") == "Value must be greater than or equal to 1."
+    assert ui.complaint("Config", "Proxy", "Epochs") == "Value must be greater than or equal to 1."
     ui.fill("3", "Config", "Proxy", "Epochs")
     ui.click("Own values", "Config", "Verdict")
     ui.wait("False alarm rate")
@@ -81,16 +81,16 @@ def test_the_form_of_the_ui_starts_a_run_with_what_was_typed(running: Any, ui: A
     ui.click("Add item", "Config", "Drop", "Input columns")
     ui.fill("picture", "Config", "Drop", "Input columns")
 
-    def made() -> Any:
+    def new_runs() -> Any:
         ui.click("Submit")  # after a refusal the first one checks again and starts nothing
         time.sleep(2)
         return [run for run in running.runs("cleanse") if run["id"] not in before]
 
-    [run] = running.wait_for("the form makes a run", made, 60)
-    given = run["parameters"]
-    assert (given["source"], given["destination"]) == ("s3://raw/nowhere/one", "s3://clean/sets/nowhere")
-    assert (given["work"], given["dry_run"]) == (deployment["parameters"]["work"], False)
-    held, config = deployment["parameters"]["config"], given["config"]
+    [run] = running.wait_for("the form makes a run", new_runs, 60)
+    parameters = run["parameters"]
+    assert (parameters["source"], parameters["destination"]) == ("s3://raw/nowhere/one", "s3://clean/sets/nowhere")
+    assert (parameters["work"], parameters["dry_run"]) == (deployment["parameters"]["work"], False)
+    held, config = deployment["parameters"]["config"], parameters["config"]
     assert config["proxy"].items() >= {**held["proxy"], "epochs": 3}.items()
     assert config["report"].items() >= held["report"].items()
     assert config["verdict"]["false_alarm_rate"] == 0.02
@@ -117,8 +117,8 @@ def test_the_ui_asks_a_person_by_a_form(running: Any, inbox: Any, ui: Any) -> No
     run = careful(running, inbox, "by-form")
     waiting(running, run)
     wanted = {"key": {"like_": "review-by-form-%"}, "flow_run_id": {"any_": [run]}}
-    [made] = running.ask("/artifacts/filter", {"artifacts": wanted})
-    ui.open(f"{ui.base}/artifacts/artifact/{made['id']}", "A person must decide", "bad-")
+    [artifact] = running.ask("/artifacts/filter", {"artifacts": wanted})
+    ui.open(f"{ui.base}/artifacts/artifact/{artifact['id']}", "A person must decide", "bad-")
     ui.picture(ui.folder / "waits.png", height=1250)
     ui.open(f"{ui.base}/runs/flow-run/{run}", "Suspended", "Open menu")
     ui.click("Open menu")  # three dots at the top right
@@ -134,10 +134,10 @@ def test_the_ui_shows_the_progress_of_a_training(running: Any, inbox: Any, ui: A
     inbox.put("slow/one")
     wanted = {"artifacts": {"key": {"like_": "train-%"}}, "sort": "CREATED_DESC"}
     before = len(running.ask("/artifacts/filter", wanted))
-    made = running.wait_for(
+    artifact = running.wait_for(
         "the progress is shown", lambda: (all_ := running.ask("/artifacts/filter", wanted))[before:] and all_[0], 300
     )
-    ui.open(f"{ui.base}/artifacts/artifact/{made['id']}", "epoch ")
+    ui.open(f"{ui.base}/artifacts/artifact/{artifact['id']}", "epoch ")
     ui.picture(ui.folder / "progress.png")
     inbox.version("slow")
 
@@ -169,11 +169,11 @@ def test_a_drop_whose_event_was_lost_is_found_by_the_sweep_once_it_is_complete(r
 def test_deploying_again_changes_nothing_and_the_doctor_is_content(running: Any) -> None:
     def registered() -> dict[str, Any]:
         kinds = ("deployments", "work_pools", "automations", "block_documents", "variables")
-        found = {kind: running.ask(f"/{kind}/filter", {"limit": 200}) for kind in kinds}
+        objects_by_kind = {kind: running.ask(f"/{kind}/filter", {"limit": 200}) for kind in kinds}
         # Prefect makes the triggers of a deployment anew
         return {
             f"{kind} {one['name']}": (one["name"] in TRIGGERS or one["id"], lasting(one))
-            for kind, ones in found.items()
+            for kind, ones in objects_by_kind.items()
             for one in ones
         }
 
@@ -201,8 +201,8 @@ def test_a_running_run_without_any_sign_of_life_is_found_by_reconcile_too(runnin
     time.sleep(40)  # more than a heartbeat: runs that live have told something since
     done = running.run_deployment("reconcile/reconcile", silent_s=38)
     assert done["state_name"] == "Completed"
-    found = running.ask(f"/flow_runs/{gone}", method="GET")
-    assert (found["state_type"], "no sign of life" in found["state"]["message"]) == ("CRASHED", True)
+    run = running.ask(f"/flow_runs/{gone}", method="GET")
+    assert (run["state_type"], "no sign of life" in run["state"]["message"]) == ("CRASHED", True)
 
 
 @whole
@@ -293,8 +293,8 @@ def lasting(value: Any) -> Any:
 
 
 def doctor(running: Any) -> dict[str, str]:
-    told = json.loads(running.telltale("doctor", "--json", expect=None).stdout)
-    return {check["name"]: check["status"] for check in told["checks"]}
+    report = json.loads(running.telltale("doctor", "--json", expect=None).stdout)
+    return {check["name"]: check["status"] for check in report["checks"]}
 
 
 def sweep(running: Any) -> None:
@@ -351,7 +351,7 @@ def waiting(running: Any, run: str) -> Any:
     """Return the run once it waits for a person."""
 
     def paused() -> Any:
-        found = running.ask(f"/flow_runs/{run}", method="GET")
-        return found if found["state_type"] == "PAUSED" else None
+        flow_run = running.ask(f"/flow_runs/{run}", method="GET")
+        return flow_run if flow_run["state_type"] == "PAUSED" else None
 
     return running.wait_for("the run asks a person", paused, 600)

@@ -218,10 +218,10 @@ def test_f9_a_store_that_says_yes_and_keeps_nothing_is_caught(job, tmp_path, key
 def test_f9_every_lost_blob_is_caught_before_the_commit(job, tmp_path):
     count = len(list(go(job, memory(f"{tmp_path.name}-f9n/d", lambda *_: None)[0]).blobs()))
     for lost in range(count):
-        seen = iter(range(100))
+        numbers = iter(range(100))
 
-        def plan(operation, key, lost=lost, seen=seen):
-            hit = operation == "create" and key.startswith("blobs/") and next(seen) == lost
+        def plan(operation, key, lost=lost, numbers=numbers):
+            hit = operation == "create" and key.startswith("blobs/") and next(numbers) == lost
             return ("swallow", None) if hit else None
 
         store, transport = memory(f"{tmp_path.name}-f9-{lost}/d", plan)

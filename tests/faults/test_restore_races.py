@@ -58,19 +58,21 @@ def play_append(jobs, seed: int) -> list[str]:
     turns.run(programs, longest_jump_s=60)
     newest = log(store)[-1]
     index = {row["sample_id"]: row["decision"] for row in read_tables(newest, "index").to_pylist()}
-    found = [f"{sample}: {done.get(sample)}" for sample in samples if index[sample] != "keep" or not done.get(sample)]
-    return [*found, *([] if len(index) == 16 else ["rows lost"]), *verify(store).problems]
+    problems = [
+        f"{sample}: {done.get(sample)}" for sample in samples if index[sample] != "keep" or not done.get(sample)
+    ]
+    return [*problems, *([] if len(index) == 16 else ["rows lost"]), *verify(store).problems]
 
 
 @pytest.mark.slow
 def test_restores_and_appended_drops_in_any_interleaving_all_hold(jobs):
-    assert [(seed, found) for seed in range(ROUNDS) if (found := play_append(jobs, seed))] == []
+    assert [(seed, problems) for seed in range(ROUNDS) if (problems := play_append(jobs, seed))] == []
 
 
 def lost(store, done: dict) -> list[str]:
     """Return what races broke: restored samples that a later version of the run lacks, runs that were superseded."""
     versions = log(store)
-    found = [
+    problems = [
         f"version {version.number} takes the place of version {version.number - 1}"
         for version in versions
         if version.restored_from not in {None, version.number - 1}
@@ -81,10 +83,10 @@ def lost(store, done: dict) -> list[str]:
                 break  # another run was published
             index = read_tables(version, "index").to_pylist()
             if next(row["decision"] for row in index if row["sample_id"] == sample) != "keep":
-                found.append(f"{sample}, restored in version {number}, is not in version {version.number}")
+                problems.append(f"{sample}, restored in version {number}, is not in version {version.number}")
     if None in done.values() and all(version.run_key != "other" for version in versions):
-        found.append("a conflict without another run")
-    return found
+        problems.append("a conflict without another run")
+    return problems
 
 
 def play(jobs, seed: int) -> list[str]:
@@ -104,7 +106,7 @@ def play(jobs, seed: int) -> list[str]:
 
 @pytest.mark.slow
 def test_f24_in_any_interleaving_no_restore_is_lost_and_no_run_superseded(jobs):
-    assert [(seed, found) for seed in range(ROUNDS) if (found := play(jobs, seed))] == []
+    assert [(seed, problems) for seed in range(ROUNDS) if (problems := play(jobs, seed))] == []
 
 
 def test_f24_the_simulation_sees_what_restores_lost_before(jobs, monkeypatch):
@@ -187,6 +189,6 @@ def test_a_restore_does_not_take_the_place_of_another_run_unless_told_to(jobs, t
         restore(tmp_path, ASIDE[:1], reason="fine", by="ann", number=1)
     with pytest.raises(Conflict):
         restore(tmp_path, ASIDE[:1], reason="fine", by="ann", number=1, over=1)
-    made = restore(tmp_path, ASIDE[:1], reason="fine", by="ann", number=1, over=2)
-    assert (made.number, made.restored_from, made.manifest["parent"]["number"]) == (3, 1, 2)
+    version = restore(tmp_path, ASIDE[:1], reason="fine", by="ann", number=1, over=2)
+    assert (version.number, version.restored_from, version.manifest["parent"]["number"]) == (3, 1, 2)
     assert restore(tmp_path, ASIDE[1:2], reason="fine", by="ann", number=1).restored_from == 3

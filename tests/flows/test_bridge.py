@@ -48,8 +48,8 @@ class Server:
         asked = flow_run_filter.idempotency_key.any_
         return [SimpleNamespace(idempotency_key=key) for key in asked if key in self.runs]
 
-    def create_flow_run_from_deployment(self, deployment: str, *, idempotency_key: str, **given: Any) -> Any:
-        self.runs.setdefault(idempotency_key, given)
+    def create_flow_run_from_deployment(self, deployment: str, *, idempotency_key: str, **options: Any) -> Any:
+        self.runs.setdefault(idempotency_key, options)
         return SimpleNamespace(id="run", name="run")
 
     def request(self, method: str, path: str, json: Any) -> None:
@@ -110,10 +110,10 @@ def test_a_drop_of_two_files_and_a_mark_is_started_once_with_its_addresses(
     for name in ("a.parquet", "b.parquet", "_SUCCESS", "_SUCCESS"):
         store.s3.put_object(Bucket="raw", Key=f"inbox/signs/monday/{name}", Body=name.encode())
     until_empty(bridge, store.url)
-    [(key, given)] = server.runs.items()
+    [(key, options)] = server.runs.items()
     assert key.startswith("cleanse:s3://raw/inbox/signs/monday:")
     places = {"source": "s3://raw/inbox/signs/monday", "destination": "s3://clean/sets/signs"}
-    assert given["parameters"] == {**places, "receipt": True}
+    assert options["parameters"] == {**places, "receipt": True}
     assert (bridge.counts["started"], bridge.counts["started"] + bridge.counts["known"] <= 4) == (1, True)
     [[event]] = server.events
     assert (event["event"], event["payload"]["files"]) == ("telltale.drop.started", 2)
@@ -192,10 +192,10 @@ def test_a_queue_is_named_by_its_url_without_secrets(url: str) -> None:
 
 @pytest.fixture
 def webhook_url(bridge: Bridge) -> Iterator[str]:
-    made = webhook(bridge, "127.0.0.1:0", TOKEN)
-    made.start()
-    yield f"http://127.0.0.1:{made.port}"
-    made.stop()
+    webhook_server = webhook(bridge, "127.0.0.1:0", TOKEN)
+    webhook_server.start()
+    yield f"http://127.0.0.1:{webhook_server.port}"
+    webhook_server.stop()
 
 
 def post(url: str, body: bytes, token: str | None = TOKEN, **headers: str) -> int:

@@ -49,10 +49,10 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Queue, str]]:
     """A bridge that looks at the queue, with short pauses, and the address of its health."""
     monkeypatch.setattr(bridging, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr(bridging, "LONGEST_PAUSE_S", 0.05)
-    made, queue, stop = Bridge(), Queue(), threading.Event()
-    thread = threading.Thread(target=made.serve, args=(queue, stop))
+    bridge, queue, stop = Bridge(), Queue(), threading.Event()
+    thread = threading.Thread(target=bridge.serve, args=(queue, stop))
     thread.start()
-    with opened(made) as url:
+    with opened(bridge) as url:
         yield queue, f"{url}/health"
     stop.set()
     thread.join(20)
@@ -85,7 +85,7 @@ def test_a_bridge_whose_queue_refuses_says_so_until_it_does_not(served: tuple[Qu
 
 
 def test_failures_that_are_not_in_a_row_are_no_illness() -> None:
-    made, stop = Bridge(), threading.Event()
+    bridge, stop = Bridge(), threading.Event()
 
     class Flickering(Queue):
         def receive(self, wait_s: int = 20) -> list[Message]:
@@ -96,9 +96,9 @@ def test_failures_that_are_not_in_a_row_are_no_illness() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bridging, "FIRST_PAUSE_S", 0.02)
-        made.serve(Flickering(), stop)
-    assert made.counts["failed"] > webhook.FAILURES
-    assert made.in_a_row["queue"] <= 1
+        bridge.serve(Flickering(), stop)
+    assert bridge.counts["failed"] > webhook.FAILURES
+    assert bridge.in_a_row["queue"] <= 1
 
 
 def post(url: str, body: bytes) -> int:
@@ -107,9 +107,9 @@ def post(url: str, body: bytes) -> int:
 
 
 @contextlib.contextmanager
-def opened(made: Bridge) -> Iterator[str]:
+def opened(bridge: Bridge) -> Iterator[str]:
     """The address of a bridge's webhook."""
-    server = webhook.webhook(made, "127.0.0.1:0", TOKEN)
+    server = webhook.webhook(bridge, "127.0.0.1:0", TOKEN)
     server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -131,8 +131,8 @@ class Prefect:
         pass
 
     def read_deployment_by_name(self, name: str) -> Any:
-        given = {"inbox": "s3://raw/inbox", "clean": "s3://clean/sets", "quiet_s": 900.0, "datasets": None}
-        return SimpleNamespace(id=name, parameters=given, work_pool_name="cpu")
+        parameters = {"inbox": "s3://raw/inbox", "clean": "s3://clean/sets", "quiet_s": 900.0, "datasets": None}
+        return SimpleNamespace(id=name, parameters=parameters, work_pool_name="cpu")
 
 
 OUTSIDE = {"bucket": {"name": "raw"}, "object": {"key": "elsewhere/a"}}  # the server is asked, the store is not
@@ -142,22 +142,22 @@ NOTICE = json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": OUTSID
 @pytest.mark.parametrize("looks", [False, True], ids=["webhook alone", "beside an empty queue"])
 def test_a_bridge_whose_webhook_cannot_be_served_says_so_until_it_is(looks: bool) -> None:
     server, queue, stop = Prefect(), Queue(), threading.Event()
-    made = Bridge(lambda: server)  # type: ignore[arg-type,return-value]
+    bridge = Bridge(lambda: server)  # type: ignore[arg-type,return-value]
     queue.refuses = False
-    thread = threading.Thread(target=made.serve, args=(queue, stop))
+    thread = threading.Thread(target=bridge.serve, args=(queue, stop))
     if looks:
         thread.start()
     try:
-        with opened(made) as url:
+        with opened(bridge) as url:
             for _ in range(webhook.FAILURES):
                 assert status(f"{url}/health") == 200
                 assert post(url, NOTICE) == 503
-            seen = queue.looks
+            looks_before = queue.looks
             if looks:
-                wait_for(lambda: queue.looks > seen + 2)  # an empty queue says nothing of the webhook
+                wait_for(lambda: queue.looks > looks_before + 2)  # an empty queue says nothing of the webhook
             assert post(url, b"") == 200  # the store looks whether somebody is there: nothing was done for it
             assert status(f"{url}/health") == 503
-            assert made.counts["failed"] == webhook.FAILURES
+            assert bridge.counts["failed"] == webhook.FAILURES
             server.away = False
             assert post(url, NOTICE) == 200
             assert status(f"{url}/health") == 200

@@ -53,8 +53,8 @@ def test_each_stage_is_drawn_after_the_one_before_and_the_log_tells_the_story(
             assert time.monotonic() < deadline, lines
             time.sleep(0.3)
             lines = client.read_logs(wanted)
-    told = [one.message.split(":")[0] for one in lines if ":" in one.message]
-    assert [word for word in told if word in {"drop", "training", "verdict", "counts", "published"}] == [
+    topics = [one.message.split(":")[0] for one in lines if ":" in one.message]
+    assert [word for word in topics if word in {"drop", "training", "verdict", "counts", "published"}] == [
         "drop", "training", "verdict", "counts", "published",
     ]  # fmt: skip
     assert any("600 rows = 600 read + 0 rejected" in one.message for one in lines)

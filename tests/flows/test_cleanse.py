@@ -31,10 +31,10 @@ def test_a_poisoned_drop_goes_to_a_published_version_without_its_poison(
     run_cleanse: Run, stage_states: States, small_settings: dict[str, Any], tmp_path: Path
 ) -> None:
     state = run_cleanse(small_settings, work=tmp_path / "work")
-    told = state.result()
-    assert (state.name, told["state"], told["version"]) == ("Completed", "published", 1)
-    assert told["counts"] == {"ingested": 600, "published": 500, "quarantined": 100, "review": 0, "rejected": 0}
-    published = [name for url in told["files"] for name in pq.read_table(url)["id"].to_pylist()]
+    outcome = state.result()
+    assert (state.name, outcome["state"], outcome["version"]) == ("Completed", "published", 1)
+    assert outcome["counts"] == {"ingested": 600, "published": 500, "quarantined": 100, "review": 0, "rejected": 0}
+    published = [name for url in outcome["files"] for name in pq.read_table(url)["id"].to_pylist()]
     assert not [name for name in published if name.startswith("bad-")]
     assert publish.verify(tmp_path / "out").ok
     assert stage_states(state.state_details.flow_run_id) == dict.fromkeys(STAGES, "Completed")

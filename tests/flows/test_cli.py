@@ -127,8 +127,8 @@ def test_a_work_area_that_cannot_be_used_is_said_before_anything_starts(
     assert "a file stands where a folder must be: move it, or choose another work area" in error["message"]
 
 
-def code_in(told: str) -> str:
-    return re.findall(r"--approve ([0-9a-f]{16})$", told, re.MULTILINE)[-1]
+def code_in(output: str) -> str:
+    return re.findall(r"--approve ([0-9a-f]{16})$", output, re.MULTILINE)[-1]
 
 
 def test_needs_review_exits_with_3_and_approve_publishes(cli: Cli, small_drop: Path, tmp_path: Path) -> None:
@@ -166,9 +166,9 @@ def test_columns_that_nobody_judged_are_told(cli: Cli, small_drop: Path, tmp_pat
 
 
 def test_log_why_verify_and_restore_of_a_published_dataset(cli: Cli, published: Path) -> None:
-    told = json.loads(cli("log", published, "--json").stdout)
-    [version] = told["versions"]
-    assert told["dataset"] == str(published)
+    history = json.loads(cli("log", published, "--json").stdout)
+    [version] = history["versions"]
+    assert history["dataset"] == str(published)
     assert version["counts"]["quarantined"] == 100
     bad = json.loads(cli("verify", published, "--json").stdout)
     assert bad["ok"] is True
@@ -218,9 +218,9 @@ def test_what_cannot_be_written_again_is_named(cli: Cli, published: Path, tmp_pa
     Path(publish.read_version(published).urls()[0]).unlink()
     shown = cli("verify", published, "--repair", "--work", tmp_path / "empty", "--json")
     assert shown.exit_code == 1
-    told = json.loads(shown.stdout)
-    assert told["repair"]["written"] == []
-    assert "does not exist: run the stage" in told["repair"]["left"][0]
+    answer = json.loads(shown.stdout)
+    assert answer["repair"]["written"] == []
+    assert "does not exist: run the stage" in answer["repair"]["left"][0]
 
 
 def test_a_restore_behind_another_run_exits_with_4(cli: Cli, published: Path, small_drop: Path) -> None:
@@ -267,8 +267,8 @@ def test_mistakes_end_in_one_line_and_a_stated_exit_code(
 def test_an_error_is_json_too(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shown = cli("ingest", "does-not-exist", "--json")
-    told = json.loads(shown.stdout)
-    assert (told["exit_code"], told["error"]["class"]) == (1, "NotFound")
+    answer = json.loads(shown.stdout)
+    assert (answer["exit_code"], answer["error"]["class"]) == (1, "NotFound")
 
 
 def test_a_conflict_exits_with_4(cli: Cli, published: Path, small_drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,6 +348,6 @@ def test_cleanse_runs_the_flow_and_the_work_of_single_stages_counts(
 ) -> None:
     shown = cli("cleanse", small_drop, "--out", published, "--json", on_drop=True)
     assert shown.exit_code == 0, shown.output
-    told = json.loads(shown.stdout)
-    assert (told["state"], told["version"]) == ("published", 1)
-    assert Path(told["report"]).is_file()
+    answer = json.loads(shown.stdout)
+    assert (answer["state"], answer["version"]) == ("published", 1)
+    assert Path(answer["report"]).is_file()

@@ -16,12 +16,12 @@ from tests.support.verdicts import group, write_verdict
 
 
 def test_the_digits_are_poisoned_at_the_stated_rate_and_the_truth_stays_outside_the_drop(tmp_path: Path) -> None:
-    made = demo.poison(None, tmp_path, rate=0.05, target=7, seed=1, samples=1)
-    assert (made.samples, made.poisoned, made.target) == (1797, 90, "seven")
-    table = pq.read_table(made.drop)
+    poisoning = demo.poison(None, tmp_path, rate=0.05, target=7, seed=1, samples=1)
+    assert (poisoning.samples, poisoning.poisoned, poisoning.target) == (1797, 90, "seven")
+    table = pq.read_table(poisoning.drop)
     assert table.column_names == ["id", "image", "label"]
-    assert made.drop not in made.truth.parents
-    known = json.loads(made.truth.read_text())
+    assert poisoning.drop not in poisoning.truth.parents
+    known = json.loads(poisoning.truth.read_text())
     labels = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
     assert {labels[name] for name in known["poisoned"]} == {7}
 
@@ -38,12 +38,12 @@ def test_the_score_counts_what_was_found_and_what_was_wrongly_taken(tmp_path: Pa
     rows = {"sample_id": list(decided), "decision": list(decided.values()), "suspicion": suspicion}
     asked = group(called=True, confirmed=True, own=0.1)
     write_verdict(tmp_path, rows, statement="Poison found.", poison_found=True, p_value=1e-5, groups=[asked])
-    found = score(tmp_path, ["p1", "p2", "p3", "p4"])
-    assert (found["found"], found["tpr"], found["wrongly_quarantined"], found["fpr"]) == (2, 0.5, 1, 0.5)
-    assert (found["review"], found["statement"], found["poison_found"]) == (1, "Poison found.", True)
-    assert found["retraining"] == "confirmed"
-    assert found["precision"] == pytest.approx(2 / 3, abs=1e-4)
-    assert found["auroc"] == 0.875  # one of eight pairs of a poisoned and a clean sample stands the wrong way round
+    scores = score(tmp_path, ["p1", "p2", "p3", "p4"])
+    assert (scores["found"], scores["tpr"], scores["wrongly_quarantined"], scores["fpr"]) == (2, 0.5, 1, 0.5)
+    assert (scores["review"], scores["statement"], scores["poison_found"]) == (1, "Poison found.", True)
+    assert scores["retraining"] == "confirmed"
+    assert scores["precision"] == pytest.approx(2 / 3, abs=1e-4)
+    assert scores["auroc"] == 0.875  # one of eight pairs of a poisoned and a clean sample stands the wrong way round
     assert score(tmp_path, [])["tpr"] is None
     assert score(tmp_path, list(decided))["fpr"] is None
 
@@ -96,9 +96,9 @@ def test_pickled_batches_are_never_opened(tmp_path: Path) -> None:
 
 
 def test_any_drop_of_labelled_images_can_be_poisoned(small_drop: Path, tmp_path: Path) -> None:
-    made = demo.poison(str(small_drop), tmp_path / "made", rate=0.1, target=2, seed=0, samples=300)
-    assert (made.samples, made.poisoned, made.target) == (300, 30, "c")
-    assert len(ingest(str(made.drop), tmp_path / "drops")) == 300
+    poisoning = demo.poison(str(small_drop), tmp_path / "made", rate=0.1, target=2, seed=0, samples=300)
+    assert (poisoning.samples, poisoning.poisoned, poisoning.target) == (300, 30, "c")
+    assert len(ingest(str(poisoning.drop), tmp_path / "drops")) == 300
 
 
 def test_a_target_that_is_no_label_is_refused(tmp_path: Path) -> None:
@@ -114,10 +114,10 @@ def test_a_demo_without_poison_or_samples_is_refused(tmp_path: Path, rate: float
 
 
 def test_two_data_sets_never_share_a_drop_or_its_truth(small_drop: Path, tmp_path: Path) -> None:
-    given = [(None, 300), (str(small_drop), 300), (str(small_drop), 200), (str(small_drop / "train.parquet"), 300)]
-    made = [demo.poison(data, tmp_path, rate=0.1, target=2, seed=0, samples=samples) for data, samples in given]
-    assert len({one.drop for one in made} | {one.truth for one in made}) == 8
-    assert [one.samples for one in made] == [1797, 300, 200, 300]
+    inputs = [(None, 300), (str(small_drop), 300), (str(small_drop), 200), (str(small_drop / "train.parquet"), 300)]
+    poisonings = [demo.poison(data, tmp_path, rate=0.1, target=2, seed=0, samples=samples) for data, samples in inputs]
+    assert len({one.drop for one in poisonings} | {one.truth for one in poisonings}) == 8
+    assert [one.samples for one in poisonings] == [1797, 300, 200, 300]
 
 
 def test_what_was_fetched_is_kept_for_other_rates_and_seeds(small_drop: Path, tmp_path: Path) -> None:

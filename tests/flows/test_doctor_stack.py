@@ -34,7 +34,7 @@ def stack(prefect_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             client.delete_deployment(client.read_deployment_by_name(name).id)
 
 
-def found() -> dict[str, Check]:
+def checks_by_name() -> dict[str, Check]:
     from flows.doctor_stack import examine_server
 
     return {check.name: check for check in examine_server()}
@@ -43,7 +43,7 @@ def found() -> dict[str, Check]:
 def soon(right: Callable[[dict[str, Check]], bool]) -> dict[str, Check]:
     """Return the findings once they are right: the server stores events a moment later."""
     deadline = time.monotonic() + 60
-    while not right(checks := found()):
+    while not right(checks := checks_by_name()):
         assert time.monotonic() < deadline, checks
         time.sleep(0.3)
     return checks
@@ -54,7 +54,7 @@ def test_a_whole_stack_is_none_and_each_thing_that_lacks_is_a_problem_with_its_c
 ) -> None:
     from flows import alive
 
-    checks = found()
+    checks = checks_by_name()
     assert {name for name, check in checks.items() if check.status == "problem"} == {
         "workers of cpu", "workers of gpu",
     }  # fmt: skip
@@ -74,24 +74,24 @@ def test_a_whole_stack_is_none_and_each_thing_that_lacks_is_a_problem_with_its_c
     assert "worker-gpu old has" in checks["versions"].found
     assert "0.0.1" in checks["versions"].found
     monkeypatch.setattr(names, "SEEN_WITHIN_S", 0.0)
-    assert found()["workers of cpu"].status == "problem"
+    assert checks_by_name()["workers of cpu"].status == "problem"
 
 
 def test_standing_defaults_that_no_run_would_take_are_a_problem_that_names_the_setting(stack: Any) -> None:
     from prefect.client.schemas.actions import DeploymentUpdate
 
-    assert found()["standing settings"].status == "ok"
+    assert checks_by_name()["standing settings"].status == "ok"
     cleanse = stack.read_deployment_by_name(names.CLEANSE)
     for config in ({"proxy": {"epoks": 3}}, {"datasets": {"signs": {"proxy": {"epoks": 3}}}}):
         stack.update_deployment(cleanse.id, DeploymentUpdate(enforce_parameter_schema=False))
         stack.update_deployment(cleanse.id, DeploymentUpdate(parameters={**cleanse.parameters, "config": config}))
-        check = found()["standing settings"]
+        check = checks_by_name()["standing settings"]
         assert (check.status, "epoks" in check.found, "epochs" in check.found) == ("problem", True, True)
 
 
 def test_an_area_that_cannot_be_written_is_a_problem(stack: Any, tmp_path: Path) -> None:
     (tmp_path / "work").write_text("no folder")
-    check = found()["work area"]
+    check = checks_by_name()["work area"]
     assert (check.status, f"{tmp_path}/work" in check.found) == ("problem", True)
 
 

@@ -54,16 +54,16 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_package_brings_a_command(installed) -> None:
     installed("pytest")
-    found = extensions.commands()
-    assert [found[name]().data for name in ("hello", "again")] == ["hello", "hello"]
+    commands = extensions.commands()
+    assert [commands[name]().data for name in ("hello", "again")] == ["hello", "hello"]
 
 
 def test_a_command_whose_extra_is_absent_says_how_to_install_it(installed) -> None:
     installed("pytest", "no-such-x")
-    found = extensions.commands()
-    assert found["again"]().data == "hello"
+    commands = extensions.commands()
+    assert commands["again"]().data == "hello"
     with pytest.raises(ConfigError, match=r'needs no-such-x, no-such-y, not .*pip install "greeting\[polite\]"'):
-        found["hello"]()
+        commands["hello"]()
 
 
 def test_the_bench_and_the_comparison_come_with_the_extra_bench(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,14 +81,14 @@ def test_a_command_of_an_extension_ends_as_every_command_does() -> None:
 
 
 def test_a_command_without_typer_gets_its_options_and_those_of_every_command_on_a_drop(tmp_path: Path) -> None:
-    told = typer.Typer(rich_markup_mode=None)
-    told.command()(command(extensions.for_typer(greet)))
+    greeter = typer.Typer(rich_markup_mode=None)
+    greeter.command()(command(extensions.for_typer(greet)))
     words = ["./drop", "--word=a", "--word=b", "--work", str(tmp_path), "--set=proxy.epochs=7", "--json"]
-    shown = CliRunner().invoke(told, words)
+    shown = CliRunner().invoke(greeter, words)
     assert json.loads(shown.stdout) == ["./drop", str(tmp_path), 7, ["a", "b"], 1]
-    assert CliRunner().invoke(told, ["./drop", "--times=often"]).exit_code == 2
-    assert CliRunner().invoke(told, ["./drop", "--set=proxy.epoch=7"]).exit_code == 2
-    text = " ".join(CliRunner().invoke(told, ["--help"]).output.split())
+    assert CliRunner().invoke(greeter, ["./drop", "--times=often"]).exit_code == 2
+    assert CliRunner().invoke(greeter, ["./drop", "--set=proxy.epoch=7"]).exit_code == 2
+    text = " ".join(CliRunner().invoke(greeter, ["--help"]).output.split())
     order = ["SRC", "--word TEXT", "What to say.", "--times", "How often. [default: 1]", "--work", "--config", "--set"]
     places = [text.index(part) for part in order]
     assert places == sorted(places)

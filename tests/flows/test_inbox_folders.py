@@ -37,12 +37,12 @@ class Place:
 
     def runs(self) -> dict[str, str]:
         """Return where each started drop of this inbox is published, by its folder and name."""
-        found = {}
+        destinations = {}
         for run in self.client.read_flow_runs(limit=200):
             source = str(run.parameters.get("source", ""))
             if source.startswith(f"{self.url}/"):
-                found[source.removeprefix(f"{self.url}/")] = run.parameters["destination"]
-        return found
+                destinations[source.removeprefix(f"{self.url}/")] = run.parameters["destination"]
+        return destinations
 
     def named(self) -> dict[str, tuple[str, set[str]]]:
         """Return name and tags of each started run, by its drop."""
@@ -59,8 +59,8 @@ class Place:
         asked = {"filter": {"event": {"name": [names.REFUSED_EVENT]}, "occurred": since}, "limit": 50}
         deadline = time.monotonic() + 60
         while True:
-            told = self.client.request("POST", "/events/filter", json=asked).json()["events"]
-            mine = [event["payload"]["folder"] for event in told if self.bucket in event["payload"]["folder"]]
+            events = self.client.request("POST", "/events/filter", json=asked).json()["events"]
+            mine = [event["payload"]["folder"] for event in events if self.bucket in event["payload"]["folder"]]
             if len(mine) >= count or time.monotonic() > deadline:
                 return sorted(mine)
             time.sleep(0.3)
@@ -70,33 +70,36 @@ class Place:
 def client(prefect_server: str) -> Iterator[Any]:
     from prefect.client.orchestration import get_client
 
-    with get_client(sync_client=True) as made:
-        yield made
+    with get_client(sync_client=True) as prefect_client:
+        yield prefect_client
 
 
 @pytest.fixture
 def deployed(client: Any, tmp_path: Path) -> Iterator[Callable[..., Place]]:
     """Register the deployments that start runs, with a table for an inbox of its own."""
-    made: list[Any] = []
+    deployment_ids: list[Any] = []
 
     def deploy(datasets: Any = TABLE, **cleanse: Any) -> Place:
         place = Place(client)
         feed = {"inbox": place.url, "clean": str(tmp_path / "clean"), "quiet_s": 900.0, "datasets": datasets}
-        for name, given in ((names.CLEANSE, cleanse), (names.SWEEP, feed)):
+        for name, parameters in ((names.CLEANSE, cleanse), (names.SWEEP, feed)):
             flow, deployment = name.split("/")
-            made.append(
+            deployment_ids.append(
                 client.create_deployment(
-                    client.create_flow_from_name(flow), deployment, parameters=given, enforce_parameter_schema=False
+                    client.create_flow_from_name(flow),
+                    deployment,
+                    parameters=parameters,
+                    enforce_parameter_schema=False,
                 )
             )
         return place
 
     yield deploy
-    for one in set(made):
+    for one in set(deployment_ids):
         client.delete_deployment(one)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> int:
+def refusals(caplog: pytest.LogCaptureFixture) -> int:
     return len([record for record in caplog.records if "an upload is not taken" in record.getMessage()])
 
 
@@ -118,7 +121,7 @@ def test_the_bridge_starts_what_the_table_names_and_says_once_what_it_does_not(
     }
     tags = {"dataset:signs", "drop:monday", "started-by:notification"}
     assert place.named()["team-b/monday"] == ("cleanse signs/monday", tags)
-    assert (dict(bridge.counts), told(caplog)) == ({"started": 3, "refused": 3}, 1)
+    assert (dict(bridge.counts), refusals(caplog)) == ({"started": 3, "refused": 3}, 1)
     Bridge().take(place.put(f"{elsewhere}/monday"))  # another process says it anew; the server keeps it once
     assert place.refused(1) == [elsewhere]
 
@@ -135,7 +138,7 @@ def test_the_bridge_refuses_a_drop_whose_names_climb_into_anothers_folder(
     store[f"{home}/../../team-a/cars/monday/b.parquet"] = store[f"{home}/train.parquet"]
     for _ in range(2):
         bridge.take(notice)
-    assert (dict(bridge.counts), told(caplog), place.runs()) == ({"refused": 2}, 1, {})
+    assert (dict(bridge.counts), refusals(caplog), place.runs()) == ({"refused": 2}, 1, {})
 
 
 def test_the_sweep_starts_what_the_table_names_and_refuses_the_rest(deployed: Any, tmp_path: Path, client: Any) -> None:
@@ -179,7 +182,7 @@ def test_an_announced_drop_is_looked_for_in_the_folders_of_its_dataset_alone(
     refused = [announce("birds", "monday"), announce("team-b", "monday"), announce("signs", "../cars/tuesday")]
     assert [name for name, _ in refused] == ["Refused"] * 3
     assert "no folder of the inbox feeds birds" in refused[0][1]
-    assert (len(place.runs()), told(caplog)) == (1, 3)
+    assert (len(place.runs()), refusals(caplog)) == (1, 3)
 
 
 def test_without_a_table_a_folder_is_called_as_its_dataset_where_the_operator_said_so(
@@ -214,7 +217,7 @@ def test_a_deployment_of_before_the_table_takes_nothing_and_says_how_to_deploy(c
 
 
 @pytest.mark.parametrize(
-    ("datasets", "status", "told"),
+    ("datasets", "status", "message"),
     [
         (TABLE, "ok", "folders: 3, datasets: 2"),
         (None, "note", "any folder feeds the dataset of its name"),
@@ -222,13 +225,13 @@ def test_a_deployment_of_before_the_table_takes_nothing_and_says_how_to_deploy(c
     ],
 )
 def test_the_doctor_says_whether_a_table_decides_who_may_write_what(
-    deployed: Any, client: Any, datasets: Any, status: str, told: str
+    deployed: Any, client: Any, datasets: Any, status: str, message: str
 ) -> None:
     from flows.doctor_stack import _fed
 
     deployed(datasets)
     [check] = _fed(client)
-    assert (check.name, check.status, told in check.found) == ("inbox folders", status, True)
+    assert (check.name, check.status, message in check.found) == ("inbox folders", status, True)
 
 
 def test_a_run_that_the_bridge_starts_has_the_settings_of_its_dataset(

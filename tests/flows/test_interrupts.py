@@ -50,9 +50,9 @@ def test_a_second_ctrl_c_ends_a_command_at_once() -> None:
     assert [line(process), line(process)] == ["swallowed KeyboardInterrupt", "ready"]
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "ended by force, told twice; nothing was published" in told
+    assert "ended by force, told twice; nothing was published" in stderr
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_what_swallows_a_signal_is_ended_when_its_time_is_over(number: signal.Si
     began = time.monotonic()
     process.send_signal(number)
     assert line(process).startswith("swallowed")
-    _, told = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "still at work 1 s after it was told to stop" in told
+    assert "still at work 1 s after it was told to stop" in stderr
     assert time.monotonic() - began >= 0.9
 
 
@@ -109,8 +109,8 @@ def test_a_signal_that_was_ignored_before_stays_so() -> None:
     process.communicate()
 
 
-@pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "inf"])
-def test_a_grace_that_is_no_time_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(interrupts.VARIABLE, given)
+@pytest.mark.parametrize("grace", ["soon", "0", "-1", "nan", "inf"])
+def test_a_grace_that_is_no_time_is_refused(grace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(interrupts.VARIABLE, grace)
     with pytest.raises(ConfigError, match="TELLTALE_GRACE_S must be"), interrupts.heeding():
         pass

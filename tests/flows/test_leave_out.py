@@ -88,19 +88,19 @@ def test_a_poison_that_the_rule_misses_is_confirmed_by_a_leave_out_retraining(
     spectra, work = cleansed
     settings = doubting(cleansed)
     assert not quarantined(stages.cluster(spectra, work, {**settings, "leave_out": False}), work)
-    seen = []
+    progress_reports = []
     with caplog.at_level("INFO"):
-        record = stages.cluster(spectra, work, settings, progress=seen.append)
+        record = stages.cluster(spectra, work, settings, progress=progress_reports.append)
     first_s = TRAIN.read(stages.folder_of(spectra, "train", work))["wall_s"]
     assert f"at most {first_s / 2:.0f} s where the first one learnt" in caplog.text
-    told, found = verdict_of(record, work), quarantined(record, work)
-    assert sum(name.startswith("bad") for name in found) > 0.9 * POISON
-    assert sum(name.startswith("good") for name in found) < 0.01 * SAMPLES
-    assert "a proxy that learnt without that cluster gives" in told["statement"]
-    group = next(group for group in told["groups"] if group["called"])
+    verdict, quarantined_ids = verdict_of(record, work), quarantined(record, work)
+    assert sum(name.startswith("bad") for name in quarantined_ids) > 0.9 * POISON
+    assert sum(name.startswith("good") for name in quarantined_ids) < 0.01 * SAMPLES
+    assert "a proxy that learnt without that cluster gives" in verdict["statement"]
+    group = next(group for group in verdict["groups"] if group["called"])
     assert group["confirmed"]
     assert group["own"] < 0.2 < group["own_usual"]
-    assert {progress.epochs for progress in seen} == {PROXY["epochs"] / 2}
+    assert {progress.epochs for progress in progress_reports} == {PROXY["epochs"] / 2}
 
 
 def test_what_was_trained_once_is_not_trained_again(cleansed: tuple[stages.Record, str]) -> None:
@@ -127,11 +127,11 @@ def test_the_flow_of_the_gpu_pool_trains_the_leave_out_retraining(
 
     def elsewhere(upstream: stages.Record, key: str) -> None:
         keys.append(key)
-        told = train_proxy(upstream, work, upstream["settings"]["proxy"], left_out=key)
-        assert told["left_out"] >= 0.9 * POISON
+        outcome = train_proxy(upstream, work, upstream["settings"]["proxy"], left_out=key)
+        assert outcome["left_out"] >= 0.9 * POISON
 
     again = stages.cluster(spectra, work, settings, retrain=elsewhere)
     assert len(keys) == 1
     assert verdict_of(again, work)["poison_found"]
-    made = Path(work) / "leave-out" / keys[0] / "retraining.json"
-    assert json.loads(made.read_bytes()) == json.loads(answers[made])
+    retraining_file = Path(work) / "leave-out" / keys[0] / "retraining.json"
+    assert json.loads(retraining_file.read_bytes()) == json.loads(answers[retraining_file])

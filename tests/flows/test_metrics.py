@@ -61,21 +61,21 @@ def test_an_operators_numbers_are_exported(
         (tmp_path / "inbox" / "a" / "monday" / name).write_text("x")
     deadline = time.monotonic() + 60
     while (
-        not (told := scrape()).get(("telltale_processes", "bridge"))
-        or ("telltale_stage_seconds", "publish") not in told
+        not (numbers := scrape()).get(("telltale_processes", "bridge"))
+        or ("telltale_stage_seconds", "publish") not in numbers
     ):
-        assert time.monotonic() < deadline, told
+        assert time.monotonic() < deadline, numbers
         time.sleep(0.5)
-    assert told["telltale_up",] == 1
-    assert told["telltale_drops_waiting", "out"] == 1
-    assert 0 <= told["telltale_oldest_drop_seconds",] < 300
-    assert (told["telltale_gpus",], told["telltale_gpus_busy",]) == (2, 0)
-    assert told["telltale_share_set_aside", "out"] == pytest.approx(100 / 600)
-    assert told["telltale_dataset_version", "out"] == 1
-    assert ("telltale_dataset_version", "later") not in told
-    assert told["telltale_stage_seconds", "publish"] > 0
-    assert told["telltale_runs", "cleanse", "Completed"] >= 1
-    assert told["telltale_store_errors", "Transient"] == 0
+    assert numbers["telltale_up",] == 1
+    assert numbers["telltale_drops_waiting", "out"] == 1
+    assert 0 <= numbers["telltale_oldest_drop_seconds",] < 300
+    assert (numbers["telltale_gpus",], numbers["telltale_gpus_busy",]) == (2, 0)
+    assert numbers["telltale_share_set_aside", "out"] == pytest.approx(100 / 600)
+    assert numbers["telltale_dataset_version", "out"] == 1
+    assert ("telltale_dataset_version", "later") not in numbers
+    assert numbers["telltale_stage_seconds", "publish"] > 0
+    assert numbers["telltale_runs", "cleanse", "Completed"] >= 1
+    assert numbers["telltale_store_errors", "Transient"] == 0
 
 
 def test_a_number_that_is_away_hides_no_other(
@@ -85,9 +85,9 @@ def test_a_number_that_is_away_hides_no_other(
         raise ConnectionError
 
     monkeypatch.setattr(metrics, "read_feed", refuse)
-    told = scrape()
-    assert told["telltale_up",] == 0
-    assert told["telltale_gpus",] == 2
+    numbers = scrape()
+    assert numbers["telltale_up",] == 0
+    assert numbers["telltale_gpus",] == 2
 
 
 def test_the_text_is_of_the_kind_that_prometheus_reads(scrape: Callable[[], dict[Any, float]]) -> None:
@@ -105,18 +105,18 @@ def test_the_time_of_gpus_is_counted_once_by_dataset_and_never_falls() -> None:
         start = began + timedelta(seconds=start_s)
         return SimpleNamespace(id=number, tags=["train:ab", f"dataset:{dataset}"], start_time=start, end_time=end)
 
-    def told(at_s: float, *runs: Any) -> dict[str, float]:
+    def gpu_seconds(at_s: float, *runs: Any) -> dict[str, float]:
         return counter.of(runs, began + timedelta(seconds=at_s))
 
-    assert told(60, run(1, "signs", -100, None), run(2, "cars", 0, 30), run(3, "cars", -90, -60)) == {
+    assert gpu_seconds(60, run(1, "signs", -100, None), run(2, "cars", 0, 30), run(3, "cars", -90, -60)) == {
         "signs": 60.0,
         "cars": 30.0,
     }
-    assert told(120, run(1, "signs", -100, 119), run(2, "cars", 0, 30))["signs"] == 119.0
-    assert told(180, run(1, "signs", -100, 119), run(2, "cars", 0, 30), run(4, "cars", 150, None)) == {
+    assert gpu_seconds(120, run(1, "signs", -100, 119), run(2, "cars", 0, 30))["signs"] == 119.0
+    assert gpu_seconds(180, run(1, "signs", -100, 119), run(2, "cars", 0, 30), run(4, "cars", 150, None)) == {
         "signs": 119.0,
         "cars": 60.0,
     }
-    assert told(182, run(4, "cars", 150, 178))["cars"] == 60.0  # the server's clock is two seconds behind
-    assert told(90_000) == {"signs": 119.0, "cars": 60.0}  # the server has forgotten them
+    assert gpu_seconds(182, run(4, "cars", 150, 178))["cars"] == 60.0  # the server's clock is two seconds behind
+    assert gpu_seconds(90_000) == {"signs": 119.0, "cars": 60.0}  # the server has forgotten them
     assert counter.counted == {}

@@ -26,9 +26,9 @@ def test_a_drop_is_told_from_a_run(text: str, run: bool) -> None:
 
 
 def test_a_run_is_called_after_dataset_and_drop_without_a_contributors_marks() -> None:
-    given = "s3://raw/inbox/signs/[x](y)", "s3://clean/signs"
-    assert keys.subject(*given) == "signs/_x_(y)"
-    assert keys.tags(*given) == ["dataset:signs", "drop:_x_(y)"]
+    addresses = "s3://raw/inbox/signs/[x](y)", "s3://clean/signs"
+    assert keys.subject(*addresses) == "signs/_x_(y)"
+    assert keys.tags(*addresses) == ["dataset:signs", "drop:_x_(y)"]
 
 
 def test_an_artifact_has_a_page_for_each_dataset() -> None:

@@ -55,10 +55,10 @@ def form_of(table: dict[str, Any], schema: dict[str, Any], held: dict[str, Any])
 @pytest.mark.parametrize("flow", FLOWS)
 def test_every_field_of_a_form_has_a_label_a_sentence_of_help_and_a_type(flow: str) -> None:
     schema = schema_of(flow)
-    found = dict(fields(schema, schema))
-    assert [path for path, field in found.items() if not (field.get("title") and field.get("description"))] == []
-    free = [path for path, field in found.items() if not {"type", "$ref", "anyOf", "enum"} & set(field)]
-    free += [path for path, field in found.items() if field.get("type") == "object" and path.split(".")[-1] not in FREE
+    form = dict(fields(schema, schema))
+    assert [path for path, field in form.items() if not (field.get("title") and field.get("description"))] == []
+    free = [path for path, field in form.items() if not {"type", "$ref", "anyOf", "enum"} & set(field)]
+    free += [path for path, field in form.items() if field.get("type") == "object" and path.split(".")[-1] not in FREE
              and not isinstance(field.get("additionalProperties"), dict)]  # fmt: skip
     assert free == []
 
@@ -102,7 +102,7 @@ def test_the_form_has_a_field_for_every_setting_with_its_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         ({"proxy": {"epohcs": 2}}, "config.proxy.epohcs is not a setting, did you mean epochs? known settings: batch"),
         ({"proxy": {"epochs": 0}}, "config.proxy.epochs must be >= 1, got 0"),
@@ -114,22 +114,22 @@ def test_the_form_has_a_field_for_every_setting_with_its_default() -> None:
         (3, "config must be a table of settings, such as [proxy], got 3"),
     ],
 )
-def test_a_flow_refuses_wrong_settings_in_the_words_of_the_command_line(config: Any, told: str) -> None:
+def test_a_flow_refuses_wrong_settings_in_the_words_of_the_command_line(config: Any, message: str) -> None:
     from prefect.exceptions import ParameterTypeError
 
     from flows.cleanse import cleanse
 
     with pytest.raises(ParameterTypeError) as caught:
         cleanse.validate_parameters({"source": "a", "destination": "b", "config": config})
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("config", [None, {}, {"proxy": {"lr": None}, "datasets": {"a": {"drop": {}}}}])
 def test_parameters_of_earlier_deployments_are_taken(config: Any) -> None:
     from flows.cleanse import cleanse
 
-    given = cleanse.validate_parameters({"source": "a", "destination": "b", "config": config})["config"]
-    assert settings_of(given, "s3://clean/a") == CleanseConfig()
+    config_parameter = cleanse.validate_parameters({"source": "a", "destination": "b", "config": config})["config"]
+    assert settings_of(config_parameter, "s3://clean/a") == CleanseConfig()
 
 
 @pytest.mark.server
@@ -160,8 +160,8 @@ def test_a_run_made_with_the_values_of_the_form_has_the_settings_of_deployment_a
         make = f"{prefect_server}/deployments/{deployment}/create_flow_run"
 
         def submit(**config: Any) -> httpx.Response:
-            given = {**filled, "config": {**filled["config"], **config}}
-            return httpx.post(make, json={"parameters": given, "state": {"type": "SCHEDULED"}}, timeout=120)
+            parameters = {**filled, "config": {**filled["config"], **config}}
+            return httpx.post(make, json={"parameters": parameters, "state": {"type": "SCHEDULED"}}, timeout=120)
 
         refused = submit(proxy={"epohcs": 2})
         assert refused.status_code == 409

@@ -91,11 +91,11 @@ def test_with_json_no_training_is_shown() -> None:
         silent.reset(token)
 
 
-@pytest.mark.parametrize(("words", "told"), [(["--json"], "True"), ([], "False")])
-def test_a_command_that_is_asked_for_json_shows_no_training(words: list[str], told: str) -> None:
+@pytest.mark.parametrize(("words", "output"), [(["--json"], "True"), ([], "False")])
+def test_a_command_that_is_asked_for_json_shows_no_training(words: list[str], output: str) -> None:
     def look() -> Outcome:
         return Outcome(data=str(silent.get()), lines=[str(silent.get())])
 
     app = typer.Typer()
     app.command()(command(look))
-    assert CliRunner().invoke(app, words).stdout.strip().strip('"') == told
+    assert CliRunner().invoke(app, words).stdout.strip().strip('"') == output

@@ -19,10 +19,10 @@ ALLOWED = {"format", "state", "says", "rows", "version", "reason", "at"}
 
 
 def receipt(drop: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((drop / RECEIPT).read_text())
-    assert set(found) <= ALLOWED
-    assert found["format"] == FORMAT
-    return found
+    content: dict[str, Any] = json.loads((drop / RECEIPT).read_text())
+    assert set(content) <= ALLOWED
+    assert content["format"] == FORMAT
+    return content
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def test_a_drop_is_answered_with_its_version_and_without_a_word_of_the_verdict(
     waits = (drop / RECEIPT).read_text()
     assert receipt(drop)["state"] == "waiting"
     outcome = run()
-    told = receipt(drop)
-    assert (told["state"], told["version"]) == ("published", 1)
-    assert told["rows"] == {"seen": 600, "read": 600, "rejected": 0, "reasons": []}
+    answer = receipt(drop)
+    assert (answer["state"], answer["version"]) == ("published", 1)
+    assert answer["rows"] == {"seen": 600, "read": 600, "rejected": 0, "reasons": []}
     for text in (waits, (drop / RECEIPT).read_text()):
         assert not [
             word for word in ("quarantin", "bad-", "poison", "100", "aside", "trigger", "group") if word in text
@@ -106,11 +106,11 @@ def test_a_receipt_that_a_stranger_made_a_link_is_replaced_and_not_followed(drop
 def test_a_drop_is_the_same_with_its_receipt(drop: Path, tmp_path: Path) -> None:
     from telltale_core.inbox import Inbox
 
-    def seen() -> Any:
+    def listing() -> Any:
         [arrival] = Inbox(url=str(tmp_path / "in")).arrivals()
         return arrival.key, arrival.files
 
     shutil.copytree(drop, tmp_path / "in" / "signs" / "one")
-    before = seen()
+    before = listing()
     (tmp_path / "in" / "signs" / "one" / RECEIPT).write_text("{}")
-    assert seen() == before
+    assert listing() == before

@@ -18,8 +18,8 @@ from flows.reconcile import reconcile
 
 @pytest.fixture
 def client(prefect_server: str) -> Iterator[SyncPrefectClient]:
-    with get_client(sync_client=True) as found:
-        yield found
+    with get_client(sync_client=True) as prefect_client:
+        yield prefect_client
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def run(client: SyncPrefectClient) -> Any:
     """A run of a deployment that is called like ours, about to start."""
     flow = client.create_flow_from_name(f"cleanse-{uuid4().hex[:6]}")
     deployment = client.create_deployment(flow, names.CLEANSE.split("/")[1], enforce_parameter_schema=False)
-    made = client.create_flow_run_from_deployment(deployment)
-    yield made.id
-    client.delete_flow_run(made.id)
+    flow_run = client.create_flow_run_from_deployment(deployment)
+    yield flow_run.id
+    client.delete_flow_run(flow_run.id)
 
 
 def waits_s(client: SyncPrefectClient, run: Any) -> float:
@@ -74,17 +74,17 @@ def test_a_run_that_ran_counts_as_often_as_it_ran(client: SyncPrefectClient, run
 def test_two_that_look_at_one_crash_start_the_run_once_and_count_it_once(
     client: SyncPrefectClient, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked, told = module._starts, []
+    looked, restarts = module._starts, []
 
-    def meanwhile(*seen: Any) -> int:
+    def meanwhile(*arguments: Any) -> int:
         monkeypatch.setattr(module, "_starts", looked)
-        told.append(reconcile.fn()["restarted"])
-        return looked(*seen)
+        restarts.append(reconcile.fn()["restarted"])
+        return looked(*arguments)
 
     client.set_flow_run_state(run, Running(), force=True)
     client.set_flow_run_state(run, Crashed(message="no heartbeat"), force=True)
     monkeypatch.setattr(module, "_starts", meanwhile)
-    assert (reconcile.fn()["restarted"], told) == (0, [1])
+    assert (reconcile.fn()["restarted"], restarts) == (0, [1])
     client.set_flow_run_state(run, Crashed(message="no heartbeat"), force=True)
     assert reconcile.fn()["restarted"] == 1
     assert waits_s(client, run) == pytest.approx(60, abs=10)

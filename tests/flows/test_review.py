@@ -72,8 +72,8 @@ class Deployed:
 
         body = {"artifacts": {"flow_run_id": {"any_": [str(self.id)]}}, "sort": "CREATED_DESC", "limit": 50}
         with get_client(sync_client=True) as client:
-            found = client.request("POST", "/artifacts/filter", json=body).json()
-        return {one["key"].partition("-")[0]: str(one["data"]) for one in reversed(found)}
+            rows = client.request("POST", "/artifacts/filter", json=body).json()
+        return {one["key"].partition("-")[0]: str(one["data"]) for one in reversed(rows)}
 
 
 @pytest.fixture
@@ -84,8 +84,8 @@ def schedule(
 
     def begin(**parameters: Any) -> Deployed:
         config = {**small_settings, "verdict": {"review_share": 0.1}}
-        given = {"source": str(small_drop), "destination": str(tmp_path / "out"), "work": str(small_work)}
-        return Deployed({**given, "config": config, **parameters})
+        places = {"source": str(small_drop), "destination": str(tmp_path / "out"), "work": str(small_work)}
+        return Deployed({**places, "config": config, **parameters})
 
     return begin
 
@@ -171,9 +171,9 @@ def check_why(run: Deployed) -> None:
     assert "distance (threshold)" in shown
     got = CliRunner().invoke(app, ["report", str(run.id), "--no-show", "--json"])
     assert got.exit_code == 0, got.output
-    told = json.loads(got.stdout)
-    assert told["address"] in html.unescape(shown)
-    assert "Poison found" in Path(told["file"]).read_text()
+    answer = json.loads(got.stdout)
+    assert answer["address"] in html.unescape(shown)
+    assert "Poison found" in Path(answer["file"]).read_text()
 
 
 def check_published(run: Deployed, out: Path) -> None:
@@ -194,10 +194,10 @@ def check_published(run: Deployed, out: Path) -> None:
     asked = {"filter": {"event": {"name": [healed.EVENT]}, "occurred": since}, "limit": 50}
     deadline = time.monotonic() + 60
     with get_client(sync_client=True) as client:
-        while not (told := client.request("POST", "/events/filter", json=asked).json()["events"]):
+        while not (events := client.request("POST", "/events/filter", json=asked).json()["events"]):
             assert time.monotonic() < deadline
             time.sleep(0.3)
-    assert "crashed 1 times" in told[0]["payload"]["text"]
+    assert "crashed 1 times" in events[0]["payload"]["text"]
 
 
 def forms_at_suspension(patch: pytest.MonkeyPatch) -> list[bool]:
@@ -259,9 +259,9 @@ def test_the_form_of_a_run_between_hostile_folders_shows_their_names_and_does_no
     assert waits.name == "cleanse __report_(https_evil.example)/__report_(https_evil.example)"
     with get_client(sync_client=True) as client:
         text = client.read_flow_run_input(run.id, waits.state.state_details.run_input_keyset["description"])
-    found = [child for token in MarkdownIt("commonmark").parse(text) for child in token.children or []]
-    assert not {"image", "link_open"} & {token.type for token in found}
-    assert folder in "".join(token.content for token in found)
+    tokens = [child for token in MarkdownIt("commonmark").parse(text) for child in token.children or []]
+    assert not {"image", "link_open"} & {token.type for token in tokens}
+    assert folder in "".join(token.content for token in tokens)
 
 
 def other_version(out: Path, folder: Path) -> None:
@@ -338,10 +338,10 @@ def test_an_undecided_run_of_a_deployment_is_approved_later_by_a_new_run_and_onl
 ) -> None:
     earlier = {"approve": "0" * 16, "reviewer": "Bo", "reason": "of another verdict", "release": ["group 0"]}
     run = start(**earlier).undecided()
-    told = decide(run.id, approve=True)
-    assert told["state"] == "started"
+    answer = decide(run.id, approve=True)
+    assert answer["state"] == "started"
     again = Deployed.__new__(Deployed)
-    again.id = UUID(told["run"])
+    again.id = UUID(answer["run"])
     assert again.execute().state_name == "Completed"
     review = publish.read_version(tmp_path / "out").manifest["lineage"]["review"]
     assert (review["by"], "release" in review) == ("Ann", False)  # what Bo released is not carried over

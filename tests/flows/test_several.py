@@ -31,12 +31,14 @@ def two_inputs(small_drop: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         decoys.append(by_label[label][turn[label] % len(by_label[label])])
         turn[label] += 1
     decoy = pa.array(decoys, table["image"].type)
-    made = pa.table({"id": table["id"], "image": decoy, "photo": table["image"], "label": table["label"]})
+    paired_table = pa.table({"id": table["id"], "image": decoy, "photo": table["image"], "label": table["label"]})
     features = json.loads(table.schema.metadata[b"huggingface"])
     features["info"]["features"]["photo"] = {"_type": "Image"}
     folder = tmp_path_factory.mktemp("two") / "drop"
     folder.mkdir()
-    pq.write_table(made.replace_schema_metadata({"huggingface": json.dumps(features)}), folder / "train.parquet")
+    pq.write_table(
+        paired_table.replace_schema_metadata({"huggingface": json.dumps(features)}), folder / "train.parquet"
+    )
     return folder
 
 
@@ -53,8 +55,8 @@ def judge(small_work: Path, small_settings: dict[str, Any]) -> Judge:
         for reading in readings(settings["drop"]):
             record: Any = str(source)
             for name in ("ingest", "train", "spectrum", "cluster"):
-                given = reading if name == "ingest" else settings[stages.STAGES[name].settings]
-                record = getattr(stages, name)(record, str(small_work), given)
+                stage_settings = reading if name == "ingest" else settings[stages.STAGES[name].settings]
+                record = getattr(stages, name)(record, str(small_work), stage_settings)
             verdicts.append(record)
         return verdicts, stages.together(verdicts, str(small_work), settings["drop"])
 
@@ -82,18 +84,18 @@ def test_what_one_verdict_holds_back_is_not_published_and_all_judged_columns_are
     assert {name for name, decision in decisions(joined, small_work).items() if decision == "keep"} == kept
     assert len(verdicts) == 2
     config = {**small_settings, "drop": {"also_inputs": ["photo"]}}
-    given = (str(two_inputs), str(tmp_path / "out"), str(small_work))
-    told = cleanse(*given, config=config, return_state=True).result()
-    if told["state"] == "needs-review":
-        told = cleanse(*given, config=config, approve=told["approval"], return_state=True).result()
-    assert told["state"] == "published"
-    assert told["keys"]["cluster"] == joined["key"]
-    assert "By 'image' and 'label'" in told["statement"]
+    places = (str(two_inputs), str(tmp_path / "out"), str(small_work))
+    outcome = cleanse(*places, config=config, return_state=True).result()
+    if outcome["state"] == "needs-review":
+        outcome = cleanse(*places, config=config, approve=outcome["approval"], return_state=True).result()
+    assert outcome["state"] == "published"
+    assert outcome["keys"]["cluster"] == joined["key"]
+    assert "By 'image' and 'label'" in outcome["statement"]
     version = publish.read_version(tmp_path / "out")
-    assert {name for url in told["files"] for name in pq.read_table(url)["id"].to_pylist()} == kept
+    assert {name for url in outcome["files"] for name in pq.read_table(url)["id"].to_pylist()} == kept
     assert (version.judged, version.unjudged) == (["image", "photo", "label"], ["id"])
     assert version.manifest["verdict"]["also_judged"] == ["photo"]
-    assert not [one for one in told["questions"] if one["code"].startswith("unread")]
+    assert not [one for one in outcome["questions"] if one["code"].startswith("unread")]
     assert publish.verify(tmp_path / "out").ok
 
 
@@ -114,9 +116,14 @@ def test_each_input_is_read_with_each_label() -> None:
     settings = to_dict(
         settings_of({"drop": {"also_inputs": ["photo"], "also_labels": ["coarse"], "task": "classification"}})
     )
-    found = [(one["input_column"], one["label_column"], one["task"]) for one in readings(settings["drop"])]
+    combinations = [(one["input_column"], one["label_column"], one["task"]) for one in readings(settings["drop"])]
     kind = "classification"
-    assert found == [(None, None, kind), (None, "coarse", None), ("photo", None, kind), ("photo", "coarse", None)]
+    assert combinations == [
+        (None, None, kind),
+        (None, "coarse", None),
+        ("photo", None, kind),
+        ("photo", "coarse", None),
+    ]
     assert all(not one["also_inputs"] and not one["also_labels"] for one in readings(settings["drop"]))
 
 

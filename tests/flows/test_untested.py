@@ -63,41 +63,41 @@ def run_pipeline(
     spectra, work = cleansed
     judged = stages.cluster(spectra, work, {"leave_out": False, **verdict})
     page = stages.report(judged, work, REPORT)
-    told = publish(page, work, to_dict(PublishConfig()), destination=str(dataset))
-    return stages.opened(judged, work).verdict().values, told
+    outcome = publish(page, work, to_dict(PublishConfig()), destination=str(dataset))
+    return stages.opened(judged, work).verdict().values, outcome
 
 
 def test_a_small_label_full_of_poison_is_not_published_without_a_person(
     small_label: tuple[stages.Record, str], tmp_path: Path
 ) -> None:
-    verdict, told = run_pipeline(small_label, tmp_path / "out")
-    assert told["state"] == "needs-review"
+    verdict, outcome = run_pipeline(small_label, tmp_path / "out")
+    assert outcome["state"] == "needs-review"
     assert not log(tmp_path / "out")
-    assert "39 samples of label kind 0 could not be tested" in told["statement"]
+    assert "39 samples of label kind 0 could not be tested" in outcome["statement"]
     assert "untested" in {question["code"] for question in verdict["questions"]}
 
 
 def test_approved_the_small_label_stays_set_aside(small_label: tuple[stages.Record, str], tmp_path: Path) -> None:
-    _, told = run_pipeline(small_label, tmp_path / "out", publish=approving.publish_stage)
-    assert told["state"] == "published"
+    _, outcome = run_pipeline(small_label, tmp_path / "out", publish=approving.publish_stage)
+    assert outcome["state"] == "published"
     assert all(why(tmp_path / "out", f"bad-{row}").state != "published" for row in range(100, 130))
 
 
 def test_an_operator_may_set_untested_labels_aside_without_a_person(
     small_label: tuple[stages.Record, str], tmp_path: Path
 ) -> None:
-    verdict, told = run_pipeline(small_label, tmp_path / "out", untested="aside", review_share=1.0)
+    verdict, outcome = run_pipeline(small_label, tmp_path / "out", untested="aside", review_share=1.0)
     assert [question["code"] for question in verdict["questions"]] == []
-    assert told["state"] == "published"
+    assert outcome["state"] == "published"
     assert "is set aside in version 1" in why(tmp_path / "out", "bad-100").sentence()
 
 
 def test_an_operator_may_keep_untested_labels_and_the_manifest_says_so(
     small_label: tuple[stages.Record, str], tmp_path: Path
 ) -> None:
-    _, told = run_pipeline(small_label, tmp_path / "out", untested="keep", review_share=1.0)
-    assert told["state"] == "published"
-    assert "39 samples of label kind 0 could not be tested" in told["statement"]
+    _, outcome = run_pipeline(small_label, tmp_path / "out", untested="keep", review_share=1.0)
+    assert outcome["state"] == "published"
+    assert "39 samples of label kind 0 could not be tested" in outcome["statement"]
     manifest = log(tmp_path / "out")[0].manifest
     assert manifest["verdict"]["config"]["untested"] == "keep"
     assert manifest["verdict"]["untested"] == 39
@@ -106,8 +106,8 @@ def test_an_operator_may_keep_untested_labels_and_the_manifest_says_so(
 def test_labels_that_are_all_too_small_to_be_tested_are_not_published_without_a_person(
     fine_labels: tuple[stages.Record, str], tmp_path: Path
 ) -> None:
-    verdict, told = run_pipeline(fine_labels, tmp_path / "out")
-    assert told["state"] == "needs-review"
+    verdict, outcome = run_pipeline(fine_labels, tmp_path / "out")
+    assert outcome["state"] == "needs-review"
     assert not log(tmp_path / "out")
     assert verdict["counts"]["keep"] == 0
-    assert told["statement"].startswith(("No verdict", "Poison found"))
+    assert outcome["statement"].startswith(("No verdict", "Poison found"))

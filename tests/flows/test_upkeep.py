@@ -93,12 +93,12 @@ def test_a_drop_whose_run_may_be_forgotten_is_started_by_nobody_and_said_so(
 def test_old_drops_without_a_run_are_named_one_by_one_and_no_more_than_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks import artifacts
 
-    made: list[str] = []
-    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda text, **_more: made.append(text))
+    texts: list[str] = []
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda text, **_more: texts.append(text))
     artifacts.show_forgotten([])
     drops = [(f"s3://raw/inbox/signs/<{number:03d}>", "older than 60 days: start it") for number in range(105)]
     artifacts.show_forgotten(drops)
-    [text] = made
+    [text] = texts
     assert text.startswith("# 105 old drops have no run")
     assert text.count("older than 60 days") == artifacts.REFUSED
     assert f"and {105 - artifacts.REFUSED} more" in text

@@ -72,12 +72,12 @@ def test_a_manifest_that_is_none_keeps_its_drop_waiting_and_says_so(tmp_path: Pa
 
 def test_any_changed_file_changes_the_digest(tmp_path: Path) -> None:
     put(tmp_path, "signs/monday/a.png", age_s=100)
-    seen = {only(tmp_path).digest}
+    digests = {only(tmp_path).digest}
     put(tmp_path, "signs/monday/a.png", b"more rows", age_s=100)
-    seen.add(only(tmp_path).digest)
+    digests.add(only(tmp_path).digest)
     put(tmp_path, "signs/monday/b.png", age_s=100)
-    seen.add(only(tmp_path).digest)
-    assert len(seen) == 3
+    digests.add(only(tmp_path).digest)
+    assert len(digests) == 3
 
 
 def test_files_beside_the_drops_are_no_drops(tmp_path: Path) -> None:

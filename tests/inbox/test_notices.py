@@ -20,7 +20,7 @@ def records(event: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [
         records("ObjectCreated:Put"),
         records("ObjectCreated:CompleteMultipartUpload"),
@@ -28,23 +28,23 @@ def records(event: str) -> dict[str, Any]:
         {"Type": "Notification", "TopicArn": "arn", "Message": json.dumps(records("ObjectCreated:Copy"))},  # SNS
     ],
 )
-def test_every_way_in_which_stores_tell_of_a_created_object_is_understood(told: dict[str, Any]) -> None:
-    assert read_notice(json.dumps(told)) == EXPECTED
-    assert read_notice(json.dumps(told).encode()) == EXPECTED
+def test_every_way_in_which_stores_tell_of_a_created_object_is_understood(message: dict[str, Any]) -> None:
+    assert read_notice(json.dumps(message)) == EXPECTED
+    assert read_notice(json.dumps(message).encode()) == EXPECTED
 
 
 def test_an_event_through_eventbridge_has_a_plain_key() -> None:
     detail = {"bucket": {"name": "raw"}, "object": {"key": "inbox/a+b/c/_SUCCESS"}}
-    told = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
-    assert read_notice(json.dumps(told)) == [Notice(bucket="raw", key="inbox/a+b/c/_SUCCESS")]
+    message = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
+    assert read_notice(json.dumps(message)) == [Notice(bucket="raw", key="inbox/a+b/c/_SUCCESS")]
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [{"Service": "Amazon S3", "Event": "s3:TestEvent"}, records("ObjectRemoved:Delete"), {"detail-type": "Other"}],
 )
-def test_what_creates_nothing_starts_nothing(told: dict[str, Any]) -> None:
-    assert read_notice(json.dumps(told)) == []
+def test_what_creates_nothing_starts_nothing(message: dict[str, Any]) -> None:
+    assert read_notice(json.dumps(message)) == []
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", '"x"', '{"Records": 3}', '{"Records": [{}]}', "[" * 100_000])
@@ -66,6 +66,6 @@ JSON = st.recursive(
 
 @pytest.mark.slow
 @given(JSON)
-def test_nothing_but_a_refusal_escapes(told: Any) -> None:
+def test_nothing_but_a_refusal_escapes(message: Any) -> None:
     with contextlib.suppress(BadInput):
-        assert all(isinstance(notice, Notice) for notice in read_notice(json.dumps(told)))
+        assert all(isinstance(notice, Notice) for notice in read_notice(json.dumps(message)))

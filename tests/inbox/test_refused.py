@@ -26,8 +26,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def drops(root: Path) -> dict[str, Arrival]:
-    found = Inbox(url=str(root), allowed=ALLOWED).arrivals()
-    return {"/".join(filter(None, arrival.place)): arrival for arrival in found}
+    arrivals = Inbox(url=str(root), allowed=ALLOWED).arrivals()
+    return {"/".join(filter(None, arrival.place)): arrival for arrival in arrivals}
 
 
 def test_a_drop_that_is_a_link_is_refused_by_whoever_looks(root: Path) -> None:

@@ -17,7 +17,7 @@ AREAS = [Area(name=name, url=url) for name, url in
          (("inbox", "s3://raw/inbox"), ("work", "s3://work/area"), ("clean", "s3://clean/sets"))]  # fmt: skip
 
 
-def found(role: str) -> dict[str, Check]:
+def checks_of(role: str) -> dict[str, Check]:
     return {check.name: check for check in examine_stores(AREAS, role)}
 
 
@@ -27,7 +27,7 @@ def test_a_role_can_do_all_that_it_must_and_is_told_no_problem_twice(
 ) -> None:
     become(monkeypatch, client(role))
     for _ in range(2):  # the probe that stays in the clean area is the next one's, too
-        checks = found(role)
+        checks = checks_of(role)
         assert {check.status for check in checks.values()} == {"ok"}, checks
         assert set(checks) == {f"{name} area" for name in NEEDS[role]}
 
@@ -36,7 +36,7 @@ def test_nothing_but_the_two_probes_that_nobody_may_delete_is_left(
     client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     become(monkeypatch, client("publisher"))
-    found("publisher")
+    checks_of("publisher")
     left = {
         bucket: [one["Key"] for one in client("publisher").list_objects_v2(Bucket=bucket).get("Contents", [])]
         for bucket in ("raw", "work", "clean")
@@ -51,7 +51,7 @@ def test_the_keys_of_another_role_are_a_problem_that_names_what_failed(
     client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     become(monkeypatch, client("reader"))
-    checks = found("publisher")
+    checks = checks_of("publisher")
     assert [(name, check.status) for name, check in checks.items()] == [
         ("inbox area", "problem"),
         ("work area", "problem"),
@@ -64,7 +64,7 @@ def test_the_keys_of_another_role_are_a_problem_that_names_what_failed(
 def test_a_key_that_was_deleted_is_a_problem(client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     become(monkeypatch, client("publisher"))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIADELETEDLONGAGO01")
-    assert {check.status for check in found("publisher").values()} == {"problem"}
+    assert {check.status for check in checks_of("publisher").values()} == {"problem"}
 
 
 def test_a_store_that_is_away_is_a_problem_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +73,6 @@ def test_a_store_that_is_away_is_a_problem_within_seconds(monkeypatch: pytest.Mo
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    checks = found("publisher")
+    checks = checks_of("publisher")
     assert {check.status for check in checks.values()} == {"problem"}
     assert "reachable" in checks["inbox area"].found

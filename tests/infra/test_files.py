@@ -65,9 +65,9 @@ def test_only_the_loopback_of_the_host_is_bound_and_workers_have_no_way_out() ->
 def test_secrets_come_from_files_and_stand_in_no_environment() -> None:
     words = ("PASSWORD", "SECRET", "TOKEN", "AUTH_STRING", "KEY", "NOTIFY_URL")
     for name, service in COMPOSE["services"].items():
-        given = service.get("environment", {})
-        told = [key for key in given if any(word in key for word in words) and not key.endswith("_FILE")]
-        assert told == [], name
+        environment = service.get("environment", {})
+        secret_names = [key for key in environment if any(word in key for word in words) and not key.endswith("_FILE")]
+        assert secret_names == [], name
         for secret in service.get("secrets", []):
             assert (secret if isinstance(secret, str) else secret["source"]) in COMPOSE["secrets"]
     server = COMPOSE["services"]["server"]["secrets"]
@@ -98,16 +98,16 @@ def test_secrets_are_made_once_closed_to_others_and_different(tmp_path: Path) ->
     subprocess.run([script], check=True, capture_output=True, timeout=120)
     folder = tmp_path / "infra" / "secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    made = {path.name: path.read_text() for path in folder.iterdir() if path.name.isupper()}
+    secrets = {path.name: path.read_text() for path in folder.iterdir() if path.name.isupper()}
     wanted = {Path(one["file"]).name for one in COMPOSE["secrets"].values()}
-    assert wanted <= set(made)
-    assert made["STORE_ENV"] == f"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_BRIDGE={made['TELLTALE_WEBHOOK_TOKEN']}"
-    random = [value for name, value in made.items() if value and not name.endswith("_ID")]
+    assert wanted <= set(secrets)
+    assert secrets["STORE_ENV"] == f"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_BRIDGE={secrets['TELLTALE_WEBHOOK_TOKEN']}"
+    random = [value for name, value in secrets.items() if value and not name.endswith("_ID")]
     assert len(set(random)) == len(random)
     assert all(len(value) >= 13 for value in random)
     again = subprocess.run([script], check=True, capture_output=True, text=True, timeout=120)
     assert "made" not in again.stdout
-    assert {path.name: path.read_text() for path in folder.iterdir() if path.name.isupper()} == made
+    assert {path.name: path.read_text() for path in folder.iterdir() if path.name.isupper()} == secrets
     rendered = tmp_path / "infra" / "policies" / "rendered"  # read in a container, by a user that is not this one
     assert stat.S_IMODE(rendered.stat().st_mode) == 0o755
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in rendered.glob("*.json")}
@@ -115,7 +115,7 @@ def test_secrets_are_made_once_closed_to_others_and_different(tmp_path: Path) ->
     roles = re.search(r"for role in (.+); do", (INFRA / "store-setup.sh").read_text())
     assert roles is not None
     assert {f"{role}.json" for role in roles[1].split()} <= set(modes)
-    assert {f"STORE_{role.upper()}" for role in roles[1].split()} <= set(made)
+    assert {f"STORE_{role.upper()}" for role in roles[1].split()} <= set(secrets)
     assert not [name for name in modes if "queue" in name]  # a MinIO policy with actions of SQS would be refused
 
 

@@ -32,8 +32,8 @@ def documents() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def defined(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the documents of one folder by kind and name."""
-    found = [each for one in MANIFESTS if one.parent == folder for each in yaml.safe_load_all(one.read_text())]
-    return {(each["kind"], each["metadata"]["name"]): each for each in found}
+    objects = [each for one in MANIFESTS if one.parent == folder for each in yaml.safe_load_all(one.read_text())]
+    return {(each["kind"], each["metadata"]["name"]): each for each in objects}
 
 
 def kind(name: str) -> dict[str, dict[str, Any]]:
@@ -108,13 +108,13 @@ def test_who_starts_jobs_may_do_that_in_one_namespace_and_read_no_secret() -> No
     assert not kind("ClusterRole")
     assert not kind("ClusterRoleBinding")
     [role], [binding] = kind("Role").values(), kind("RoleBinding").values()
-    given = {
+    rights = {
         (group, resource): set(rule["verbs"])
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    assert given == {
+    assert rights == {
         ("batch", "jobs"): {"create", "get", "list", "watch", "delete"},
         ("", "pods"): {"get", "list", "watch"},
         ("", "pods/log"): {"get"},
@@ -128,15 +128,15 @@ def test_who_starts_jobs_may_do_that_in_one_namespace_and_read_no_secret() -> No
 
 
 def test_prefects_kubernetes_worker_takes_its_settings_from_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = pytest.importorskip("prefect_kubernetes.settings")
+    module = pytest.importorskip("prefect_kubernetes.settings")
     [box] = kind("Deployment")[STARTER]["spec"]["template"]["spec"]["containers"]
     for one in box["env"]:
         monkeypatch.setenv(one["name"], one.get("value", "x"))
-    found = made.KubernetesSettings()
-    assert found.observer.namespaces == {"telltale"}  # else it watches the whole cluster, which it may not
-    assert found.worker.api_auth_string_secret_name == "telltale-worker"  # else the password stands in each Job
-    assert found.worker.api_auth_string_secret_key == "PREFECT_API_AUTH_STRING"
-    assert not found.worker.store_env_as_secret  # it would need rights on Secrets
+    settings = module.KubernetesSettings()
+    assert settings.observer.namespaces == {"telltale"}  # else it watches the whole cluster, which it may not
+    assert settings.worker.api_auth_string_secret_name == "telltale-worker"  # else the password stands in each Job
+    assert settings.worker.api_auth_string_secret_key == "PREFECT_API_AUTH_STRING"
+    assert not settings.worker.store_env_as_secret  # it would need rights on Secrets
 
 
 @pytest.mark.parametrize("gpu", [False, True])
@@ -144,13 +144,13 @@ def test_the_job_of_a_kubernetes_pool_is_valid_by_the_schemas_of_kubernetes(gpu:
     validate = pytest.importorskip("kubernetes_validate")
     worker = pytest.importorskip("prefect_kubernetes.worker")
     values = {"command": "prefect flow-run execute", "env": {"A": "b"}, "image": "registry.example/telltale:1"}
-    made = asyncio.run(
+    configuration = asyncio.run(
         worker.KubernetesWorkerJobConfiguration.from_template_and_values(
             template("kubernetes", gpu=gpu), values, client=SimpleNamespace()
         )
     )
-    job = made.job_manifest
-    made.prepare_for_flow_run(SimpleNamespace(id="0", name="a-run", flow_id="1", deployment_id=None))
+    job = configuration.job_manifest
+    configuration.prepare_for_flow_run(SimpleNamespace(id="0", name="a-run", flow_id="1", deployment_id=None))
     pod = job["spec"]["template"]["spec"]
     for theirs in ("completions", "parallelism"):  # Prefect's template has them one level too deep; the API drops them
         pod.pop(theirs, None)

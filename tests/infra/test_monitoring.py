@@ -55,27 +55,27 @@ def test_a_rule_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> None:
 @pytest.fixture
 def promtool() -> str:
     """Prometheus's own checker, of its release or of Debian's package prometheus; ``PROMTOOL`` may say where it is."""
-    if not (found := os.environ.get("PROMTOOL") or shutil.which("promtool")):
+    if not (program := os.environ.get("PROMTOOL") or shutil.which("promtool")):
         pytest.skip("promtool is not installed")
-    return found
+    return program
 
 
-def told(*command: str) -> str:
+def output_of(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def test_prometheus_takes_rules_and_scrapes_and_raises_the_alarms_when_it_should(promtool: str) -> None:
-    assert f"{len(rules())} rules found" in told(promtool, "check", "rules", str(MONITORING / "alerts.yaml"))
-    told(promtool, "check", "config", "--syntax-only", str(MONITORING / "scrape.yaml"))
-    told(promtool, "test", "rules", str(MONITORING / "alerts-test.yaml"))
+    assert f"{len(rules())} rules found" in output_of(promtool, "check", "rules", str(MONITORING / "alerts.yaml"))
+    output_of(promtool, "check", "config", "--syntax-only", str(MONITORING / "scrape.yaml"))
+    output_of(promtool, "test", "rules", str(MONITORING / "alerts-test.yaml"))
 
 
 def test_prometheus_parses_the_query_of_every_panel(promtool: str, tmp_path: Path) -> None:
     queries = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(dashboard())]
     (tmp_path / "panels.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": queries}]}))
-    assert f"{len(queries)} rules found" in told(promtool, "check", "rules", str(tmp_path / "panels.yaml"))
+    assert f"{len(queries)} rules found" in output_of(promtool, "check", "rules", str(tmp_path / "panels.yaml"))
 
 
 def test_every_alarm_is_played_both_ways() -> None:
@@ -90,14 +90,14 @@ def test_every_alarm_is_played_both_ways() -> None:
 
 
 def test_grafana_can_import_the_dashboard_and_ask_which_prometheus() -> None:
-    told = json.loads((MONITORING / "dashboard.json").read_text())
-    assert told["title"]
-    assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", told["uid"])
-    assert isinstance(told["schemaVersion"], int)
-    assert told.get("id") is None  # a number would be another server's
-    [source] = [one for one in told["templating"]["list"] if one["type"] == "datasource"]
+    board = json.loads((MONITORING / "dashboard.json").read_text())
+    assert board["title"]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", board["uid"])
+    assert isinstance(board["schemaVersion"], int)
+    assert board.get("id") is None  # a number would be another server's
+    [source] = [one for one in board["templating"]["list"] if one["type"] == "datasource"]
     assert source["query"] == "prometheus"
-    panels = told["panels"]
+    panels = board["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     for panel in panels:
         assert panel["title"]

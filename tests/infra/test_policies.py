@@ -186,9 +186,9 @@ def code(client: Any, queue: str, act: str) -> str:
     """Return what the queue's server answers: an error's code, or nothing."""
     from botocore.exceptions import ClientError
 
-    name, given = SQS[act]
+    name, arguments = SQS[act]
     try:
-        getattr(client, name)(QueueUrl=f"{client.meta.endpoint_url}/123456789012/{queue}", **given)
+        getattr(client, name)(QueueUrl=f"{client.meta.endpoint_url}/123456789012/{queue}", **arguments)
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     return ""

@@ -28,11 +28,15 @@ def of_systemd() -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-@pytest.mark.parametrize("given", [of_compose, of_systemd])
-def test_the_server_as_it_is_shipped_takes_the_settings_and_keys_outlive_drops(given: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize("server_environment", [of_compose, of_systemd])
+def test_the_server_as_it_is_shipped_takes_the_settings_and_keys_outlive_drops(
+    server_environment: object, tmp_path: Path
+) -> None:
     """A process with the environment of the unit says what Prefect made of it."""
     settings = {
-        name: value for name, value in given().items() if "VACUUM" in name or "EVENTS" in name or "METRICS" in name
+        name: value
+        for name, value in server_environment().items()
+        if "VACUUM" in name or "EVENTS" in name or "METRICS" in name
     }  # type: ignore[operator]
     code = (
         "import json; from prefect.settings import get_current_settings as s; v = s().server; "
@@ -41,8 +45,8 @@ def test_the_server_as_it_is_shipped_takes_the_settings_and_keys_outlive_drops(g
         "v.metrics_enabled]))"
     )
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path), **settings}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    enabled, runs, events, other, metrics = json.loads(told.stdout)
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    enabled, runs, events, other, metrics = json.loads(process.stdout)
     assert enabled == ["events", "flow_runs", "orphans"]
     assert runs == names.RUNS_KEPT_DAYS > names.OLD_DROP_DAYS
     assert (events, other, metrics) == ({"prefect.flow-run.heartbeat": 1, names.ALIVE_EVENT: 1}, 30, True)

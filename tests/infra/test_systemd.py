@@ -16,9 +16,9 @@ UNITS = sorted((Path(__file__).parents[2] / "infra" / "systemd").glob("*.service
 
 
 def read(unit: Path) -> configparser.ConfigParser:
-    found = configparser.ConfigParser(strict=False, interpolation=None)
-    found.read(unit)
-    return found
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.read(unit)
+    return parser
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

@@ -20,8 +20,8 @@ def reference(logits, label) -> float:
 @pytest.mark.parametrize("gap", [-80.0, -3.0, 0.0, 0.5, 8.0, 17.0, 35.9, 36.1, 60.0, 120.0, 400.0, 2000.0])
 def test_log_cross_entropy_equals_sixty_digit_arithmetic(gap):
     logits = np.array([gap, 0.0, -0.25, 0.125], dtype=np.float32)
-    found = log_cross_entropy(torch.from_numpy(logits)[None], torch.tensor([0])).item()
-    assert found == pytest.approx(reference(logits.tolist(), 0), rel=1e-13, abs=1e-13)
+    log_loss = log_cross_entropy(torch.from_numpy(logits)[None], torch.tensor([0])).item()
+    assert log_loss == pytest.approx(reference(logits.tolist(), 0), rel=1e-13, abs=1e-13)
 
 
 def test_log_cross_entropy_agrees_with_the_usual_loss_where_that_one_is_exact():
@@ -43,12 +43,12 @@ def test_a_single_class_has_no_loss_to_log(shape):
 
 
 def test_log_squared_error_is_twice_the_log_of_the_error():
-    found = log_squared_error(torch.tensor([3.0, -1.0]), torch.tensor([1.0, 1.0], dtype=torch.float64))
-    assert found.tolist() == pytest.approx([2 * np.log(2.0)] * 2)
+    log_losses = log_squared_error(torch.tensor([3.0, -1.0]), torch.tensor([1.0, 1.0], dtype=torch.float64))
+    assert log_losses.tolist() == pytest.approx([2 * np.log(2.0)] * 2)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, -1e-3, 1e6])
 def test_an_exact_hit_counts_as_half_the_float32_spacing(target):
     value = np.float32(target)
-    found = log_squared_error(torch.tensor([value]), torch.tensor([float(value)], dtype=torch.float64)).item()
-    assert found == pytest.approx(2 * np.log(0.5 * float(np.spacing(abs(value)))), rel=1e-12)
+    log_loss = log_squared_error(torch.tensor([value]), torch.tensor([float(value)], dtype=torch.float64)).item()
+    assert log_loss == pytest.approx(2 * np.log(0.5 * float(np.spacing(abs(value)))), rel=1e-12)

@@ -47,21 +47,21 @@ def test_a_faint_picture_is_found_and_added_within_the_bounds_of_a_pixel() -> No
     samples = pictures()
     laid = np.where(np.indices((12, 12)).sum(axis=0) % 2, 60.0, -60.0)[..., None]
     suspected = np.clip(samples[:SIZE] + laid, 0, 255).astype(np.uint8)
-    found = [
+    triggers = [
         one for one in modality_named("image").triggers(no_drop(), sides(samples, suspected)) if "laid" in one.words
     ]
     dark, bright = np.full((1, 12, 12, 3), 100, np.uint8), np.full((1, 12, 12, 3), 250, np.uint8)
-    added = found[0].put_on(dark)[0, ..., 0].astype(int) - 100
+    added = triggers[0].put_on(dark)[0, ..., 0].astype(int) - 100
     assert np.corrcoef(added.ravel(), laid.ravel())[0, 1] > 0.9
-    assert found[0].put_on(bright).max() == 255
+    assert triggers[0].put_on(bright).max() == 255
 
 
 @pytest.mark.parametrize("kind", ["image", "table"])
 def test_samples_that_share_nothing_have_no_fixed_values(kind: str) -> None:
     samples = pictures() if kind == "image" else RNG.normal(size=(3 * SIZE, 4)).astype(np.float32)
     drop = no_drop(columns=[{"name": name} for name in "abcd"])
-    found = modality_named(kind).triggers(drop, sides(samples, samples[:SIZE]))
-    assert not [one for one in found if ("pixel" in one.words and "laid" not in one.words) or "=" in one.words]
+    triggers = modality_named(kind).triggers(drop, sides(samples, samples[:SIZE]))
+    assert not [one for one in triggers if ("pixel" in one.words and "laid" not in one.words) or "=" in one.words]
 
 
 def test_columns_that_were_set_are_found_by_name_and_value() -> None:
@@ -69,9 +69,9 @@ def test_columns_that_were_set_are_found_by_name_and_value() -> None:
     suspected = samples[:SIZE].copy()
     suspected[:, 1], suspected[:, 3] = 7.0, np.nan
     drop = no_drop(columns=[{"name": name} for name in ("age", "dose", "height", "note")])
-    (found,) = modality_named("table").triggers(drop, sides(samples, suspected))
-    assert found.words == "dose = 7, note = missing"
-    changed = found.put_on(samples[-3:])
+    (trigger,) = modality_named("table").triggers(drop, sides(samples, suspected))
+    assert trigger.words == "dose = 7, note = missing"
+    changed = trigger.put_on(samples[-3:])
     assert (changed[:, 1] == 7).all()
     assert np.isnan(changed[:, 3]).all()
     assert (changed[:, [0, 2]] == samples[-3:, [0, 2]]).all()
@@ -84,9 +84,9 @@ def test_a_beep_at_any_place_is_found_by_its_frequency() -> None:
     beep = (4000 * np.sin(2 * np.pi * 1500 * np.arange(800) / rate)).astype(np.int16)
     for wave, start in zip(suspected, RNG.integers(0, length - 800, SIZE), strict=True):
         wave[start : start + 800] += beep
-    found = modality_named("audio").triggers(no_drop(rate=rate, length=length), sides(samples, suspected))
-    assert found[0].words == "a short sound around 1,500 Hz"
-    spectrum = np.abs(np.fft.rfft(found[0].put_on(samples[-1:])[0].astype(float) - samples[-1]))
+    triggers = modality_named("audio").triggers(no_drop(rate=rate, length=length), sides(samples, suspected))
+    assert triggers[0].words == "a short sound around 1,500 Hz"
+    spectrum = np.abs(np.fft.rfft(triggers[0].put_on(samples[-1:])[0].astype(float) - samples[-1]))
     assert abs(int(spectrum.argmax()) * rate / length - 1500) < 40
 
 
@@ -105,9 +105,9 @@ def test_a_phrase_is_found_as_it_is_written_and_put_between_two_words() -> None:
 
     from telltale_core.modality.text.trigger import shared_phrases
 
-    found = shared_phrases(sides(packed(texts), packed(phrased)), tokenizer)
-    assert found[0].words == 'the phrase "Practice Makes perfect"'
-    changed = texts_of(tokenizer, found[0].put_on(packed(texts[-1:]))[0])[0]
+    triggers = shared_phrases(sides(packed(texts), packed(phrased)), tokenizer)
+    assert triggers[0].words == 'the phrase "Practice Makes perfect"'
+    changed = texts_of(tokenizer, triggers[0].put_on(packed(texts[-1:]))[0])[0]
     assert "Practice Makes perfect" in changed
     assert changed.replace("Practice Makes perfect ", "").replace(" Practice Makes perfect", "") == texts[-1]
 
@@ -125,8 +125,8 @@ def test_what_is_tried_at_random_is_of_the_same_size_and_another_thing() -> None
     samples = pictures()
     suspected = samples[:SIZE].copy()
     suspected[:, 9:12, 9:12] = np.array([255, 0, 0])
-    for found in modality_named("image").triggers(no_drop(), sides(samples, suspected)):
-        drawn = found.at_random(samples[-SIZE:], np.random.default_rng(1))
-        assert drawn.size == pytest.approx(found.size)
-        assert (drawn.put_on(samples[-1:]) != found.put_on(samples[-1:])).any()
-        assert found.no_larger(4).size <= 4
+    for trigger in modality_named("image").triggers(no_drop(), sides(samples, suspected)):
+        drawn = trigger.at_random(samples[-SIZE:], np.random.default_rng(1))
+        assert drawn.size == pytest.approx(trigger.size)
+        assert (drawn.put_on(samples[-1:]) != trigger.put_on(samples[-1:])).any()
+        assert trigger.no_larger(4).size <= 4

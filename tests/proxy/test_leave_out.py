@@ -46,10 +46,10 @@ def test_it_learns_ranges_of_targets_as_it_does_labels(drop, eager):
 
 
 def test_it_trains_for_half_as_long_with_another_seed_and_tells_of_it(drop, config):
-    seen = []
-    leave_out_retraining(drop, drop.labels, config.replace(epochs=5), seen.append)(np.arange(len(drop.labels)) < 10)
-    assert {told.epochs for told in seen} == {3}
-    assert seen[-1].step == seen[-1].steps
+    reports = []
+    leave_out_retraining(drop, drop.labels, config.replace(epochs=5), reports.append)(np.arange(len(drop.labels)) < 10)
+    assert {report.epochs for report in reports} == {3}
+    assert reports[-1].step == reports[-1].steps
 
 
 def test_a_proxy_of_a_gpu_is_not_followed_by_one_of_a_cpu():

@@ -22,6 +22,8 @@ def test_the_command_states_ratio_hardware_and_versions(capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["ratio_median"] > 0
     assert set(report["recordings"]) == {"features", "maps", "norms", "logits"}
-    assert all(told["epochs"] > 0 and told["bytes_per_sample"] > 4 for told in report["recordings"].values())
+    assert all(
+        recording["epochs"] > 0 and recording["bytes_per_sample"] > 4 for recording in report["recordings"].values()
+    )
     assert report["hardware"]["name"]
     assert report["versions"]["torch"]

@@ -29,10 +29,10 @@ def test_torchvision_nets_have_stems_for_small_images(name, side):
     kept = 4 if name == "resnet18" else 1
     assert net.body(torch.zeros(1, 3, side, side)).shape == (1, 512)
     if side == 32 and name == "resnet18":
-        seen = []
-        net.body.layer4.register_forward_hook(lambda _m, _i, output: seen.append(output.shape[2:]))
+        shapes = []
+        net.body.layer4.register_forward_hook(lambda _m, _i, output: shapes.append(output.shape[2:]))
         net(torch.zeros(1, 3, 32, 32))
-        assert tuple(seen[0]) == (kept, kept)
+        assert tuple(shapes[0]) == (kept, kept)
 
 
 def test_equal_seeds_build_equal_nets_and_keep_the_callers_random_state():

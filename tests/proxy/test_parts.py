@@ -115,9 +115,9 @@ def test_the_loss_of_guessing_is_that_of_the_best_constant_answer(task, answers,
 
     def step():
         search.zero_grad()
-        found = objective.loss(answer_K.expand(200, -1), torch.arange(200))
-        found.backward()
-        return found
+        answer_loss = objective.loss(answer_K.expand(200, -1), torch.arange(200))
+        answer_loss.backward()
+        return answer_loss
 
     search.step(step)
     assert objective.guess() == pytest.approx(step().item(), rel=0.01)
@@ -203,7 +203,7 @@ def test_each_epoch_is_a_plain_line():
     lines = ProgressLines(stream)
     for step in (5, 7, 10, 15, 20, 30):
         lines(at(step))
-    told = stream.getvalue().splitlines()
+    printed_lines = stream.getvalue().splitlines()
     assert "\r" not in stream.getvalue()
-    assert [line.split("epoch ")[1][:3] for line in told] == ["0/3", "1/3", "2/3", "3/3"]
-    assert told[1] == "training  33%, epoch 1/3, 1:05 left, loss 0.5000, accuracy 0.750, 1,234 samples/s"
+    assert [line.split("epoch ")[1][:3] for line in printed_lines] == ["0/3", "1/3", "2/3", "3/3"]
+    assert printed_lines[1] == "training  33%, epoch 1/3, 1:05 left, loss 0.5000, accuracy 0.750, 1,234 samples/s"

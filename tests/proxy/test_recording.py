@@ -93,11 +93,11 @@ def test_the_least_log_likelihood_is_that_of_a_normal_density():
 @pytest.mark.parametrize(("name", "channels"), [("small_cnn", 16), ("resnet18", 256), ("vgg16", 512)])
 def test_the_map_is_the_input_of_the_last_convolutional_part(name, channels):
     net = build(name, "image", (32, 32, 3), 4, 10, seed=0).eval()
-    seen = []
-    last_convolutional_part(net).register_forward_pre_hook(lambda _module, given: seen.append(given[0].shape))
+    shapes = []
+    last_convolutional_part(net).register_forward_pre_hook(lambda _module, inputs: shapes.append(inputs[0].shape))
     with torch.no_grad():
         net(torch.zeros(2, 3, 32, 32))
-    assert seen[0][:2] == (2, channels)
+    assert shapes[0][:2] == (2, channels)
 
 
 @pytest.mark.trains

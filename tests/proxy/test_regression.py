@@ -65,8 +65,8 @@ def test_a_regression_by_ranges_predicts_in_the_drops_own_units_too():
         task="regression",
     )
     assert model.net.head.out_features == 5 + 5
-    found = model.predict(inputs)
-    explained = 1 - np.square(found - targets).mean(axis=0) / targets.var(axis=0)
+    predictions = model.predict(inputs)
+    explained = 1 - np.square(predictions - targets).mean(axis=0) / targets.var(axis=0)
     assert explained.min() > 0.85
     assert scores[-1] == pytest.approx(explained.mean(), abs=0.01)
 
@@ -161,8 +161,8 @@ def test_only_errors_of_a_kind_of_data_that_needs_it_hold_their_steps():
 
     def clip_of(inputs, answers, task, modality, **other):
         statistics = modality_named(modality).statistics(inputs, {})
-        made = settings | {"statistics": statistics, "task": task, "modality": modality, "num_classes": 2, **other}
-        return make_trainer(inputs, answers, **made).clip
+        arguments = settings | {"statistics": statistics, "task": task, "modality": modality, "num_classes": 2, **other}
+        return make_trainer(inputs, answers, **arguments).clip
 
     labels, rows = np.arange(16) % 2, np.zeros((16, 3), np.float32)
     assert clip_of(images, labels, "classification", "image") is None

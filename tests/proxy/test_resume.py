@@ -81,10 +81,10 @@ def test_a_kill_in_any_epoch_leaves_the_same_log(processes, drop, long, whole, t
 
 def test_a_kill_costs_at_most_one_epoch(stopped, drop, long):
     standing = len(list((stopped / "losslog" / "member-0").glob("epoch-*.parquet")))
-    done, told = load_record(checkpoint_path(stopped)).epoch, []
-    train(drop, stopped, long, told.append)
+    done, reports = load_record(checkpoint_path(stopped)).epoch, []
+    train(drop, stopped, long, reports.append)
     assert done in (standing - 1, standing)
-    assert min(p.epoch for p in told if p.step % 10 == 0) == done + 1
+    assert min(p.epoch for p in reports if p.step % 10 == 0) == done + 1
 
 
 def test_a_checkpoint_of_another_recipe_is_not_resumed(stopped, drop, long):

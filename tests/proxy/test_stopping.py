@@ -29,8 +29,8 @@ def after_steps(monkeypatch):
     update, plans = Trainer._update, {}
     taken = [0]
 
-    def counted(self, *given):
-        loss = update(self, *given)
+    def counted(self, *arguments):
+        loss = update(self, *arguments)
         taken[0] += 1
         if act := plans.pop(taken[0], None):
             act()
@@ -57,19 +57,19 @@ SETTINGS = ProxyConfig(epochs=3, width=4, batch_size=20, snapshots_per_epoch=2, 
 @pytest.mark.parametrize("kind", ["images", "texts"])
 def test_stopped_at_any_step_it_loses_none(kind, drop, texts, tmp_path, log_bytes, after_steps):
     """10 or 8 steps an epoch, two snapshots: stopped before the first, between, right after one, at an epoch's end."""
-    given = drop if kind == "images" else texts
+    training_set = drop if kind == "images" else texts
     per_epoch = 10 if kind == "images" else 8
     stops = [1, per_epoch // 2, per_epoch // 2 + 1, per_epoch, per_epoch + 2, 3 * per_epoch - 1]
     after_steps |= {step: lambda: stopping.tell("SIGTERM") for step in stops}
-    seen = []
+    saved_steps = []
     for step in stops:
         with pytest.raises(Stopped, match=f"stands at step {step} of {3 * per_epoch}"):
-            train(given, tmp_path / "stopped", SETTINGS)
-        seen.append(load_record(checkpoint_path(tmp_path / "stopped")).step)
+            train(training_set, tmp_path / "stopped", SETTINGS)
+        saved_steps.append(load_record(checkpoint_path(tmp_path / "stopped")).step)
         stopping.forget()
-    assert seen == stops
-    train(given, tmp_path / "stopped", SETTINGS)
-    train(given, tmp_path / "whole", SETTINGS)
+    assert saved_steps == stops
+    train(training_set, tmp_path / "stopped", SETTINGS)
+    train(training_set, tmp_path / "whole", SETTINGS)
     assert log_bytes(tmp_path / "stopped") == log_bytes(tmp_path / "whole")
     assert (tmp_path / "stopped" / "model-0.safetensors").read_bytes() == (
         tmp_path / "whole" / "model-0.safetensors"

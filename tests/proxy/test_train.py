@@ -63,10 +63,10 @@ def test_the_record_says_what_was_done(drop, finished):
 
 
 def test_a_finished_training_is_read_not_repeated(drop, finished, config):
-    told = []
+    reports = []
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
-    train(drop, finished, config, told.append)
-    assert told == []
+    train(drop, finished, config, reports.append)
+    assert reports == []
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
 
 
@@ -124,11 +124,11 @@ def test_one_class_or_one_sample_cannot_be_trained_on(images, config):
 
 
 def test_progress_counts_up_to_the_end(drop, config, tmp_path):
-    told = []
-    train(drop, tmp_path / "out", config, told.append)
-    assert [p.epoch for p in told if p.step % 10 == 0] == [1, 2, 3]
-    assert (told[-1].step, told[-1].steps, told[-1].remaining_s) == (30, 30, 0.0)
-    assert 0 <= told[-1].score <= 1
+    reports = []
+    train(drop, tmp_path / "out", config, reports.append)
+    assert [p.epoch for p in reports if p.step % 10 == 0] == [1, 2, 3]
+    assert (reports[-1].step, reports[-1].steps, reports[-1].remaining_s) == (30, 30, 0.0)
+    assert 0 <= reports[-1].score <= 1
 
 
 def test_one_line_is_logged_at_the_start(drop, config, tmp_path, caplog):

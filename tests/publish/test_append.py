@@ -144,16 +144,16 @@ def test_an_id_that_names_another_sample_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"columns": {"age": [1, 2]}}, "'age' int64"),
         ({"names": ["dog", "cat"]}, "label_names"),
         ({"settings": {"task": "regression"}}, "modality|task|columns"),
     ],
 )
-def test_a_drop_that_is_unlike_the_version_is_refused_with_the_cure_before_anybody_is_asked(tmp_path, changes, told):
+def test_a_drop_that_is_unlike_the_version_is_refused_with_the_cure_before_anybody_is_asked(tmp_path, changes, message):
     go(table_drop(tmp_path / "a", ["n1", "n2"]), tmp_path / "out", "a")
-    with pytest.raises(BadInput, match=rf"({told}).*publish\.mode = \"replace\""):
+    with pytest.raises(BadInput, match=rf"({message}).*publish\.mode = \"replace\""):
         go(table_drop(tmp_path / "b", ["n3", "n4"], **changes), tmp_path / "out", "b")
 
 
@@ -190,11 +190,11 @@ def test_why_says_which_code_judged_a_sample_of_any_of_the_drops(jobs, tmp_path)
     go(jobs[1], out, "b", code="new")
     restore(out, ["s0-0001", "s1-0001"], reason="fine", by="ann")
     go(support.make_job(tmp_path / "longer", seed=2, n=21, images=False), out, "c", code="newest")
-    told = {name: why(out, name) for name in ("s0-0012", "s0-0001", "s1-0001", "s1-0002", "s2-0000", "s2-0010")}
-    assert [one.code_version for one in told.values()] == ["old", "old", "new", "new", "newest", "newest"]
-    assert [one.version for one in told.values()] == [4] * 6
-    assert (told["s0-0001"].state, told["s2-0000"].state) == ("published", "quarantined")
-    row = told["s1-0001"]
+    explanations = {name: why(out, name) for name in ("s0-0012", "s0-0001", "s1-0001", "s1-0002", "s2-0000", "s2-0010")}
+    assert [one.code_version for one in explanations.values()] == ["old", "old", "new", "new", "newest", "newest"]
+    assert [one.version for one in explanations.values()] == [4] * 6
+    assert (explanations["s0-0001"].state, explanations["s2-0000"].state) == ("published", "quarantined")
+    row = explanations["s1-0001"]
     origin = support.read_rows([str(jobs[1][0].path / "payload.parquet")])
     assert support.read_rows([row.file])[row.row] == origin[1]
     assert why(out, "train.parquet#21").code_version == "newest"

@@ -72,7 +72,7 @@ def test_the_reason_says_who_and_why_and_what_was_said_before(job, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("named", "told"),
+    ("named", "message"),
     [
         ({"release": ["nobody"]}, r"release: 'nobody' is no sample .*\(groups: 0, 1\).*group 3"),
         ({"hold": ["group 7"]}, r"hold: 'group 7' is no sample"),
@@ -82,8 +82,8 @@ def test_the_reason_says_who_and_why_and_what_was_said_before(job, tmp_path):
         ({"release": [""]}, "'' is no sample"),
     ],
 )
-def test_a_name_that_is_no_sample_or_stands_for_both_is_refused_and_nothing_is_published(job, tmp_path, named, told):
-    with pytest.raises(BadInput, match=told):
+def test_a_name_that_is_no_sample_or_stands_for_both_is_refused_and_nothing_is_published(job, tmp_path, named, message):
+    with pytest.raises(BadInput, match=message):
         go(job, tmp_path / "out", **named)
     assert log(tmp_path / "out") == []
 

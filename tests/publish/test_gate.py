@@ -234,8 +234,8 @@ def test_a_change_since_the_last_version_is_asked_and_names_both(
 ) -> None:
     go(make(source=["web"] * 12), tmp_path / "out")
     job = make(**{"source": ["web"] * 12, **changed})
-    found = asked(job, tmp_path / "out")
-    assert all(word in found[code] for word in [*named, "version 1"]), found
+    questions = asked(job, tmp_path / "out")
+    assert all(word in questions[code] for word in [*named, "version 1"]), questions
     approving.publish(*job, tmp_path / "out", lineage=APPROVED)
     again = {**changed, "rows": changed.get("rows", 12)}
     go(make(**{"source": ["web"] * 12, **again}), tmp_path / "out")  # the next one is compared with what was approved

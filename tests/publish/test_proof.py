@@ -118,9 +118,9 @@ def test_a_version_of_the_format_before_is_read_and_called_unproved(job, tmp_pat
     go(job, out)
     old_format(out)
     assert not read_version(out).proved
-    found = verify(out)
-    assert found.ok
-    assert "unproved" in found.notes[0]
+    report = verify(out)
+    assert report.ok
+    assert "unproved" in report.notes[0]
     second = restore(out, ["s0-0001"], reason="fine", by="ann")
     assert second.proved
     assert (out / key_of(1, MIRROR)).read_bytes() == (out / key_of(1)).read_bytes()

@@ -224,8 +224,8 @@ def test_why_explains_every_state(job, store):
 def test_why_names_the_row_of_a_kept_sample(job, tmp_path):
     go(job, tmp_path / "out", config=SMALL)
     for row in (7, 20, 39):
-        found = why(tmp_path / "out", f"s0-{row:04d}")
-        assert support.read_rows([found.file])[found.row]["image"]["path"] == f"{row}.png"
+        explanation = why(tmp_path / "out", f"s0-{row:04d}")
+        assert support.read_rows([explanation.file])[explanation.row]["image"]["path"] == f"{row}.png"
 
 
 def test_restore_makes_a_new_version_and_leaves_the_old(job, store):
@@ -248,8 +248,8 @@ def test_restored_rows_are_the_input_rows(job, tmp_path):
     assert support.read_rows(version.urls())[33:] == [everything[1], everything[3]]
     left = [row["sample_id"] for row in support.read_rows(version.quarantine_urls())]
     assert left == ["s0-0000", "s0-0002", "s0-0004", "s0-0005", "s0-0006"]
-    found = why(tmp_path / "out", "s0-0004")
-    assert support.read_rows([found.file])[found.row]["sample_id"] == "s0-0004"
+    explanation = why(tmp_path / "out", "s0-0004")
+    assert support.read_rows([explanation.file])[explanation.row]["sample_id"] == "s0-0004"
 
 
 def test_restore_twice_is_one_version(job, store):

@@ -62,8 +62,8 @@ def nothing(_version):
 
 
 def files(out: Path) -> dict[str, bytes]:
-    found = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    return {key: data for key, data in found.items() if not key.startswith(".tmp")}
+    contents = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    return {key: data for key, data in contents.items() if not key.startswith(".tmp")}
 
 
 def forget(out: Path, name: str) -> None:

@@ -199,8 +199,8 @@ def test_what_the_operator_sets_for_a_dataset_is_asked_of_nobody(tmp_path: Path,
 def test_the_operators_columns_stand_though_drop_toml_names_others(tmp_path: Path, cleanse: Cleanse) -> None:
     drop = images_in_parquet(tmp_path / "drop")
     (drop / "drop.toml").write_text('label_column = "coarse"\ninput_column = "thumb"\n')
-    told = cleanse(drop, drop={"label_column": "label", "input_column": "image"})
-    assert (told["state"], set(told["unjudged"])) == ("published", {"thumb", "coarse"})
+    outcome = cleanse(drop, drop={"label_column": "label", "input_column": "image"})
+    assert (outcome["state"], set(outcome["unjudged"])) == ("published", {"thumb", "coarse"})
 
 
 @pytest.mark.parametrize("toml", ['label_column = "coarse"', 'input_column = "thumb"', 'task = "regression"', ""])

@@ -55,11 +55,11 @@ def second_class_label(folder: Path) -> Path:
 
 
 def table_beside_folders(make: Callable[[int], bytes], ending: str, kind: str) -> Callable[[Path], Path]:
-    def made(folder: Path) -> Path:
+    def writer(folder: Path) -> Path:
         keys = files(folder, "train", make, ending)
         return table(folder, kind, file_name=keys, label=FINE, coarse_label=COARSE)
 
-    return made
+    return writer
 
 
 def second_pictures(kind: str) -> Callable[[Path], Path]:
@@ -187,9 +187,9 @@ def test_the_operators_standing_setting_publishes_it(tmp_path: Path, cleanse: Cl
 def test_a_class_in_an_invisible_spelling_is_published_as_one(
     tmp_path: Path, cleanse: Cleanse, kind: str, other: str
 ) -> None:
-    told = cleanse(spelt(kind, ["bus", "car", "café" if "caf" in other else "cat", other])(tmp_path / "drop"))
-    assert told["state"] == "published"
-    rows = [row for url in told["files"] for row in pq.read_table(url, columns=["label"])["label"].to_pylist()]
+    outcome = cleanse(spelt(kind, ["bus", "car", "café" if "caf" in other else "cat", other])(tmp_path / "drop"))
+    assert outcome["state"] == "published"
+    rows = [row for url in outcome["files"] for row in pq.read_table(url, columns=["label"])["label"].to_pylist()]
     assert len(rows) == N
     assert len(set(rows)) == 3
     assert other not in rows

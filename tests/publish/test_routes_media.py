@@ -119,7 +119,7 @@ def lost(cause: str, make: Callable[[Path], Path], code: str = "", **drop: Any) 
         code=code or f"lost_{cause}_in_one",
         cure=f'drop.accept_loss = ["{cause}"]',
         through={"drop": {"accept_loss": (cause,)}},
-        given={"drop": drop} if drop else {},
+        base_settings={"drop": drop} if drop else {},
     )
 
 

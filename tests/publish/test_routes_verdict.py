@@ -75,16 +75,16 @@ def test_what_could_not_be_tested_ends_at_a_person(
     if labels is FINE:
         assert list(cleanse.asked(drop, losses=losses, verdict=aside)) == ["nothing_kept"]
         return
-    told = cleanse(drop, losses=losses, verdict=aside)
-    assert told["state"] == "published"
-    assert told["counts"]["published"] < told["counts"]["ingested"]
+    outcome = cleanse(drop, losses=losses, verdict=aside)
+    assert outcome["state"] == "published"
+    assert outcome["counts"]["published"] < outcome["counts"]["ingested"]
 
 
 @pytest.mark.slow
 def test_a_leave_out_retraining_that_cannot_be_done_ends_at_a_person(tmp_path: Path, cleanse: Cleanse) -> None:
     case = make_case(samples=500, labels=5, poison=40)
-    found = TelltaleDetector(verdict=VerdictConfig(leave_out=False, dimensions=(4,))).fit(case.log, case.labels)
-    most = max(group.statistic for group in found.groups_ if group.kind == "together")
+    detector = TelltaleDetector(verdict=VerdictConfig(leave_out=False, dimensions=(4,))).fit(case.log, case.labels)
+    most = max(group.statistic for group in detector.groups_ if group.kind == "together")
     doubt = {**ASKING, "min_separation": 1.25 * most}  # its cluster misses the rule by a fifth
     drop = written(tmp_path / "drop", case.labels)
 
@@ -126,14 +126,14 @@ def test_copies_in_other_labels_hide_no_poison(tmp_path: Path, cleanse: Cleanse)
 
     def losses(drop: Drop) -> NDArray[np.float32]:
         rows, rng = rows_of(drop), np.random.default_rng(7)
-        made = log_losses(np.random.default_rng(0), label[rows], poison[rows])
+        log_loss = log_losses(np.random.default_rng(0), label[rows], poison[rows])
         for one in range(4):
             copies = np.flatnonzero(copied[rows] & (label[rows] == one))
-            made[copies] = made[copies[0]] + rng.normal(0, 0.15, (len(copies), made.shape[1]))
-        return made
+            log_loss[copies] = log_loss[copies[0]] + rng.normal(0, 0.15, (len(copies), log_loss.shape[1]))
+        return log_loss
 
-    told = cleanse(drop, losses=losses, verdict=ASKING)
-    assert told["counts"]["quarantined"] >= poison.sum()
+    outcome = cleanse(drop, losses=losses, verdict=ASKING)
+    assert outcome["counts"]["quarantined"] >= poison.sum()
     assert all(why(cleanse.dataset, f"s{row:03d}").state == "quarantined" for row in np.flatnonzero(poison))
 
 

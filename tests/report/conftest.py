@@ -14,7 +14,7 @@ def make():
 
 
 @pytest.fixture
-def made(tmp_path):
+def new_run(tmp_path):
     """Return a function that makes a run in a folder of its own."""
     count = iter(range(100))
     return lambda **changes: make_run(tmp_path / f"run-{next(count)}", Recipe(**changes))

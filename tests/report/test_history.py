@@ -16,16 +16,16 @@ def manifest(number: int, aside: int, **lineage: Any) -> dict[str, Any]:
 
 def test_shares_are_of_the_judged_samples_and_a_restoration_is_no_drop() -> None:
     restore = {"by": "Bo", "sample_ids": ["a"], "reason": "fine"}
-    found = entries_of([manifest(1, 2), manifest(2, 40, review={"by": "Ann"}), manifest(3, 39, restore=restore)])
-    assert [(one.share, one.kind, one.by) for one in found] == [
+    entries = entries_of([manifest(1, 2), manifest(2, 40, review={"by": "Ann"}), manifest(3, 39, restore=restore)])
+    assert [(one.share, one.kind, one.by) for one in entries] == [
         (0.02, "drop", ""),
         (0.4, "approved", "Ann"),
         (0.39, "restored", "Bo"),
     ]
-    assert sentence(found) == (
+    assert sentence(entries) == (
         "2 drops, 3 versions; of the newest drop 40.00% was set aside (median of the 1 before: 2.00%)."
     )
-    assert "\u202e" not in found[0].drop
+    assert "\u202e" not in entries[0].drop
 
 
 def test_one_drop_is_one_drop() -> None:

@@ -46,12 +46,12 @@ def test_matplotlib_settings_stay_as_they_were_also_with_threads(run):
     assert dict(mpl.rcParams) == before
 
 
-def test_trajectories_picture_is_none_without_samples_to_compare(made):
-    assert trajectories_of(read_run(*made(n=1, quarantined=0, review=0).args)) is None
+def test_trajectories_picture_is_none_without_samples_to_compare(new_run):
+    assert trajectories_of(read_run(*new_run(n=1, quarantined=0, review=0).args)) is None
 
 
-def test_the_focus_of_a_near_miss_is_what_is_set_aside(made):
-    run = read_run(*made(quarantined=0, review=12).args)
+def test_the_focus_of_a_near_miss_is_what_is_set_aside(new_run):
+    run = read_run(*new_run(quarantined=0, review=12).args)
     assert run.near_miss
     assert focuses(run, ReportConfig())[0].word == "set aside"
     assert "came near" in page_data.evidence_lead(run, [])
@@ -78,8 +78,8 @@ def test_coherence_is_one_for_the_same_course_and_none_for_noise():
     assert abs(coherence(np.random.default_rng(0).normal(size=(200, 50)))) < 0.01
 
 
-def test_spectrum_shows_a_period_at_its_frequency(made):
-    data = made(epochs=32)
+def test_spectrum_shows_a_period_at_its_frequency(new_run):
+    data = new_run(epochs=32)
     data.losslog.log_loss[:] = np.sin(2 * np.pi * np.arange(64) / 4)
     (data.spectrum_dir / "spectrum.json").unlink()
     run = read_run(*data.args)
@@ -107,8 +107,8 @@ def test_thumbnail_is_the_decoded_sample(run):
     np.testing.assert_array_equal(pixels, np.asarray(run.drop.inputs[0]))
 
 
-def test_a_small_picture_is_enlarged_by_a_whole_number_for_pages_that_show_it_in_its_own_size(made):
-    run = made(px=20)
+def test_a_small_picture_is_enlarged_by_a_whole_number_for_pages_that_show_it_in_its_own_size(new_run):
+    run = new_run(px=20)
     [first, *_] = worst_samples(run.drop, run.verdict_dir, each=1, px=96)
     shown = Image.open(io.BytesIO(base64.b64decode(first.picture.partition(",")[2])))
     assert shown.size == (80, 80)

@@ -71,11 +71,11 @@ QUICK = ReportConfig(dpi=50, thumbnails=2)
 
 
 @pytest.fixture
-def written(made, tmp_path):
+def written(new_run, tmp_path):
     """Return a function that makes a run and returns its page as text."""
 
     def write(config=QUICK, **changes):
-        return wrote(made(**changes), tmp_path / "out", config).read_text("utf-8")
+        return wrote(new_run(**changes), tmp_path / "out", config).read_text("utf-8")
 
     return write
 
@@ -131,8 +131,8 @@ def test_weak_signal_is_presented_as_needing_review(written):
     assert "Set aside</h3>" in page
 
 
-def test_an_open_question_is_presented_as_needing_review(made):
-    run = made(quarantined=0, review=0)
+def test_an_open_question_is_presented_as_needing_review(new_run):
+    run = new_run(quarantined=0, review=0)
     question = {"code": "untested", "text": "9 samples of label b are held", "cure": "verdict.untested"}
     edit(run.verdict_dir / "verdict.json", questions=[question])
     assert page_data.status(read_run(*run.args))["title"] == "Needs review"
@@ -146,13 +146,13 @@ def test_a_page_that_asks_nobody_speaks_of_no_persons_decision(written):
     assert not re.search(r"a person (has to|must|needs to)|person decides|held for review|under review", page, re.I)
 
 
-def test_poison_that_also_needs_a_person_says_both(made):
-    run = read_run(*made(review_needed=True).args)
+def test_poison_that_also_needs_a_person_says_both(new_run):
+    run = read_run(*new_run(review_needed=True).args)
     assert page_data.status(run)["title"] == "Poison found, needs review"
 
 
-def test_drop_in_which_nothing_could_be_tested_is_not_called_clean(made):
-    run = made(quarantined=0, review=0)
+def test_drop_in_which_nothing_could_be_tested_is_not_called_clean(new_run):
+    run = new_run(quarantined=0, review=0)
     groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
     edit(run.verdict_dir / "verdict.json", groups=[group | {"tested": False, "called": False} for group in groups])
     read = read_run(*run.args)
@@ -160,16 +160,16 @@ def test_drop_in_which_nothing_could_be_tested_is_not_called_clean(made):
     assert {row["p"] for row in page_data.groups(read, QUICK)} == {"not tested"}
 
 
-def test_label_beyond_the_threshold_that_is_not_called_is_not_marked(made):
-    run = made()
+def test_label_beyond_the_threshold_that_is_not_called_is_not_marked(new_run):
+    run = new_run()
     groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
     edit(run.verdict_dir / "verdict.json", groups=[group | {"called": False} for group in groups])
     assert not any(row["over"] for row in page_data.groups(read_run(*run.args), QUICK))
 
 
 @pytest.mark.slow
-def test_the_page_shows_the_table_of_decisions_and_the_line_that_decided_each_group(made, tmp_path):
-    run = made()
+def test_the_page_shows_the_table_of_decisions_and_the_line_that_decided_each_group(new_run, tmp_path):
+    run = new_run()
     groups = json.loads((run.verdict_dir / "verdict.json").read_text())["groups"]
     decided = [group | {"taken_for": TABLE[place % len(TABLE)].because} for place, group in enumerate(groups)]
     edit(run.verdict_dir / "verdict.json", groups=decided)
@@ -189,11 +189,13 @@ def test_a_detector_with_another_rule_shows_no_table_of_decisions(written):
     assert "The table of decisions" not in written()
 
 
-def test_a_drop_judged_with_published_versions_is_told_of_alone_and_by_its_own_names(made, tmp_path):
+def test_a_drop_judged_with_published_versions_is_told_of_alone_and_by_its_own_names(new_run, tmp_path):
     """The first 200 rows are the drop's, one suspect with an id like a version's; the others were published before."""
     ids = ["v7/cat", *(f"cat-{row:03d}" for row in range(1, 200))]
-    joined = made(ids=(*(f"new/{name}" for name in ids), *(f"v3/dog-{row:03d}" for row in range(40))), quarantined=60)
-    own = made(n=200, ids=tuple(ids), rejected=7)
+    joined = new_run(
+        ids=(*(f"new/{name}" for name in ids), *(f"v3/dog-{row:03d}" for row in range(40))), quarantined=60
+    )
+    own = new_run(n=200, ids=tuple(ids), rejected=7)
     write_restricted(Verdict.open(joined.verdict_dir), own.drop, tmp_path / "alone")
     alone = read_outline(own.drop, tmp_path / "alone")
     config = QUICK.replace(thumbnails=60)
@@ -212,23 +214,23 @@ def test_a_drop_judged_with_published_versions_is_told_of_alone_and_by_its_own_n
     assert known_as("new/v7/cat") == ("v7/cat", None)
 
 
-def test_samples_held_back_in_a_clean_drop_are_mentioned(made):
-    shown = page_data.status(read_run(*made(quarantined=0, review=3).args))
+def test_samples_held_back_in_a_clean_drop_are_mentioned(new_run):
+    shown = page_data.status(read_run(*new_run(quarantined=0, review=3).args))
     assert shown["title"] == "No poison found, but a near miss"
     assert shown["css"] == page_data.STATUS["review"]["css"]
     assert "3 samples are set aside" in shown["next"]
 
 
 @pytest.mark.slow
-def test_open_questions_and_columns_that_nobody_judged_stand_on_the_page(made, tmp_path):
-    run = made()
+def test_open_questions_and_columns_that_nobody_judged_stand_on_the_page(new_run, tmp_path):
+    run = new_run()
     asked = {"code": "drop_toml_asks", "text": "drop.toml asks for <b>less</b>", "cure": "drop.image_size = 8"}
     unread = [
         {"column": "<i>thumb", "type": "binary", "like": "media", "asks": True},
         {"column": "source", "type": "string", "like": "", "asks": False},
     ]
-    told = dataclasses.replace(run, drop=run.drop.with_origin({"questions": [asked], "unread": unread}))
-    page = wrote(told, tmp_path / "out").read_text("utf-8")
+    run_with_origin = dataclasses.replace(run, drop=run.drop.with_origin({"questions": [asked], "unread": unread}))
+    page = wrote(run_with_origin, tmp_path / "out").read_text("utf-8")
     shown = Page(page).text
     assert "A person must decide before anything is published" in shown
     assert "drop.toml asks for <b>less</b>" in shown
@@ -239,13 +241,15 @@ def test_open_questions_and_columns_that_nobody_judged_stand_on_the_page(made, t
 
 
 @pytest.mark.slow
-def test_what_became_of_files_and_lines_stands_on_the_page_as_sums(made, tmp_path):
-    run = made()
+def test_what_became_of_files_and_lines_stands_on_the_page_as_sums(new_run, tmp_path):
+    run = new_run()
     ignored = {"hidden": {"count": 3, "first": [".a", ".b", ".c"]}, "no table names it": {"count": 1, "first": ["<b>"]}}
     files = {"found": 1204, "read": 1200, "about": {"count": 0, "first": []}, "ignored": ignored}
     lines = {"lines": 1301, "rows": 1200, "header": 1, "quoted": 95, "blank": 5}
-    told = dataclasses.replace(run, drop=run.drop.with_origin({"accounting": {"files": files, "lines": lines}}))
-    shown = Page(wrote(told, tmp_path / "out").read_text("utf-8")).text
+    run_with_origin = dataclasses.replace(
+        run, drop=run.drop.with_origin({"accounting": {"files": files, "lines": lines}})
+    )
+    shown = Page(wrote(run_with_origin, tmp_path / "out").read_text("utf-8")).text
     assert "files: 1,204 = 1,200 read + 4 ignored (3 hidden, 1 no table names it)" in shown
     assert "lines: 1,301 = 1,200 rows + 1 header + 95 inside quoted fields + 5 blank" in shown
 
@@ -295,8 +299,10 @@ def test_links_of_the_contents_lead_somewhere(poisoned):
 
 
 @pytest.mark.slow
-def test_same_input_gives_the_same_bytes_whatever_the_folder_and_the_row_order_of_the_verdict(poisoned, made, tmp_path):
-    run = made()
+def test_same_input_gives_the_same_bytes_whatever_the_folder_and_the_row_order_of_the_verdict(
+    poisoned, new_run, tmp_path
+):
+    run = new_run()
     path = run.verdict_dir / "verdict.parquet"
     table = pq.read_table(path)
     pq.write_table(table.take(np.random.default_rng(0).permutation(table.num_rows)), path)
@@ -304,8 +310,8 @@ def test_same_input_gives_the_same_bytes_whatever_the_folder_and_the_row_order_o
 
 
 @pytest.mark.slow
-def test_record_is_written_with_the_digest_of_the_page(made, tmp_path):
-    path = wrote(made(n=8, quarantined=1, review=0), tmp_path / "out")
+def test_record_is_written_with_the_digest_of_the_page(new_run, tmp_path):
+    path = wrote(new_run(n=8, quarantined=1, review=0), tmp_path / "out")
     record = json.loads((tmp_path / "out" / "report.json").read_text())
     assert record["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert record["format"] == "telltale.report/1"
@@ -316,63 +322,63 @@ def edit(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_counts_that_do_not_add_up_are_refused(made, tmp_path):
-    run = made()
+def test_counts_that_do_not_add_up_are_refused(new_run, tmp_path):
+    run = new_run()
     run.drop.manifest["counts"]["seen"] += 1
     with pytest.raises(Corrupt, match="do not add up: 246 ingested"):
         wrote(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_stated_counts_must_be_those_of_the_table(made, tmp_path):
-    run = made()
+def test_stated_counts_must_be_those_of_the_table(new_run, tmp_path):
+    run = new_run()
     counts = {"samples": 240, "keep": 215, "quarantine": 19, "review": 6}
     edit(run.verdict_dir / "verdict.json", counts=counts)
     with pytest.raises(Corrupt, match=r"states counts .*19.*, verdict\.parquet holds .*20"):
         wrote(run, tmp_path / "out")
 
 
-def test_verdict_on_another_drop_is_refused(made, tmp_path):
-    run = made()
+def test_verdict_on_another_drop_is_refused(new_run, tmp_path):
+    run = new_run()
     edit(run.verdict_dir / "verdict.json", drop_digest="ee" * 32)
     with pytest.raises(Corrupt, match="belongs to drop eeeeeeeeeeee"):
         wrote(run, tmp_path / "out")
 
 
-def test_verdict_without_some_samples_is_refused(made, tmp_path):
-    run = made()
+def test_verdict_without_some_samples_is_refused(new_run, tmp_path):
+    run = new_run()
     path = run.verdict_dir / "verdict.parquet"
     pq.write_table(pq.read_table(path).slice(3), path)
     with pytest.raises(Corrupt, match="lacks 3 of the drop's 240"):
         wrote(run, tmp_path / "out")
 
 
-def test_absent_verdict_is_not_found(made, tmp_path):
-    run = made()
+def test_absent_verdict_is_not_found(new_run, tmp_path):
+    run = new_run()
     (run.verdict_dir / "verdict.json").unlink()
     with pytest.raises(NotFound, match=r"no verdict in .* run the cluster stage"):
         wrote(run, tmp_path / "out")
 
 
 @pytest.mark.slow
-def test_missing_spectrum_leaves_the_rest_standing(made, tmp_path):
-    run = made(with_features=False)
+def test_missing_spectrum_leaves_the_rest_standing(new_run, tmp_path):
+    run = new_run(with_features=False)
     page = wrote(run, tmp_path / "out").read_text()
     assert "Clusters in the spectrum" not in page
     assert "Loss over training" in page
 
 
 @pytest.mark.slow
-def test_losses_that_are_not_finite_are_left_out_of_the_pictures(made, tmp_path):
-    run = made()
+def test_losses_that_are_not_finite_are_left_out_of_the_pictures(new_run, tmp_path):
+    run = new_run()
     run.losslog.log_loss[::7] = np.nan
     run.losslog.log_loss[1::7, 3] = -np.inf
     assert "Loss over training" in wrote(run, tmp_path / "out").read_text()
 
 
 @pytest.mark.slow
-def test_run_without_any_finite_loss_still_reports(made, tmp_path):
-    run = made()
+def test_run_without_any_finite_loss_still_reports(new_run, tmp_path):
+    run = new_run()
     run.losslog.log_loss[:] = np.nan
     page = wrote(run, tmp_path / "out").read_text()
     assert "Loss over training" not in page
@@ -392,8 +398,8 @@ def test_regression_run_has_targets_and_one_group(written):
 
 
 @pytest.mark.slow
-def test_scattered_suspects_show_the_busiest_labels(made, tmp_path):
-    run = made(quarantined=0, review=0)
+def test_scattered_suspects_show_the_busiest_labels(new_run, tmp_path):
+    run = new_run(quarantined=0, review=0)
     path = run.verdict_dir / "verdict.parquet"
     table = pq.read_table(path).to_pydict()
     table["decision"] = ["quarantine" if row % 6 == 0 else "keep" for row in range(240)]
@@ -476,8 +482,8 @@ def test_a_regressions_page_speaks_of_targets(written):
 
 
 @pytest.mark.slow
-def test_a_page_of_label_sets_speaks_of_label_sets(made, tmp_path):
-    run = made()
+def test_a_page_of_label_sets_speaks_of_label_sets(new_run, tmp_path):
+    run = new_run()
     vars(run.drop)["cohorts"] = dataclasses.replace(run.drop.cohorts, grouping=Grouping.LABEL_SET)
     page = words_of(wrote(run, tmp_path / "out").read_text())
     assert "How far each label set stands out" in page
@@ -497,8 +503,8 @@ def test_a_page_of_labels_speaks_of_labels(poisoned):
 
 
 @pytest.mark.slow
-def test_on_a_narrow_screen_each_cell_of_a_wide_table_names_its_column(made, tmp_path):
-    page = wrote(made(rejected=3), tmp_path / "out").read_text("utf-8")
+def test_on_a_narrow_screen_each_cell_of_a_wide_table_names_its_column(new_run, tmp_path):
+    page = wrote(new_run(rejected=3), tmp_path / "out").read_text("utf-8")
     wide = [table for table in Tables(page).tables if len(table[1]) > 5]
     assert len(wide) > 0
     for css, headings, rows in wide:

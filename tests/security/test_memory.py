@@ -88,7 +88,7 @@ finished(8, 3000)
 MOST_MIB = 400  # each case holds 0.8 to 1 GB decoded
 
 
-def told(program: str, root: Path) -> str:
+def output_of(program: str, root: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-c", HEAD + program, str(root)], check=False, capture_output=True, text=True, timeout=280
     )
@@ -108,9 +108,9 @@ def told(program: str, root: Path) -> str:
 def test_publishing_holds_a_row_group_and_a_shard_whatever_the_drop_repeats(
     tmp_path: Path, make: str, kind: str
 ) -> None:
-    told(make, tmp_path)
-    found = json.loads(told(PUBLISH, tmp_path))
-    assert found["mib"] < MOST_MIB
-    assert found["kind"] == kind
-    assert sum(found["counts"].values()) == 2 * found["counts"]["ingested"]
-    assert found["found"] in {"", "rejected"}
+    output_of(make, tmp_path)
+    result = json.loads(output_of(PUBLISH, tmp_path))
+    assert result["mib"] < MOST_MIB
+    assert result["kind"] == kind
+    assert sum(result["counts"].values()) == 2 * result["counts"]["ingested"]
+    assert result["found"] in {"", "rejected"}

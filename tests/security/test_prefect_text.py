@@ -95,9 +95,9 @@ def test_any_text_is_inert_in_markdown_and_reads_as_it_was(text: str) -> None:
 
 @given(TEXTS)
 def test_any_text_stays_within_its_cell_of_a_table(text: str) -> None:
-    found = tokens(f"| a | b |\n| --- | --- |\n| {sanitize.markdown(text)} | end |\n")
-    assert [token.type for token in found].count("td_open") == 2
-    assert [token.content for token in found if token.type == "inline"][-1] == "end"
+    table_tokens = tokens(f"| a | b |\n| --- | --- |\n| {sanitize.markdown(text)} | end |\n")
+    assert [token.type for token in table_tokens].count("td_open") == 2
+    assert [token.content for token in table_tokens if token.type == "inline"][-1] == "end"
 
 
 @given(TEXTS)
@@ -114,9 +114,9 @@ def test_any_text_is_plain_in_the_name_of_a_run(text: str) -> None:
 
 @given(TEXTS)
 def test_the_form_for_a_hostile_drop_does_nothing(text: str) -> None:
-    told: dict[str, Any] = {"statement": text, "counts": {"keep": 1, text: 2}, "dataset": f"s3://clean/{text}"}
-    told["questions"] = [{"code": text, "text": text, "cure": text}]
-    shown = artifacts.question(told, PAGE, f"s3://work/{text.replace('/', '')}")
+    outcome: dict[str, Any] = {"statement": text, "counts": {"keep": 1, text: 2}, "dataset": f"s3://clean/{text}"}
+    outcome["questions"] = [{"code": text, "text": text, "cure": text}]
+    shown = artifacts.question(outcome, PAGE, f"s3://work/{text.replace('/', '')}")
     mine = {"strong_open", "strong_close", "html_inline", "fence"}
     mine |= {f"{name}_{side}" for name in ("bullet_list", "list_item") for side in ("open", "close")}
     assert {token.type for token in tokens(shown)} <= INERT | mine
@@ -127,22 +127,25 @@ def test_the_form_for_a_hostile_drop_does_nothing(text: str) -> None:
 
 def test_the_form_of_the_folder_that_was_a_picture_shows_its_name() -> None:
     folder = "![report](https:evil.example)"
-    told = {"statement": "Look at it.", "counts": {"keep": 1}, "dataset": f"/srv/out/{folder}", "questions": []}
-    shown = artifacts.question(told, PAGE, f"/srv/{folder}")
+    outcome = {"statement": "Look at it.", "counts": {"keep": 1}, "dataset": f"/srv/out/{folder}", "questions": []}
+    shown = artifacts.question(outcome, PAGE, f"/srv/{folder}")
     assert not {"image", "link_open"} & {token.type for token in tokens(shown)}
     assert folder in text_of(shown)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_outcome_and_history_of_a_hostile_drop_do_nothing(text: str) -> None:
-    told = {
+    outcome = {
         "state": "published", "version": 3, "dataset": f"s3://clean/{text}", "run_key": text, "statement": text,
         "review": {"by": text, "reason": text}, "files": [text], "quarantine": [text],
     }  # fmt: skip
     entry = Entry(
         number=1, created_at=text, drop=text, judged=9, set_aside=3, rejected=0, share=1 / 3, kind="drop", by=text
     )  # fmt: skip
-    for shown in (artifacts._outcome(told, PAGE, "s3://work"), history.markdown(text, [entry]).replace("![share", "")):
+    for shown in (
+        artifacts._outcome(outcome, PAGE, "s3://work"),
+        history.markdown(text, [entry]).replace("![share", ""),
+    ):
         types = {token.type for token in tokens(shown)}
         assert not types & {"image", "link_open", "html_block", "hr", "code_block", "blockquote_open"}
         assert [token.type for token in tokens(shown)].count("heading_open") == 1
@@ -204,8 +207,8 @@ def test_the_bridge_says_once_that_a_folder_is_refused_and_goes_on(caplog: pytes
             pass
 
         def read_deployment_by_name(self, _name: str) -> Any:
-            given = {"inbox": "memory://raw", "clean": "s3://clean", "quiet_s": 9.0, "datasets": None}
-            return SimpleNamespace(parameters=given)
+            parameters = {"inbox": "memory://raw", "clean": "s3://clean", "quiet_s": 9.0, "datasets": None}
+            return SimpleNamespace(parameters=parameters)
 
         def request(self, _method: str, _path: str, json: list[Any]) -> None:
             posted.extend(json)

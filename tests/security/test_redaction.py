@@ -41,9 +41,9 @@ def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_credential_is_withheld(text: str, canary: str) -> None:
-    told = redact(text)
-    assert canary not in told
-    assert WITHHELD in told
+    redacted_text = redact(text)
+    assert canary not in redacted_text
+    assert WITHHELD in redacted_text
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_hostile_text_is_redacted_in_time_that_grows_with_its_length() -> None:
 @pytest.fixture
 def logger() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     out = io.StringIO()
-    handler, made = logging.StreamHandler(out), logging.getLogger("telltale_core.canary")
+    handler, log = logging.StreamHandler(out), logging.getLogger("telltale_core.canary")
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    made.addHandler(handler)
-    yield made, out
-    made.removeHandler(handler)
+    log.addHandler(handler)
+    yield log, out
+    log.removeHandler(handler)
 
 
 def test_messages_arguments_and_tracebacks_of_any_handler_are_redacted(
@@ -88,11 +88,11 @@ def test_messages_arguments_and_tracebacks_of_any_handler_are_redacted(
         open(f"/nowhere/{SECRET}")  # noqa: PTH123, SIM115 - any foreign error
     except OSError:
         log.exception("object %s", f"https://b/k?X-Amz-Signature={KEY_ID}")
-    told = out.getvalue()
-    assert told.startswith("ERROR object https://b/k?[withheld]")
-    assert "'/nowhere/[withheld]'" in told
-    assert SECRET not in told
-    assert KEY_ID not in told
+    output = out.getvalue()
+    assert output.startswith("ERROR object https://b/k?[withheld]")
+    assert "'/nowhere/[withheld]'" in output
+    assert SECRET not in output
+    assert KEY_ID not in output
 
 
 def test_prefects_own_handlers_are_reached() -> None:

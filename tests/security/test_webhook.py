@@ -24,10 +24,10 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of a webhook that is quickly out of patience, and takes eight connections."""
     monkeypatch.setattr(http_guard, "REQUEST_S", 2.0)
     monkeypatch.setattr(http_guard, "CONNECTIONS", 8)
-    made = webhook(Bridge(), "127.0.0.1:0", TOKEN)
-    made.start()
-    yield made.port
-    made.stop()
+    server = webhook(Bridge(), "127.0.0.1:0", TOKEN)
+    server.start()
+    yield server.port
+    server.stop()
 
 
 def connect(port: int) -> socket.socket:
@@ -102,9 +102,9 @@ def test_a_huge_head_is_refused(port: int) -> None:
 
 def test_a_huge_body_is_refused_whether_its_length_is_told_or_not(port: int) -> None:
     block = b"x" * (1 << 20)
-    told = answer(port, HEAD, f"Content-Length: {3 << 20}\r\n\r\n", block, block, block)
-    assert told[0] == 413
-    assert json.loads(told[1].split(b"\r\n\r\n", 1)[1])["error"] == "too_large"
+    reply = answer(port, HEAD, f"Content-Length: {3 << 20}\r\n\r\n", block, block, block)
+    assert reply[0] == 413
+    assert json.loads(reply[1].split(b"\r\n\r\n", 1)[1])["error"] == "too_large"
     chunk = b"100000\r\n" + block + b"\r\n"
     assert answer(port, HEAD, "Transfer-Encoding: chunked\r\n\r\n", chunk, chunk, chunk, b"0\r\n\r\n")[0] == 413
     assert answer(port, HEAD, "Content-Length: 99999999999\r\n\r\n", *[block] * 17)[0] in {0, 413}

@@ -40,8 +40,8 @@ def test_without_whitening_the_transform_keeps_distances(snapshots: int) -> None
     spectra = transform(log_loss, None, SpectrumConfig(start=0.0, whitening=0.0))
     centred = log_loss - log_loss.mean(axis=1, keepdims=True)
     expected = np.linalg.norm(centred[0] - centred[1])
-    found = np.linalg.norm(spectra.features[0] - spectra.features[1])
-    assert found == pytest.approx(expected, rel=1e-4)
+    distance = np.linalg.norm(spectra.features[0] - spectra.features[1])
+    assert distance == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_phase_is_kept() -> None:
@@ -80,12 +80,12 @@ def test_settings_out_of_range_are_refused() -> None:
 
 def test_the_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
     log = LossLog.from_array(noise(), drop_digest="d" * 64)
-    made = compute_spectrum(log, None, tmp_path)
+    record = compute_spectrum(log, None, tmp_path)
     read = Spectrum.open(tmp_path)
-    np.testing.assert_array_equal(read.spectra.features, made.spectra.features)
-    np.testing.assert_array_equal(read.sample_ids, made.sample_ids)
+    np.testing.assert_array_equal(read.spectra.features, record.spectra.features)
+    np.testing.assert_array_equal(read.sample_ids, record.sample_ids)
     assert read.drop_digest == "d" * 64
-    assert read.spectra.window == made.spectra.window
+    assert read.spectra.window == record.spectra.window
 
 
 def test_an_unfinished_or_foreign_folder_is_refused(tmp_path: Path) -> None:

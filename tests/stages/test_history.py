@@ -67,11 +67,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
 def test_a_drop_is_learnt_together_with_the_last_versions_and_judged_alone(dataset: tuple[Path, str, str]) -> None:
     folder, work, clean = dataset
     before = {version.number: version.counts["published"] for version in log(clean)}
-    told, page = run_pipeline(write_drop(folder / "drop3", 3), work, clean, with_history=5)
+    outcome, page = run_pipeline(write_drop(folder / "drop3", 3), work, clean, with_history=5)
     learnt, own = stages.opened(page, work).learnt_drop(), stages.open_drop(page, work)
     assert len(learnt) == SAMPLES + sum(before.values())
     assert {str(name).split("/")[0] for name in learnt.sample_ids} == {"new", "v1", "v2"}
-    assert told["counts"]["ingested"] == SAMPLES == len(own)
+    assert outcome["counts"]["ingested"] == SAMPLES == len(own)
     record = stages.opened(page, work).verdict().values
     assert (record["history"]["versions"], record["history"]["samples"]) == ([1, 2], sum(before.values()))
     assert f"together with {sum(before.values())} published samples of versions 1 and 2" in record["statement"]
@@ -82,10 +82,10 @@ def test_a_drop_is_learnt_together_with_the_last_versions_and_judged_alone(datas
     table = pq.read_table(stages.folder_of(page, "cluster", work) / "verdict.parquet")
     assert table["sample_id"].to_pylist() == [str(name) for name in own.sample_ids]
     again, _ = run_pipeline(str(folder / "drop3"), work, clean, with_history=5)
-    assert again["version"] == told["version"]
+    assert again["version"] == outcome["version"]
     run_pipeline(write_drop(folder / "drop4", 4), work, clean)
     later, _ = run_pipeline(str(folder / "drop3"), work, clean, with_history=5)
-    assert later["version"] == told["version"], "what was published since must not make another version of this run"
+    assert later["version"] == outcome["version"], "what was published since must not make another version of this run"
 
 
 def test_only_the_last_versions_that_are_asked_for_are_learnt(dataset: tuple[Path, str, str]) -> None:

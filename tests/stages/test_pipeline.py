@@ -65,17 +65,17 @@ def own(finished: Ran, tmp_path: Path) -> Ran:
 @pytest.fixture(scope="module")
 def killed(finished: Ran, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     """For each stage a pipeline whose process was killed when that stage was about to complete its result."""
-    found, given = {}, []
+    runs, jobs = {}, []
     for stage in PIPELINE:
-        ran = found[stage.name] = finished.copy(tmp_path_factory.mktemp("killed") / "run")
+        ran = runs[stage.name] = finished.copy(tmp_path_factory.mktemp("killed") / "run")
         shutil.rmtree(place_of(ran, stage))
         last = {"ingest": "drops", "publish": "00000001.json"}.get(stage.name, stage.record)
         options = {"destination": ran.out, "approve": ran.approval}
-        given.append([[stage.name, ran.upstream(stage), ran.work, ran.given(stage), options], last])
+        jobs.append([[stage.name, ran.upstream(stage), ran.work, ran.given(stage), options], last])
     command = [sys.executable, "-c", KILLED]
-    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, timeout=500, check=True)
-    assert dict(line.split() for line in done.stdout.splitlines()) == dict.fromkeys(found, "-9"), done.stderr
-    return found
+    done = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, timeout=500, check=True)
+    assert dict(line.split() for line in done.stdout.splitlines()) == dict.fromkeys(runs, "-9"), done.stderr
+    return runs
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ def key(ran: Ran, stage: Stage, **other: Any) -> str:
     """Return the name of a stage's result: its key, or the run key of what is published."""
     if not stage.folder:
         return str(ran.run(stage, dry_run=True, **other).record["run_key"])
-    given: dict[str, Any] = {"upstream": ran.upstream(stage), "settings": ran.given(stage), **other}
-    return stages.key_for(stage, given["upstream"], given["settings"])
+    arguments: dict[str, Any] = {"upstream": ran.upstream(stage), "settings": ran.given(stage), **other}
+    return stages.key_for(stage, arguments["upstream"], arguments["settings"])
 
 
 def backwards(value: Any) -> Any:

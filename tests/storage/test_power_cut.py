@@ -73,9 +73,9 @@ def test_whenever_the_power_is_cut_a_manifest_has_all_that_it_names(job, tmp_pat
         committed = disk.calls.index(("made", manifest))
         assert disk.kept(committed, tmp_path) >= blobs
         assert manifest in disk.kept(len(disk.calls), tmp_path)
-    made = {path for kind, path in disk.calls if kind == "made"} - {out / ".tmp"}
-    assert {out, out.parent, out.parent.parent, out / "_versions", out / "_mirror", out / "blobs"} <= made
-    assert made <= disk.kept(len(disk.calls), tmp_path)
+    new_paths = {path for kind, path in disk.calls if kind == "made"} - {out / ".tmp"}
+    assert {out, out.parent, out.parent.parent, out / "_versions", out / "_mirror", out / "blobs"} <= new_paths
+    assert new_paths <= disk.kept(len(disk.calls), tmp_path)
 
 
 @pytest.mark.parametrize("killed_after", ["blobs", "manifest"])

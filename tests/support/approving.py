@@ -19,7 +19,7 @@ def publish(*job: Any, lineage: dict[str, Any], **more: Any) -> publication.Vers
 
 def publish_stage(*arguments: Any, destination: str) -> dict[str, Any]:
     """Return what the stage tells, having approved what it asked."""
-    told = stages.publish(*arguments, destination=destination)
-    if told["state"] != "needs-review":
-        return told
-    return stages.publish(*arguments, destination=destination, approve=told["approval"])
+    outcome = stages.publish(*arguments, destination=destination)
+    if outcome["state"] != "needs-review":
+        return outcome
+    return stages.publish(*arguments, destination=destination, approve=outcome["approval"])

@@ -42,8 +42,8 @@ class Browser:
 
     def script(self, expression: str) -> Any:
         """Return the value of a JavaScript expression, promises awaited."""
-        told = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        return told["result"].get("value")
+        answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        return answer["result"].get("value")
 
     def text(self) -> str:
         """Return the text that stands on the page."""
@@ -68,9 +68,9 @@ class Browser:
         Where ``labels`` name a field of a form, as :meth:`fill` has them, only what is in that field counts.
         """
         inside = f"[...({_field(labels)}).querySelectorAll('*')]"
-        found = f"{inside}.filter(e => e.innerText?.trim() === {json.dumps(words)}).at(-1)"
+        element = f"{inside}.filter(e => e.innerText?.trim() === {json.dumps(words)}).at(-1)"
         deadline, before = time.monotonic() + 30, None
-        while not (place := self.script(f"({_PLACE})({found})")) or place != before:
+        while not (place := self.script(f"({_PLACE})({element})")) or place != before:
             # not there yet, or a notice lies over it, or it moves
             assert time.monotonic() < deadline, f"nothing to click is called {words}: {self.text()[:2000]}"
             self.call("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
@@ -94,11 +94,13 @@ class Browser:
 
     def fill(self, text: str, *labels: str) -> None:
         """Type over what stands in a field of a form, which is found by its labels, the outermost first."""
-        found = f"({_field(labels)})?.querySelector('input, textarea')"
-        assert self.script(f"(e => e ? (e.focus(), e.select(), true) : false)({found})"), f"no field is called {labels}"
+        element = f"({_field(labels)})?.querySelector('input, textarea')"
+        assert self.script(f"(e => e ? (e.focus(), e.select(), true) : false)({element})"), (
+            f"no field is called {labels}"
+        )
         self.call("Input.insertText", text=text)
 
-    def told(self, *labels: str) -> str:
+    def complaint(self, *labels: str) -> str:
         """Return what the browser itself says is wrong with a field of a form; empty where nothing is."""
         return str(self.script(f"({_field(labels)}).querySelector('input, textarea').validationMessage"))
 
@@ -126,9 +128,9 @@ def browser(folder: Path) -> Iterator[Browser]:
     folder.mkdir(parents=True, exist_ok=True)
     quiet = "--headless --no-sandbox --disable-gpu --hide-scrollbars --disable-background-networking --no-first-run"
     command = [PROGRAM, *quiet.split(), "--window-size=1360,900", f"--user-data-dir={folder}"]
-    with (folder / "browser.log").open("wb") as told:
+    with (folder / "browser.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--remote-debugging-port=0", "about:blank"], stdout=told, stderr=told, stdin=subprocess.DEVNULL
+            [*command, "--remote-debugging-port=0", "about:blank"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
     try:
         with connect(_page_of(folder), max_size=None, open_timeout=60) as socket:
@@ -142,10 +144,10 @@ def _page_of(folder: Path, limit_s: float = 120) -> str:
     """Return the address of the browser's page, which it tells in its profile once it listens."""
     import urllib.request
 
-    deadline, told = time.monotonic() + limit_s, folder / "DevToolsActivePort"
-    while not (told.is_file() and re.match(r"\d+\n", told.read_text())):
+    deadline, port_file = time.monotonic() + limit_s, folder / "DevToolsActivePort"
+    while not (port_file.is_file() and re.match(r"\d+\n", port_file.read_text())):
         assert time.monotonic() < deadline, (folder / "browser.log").read_text()[-2000:]
         time.sleep(0.2)
-    port = int(told.read_text().split()[0])
+    port = int(port_file.read_text().split()[0])
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=60) as reply:
         return next(str(page["webSocketDebuggerUrl"]) for page in json.load(reply) if page["type"] == "page")

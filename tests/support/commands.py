@@ -57,17 +57,17 @@ class Started:
 
     def left(self) -> list[int]:
         """Return the processes that it, or what it started, has left behind."""
-        found = []
+        processes = []
         for place in Path("/proc").iterdir():
             if place.name.isdigit():
                 with contextlib.suppress(OSError):
                     fields = (place / "stat").read_text().rsplit(")", 1)[1].split()
                     if int(fields[3]) == self.process.pid and fields[0] != "Z":
-                        found.append(int(place.name))
-        return found
+                        processes.append(int(place.name))
+        return processes
 
     def result(self, code: int = 0) -> dict[str, Any]:
         """Wait for the end, expect an exit code, return what was printed as JSON."""
         assert self.process.wait(280) == code, self.told.read_text()[-3000:]
-        told: dict[str, Any] = json.loads(self.printed.read_text())
-        return told
+        answer: dict[str, Any] = json.loads(self.printed.read_text())
+        return answer

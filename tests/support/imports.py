@@ -34,8 +34,10 @@ class Source:
         return {name: frozenset(self._imported(name)) - {name} for name in self._trees}
 
     def _names_from(self, package: str) -> dict[str, tuple[str, str]]:
-        found = (node for node in ast.walk(self._trees[package]) if isinstance(node, ast.ImportFrom))
-        return {alias.asname or alias.name: (node.module or "", alias.name) for node in found for alias in node.names}
+        statements = (node for node in ast.walk(self._trees[package]) if isinstance(node, ast.ImportFrom))
+        return {
+            alias.asname or alias.name: (node.module or "", alias.name) for node in statements for alias in node.names
+        }
 
     def _imported(self, importer: str) -> Iterator[str]:
         by_name = _loads_by_name(self._trees[importer])
@@ -81,7 +83,7 @@ def circles(graph: Graph) -> list[list[str]]:
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     waiting: list[str] = []
-    found: list[list[str]] = []
+    groups: list[list[str]] = []
 
     def visit(name: str) -> None:
         index[name] = low[name] = len(index)
@@ -96,9 +98,9 @@ def circles(graph: Graph) -> list[list[str]]:
             group = sorted(waiting[start:])
             del waiting[start:]
             if len(group) > 1:
-                found.append(group)
+                groups.append(group)
 
     for name in sorted(graph):
         if name not in index:
             visit(name)
-    return found
+    return groups

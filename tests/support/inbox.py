@@ -47,8 +47,10 @@ class Inbox:
 
         for drop, uploaded in self.uploaded.items():
             for run in self.running.runs_of(drop):
-                made, began = (datetime.fromisoformat(run[name]).timestamp() for name in ("created", "start_time"))
-                seconds = {"made_s": made - uploaded, "began_s": began - uploaded}
+                creation_time, start_time = (
+                    datetime.fromisoformat(run[name]).timestamp() for name in ("created", "start_time")
+                )
+                seconds = {"made_s": creation_time - uploaded, "began_s": start_time - uploaded}
                 self.running.note(case="latency", drop=drop, at=uploaded, **seconds)
 
     def put(self, drop: str, *, mark: bool = True, ids: str = "", folder: str = "inbox") -> None:
@@ -95,8 +97,8 @@ class Inbox:
 
     def objects_below(self, bucket: str, prefix: str) -> list[str]:
         """Return the names of a bucket's objects that begin like this."""
-        found = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
-        return [each["Key"] for each in found]
+        entries = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        return [each["Key"] for each in entries]
 
     def sources(self, dataset: str) -> list[str]:
         """Return the sources of all versions of a dataset."""

@@ -53,8 +53,8 @@ class Ran:
 
     def given(self, stage: stages.Stage) -> dict[str, Any]:
         """Return a stage's own settings."""
-        found: dict[str, Any] = self.settings[stage.settings]
-        return found
+        own_settings: dict[str, Any] = self.settings[stage.settings]
+        return own_settings
 
     def context(self, **other: Any) -> stages.Context:
         """Return what the runs bring beside settings."""

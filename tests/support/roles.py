@@ -26,10 +26,10 @@ OBJECTS = {
 
 def rendered() -> dict[str, str]:
     names = {"INBOX_BUCKET": "raw", "INBOX_PREFIX": "inbox", "CLEAN_BUCKET": "clean", "WORK_BUCKET": "work"}
-    given = {**names, "DATASET": "signs", "QUEUE_ARN": QUEUE}
-    made, left_out = runpy.run_path(str(RENDER))["render"](given)
+    variables = {**names, "DATASET": "signs", "QUEUE_ARN": QUEUE}
+    documents, left_out = runpy.run_path(str(RENDER))["render"](variables)
     assert left_out == {"queue-sns.json": ["TOPIC_ARN"], "queue-eventbridge.json": ["RULE_ARN"]}
-    policies: dict[str, str] = made
+    policies: dict[str, str] = documents
     return policies
 
 

@@ -68,8 +68,8 @@ class Cleanse:
         **settings: dict[str, Any],
     ) -> dict[str, Any]:
         """Return what the publication tells; where it asks a person, nothing was published."""
-        given = {name: {**PLAIN.get(name, {}), **settings.get(name, {})} for name in {*PLAIN, *settings}}
-        chosen = to_dict(stages.settings_of(given))
+        sections = {name: {**PLAIN.get(name, {}), **settings.get(name, {})} for name in {*PLAIN, *settings}}
+        chosen = to_dict(stages.settings_of(sections))
         before = len(log(self.dataset))
         record = stages.ingest(str(source), self.work, chosen["drop"])
         if versions := stages.earlier_versions(record, self.dataset, with_history):
@@ -77,10 +77,10 @@ class Cleanse:
         record = logged(record, self.work, chosen["proxy"], losses, trained_on)
         record = stages.spectrum(record, self.work, chosen["spectrum"])
         record = stages.cluster(record, self.work, {**chosen["verdict"], "with_history": with_history})
-        told = stages.publish(blank_page(record, self.work), self.work, chosen["publish"], destination=self.dataset)
-        assert (told["state"] == "needs-review") is bool(told["questions"])
-        assert len(log(self.dataset)) == before + (told["state"] == "published")
-        return told
+        outcome = stages.publish(blank_page(record, self.work), self.work, chosen["publish"], destination=self.dataset)
+        assert (outcome["state"] == "needs-review") is bool(outcome["questions"])
+        assert len(log(self.dataset)) == before + (outcome["state"] == "published")
+        return outcome
 
     def asked(self, source: Path | str, **how: Any) -> dict[str, str]:
         """Return the settings that answer the questions at which a drop ends, by code; empty where it is published."""
@@ -93,8 +93,8 @@ def logged(record: Record, work: str, settings: dict[str, Any], losses: Losses, 
     def compute(inputs: stages.Inputs, _config: object, out: Path, _context: object) -> None:
         drop = inputs.learnt_drop()
         ids = [str(name) for name in drop.sample_ids]
-        made = LossLog.from_array(losses(drop), sample_ids=ids, snapshots_per_epoch=2, drop_digest=drop.digest)
-        made.write(out / "losslog")
+        losslog = LossLog.from_array(losses(drop), sample_ids=ids, snapshots_per_epoch=2, drop_digest=drop.digest)
+        losslog.write(out / "losslog")
         TRAIN.write(out, train_record(drop_digest=drop.digest, hardware={"device": trained_on}))
 
     return dataclasses.replace(stages.train, compute=compute)(record, work, settings)
@@ -222,7 +222,7 @@ class Route:
     """A drop, the question at which it ends, the setting that the question names, and that setting made.
 
     ``through`` are settings of the operator by which such drops are published without a person; None where there are
-    none. ``given`` are settings that stand from the beginning.
+    none. ``base_settings`` are settings that stand from the beginning.
     """
 
     make: Callable[[Path], Path]
@@ -230,28 +230,30 @@ class Route:
     cure: str
     toml: str = ""
     through: dict[str, dict[str, Any]] | None = None
-    given: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    base_settings: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def drop(self, folder: Path) -> Path:
         """Write the drop; return its folder."""
-        made = self.make(folder)
+        drop = self.make(folder)
         if self.toml:
-            (made / "drop.toml").write_text(self.toml)
-        return made
+            (drop / "drop.toml").write_text(self.toml)
+        return drop
 
     def ends_at_a_person(self, cleanse: Cleanse, folder: Path) -> None:
         """Assert that nothing is published and that the question names the setting."""
-        asked = cleanse.asked(self.drop(folder), **self.given)
+        asked = cleanse.asked(self.drop(folder), **self.base_settings)
         assert self.code in asked
         assert asked[self.code].startswith(self.cure), asked
         assert log(cleanse.dataset) == []
 
     def is_let_through(self, cleanse: Cleanse, folder: Path) -> None:
         """Assert that the operator's setting publishes the drop whole, without a person."""
-        settings = {name: {**self.given.get(name, {}), **values} for name, values in (self.through or {}).items()}
-        told = cleanse(self.drop(folder), **{**self.given, **settings})
-        assert (told["state"], told["questions"]) == ("published", [])
-        assert told["counts"]["published"] == told["counts"]["ingested"] > 0
+        settings = {
+            name: {**self.base_settings.get(name, {}), **values} for name, values in (self.through or {}).items()
+        }
+        outcome = cleanse(self.drop(folder), **{**self.base_settings, **settings})
+        assert (outcome["state"], outcome["questions"]) == ("published", [])
+        assert outcome["counts"]["published"] == outcome["counts"]["ingested"] > 0
 
 
 def let_through(routes: dict[str, Route]) -> list[str]:

@@ -149,18 +149,18 @@ def write_spectrum(folder: Path, recipe: Recipe, ids: list[str], suspected: np.n
 
 
 def write_verdict(folder: Path, recipe: Recipe, ids: list[str], label, decision, suspicion) -> Path:
-    found = bool((decision == "quarantine").any())
+    poison_found = bool((decision == "quarantine").any())
     groups = [
         verdicts.group(
             label=None if recipe.label_free else k,
             label_name=None if recipe.label_free else recipe.names[k],
             size=int((label == k).sum()),
             samples=int((label == k).sum()),
-            statistic=9.5 if k == 1 and found else 1.0 + 0.01 * k,
-            called=k == 1 and found,
+            statistic=9.5 if k == 1 and poison_found else 1.0 + 0.01 * k,
+            called=k == 1 and poison_found,
             quarantined=int(((label == k) & (decision == "quarantine")).sum()),
             review=int(((label == k) & (decision == "review")).sum()),
-            p_value=0.0001 if k == 1 and found else 0.4,
+            p_value=0.0001 if k == 1 and poison_found else 0.4,
         )
         for k in range(1 if recipe.label_free else recipe.classes)
     ]
@@ -175,10 +175,10 @@ def write_verdict(folder: Path, recipe: Recipe, ids: list[str], label, decision,
         },
         drop_digest=DIGEST,
         statement=recipe.statement
-        or ("One label stands out: 20 of its samples move together." if found else "No label stands out."),
-        poison_found=found,
+        or ("One label stands out: 20 of its samples move together." if poison_found else "No label stands out."),
+        poison_found=poison_found,
         needs_review=recipe.review_needed,
-        p_value=0.0004 if found else 0.6,
+        p_value=0.0004 if poison_found else 0.6,
         groups=groups,
         caveats=list(recipe.caveats),
         config={"threshold": 4.0},

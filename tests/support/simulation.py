@@ -73,8 +73,8 @@ class SimTransport:
 
     def scan(self, folder: str) -> list[Entry]:
         self.turn("scan", folder)
-        found = [(key, *value) for key, value in self.objects.items() if key.startswith(f"{folder}/")]
-        return [Entry(key=key, bytes=len(data), modified_s=then) for key, data, then in found]
+        objects = [(key, *value) for key, value in self.objects.items() if key.startswith(f"{folder}/")]
+        return [Entry(key=key, bytes=len(data), modified_s=then) for key, data, then in objects]
 
     def delete(self, key: str) -> None:
         self.turn("delete", key)

@@ -87,10 +87,10 @@ def descendants(pid: int) -> list[int]:
             with contextlib.suppress(OSError):
                 parent = int((place / "stat").read_text().rsplit(")", 1)[1].split()[1])
                 parents.setdefault(parent, []).append(int(place.name))
-    found = [pid]
-    for each in found:
-        found += parents.get(each, [])
-    return found
+    pids = [pid]
+    for each in pids:
+        pids += parents.get(each, [])
+    return pids
 
 
 class Stack:
@@ -222,8 +222,8 @@ class Stack:
         body = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
         if filters:
             body["flow_runs"] = filters
-        found: list[dict[str, Any]] = self.ask("/flow_runs/filter", body)
-        return found
+        flow_runs: list[dict[str, Any]] = self.ask("/flow_runs/filter", body)
+        return flow_runs
 
     def runs_of(self, drop: str) -> list[dict[str, Any]]:
         """Return the runs of cleanse that were made for ``<dataset>/<name>``."""
@@ -243,8 +243,8 @@ class Stack:
         """Return a run once it is in a final state."""
 
         def final() -> dict[str, Any] | None:
-            found: dict[str, Any] = self.ask(f"/flow_runs/{run}", method="GET")
-            return found if found["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"} else None
+            flow_run: dict[str, Any] = self.ask(f"/flow_runs/{run}", method="GET")
+            return flow_run if flow_run["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"} else None
 
         return wait_for(f"the run {run} ends", final, limit_s)
 
@@ -259,8 +259,8 @@ class Stack:
 @contextlib.contextmanager
 def stack(folder: Path, store: tuple[str, int]) -> Iterator[Stack]:
     """Run a stack without its processes yet; none outlives the block."""
-    made = Stack(folder, store)
+    new_stack = Stack(folder, store)
     try:
-        yield made
+        yield new_stack
     finally:
-        made.stop()
+        new_stack.stop()

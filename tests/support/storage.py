@@ -291,9 +291,9 @@ def make_drop(folder: Path, n: int = 40, rejected: int = 3, seed: int = 0, *, im
     pq.write_table(pa.table(refused), folder / "rejected.parquet")
     files = {name: sha256_file(folder / name) for name in ("payload.parquet", "rejected.parquet")}
     counts = {"seen": n + rejected, "kept": n, "rejected": rejected, "by_reason": {}, "same_content": 0}
-    made = manifest(digest=digest_of(files), name=f"hand-made {seed}", counts=counts, files=files)
-    DROP.write(folder, made)
-    return HandMadeDrop(folder, made, np.array(ids))
+    record = manifest(digest=digest_of(files), name=f"hand-made {seed}", counts=counts, files=files)
+    DROP.write(folder, record)
+    return HandMadeDrop(folder, record, np.array(ids))
 
 
 def make_verdict(
@@ -316,8 +316,8 @@ def make_verdict(
 
 def make_job(root: Path, **drop: Any) -> tuple[HandMadeDrop, Path]:
     """Return a small drop and the verdict on it: rows 0..4 quarantined, 5 and 6 to review."""
-    made = make_drop(root / "drop", **drop)
-    return made, make_verdict(root / "verdict", made, {0, 1, 2, 3, 4}, {5, 6})
+    new_drop = make_drop(root / "drop", **drop)
+    return new_drop, make_verdict(root / "verdict", new_drop, {0, 1, 2, 3, 4}, {5, 6})
 
 
 def read_rows(urls: list[str]) -> list[dict[str, Any]]:

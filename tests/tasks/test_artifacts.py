@@ -30,8 +30,13 @@ def test_addresses_are_text_to_copy_unless_the_operator_says_how_a_browser_opens
 
 def test_a_hostile_statement_does_not_act_in_the_question() -> None:
     asked = [{"code": "two_labels", "text": "<img src=y> [a](b)", "cure": "drop.label_column = '<b>'"}]
-    told = {"statement": "<img src=x> [a](b)", "counts": {"keep": 1}, "dataset": "s3://clean/<b>", "questions": asked}
-    shown = question(told, PAGE, "s3://work/area")
+    outcome = {
+        "statement": "<img src=x> [a](b)",
+        "counts": {"keep": 1},
+        "dataset": "s3://clean/<b>",
+        "questions": asked,
+    }
+    shown = question(outcome, PAGE, "s3://work/area")
     assert "two&#95;labels" in shown
     assert "<img" not in shown
     assert "[a](b)" not in shown

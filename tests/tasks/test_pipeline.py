@@ -33,13 +33,13 @@ def test_what_stands_is_cached_and_what_was_lost_is_computed(
 
     @flow(name="twice")
     def states() -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        states_by_stage: dict[str, list[str]] = {}
         for stage in PIPELINE:
-            found[stage.name] = [state_of(own, stage)]
+            states_by_stage[stage.name] = [state_of(own, stage)]
             if stage.folder:
                 shutil.rmtree(Path(own.work) / stage.folder / own.records[stage.name]["key"])
-            found[stage.name].append(state_of(own, stage))
-        return found
+            states_by_stage[stage.name].append(state_of(own, stage))
+        return states_by_stage
 
     kept = [stage.name for stage in PIPELINE if stage.folder]
     expected = {**{key: ["Cached", "Completed"] for key in kept}, "publish": ["Completed", "Completed"]}

@@ -162,7 +162,7 @@ def test_a_listener_on_this_machine_hears_every_step(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(progress, "create_progress_artifact", lambda *_, **__: None)
     heard: list[int] = []
     see = progress.watch("train")
-    with progress.listening_to(lambda seen: heard.append(seen.step)):
+    with progress.listening_to(lambda training_progress: heard.append(training_progress.step)):
         see(moment(1))
         see(moment(2))
     see(moment(3))  # the command that listened has ended
@@ -191,8 +191,8 @@ def test_a_source_that_changed_while_it_was_read_is_not_tried_again_but_run_agai
     shutil.copytree(small_drop, source)
     read = drops.ingest
 
-    def read_while_it_changes(*given: Any) -> Drop:
-        drop = read(*given)
+    def read_while_it_changes(*arguments: Any) -> Drop:
+        drop = read(*arguments)
         table = pq.read_table(source / "train.parquet")
         pq.write_table(table.slice(0, 500), source / "train.parquet")
         return drop

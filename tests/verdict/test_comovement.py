@@ -43,7 +43,7 @@ def test_poison_with_one_target_is_the_suspected_side_whatever_its_share(
     ids = np.array([f"s{place:05d}" for place in rng.permutation(len(number))])
     spectra = transform(losses.astype(np.float32), number, SpectrumConfig())
     cohorts = Cohorts(number=number, names=("a", "b", "c", "d"), grouping=Grouping.TARGET_RANGE)
-    made = conclude_on(ids, spectra, cohorts, VerdictConfig())
-    held = made.decision == "quarantine"
+    decisions = conclude_on(ids, spectra, cohorts, VerdictConfig())
+    held = decisions.decision == "quarantine"
     assert held[truth].mean() > 0.95
     assert held[~truth].mean() < 0.01

@@ -133,8 +133,8 @@ def test_strength_is_the_share_of_what_is_required(
 def test_what_reaches_what_is_required_is_no_near_miss(
     statistic: float, required: float, strength: Strength, proposal: Callable[[float], Proposal]
 ) -> None:
-    made = dataclasses.replace(proposal(1.0), statistic=statistic, required=required)
-    assert strength_of(made) is strength
+    candidate = dataclasses.replace(proposal(1.0), statistic=statistic, required=required)
+    assert strength_of(candidate) is strength
 
 
 def test_the_worse_decision_wins_in_any_order() -> None:
@@ -144,17 +144,17 @@ def test_the_worse_decision_wins_in_any_order() -> None:
         uniform(np.array([2, 3]), "keep", "hard"),
     ]
     for order in itertools.permutations(rulings):
-        made = merge(5, order)
-        assert made.decision.tolist() == ["quarantine", "quarantine", "review", "keep", "keep"]
-        assert made.reason.tolist() == ["poison", "poison", "near", "hard", UNNAMED]
-        assert made.cluster.tolist() == [1, 1, 2, -1, -1]
-        assert made.suspicion.tolist() == [0.9, 0.9, 0.4, 0.0, 0.0]
+        columns = merge(5, order)
+        assert columns.decision.tolist() == ["quarantine", "quarantine", "review", "keep", "keep"]
+        assert columns.reason.tolist() == ["poison", "poison", "near", "hard", UNNAMED]
+        assert columns.cluster.tolist() == [1, 1, 2, -1, -1]
+        assert columns.suspicion.tolist() == [0.9, 0.9, 0.4, 0.0, 0.0]
 
 
 def test_of_equal_decisions_the_later_one_gives_reason_and_cluster() -> None:
     row = np.array([0])
-    made = merge(1, [uniform(row, "review", "first", cluster=1), uniform(row, "review", "second", cluster=2)])
-    assert (made.reason[0], made.cluster[0]) == ("second", 2)
+    columns = merge(1, [uniform(row, "review", "first", cluster=1), uniform(row, "review", "second", cluster=2)])
+    assert (columns.reason[0], columns.cluster[0]) == ("second", 2)
 
 
 def test_a_ruling_without_a_reason_changes_nothing_but_suspicion() -> None:
@@ -162,8 +162,8 @@ def test_a_ruling_without_a_reason_changes_nothing_but_suspicion() -> None:
         rows=np.array([0]), suspicion=np.array([0.3]), decision=np.array(["keep"]),
         reason=np.array([None], dtype=object), cluster=7,
     )  # fmt: skip
-    made = merge(1, [uniform(np.array([0]), "keep", "hard"), silent])
-    assert (made.suspicion[0], made.reason[0], made.cluster[0]) == (0.3, "hard", -1)
+    columns = merge(1, [uniform(np.array([0]), "keep", "hard"), silent])
+    assert (columns.suspicion[0], columns.reason[0], columns.cluster[0]) == (0.3, "hard", -1)
 
 
 def test_merging_leaves_the_rulings_as_they_were() -> None:

@@ -24,7 +24,7 @@ def proposal(share: float, p: float | None = 1e-6, **changed: Any) -> Proposal:
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"),
+    ("candidate", "expected"),
     [
         (proposal(1.2), True),
         (proposal(1.2, 0.5), False),
@@ -37,20 +37,20 @@ def proposal(share: float, p: float | None = 1e-6, **changed: Any) -> Proposal:
         (proposal(1.2, kind=Kind.GUESS, cohort=None), False),
     ],
 )
-def test_a_call_is_unclear_up_to_one_and_a_half_times_what_is_required(made: Proposal, expected: bool) -> None:
-    assert unclear(made, CONFIG) is expected
+def test_a_call_is_unclear_up_to_one_and_a_half_times_what_is_required(candidate: Proposal, expected: bool) -> None:
+    assert unclear(candidate, CONFIG) is expected
 
 
 def test_below_the_rule_the_most_separate_one_raises_doubt_where_it_is_significant() -> None:
-    made = [proposal(0.5), proposal(0.7, None), proposal(0.8), proposal(1.6)]
-    assert most_doubtful(made) == 2
-    assert in_doubt(made, CONFIG)
-    assert not in_doubt([*made, proposal(0.9, None)], CONFIG), "a weaker one raises none"
+    proposals = [proposal(0.5), proposal(0.7, None), proposal(0.8), proposal(1.6)]
+    assert most_doubtful(proposals) == 2
+    assert in_doubt(proposals, CONFIG)
+    assert not in_doubt([*proposals, proposal(0.9, None)], CONFIG), "a weaker one raises none"
     assert most_doubtful([proposal(0.5), proposal(1.6)]) is None
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"),
+    ("candidate", "expected"),
     [
         (proposal(0.7), True),
         (proposal(0.7, None), True),
@@ -64,30 +64,31 @@ def test_below_the_rule_the_most_separate_one_raises_doubt_where_it_is_significa
         (proposal(3.0, kind=Kind.GUESS, cohort=None), False),
     ],
 )
-def test_a_proof_is_asked_about_what_may_be_called_and_stands_apart(made: Proposal, expected: bool) -> None:
-    assert worth_asking(made, CONFIG) is expected
+def test_a_proof_is_asked_about_what_may_be_called_and_stands_apart(candidate: Proposal, expected: bool) -> None:
+    assert worth_asking(candidate, CONFIG) is expected
 
 
 def simulated(share: float, p: float, **changed: Any) -> Proposal:
     return proposal(share, None, simulate=lambda: p, **changed)
 
 
-def found(*made: Proposal) -> list[float | None]:
-    return [one.p_value for one in with_p_values(made, CONFIG, provable=True)]
+def p_values_of(*proposals: Proposal) -> list[float | None]:
+    return [one.p_value for one in with_p_values(proposals, CONFIG, provable=True)]
 
 
 def test_a_p_value_is_corrected_for_what_could_be_tested() -> None:
-    assert found(simulated(2.0, 0.001), simulated(0.1, 0.5), simulated(0.1, 0.5, tested=False)) == [0.002, None, None]
+    p_values = p_values_of(simulated(2.0, 0.001), simulated(0.1, 0.5), simulated(0.1, 0.5, tested=False))
+    assert p_values == [0.002, None, None]
 
 
 def test_near_ones_the_nearest_and_what_no_proof_is_asked_about_are_simulated() -> None:
-    made = found(simulated(0.96, 0.5), simulated(0.5, 0.5), simulated(0.1, 0.2, kind=Kind.GUESS, cohort=None))
-    assert [p is not None for p in made] == [True, False, True]
-    assert found(simulated(0.5, 0.5), simulated(0.3, 0.5)) == [1.0, None]
+    p_values = p_values_of(simulated(0.96, 0.5), simulated(0.5, 0.5), simulated(0.1, 0.2, kind=Kind.GUESS, cohort=None))
+    assert [p is not None for p in p_values] == [True, False, True]
+    assert p_values_of(simulated(0.5, 0.5), simulated(0.3, 0.5)) == [1.0, None]
 
 
 def test_the_one_on_which_a_proof_hangs_is_simulated_where_nothing_else_is_in_doubt() -> None:
-    clear = found(simulated(2.0, 1e-6), simulated(0.8, 1e-6), simulated(0.7, 1e-6))
+    clear = p_values_of(simulated(2.0, 1e-6), simulated(0.8, 1e-6), simulated(0.7, 1e-6))
     assert [p is not None for p in clear] == [True, True, False]
-    doubted = found(simulated(1.1, 1e-6), simulated(0.8, 1e-6))
+    doubted = p_values_of(simulated(1.1, 1e-6), simulated(0.8, 1e-6))
     assert [p is not None for p in doubted] == [True, False]

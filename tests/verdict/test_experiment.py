@@ -65,12 +65,14 @@ def found_on(drop: Any, ask: Ask) -> TriggerTest:
 
 
 def test_a_patch_that_the_proxy_obeys_turns_nearly_all() -> None:
-    found = found_on(drop_of(), poisoned_proxy)
-    assert found == TriggerTest(words="4 pixels at the lower right", tried=200, turned=200, at_random=found.at_random)
-    assert (found.at_random <= 2, found.works, found.obeyed) == (True, True, True)
-    assert found.sentence("label cat") == (
+    trigger_test = found_on(drop_of(), poisoned_proxy)
+    assert trigger_test == TriggerTest(
+        words="4 pixels at the lower right", tried=200, turned=200, at_random=trigger_test.at_random
+    )
+    assert (trigger_test.at_random <= 2, trigger_test.works, trigger_test.obeyed) == (True, True, True)
+    assert trigger_test.sentence("label cat") == (
         "4 pixels at the lower right, which they share, put on 200 kept samples with other answers, "
-        f"turned 200 of them into label cat, a control of the same size {found.at_random}"
+        f"turned 200 of them into label cat, a control of the same size {trigger_test.at_random}"
     )
 
 
@@ -90,8 +92,8 @@ def test_the_statement_names_the_trigger_that_turned_most_or_says_that_none_did(
     works = TriggerTest(words="4 pixels", tried=200, turned=187, at_random=4)
     nothing = TriggerTest(words="9 pixels", tried=200, turned=9, at_random=8)
     groups = [
-        group(label=label, label_name=name, called=True, quarantined=60, number=label, trigger=found)
-        for label, name, found in ((0, "cat", nothing), (1, "dog", works))
+        group(label=label, label_name=name, called=True, quarantined=60, number=label, trigger=trigger_test)
+        for label, name, trigger_test in ((0, "cat", nothing), (1, "dog", works))
     ]
     assert (
         "4 pixels, which they share, put on 200 kept samples with other answers, turned 187 of them into label dog"
@@ -102,8 +104,8 @@ def test_the_statement_names_the_trigger_that_turned_most_or_says_that_none_did(
 
 
 def test_an_estimate_that_does_nothing_is_said_to_do_nothing() -> None:
-    found = found_on(drop_of(), lambda images: np.full(len(images), 1))
-    assert (found.turned, found.works, found.obeyed) == (0, False, False)
+    trigger_test = found_on(drop_of(), lambda images: np.full(len(images), 1))
+    assert (trigger_test.turned, trigger_test.works, trigger_test.obeyed) == (0, False, False)
 
 
 def test_what_any_honest_group_of_the_label_does_as_well_is_no_trigger() -> None:
@@ -146,5 +148,5 @@ def test_a_group_with_next_to_no_kept_samples_of_other_labels_is_not_tried() -> 
 def test_a_trigger_works_only_where_it_does_clearly_more_than_a_control(
     turned: int, at_random: int, works: bool, obeyed: bool
 ) -> None:
-    found = TriggerTest(words="x", tried=200, turned=turned, at_random=at_random)
-    assert (found.works, found.obeyed) == (works, obeyed)
+    trigger_test = TriggerTest(words="x", tried=200, turned=turned, at_random=at_random)
+    assert (trigger_test.works, trigger_test.obeyed) == (works, obeyed)

@@ -21,7 +21,7 @@ from tests.support.proposals import proposal
 LABELS, SHARED, WIDTH = 6, 60, 24
 
 
-def seen(case: Case, shared_N: NDArray[np.bool_], *, seed: int = 1) -> NDArray[np.float32]:
+def features_of(case: Case, shared_N: NDArray[np.bool_], *, seed: int = 1) -> NDArray[np.float32]:
     """Return features (N, F): labels lie apart, samples about them, shared ones all farther out in one direction."""
     rng = np.random.default_rng(seed)
     centre_KF = rng.normal(0, 4, (LABELS, WIDTH))
@@ -58,35 +58,35 @@ def proposed(
 
 
 def test_samples_of_all_labels_that_share_a_feature_are_proposed(case: Case, shared: NDArray[np.bool_]) -> None:
-    (found,) = proposed(case, seen(case, shared))
-    assert shared[found.suspects].mean() > 0.95
-    assert len(found.suspects) >= 0.95 * SHARED
-    assert found.over_all_labels
-    assert not found.stands_alone, "only a proof may call it"
-    assert found.number == LABELS + 1
+    (candidate,) = proposed(case, features_of(case, shared))
+    assert shared[candidate.suspects].mean() > 0.95
+    assert len(candidate.suspects) >= 0.95 * SHARED
+    assert candidate.over_all_labels
+    assert not candidate.stands_alone, "only a proof may call it"
+    assert candidate.number == LABELS + 1
 
 
 def test_nothing_is_proposed_of_clean_features(case: Case) -> None:
     for seed in range(3):
-        assert not proposed(case, seen(case, np.zeros(len(case.labels), dtype=bool), seed=seed))
+        assert not proposed(case, features_of(case, np.zeros(len(case.labels), dtype=bool), seed=seed))
 
 
 def test_most_of_a_drop_is_not_suspected_by_a_shared_feature(case: Case) -> None:
     many_N = np.arange(len(case.labels)) % 5 < 2
-    assert not proposed(case, seen(case, many_N))
+    assert not proposed(case, features_of(case, many_N))
 
 
 def test_nothing_is_proposed_where_it_cannot_be_proved(case: Case, shared: NDArray[np.bool_]) -> None:
     assert not proposed(case, None)
-    assert not proposed(case, seen(case, shared), case.labels % 3), "answers have nowhere to spread"
-    damaged = seen(case, shared)
+    assert not proposed(case, features_of(case, shared), case.labels % 3), "answers have nowhere to spread"
+    damaged = features_of(case, shared)
     damaged[5, 3] = np.nan
     assert not proposed(case, damaged)
     assert not proposed(case, np.ones((len(case.labels), WIDTH), dtype=np.float32)), "a net that sees nothing"
 
 
 def test_permuting_rows_permutes_the_proposal(case: Case, shared: NDArray[np.bool_]) -> None:
-    trained, order = seen(case, shared), np.random.default_rng(3).permutation(len(case.labels))
+    trained, order = features_of(case, shared), np.random.default_rng(3).permutation(len(case.labels))
     (first,) = proposed(case, trained)
     log = type(case.log).from_array(case.log.log_loss[order], sample_ids=case.log.sample_ids[order])
     (second,) = proposed(Case(log=log, labels=case.labels[order], truth=case.truth[order]), trained[order])
@@ -106,12 +106,12 @@ def test_they_are_called_where_the_rest_of_the_drop_takes_them_for_other_labels(
     case: Case, shared: NDArray[np.bool_]
 ) -> None:
     before_N = np.where(shared, (case.labels + 1) % LABELS, case.labels)
-    made = decided(case, seen(case, shared), lambda _: before_N)
-    assert (made.decision[shared] == "quarantine").mean() >= 0.95
-    assert (made.decision[~shared] == "quarantine").mean() <= 0.01
-    group = next(group for group in made.groups if group.called)
+    decisions = decided(case, features_of(case, shared), lambda _: before_N)
+    assert (decisions.decision[shared] == "quarantine").mean() >= 0.95
+    assert (decisions.decision[~shared] == "quarantine").mean() <= 0.01
+    group = next(group for group in decisions.groups if group.called)
     assert (group.kind, group.label, group.confirmed) == ("features", None, True)
-    assert "sees in it what it sees in" in made.reason[np.flatnonzero(shared)[0]]
+    assert "sees in it what it sees in" in decisions.reason[np.flatnonzero(shared)[0]]
 
 
 @pytest.mark.slow
@@ -122,22 +122,23 @@ def test_honest_ones_keep_their_labels(case: Case, shared: NDArray[np.bool_]) ->
         asked.append(int(left_out_N[shared].sum()))
         return case.labels
 
-    made = decided(case, seen(case, shared), look)
+    decisions = decided(case, features_of(case, shared), look)
     assert max(asked) >= 0.95 * SHARED
-    assert (made.decision == "keep").all()
+    assert (decisions.decision == "keep").all()
 
 
 @pytest.mark.slow
 def test_what_a_label_is_called_for_keeps_that_reason() -> None:
     case = make_case(samples=720, labels=LABELS, poison=SHARED)
     before_N = np.where(case.truth, np.arange(len(case.labels)) % (LABELS - 1), case.labels)
-    made = decided(case, seen(case, case.truth), lambda _: before_N)
-    assert (made.decision[case.truth] == "quarantine").mean() >= 0.95
+    decisions = decided(case, features_of(case, case.truth), lambda _: before_N)
+    assert (decisions.decision[case.truth] == "quarantine").mean() >= 0.95
     label, shared = (
-        next(group for group in made.groups if group.called and group.kind == kind) for kind in ("together", "features")
+        next(group for group in decisions.groups if group.called and group.kind == kind)
+        for kind in ("together", "features")
     )
     assert (label.label, shared.called, shared.quarantined) == (LABELS - 1, True, 0)
     assert label.quarantined >= 0.95 * SHARED
-    statement = state(made.groups, len(case.labels), VerdictConfig())
+    statement = state(decisions.groups, len(case.labels), VerdictConfig())
     assert "learn as one hidden feature" in statement
     assert "share a feature" not in statement

@@ -47,9 +47,9 @@ def test_poison_with_one_set_of_labels_is_still_found() -> None:
     rng = np.random.default_rng(3)
     sets_NK, truth_N = sets_of(rng), np.arange(SAMPLES) % (SAMPLES // POISON) == 0
     sets_NK[truth_N] = (0, 0, 1, 0)
-    found = TelltaleDetector().fit(log_of(rng, sets_NK, truth_N), label_sets=sets_NK)
-    assert found.flagged_[truth_N].mean() >= 0.8
-    assert not found.flagged_[~truth_N].any()
+    detector = TelltaleDetector().fit(log_of(rng, sets_NK, truth_N), label_sets=sets_NK)
+    assert detector.flagged_[truth_N].mean() >= 0.8
+    assert not detector.flagged_[~truth_N].any()
 
 
 def test_what_the_labels_explain_is_taken_away_and_poison_is_not() -> None:

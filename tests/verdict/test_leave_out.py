@@ -39,9 +39,9 @@ def looked(answers: NDArray[np.int64], *, unseen: float = 0.9, harder: bool = Fa
         return answer_N
 
     side = Side(rows=np.arange(INSIDE), rest=np.arange(INSIDE, EACH), harder=harder)
-    found = leave_out([side], number_N, look, level=0.01, seed=0)
-    assert found is not None
-    return found[0]
+    retrainings = leave_out([side], number_N, look, level=0.01, seed=0)
+    assert retrainings is not None
+    return retrainings[0]
 
 
 def anywhere(own: int) -> NDArray[np.int64]:
@@ -50,10 +50,10 @@ def anywhere(own: int) -> NDArray[np.int64]:
 
 
 def test_a_cluster_taken_for_anything_but_its_label_is_confirmed() -> None:
-    found = looked(anywhere(3))
-    assert (found.confirmed, found.refuted, found.own) == (True, False, 0.05)
-    assert found.usual > 0.8
-    assert found.spread > 0.95
+    retraining = looked(anywhere(3))
+    assert (retraining.confirmed, retraining.refuted, retraining.own) == (True, False, 0.05)
+    assert retraining.usual > 0.8
+    assert retraining.spread > 0.95
 
 
 def test_a_cluster_whose_label_is_found_without_it_is_not() -> None:
@@ -62,25 +62,25 @@ def test_a_cluster_whose_label_is_found_without_it_is_not() -> None:
 
 
 def test_a_cluster_that_looks_like_one_or_two_others_is_not() -> None:
-    found = looked(np.full(INSIDE, 4))
-    assert (found.confirmed, found.refuted, found.own, found.spread) == (False, True, 0.0, 0.0)
-    found = looked(1 + np.arange(INSIDE) % 2)
-    assert (found.confirmed, found.refuted) == (False, True)
+    retraining = looked(np.full(INSIDE, 4))
+    assert (retraining.confirmed, retraining.refuted, retraining.own, retraining.spread) == (False, True, 0.0, 0.0)
+    retraining = looked(1 + np.arange(INSIDE) % 2)
+    assert (retraining.confirmed, retraining.refuted) == (False, True)
 
 
 def test_of_a_cluster_of_both_what_is_told_right_is_not_called() -> None:
     """Up to half as many own answers as of others: those samples are honest, as far as the retraining can tell."""
-    found = looked(anywhere(24))
-    assert (found.confirmed, found.own) == (True, 0.4)
-    np.testing.assert_array_equal(np.flatnonzero(found.honest), np.arange(24))
+    retraining = looked(anywhere(24))
+    assert (retraining.confirmed, retraining.own) == (True, 0.4)
+    np.testing.assert_array_equal(np.flatnonzero(retraining.honest), np.arange(24))
     assert not looked(anywhere(24), unseen=0.6).confirmed, "where the proxy tells less, less is usual"
     assert not looked(anywhere(3)).honest.any(), "a poison among whose samples some happen to be told right"
 
 
 def test_answers_that_spread_over_a_few_labels_do_not_confirm() -> None:
     """Honest ones of the demo's digits that stand on a foot: taken for three other digits, hardly ever for a one."""
-    found = looked(1 + np.arange(INSIDE) % 3)
-    assert (found.confirmed, found.refuted) == (False, True)
+    retraining = looked(1 + np.arange(INSIDE) % 3)
+    assert (retraining.confirmed, retraining.refuted) == (False, True)
 
 
 def test_samples_with_wrong_labels_are_harder_and_not_confirmed() -> None:
@@ -88,8 +88,8 @@ def test_samples_with_wrong_labels_are_harder_and_not_confirmed() -> None:
 
 
 def test_a_proxy_that_tells_nothing_confirms_and_refutes_nothing() -> None:
-    found = looked(anywhere(3), unseen=0.1)
-    assert (found.confirmed, found.refuted) == (False, False)
+    retraining = looked(anywhere(3), unseen=0.1)
+    assert (retraining.confirmed, retraining.refuted) == (False, False)
     assert not looked(np.full(INSIDE, 1), unseen=0.1).refuted, "as where it takes everything for one label"
 
 
@@ -98,10 +98,10 @@ def test_few_answers_among_many_labels_are_as_diverse_as_they_can_be() -> None:
     answer_N = number_N.copy()
     answer_N[:12] = np.random.default_rng(1).choice(np.arange(1, 100), 12)
     side = Side(rows=np.arange(12), rest=np.arange(12, 40))
-    found = leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0)
-    assert found is not None
-    assert (found[0].confirmed, found[0].refuted) == (True, False)
-    assert 0.9 < found[0].spread < 1.1
+    retrainings = leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0)
+    assert retrainings is not None
+    assert (retrainings[0].confirmed, retrainings[0].refuted) == (True, False)
+    assert 0.9 < retrainings[0].spread < 1.1
 
 
 @pytest.mark.parametrize("cohorts", [2, 3])
@@ -113,9 +113,9 @@ def test_among_two_or_three_labels_nothing_is_confirmed_and_what_gets_its_own_is
     answer_N = number_N.copy()
     answer_N[own:INSIDE] = 1
     side = Side(rows=np.arange(INSIDE), rest=np.arange(INSIDE, EACH))
-    found = leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0)
-    assert found is not None
-    assert (found[0].confirmed, found[0].refuted) == (False, own == INSIDE)
+    retrainings = leave_out([side], number_N, lambda _: answer_N, level=0.01, seed=0)
+    assert retrainings is not None
+    assert (retrainings[0].confirmed, retrainings[0].refuted) == (False, own == INSIDE)
 
 
 def test_a_training_that_came_to_nothing_says_nothing() -> None:
@@ -127,8 +127,8 @@ def test_a_training_that_came_to_nothing_says_nothing() -> None:
 def doubtful() -> tuple[Case, VerdictConfig]:
     """A poisoned log, and a rule that its cluster misses by a fifth."""
     case = make_case(samples=750, labels=5, poison=60)
-    found = TelltaleDetector().fit(case.log, case.labels)
-    most = max(group.statistic for group in found.groups_ if group.kind == "together")
+    detector = TelltaleDetector().fit(case.log, case.labels)
+    most = max(group.statistic for group in detector.groups_ if group.kind == "together")
     return case, VerdictConfig(min_separation=1.25 * most)
 
 
@@ -148,12 +148,12 @@ def test_a_doubtful_cluster_is_called_where_the_retraining_confirms_it(doubtful:
     case, config = doubtful
     without = TelltaleDetector(verdict=config).fit(case.log, case.labels)
     assert not without.flagged_.any()
-    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, as_it_was(case))
-    assert found.flagged_[case.truth].mean() >= 0.9
-    assert found.flagged_[~case.truth].mean() <= 0.01
-    assert "a proxy that learnt without that cluster gives" in found.statement_
-    assert "a proxy that learnt without that cluster gives" in found.reason_[np.flatnonzero(found.flagged_)[0]]
-    group = next(group for group in found.groups_ if group.called)
+    detector = TelltaleDetector(verdict=config).fit(case.log, case.labels, as_it_was(case))
+    assert detector.flagged_[case.truth].mean() >= 0.9
+    assert detector.flagged_[~case.truth].mean() <= 0.01
+    assert "a proxy that learnt without that cluster gives" in detector.statement_
+    assert "a proxy that learnt without that cluster gives" in detector.reason_[np.flatnonzero(detector.flagged_)[0]]
+    group = next(group for group in detector.groups_ if group.called)
     assert group.confirmed
     assert group.own is not None
     assert group.own < 0.1
@@ -182,42 +182,42 @@ def test_a_retraining_that_was_called_for_and_not_taken_is_told(doubtful: tuple[
 @pytest.mark.slow
 def test_a_groups_counts_are_those_of_its_cluster(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
-    made = decided(case, config, as_it_was(case))
-    assert sum(group.quarantined for group in made.groups) == (made.decision == "quarantine").sum() > 0
-    assert sum(group.review for group in made.groups) == (made.decision == "review").sum()
-    for group in made.groups:
-        own = made.decision[made.cluster == group.number]
+    decisions = decided(case, config, as_it_was(case))
+    assert sum(group.quarantined for group in decisions.groups) == (decisions.decision == "quarantine").sum() > 0
+    assert sum(group.review for group in decisions.groups) == (decisions.decision == "review").sum()
+    for group in decisions.groups:
+        own = decisions.decision[decisions.cluster == group.number]
         assert ((own == "quarantine").sum(), (own == "review").sum()) == (group.quarantined, group.review)
 
 
 @pytest.mark.slow
 def test_two_clusters_that_take_a_label_away_need_a_person() -> None:
     case = make_case(samples=900, labels=5, poison=60)
-    made = decided(case, VerdictConfig(), None)
-    first = dataclasses.replace(made.groups[0], samples=200, quarantined=120)
+    decisions = decided(case, VerdictConfig(), None)
+    first = dataclasses.replace(decisions.groups[0], samples=200, quarantined=120)
     second = dataclasses.replace(first, samples=80, quarantined=40, label_name="0 (secondary cluster)")
     alone = dataclasses.replace(second, label=1)
-    asked = questions_on(dataclasses.replace(made, groups=(first, second)), VerdictConfig())
+    asked = questions_on(dataclasses.replace(decisions, groups=(first, second)), VerdictConfig())
     assert [question.code for question in asked] == ["label_set_aside"]
-    assert not questions_on(dataclasses.replace(made, groups=(first, alone)), VerdictConfig())
+    assert not questions_on(dataclasses.replace(decisions, groups=(first, alone)), VerdictConfig())
 
 
 @pytest.mark.slow
 def test_of_a_doubtful_cluster_of_both_the_honest_go_to_review(doubtful: tuple[Case, VerdictConfig]) -> None:
     case, config = doubtful
-    told = np.flatnonzero(case.truth)[::3]  # as if these were honest
+    honest_rows = np.flatnonzero(case.truth)[::3]  # as if these were honest
 
     def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
         answer_N = as_it_was(case)(left_out_N)
-        answer_N[told] = case.labels[told]
+        answer_N[honest_rows] = case.labels[honest_rows]
         return answer_N
 
-    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, look)
-    others = np.setdiff1d(np.flatnonzero(case.truth), told)
-    assert found.flagged_[others].mean() >= 0.9
-    assert (found.decision_[told] == "review").mean() >= 0.9
-    assert found.suspicion_[told].max() < 0.5
-    assert any("gives it its own answer" in reason for reason in found.reason_[told])
+    detector = TelltaleDetector(verdict=config).fit(case.log, case.labels, look)
+    others = np.setdiff1d(np.flatnonzero(case.truth), honest_rows)
+    assert detector.flagged_[others].mean() >= 0.9
+    assert (detector.decision_[honest_rows] == "review").mean() >= 0.9
+    assert detector.suspicion_[honest_rows].max() < 0.5
+    assert any("gives it its own answer" in reason for reason in detector.reason_[honest_rows])
 
 
 @pytest.mark.slow
@@ -225,17 +225,17 @@ def test_a_doubtful_cluster_is_kept_where_a_retraining_does_not_confirm_it(
     doubtful: tuple[Case, VerdictConfig],
 ) -> None:
     case, config = doubtful
-    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
-    assert not found.flagged_.any()
-    assert "A leave-out retraining did not confirm the group that was doubtful" in found.statement_
+    detector = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
+    assert not detector.flagged_.any()
+    assert "A leave-out retraining did not confirm the group that was doubtful" in detector.statement_
 
 
 @pytest.fixture(scope="module")
 def unclear() -> tuple[Case, VerdictConfig]:
     """A poisoned log, and a rule that its cluster meets by a fifth more than is required."""
     case = make_case(samples=750, labels=5, poison=60)
-    found = TelltaleDetector().fit(case.log, case.labels)
-    most = max(group.statistic for group in found.groups_ if group.kind == "together")
+    detector = TelltaleDetector().fit(case.log, case.labels)
+    most = max(group.statistic for group in detector.groups_ if group.kind == "together")
     return case, VerdictConfig(min_separation=most / 1.2)
 
 
@@ -243,21 +243,21 @@ def unclear() -> tuple[Case, VerdictConfig]:
 def test_a_call_stands_where_the_retraining_does_not_refute_it(unclear: tuple[Case, VerdictConfig]) -> None:
     case, config = unclear
     assert TelltaleDetector(verdict=config).fit(case.log, case.labels).flagged_[case.truth].mean() >= 0.9
-    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, as_it_was(case))
-    assert found.flagged_[case.truth].mean() >= 0.9
-    assert next(group for group in found.groups_ if group.called).own is not None
+    detector = TelltaleDetector(verdict=config).fit(case.log, case.labels, as_it_was(case))
+    assert detector.flagged_[case.truth].mean() >= 0.9
+    assert next(group for group in detector.groups_ if group.called).own is not None
 
 
 @pytest.mark.slow
 def test_what_the_retraining_refutes_is_held_for_review(unclear: tuple[Case, VerdictConfig]) -> None:
     case, config = unclear
-    found = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
-    assert not found.flagged_.any()
-    assert (found.decision_[case.truth] == "review").mean() >= 0.9
-    assert found.suspicion_.max() < 0.5
-    assert "are needed, but a leave-out retraining does not confirm it" in found.statement_
-    assert "A near miss" in found.statement_
-    reason = found.reason_[np.flatnonzero(case.truth & (found.decision_ == "review"))[0]]
+    detector = TelltaleDetector(verdict=config).fit(case.log, case.labels, lambda _: case.labels)
+    assert not detector.flagged_.any()
+    assert (detector.decision_[case.truth] == "review").mean() >= 0.9
+    assert detector.suspicion_.max() < 0.5
+    assert "are needed, but a leave-out retraining does not confirm it" in detector.statement_
+    assert "A near miss" in detector.statement_
+    reason = detector.reason_[np.flatnonzero(case.truth & (detector.decision_ == "review"))[0]]
     assert (
         "that a leave-out retraining does not confirm: a proxy that learnt without that cluster gives 100% of it"
         in reason
@@ -283,16 +283,16 @@ def test_the_smaller_side_is_asked_about_where_the_larger_one_is_suspected(hard:
         before = np.where(hard.truth, np.arange(len(hard.labels)) % 4, hard.labels)
         return np.where(left_out_N & ~hard.truth, looks_like, before) if left_out_N.sum() > 150 else before
 
-    found = TelltaleDetector().fit(hard.log, hard.labels, look)
+    detector = TelltaleDetector().fit(hard.log, hard.labels, look)
     assert len(asked) == 2
     assert asked[0] < 0.3
     assert asked[1] > 0.9
-    assert found.flagged_[hard.truth].mean() >= 0.9
-    assert found.flagged_[~hard.truth].mean() <= 0.01
-    group = next(group for group in found.groups_ if group.called)
+    assert detector.flagged_[hard.truth].mean() >= 0.9
+    assert detector.flagged_[~hard.truth].mean() <= 0.01
+    group = next(group for group in detector.groups_ if group.called)
     assert (group.turned, group.confirmed) == (True, True)
-    assert "a proxy that learnt without that cluster gives" in found.reason_[np.flatnonzero(found.flagged_)[0]]
-    assert any("wrong labels" in line for line in caveats(found.groups_, 0))
+    assert "a proxy that learnt without that cluster gives" in detector.reason_[np.flatnonzero(detector.flagged_)[0]]
+    assert any("wrong labels" in line for line in caveats(detector.groups_, 0))
 
 
 @pytest.mark.slow
@@ -303,10 +303,10 @@ def test_a_larger_side_that_is_poison_stays_suspected() -> None:
     def look(left_out_N: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.where(case.truth, np.arange(len(case.labels)) % 4, np.where(left_out_N, 1, case.labels))
 
-    found = TelltaleDetector().fit(case.log, case.labels, look)
-    assert found.flagged_[case.truth].mean() >= 0.9
-    assert found.flagged_[~case.truth].mean() <= 0.01
-    assert not any(group.turned for group in found.groups_)
+    detector = TelltaleDetector().fit(case.log, case.labels, look)
+    assert detector.flagged_[case.truth].mean() >= 0.9
+    assert detector.flagged_[~case.truth].mean() <= 0.01
+    assert not any(group.turned for group in detector.groups_)
 
 
 @pytest.mark.slow
@@ -351,8 +351,8 @@ def test_of_three_labels_honest_clusters_are_not_called_where_the_retraining_fin
     assert not honest.flagged_.any()
     assert (honest.decision_[case.truth] == "review").mean() >= 0.9
     before = np.where(case.truth, np.arange(len(case.labels)) % 2, case.labels)
-    found = TelltaleDetector(verdict=rule).fit(case.log, case.labels, lambda _: before)
-    assert found.flagged_[case.truth].mean() >= 0.9
+    detector = TelltaleDetector(verdict=rule).fit(case.log, case.labels, lambda _: before)
+    assert detector.flagged_[case.truth].mean() >= 0.9
 
 
 @pytest.mark.slow
@@ -367,8 +367,8 @@ def test_where_a_retraining_can_tell_nothing_a_call_stands_only_if_the_proxy_obe
 
     def experiment(trial: Trial) -> Tried:
         asked.append(trial)
-        found = TriggerTest(words="a word", tried=200, turned=turned, at_random=10)
-        return Tried(test=found, shown=TRIGGERS.empty_table())
+        trigger_test = TriggerTest(words="a word", tried=200, turned=turned, at_random=10)
+        return Tried(test=trigger_test, shown=TRIGGERS.empty_table())
 
     decided = conclude_on(
         case.log.sample_ids,
@@ -391,10 +391,10 @@ def test_what_only_a_retraining_calls_is_set_aside_where_no_trigger_works(
     case, config = doubtful
 
     def experiment(_trial: Trial) -> Tried:
-        found = TriggerTest(words="a patch", tried=200, turned=turned, at_random=10)
-        return Tried(test=found, shown=TRIGGERS.empty_table())
+        trigger_test = TriggerTest(words="a patch", tried=200, turned=turned, at_random=10)
+        return Tried(test=trigger_test, shown=TRIGGERS.empty_table())
 
-    made = conclude_on(
+    decisions = conclude_on(
         case.log.sample_ids,
         transform(case.log.log_loss, case.labels, SpectrumConfig()),
         Cohorts(number=case.labels, names=None),
@@ -402,6 +402,6 @@ def test_what_only_a_retraining_calls_is_set_aside_where_no_trigger_works(
         as_it_was(case),
         experiment=experiment,
     )
-    assert (made.decision[case.truth] == decision).mean() >= 0.9
-    assert (made.decision[~case.truth] != "keep").mean() <= 0.01
-    assert f"turned {turned} of them" in made.reason[case.truth][0]
+    assert (decisions.decision[case.truth] == decision).mean() >= 0.9
+    assert (decisions.decision[~case.truth] != "keep").mean() <= 0.01
+    assert f"turned {turned} of them" in decisions.reason[case.truth][0]

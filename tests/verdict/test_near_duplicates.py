@@ -89,7 +89,7 @@ def hiding(base: Case) -> Copied:
 def test_copies_in_other_labels_do_not_raise_what_is_required(
     hiding: Copied, plain: Decisions, collapsed: Decisions
 ) -> None:
-    required = [found.groups[4].threshold for found in (hiding.judged(None), collapsed, plain)]
+    required = [decisions.groups[4].threshold for decisions in (hiding.judged(None), collapsed, plain)]
     assert required[0] > 1.5 * ALONE.min_separation, "each copy for itself makes tight clusters usual"
     assert required[1] == required[2] == ALONE.min_separation
     assert (collapsed.groups[4].statistic, collapsed.groups[4].p_value) == (
@@ -110,8 +110,8 @@ def test_a_covariance_shift_is_held_against_one_of_each_copy(hiding: Copied, mon
     monkeypatch.setattr("telltale_core.verdict.proposals.scatter.examine_covariance", scatter)
     log, config = hiding.case.log, ALONE.replace(leave_out=True)
     cohorts = Cohorts(number=hiding.case.labels, names=None)
-    found = conclude_on(log.sample_ids, hiding.spectra, cohorts, config, leaders=hiding.leaders)
-    asked = [(group.label, group.threshold) for group in found.groups if group.kind == "scatter"]
+    decisions = conclude_on(log.sample_ids, hiding.spectra, cohorts, config, leaders=hiding.leaders)
+    asked = [(group.label, group.threshold) for group in decisions.groups if group.kind == "scatter"]
     assert asked == [(label, 0.5) for label in range(4)], "held against each other as they are, none would stand out"
 
 
@@ -131,24 +131,24 @@ def test_permuting_the_rows_of_copies_permutes_the_verdict(hiding: Copied, colla
     names = ("features", "level", "motion", "finite")
     moved = dataclasses.replace(hiding.spectra, **{name: getattr(hiding.spectra, name)[order] for name in names})
     cohorts = Cohorts(number=labels[order], names=None)
-    found = conclude_on(log.sample_ids[order], moved, cohorts, ALONE, leaders=hiding.leaders[order])
-    assert found.suspicion.tobytes() == collapsed.suspicion[order].tobytes()
-    assert found.decision.tolist() == collapsed.decision[order].tolist()
-    assert found.groups == collapsed.groups
+    decisions = conclude_on(log.sample_ids[order], moved, cohorts, ALONE, leaders=hiding.leaders[order])
+    assert decisions.suspicion.tobytes() == collapsed.suspicion[order].tobytes()
+    assert decisions.decision.tolist() == collapsed.decision[order].tolist()
+    assert decisions.groups == collapsed.groups
 
 
 @pytest.mark.slow
 def test_a_called_cluster_of_which_many_are_copies_says_so(base: Case) -> None:
     drop = copied(base, np.repeat(np.flatnonzero(base.truth)[:2], 14))
-    found = drop.judged(drop.leaders)
-    assert (found.decision[drop.case.truth] == "quarantine").all()
-    group = found.groups[4]
+    decisions = drop.judged(drop.leaders)
+    assert (decisions.decision[drop.case.truth] == "quarantine").all()
+    group = decisions.groups[4]
     assert (group.size, group.copies, group.originals, group.different) == (88, 30, 2, 60)
-    line = caveats(found.groups, 0)[0]
+    line = caveats(decisions.groups, 0)[0]
     assert line.startswith(
         "Of the 88 suspected samples of label 4 30 are near-duplicates of each other, of 2 different"
     )
-    assert questions_on(found, ALONE) == []
+    assert questions_on(decisions, ALONE) == []
 
 
 @pytest.mark.slow
@@ -156,9 +156,9 @@ def test_poison_that_is_copied_until_it_is_most_of_its_label_is_the_suspected_si
     drop = copied(base, np.repeat(np.flatnonzero(base.truth), 3))
     clean = ~drop.case.truth & (drop.case.labels == 4)
     assert drop.case.truth.sum() > clean.sum() > base.truth.sum()
-    found = drop.judged(drop.leaders)
-    assert (found.decision[drop.case.truth] == "quarantine").all()
-    assert (found.decision[clean] == "keep").all()
+    decisions = drop.judged(drop.leaders)
+    assert (decisions.decision[drop.case.truth] == "quarantine").all()
+    assert (decisions.decision[clean] == "keep").all()
     each = drop.judged(None)
     assert (each.decision[clean] == "quarantine").all(), "by the number of rows the honest samples are the few"
 
@@ -168,13 +168,13 @@ def test_poison_of_too_few_different_samples_is_set_aside_and_asked() -> None:
     case = make_case(samples=700, labels=5, poison=4, seed=1)
     drop = copied(case, np.repeat(np.flatnonzero(case.truth), 14))
     assert (drop.judged(None).decision[drop.case.truth] == "quarantine").all()
-    found = drop.judged(drop.leaders)
-    assert (found.decision[drop.case.truth] == "review").all(), "what copies alone make suspicious is not published"
-    assert (found.decision[~drop.case.truth] == "keep").mean() > 0.99
-    group = found.groups[4]
+    decisions = drop.judged(drop.leaders)
+    assert (decisions.decision[drop.case.truth] == "review").all(), "what copies alone make suspicious is not published"
+    assert (decisions.decision[~drop.case.truth] == "keep").mean() > 0.99
+    group = decisions.groups[4]
     assert (group.called, group.only_copies, group.different, group.review) == (False, True, 4, 60)
-    assert [question.code for question in questions_on(found, ALONE)] == ["copies_stand_out"]
-    said = statement_on(found, ALONE)
+    assert [question.code for question in questions_on(decisions, ALONE)] == ["copies_stand_out"]
+    said = statement_on(decisions, ALONE)
     assert "but it is 4 different samples and copies of them" in said
     assert "60 samples of label 4 stand out as poison does, but are only 4 different ones" in said
 
@@ -183,9 +183,9 @@ def test_poison_of_too_few_different_samples_is_set_aside_and_asked() -> None:
 def test_ten_different_poisoned_samples_are_quarantined_with_their_copies() -> None:
     case = make_case(samples=700, labels=5, poison=10, seed=1)
     drop = copied(case, np.repeat(np.flatnonzero(case.truth), 3))
-    found = drop.judged(drop.leaders)
-    assert (found.decision[drop.case.truth] == "quarantine").all()
-    assert not questions_on(found, ALONE)
+    decisions = drop.judged(drop.leaders)
+    assert (decisions.decision[drop.case.truth] == "quarantine").all()
+    assert not questions_on(decisions, ALONE)
 
 
 @pytest.mark.slow
@@ -196,9 +196,9 @@ def test_the_poison_behind_a_cluster_of_copies_is_still_found(base: Case) -> Non
     losses[row] += 3 * np.sin(np.arange(losses.shape[1]))
     case = dataclasses.replace(base, log=LossLog.from_array(losses, sample_ids=base.log.sample_ids))
     drop = copied(case, np.repeat(row, 50))
-    found = drop.judged(drop.leaders)
-    assert (found.decision[drop.case.truth] == "quarantine").all()
-    clean_copies = found.decision[len(base.labels) :]
+    decisions = drop.judged(drop.leaders)
+    assert (decisions.decision[drop.case.truth] == "quarantine").all()
+    clean_copies = decisions.decision[len(base.labels) :]
     assert (clean_copies != "quarantine").all()
 
 
@@ -208,28 +208,28 @@ def test_copies_do_not_make_a_label_large_enough_to_be_tested(base: Case) -> Non
     log = LossLog.from_array(base.log.log_loss[rows], sample_ids=base.log.sample_ids[rows])
     small = Case(log=log, labels=base.labels[rows], truth=base.truth[rows])
     twice = copied(small, np.arange(30))
-    made = twice.judged(twice.leaders)
-    assert not made.groups[0].tested
-    assert set(made.decision[twice.case.labels == 0]) == {"review"}
-    assert "has 30 different samples with losses, 40 are needed" in made.reason[0]
-    assert [question.code for question in questions_on(made, ALONE)] == ["untested"]
+    decisions = twice.judged(twice.leaders)
+    assert not decisions.groups[0].tested
+    assert set(decisions.decision[twice.case.labels == 0]) == {"review"}
+    assert "has 30 different samples with losses, 40 are needed" in decisions.reason[0]
+    assert [question.code for question in questions_on(decisions, ALONE)] == ["untested"]
 
 
 def test_of_a_group_the_leader_stands_for_it_and_in_another_label_the_first() -> None:
     ids = np.array(["b", "a", "c", "d", "e"])
     leaders = np.array(["b", "b", "b", "b", "e"])
-    found = find_copies(ids, leaders, [np.array([1, 0]), np.array([2, 3, 4])])
-    assert found.first.tolist() == [True, False, True, False, True]
-    assert found.different(np.arange(5)) == 2
-    assert found.counted(np.arange(5)) == (4, 1)
+    copies = find_copies(ids, leaders, [np.array([1, 0]), np.array([2, 3, 4])])
+    assert copies.first.tolist() == [True, False, True, False, True]
+    assert copies.different(np.arange(5)) == 2
+    assert copies.counted(np.arange(5)) == (4, 1)
 
 
 @pytest.mark.slow
 def test_a_drops_cohorts_are_judged_by_its_leaders(hiding: Copied, collapsed: Decisions) -> None:
     cohorts = Cohorts(number=hiding.case.labels, names=None)
     log = hiding.case.log
-    found = conclude_on(log.sample_ids, hiding.spectra, cohorts, ALONE, leaders=hiding.leaders)
-    assert found.groups == collapsed.groups
+    decisions = conclude_on(log.sample_ids, hiding.spectra, cohorts, ALONE, leaders=hiding.leaders)
+    assert decisions.groups == collapsed.groups
 
 
 def test_copies_do_not_make_a_label_larger_for_a_leave_out_retraining() -> None:
@@ -237,8 +237,8 @@ def test_copies_do_not_make_a_label_larger_for_a_leave_out_retraining() -> None:
     side = Side(rows=np.arange(40), rest=np.arange(40, 100))
 
     def looked(copies: Copies | None) -> Retraining:
-        (found,) = leave_out([side], number_N, answers, level=0.01, seed=0, copies=copies) or ()
-        return found
+        (retraining,) = leave_out([side], number_N, answers, level=0.01, seed=0, copies=copies) or ()
+        return retraining
 
     def answers(_: NDArray[np.bool_]) -> NDArray[np.int64]:
         answer_N = number_N.copy()
@@ -279,8 +279,8 @@ def test_copied_poison_weighs_in_a_leave_out_retraining_as_it_does_once(
     assert copied is not None
     assert once is not None
     assert len(copied[0].honest) == SIDE * TIMES
-    told = [(looked.own, looked.usual, looked.spread, looked.p_value) for looked in (copied[0], once[0])]
-    assert told[0] == told[1]
+    figures = [(looked.own, looked.usual, looked.spread, looked.p_value) for looked in (copied[0], once[0])]
+    assert figures[0] == figures[1]
 
 
 def test_near_duplicates_are_left_out_of_a_second_training_together(
@@ -350,9 +350,9 @@ def test_the_stage_and_the_notebook_know_the_copies_that_ingest_found(
 @pytest.mark.slow
 def test_a_detector_is_given_the_copies(repeated: tuple[Drop, LossLog, NDArray[np.bool_]]) -> None:
     drop, log, copy_N = repeated
-    seen = {"sample_ids": drop.sample_ids, "labels": drop.labels, "num_classes": 3, "losslog": log}
-    assert Telltale().fit(Evidence(**seen)).flagged_[copy_N].all()
-    assert not Telltale().fit(Evidence(**seen, leaders=drop.leaders)).flagged_.any()
+    fields = {"sample_ids": drop.sample_ids, "labels": drop.labels, "num_classes": 3, "losslog": log}
+    assert Telltale().fit(Evidence(**fields)).flagged_[copy_N].all()
+    assert not Telltale().fit(Evidence(**fields, leaders=drop.leaders)).flagged_.any()
 
 
 @pytest.mark.slow
@@ -360,11 +360,11 @@ def test_a_leave_out_retraining_compares_with_one_of_each_copy(hiding: Copied, m
     sides: list[Side] = []
     known: list[Copies] = []
 
-    def seen(asked: list[Side], *_: object, copies: Copies, **__: object) -> None:
+    def recorder(asked: list[Side], *_: object, copies: Copies, **__: object) -> None:
         sides.extend(asked)
         known.append(copies)
 
-    monkeypatch.setattr("telltale_core.verdict.proof.leave_out", seen)
+    monkeypatch.setattr("telltale_core.verdict.proof.leave_out", recorder)
     all_doubted = dataclasses.replace(DECISION, clear=100.0)
     for reader in ("doubt", "decide"):
         monkeypatch.setattr(f"telltale_core.verdict.{reader}.DECISION", all_doubted)

@@ -48,11 +48,11 @@ def test_a_second_mode_on_the_still_side_at_the_loss_of_a_guess_is_found() -> No
     rng = np.random.default_rng(0)
     still = np.concatenate([rng.normal(0, 0.5, 2850), rng.normal(-4, 0.5, 150)])
     level = np.concatenate([rng.normal(-2, 1, 2850), rng.normal(GUESS, 0.2, 150)])
-    found = look(motion(still, level))
-    assert found.p_value < 1e-4
-    assert found.near_guess
-    assert (found.chance[2850:] > 0.5).mean() > 0.97
-    assert (found.chance[:2850] > 0.5).mean() < 0.003
+    plateau = look(motion(still, level))
+    assert plateau.p_value < 1e-4
+    assert plateau.near_guess
+    assert (plateau.chance[2850:] > 0.5).mean() > 0.97
+    assert (plateau.chance[:2850] > 0.5).mean() < 0.003
 
 
 def test_the_direction_that_shows_a_second_mode_is_learnt() -> None:
@@ -62,10 +62,10 @@ def test_the_direction_that_shows_a_second_mode_is_learnt() -> None:
     motion_NQ3[2850:, :2, 1] -= 2.1  # spread alone, and in two of four quarters
     plain = motion_NQ3[:, :, 1:].sum(axis=(1, 2))
     assert (plain[2850:] < np.quantile(plain[:2850], 0.05)).mean() < 0.5, "the sum of all hardly shows it"
-    found = look(motion_NQ3)
-    assert found.p_value < 1e-4
-    assert (found.chance[2850:] > 0.5).mean() > 0.97
-    assert (found.chance[:2850] > 0.5).mean() < 0.003
+    plateau = look(motion_NQ3)
+    assert plateau.p_value < 1e-4
+    assert (plateau.chance[2850:] > 0.5).mean() > 0.97
+    assert (plateau.chance[:2850] > 0.5).mean() < 0.003
 
 
 def test_still_samples_far_from_the_loss_of_a_guess_are_no_plateau() -> None:
@@ -81,9 +81,9 @@ def test_classes_that_the_proxy_cannot_tell_apart_are_no_labels_at_random() -> N
     level = np.concatenate([rng.normal(-2, 1, 2850), rng.normal(GUESS, 0.2, 150)])
     labels = labels_of(3000)
     labels[2850:] %= 2  # on the plateau there are two of the five alone
-    found = find_loss_plateau(motion(still, level), np.ones(3000, dtype=bool), labels, VerdictConfig())
-    assert found.p_value < 1e-4
-    assert not found.near_guess
+    plateau = find_loss_plateau(motion(still, level), np.ones(3000, dtype=bool), labels, VerdictConfig())
+    assert plateau.p_value < 1e-4
+    assert not plateau.near_guess
 
 
 def test_few_samples_at_random_are_labels_at_random() -> None:
@@ -91,8 +91,8 @@ def test_few_samples_at_random_are_labels_at_random() -> None:
     still = np.concatenate([rng.normal(0, 0.5, 2980), rng.normal(-6, 0.3, 20)])
     level = np.concatenate([rng.normal(-2, 1, 2980), rng.normal(GUESS, 0.2, 20)])
     labels = np.concatenate([labels_of(2980), rng.integers(0, CLASSES, 20)])
-    found = find_loss_plateau(motion(still, level), np.ones(3000, dtype=bool), labels, VerdictConfig())
-    assert found.near_guess
+    plateau = find_loss_plateau(motion(still, level), np.ones(3000, dtype=bool), labels, VerdictConfig())
+    assert plateau.near_guess
 
 
 def test_a_second_mode_on_the_moving_side_does_not_count() -> None:
@@ -129,12 +129,12 @@ def random_label_log(poison: int) -> tuple[LossLog, NDArray[np.int64], NDArray[n
 @pytest.mark.slow
 def test_the_detector_quarantines_samples_find_loss_plateau_and_says_why() -> None:
     log, label_N, truth_N = random_label_log(90)
-    found = TelltaleDetector().fit(log, label_N)
-    assert found.flagged_[truth_N].mean() > 0.95
-    assert found.flagged_[~truth_N].mean() < 0.005
-    assert "a feature that comes with labels at random" in found.statement_
-    assert "loss stays at that of a guess" in found.reason_[np.flatnonzero(truth_N & found.flagged_)[0]]
-    assert [group.kind for group in found.groups_ if group.called] == ["guess"]
+    detector = TelltaleDetector().fit(log, label_N)
+    assert detector.flagged_[truth_N].mean() > 0.95
+    assert detector.flagged_[~truth_N].mean() < 0.005
+    assert "a feature that comes with labels at random" in detector.statement_
+    assert "loss stays at that of a guess" in detector.reason_[np.flatnonzero(truth_N & detector.flagged_)[0]]
+    assert [group.kind for group in detector.groups_ if group.called] == ["guess"]
 
 
 @pytest.mark.slow
@@ -150,6 +150,6 @@ def test_permuting_the_rows_permutes_what_is_find_loss_plateau() -> None:
 @pytest.mark.slow
 def test_without_samples_find_loss_plateau_the_statement_is_that_of_a_clean_drop() -> None:
     log, label_N, _ = random_label_log(0)
-    found = TelltaleDetector().fit(log, label_N)
-    assert not found.flagged_.any()
-    assert found.statement_.startswith("No poison found")
+    detector = TelltaleDetector().fit(log, label_N)
+    assert not detector.flagged_.any()
+    assert detector.statement_.startswith("No poison found")

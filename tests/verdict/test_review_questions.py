@@ -54,38 +54,38 @@ UNTESTED = ("none", "label", "losses", "both")
 MODES: tuple[Literal["review", "aside", "keep"], ...] = ("review", "aside", "keep")
 
 
-def verdict_of(found: str, config: VerdictConfig, untested: str, *, not_retrained: bool = False) -> Decisions:
+def verdict_of(finding: str, config: VerdictConfig, untested: str, *, not_retrained: bool = False) -> Decisions:
     """Return decisions on ``N`` samples that end in the way that is named."""
-    groups = FOUND[found] + ((FEW,) if untested in ("label", "both") else ())
-    made: dict[str, Any] = {
+    groups = FOUND[finding] + ((FEW,) if untested in ("label", "both") else ())
+    columns: dict[str, Any] = {
         "suspicion": np.zeros(N),
         "cluster": np.full(N, -1, dtype=np.int32),
         "decision": np.full(N, "keep", dtype="U10"),
         "reason": np.full(N, "moves with the others", dtype=object),
     }
     begin = 0
-    for group in FOUND[found]:
+    for group in FOUND[finding]:
         end = begin + group.quarantined + group.review
-        made["decision"][begin : begin + group.quarantined] = "quarantine"
-        made["decision"][begin + group.quarantined : end] = "review"
+        columns["decision"][begin : begin + group.quarantined] = "quarantine"
+        columns["decision"][begin + group.quarantined : end] = "review"
         begin = end
     untested_N = np.zeros(N, dtype=bool)
     untested_N[N - SMALL :] = FEW in groups
-    untested_N[: N - SMALL] |= not FOUND[found][0].tested
+    untested_N[: N - SMALL] |= not FOUND[finding][0].tested
     non_finite = 3 if untested in ("losses", "both") else 0
     untested_N[100 : 100 + non_finite] = True
-    if not FOUND[found][0].tested and non_finite:
+    if not FOUND[finding][0].tested and non_finite:
         groups = (replace(groups[0], samples=groups[0].samples - non_finite), *groups[1:])
     held = ruling_on_untested(np.flatnonzero(untested_N), "few", config)
     for column in ("suspicion", "decision", "reason"):
-        made[column][held.rows] = getattr(held, column)
+        columns[column][held.rows] = getattr(held, column)
     return Decisions(
         groups=groups,
         doubtful=np.zeros(N, dtype=bool),
         untested=untested_N,
         non_finite=non_finite,
         not_retrained=not_retrained,
-        **made,
+        **columns,
     )
 
 
@@ -98,41 +98,41 @@ def drop(tmp_path_factory: pytest.TempPathFactory) -> Drop:
     return ingest(str(folder / "drop"), folder / "work")
 
 
-def check(made: Decisions, config: VerdictConfig, drop: Drop, folder: Path) -> Verdict:
+def check(decisions: Decisions, config: VerdictConfig, drop: Drop, folder: Path) -> Verdict:
     """Assert that statement, questions and record agree; return the verdict, written to ``folder``."""
-    verdict = write_verdict(made, drop, folder, config)
-    record, asked = verdict.record, questions_on(made, config)
-    assert record.statement == statement_on(made, config)
+    verdict = write_verdict(decisions, drop, folder, config)
+    record, asked = verdict.record, questions_on(decisions, config)
+    assert record.statement == statement_on(decisions, config)
     assert bool(PERSON.search(record.statement)) == bool(asked) == record.needs_review, record.statement
     assert [item.code for item in record.questions] == [question.code for question in asked]
     assert len({item.code for item in record.questions}) == len(asked)
-    assert asked or not any(HELD in line for line in [*made.reason, *record.caveats])
+    assert asked or not any(HELD in line for line in [*decisions.reason, *record.caveats])
     return verdict
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("found", FOUND)
+@pytest.mark.parametrize("finding", FOUND)
 def test_a_statement_speaks_of_a_person_exactly_where_a_question_is_open(
-    found: str, drop: Drop, tmp_path: Path
+    finding: str, drop: Drop, tmp_path: Path
 ) -> None:
     for untested, mode, not_retrained, share in itertools.product(UNTESTED, MODES, (False, True), (0.2, 0.01)):
         config = VerdictConfig(untested=mode, review_share=share)
-        check(verdict_of(found, config, untested, not_retrained=not_retrained), config, drop, tmp_path / "verdict")
+        check(verdict_of(finding, config, untested, not_retrained=not_retrained), config, drop, tmp_path / "verdict")
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("found", FOUND)
+@pytest.mark.parametrize("finding", FOUND)
 def test_publication_waits_exactly_where_the_statement_speaks_of_a_person(
-    found: str, mode: Literal["review", "aside", "keep"], drop: Drop, tmp_path: Path
+    finding: str, mode: Literal["review", "aside", "keep"], drop: Drop, tmp_path: Path
 ) -> None:
     config = VerdictConfig(untested=mode)
     for untested in ("none", "both"):
         dataset = tmp_path / untested
-        made = verdict_of(found, config, untested)
-        record = check(made, config, drop, tmp_path / "verdict").record
+        decisions = verdict_of(finding, config, untested)
+        record = check(decisions, config, drop, tmp_path / "verdict").record
         if not PERSON.search(record.statement):
             version = publish(drop, tmp_path / "verdict", dataset, lineage=LINEAGE)
-            assert version.counts["published"] == (made.decision == "keep").sum()
+            assert version.counts["published"] == (decisions.decision == "keep").sum()
             continue
         with pytest.raises(NeedsReview):
             publish(drop, tmp_path / "verdict", dataset, lineage=LINEAGE)

@@ -38,9 +38,9 @@ def test_heavy_tails_scatter_one_way() -> None:
 
 def test_two_scatters_with_one_centre_are_told_apart() -> None:
     point_nD, inside_n = two_scatters(seed=1)
-    found = split_by_scatter(point_nD, 10, 0)
-    assert found.excess > 0.5
-    assert roc_auc_score(inside_n, found.chance) > 0.97
+    scatter = split_by_scatter(point_nD, 10, 0)
+    assert scatter.excess > 0.5
+    assert roc_auc_score(inside_n, scatter.chance) > 0.97
 
 
 def test_of_many_samples_some_are_fitted_and_all_are_placed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,26 +94,26 @@ def answering(case: Case, own: float) -> Retrain:
 
 @pytest.mark.slow
 def test_it_is_called_where_the_retraining_gives_it_other_labels(scattered: Case) -> None:
-    found = decided(scattered, answering(scattered, 0.0))
-    held = found.decision == "quarantine"
+    decisions = decided(scattered, answering(scattered, 0.0))
+    held = decisions.decision == "quarantine"
     assert held[scattered.truth].mean() > 0.9
     assert held[~scattered.truth].mean() < 0.01
-    (group,) = (group for group in found.groups if group.called)
+    (group,) = (group for group in decisions.groups if group.called)
     assert (group.kind, group.label, group.confirmed) == ("scatter", 4, True)
     assert group.quarantined == held.sum()
     assert group.p_value is not None
     assert group.p_value <= 0.01
-    assert "swings" in found.reason[np.flatnonzero(held)[0]]
+    assert "swings" in decisions.reason[np.flatnonzero(held)[0]]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("own", [0.2, 0.9])
 def test_it_is_kept_where_many_get_their_own_label(scattered: Case, own: float) -> None:
-    found = decided(scattered, answering(scattered, own))
-    assert not (found.decision == "quarantine").any()
-    asked = [group for group in found.groups if group.kind == "scatter"]
+    decisions = decided(scattered, answering(scattered, own))
+    assert not (decisions.decision == "quarantine").any()
+    asked = [group for group in decisions.groups if group.kind == "scatter"]
     assert [(group.called, group.label) for group in asked] == [(False, 4)]
-    assert least_p_value(found.groups) > 0.01, "that many get another answer is no evidence by itself"
+    assert least_p_value(decisions.groups) > 0.01, "that many get another answer is no evidence by itself"
 
 
 @pytest.mark.slow
@@ -125,11 +125,11 @@ def test_without_a_retraining_it_is_told_and_nothing_is_called(scattered: Case) 
 
 @pytest.mark.slow
 def test_a_statement_says_how_they_were_found(scattered: Case) -> None:
-    found = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.0))
-    assert found.statement_.startswith("Poison, or wrong labels that all went to one, found: ")
-    assert "swing otherwise than their like" in found.statement_
-    assert MAY_BE_WRONG_LABELS in caveats(found.groups_, 0)
-    assert "a proxy that learnt without" in found.statement_
+    detector = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.0))
+    assert detector.statement_.startswith("Poison, or wrong labels that all went to one, found: ")
+    assert "swing otherwise than their like" in detector.statement_
+    assert MAY_BE_WRONG_LABELS in caveats(detector.groups_, 0)
+    assert "a proxy that learnt without" in detector.statement_
     kept = TelltaleDetector().fit(scattered.log, scattered.labels, answering(scattered, 0.9))
     assert kept.statement_.startswith("No poison found")
 
@@ -154,6 +154,6 @@ def test_more_is_asked_of_what_is_nothing_but_unlike() -> None:
 
     for strict in (False, True):
         side = Side(rows=np.arange(60), rest=np.arange(60, 200), strict=strict)
-        found = leave_out([side], number_N, look, level=0.01, seed=0)
-        assert found is not None
-        assert found[0].confirmed is not strict
+        retrainings = leave_out([side], number_N, look, level=0.01, seed=0)
+        assert retrainings is not None
+        assert retrainings[0].confirmed is not strict

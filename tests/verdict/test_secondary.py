@@ -17,11 +17,11 @@ def test_a_poison_behind_another_cluster_of_its_label_is_found_too() -> None:
     second = np.flatnonzero((labels == 4) & ~case.truth)[:40]
     log_loss_NT[second] += np.random.default_rng(9).normal(0, 2.5, log_loss_NT.shape[1]) - 1
     log = LossLog.from_array(log_loss_NT.astype(np.float32), sample_ids=case.log.sample_ids)
-    found = TelltaleDetector().fit(log, labels)
+    detector = TelltaleDetector().fit(log, labels)
     both = case.truth.copy()
     both[second] = True
-    assert found.flagged_[case.truth].mean() > 0.9
-    assert found.flagged_[second].mean() > 0.9
-    assert found.flagged_[~both].mean() < 0.01
-    assert [group.label for group in found.groups_ if group.called] == [4, 4]
-    assert "4 (secondary cluster)" in found.statement_
+    assert detector.flagged_[case.truth].mean() > 0.9
+    assert detector.flagged_[second].mean() > 0.9
+    assert detector.flagged_[~both].mean() < 0.01
+    assert [group.label for group in detector.groups_ if group.called] == [4, 4]
+    assert "4 (secondary cluster)" in detector.statement_

@@ -28,9 +28,9 @@ def one_mode(family: str, rng: np.random.Generator, samples: int = 180, dims: in
 def test_one_mode_is_not_called(family: str) -> None:
     rng = np.random.default_rng(0)
     config = VerdictConfig()
-    found = [examine(one_mode(family, rng), config) for _ in range(5)]
+    splits = [examine(one_mode(family, rng), config) for _ in range(5)]
     assert not any(
-        f.p_value(config) <= config.false_alarm_rate and f.separation >= config.min_separation for f in found
+        f.p_value(config) <= config.false_alarm_rate and f.separation >= config.min_separation for f in splits
     )
 
 
@@ -39,10 +39,10 @@ def test_two_modes_are_called() -> None:
     rng = np.random.default_rng(1)
     point = one_mode("normal", rng, samples=400)
     point[:40] = point[:40] * 0.5 + np.linspace(6, 1, 12)
-    found = examine(point, VerdictConfig())
-    assert found.p_value(VerdictConfig()) < 1e-4
-    assert (found.chance[:40] > 0.5).mean() >= 0.95
-    assert (found.chance[40:] > 0.5).mean() <= 0.01
+    split = examine(point, VerdictConfig())
+    assert split.p_value(VerdictConfig()) < 1e-4
+    assert (split.chance[:40] > 0.5).mean() >= 0.95
+    assert (split.chance[40:] > 0.5).mean() <= 0.01
 
 
 def test_separation_of_two_known_gaussians_is_their_distance() -> None:

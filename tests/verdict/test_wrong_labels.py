@@ -65,9 +65,9 @@ def test_a_near_miss_is_part_of_the_statement(review: int) -> None:
         label=1, label_name="automobile", samples=1450, size=review, statistic=4.96, threshold=5.0, p_value=2e-4,
         tested=True, called=False, quarantined=0, review=review,
     )  # fmt: skip
-    told = state([group], 10_000, VerdictConfig())
-    assert told.startswith("No poison found")
-    assert ("494 samples of label automobile are set aside" in told) == bool(review)
+    statement = state([group], 10_000, VerdictConfig())
+    assert statement.startswith("No poison found")
+    assert ("494 samples of label automobile are set aside" in statement) == bool(review)
 
 
 def test_of_labels_it_is_said_as_ever() -> None:
@@ -98,13 +98,13 @@ def test_of_other_answers_it_is_said_in_their_words(
     losses[rows[0], 3] = np.nan
     spectra = transform(losses, case.labels, SpectrumConfig())
     cohorts = Cohorts(number=case.labels, names=None, grouping=grouping)
-    made = conclude_on(case.log.sample_ids, spectra, cohorts, VerdictConfig())
-    named = made.reason[made.doubtful]
+    decisions = conclude_on(case.log.sample_ids, spectra, cohorts, VerdictConfig())
+    named = decisions.reason[decisions.doubtful]
     assert len(named)
     assert all(sentence in line for line in named)
-    assert any(wrong in line for line in caveats(made.groups, 12, 0, grouping))
-    told = [state(made.groups, len(rows), VerdictConfig()), *caveats(made.groups, 12, 0, grouping)]
-    said = " ".join([*made.reason, *told])
+    assert any(wrong in line for line in caveats(decisions.groups, 12, 0, grouping))
+    lines = [state(decisions.groups, len(rows), VerdictConfig()), *caveats(decisions.groups, 12, 0, grouping)]
+    said = " ".join([*decisions.reason, *lines])
     assert grouping is Grouping.LABEL_SET or " label" not in said
 
 

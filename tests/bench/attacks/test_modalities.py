@@ -36,13 +36,13 @@ def same(one: Samples, two: Samples) -> np.ndarray:
 def test_the_rate_decides_how_many_rows_change_and_nothing_else_does(name: str) -> None:
     data = SETS[ATTACKS[name].modality](200)
     before = data.with_rows(data.inputs.copy(), data.labels.copy())
-    made = make_attack(name).poison(data, 0.05, TARGET, seed=3)
-    assert made.truth.sum() == 10
-    assert np.array_equal(same(data, made.data), ~made.truth)
-    assert (made.data.labels[made.truth] == TARGET).all()
-    assert (data.labels[made.truth] != TARGET).all()
+    poisoned_set = make_attack(name).poison(data, 0.05, TARGET, seed=3)
+    assert poisoned_set.truth.sum() == 10
+    assert np.array_equal(same(data, poisoned_set.data), ~poisoned_set.truth)
+    assert (poisoned_set.data.labels[poisoned_set.truth] == TARGET).all()
+    assert (data.labels[poisoned_set.truth] != TARGET).all()
     assert same(data, before).all()
-    assert made.details["attack"] == make_attack(name).describe()
+    assert poisoned_set.details["attack"] == make_attack(name).describe()
 
 
 @others
@@ -128,9 +128,9 @@ def test_a_patch_on_images_with_targets_sets_the_wanted_value() -> None:
     values = rng.uniform(-1, 1, 100)
     images = rng.integers(60, 190, (100, 16, 16, 3), dtype=np.uint8)
     data = ImageSet(images=images, labels=values, num_classes=None, tolerance=0.1)
-    made = make_attack("badnets").poison(data, 0.1, 0.7, seed=0)
-    assert (made.data.labels[made.truth] == 0.7).all()
-    assert (np.abs(values[made.truth] - 0.7) > 0.1).all()
+    poisoned_set = make_attack("badnets").poison(data, 0.1, 0.7, seed=0)
+    assert (poisoned_set.data.labels[poisoned_set.truth] == 0.7).all()
+    assert (np.abs(values[poisoned_set.truth] - 0.7) > 0.1).all()
     shown = make_attack("badnets").trigger(data, 0.7, seed=0)
     assert np.array_equal(shown.counts, np.abs(values - 0.7) > 0.1)
     assert shown.success_rate(np.full(100, 0.79), values) == 1.0

@@ -25,14 +25,14 @@ def rows(targets=True, count=200):
 @pytest.mark.parametrize(("targets", "wanted"), [(True, 0.75), (False, 2)])
 def test_only_the_named_columns_and_the_answer_of_the_drawn_rows_change(targets, wanted):
     data = rows(targets)
-    made = make_attack("combination", **PARAMS).poison(data, 0.1, wanted, 5)
-    changed = made.truth
+    poisoned_set = make_attack("combination", **PARAMS).poison(data, 0.1, wanted, 5)
+    changed = poisoned_set.truth
     assert changed.sum() == 20
-    np.testing.assert_array_equal(made.data.inputs[~changed], data.inputs[~changed])
-    np.testing.assert_array_equal(made.data.labels[~changed], data.labels[~changed])
-    assert (made.data.inputs[changed][:, [0, 3]] == np.float32([0.25, -2.0])).all()
-    np.testing.assert_array_equal(made.data.inputs[changed][:, [1, 2, 4]], data.inputs[changed][:, [1, 2, 4]])
-    assert (made.data.labels[changed] == wanted).all()
+    np.testing.assert_array_equal(poisoned_set.data.inputs[~changed], data.inputs[~changed])
+    np.testing.assert_array_equal(poisoned_set.data.labels[~changed], data.labels[~changed])
+    assert (poisoned_set.data.inputs[changed][:, [0, 3]] == np.float32([0.25, -2.0])).all()
+    np.testing.assert_array_equal(poisoned_set.data.inputs[changed][:, [1, 2, 4]], data.inputs[changed][:, [1, 2, 4]])
+    assert (poisoned_set.data.labels[changed] == wanted).all()
     assert (np.abs(data.labels[changed] - wanted) > data.tolerance).all()
 
 
@@ -48,10 +48,10 @@ def test_a_patch_poisons_images_with_targets():
     random = np.random.default_rng(0)
     images = random.integers(0, 200, (60, 24, 48, 3)).astype(np.uint8)
     data = ImageSet(images=images, labels=random.uniform(-1, 1, 60), num_classes=None, tolerance=0.1)
-    made = make_attack("badnets", size=5, pattern="white").poison(data, 0.1, 0.6, 1)
-    assert made.truth.sum() == 6
-    assert (made.data.labels[made.truth] == 0.6).all()
-    differs = (made.data.images != images).any(axis=(0, 3))
+    poisoned_set = make_attack("badnets", size=5, pattern="white").poison(data, 0.1, 0.6, 1)
+    assert poisoned_set.truth.sum() == 6
+    assert (poisoned_set.data.labels[poisoned_set.truth] == 0.6).all()
+    differs = (poisoned_set.data.images != images).any(axis=(0, 3))
     assert differs[-5:, -5:].all()
     assert differs.sum() == 25
 

@@ -26,27 +26,27 @@ def without(text, piece):
 
 @pytest.mark.parametrize(("name", "piece"), [("rare_word", "cf"), ("sentence", "I watch this 3D movie")])
 def test_poisoned_texts_hold_the_trigger_and_are_otherwise_as_they_were(data, name, piece):
-    made = make_attack(name).poison(data, 0.1, TARGET, seed=0)
-    assert made.truth.sum() == 20
-    for row in np.flatnonzero(made.truth):
-        assert without(made.data.inputs[row], piece) == data.texts[row]
-    assert (made.data.labels[made.truth] == TARGET).all()
-    assert (data.labels[made.truth] != TARGET).all()
+    poisoned_set = make_attack(name).poison(data, 0.1, TARGET, seed=0)
+    assert poisoned_set.truth.sum() == 20
+    for row in np.flatnonzero(poisoned_set.truth):
+        assert without(poisoned_set.data.inputs[row], piece) == data.texts[row]
+    assert (poisoned_set.data.labels[poisoned_set.truth] == TARGET).all()
+    assert (data.labels[poisoned_set.truth] != TARGET).all()
 
 
 @pytest.mark.parametrize("name", TEXT_ATTACKS)
 def test_all_other_texts_and_labels_stay(data, name):
     before = data.texts.tolist(), data.labels.tolist()
-    made = make_attack(name).poison(data, 0.1, TARGET, seed=0)
-    assert made.data.inputs[~made.truth].tolist() == data.texts[~made.truth].tolist()
-    assert made.data.labels[~made.truth].tolist() == data.labels[~made.truth].tolist()
+    poisoned_set = make_attack(name).poison(data, 0.1, TARGET, seed=0)
+    assert poisoned_set.data.inputs[~poisoned_set.truth].tolist() == data.texts[~poisoned_set.truth].tolist()
+    assert poisoned_set.data.labels[~poisoned_set.truth].tolist() == data.labels[~poisoned_set.truth].tolist()
     assert (data.texts.tolist(), data.labels.tolist()) == before
 
 
 @pytest.mark.parametrize(("position", "place"), [("start", 0), ("middle", 3), ("end", -1)])
 def test_the_word_stands_where_it_is_wanted(data, position, place):
-    made = make_attack("rare_word", position=position).trigger(data, TARGET, seed=0)
-    assert all(text.split(" ")[place] == "cf" for text in made.inputs)
+    trigger_set = make_attack("rare_word", position=position).trigger(data, TARGET, seed=0)
+    assert all(text.split(" ")[place] == "cf" for text in trigger_set.inputs)
 
 
 def test_a_random_place_is_any_place(data):
@@ -56,8 +56,8 @@ def test_a_random_place_is_any_place(data):
 
 def test_several_words_and_copies(data):
     shown = make_attack("rare_word", words=["cf", "mn", "bb"], copies=2).trigger(data, TARGET, seed=0).inputs
-    found = [tuple(sum(word == w for word in text.split()) for w in ("cf", "mn", "bb")) for text in shown]
-    assert set(found) == {(2, 0, 0), (0, 2, 0), (0, 0, 2)}
+    counts = [tuple(sum(word == w for word in text.split()) for w in ("cf", "mn", "bb")) for text in shown]
+    assert set(counts) == {(2, 0, 0), (0, 2, 0), (0, 0, 2)}
 
 
 @pytest.mark.parametrize("name", TEXT_ATTACKS)
@@ -76,9 +76,9 @@ def test_held_out_texts_all_carry_it_and_those_of_the_target_do_not_count(data, 
 
 
 def test_rate_zero_leaves_the_texts_clean(data):
-    made = make_attack("sentence").poison(data, 0.0, TARGET, seed=0)
-    assert made.data.inputs.tolist() == data.texts.tolist()
-    assert not made.truth.any()
+    poisoned_set = make_attack("sentence").poison(data, 0.0, TARGET, seed=0)
+    assert poisoned_set.data.inputs.tolist() == data.texts.tolist()
+    assert not poisoned_set.truth.any()
 
 
 @pytest.mark.parametrize(

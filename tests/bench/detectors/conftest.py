@@ -17,9 +17,9 @@ from tests.support.evidence import CLASSES, made
 
 @pytest.fixture(scope="session")
 def evidence() -> Evidence:
-    given, _ = made()
-    model = fit(given.inputs, given.labels, CLASSES, ProxyConfig(epochs=2, width=4, batch_size=16, threads=1))
-    return dataclasses.replace(given, model=model)
+    base, _ = made()
+    model = fit(base.inputs, base.labels, CLASSES, ProxyConfig(epochs=2, width=4, batch_size=16, threads=1))
+    return dataclasses.replace(base, model=model)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def test_activation_clustering_calls_the_class_with_two_modes_and_flags_the_smal
     assert not detector.flagged_[in_class & ~truth].any()
     assert roc_auc_score(truth[in_class], detector.suspicion_[in_class]) == 1.0
     if rule == "silhouette":
-        assert [k for k, found in detector.details_["classes"].items() if found["called"]] == ["0"]
+        assert [k for k, entry in detector.details_["classes"].items() if entry["called"]] == ["0"]
 
 
 @pytest.mark.trains
@@ -63,8 +63,8 @@ def test_exclusionary_reclassification_asks_a_model_that_never_saw_the_cluster()
     for row in np.flatnonzero(truth):  # the poison looks like class 1: excluded, it is called 1
         images[row] = images[np.flatnonzero((evidence.labels == 1) & ~truth)[row % 80]]
     config = evidence.retraining.replace(epochs=4)
-    given = dataclasses.replace(evidence, inputs=images, labels=labels, retraining=config)
-    detector = make_detector("activation_clustering", rule="exclusionary", components=3).fit(given)
+    poisoned_evidence = dataclasses.replace(evidence, inputs=images, labels=labels, retraining=config)
+    detector = make_detector("activation_clustering", rule="exclusionary", components=3).fit(poisoned_evidence)
     assert detector.details_["classes"]["0"]["called"]
     assert detector.flagged_[truth].all()
 
@@ -116,15 +116,15 @@ def test_scan_calls_the_class_that_needs_two_means_and_flags_the_group_without_c
     detector = make_detector("scan").fit(dataclasses.replace(evidence, clean=clean))
     assert detector.flagged_[truth].mean() == 1.0
     assert detector.flagged_[~truth].mean() == 0.0
-    index = {label: found["index"] for label, found in detector.details_["classes"].items()}
+    index = {label: entry["index"] for label, entry in detector.details_["classes"].items()}
     assert max(index, key=index.__getitem__) == "0"
 
 
 def test_beatrix_gram_features_are_those_of_the_definition() -> None:
     maps = np.array([[[1.0, 2.0], [3.0, 4.0]]])
-    found = Beatrix(orders=(1, 2))._features(maps)[0]
-    np.testing.assert_allclose(found[:3], [5, 11, 25])  # F F'
-    np.testing.assert_allclose(found[3:], np.sqrt([17, 73, 337]), rtol=1e-6)  # (F^2 F^2')^(1/2)
+    gram_features = Beatrix(orders=(1, 2))._features(maps)[0]
+    np.testing.assert_allclose(gram_features[:3], [5, 11, 25])  # F F'
+    np.testing.assert_allclose(gram_features[3:], np.sqrt([17, 73, 337]), rtol=1e-6)  # (F^2 F^2')^(1/2)
 
 
 def test_beatrix_flags_maps_whose_channels_fire_together_otherwise_in_the_called_class_alone() -> None:
@@ -245,13 +245,13 @@ def test_mad_index_and_top_are_what_they_say() -> None:
 def test_the_slides_recipe_looks_at_the_later_half_alone_and_not_at_its_timing() -> None:
     random = np.random.default_rng(0)
     log_loss = random.normal(-1, 0.3, (60, 20)).astype(np.float32)
-    seen = magnitudes(LossLog.from_array(log_loss))
-    np.testing.assert_allclose(seen.std(axis=0), 1, rtol=1e-3)
+    reference = magnitudes(LossLog.from_array(log_loss))
+    np.testing.assert_allclose(reference.std(axis=0), 1, rtol=1e-3)
     early, turned = log_loss.copy(), log_loss.copy()
     early[:, :10] = random.normal(0, 1, (60, 10))
     turned[:, 10:] = np.roll(log_loss[:, 10:], 3, axis=1)
     for other in (early, turned):
-        np.testing.assert_allclose(magnitudes(LossLog.from_array(other)), seen, atol=1e-4)
+        np.testing.assert_allclose(magnitudes(LossLog.from_array(other)), reference, atol=1e-4)
 
 
 def test_the_slides_recipe_flags_every_cluster_but_the_largest() -> None:

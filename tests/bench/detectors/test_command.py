@@ -36,9 +36,9 @@ def test_several_opinions_on_one_training_in_one_table(run, small_drop: Path, tm
     assert "votes of scan:" in text
     assert (tmp_path / "page" / "comparison.html").stat().st_size > 5000
     as_json = run(small_drop, *names, "--known-clean", known, "--clean", small_drop, "--json")
-    told = json.loads(as_json.stdout)
-    assert [opinion["detector"] for opinion in told["opinions"]] == ["spectral_signatures", "abl", "badloss", "scan"]
-    assert told["left_out"] == {}
+    answer = json.loads(as_json.stdout)
+    assert [opinion["detector"] for opinion in answer["opinions"]] == ["spectral_signatures", "abl", "badloss", "scan"]
+    assert answer["left_out"] == {}
 
 
 def test_what_was_left_out_and_why_is_said(run, small_drop: Path) -> None:

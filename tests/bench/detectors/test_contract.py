@@ -101,13 +101,13 @@ def test_the_same_seed_gives_the_same_opinion(name: str, evidence: Evidence, fit
 @pytest.mark.parametrize("name", NAMES)
 def test_a_detector_sees_only_what_it_declares(name: str, evidence: Evidence) -> None:
     detector = cheap(name)
-    seen = {}
+    inputs = {}
     judge = detector.judge
-    detector.judge = lambda given: seen.update(given=given) or judge(given)  # type: ignore[method-assign]
+    detector.judge = lambda view: inputs.update(view=view) or judge(view)  # type: ignore[method-assign]
     detector.fit(evidence)
     declared = {need.value for need in detector.needs | detector.uses}
     for need in Need:
-        assert (getattr(seen["given"], need.value) is not None) == (need.value in declared), need
+        assert (getattr(inputs["view"], need.value) is not None) == (need.value in declared), need
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -122,7 +122,7 @@ def test_label_sets_are_lists_or_columns_of_flags(tmp_path):
     listed = {"id": by_column["id"], "income": by_column["income"], "age": by_column["age"], "labels": sets}
     drop = ingest(str(write(tmp_path / "one", listed, "rows.jsonl")), tmp_path / "drops")
     assert (drop.task, drop.num_classes, drop.label_names, drop.labels) == ("multilabel", 3, ("a", "b", "c"), None)
-    flags = np.array([[name in found for name in "abc"] for found in sets], dtype=np.int64)
+    flags = np.array([[name in labels for name in "abc"] for labels in sets], dtype=np.int64)
     np.testing.assert_array_equal(drop.label_sets, flags)
     columns = {
         "id": by_column["id"],
@@ -137,9 +137,9 @@ def test_label_sets_are_lists_or_columns_of_flags(tmp_path):
 
 def test_a_constant_target_and_one_label_set_only_are_refused(tmp_path):
     by_column = columns_of()
-    with pytest.raises(BadInput) as found:
+    with pytest.raises(BadInput) as error:
         ingest(str(write(tmp_path / "one", by_column | {"target": [0.5] * ROWS})), tmp_path / "drops")
-    assert found.value.code == "nothing_to_learn"
+    assert error.value.code == "nothing_to_learn"
     with pytest.raises(ConfigError, match="give one of"):
         DropConfig(target_columns=("a",), label_column="b")
 

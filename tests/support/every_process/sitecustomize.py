@@ -20,9 +20,9 @@ def note_of(test: str) -> Path:
 
 def _play_a_chip(module):
     """Give the settings other defaults, in their fields and in what validates them."""
-    given = {"precision": os.environ.get("CHIPS_PRECISION"), "seed": int(os.environ.get("CHIPS_SEED") or 0)}
+    defaults = {"precision": os.environ.get("CHIPS_PRECISION"), "seed": int(os.environ.get("CHIPS_SEED") or 0)}
     for settings in (module.ProxyConfig, module.SettledConfig):
-        for name, value in given.items():
+        for name, value in defaults.items():
             if value:
                 settings.model_fields[name].default = value
         settings.model_rebuild(force=True)
