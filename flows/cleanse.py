@@ -111,7 +111,7 @@ def _final_state(outcome: dict[str, Any], page: stages.Record, work: str) -> Sta
     artifacts.show_outcome(outcome, page, work)
     if outcome["state"] == "published":
         artifacts.note_report(*outcome["reports"][:1])
-        history.show_history(outcome["dataset"])
+        history.show_history(outcome["dataset"], STATES[outcome["state"]])
     message = review_page.why(outcome) if outcome["state"] == "needs-review" else outcome["statement"]
     return Completed(
         name=STATES[outcome["state"]], message=sanitize.line(message), data={**outcome, "keys": page["keys"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -12,6 +14,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 
 from tasks import keys, sanitize
@@ -27,16 +30,19 @@ DRAWN = 300  # versions in the picture
 HEADS = ("version", "created", "drop", "judged", "set aside", "share", "rejected rows", "what", "by")
 
 
-def show_history(dataset: str) -> None:
-    """Renew the artifact ``history-<dataset>`` from the published manifests; never fails the run."""
-    kindly(lambda: _show(dataset))
+def show_history(dataset: str, ending: str) -> None:
+    """Renew the artifact ``history-<dataset>`` from the published manifests; never fails the run.
+
+    ``ending`` is the name of the state in which this run is about to end: the page outlives it.
+    """
+    kindly(lambda: _show(dataset, ending))
 
 
-def _show(dataset: str) -> None:
+def _show(dataset: str, ending: str) -> None:
     entries = entries_of(version.manifest for version in publish.log(dataset))
     text = sentence(entries)
     create_markdown_artifact(
-        f"{markdown(dataset, entries)}\n{runs_of(dataset)}",
+        f"{markdown(dataset, entries)}\n{runs_of(dataset, ending)}",
         key=keys.artifact("history", dataset),
         description=sanitize.markdown(text),
     )
@@ -57,8 +63,11 @@ def markdown(dataset: str, entries: list[Entry]) -> str:
     )
 
 
-def runs_of(dataset: str) -> str:
-    """Return the dataset's latest runs as Markdown, each with a link to its page; empty where the server has none."""
+def runs_of(dataset: str, ending: str) -> str:
+    """Return the dataset's latest runs as Markdown, each with a link to its page; empty where the server has none.
+
+    ``ending`` stands for the state of the run that asks.
+    """
     tag, flow = f"dataset:{keys.stem(dataset)}", FlowFilter(name=FlowFilterName(any_=["cleanse"]))
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
@@ -68,9 +77,14 @@ def runs_of(dataset: str) -> str:
             limit=SHOWN,
         )
     mine = [run for run in runs if _leads_to(run, parse_url(dataset).url)]
-    rows = [f"| {_named(run)} | {str(run.start_time or '')[:16]} | {code(run.state_name or '')} |" for run in mine]
+    states = {run.id: run.state_name or "" for run in mine} | {_own_id(): ending}
+    rows = [f"| {_named(run)} | {str(run.start_time or '')[:16]} | {code(states[run.id])} |" for run in mine]
     head = "## Latest runs, when this was written\n"
     return "\n".join([head, "| run | started | state |", "| --- | --- | --- |", *rows, ""]) if rows else ""
+
+
+def _own_id() -> UUID | None:
+    return UUID(flow_run.id) if flow_run.id else None
 
 
 def _leads_to(run: FlowRun, url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 
 @pytest.mark.server
-def test_the_page_of_a_dataset_links_its_runs_and_no_other_datasets(prefect_server: str, tmp_path: Path) -> None:
+def test_the_page_of_a_dataset_links_its_runs_and_no_other_datasets(
+    prefect_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from prefect.client.orchestration import get_client
 
     from flows.cleanse import cleanse
@@ -22,11 +25,15 @@ def test_the_page_of_a_dataset_links_its_runs_and_no_other_datasets(prefect_serv
         return client.create_flow_run(cleanse, name=name, parameters=parameters, tags=tags).id
 
     dataset = f"{tmp_path}/signs"
-    assert runs_of(dataset) == ""
+    assert runs_of(dataset, "Completed") == ""
     with get_client(sync_client=True) as client:
         mine = begun(f"{tmp_path}/signs/", "cleanse signs/<b>monday")
+        begun(dataset, "cleanse signs/sunday")
         others = [begun(f"{tmp_path}/elsewhere/signs", "other"), begun("s3://key:secret@clean/signs", "refused")]
-    shown = runs_of(dataset)
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", str(mine))
+    shown = runs_of(dataset, "Rejected")
+    assert re.search(r"monday.*<code>Rejected<", shown)  # the state in which the run that asks is about to end
+    assert re.search(r"sunday.*<code>(Pending|Scheduled)<", shown)
     assert str(mine) in shown
     assert not any(str(other) in shown for other in others)
     assert "<b>" not in shown
