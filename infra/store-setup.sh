@@ -8,7 +8,7 @@ for bucket in raw clean work; do mc mb --ignore-existing "store/$bucket"; done
 mc version enable store/raw
 mc version enable store/clean
 
-for role in contributor worker publisher bridge reader reviewer janitor; do
+for role in contributor worker publisher bridge metrics reader reviewer janitor; do
   name="STORE_$(echo "$role" | tr '[:lower:]' '[:upper:]')"
   mc admin policy create store "telltale-$role" "/policies/$role.json"
   mc admin user add store "$role" "$(secret "$name")"
