@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -57,5 +58,8 @@ def test_each_stage_is_drawn_after_the_one_before_and_the_log_tells_the_story(
     assert [word for word in topics if word in {"drop", "training", "verdict", "counts", "published"}] == [
         "drop", "training", "verdict", "counts", "published",
     ]  # fmt: skip
+    of_prefect = re.compile(r"Finished in state|Beginning flow run|View at|Created task run|Executing")
+    own = [one.message for one in lines if one.task_run_id is None and not of_prefect.match(one.message)]
+    assert 6 <= len(own) <= 10, own  # two more where another pool trains: that it waits, and how long it waited
     assert any("600 rows = 600 read + 0 rejected" in one.message for one in lines)
     assert any("training: 10 epochs on cpu" in one.message for one in lines)

@@ -139,10 +139,10 @@ def check_named(run: str, before: Any) -> None:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        made = client.read_flow_run(UUID(run))
-    assert re.fullmatch(r"cleanse out/\S+", made.name)
-    assert {"dataset:out", "started-by:approval"} <= set(made.tags)
-    assert {tag for tag in before.tags if tag.startswith(("dataset:", "drop:"))} <= set(made.tags)
+        started = client.read_flow_run(UUID(run))
+    assert re.fullmatch(r"cleanse out/\S+", started.name)
+    assert {"dataset:out", "started-by:approval"} <= set(started.tags)
+    assert {tag for tag in before.tags if tag.startswith(("dataset:", "drop:"))} <= set(started.tags)
 
 
 def test_a_late_approval_makes_its_run_in_the_queue_of_its_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,10 +166,10 @@ def test_a_late_approval_makes_its_run_in_the_queue_of_its_dataset(monkeypatch: 
     )
     monkeypatch.setattr(review, "get_client", lambda **_: contextlib.nullcontext(client))
     assert decide(asked.id, approve=True)["state"] == "started"
-    [made] = runs
-    assert made["name"] == "cleanse signs/monday"
-    assert made["tags"] == ["dataset:signs", "drop:monday", "started-by:approval"]
-    assert made["work_queue_name"] == "dataset-signs"
+    [options] = runs
+    assert options["name"] == "cleanse signs/monday"
+    assert options["tags"] == ["dataset:signs", "drop:monday", "started-by:approval"]
+    assert options["work_queue_name"] == "dataset-signs"
 
 
 def check_form(run: Deployed) -> None:

@@ -141,6 +141,8 @@ def test_the_entrypoint_gives_secrets_to_the_command_alone(tmp_path: Path) -> No
     assert done.stdout == "it's $HOME `x`"
 
 
-@pytest.mark.parametrize("script", ["make-secrets", "store-setup.sh", "images/with-secrets", "images/answers"])
+@pytest.mark.parametrize(
+    "script", ["make-secrets", "store-setup.sh", "images/with-secrets", "images/answers", "systemd/make-environment"]
+)
 def test_shell_scripts_parse(script: str) -> None:
     subprocess.run(["sh", "-n", INFRA / script], check=True, timeout=20)
