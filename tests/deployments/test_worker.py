@@ -28,8 +28,8 @@ EPOCHS = 60
 def wait_for(what: str, there: Callable[[], Any], worker: Started) -> Any:
     until = time.monotonic() + 300
     while not (answer := there()):
-        assert worker.process.poll() is None, worker.told.read_text()[-3000:]
-        assert time.monotonic() < until, f"{what}: {worker.told.read_text()[-3000:]}"
+        assert worker.process.poll() is None, worker.messages.read_text()[-3000:]
+        assert time.monotonic() < until, f"{what}: {worker.messages.read_text()[-3000:]}"
         time.sleep(0.02)
     return answer
 
@@ -109,8 +109,8 @@ def test_a_training_is_saved_and_taken_up_again_or_finished_before_its_worker_en
     first, ending = make(), worker("--finish-s", "0")
     wait_for("two epochs", lambda: len(epochs()) >= 2, ending)
     ending.process.send_signal(signal.SIGTERM)
-    assert ending.process.wait(SAVE_S + BUSY_S) == 0, ending.told.read_text()[-3000:]
-    assert "did not end and are killed" not in ending.told.read_text()
+    assert ending.process.wait(SAVE_S + BUSY_S) == 0, ending.messages.read_text()[-3000:]
+    assert "did not end and are killed" not in ending.messages.read_text()
     assert state(first).is_crashed()  # reported by the run itself, so it is known at once
     done = epochs()
     [saved] = Path(work).glob("train/*/checkpoint/member-0.safetensors")
@@ -122,9 +122,9 @@ def test_a_training_is_saved_and_taken_up_again_or_finished_before_its_worker_en
     second, finishing = make(), worker("--finish-s", "600")
     wait_for("it goes on", lambda: len(epochs()) > len(done), finishing)
     finishing.process.send_signal(signal.SIGTERM)
-    wait_for("it takes no more", lambda: "takes no more runs" in finishing.told.read_text(), finishing)
+    wait_for("it takes no more", lambda: "takes no more runs" in finishing.messages.read_text(), finishing)
     third = make()
-    assert finishing.process.wait(600) == 0, finishing.told.read_text()[-3000:]
+    assert finishing.process.wait(600) == 0, finishing.messages.read_text()[-3000:]
     assert state(second).is_completed()
     assert state(third).is_scheduled()
     after = epochs()

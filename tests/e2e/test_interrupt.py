@@ -37,13 +37,13 @@ def versions(out: Path) -> int:
 def ends(started: Started, number: signal.Signals) -> str:
     """Wait for the end that a signal brings; return what was told."""
     assert started.end(float(started.environment.get(VARIABLE, GRACE_S)) + BUSY_S) == CODES[number], (
-        started.told.read_text()[-3000:]
+        started.messages.read_text()[-3000:]
     )
     until = time.monotonic() + BUSY_S
     while left := started.left():  # what has been killed, or has lost its parent, is about to go
         assert time.monotonic() < until, left
         time.sleep(0.05)
-    return started.told.read_text()
+    return started.messages.read_text()
 
 
 def test_ctrl_c_at_each_stage_publishes_nothing_and_the_same_command_completes(
@@ -157,7 +157,7 @@ def test_a_bench_that_is_told_to_end_ends_its_processes(tmp_path: Path) -> None:
     try:
         until = time.monotonic() + 240
         while len(started.left()) < 4:  # itself, two cases, their resource tracker
-            assert started.process.poll() is None, started.told.read_text()[-3000:]
+            assert started.process.poll() is None, started.messages.read_text()[-3000:]
             assert time.monotonic() < until
             time.sleep(0.05)
         os.kill(started.process.pid, signal.SIGTERM)  # it alone: the others are its own to end

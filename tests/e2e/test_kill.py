@@ -33,7 +33,7 @@ def test_killed_in_training_and_run_again_it_resumes_and_publishes_the_same(
     first = telltale(*command)
     deadline = time.monotonic() + 240
     while len(epochs(work)) < 3:
-        assert first.process.poll() is None, first.told.read_text()[-3000:]
+        assert first.process.poll() is None, first.messages.read_text()[-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.01)
     first.kill()

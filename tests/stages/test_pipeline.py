@@ -71,7 +71,7 @@ def killed(finished: Ran, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         shutil.rmtree(place_of(ran, stage))
         last = {"ingest": "drops", "publish": "00000001.json"}.get(stage.name, stage.record)
         options = {"destination": ran.out, "approve": ran.approval}
-        jobs.append([[stage.name, ran.upstream(stage), ran.work, ran.given(stage), options], last])
+        jobs.append([[stage.name, ran.upstream(stage), ran.work, ran.settings_of(stage), options], last])
     command = [sys.executable, "-c", KILLED]
     done = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, timeout=500, check=True)
     assert dict(line.split() for line in done.stdout.splitlines()) == dict.fromkeys(runs, "-9"), done.stderr
@@ -101,7 +101,7 @@ def key(ran: Ran, stage: Stage, **other: Any) -> str:
     """Return the name of a stage's result: its key, or the run key of what is published."""
     if not stage.folder:
         return str(ran.run(stage, dry_run=True, **other).record["run_key"])
-    arguments: dict[str, Any] = {"upstream": ran.upstream(stage), "settings": ran.given(stage), **other}
+    arguments: dict[str, Any] = {"upstream": ran.upstream(stage), "settings": ran.settings_of(stage), **other}
     return stages.key_for(stage, arguments["upstream"], arguments["settings"])
 
 
@@ -141,7 +141,7 @@ def test_a_stage_killed_at_the_last_moment_leaves_no_result_and_is_run_again(
 ) -> None:
     ran = killed[stage.name]
     if stage.folder:
-        assert stages.standing(stage, key(ran, stage), ran.upstream(stage), ran.given(stage), ran.work) is None
+        assert stages.standing(stage, key(ran, stage), ran.upstream(stage), ran.settings_of(stage), ran.work) is None
     else:
         assert publish.log(ran.out) == []
     again = ran.run(stage)
@@ -159,7 +159,9 @@ def test_a_lost_result_is_made_again(own: Ran, stage: Stage) -> None:
 
 @every_stage
 def test_other_settings_give_another_key(finished: Ran, stage: Stage) -> None:
-    assert key(finished, stage) != key(finished, stage, settings={**finished.given(stage), **OTHER[stage.settings]})
+    assert key(finished, stage) != key(
+        finished, stage, settings={**finished.settings_of(stage), **OTHER[stage.settings]}
+    )
 
 
 @every_stage
@@ -197,8 +199,8 @@ def test_what_a_cohort_is_steers_the_verdict_and_no_other_stage_before_it(source
 
 @every_stage
 def test_the_order_of_names_in_settings_and_records_decides_nothing(finished: Ran, stage: Stage) -> None:
-    upstream, settings = backwards(finished.upstream(stage)), backwards(finished.given(stage))
-    assert list(settings) == list(reversed(finished.given(stage)))
+    upstream, settings = backwards(finished.upstream(stage)), backwards(finished.settings_of(stage))
+    assert list(settings) == list(reversed(finished.settings_of(stage)))
     assert key(finished, stage, upstream=upstream, settings=settings) == key(finished, stage)
     assert finished.run(stage, upstream=upstream, settings=settings).record == finished.records[stage.name]
 

@@ -21,8 +21,8 @@ class Started:
     def __init__(self, folder: Path, arguments: list[str], environment: dict[str, str]) -> None:
         folder.mkdir()
         self.environment = environment
-        self.printed, self.told = folder / "stdout.txt", folder / "stderr.txt"
-        with self.printed.open("w") as out, self.told.open("w") as err:
+        self.printed, self.messages = folder / "stdout.txt", folder / "stderr.txt"
+        with self.printed.open("w") as out, self.messages.open("w") as err:
             command = [sys.executable, "-m", "flows.cli", *arguments]
             environment = {"PYTHONFAULTHANDLER": "1", **environment}  # SIGABRT writes what every thread is at
             self.process = subprocess.Popen(
@@ -41,7 +41,7 @@ class Started:
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGABRT)
             self.process.wait(60)
-            raise AssertionError(f"no end within {limit_s:.0f} s: {self.told.read_text()[-6000:]}") from None
+            raise AssertionError(f"no end within {limit_s:.0f} s: {self.messages.read_text()[-6000:]}") from None
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole group, as a terminal does."""
@@ -50,9 +50,9 @@ class Started:
     def wait_told(self, words: str, limit_s: float = 240.0) -> None:
         """Wait until this is told on standard error."""
         until = time.monotonic() + limit_s
-        while words not in self.told.read_text():
-            assert self.process.poll() is None, self.told.read_text()[-3000:]
-            assert time.monotonic() < until, self.told.read_text()[-3000:]
+        while words not in self.messages.read_text():
+            assert self.process.poll() is None, self.messages.read_text()[-3000:]
+            assert time.monotonic() < until, self.messages.read_text()[-3000:]
             time.sleep(0.01)
 
     def left(self) -> list[int]:
@@ -68,6 +68,6 @@ class Started:
 
     def result(self, code: int = 0) -> dict[str, Any]:
         """Wait for the end, expect an exit code, return what was printed as JSON."""
-        assert self.process.wait(280) == code, self.told.read_text()[-3000:]
+        assert self.process.wait(280) == code, self.messages.read_text()[-3000:]
         answer: dict[str, Any] = json.loads(self.printed.read_text())
         return answer

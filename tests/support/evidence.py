@@ -27,7 +27,7 @@ def cheap(name: str, **params):
     return make_detector(name, **{**CHEAP.get(name, {}), **params})
 
 
-def made(seed: int = 0, each: int = EACH, poison: int = POISON) -> tuple[Evidence, np.ndarray]:
+def make_evidence(seed: int = 0, each: int = EACH, poison: int = POISON) -> tuple[Evidence, np.ndarray]:
     """Evidence on ``CLASSES * each + poison`` samples, and the truth that no detector is given."""
     random = np.random.default_rng(seed)
     labels = np.concatenate([np.repeat(np.arange(CLASSES), each), np.zeros(poison, int)]).astype(np.int64)

@@ -48,10 +48,10 @@ class Ran:
 
     def run(self, stage: stages.Stage, **other: Any) -> stages.Outcome:
         """Run a stage as it was run before, but for other ``upstream`` or ``settings``."""
-        upstream, settings = other.pop("upstream", self.upstream(stage)), other.pop("settings", self.given(stage))
+        upstream, settings = other.pop("upstream", self.upstream(stage)), other.pop("settings", self.settings_of(stage))
         return stages.run_stage(stage, upstream, self.work, settings, self.context(**other))
 
-    def given(self, stage: stages.Stage) -> dict[str, Any]:
+    def settings_of(self, stage: stages.Stage) -> dict[str, Any]:
         """Return a stage's own settings."""
         own_settings: dict[str, Any] = self.settings[stage.settings]
         return own_settings

@@ -71,7 +71,7 @@ def test_what_stands_is_cached_and_what_was_lost_is_computed(
 
 def state_of(ran: Ran, stage: Stage) -> str:
     options = {"destination": ran.out, "approve": ran.approval}
-    state: Any = TASKS[stage.name](ran.upstream(stage), ran.work, ran.given(stage), **options, return_state=True)
+    state: Any = TASKS[stage.name](ran.upstream(stage), ran.work, ran.settings_of(stage), **options, return_state=True)
     assert state.result() == ran.records[stage.name]
     return str(state.name)
 
@@ -83,7 +83,7 @@ def test_a_run_that_is_called_again_takes_records_from_the_work_area(finished: R
     def body() -> Any:
         run, record = Runner(finished.work, finished.out), str(finished.folder / "drop")
         for stage in PIPELINE[:-1]:
-            record = run(stage, record, finished.given(stage))
-        return run(stages.publish, record, finished.given(stages.publish), approve=finished.approval)
+            record = run(stage, record, finished.settings_of(stage))
+        return run(stages.publish, record, finished.settings_of(stages.publish), approve=finished.approval)
 
     assert body() == body() == finished.records["publish"]

@@ -12,19 +12,19 @@ from telltale_core.bench.detectors.runner import Question
 from telltale_core.drop import ingest
 from telltale_core.drop.demo import write_image_drop
 from telltale_core.proxy import ProxyConfig, fit, train
-from tests.support.evidence import CLASSES, made
+from tests.support.evidence import CLASSES, make_evidence
 
 
 @pytest.fixture(scope="session")
 def evidence() -> Evidence:
-    base, _ = made()
+    base, _ = make_evidence()
     model = fit(base.inputs, base.labels, CLASSES, ProxyConfig(epochs=2, width=4, batch_size=16, threads=1))
     return dataclasses.replace(base, model=model)
 
 
 @pytest.fixture(scope="session")
 def truth() -> np.ndarray:
-    return made()[1]
+    return make_evidence()[1]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from telltale_core.bench.detectors.slides import magnitudes
 from telltale_core.bench.detectors.spectral_signatures import squared_projection
 from telltale_core.bench.detectors.spectre import fourth_moment, robust_subset, whitened
 from telltale_core.losslog import LossLog
-from tests.support.evidence import CLASSES, made
+from tests.support.evidence import CLASSES, make_evidence
 
 IDS = np.array([f"s{i:04d}" for i in range(400)])
 
@@ -46,7 +46,7 @@ def test_spectral_signatures_flag_one_and_a_half_times_the_bound_of_every_class(
 
 @pytest.mark.parametrize("rule", ["size", "silhouette"])
 def test_activation_clustering_calls_the_class_with_two_modes_and_flags_the_smaller(rule: str) -> None:
-    evidence, truth = made()
+    evidence, truth = make_evidence()
     detector = make_detector("activation_clustering", rule=rule, components=3, min_silhouette=0.3).fit(evidence)
     in_class = evidence.labels == 0
     assert detector.flagged_[truth].all()
@@ -58,7 +58,7 @@ def test_activation_clustering_calls_the_class_with_two_modes_and_flags_the_smal
 
 @pytest.mark.trains
 def test_exclusionary_reclassification_asks_a_model_that_never_saw_the_cluster() -> None:
-    evidence, truth = made(each=80, poison=40)
+    evidence, truth = make_evidence(each=80, poison=40)
     labels, images = evidence.labels.copy(), evidence.inputs.copy()
     for row in np.flatnonzero(truth):  # the poison looks like class 1: excluded, it is called 1
         images[row] = images[np.flatnonzero((evidence.labels == 1) & ~truth)[row % 80]]
@@ -89,7 +89,7 @@ def test_fourth_moment_of_a_two_point_line_is_known() -> None:
 
 
 def test_spectre_picks_the_attacked_class_and_flags_there_alone() -> None:
-    evidence, truth = made(each=120, poison=12)
+    evidence, truth = make_evidence(each=120, poison=12)
     detector = make_detector("spectre", rate=0.1, k_max=12).fit(evidence)
     assert set(evidence.labels[detector.flagged_]) == {0}
     assert detector.flagged_[truth].all()
@@ -111,7 +111,7 @@ def test_scan_shrinks_a_mean_by_how_much_classes_differ() -> None:
 
 
 def test_scan_calls_the_class_that_needs_two_means_and_flags_the_group_without_clean_samples() -> None:
-    evidence, truth = made(each=120, poison=60)
+    evidence, truth = make_evidence(each=120, poison=60)
     clean = evidence.clean
     detector = make_detector("scan").fit(dataclasses.replace(evidence, clean=clean))
     assert detector.flagged_[truth].mean() == 1.0
@@ -212,14 +212,14 @@ def test_density_ratio_is_one_on_a_ring_and_high_for_a_lone_point() -> None:
 
 
 def test_density_ratio_misses_a_trigger_with_more_samples_than_neighbours() -> None:
-    evidence, truth = made(each=100, poison=60)
-    rare, truth_rare = made(each=100, poison=5)
+    evidence, truth = make_evidence(each=100, poison=60)
+    rare, truth_rare = make_evidence(each=100, poison=5)
     assert roc_auc_score(truth, make_detector("dao", batch=0).fit(evidence).suspicion_) < 0.6
     assert roc_auc_score(truth_rare, make_detector("dao", batch=0).fit(rare).suspicion_) > 0.95
 
 
 def test_flare_flags_the_cluster_apart_from_the_largest() -> None:
-    evidence, truth = made(each=120, poison=80)
+    evidence, truth = make_evidence(each=120, poison=80)
     detector = make_detector("flare", embedding="none", least_cluster=20).fit(evidence)
     assert detector.flagged_[truth].mean() > 0.95
     assert detector.flagged_[~truth].mean() < 0.02
@@ -227,7 +227,7 @@ def test_flare_flags_the_cluster_apart_from_the_largest() -> None:
 
 @pytest.mark.parametrize("source", ["features", "early"])
 def test_label_issues_are_found_by_either_source_of_probabilities(source: str) -> None:
-    evidence, _ = made(each=100, poison=0)
+    evidence, _ = make_evidence(each=100, poison=0)
     labels = evidence.labels.copy()
     wrong = np.random.default_rng(0).choice(len(labels), 20, replace=False)
     labels[wrong] = (labels[wrong] + 1) % CLASSES

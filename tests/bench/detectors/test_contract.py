@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from telltale_core.bench.detectors import DETECTORS, Evidence, Need, make_detector
 from telltale_core.errors import ConfigError, OverBudget
-from tests.support.evidence import cheap, made, taken
+from tests.support.evidence import cheap, make_evidence, taken
 
 NAMES = tuple(DETECTORS)
 TRAINED = {"confusion_training", "asset"}
@@ -126,7 +126,7 @@ def test_work_that_would_not_fit_is_refused_with_both_figures(name: str, evidenc
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in TRAINED | {"flare", "telltale"}])
 def test_the_memory_estimate_holds(name: str) -> None:
-    large, _ = made(each=400, poison=200)
+    large, _ = make_evidence(each=400, poison=200)
     detector = cheap(name).fit(large)  # what is imported and cached at the first call is no part of it
     tracemalloc.start()
     try:
