@@ -115,8 +115,8 @@ class Telltale(Collector):
                 shares.append(((name,), newest[1]))
         yield _gauge("telltale_dataset_version", "Number of the newest version.", versions, "dataset")
         yield _gauge("telltale_share_held_back", "Share of the newest version's rows held back.", shares, "dataset")
-        for error in failures[:1]:
-            raise error
+        if failures:
+            raise failures[0]
 
     def _names(self, feed: Feed) -> list[str]:
         """Return the datasets of the table; without one those that lie in the clean area, listed within the hour."""
