@@ -49,6 +49,7 @@ def test_each_stage_is_drawn_after_the_one_before_and_the_log_tells_the_story(
     wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run]))
     deadline = time.monotonic() + 60
     with get_client(sync_client=True) as client:
+        assert "dataset:out" in client.read_flow_run(run).tags  # nobody gave it any
         lines = client.read_logs(wanted)
         while not any("ended as" in one.message for one in lines):
             assert time.monotonic() < deadline, lines
