@@ -164,7 +164,7 @@ def test_a_flag_is_a_split_where_one_is_asked_for():
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_flag_of_which_train_is_not_most_rows_is_no_silent_input(tmp_path, take, ending):
-    path = rows(tmp_path / f"d.{ending}", count=40, is_test=[1, 0] * 20)
+    path = rows(tmp_path / f"d.{ending}", count=40, is_test=[1, 1, 0, 0] * 10)
     drop = take(path)
     (question,) = drop.manifest["questions"]
     assert (len(drop), question["code"]) == (40, "split_input")

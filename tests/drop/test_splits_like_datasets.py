@@ -22,10 +22,7 @@ CARD = "- data_files:\n  - split: train\n    path: a*\n  - split: extra\n    pat
         ("train.csv eval.csv", ""),
         ("a-train.csv b-train.csv my_dev.csv testing.csv evaluation.csv", ""),
         ("train/a.parquet train/b.parquet valid/a.parquet test1/a.parquet", ""),
-        (
-            "data/train-00000-of-00002.parquet data/train-00001-of-00002.parquet data/unsupervised-00000-of-00001.parquet",
-            "",
-        ),
+        (" ".join(f"data/{name}.parquet" for name in ("train-00000-of-00002", "train-00001-of-00002", OTHER)), ""),
         (" ".join(f"data/{name}-00000-of-00001.parquet" for name in ("train_sft", "test_sft", "train_gen")), ""),
         ("a1.parquet a2.parquet b.parquet c.parquet d.parquet", CARD),
     ],
