@@ -45,8 +45,12 @@ def split_named(text: str) -> str | None:
     A folder such as ``split=NAME`` says that it is one, whatever it is called.
     """
     if stated := HIVE.fullmatch(text):
-        return of_value(stated[1], None if stated[2] == EMPTY else unquote(stated[2]))
-    word = text.strip().lower()
+        return of_value(stated[1], None if stated[2] == EMPTY else printable(unquote(stated[2])))
+    return _said(text)
+
+
+def _said(text: str) -> str | None:
+    word = text.strip().lower() if len(text) <= LONGEST_NAME else ""
     return SPLIT_OF.get(word) or SPLIT_OF.get(NUMBERED.sub("", word))
 
 
@@ -72,7 +76,7 @@ def splits_among(names: Collection[str], *, exact: bool = False) -> dict[str, st
     if exact:
         return {}
     by_rest: dict[tuple[str, ...], dict[str, str]] = {}
-    for name in names:
+    for name in sorted(names):
         words = PARTS.split(name)
         for place, word in enumerate(words):
             if split := split_named(word):
@@ -91,7 +95,7 @@ def splits_of_names(names: Collection[str]) -> dict[str, str | None]:
     words = {name: [word for word in PARTS.split(stem or name) if word] for name, stem in stems.items()}
     splits = {name: next(filter(None, map(split_named, words[name])), None) for name in names}
     if any(splits.values()):
-        others = {name: next((word for word in words[name] if word.lower() in OTHERS), None) for name in names}
+        others = {name: next((word for word in map(str.lower, words[name]) if word in OTHERS), None) for name in names}
         splits = {name: split or stems[name] or others[name] for name, split in splits.items()}
     alike = Counter(split for split, _ in {(splits[name], stem) for name, stem in stems.items() if stem})
     if max((count for split, count in alike.items() if split), default=0) > 1:
@@ -107,7 +111,7 @@ def of_value(column: str, value: object) -> str | None:
         return None
     if column.lower() in FLAGS:
         return FLAGS[column.lower()] if word in YES else TRAIN if word in NO else text
-    return split_named(text) or text
+    return _said(text) or text
 
 
 @dataclasses.dataclass(slots=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from telltale_core.drop.archives import ENDINGS
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.dataset_card import CARD, splits_by_card
-from telltale_core.drop.formats import about_the_drop, holds_rows
-from telltale_core.drop.source import Source, SourceFile
+from telltale_core.drop.formats import SUFFIXES, about_the_drop, data_files, holds_rows
+from telltale_core.drop.source import Source
 from telltale_core.drop.split_names import (
     ALL,
     REASON,
@@ -28,6 +28,7 @@ from telltale_core.drop.split_names import (
 )
 from telltale_core.modality.reasons import bad, shown
 
+PACKED = re.compile(rf"({'|'.join(map(re.escape, ENDINGS))})$", re.IGNORECASE)
 SUBMISSION = re.compile(r"(sample_?submission|submission_?(format|sample)?)", re.IGNORECASE)
 
 
@@ -47,7 +48,8 @@ def choose_split(source: Source, config: DropConfig) -> Choice:
     _leave_submissions(source)
     if config.files is not None:
         return Choice(None)
-    split_of = _splits_by_card(source) or _splits_by_file(source.files.values(), config)
+    exact = config.format != "folder" and any(data_files(source, name) for name in SUFFIXES)
+    split_of = _splits_by_card(source) or _splits_by_file(source, exact=exact)
     counts = Counter(split for split in split_of.values() if split)
     unsplit = frozenset(key for key, split in split_of.items() if split is None and holds_rows(source.files[key]))
     wanted = wanted_split(config)
@@ -76,7 +78,7 @@ def doubts_of(choice: Choice, read: Iterable[str], config: DropConfig) -> list[s
             f"drop.split = {choice.split!r} keeps it so"
         )
     folders: dict[str, set[str]] = {}
-    for path in map(PurePosixPath, read):
+    for path in (PurePosixPath(key) for key in read if "-of-" in key):
         if SHARD.fullmatch(path.stem) and "=" not in path.parent.name:
             folders.setdefault(path.name, set()).add(str(path.parent))
     if twice := next((name for name in sorted(folders) if len(folders[name]) > 1), None):
@@ -111,10 +113,10 @@ def _splits_by_card(source: Source) -> dict[str, str | None]:
     return split_of
 
 
-def _splits_by_file(files: Collection[SourceFile], config: DropConfig) -> dict[str, str | None]:
+def _splits_by_file(source: Source, *, exact: bool) -> dict[str, str | None]:
     """Return the split of each file that may belong to one: by the folders on its way, of data by its name too."""
+    files = source.files.values()
     rows = {file.key for file in files if holds_rows(file)}
-    exact = bool(rows) and config.format != "folder"
     folders = {file.key: PurePosixPath(file.key).parts[:-1] for file in files if not about_the_drop(file)}
     depth = split_depth(list(folders.values()), exact=exact)
     above = {parts[depth] for parts in folders.values() if len(parts) > depth} if depth is not None else set()
@@ -126,8 +128,8 @@ def _splits_by_file(files: Collection[SourceFile], config: DropConfig) -> dict[s
         in_path = [split for part in parts if (split := split_named(part))] if key in rows else []
         result[key] = by_folder or next(iter(in_path), None)
         if result[key] is None:
-            ending = {part: next((end for end in ENDINGS if part.lower().endswith(end)), "") for part in parts}
             names[key] = [PurePosixPath(key).stem] if key in rows else []
-            names[key] += [part[: -len(end)] for part, end in ending.items() if end]  # what an archive was unpacked to
+            packed = [part for part in parts if part.lower().endswith(ENDINGS)]  # what an archive was unpacked to
+            names[key] += [PACKED.sub("", part) for part in packed]
     splits = splits_of_names({name for several in names.values() for name in several})
     return result | {key: next(filter(None, map(splits.get, several)), None) for key, several in names.items()}

@@ -113,6 +113,21 @@ def test_other_folders_beside_those_of_splits_are_no_classes(tmp_path, take):
     assert drop.manifest["accounting"]["files"]["ignored"].keys() == {"split seg_pred", "split test"}
 
 
+def test_words_about_a_drop_of_folders_make_no_difference(tmp_path, take):
+    root = pictures(tmp_path / "d", *(f"my_{split}/{kind}" for split in ("train", "test") for kind in ("sea", "hill")))
+    (root / "info.json").write_text('{"classes": ["hill", "sea"]}')
+    drop = take(root)
+    assert (len(drop), drop.label_names) == (4, ("hill", "sea"))
+    (root / "classes.csv").write_text("id,name\n0,hill\n1,sea\n")
+    assert (len(take(root)), len(take(root, other_splits="carry"))) == (4, 4)
+
+
+def test_a_cell_of_nested_statements_is_text():
+    cells = SplitCells("split")
+    cells.add("split=" * 20_000)
+    assert not cells.are_splits()
+
+
 def test_classes_of_which_a_part_is_called_like_a_split_are_doubted(tmp_path, take):
     classes = ("neg", "pos", "unsup"), ("my_test", "sea")
     for number, names in enumerate(classes):

@@ -59,8 +59,10 @@ class TableReader(TableFiles):
         first, names, sampled = self._files[0], self._header(), self._sample(self._files[0])
         examples = examples_of(sampled)
         for file in () if names else self._files[1:]:
-            sampled += [{name: row[name] for name in row.keys() - examples.keys()} for row in self._sample(file)]
-            examples = examples_of(sampled)
+            rows = [{name: row[name] for name in row if name not in examples} for row in self._sample(file)]
+            if any(rows):
+                sampled += filter(None, rows)
+                examples = examples_of(sampled)
         for name, value in self._late(examples).items():
             examples[name] = (value,)
             sampled.append({name: value})
