@@ -48,8 +48,7 @@ def choose_split(source: Source, config: DropConfig) -> Choice:
     _leave_submissions(source)
     if config.files is not None:
         return Choice(None)
-    exact = config.format != "folder" and any(data_files(source, name) for name in SUFFIXES)
-    split_of = _splits_by_card(source) or _splits_by_file(source, exact=exact)
+    split_of = _splits_by_card(source) or _splits_by_file(source, config)
     counts = Counter(split for split in split_of.values() if split)
     unsplit = frozenset(key for key, split in split_of.items() if split is None and holds_rows(source.files[key]))
     wanted = wanted_split(config)
@@ -113,13 +112,16 @@ def _splits_by_card(source: Source) -> dict[str, str | None]:
     return split_of
 
 
-def _splits_by_file(source: Source, *, exact: bool) -> dict[str, str | None]:
+def _splits_by_file(source: Source, config: DropConfig) -> dict[str, str | None]:
     """Return the split of each file that may belong to one: by the folders on its way, of data by its name too."""
     files = source.files.values()
     rows = {file.key for file in files if holds_rows(file)}
     folders = {file.key: PurePosixPath(file.key).parts[:-1] for file in files if not about_the_drop(file)}
-    depth = split_depth(list(folders.values()), exact=exact)
-    above = {parts[depth] for parts in folders.values() if len(parts) > depth} if depth is not None else set()
+    exact, depth = True, split_depth(list(folders.values()), exact=True)
+    if depth is None and (loose := split_depth(list(folders.values()))) is not None:
+        exact = config.format != "folder" and any(data_files(source, name) for name in SUFFIXES)
+        depth = None if exact else loose
+    above = {parts[depth] for parts in folders.values() if len(parts) > depth} if depth is not None else set[str]()
     side_by_side = splits_among(above, exact=exact)
     result: dict[str, str | None] = {}
     names: dict[str, list[str]] = {}

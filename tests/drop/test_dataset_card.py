@@ -10,7 +10,7 @@ from telltale_core.drop.config import Limits
 from telltale_core.drop.dataset_card import splits_by_card
 from telltale_core.drop.source import open_source
 from telltale_core.errors import BadInput
-from tests.drop.test_split_names import rows
+from tests.support.drops import write_numbers
 
 TWO = """- config_name: {first}
   data_files:
@@ -39,7 +39,7 @@ def test_files_of_any_name_are_of_the_splits_that_the_card_states(tmp_path, take
         "- data_files:\n  - split: train\n    path: a.parquet\n  - split: test\n    path: ./b*.parquet\n",
     )
     for place, name in enumerate("abc"):
-        rows(root / f"{name}.parquet", first=6 * place)
+        write_numbers(root / f"{name}.parquet", first=6 * place)
     drop = take(root)
     ignored = drop.manifest["accounting"]["files"]["ignored"]
     assert (len(drop), drop.samples()["source"][0].as_py()) == (6, "a.parquet#0")
@@ -66,13 +66,13 @@ def test_files_of_any_name_are_of_the_splits_that_the_card_states(tmp_path, take
 def test_patterns_are_those_of_datasets(tmp_path, stated, matching):
     root = card(tmp_path / "d", f"- {stated}\n")
     for name in ("a.csv", "x/b.csv", "x/y/c.csv"):
-        rows(root / name)
+        write_numbers(root / name)
     assert by_card(root) == matching
 
 
 def test_of_configurations_the_default_is_read_and_without_one_the_drop_is_refused(tmp_path):
     for language in ("de", "en"):
-        rows(tmp_path / language / "train.parquet")
+        write_numbers(tmp_path / language / "train.parquet")
     assert by_card(card(tmp_path, TWO.format(first="x", second="default"))) == {"en/train.parquet": "train"}
     with pytest.raises(BadInput, match=r"2 configurations, none the default, such as .*drop.files .*'de/tr\*.parquet'"):
         by_card(card(tmp_path, TWO.format(first="de", second="en")))
@@ -88,7 +88,7 @@ def test_of_configurations_the_default_is_read_and_without_one_the_drop_is_refus
     ],
 )
 def test_a_card_that_cannot_be_followed_is_refused_with_the_cure(tmp_path, text, words):
-    rows(tmp_path / "a.csv")
+    write_numbers(tmp_path / "a.csv")
     (tmp_path / "README.md").write_text(text)
     with pytest.raises(BadInput, match=f"{words}.*correct it, or leave README.md out") as error:
         by_card(tmp_path)
@@ -97,6 +97,6 @@ def test_a_card_that_cannot_be_followed_is_refused_with_the_cure(tmp_path, text,
 
 @pytest.mark.parametrize("text", ["# words\n---\nconfigs: data_files\n---\n", "---\n- data_files\n---\n", ""])
 def test_other_documents_state_nothing(tmp_path, text):
-    rows(tmp_path / "a.csv")
+    write_numbers(tmp_path / "a.csv")
     (tmp_path / "README.md").write_text(text)
     assert by_card(tmp_path) == {}

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from telltale_core.drop.split_names import SplitCells, split_depth, splits_among, splits_of_names
 from telltale_core.drop.understanding import doubts
 from telltale_core.errors import BadInput
 from tests.support import drops as support
+from tests.support.drops import write_numbers
 
 SHARDS = "-00000-of-00001.parquet"
-
-
-def rows(path: Path, first: int = 0, count: int = 6, **columns: list[object]) -> Path:
-    """A table of two numbers and a label, whose rows say by ``x`` which they are."""
-    numbers = range(first, first + count)
-    frame = pd.DataFrame(
-        {"x": numbers, "z": [n * n for n in numbers], "label": ["ab"[n % 2] for n in numbers], **columns}
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_parquet(path) if path.suffix == ".parquet" else frame.to_csv(path, index=False)
-    return path
 
 
 def pictures(root: Path, *folders: str) -> Path:
@@ -81,8 +70,8 @@ def test_files_are_called_as_splits(names, splits):
 
 @pytest.mark.parametrize("other", ["unsupervised", "extra", "test"])
 def test_a_shard_of_another_name_is_not_read_with_train(tmp_path, take, other):
-    rows(tmp_path / "d" / "data" / f"train{SHARDS}")
-    rows(tmp_path / "d" / "data" / f"{other}{SHARDS}", first=6)
+    write_numbers(tmp_path / "d" / "data" / f"train{SHARDS}")
+    write_numbers(tmp_path / "d" / "data" / f"{other}{SHARDS}", first=6)
     drop = take(tmp_path / "d")
     assert (len(drop), drop.manifest["accounting"]["files"]["ignored"].keys()) == (6, {f"split {other}"})
     assert len(take(tmp_path / "d", split=other)) == 6
@@ -91,7 +80,7 @@ def test_a_shard_of_another_name_is_not_read_with_train(tmp_path, take, other):
 
 def test_splits_of_one_word_are_asked_about(tmp_path, take):
     for place, name in enumerate(("train_sft", "train_gen")):
-        rows(tmp_path / "d" / f"{name}{SHARDS}", first=6 * place)
+        write_numbers(tmp_path / "d" / f"{name}{SHARDS}", first=6 * place)
     with pytest.raises(BadInput, match=r"\['train_gen', 'train_sft'\] and no train: set drop.split"):
         take(tmp_path / "d")
     assert len(take(tmp_path / "d", split="train_sft")) == 6
@@ -99,7 +88,7 @@ def test_splits_of_one_word_are_asked_about(tmp_path, take):
 
 def test_folders_of_hive_that_state_a_split_part_files(tmp_path, take):
     for place, split in enumerate(("train", "test")):
-        rows(tmp_path / "d" / f"split={split}" / "part.parquet", first=6 * place)
+        write_numbers(tmp_path / "d" / f"split={split}" / "part.parquet", first=6 * place)
         pictures(tmp_path / "p" / f"split={split}", "label=cat", "label=dog")
     assert len(take(tmp_path / "d")) == 6
     drop = take(tmp_path / "p")
@@ -144,7 +133,7 @@ def test_masks_in_folders_called_as_splits_are_not_left_out_unseen(tmp_path, tak
 
 def test_shards_of_one_name_in_several_folders_are_doubted(tmp_path, take):
     for place, language in enumerate(("de", "en")):
-        rows(tmp_path / "d" / language / f"train{SHARDS}", first=6 * place)
+        write_numbers(tmp_path / "d" / language / f"train{SHARDS}", first=6 * place)
     assert "lies in 2 folders, such as 'de', 'en', and all are read" in doubts(take(tmp_path / "d"))[0]
 
 
@@ -163,7 +152,7 @@ def test_shards_of_one_name_in_several_folders_are_doubted(tmp_path, take):
         ("split", {"test": 30}, 90, "column names only 'test', in 30 of 120 rows"),
     ],
 )
-def test_all_cells_decide_whether_a_column_parts_rows(column, named, empty, outcome):
+def test_all_cells_decide_whether_a_column_parts_write_numbers(column, named, empty, outcome):
     cells = SplitCells(column)
     for value, count in [*named.items(), (None, empty)]:
         cells.add(value, count)
@@ -179,7 +168,7 @@ def test_a_flag_is_a_split_where_one_is_asked_for():
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_flag_of_which_train_is_not_most_rows_is_no_silent_input(tmp_path, take, ending):
-    path = rows(tmp_path / f"d.{ending}", count=40, is_test=[1, 1, 0, 0] * 10)
+    path = write_numbers(tmp_path / f"d.{ending}", count=40, is_test=[1, 1, 0, 0] * 10)
     drop = take(path)
     (question,) = drop.manifest["questions"]
     assert (len(drop), question["code"]) == (40, "split_input")
@@ -190,12 +179,12 @@ def test_a_flag_of_which_train_is_not_most_rows_is_no_silent_input(tmp_path, tak
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_flag_is_counted_to_its_end(tmp_path, take, ending):
-    drop = take(rows(tmp_path / f"d.{ending}", count=2600, is_test=[1] * 1100 + [0] * 1500))
+    drop = take(write_numbers(tmp_path / f"d.{ending}", count=2600, is_test=[1] * 1100 + [0] * 1500))
     assert (len(drop), drop.manifest["accounting"]["splits"]["rows_of_others"]) == (1500, {"test": 1100})
 
 
 def test_a_column_that_names_one_split_beside_empty_cells_is_doubted(tmp_path, take):
-    path = rows(tmp_path / "d.csv", count=12, split=["test"] * 3 + [None] * 9)
+    path = write_numbers(tmp_path / "d.csv", count=12, split=["test"] * 3 + [None] * 9)
     drop = take(path)
     assert len(drop) == 12
     assert doubts(drop) == [

@@ -7,8 +7,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from tests.drop.test_dataset_card import card
-from tests.drop.test_split_names import rows
+from tests.support.drops import write_numbers
 
 datasets.disable_progress_bars()
 OTHER = "unsupervised-00000-of-00001"
@@ -32,9 +31,9 @@ def test_each_split_has_the_rows_that_datasets_reads(
 ) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     for place, name in enumerate(names.split()):
-        rows(tmp_path / "d" / name, first=6 * place)
+        write_numbers(tmp_path / "d" / name, first=6 * place)
     if configs:
-        card(tmp_path / "d", configs)
+        (tmp_path / "d" / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
     read = datasets.load_dataset(str(tmp_path / "d"), cache_dir=str(tmp_path / "cache"))
     assert len(read) > 1
     for split, rows_of_split in read.items():

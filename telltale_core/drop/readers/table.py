@@ -91,9 +91,11 @@ class TableReader(TableFiles):
         commas = any(map(self._may_hold_commas, self._files))
         needed = commas or not self._closed or any(map(is_split_column, names))
         rows = self._limited(self._files, None if commas else KEYS) if needed else ()
-        counts = DecimalCommas(grouping=not self._closed or self._dialect(self._files[0]).delimiter != ";")
         sound = (parsed.sound for parsed in rows if parsed.fault is None)
-        splits = split_columns(counts.counted(sound) if commas else sound, names)
+        if not commas:
+            return split_columns(sound, names)
+        counts = DecimalCommas(grouping=not self._closed or self._dialect(self._files[0]).delimiter != ";")
+        splits = split_columns(counts.counted(sound), names)
         self._with_comma = counts.columns
         return splits
 
