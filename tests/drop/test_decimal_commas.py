@@ -61,6 +61,9 @@ def test_texts_of_json_lines_may_have_decimal_commas(tmp_path, take):
         (["1,5", "red"], True, False),
         (["1.5", "2"], True, False),
         (["1,234.5", "1,5"], True, False),
+        (["1,5", "2.5", "-.5e-3"], True, True),
+        (["1,5", "1.500"], True, False),
+        (["1.234,5", "2.5"], False, False),
     ],
 )
 def test_commas_begin_fractions_where_they_cannot_part_thousands(values, grouping, commas):

@@ -11,17 +11,29 @@ from telltale_core.drop.value_survey import NO_VALUE
 
 NUMBERS_SHARE = 0.95
 """Share of a column's values that must be numbers for it to be one of numbers, as of a table's column."""
-GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
-"""What may be thousands as well: it is no fraction where the comma could part the fields."""
+GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}((,[0-9]{3})+|(\.[0-9]{3})+)")
+"""What may be thousands as well: it shows no fraction."""
+POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]{1,4})?")
 
 
 @dataclasses.dataclass(slots=True)
 class _Cells:
-    """Values of a column that are texts, those of them that are numbers, and whether a comma begins a fraction."""
+    """The ``texts`` of a column: how many have a comma or are whole, how many a point alone.
+
+    ``fractions``: a comma begins one in some text; ``points``: a point does; ``grouped``: points stand before a comma.
+    """
 
     texts: int = 0
-    numbers: int = 0
+    with_comma: int = 0
+    with_point: int = 0
     fractions: bool = False
+    points: bool = False
+    grouped: bool = False
+
+    @property
+    def numbers(self) -> int:
+        """How many are numbers; those with a point alone only where no other text says that it parts thousands."""
+        return self.with_comma + (self.with_point if self.points and not self.grouped else 0)
 
 
 class DecimalCommas:
@@ -41,9 +53,13 @@ class DecimalCommas:
     def _count(self, cells: _Cells, text: str) -> None:
         cells.texts += 1
         if COMMA.fullmatch(text):
-            cells.numbers += 1
+            cells.with_comma += 1
+            cells.grouped |= "." in text
             if "," in text and not cells.fractions:
                 cells.fractions = not (self._grouping and GROUPED.fullmatch(text))
+        elif POINT.fullmatch(text):
+            cells.with_point += 1
+            cells.points |= GROUPED.fullmatch(text) is None
 
     @property
     def columns(self) -> frozenset[str]:
