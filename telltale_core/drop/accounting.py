@@ -72,6 +72,7 @@ def account(source: Source, reader: Reader, config: DropConfig, plan: Plan) -> A
     lines = _lines(reader.lines, plan.rows, sum(plan.aside.values()))
     splits = {"read": plan.split, "rows_of_others": dict(sorted(plan.aside.items()))} if plan.split else None
     record_of_all: dict[str, Any] = {"files": record, "lines": lines, **({"splits": splits} if splits else {})}
+    record_of_all |= {"doubts": list(plan.doubts)} if plan.doubts else {}
     encoded: dict[str, list[str]] = {}
     for key, name in reader.encodings.items():
         encoded.setdefault(name, []).append(key)

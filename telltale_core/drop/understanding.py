@@ -10,7 +10,7 @@ import numpy as np
 
 from telltale_core.drop.manifest import Manifest, OtherSplit
 from telltale_core.drop.record import Drop
-from telltale_core.drop.split_names import CARRIED, REASON, split_named
+from telltale_core.drop.split_names import CARRIED, OTHERS, PARTS, REASON, split_named
 from telltale_core.drop.value_survey import NO_VALUE
 from telltale_core.modality import modality_named
 from telltale_core.modality.reasons import shown
@@ -102,6 +102,10 @@ def _encodings(accounting: Mapping[str, Any]) -> list[str]:
 
 def doubts(drop: Drop) -> list[str]:
     """Return what may have been understood wrongly, a sentence each with the setting that decides it."""
+    return [*drop.manifest["accounting"].get("doubts", []), *_of_answers(drop)]
+
+
+def _of_answers(drop: Drop) -> list[str]:
     manifest = drop.manifest
     if drop.task == "regression":
         return _of_targets(drop)
@@ -119,7 +123,7 @@ def doubts(drop: Drop) -> list[str]:
         lines.append(
             f"{single:,} of {len(counts):,} classes have one sample: is {_names(manifest['columns']['label'])} it?"
         )
-    splits = [name for name in counts if split_named(name)]
+    splits = [name for name in counts if name.lower() in OTHERS or any(split_named(word) for word in PARTS.split(name))]
     if splits:
         lines.append(f"classes are called like splits ({_listed(splits)}): drop.split reads one of several splits")
     missing = [name for name in counts if name.lower() in NO_VALUE]

@@ -368,7 +368,7 @@ def test_names_that_print_in_other_unicode_forms_are_the_same(tmp_path, take):
     assert error.value.code == "format_unclear"
 
 
-@pytest.mark.parametrize("names", ["train test extra", "train evaluation"])
+@pytest.mark.parametrize("names", ["train test extra", "train rest"])
 def test_archives_of_which_some_are_called_as_splits_are_refused(tmp_path, take, names):
     (tmp_path / "d").mkdir()
     for place, name in enumerate(names.split()):

@@ -164,6 +164,22 @@ def test_one_damaged_line_among_others_with_accents_is_a_rejected_row(tmp_path, 
     assert list(reasons(take(path)).values()) == ["row_unreadable"] * 2
 
 
+@pytest.mark.parametrize("word", ["caf\u00e9", "\u00e9t\u00e9", "na\u00efve"])
+def test_one_accent_alone_shows_that_a_file_is_not_utf8(tmp_path, take, word):
+    rows = [f"word{n} other,{'ab'[n % 2]}" for n in range(8)]
+    (tmp_path / "d.csv").write_bytes("\n".join(["text,label", *rows, f"{word} other,a"]).encode("latin-1"))
+    with pytest.raises(BadInput, match=r"1 lines of 'd.csv' are not UTF-8, the first is line 10: set drop\.encoding"):
+        take(tmp_path / "d.csv")
+    pytest.importorskip("tokenizers")
+    assert len(take(tmp_path / "d.csv", encoding="latin-1")) == 9
+
+
+def test_one_line_of_other_bytes_is_a_rejected_row(tmp_path, take, reasons):
+    rows = [f"{n} 1 2 3,{'ab'[n % 2]}".encode() for n in range(8)]
+    (tmp_path / "d.csv").write_bytes(b"\n".join([b"pixels,label", *rows, b"9 9\x9c\xff\xfe 9,a"]))
+    assert list(reasons(take(tmp_path / "d.csv")).values()) == ["row_unreadable"]
+
+
 @pytest.mark.parametrize("indent", [None, 2])
 def test_a_json_array_is_read_as_json_lines_are(tmp_path, take, indent):
     rows = [{"pixels": p, "label": name, "note": 'a ] " } \\'} for p, name in ROWS]
