@@ -59,7 +59,7 @@ class Size:
     @property
     def label(self) -> NDArray[np.int64]:
         """The labels (N,)."""
-        return np.arange(self.samples) % self.labels
+        return np.asarray(np.arange(self.samples) % self.labels, dtype=np.int64)
 
 
 Stage = Callable[[Path, Size], Iterator[None]]

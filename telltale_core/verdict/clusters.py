@@ -77,7 +77,8 @@ def dbscan(point_nD: NDArray[np.float64], radii: NDArray[np.float64], least: int
         border_E2, core_first_E = near_E2[inside_E2.any(axis=1)], inside_E2[inside_E2.any(axis=1), 0]
         border_E2 = np.where(core_first_E[:, None], border_E2, border_E2[:, ::-1])  # the core sample first
         np.minimum.at(cluster_n, border_E2[:, 1], cluster_n[border_E2[:, 0]])
-        yield np.where(cluster_n == count, -1, cluster_n)
+        cluster_n[cluster_n == count] = -1
+        yield cluster_n
 
 
 def grow(point_nD: NDArray[np.float64], core_n: NDArray[np.int64], seed: int) -> NDArray[np.float64]:

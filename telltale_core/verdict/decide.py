@@ -248,8 +248,8 @@ def merge(samples: int, rulings: Sequence[Ruling]) -> Columns:
     severity = np.zeros(samples, dtype=np.int64)
     for ruling in rulings:
         suspicion[ruling.rows] = np.maximum(suspicion[ruling.rows], ruling.suspicion)
-        severity_n = sum(degree * (ruling.decision == name) for name, degree in SEVERITY.items())
-        named_n = np.not_equal(ruling.reason, None).astype(bool)  # type: ignore[arg-type]
+        severity_n = np.select([ruling.decision == name for name in SEVERITY], list(SEVERITY.values()))
+        named_n = np.array([text is not None for text in ruling.reason], dtype=bool)
         wins_n = named_n & (severity_n >= severity[ruling.rows])
         won = ruling.rows[wins_n]
         severity[won], decision[won] = severity_n[wins_n], ruling.decision[wins_n]
