@@ -181,7 +181,7 @@ def _counts(drop: Drop, verdict: VerdictRecord) -> Counts:
 def _texts(column: pa.StringArray) -> npt.NDArray[np.object_]:
     """Return texts of which many rows have the same, (N,) of str: each is held once."""
     encoded = column.fill_null("").dictionary_encode()
-    return np.array(encoded.dictionary.to_pylist(), dtype=object)[encoded.indices.to_numpy()]
+    return np.asarray(np.array(encoded.dictionary.to_pylist(), dtype=object)[encoded.indices.to_numpy()])
 
 
 def _features(spectra: Spectra) -> npt.NDArray[np.float32]:
