@@ -43,7 +43,7 @@ def test_files_of_any_name_are_of_the_splits_that_the_card_states(tmp_path, take
     drop = take(root)
     ignored = drop.manifest["accounting"]["files"]["ignored"]
     assert (len(drop), drop.samples()["source"][0].as_py()) == (6, "a.parquet#0")
-    assert {why: found["first"] for why, found in ignored.items()} == {
+    assert {why: note["first"] for why, note in ignored.items()} == {
         "not in the data_files of README.md": ["c.parquet"],
         "split test": ["b.parquet"],
     }

@@ -73,7 +73,7 @@ def test_commas_begin_fractions_where_they_cannot_part_thousands(values, groupin
 
 
 @pytest.mark.parametrize(
-    ("line", "delimiter", "found"),
+    ("line", "delimiter", "possible"),
     [
         (b'"1,5",a\n', ",", True),
         (b"1,5,a\n", ",", False),
@@ -83,8 +83,8 @@ def test_commas_begin_fractions_where_they_cannot_part_thousands(values, groupin
         (b"it costs 1,5 now|b\n", "|", False),
     ],
 )
-def test_a_look_at_the_lines_says_whether_there_may_be_any(line, delimiter, found):
-    assert may_hold([b"x\n", None, line], delimiter) == found
+def test_a_look_at_the_lines_says_whether_there_may_be_any(line, delimiter, possible):
+    assert may_hold([b"x\n", None, line], delimiter) == possible
 
 
 def write_lines(path: Path, **columns: list[object]) -> None:

@@ -63,15 +63,15 @@ def test_a_snapshot_is_that_of_all_outputs(task: str) -> None:
         hardware=Hardware(device="cpu", precision="float32", threads=1),
         statistics={"mean": [127.0] * 3, "std": [60.0] * 3},
     )  # fmt: skip
-    seen: list[torch.Tensor] = []
+    held: list[torch.Tensor] = []
     plain = trainer.snapshot(0)
-    trainer.on_outputs = lambda _epoch, outputs: seen.append(outputs)
+    trainer.on_outputs = lambda _epoch, outputs: held.append(outputs)
     recorded = trainer.snapshot(0)
     with torch.inference_mode():
         outputs = evaluate(trainer.net, trainer.data, trainer.hardware)
         expected = trainer.objective.log_loss(outputs).float().numpy()
         score = trainer.objective.score(trainer.objective.answered(outputs))
-    assert torch.equal(seen[0], outputs)
+    assert torch.equal(held[0], outputs)
     for snapshot in (plain, recorded):
         assert snapshot.log_loss.tobytes() == expected.tobytes()
         assert snapshot.score == score

@@ -536,7 +536,7 @@ def test_nothing_of_the_page_lies_outside_of_400_pixels(poisoned, tmp_path):
 
 def test_a_run_holds_each_text_once():
     column = pa.array(["kept", None, "kept", "it is alone"])
-    found = _texts(column)
-    assert found.tolist() == ["kept", "", "kept", "it is alone"]
-    assert found[0] is found[2]
+    texts = _texts(column)
+    assert texts.tolist() == ["kept", "", "kept", "it is alone"]
+    assert texts[0] is texts[2]
     assert _texts(pa.array([], pa.string())).shape == (0,)

@@ -53,14 +53,14 @@ def whole(loss_NT: np.ndarray, labels: np.ndarray | None, config: SpectrumConfig
     ]
     with threadpool_limits(1):
         trend = window @ time / (time @ time)
-    found = {
+    plain = {
         "features": np.concatenate(parts, axis=1).astype(np.float32),
         "level": window.mean(axis=1),
         "trend": trend,
         "motion": np.array(motion).transpose(2, 0, 1),
     }
-    spread = {name: np.zeros((len(finite), *value.shape[1:]), value.dtype) for name, value in found.items()}
-    for name, value in found.items():
+    spread = {name: np.zeros((len(finite), *value.shape[1:]), value.dtype) for name, value in plain.items()}
+    for name, value in plain.items():
         spread[name][finite] = value
     return {**spread, "finite": finite}
 
@@ -85,9 +85,9 @@ def test_parts_give_the_same_bits(
     for config in (SpectrumConfig(), SpectrumConfig(start=0.1, stop=0.9, whitening=0.0)):
         spectra, expected = transform(loss, number, config), whole(loss, number, config)
         for name, value in expected.items():
-            found = getattr(spectra, name)
-            assert (found.dtype, found.shape) == (value.dtype, value.shape), name
-            assert found.tobytes() == value.tobytes(), name
+            part = getattr(spectra, name)
+            assert (part.dtype, part.shape) == (value.dtype, value.shape), name
+            assert part.tobytes() == value.tobytes(), name
 
 
 def test_no_copy_of_all_samples_in_float64_is_held(monkeypatch: pytest.MonkeyPatch) -> None:

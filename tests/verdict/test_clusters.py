@@ -34,8 +34,8 @@ def test_clusters_are_those_of_dbscan(case: str) -> None:
     # some radii are exactly a distance of two samples: quantiles are, of one cohort in five
     radii = np.unique([*np.quantile(distances[:, 10], (0.1, 0.2, 0.5, 0.8, 0.9)), *distances[::40, 10], 1.0, 2.0])
     radii = radii[radii > 0]
-    for radius, found in zip(radii, dbscan(points, radii, 10), strict=True):
-        assert found.tolist() == DBSCAN(eps=radius, min_samples=10).fit_predict(points).tolist(), radius
+    for radius, clusters in zip(radii, dbscan(points, radii, 10), strict=True):
+        assert clusters.tolist() == DBSCAN(eps=radius, min_samples=10).fit_predict(points).tolist(), radius
 
 
 def test_samples_that_are_all_alike_have_no_second_core() -> None:

@@ -40,17 +40,17 @@ def test_other_samples_are_all_but_both_sides(finite_share: float) -> None:
 def test_one_sort_gives_the_rows_of_each_label_in_their_order(labels: list[int]) -> None:
     number = np.array(labels, dtype=np.int64)
     rows = np.random.default_rng(0).permutation(len(number))
-    found = evidence._parts(rows, Cohorts(number=number, names=None))
+    parts = evidence._parts(rows, Cohorts(number=number, names=None))
     expected = [(int(label), rows[number[rows] == label].tolist()) for label in np.unique(number[rows])]
-    assert [(label, part.tolist()) for label, part in found] == expected
+    assert [(label, part.tolist()) for label, part in parts] == expected
 
 
 def test_copies_are_grouped_as_their_leaders_are() -> None:
     rng = np.random.default_rng(0)
     ids = np.array([f"id-{number:03d}" for number in rng.permutation(200)])
     leaders = np.where(rng.random(200) < 0.5, ids[rng.integers(0, 20, 200)], ids)
-    found = find_copies(ids, leaders, [np.arange(100), np.arange(100, 200)])
-    assert ((found.group[:, None] == found.group) == (leaders[:, None] == leaders)).all()
+    copies = find_copies(ids, leaders, [np.arange(100), np.arange(100, 200)])
+    assert ((copies.group[:, None] == copies.group) == (leaders[:, None] == leaders)).all()
     alone = find_copies(ids, ids, [np.arange(200)])
     assert alone.first.all()
     assert len(np.unique(alone.group)) == 200
