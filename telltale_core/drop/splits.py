@@ -17,7 +17,7 @@ from telltale_core.drop.source import Source, SourceFile
 from telltale_core.drop.split_names import ALL, PARTS, REASON, TRAIN, split_depth, split_named
 from telltale_core.modality.reasons import bad, shown
 
-SUBMISSION = re.compile(r"(sample_?submission|submission_?(format|sample)?)", re.IGNORECASE)
+SUBMISSION = re.compile(r"([a-z]+_?)?submission(_?(format|sample))?", re.IGNORECASE)
 
 
 def choose_split(source: Source, config: DropConfig) -> str | None:

@@ -30,13 +30,16 @@ def checked(media: bytes) -> bytes:
     Raises ``media_unsupported`` for another kind of file, ``media_unreadable`` for one that was cut off.
     """
     kind = next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
-    if kind == "unknown" and len(media) > 1 and media[0] == 0xFF and media[1] & 0xE6 == 0xE2:
+    if media[4:8] == b"ftyp":
+        kind = "M4A, MP4 or HEIC"
+    elif kind == "unknown" and len(media) > 1 and media[0] == 0xFF and media[1] & 0xE6 == 0xE2:
         kind = "MP3"  # begins with a frame of layer III, of any rate
     inner = {"RIFF": {b"WAVE"}, "AIFF": {b"AIFF", b"AIFC"}}.get(kind)
     if kind not in {"RIFF", "AIFF", "FLAC", "Ogg", "MP3"} or (inner and media[8:12] not in inner):
         raise bad(
             "media_unsupported",
-            f"the media is no WAV, AIFF, FLAC, OGG, Opus or MP3 recording but of kind {kind}: convert it",
+            f"the media is no WAV, AIFF, FLAC, OGG, Opus or MP3 recording but of kind {kind}: convert it to FLAC or "
+            "WAV, such as by ffmpeg",
         )
     if kind == "RIFF":
         media = _with_sizes(media)

@@ -35,7 +35,12 @@ MAGIC = {
     b"P2": "plain PGM",
     b"P3": "plain PPM",
 }
-BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF"}
+BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"M4A ": "M4A"}
+CURES = {
+    "M4A": "convert it to FLAC or WAV, such as by ffmpeg",
+    **dict.fromkeys(("FLAC", "Ogg", "RIFF (WAV)"), 'set drop.modality = "audio"'),
+}
+"""What to do about kinds that are no pictures."""
 NEEDS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
 """Kinds that Pillow reads only where it was built with a library."""
 FORMATS = [
@@ -63,7 +68,8 @@ def checked(media: bytes) -> tuple[str, int, bytes]:
     kind = kind_of(media)
     if kind not in FORMATS:
         known = ", ".join(FORMATS)
-        raise bad("media_unsupported", f"the media is no image that is read ({known}) but of kind {kind}: convert it")
+        cure = CURES.get(kind, "convert it to PNG or JPEG, such as by ImageMagick")
+        raise bad("media_unsupported", f"the media is no image that is read ({known}) but of kind {kind}: {cure}")
     scans = 1
     if kind == "JPEG":
         _check_jpeg_segments(media)
