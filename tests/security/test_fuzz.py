@@ -98,7 +98,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 ROWS = [{"pixels": f"{number} 2 3 4", "label": number % 2} for number in range(6)]
-TABLE = pa.Table.from_pylist(ROWS)
+TABLE = pa.table({"pixels": [[number, 2, 3, 4] for number in range(6)], "label": [0, 1] * 3})
 LINES = "\n".join(map(json.dumps, ROWS)).encode()
 CSV = "pixels,label,note\n" + "".join(f"{row['pixels']},{row['label']},caf\u00e9\n" for row in ROWS)
 PICTURES = {f"{'ab'[number % 2]}/{number}.png": picture("PNG") for number in range(4)}
@@ -156,13 +156,13 @@ def attempt_all(data: bytes, attempt: Callable[[bytes], object]) -> None:
         mutant = bytearray(data)
         for place in rng.integers(0, len(mutant), rng.integers(1, 6)):
             mutant[place] = rng.integers(0, 256)
-        begin = time.monotonic()
+        begin_s = time.process_time()
         try:
             attempt(bytes(mutant[: rng.integers(len(mutant) // 2, 3 * len(mutant))]))
             kept += 1
         except TelltaleError:
             pass
-        assert time.monotonic() - begin < 5
+        assert time.process_time() - begin_s < 5
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(f"{TRIES:,} mutants in {time.monotonic() - begun:.1f} s, {kept:,} read, peak grew by {grown:.0f} MB")
     assert grown < 300
