@@ -13,7 +13,7 @@ from telltale_core.drop import DropConfig
 from telltale_core.errors import BadInput
 from telltale_core.modality.image.containers import FORMATS
 from telltale_core.modality.image.decoder import ImageDecoder
-from telltale_core.modality.image.inline_values import Values
+from telltale_core.modality.image.inline_values import Values, values_of
 from telltale_core.modality.layout_spec import Packing
 
 DECODER = ImageDecoder(DropConfig())
@@ -78,6 +78,10 @@ def test_a_bitmap_of_run_lengths_is_refused_with_its_cure():
     data[30] = 1
     with pytest.raises(BadInput, match=r"save it unpacked|damaged"):
         decoded(bytes(data))
+
+
+def test_a_picture_of_one_pixel_has_no_planes():
+    assert not values_of(np.array([[[1, 2, 3]]]), np.array([1, 2, 3])) & Values.PLANES
 
 
 def test_flat_rows_in_planes_are_told_from_colour_by_colour():
