@@ -29,7 +29,7 @@ from telltale_core.drop.split_names import (
 from telltale_core.modality.reasons import bad, shown
 
 PACKED = re.compile(rf"({'|'.join(map(re.escape, ENDINGS))})$", re.IGNORECASE)
-SUBMISSION = re.compile(r"(sample_?submission|submission_?(format|sample)?)", re.IGNORECASE)
+SUBMISSION = re.compile(r"([a-z]+_?)?submission(_?(format|sample))?", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from telltale_core.drop.ambiguous_columns import doubts, split_doubts
 from telltale_core.drop.budget import Clock
-from telltale_core.drop.config import Declared, DropConfig, check_settings
+from telltale_core.drop.config import INPUT_SETTINGS, VALUE_SETTINGS, Declared, DropConfig, check_settings
 from telltale_core.drop.decode_pass import Job, Plan
 from telltale_core.drop.drop_toml import (
     Reading,
@@ -23,7 +24,8 @@ from telltale_core.drop.drop_toml import (
 from telltale_core.drop.formats import class_folders, data_files, open_reader
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.readers.base import Reader
-from telltale_core.drop.refusals import NoRowKeptError
+from telltale_core.drop.readers.table_files import SAMPLED_ROWS
+from telltale_core.drop.refusals import NoRowKeptError, with_cure
 from telltale_core.drop.source import Source
 from telltale_core.drop.split_names import ALL, counted_as
 from telltale_core.drop.splits import Choice, choose_split, doubts_of, wanted_split
@@ -89,18 +91,30 @@ def _understood(
     """
     choice = choose_split(source, config)
     reader = open_reader(source, config)
-    columns = reader.columns()
+    folders = class_folders(source) if config.format is None else Counter[str]()
+    columns: list[Column] = []
     try:
+        columns = reader.columns()
+        named = any(getattr(config, name) is not None for name in ("files", *INPUT_SETTINGS, *VALUE_SETTINGS))
+        if not named and _lists_classes(columns, folders):
+            raise bad("column_missing", "the table lists the classes by name")
         return choice, reader, columns, find_roles_named(columns, config, stated)
     except BadInput as error:
-        if error.code != "column_missing" or config.format is not None or not class_folders(source):
-            raise
+        if error.code != "column_missing" or not folders:
+            raise with_cure(error, columns) from error
         log.info("the tables are not the drop, its folders are: %s", error)
         config = config.replace(format="folder")
         choice = choose_split(source, config)
         folder = open_reader(source, config)
         columns = folder.columns()
         return choice, folder, columns, find_roles_named(columns, config, stated)
+
+
+def _lists_classes(columns: Sequence[Column], folders: Counter[str]) -> bool:
+    """Return whether a column of a table names folders, a row each, that hold two media files or more a row."""
+    named = [[str(value).strip() for value in column.examples] for column in columns]
+    whole = [names for names in named if len({*names}) == len(names) and 1 < len(names) < SAMPLED_ROWS]
+    return any({*names} <= {*folders} and sum(folders[one] for one in names) >= 2 * len(names) for names in whole)
 
 
 def _survey(job: Job, stated: Declared) -> Plan:

@@ -243,3 +243,17 @@ def test_what_is_not_read_says_what_to_do(tmp_path, take, name, cure):
     (tmp_path / "d" / name).write_text("text\tlabel\n")
     with pytest.raises(BadInput, match=cure):
         take(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ['"3","Wall St. Bears Claw Back Into the Black","Short-sellers are seeing green again {}."'] * 12,
+        ['"0","{}","Mon Apr 06 22:19:45 PDT 2009","NO_QUERY","user{}","a text about {}"'] * 12,
+        ['"1","1","a text about {}"'] * 12,
+    ],
+)
+def test_a_csv_without_a_header_is_refused_with_what_lacks(tmp_path, take, rows):
+    (tmp_path / "d.csv").write_text("".join(row.replace("{}", str(i)) + "\n" for i, row in enumerate(rows)))
+    with pytest.raises(BadInput, match="write one above it that names the columns"):
+        take(tmp_path / "d.csv")

@@ -207,7 +207,9 @@ def csv_header(handle: BinaryIO, limits: Limits, dialect: Dialect) -> list[str]:
         raise bad("columns_unclear", "the first line is no CSV header in UTF-8: set drop.encoding") from error
     names = column_names(names)
     if len(set(names)) != len(names) or not names or any(not name or UNFIT.search(name) for name in names):
-        raise bad("columns_unclear", f"the header must have different, printable names, got {shown(names, 200)}")
+        cure = "if the first line is a row, write one above it that names the columns"
+        got = shown(names, 200)
+        raise bad("columns_unclear", f"the header must have different, printable names, got {got}: {cure}")
     if len(names) > limits.max_columns:
         raise bad("columns_unclear", f"{len(names)} columns, more than max_columns={limits.max_columns}")
     return names

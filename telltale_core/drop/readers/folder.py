@@ -35,7 +35,7 @@ class FolderReader(Reader):
         self._source, self._files, self._limits, self._modality = source, files, config.limits, config.modality
         self._encoding = config.encoding or "utf-8-sig"
         self.read_files = {file.key for file in files}
-        refuse_other_tasks([*source.files, *_of_other_splits(source)])
+        refuse_other_tasks(source, _of_other_splits(source))
         self._depth = _class_depth([file.key.split("/")[:-1] for file in files])
         if len(files) > self._limits.max_rows:
             raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")

@@ -21,6 +21,7 @@ MAGIC = {
     rb"\x89PNG": "PNG",
     rb"\xff\xd8\xff": "JPEG",
     rb"PK\x03\x04": "zip",
+    rb"....ftyp": "M4A, MP4 or HEIC",
 }
 """Patterns of a file's first bytes, where a dot is any byte; the first that matches names the format."""
 FORMATS = {"WAV": "WAV", "WAVEX": "WAV", "AIFF": "AIFF", "FLAC": "FLAC", "OGG": "OGG (Vorbis or Opus)", "MP3": "MP3"}
@@ -50,8 +51,8 @@ def check_format(kind: str) -> None:
     """Raise ``media_unsupported`` for a format that is not read."""
     if kind not in FORMATS:
         known = ", ".join(dict.fromkeys(FORMATS.values()))
-        text = f"the media is no recording that is read ({known}) but of kind {kind}: convert it"
-        raise bad("media_unsupported", text)
+        cure = "convert it to FLAC or WAV, such as by ffmpeg"
+        raise bad("media_unsupported", f"the media is no recording that is read ({known}) but of kind {kind}: {cure}")
 
 
 def _with_sizes(media: bytes) -> bytes:

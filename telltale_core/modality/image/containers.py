@@ -18,6 +18,7 @@ MAGIC = {
     rb"....ftypavi[fs]": "AVIF",
     rb"....ftyphei[cx]": "HEIC",
     rb"....ftypmif1": "HEIF",
+    rb"....ftypM4A ": "M4A",
     rb"....ftyp": "MP4 or another video",
     rb"\x89PNG\r\n\x1a\n": "PNG",
     rb"\xff\xd8\xff": "JPEG",
@@ -38,6 +39,11 @@ MAGIC = {
     rb"P3": "plain PPM",
 }
 """Patterns of a file's first bytes, where a dot is any byte; the first that matches names the format."""
+CURES = {
+    "M4A": "convert it to FLAC or WAV, such as by ffmpeg",
+    **dict.fromkeys(("FLAC", "Ogg", "RIFF (WAV)"), 'set drop.modality = "audio"'),
+}
+"""What to do about kinds that are no pictures."""
 NEEDS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
 """Formats that Pillow reads only where it was built with a library."""
 FORMATS = [
@@ -62,7 +68,8 @@ def checked(media: bytes, max_pixels: int) -> tuple[str, int, bytes]:
     kind = kind_of(media)
     if kind not in FORMATS:
         known = ", ".join(FORMATS)
-        raise bad("media_unsupported", f"the media is no image that is read ({known}) but of kind {kind}: convert it")
+        cure = CURES.get(kind, "convert it to PNG or JPEG, such as by ImageMagick")
+        raise bad("media_unsupported", f"the media is no image that is read ({known}) but of kind {kind}: {cure}")
     scans = 1
     if kind == "JPEG":
         _check_jpeg_segments(media)
