@@ -24,7 +24,7 @@ TRIED, TRIED_BYTES = 8, 1 << 14
 
 
 def refuse_other_tasks(source: Source, others: Iterable[str]) -> None:
-    """Raise ``task_refused`` for the export of a detection or segmentation project; ``others``: files of other splits."""
+    """Raise ``task_refused`` for an export of detection or segmentation; ``others`` are files of other splits."""
     keys = [*source.files, *others]
     if "labels" in keys and any(key.startswith("imgs/") for key in keys):
         raise bad(
