@@ -55,7 +55,8 @@ def test_a_rejected_row_carries_its_evidence(tmp_path, take):
             "row": 3,
             "sample_id": "d",
             "reason_code": "media_unsupported",
-            "reason": f"the media is no image that is read ({', '.join(FORMATS)}) but of kind unknown: convert it",
+            "reason": f"the media is no image that is read ({', '.join(FORMATS)}) but of kind unknown: "
+            "convert it to PNG or JPEG, such as by ImageMagick",
             "columns": '{"id": "d", "image": {"path": null}, "label": 0}',
             "raw": b"not an image",
             "raw_sha256": sha256_bytes(b"not an image"),
