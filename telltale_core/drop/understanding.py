@@ -151,14 +151,14 @@ def _of_half_named_splits(drop: Drop) -> list[str]:
     """Return a doubt for each column of splits that was not taken for one: it names only one, and not in every row."""
     lines = []
     with pq.ParquetFile(drop.path / "payload.parquet") as file:
-        names = filter(is_split_column, file.schema_arrow.names) if drop.manifest["config"].get("split") is None else ()
-        for name in names:
+        unset = drop.manifest["config"].get("split") is None
+        for name in filter(is_split_column, file.schema_arrow.names if unset else ()):
             splits = [of_value(name, cell) for cell in file.read(columns=[name]).column(0).to_pylist()]
-            named, count = {*splits} - {None}, len(splits) - splits.count(None)
-            if len(named) == 1 and count < len(splits) and split_named(only := str(*named)):
+            named = [split for split in splits if split is not None]
+            if len({*named}) == 1 and len(named) < len(splits) and split_named(named[0]):
                 lines.append(
-                    f"column {shown(name)} names only {only} in {count:,} of {len(splits):,} rows, and all were read: "
-                    'fill it, or set drop.split = "all"'
+                    f"column {shown(name)} names only {named[0]} in {len(named):,} of {len(splits):,} rows, and all were "
+                    'read: fill it, or set drop.split = "all"'
                 )
     return lines
 

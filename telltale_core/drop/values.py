@@ -130,9 +130,9 @@ def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
     names = config.label_names or (
         roles.class_names if config.num_classes in {None, len(roles.class_names or ())} else None
     )
-    flags = survey.flags if name == "multilabel" else survey.one_of
-    if flags and len(names or range(flags)) == flags:
-        return Task(name=name, num_classes=flags, flags=True, classes=Classes(names=names))
+    length = survey.flags if name == "multilabel" else survey.one_of
+    if length and (names is None or len(names) == length):
+        return Task(name=name, num_classes=length, flags=True, classes=Classes(names=names))
     classes = survey.classes(names, config.fold_classes, num_classes=config.num_classes)
     count = len(classes.names) if classes.names is not None else config.num_classes or survey.numbered()
     if count is None:
