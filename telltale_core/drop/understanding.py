@@ -157,8 +157,8 @@ def _of_half_named_splits(drop: Drop) -> list[str]:
             named = [split for split in splits if split is not None]
             if len({*named}) == 1 and len(named) < len(splits) and split_named(named[0]):
                 lines.append(
-                    f"column {shown(name)} names only {named[0]} in {len(named):,} of {len(splits):,} rows, and all were "
-                    'read: fill it, or set drop.split = "all"'
+                    f"column {shown(name)} names only {named[0]} in {len(named):,} of {len(splits):,} rows, and all "
+                    'were read: fill it, or set drop.split = "all"'
                 )
     return lines
 
