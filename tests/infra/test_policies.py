@@ -175,23 +175,27 @@ def test_the_numbers_are_measured_with_a_role_that_reads_no_sample(
     from flows.start_run import Feed
     from telltale_core.publish import publish
 
+    def measured(datasets: dict[str, list[str]] | None) -> dict[tuple[str, ...], float]:
+        feed = Feed(inbox="s3://raw/inbox", clean="s3://clean/numbers", quiet_s=1e6, datasets=datasets)
+        monkeypatch.setattr(metrics, "read_feed", lambda _client: feed)
+        nobody: Any = None
+        families = [*metrics._drops(nobody), *metrics.Telltale()._datasets(nobody)]
+        return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+
     become(monkeypatch, client("publisher"))
     publish(*support.make_job(tmp_path), "s3://clean/numbers/counted", lineage=support.CODE)
-    for name, body in (("train.parquet", b"x"), ("_MANIFEST.json", b'{"files": {"train.parquet": 1}}')):
-        client("contributor").put_object(Bucket="raw", Key=f"inbox/signs/counted/{name}", Body=body)
     become(monkeypatch, client("metrics"))
     S3FileSystem.clear_instance_cache()  # which may have the keys of before
     monkeypatch.setattr(metrics, "started_keys", lambda *_: set())
-    nobody: Any = None
-    for datasets in ({"counted": ["signs"]}, None):
-        feed = Feed(inbox="s3://raw/inbox", clean="s3://clean/numbers", quiet_s=1e6, datasets=datasets)
-        monkeypatch.setattr(metrics, "read_feed", lambda _client, feed=feed: feed)
-        families = [*metrics._drops(nobody), *metrics.Telltale()._datasets(nobody)]
-        samples = {
-            (sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples
-        }
+    areas: tuple[dict[str, list[str]] | None, ...] = ({"counted": ["signs"]}, None)
+    before = [measured(datasets) for datasets in areas]  # other tests have drops there, too
+    for name, body in (("train.parquet", b"x"), ("_MANIFEST.json", b'{"files": {"train.parquet": 1}}')):
+        client("contributor").put_object(Bucket="raw", Key=f"inbox/signs/counted/{name}", Body=body)
+    S3FileSystem.clear_instance_cache()
+    for datasets, earlier in zip(areas, before, strict=True):
+        samples, waiting = measured(datasets), ("telltale_drops_waiting", "signs" if datasets is None else "counted")
         assert samples["telltale_dataset_version", "counted"] == 1
-        assert samples["telltale_drops_waiting", "signs" if datasets is None else "counted"] == 1
+        assert samples[waiting] == earlier.get(waiting, 0) + 1
 
 
 def test_nobody_without_a_name_gets_in(client: Callable[..., Any]) -> None:
