@@ -88,7 +88,7 @@ def deploy(
             turns=turns_of(dataset_turns(config, settings)) or None,
         )
         registered = register(plan)
-        registered += [("automation", name) for name in _told(notify_url)]
+        registered += [("automation", name) for name in _register_notifications(notify_url)]
     after = _by_hand_alone(plan)
     after += ["start workers: telltale worker --pool cpu --limit 4; one for each GPU: telltale worker --pool gpu"]
     after += ["start the bridge: telltale bridge --queue URL; see what is missing: telltale doctor"]
@@ -102,8 +102,8 @@ def _by_hand_alone(plan: Plan) -> list[str]:
     return [f"no folder of the inbox feeds {name}: its settings hold for runs by hand alone" for name in alone]
 
 
-def _told(url: str) -> list[str]:
-    """Register who is told, where an address is given; else what stands is left as it is."""
+def _register_notifications(url: str) -> list[str]:
+    """Register who is notified, where an address is given, and return the names; else leave what stands."""
     if not url:
         return []
     from datetime import timedelta

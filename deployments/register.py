@@ -35,7 +35,7 @@ def register(plan: Plan) -> list[tuple[str, str]]:
             registered.append(("deployment", one.full_name))
         for pool, queues in (
             (names.CPU_POOL, turns.queues(_turns(client, plan), plan.gpus)),
-            (names.GPU_POOL, {queue: (rank, None) for queue, rank in gpu_turns.ranks({}).items()}),
+            (names.GPU_POOL, gpu_turns.places(plan.gpus)),
         ):
             registered += [("queue", _queue(client, pool, queue, *place)) for queue, place in queues.items()]
         automations.put(client, automations.lost_runs())

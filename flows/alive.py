@@ -19,6 +19,7 @@ from importlib.metadata import version
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.events import EventPage
 from prefect.events.filters import EventFilter
 
 from flows import names
@@ -59,7 +60,14 @@ def heard(client: SyncPrefectClient, seconds: float = names.SEEN_WITHIN_S) -> li
     """Return the processes heard of in the last ``seconds``, each once."""
     since = datetime.now(UTC) - timedelta(seconds=seconds)
     criteria: dict[str, Any] = {"event": {"name": [names.ALIVE_EVENT]}, "occurred": {"since": since}}
-    events = client.read_events(EventFilter.model_validate(criteria), limit=50).events
+    page = client.read_events(EventFilter.model_validate(criteria), limit=50)  # the most that a server gives at a time
+    events = page.events
+    while (
+        page.next_page
+    ):  # an address as the server knows it, which a proxy before it may not: its token alone is taken
+        token = {"page-token": str(page.next_page).partition("page-token=")[2]}
+        page = EventPage.model_validate(client.request("GET", "/events/filter/next", params=token).json())
+        events = [*events, *page.events]
     fields = ("kind", "name", "prefect", "telltale")
     return sorted({Sign(**{name: str(event.payload.get(name, "")) for name in fields}) for event in events}, key=str)
 

@@ -75,43 +75,46 @@ def cleanse(
     check_addresses(source, destination, work)
     decision = review.decision(approve, reviewer, reason, release, hold)
     began_s = time.monotonic()
-    settings = to_dict(settings_of(config, destination))
-    by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
-    trainer = train_on if deployed(train_on) else ""
-    settings["drop"] = drop_settings(settings, elsewhere=bool(trainer))
-    run = Runner(work, destination, trainer)
-    receipts = Receipts(source, work, wanted=receipt)
-    verdict = judged(source, settings, run, receipts)
-    story.judged(verdict, work)
-    artifacts.show_verdict(verdict, work, destination)
-    page = run(stages.report, verdict, settings["report"])
-    artifacts.note_report(artifacts.report_address(page, work))
-    publish = partial(run, stages.publish, page, settings["publish"])
-    refused = review.rejection()
-    outcome, problem = review.first(publish, approve, decision, dry_run=dry_run or refused is not None)
-    while outcome["state"] == "needs-review" and not dry_run and refused is None:
-        review.note(review.APPROVAL_LABEL, outcome["approval"])
-        review_page.show(outcome, page, work)
-        story.say("waits for a person: %s", ", ".join(one["code"] for one in outcome["questions"]))
+    history.tag_run()
+    with history.noting_failure(destination):
+        settings = to_dict(settings_of(config, destination))
+        by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
+        trainer = train_on if deployed(train_on) else ""
+        settings["drop"] = drop_settings(settings, elsewhere=bool(trainer))
+        run = Runner(work, destination, trainer)
+        receipts = Receipts(source, work, wanted=receipt)
+        verdict = judged(source, settings, run, receipts)
+        story.judged(verdict, work)
+        artifacts.show_verdict(verdict, work, destination)
+        page = run(stages.report, verdict, settings["report"])
+        artifacts.note_report(artifacts.report_address(page, work))
+        publish = partial(run, stages.publish, page, settings["publish"])
+        refused = review.rejection()
+        outcome, problem = review.first(publish, approve, decision, dry_run=dry_run or refused is not None)
+        while outcome["state"] == "needs-review" and not dry_run and refused is None:
+            review.note(review.APPROVAL_LABEL, outcome["approval"])
+            review_page.show(outcome, page, work)
+            story.say("waits for a person: %s", ", ".join(one["code"] for one in outcome["questions"]))
+            receipts.ended(outcome)
+            if not review.may_ask():
+                break
+            history.show_history(outcome["dataset"], review.WAITS)
+            asked = artifacts.question(outcome, page, work), review_page.why(outcome)
+            outcome = review.ask(publish, *asked, outcome["approval"], before=approve, refused=problem)
+        if refused is not None:
+            outcome = review.rejected(outcome, refused)
         receipts.ended(outcome)
-        if not review.may_ask():
-            break
-        asked = artifacts.question(outcome, page, work), review_page.why(outcome)
-        outcome = review.ask(publish, *asked, outcome["approval"], before=approve, refused=problem)
-    if refused is not None:
-        outcome = review.rejected(outcome, refused)
-    receipts.ended(outcome)
-    story.ended(outcome, began_s)
-    return _told(outcome, page, work)
+        story.ended(outcome, began_s)
+        return _final_state(outcome, page, work)
 
 
-def _told(outcome: dict[str, Any], page: stages.Record, work: str) -> State[dict[str, Any]]:
+def _final_state(outcome: dict[str, Any], page: stages.Record, work: str) -> State[dict[str, Any]]:
     """Return the final state of a run, having shown what came of it."""
     tell_if_healed()
     artifacts.show_outcome(outcome, page, work)
     if outcome["state"] == "published":
         artifacts.note_report(*outcome["reports"][:1])
-        history.show_history(outcome["dataset"], STATES[outcome["state"]])
+    history.show_history(outcome["dataset"], STATES[outcome["state"]])
     message = review_page.why(outcome) if outcome["state"] == "needs-review" else outcome["statement"]
     return Completed(
         name=STATES[outcome["state"]], message=sanitize.line(message), data={**outcome, "keys": page["keys"]}

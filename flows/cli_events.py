@@ -20,7 +20,12 @@ QueueUrl = Annotated[
 ]
 Webhook = Annotated[
     str,
-    typer.Option("--webhook", metavar="HOST:PORT", help="Take notifications by HTTP; TELLTALE_WEBHOOK_TOKEN is set."),
+    typer.Option(
+        "--webhook",
+        metavar="HOST:PORT",
+        envvar="TELLTALE_WEBHOOK",
+        help="Take notifications by HTTP; TELLTALE_WEBHOOK_TOKEN is set.",
+    ),
 ]
 Wait = Annotated[int, typer.Option("--wait-s", min=1, max=20, help="How long one look at the queue waits.")]
 

@@ -59,20 +59,22 @@ def ingest(
     record = _run_to("ingest", source, work, chosen)
     drop = stages.open_drop(record, work)
     manifest, counts, doubtful = drop.manifest, drop.manifest["counts"], doubts(drop)
+    rivals = [one["column"] for one in manifest["unread"] if one["asks"] and chosen.publish.unread == "review"]
     lines = [
         f"{manifest['name']}: {manifest['modality']}, {manifest['task']}",
         f"{counts['kept']:,} of {counts['seen']:,} rows kept, {counts['rejected']:,} rejected",
         *understood_lines(drop),
         *([f"id: {manifest['columns']['id']}"] if manifest["columns"]["id"] else []),
         *accounted_lines(manifest),
-        *_unread(manifest["unread"]),
+        *_unread(manifest["unread"], rivals),
         *noted_lines(manifest),
         *(f"look: {doubt}" for doubt in doubtful),
         *question_lines(manifest["questions"]),
     ]
     reasons = sorted(counts["by_reason"].items())
     shown = {name: value for name, value in manifest.items() if name in SHOWN} | {"doubts": doubtful}
-    heads, asked = ("rejected because", "rows") if reasons else (), manifest["questions"] or (strict and doubtful)
+    heads = ("rejected because", "rows") if reasons else ()
+    asked = manifest["questions"] or (strict and (doubtful or rivals))
     return _outcome(record, work, lines, shown, heads=heads, rows=reasons, code=REVIEW if asked else 0)
 
 
@@ -193,11 +195,11 @@ def question_lines(questions: list[dict[str, str]]) -> list[str]:
     return lines
 
 
-def _unread(unread: list[dict[str, Any]]) -> list[str]:
-    doubtful = [one["column"] for one in unread if one["asks"]]
+def _unread(unread: list[dict[str, Any]], rivals: list[str]) -> list[str]:
     lines = [f"not read, so not judged: {', '.join(one['column'] for one in unread)}"] if unread else []
-    note = 'publication asks a person about them unless publish.unread is "keep" or "drop"'
-    return [*lines, *([f"could be trained on: {', '.join(doubtful)}; {note}"] if doubtful else [])]
+    cure = "drop.label_column and drop.input_column name what is read, drop.also_labels and drop.also_inputs more of it"
+    note = f'{cure}; publication asks a person about them unless publish.unread is "keep" or "drop"'
+    return [*lines, *([f"could be trained on: {', '.join(rivals)}; {note}"] if rivals else [])]
 
 
 def report_file(record: Record, work: str) -> Path:

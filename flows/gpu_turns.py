@@ -33,6 +33,12 @@ def ranks(waited_s: Mapping[str, float]) -> dict[str, int]:
     return {queue: rank for rank, queue in enumerate(order, 1)}
 
 
+def places(gpus: int) -> dict[str, tuple[int, int | None]]:
+    """Return rank and places of each queue of the pool gpu as deployed: of several GPUs, large ones leave one free."""
+    free = {LARGE_QUEUE: gpus - 1 or None}  # with one GPU they have its place, too
+    return {queue: (rank, free.get(queue)) for queue, rank in ranks({}).items()}
+
+
 def take_turns(client: SyncPrefectClient, waiting: Iterable[FlowRun], now: datetime | None = None) -> None:
     """Give the queues of the pool gpu their ranks by the trainings that wait; what was never deployed has none."""
     now = now or datetime.now(UTC)

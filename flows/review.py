@@ -22,11 +22,12 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed
 
-from tasks.review import APPROVAL_LABEL, MAX_WORDS, signed
+from tasks import keys
+from tasks.review import APPROVAL_LABEL, MAX_WORDS, WAITS, signed
 from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
 
 FLOW = "cleanse"
-SUSPENDED, UNDECIDED = "Suspended", "NeedsReview"
+UNDECIDED = "NeedsReview"
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -70,7 +71,7 @@ def decide(
     decision = signed(by, reason, release, hold)
     with get_client(sync_client=True) as client:
         flow_run = _find(client, run)
-        if flow_run.state_name == SUSPENDED:
+        if flow_run.state_name == WAITS:
             return _resume(client, flow_run, approve=approve, decision=decision)
         word = "Approved" if approve else "Rejected"
         message = f"{word} by {decision['by']}: {decision['reason']}"
@@ -94,8 +95,14 @@ def decide(
             in_place(parameters)
             _mark(client, flow_run, word, message)
             return {"run": str(flow_run.id), "state": "published"}
+        addresses = str(parameters["source"]), str(parameters["destination"])
         started = client.create_flow_run_from_deployment(
-            flow_run.deployment_id, parameters=parameters, idempotency_key=f"approve:{flow_run.id}"
+            flow_run.deployment_id,
+            parameters=parameters,
+            idempotency_key=f"approve:{flow_run.id}",
+            name=f"cleanse {keys.subject(*addresses)}",
+            work_queue_name=flow_run.work_queue_name if flow_run.work_pool_name else None,
+            tags=[*keys.tags(*addresses), "started-by:approval"],
         )
         _mark(client, flow_run, word, f"{message}. Published by run {started.id}")
         return {"run": str(started.id), "state": "started"}
@@ -133,7 +140,7 @@ def find_by_id(client: SyncPrefectClient, text: str) -> FlowRun | None:
 def _find(client: SyncPrefectClient, text: str) -> FlowRun:
     """Return the one waiting run that ``text`` means."""
     if run := find_by_id(client, text):
-        if run.state_name not in (SUSPENDED, UNDECIDED):
+        if run.state_name not in (WAITS, UNDECIDED):
             raise Conflict(f"run {run.name!r} ({run.id}) is {run.state_name}: it does not wait for a person")
         return run
     named = [run for run in _runs(client) if run.name == text]
@@ -146,7 +153,7 @@ def _find(client: SyncPrefectClient, text: str) -> FlowRun:
 
 
 def _runs(client: SyncPrefectClient) -> list[FlowRun]:
-    names = FlowRunFilterStateName(any_=[SUSPENDED, UNDECIDED])
+    names = FlowRunFilterStateName(any_=[WAITS, UNDECIDED])
     return client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])),
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(name=names)),

@@ -1,16 +1,17 @@
 #!/bin/sh
 # Makes the stack's buckets, one user a role, and the inbox's notifications. Running it again changes nothing.
+# Without containers SECRETS and POLICIES are folders of yours, STORE_URL is the store's address (deployments/README.md).
 set -eu
-secret() { cat "/run/secrets/$1"; }
-mc alias set store http://store:9000 "$(secret STORE_ROOT_USER)" "$(secret STORE_ROOT_PASSWORD)" > /dev/null
+secret() { cat "${SECRETS:-/run/secrets}/$1"; }
+mc alias set store "${STORE_URL:-http://store:9000}" "$(secret STORE_ROOT_USER)" "$(secret STORE_ROOT_PASSWORD)" > /dev/null
 
 for bucket in raw clean work; do mc mb --ignore-existing "store/$bucket"; done
 mc version enable store/raw
 mc version enable store/clean
 
-for role in contributor worker publisher bridge reader reviewer janitor; do
+for role in contributor worker publisher bridge metrics reader reviewer janitor; do
   name="STORE_$(echo "$role" | tr '[:lower:]' '[:upper:]')"
-  mc admin policy create store "telltale-$role" "/policies/$role.json"
+  mc admin policy create store "telltale-$role" "${POLICIES:-/policies}/$role.json"
   mc admin user add store "$role" "$(secret "$name")"
   case "$(mc admin user info store "$role")" in
     *"telltale-$role"*) ;; # is attached already

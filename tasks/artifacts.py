@@ -187,16 +187,15 @@ def _show_verdict(verdict: VerdictRecord, record: stages.Record, dataset: str) -
 def group_row(group: Group) -> dict[str, str]:
     """Return a group as a row of few columns; numbers have three digits, counts are of samples."""
     said = "called" if group.called else "not called" if group.tested else "not tested"
+    parts = ((group.quarantined, "quarantined"), (group.review, "set aside"))
+    became = ", ".join(f"{count:,} {what}" for count, what in parts if count)
     return {
         "group": markdown(group.title),
         "kind": markdown(group.kind.value),
-        "samples": f"{group.samples:,}",
-        "suspected": f"{group.size:,}",
+        "suspected": f"{group.size:,} of {group.samples:,}",
         "distance (threshold)": f"{significant(group.statistic)} ({significant(group.threshold)})",
         "p": markdown(probability(group.p_value)),
-        "verdict": said,
-        "quarantined": f"{group.quarantined:,}",
-        "set aside": f"{group.review:,}",
+        "verdict": f"{said}: {became}" if became else said,
     }
 
 

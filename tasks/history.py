@@ -1,7 +1,9 @@
-"""What the UI shows of a dataset over all its runs: an artifact of its own, renewed by each publication."""
+"""What the UI shows of a dataset over all its runs: an artifact of its own, renewed as each of them waits or ends."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact
@@ -21,13 +23,39 @@ from tasks import keys, sanitize
 from tasks.artifacts import PICTURE_BYTES, as_uri, kindly
 from tasks.sanitize import code
 from telltale_core import publish
+from telltale_core.display.numbers import share
 from telltale_core.errors import TelltaleError
 from telltale_core.report.history import Entry, entries_of, history_png, sentence
+from telltale_core.storage import RetryPolicy, open_store
 from telltale_core.storage.names import parse_url
 
 SHOWN = 50  # rows of the table, newest first
 DRAWN = 300  # versions in the picture
-HEADS = ("version", "created", "drop", "judged", "set aside", "share", "rejected rows", "what", "by")
+HEADS = ("version", "created", "drop", "held back", "rejected rows", "what")
+QUICKLY = RetryPolicy(attempts=2, budget_s=5.0)  # a run that fails because the store is away must not wait for it again
+
+
+def tag_run() -> None:
+    """Give the run at work the tags by which its dataset and drop are found, if it has them not; never fails it."""
+    kindly(_tag)
+
+
+def _tag() -> None:
+    standing = list(flow_run.tags or ())
+    missing = [tag for tag in keys.own_tags() if tag not in standing]
+    if missing and (run := _own_id()):
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(run, tags=[*standing, *missing])
+
+
+@contextmanager
+def noting_failure(dataset: str) -> Iterator[None]:
+    """Have the dataset's page say so where the block raises; the error goes on."""
+    try:
+        yield
+    except Exception:
+        show_history(dataset, "Failed")
+        raise
 
 
 def show_history(dataset: str, ending: str) -> None:
@@ -39,7 +67,7 @@ def show_history(dataset: str, ending: str) -> None:
 
 
 def _show(dataset: str, ending: str) -> None:
-    entries = entries_of(version.manifest for version in publish.log(dataset))
+    entries = entries_of(version.manifest for version in publish.log(open_store(dataset, QUICKLY)))
     text = sentence(entries)
     create_markdown_artifact(
         f"{markdown(dataset, entries)}\n{runs_of(dataset, ending)}",
@@ -50,17 +78,14 @@ def _show(dataset: str, ending: str) -> None:
 
 def markdown(dataset: str, entries: list[Entry]) -> str:
     """Return the history as Markdown: a sentence, the picture, the newest versions."""
-    picture = history_png(entries[-DRAWN:])
-    shown = f"![share set aside by version]({as_uri(picture)})" if len(picture) <= PICTURE_BYTES else ""
+    picture = history_png(entries[-DRAWN:]) if entries else b""
+    shown = f"![share held back by version]({as_uri(picture)})" if 0 < len(picture) <= PICTURE_BYTES else ""
     rows = [
         *(f"| {' | '.join(HEADS)} |", f"|{' --- |' * len(HEADS)}"),
         *(_row(entry) for entry in reversed(entries[-SHOWN:])),
     ]
-    return (
-        f"# {sanitize.markdown(dataset)}\n\n{sanitize.markdown(sentence(entries))}\n\n{shown}\n\n"
-        + "\n".join(rows)
-        + "\n"
-    )
+    head = f"# {sanitize.markdown(dataset)}\n\n{sanitize.markdown(sentence(entries))}\n"
+    return "\n".join([head, shown, "", *rows, ""]) if entries else head
 
 
 def runs_of(dataset: str, ending: str) -> str:
@@ -101,13 +126,13 @@ def _named(run: FlowRun) -> str:
 
 
 def _row(entry: Entry) -> str:
-    numbers = (f"{entry.judged:,}", f"{entry.set_aside:,}", f"{entry.share:.2%}", f"{entry.rejected:,}")
+    by = f" by {sanitize.markdown(entry.by)}" if entry.by else ""
     cells = (
         str(entry.number),
         sanitize.markdown(entry.created_at[:16].replace("T", " ")),
         sanitize.markdown(entry.drop),
-        *numbers,
-        entry.kind,
-        sanitize.markdown(entry.by),
+        f"{entry.held_back:,} of {entry.judged:,} ({share(entry.held_back, entry.judged)})",
+        f"{entry.rejected:,}",
+        f"{entry.kind}{by}",
     )
     return f"| {' | '.join(cells)} |"

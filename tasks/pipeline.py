@@ -14,7 +14,7 @@ from prefect import Task
 from prefect.client.schemas.objects import State
 from prefect.utilities.annotations import quote
 
-from tasks import keys, limits, policy, redaction
+from tasks import keys, limits, policy, redaction, story
 from tasks.fence import Fence
 from tasks.progress import watch
 from tasks.train_elsewhere import retrain_elsewhere, train_elsewhere
@@ -68,4 +68,6 @@ class Runner:
         )  # else each value is an edge
         record: Record = state.result()
         self.before = [state.model_copy(update={"data": True})]  # its data would be edges, too
+        if stage.name == "train":
+            story.trained(record, self.work)
         return record

@@ -28,6 +28,7 @@ APPROVAL_LABEL = "telltale.asked"
 """The label of a run that holds the code of what it asked last."""
 REPORT_LABEL = "telltale.report"
 """The label of a run that holds where its report lies: in the work area, then beside the version for good."""
+WAITS = "Suspended"  # the state of a run that waits for a person
 MOST_INPUTS = 200
 MAX_WORDS = 500
 MOST_NAMED = 500
@@ -39,7 +40,7 @@ class Review(RunInput):
     """The form: approve (publish what the verdict kept) or reject (publish nothing), by whom, and why."""
 
     decision: Literal["approve", "reject"] = Field(
-        description="approve: publish what was kept, without what is quarantined or set aside. reject: publish nothing."
+        description="approve: publish what was kept, without what is held back. reject: publish nothing."
     )
     reviewer: str = Field(min_length=1, max_length=200, pattern=_SAID, description="Your name, kept with the decision.")
     reason: str = Field(

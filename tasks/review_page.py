@@ -58,7 +58,8 @@ def samples(worst: list[Worst]) -> str:
         parts.append(f"## {markdown(group)}\n")
         for one in members:
             shown = f"![sample]({one.picture})\n" if one.picture else block(one.text, len(one.text) or 1)
-            head = f"{code(one.id)} {one.decision}, suspicion {one.suspicion:.3g}: {markdown(one.reason, REASON)}"
+            what = f"{one.decision}, suspicion {one.suspicion:.3g}: {markdown(one.reason, REASON)}"
+            head = f"{code(one.id)} ({code(one.source)}) {what}"
             left -= len(shown)
             if left < 0:
                 return "\n".join([*parts, MORE])

@@ -38,23 +38,27 @@ def read(drop: stages.Record, work: str) -> None:
     kindly(tell)
 
 
-def judged(verdict: stages.Record, work: str) -> None:
-    """Tell how the training went, and what the verdict is."""
-    opened = stages.opened(verdict, work)
+def trained(record: stages.Record, work: str) -> None:
+    """Tell how the training went."""
 
-    def trained() -> None:
-        train = opened.train_record()
+    def tell() -> None:
+        train = stages.opened(record, work).train_record()
         epochs, took, score = train["config"]["epochs"], train["wall_s"], train["members"][0]["train_score"]
         say("training: %d epochs on %s in %.0f s, score %.3g", epochs, train["hardware"].get("device"), took, score)
 
-    def concluded() -> None:
-        record = opened.verdict()
+    kindly(tell)
+
+
+def judged(verdict: stages.Record, work: str) -> None:
+    """Tell what the verdict is."""
+
+    def tell() -> None:
+        record = stages.opened(verdict, work).verdict()
         called = sum(group.called for group in record.groups)
         say("verdict: %s", record.statement)
         say("counts: %s; %d groups compared, %d called", counted(record.counts), len(record.groups), called)
 
-    kindly(trained)
-    kindly(concluded)
+    kindly(tell)
 
 
 def ended(outcome: dict[str, Any], began_s: float) -> None:

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import CrashedRun, ObjectNotFound
 
-from tasks import keys, policy, redaction
+from tasks import keys, policy, redaction, story
 from telltale_core import stages
 from telltale_core.config import from_dict
 from telltale_core.errors import StorageError, TelltaleError, Transient
@@ -44,7 +44,9 @@ def train_elsewhere(
         return policy.shown(stages.Outcome(record=record, reused=True))
     parameters = {"upstream": upstream, "work": work, "settings": settings}
     run = begin(deployment, parameters, f"train:{key[:40]}", queue_for(upstream, work, settings))
+    story.say("waits: for the run %s on the other pool", run.name)
     ended = wait(run.id)
+    story.say("waited: %.0f s until %s began", began_after(ended), ended.name)
     if record := standing():
         return record
     raise failure(ended)
@@ -142,6 +144,13 @@ def wait(run: UUID) -> FlowRun:
         last_s = time.monotonic()
         if ended is not None:
             return ended
+
+
+def began_after(run: FlowRun) -> float:
+    """Return how many seconds a run waited for a worker and its turn; 0 where it never began."""
+    if run.start_time is None or run.expected_start_time is None:
+        return 0.0
+    return max(0.0, (run.start_time - run.expected_start_time).total_seconds())
 
 
 def _be_patient(error: httpx.HTTPError, last_s: float) -> None:

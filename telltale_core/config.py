@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import json
 import re
 import typing
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ from telltale_core.errors import ConfigError
 T = TypeVar("T")
 M = TypeVar("M", bound="Settings")
 MOST_SHOWN = 200
+_PARTS = re.compile(r"""[^][,\s"']+""")
 
 
 def label_of(name: str) -> str:
@@ -137,6 +139,10 @@ def _sentence(error: ErrorDetails, cls: type[BaseModel], where: str) -> str:
         text = str(context["error"])
         return f"{path} {text}" if text.startswith("must ") else f"{path}: {text}"
     got = _shown(error["input"])
+    if kind == "tuple_type" and isinstance(error["input"], str):
+        parts = _PARTS.findall(error["input"])
+        example = json.dumps([int(part) for part in parts] if all(map(str.isdecimal, parts)) else parts)
+        return f"{path} must be a list, in a shell '{example}' with its quotes, got {got}"
     if kind in _TYPES:
         return f"{path} must be {_TYPES[kind].format(table='.'.join(map(str, place)) or 'proxy')}, got {got}"
     if kind == "literal_error":

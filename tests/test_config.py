@@ -45,8 +45,12 @@ def test_lists_become_tuples_of_their_elements_type() -> None:
 
 
 def test_a_text_is_not_a_list_of_its_letters() -> None:
-    with pytest.raises(ConfigError, match=r"drop\.label_names must be a list, got 'abc'"):
-        from_dict(DropConfig, {"label_names": "abc"}, "drop")
+    with pytest.raises(
+        ConfigError, match=r"label_names must be a list, in a shell '.\"x\", \"z\".' with its quotes, got"
+    ):
+        from_dict(DropConfig, {"label_names": "x,z"}, "drop")
+    with pytest.raises(ConfigError, match=r"in a shell '.1, 2.' with its quotes, got '1,2'"):
+        from_dict(Example, {"sizes": "1,2"}, "example")
 
 
 def test_the_settings_of_a_list_that_may_be_absent_may_be_none() -> None:

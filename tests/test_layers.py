@@ -20,6 +20,7 @@ LAYERS = ("telltale_core", "tasks", "flows", "deployments")
 CORE_MAY_IMPORT = {
     "numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "torch", "torchvision", "fsspec", "PIL", "safetensors",
     "matplotlib", "jinja2", "markupsafe", "confusable_homoglyphs", "pydantic", "pydantic_core", "typing_extensions",
+    "yaml",
 }  # fmt: skip
 BENCH = ROOT / "telltale_core" / "bench"  # stands above the rest of the core: nothing imports it
 OPTIONAL = {"soundfile", "tokenizers", "deltalake", "transformers", "cleanlab", "datasets", "hdbscan", "umap"}

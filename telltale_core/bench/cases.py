@@ -270,5 +270,5 @@ SUITES = {
 def suite_named(name: str) -> Suite:
     """Return a suite; raises :class:`ConfigError` for an unknown name."""
     if name not in SUITES:
-        raise ConfigError(f"{name!r} is not a suite; known suites: {', '.join(SUITES)}")
+        raise ConfigError(f"{name!r} is not a suite; known suites: {', '.join(SUITES)}; of time and memory: scale")
     return SUITES[name]

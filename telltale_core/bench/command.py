@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,10 @@ Victims = Annotated[
     str, Option(name="--victims", help="Ordinary classifiers trained: none, before, or after cleansing as well.")
 ]
 Jobs = Annotated[int, Option(name="--jobs", help="Cases at a time, a process each.")]
+Sizes = Annotated[
+    list[str] | None,
+    Option(name="--sizes", metavar="NxLxT", help="Suite scale: samples x labels x snapshots of a log."),
+]
 Threads = Annotated[int, Option(name="--threads", help="Threads a process; 0: found by itself.")]
 
 
@@ -34,9 +39,11 @@ def bench(
     victims: Victims = "after",
     jobs: Jobs = 1,
     threads: Threads = 1,
+    sizes: Sizes = None,
 ) -> Outcome:
     """Measure detection: poison, train, judge, hold against the truth, retrain; one Parquet file, tables and a picture.
 
+    The suite scale trains nothing: it measures time and memory of the stages on logs of given sizes.
     Every training is kept by content, so a stopped bench goes on, and a changed detector is measured on the same logs.
 
     \b
@@ -44,7 +51,10 @@ def bench(
               telltale bench --suite cpu --data ./data --jobs 2
               telltale bench --suite detectors-digits --detector telltale --detector spectre --victims none
               telltale bench --suite cpu --data ./data --only badnets --only 11 --victims none
+              telltale bench --suite scale --sizes 50000x10x100 --sizes 200000x100x100
     """
+    if suite == "scale":
+        return _scale(sizes or (), work)
     from telltale_core.bench.cases import suite_named
     from telltale_core.bench.harness import Bench
     from telltale_core.bench.suite import run_suite, write_results
@@ -64,3 +74,12 @@ def bench(
     after += [f"results: {folder / 'results.parquet'}, results.md, results.png"] if rows else []
     data_out = {"suite": suite, "rows": rows, "failed": failed, "folder": str(folder)}
     return Outcome(data=data_out, lines=lines, after=after, code=1 if failed else 0)
+
+
+def _scale(sizes: Sequence[str], work: Path) -> Outcome:
+    from telltale_core.bench.scale import run_scale, table
+
+    rows = run_scale(sizes, work, log.info)
+    folder = work / "results" / "scale"
+    data = {"suite": "scale", "rows": rows, "failed": {}, "folder": str(folder)}
+    return Outcome(data=data, lines=table(rows), after=[f"results: {folder / 'results.json'}, results.md"])

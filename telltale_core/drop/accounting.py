@@ -30,7 +30,7 @@ NAME_CHARS = 200
 UNREADABLE_MEDIA = {".heic", ".heif", ".jxl", ".jxr", ".svg", ".psd", ".dng", ".cr2", ".nef", ".exr", ".dcm"}
 UNREADABLE_MEDIA |= {".m4a", ".aac", ".wma", ".amr"}
 UNREADABLE_MEDIA |= {".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg"}
-"""Endings of media that nothing here decodes: unread beside a table they may be the drop all the same."""
+"""File extensions of media that nothing here decodes: unread beside a table they may be the drop all the same."""
 UNMATCHED, UNNAMED, OTHER = "not matched by files", "no table names it", "another format"
 PACKED = "packed: drop.unpack is not set"
 PICTURES_OF_A_README = 10
@@ -72,6 +72,7 @@ def account(source: Source, reader: Reader, config: DropConfig, plan: Plan) -> A
     lines = _lines(reader.lines, plan.rows, sum(plan.aside.values()))
     splits = {"read": plan.split, "rows_of_others": dict(sorted(plan.aside.items()))} if plan.split else None
     record_of_all: dict[str, Any] = {"files": record, "lines": lines, **({"splits": splits} if splits else {})}
+    record_of_all |= {"doubts": list(plan.doubts)} if plan.doubts else {}
     encoded: dict[str, list[str]] = {}
     for key, name in reader.encodings.items():
         encoded.setdefault(name, []).append(key)

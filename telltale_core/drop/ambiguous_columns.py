@@ -17,8 +17,30 @@ def doubts(columns: Sequence[Column], roles: Roles, config: DropConfig) -> list[
     """Return the questions about roles that names and types leave open, unless the operator's settings name them."""
     if not modality_named(roles.modality).inline or any(getattr(config, name) is not None for name in INPUT_SETTINGS):
         return []
+    splits = [
+        Question(
+            code="split_input",
+            text=f"{text}, and was read as an input",
+            cure=f"drop.split; drop.input_columns without {shown(name)}",
+        )
+        for name, text in _about_splits(columns, config)
+        if name in roles.inputs
+    ]
     named = any(getattr(config, name) is not None for name in VALUE_SETTINGS)
-    return [*([] if named else _second_answers(columns, roles)), *_beside_a_list(columns, roles)]
+    return [*splits, *([] if named else _second_answers(columns, roles)), *_beside_a_list(columns, roles)]
+
+
+def split_doubts(columns: Sequence[Column], roles: Roles, config: DropConfig) -> list[str]:
+    """Return what is doubtful about columns that may part the rows and are no inputs, a sentence each."""
+    about = _about_splits(columns, config)
+    return [f"{text}: all rows are read; drop.split says which" for name, text in about if name not in roles.inputs]
+
+
+def _about_splits(columns: Sequence[Column], config: DropConfig) -> list[tuple[str, str]]:
+    asked = config.split is not None
+    return [
+        (column.name, f"column {shown(column.name)} {column.doubt}") for column in columns if column.doubt and not asked
+    ]
 
 
 def _second_answers(columns: Sequence[Column], roles: Roles) -> list[Question]:

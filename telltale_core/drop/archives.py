@@ -33,7 +33,7 @@ from telltale_core.modality.reasons import bad, shown
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 TABLES = SUFFIXES["table"] | SUFFIXES["parquet"]
-OWN_TABLES = TABLES - {".json"} | {arrow_files.SUFFIX}
+OWN_TABLES = TABLES - {".json"} | arrow_files.SUFFIXES
 """Endings of an archive's own table; a file of JSON may as well say something of a folder."""
 PACKED_TABLES = (".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 GZIP_MAGIC = b"\x1f\x8b"

@@ -1,4 +1,4 @@
-"""Arrow files, as ``datasets.save_to_disk`` leaves them: written again as Parquet, which is read within its limits.
+"""Arrow files, as ``datasets.save_to_disk`` leaves them, and Feather's: written again as Parquet, read in its limits.
 
 A file is read as the stream that it holds, message by message; its footer only has to agree. What a batch states is
 bounded before it is read, and what its cells unpack to before they are.
@@ -20,7 +20,7 @@ from telltale_core.drop.readers.cells import as_type, plain_field, sizes
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.modality.reasons import bad, shown
 
-SUFFIX = ".arrow"
+SUFFIXES = {".arrow", ".feather"}
 FILE_MAGIC = b"ARROW1"
 GROUP_ROWS = 1024
 CONTINUATION = 0xFFFFFFFF
@@ -32,13 +32,13 @@ DAMAGED = (
     pa.ArrowException, OSError, ValueError, MemoryError, LookupError, SystemError, RecursionError, struct.error,
 )  # fmt: skip
 """What the library, or reading a message by hand, raises for a damaged file."""
-CURE = "write it with a present pyarrow, unpacked, or as Parquet"
+CURE = 'write it uncompressed, as pandas\' to_feather does with compression="uncompressed", or as Parquet'
 
 
 def rewrite_arrow_files(source: Source, limits: Limits) -> None:
     """Put a Parquet file in the place of each Arrow file of a drop."""
-    for file in [file for file in source.files.values() if file.suffix == SUFFIX]:
-        key = file.key.removesuffix(file.key[-len(SUFFIX) :]) + ".parquet"
+    for file in [file for file in source.files.values() if file.suffix in SUFFIXES]:
+        key = file.key[: -len(file.suffix)] + ".parquet"
         path = f"{file.key}!parquet"
         target = source.scratch_path(path)
         try:

@@ -50,7 +50,7 @@ class Plan:
     """What the first pass found out: everything that the second pass does by, and what a person must decide of it.
 
     ``fitting`` of the ``rows`` rows have an input that can be decoded as far as its header shows. ``split`` is the one
-    that is read, ``aside`` the rows of others.
+    that is read, ``aside`` the rows of others. ``doubts`` are shown to a person, who need not decide.
     """
 
     rows: int
@@ -60,6 +60,7 @@ class Plan:
     questions: tuple[Question, ...] = ()
     split: str | None = None
     aside: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(slots=True)

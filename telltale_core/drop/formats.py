@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from telltale_core.drop.config import DropConfig
@@ -28,18 +29,19 @@ SUFFIXES = {
 }
 ALL_SUFFIXES = frozenset[str]().union(*SUFFIXES.values())
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tbz2", ".lz4"}
-UNPACKED = {".zip", ".tar", ".tgz", ".gz", ".arrow"}
+UNPACKED = {".zip", ".tar", ".tgz", ".gz", ".arrow", ".feather"}
 NOT_THERE = {"column_missing", "drop_empty", "format_unclear", "labels_unclear", "no_row_kept"}
 """Codes of drops that may be refused for what lies in a packed file."""
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".bin", ".ckpt"}
 ARCHIVE_MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd")
 NOTICES = {"README", "LICENSE", "LICENCE", "NOTICE", "CITATION.CFF", "DATASET_INFO.JSON", "DATASET_INFOS.JSON"}
+NOTICES |= {"DATASET_DICT.JSON", "STATE.JSON"}
 DOCUMENTS = {".md", ".txt", ".rst", ".toml", ".yaml", ".yml", ".html", ".bib"}
 CONVERSIONS = {
     (".xlsx", ".xls", ".ods"): ": save the sheet as CSV",
     (".h5", ".hdf5", ".mat"): ": save its arrays as .npz",
     (".tfrecord", ".rec", ".lmdb", ".mdb"): ": write its samples as Parquet, such as by datasets",
-    (".orc", ".avro", ".feather", ".db", ".sqlite"): ": write its rows as Parquet",
+    (".orc", ".avro", ".db", ".sqlite"): ": write its rows as Parquet",
     (".json",): ": write one array of objects (in pandas orient='records'), or JSON lines",
     (".xml",): ": write its rows as CSV or JSON lines",
 }
@@ -118,7 +120,8 @@ def naming_packed_files(source: Source, config: DropConfig) -> Iterator[None]:
         packed = [file.key for file in source.files.values() if is_packed(file) and not config.unpack]
         if not packed or error.code not in NOT_THERE:
             raise
-        cure = f"{shown(packed[0])} was not unpacked: set drop.unpack, or unpack it and ingest the folder"
+        again = "write it as Parquet" if packed[0].lower().endswith((".arrow", ".feather")) else "unpack it"
+        cure = f"{shown(packed[0])} was not unpacked: set drop.unpack, or {again} and ingest the folder"
         raise bad(error.code, f"{sentence(error)}; {cure}") from error
 
 
@@ -138,11 +141,12 @@ def _is_data(source: Source, file: SourceFile) -> bool:
         return False
 
 
-def class_folders(source: Source) -> bool:
-    """Return whether two or more folders hold media, as folders of classes do."""
+def class_folders(source: Source) -> Counter[str]:
+    """Return the names of folders with the media files below each, where two or more hold some, as classes do."""
     suffixes = frozenset[str]().union(*(kind.suffixes for kind in modalities()))
-    folders = {file.key.rpartition("/")[0] for file in source.files.values() if file.suffix in suffixes}
-    return len(folders - {""}) > 1
+    media = [file.key.rpartition("/")[0] for file in source.files.values() if file.suffix in suffixes]
+    several = len({*media} - {""}) > 1
+    return Counter(name for folder in media if several and folder for name in {*folder.split("/")})
 
 
 def about_the_drop(file: SourceFile) -> bool:
@@ -165,7 +169,7 @@ def _format(source: Source) -> str:
         texts = " but documents; a table in a .txt file must be called .csv or .tsv" if source.files else ""
         raise bad("drop_empty", f"the drop holds no files{texts}")
     keys = shown(list(source.files)[:9], 200)
-    suffixes = {file.suffix for file in source.files.values()}
+    suffixes = {file.suffix for file in source.files.values() if not about_the_drop(file)}
     cure = next((cure for endings, cure in CONVERSIONS.items() if suffixes & set(endings)), "")
     raise bad(
         "format_unclear", f"no Parquet, CSV, JSON, .npy or Arrow file and no class subfolders; there is {keys}{cure}"

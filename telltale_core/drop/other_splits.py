@@ -85,7 +85,7 @@ def _view(whole: Source, source: Source, name: str, job: Job, plan: Plan) -> Sou
     if both := own & job.reader.read_files:
         raise _unclear(f"{shown(min(both))} is judged, and cannot be carried as of the split {shown(name)}")
     rows, view = own or set(data_files(source, format_)), copied(whole)
-    choose_split(view, job.config.replace(split=name))
+    choose_split(view, job.config.replace(split=name, format=format_))
     view.files = {
         key: file for key, file in whole.files.items() if key in rows or (key in view.files and key not in holding)
     }

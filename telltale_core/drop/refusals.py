@@ -7,22 +7,25 @@ import itertools
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from telltale_core.digest import sha256_file
 from telltale_core.drop.decode_pass import Job
-from telltale_core.drop.readers.base import Row
+from telltale_core.drop.readers.base import Reader, Row
 from telltale_core.drop.record import REJECTED
 from telltale_core.drop.rejected_rows import RejectedRows
 from telltale_core.drop.values import Task
 from telltale_core.drop.writers import ParquetStream, table_of
 from telltale_core.errors import BadInput
+from telltale_core.modality.columns import Column, is_number
 from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.reasons import bad, sentence, shown
 
 log = logging.getLogger(__name__)
 FOLDER = "refused"
+MOST_BLANKS = 4
+"""In the name of a column; more are in a sentence."""
 CURES = {
     "id": 'set drop.id_column, or drop.id_column = "" to let the content give the ids',
     "label": "set drop.label_column, or drop.label_names or drop.num_classes",
@@ -37,6 +40,22 @@ CURES = {
     "row": "check how the file was written, or save it as Parquet",
 }
 """What to try by a reason's code, or by the code's first word."""
+
+
+IN_PARQUET = (
+    "Parquet must hold the media's bytes, as datasets embeds them; write a table of paths or data: URLs as CSV or JSON "
+    "lines"
+)
+COLUMNS_DIFFER = "set drop.files to the name of the file, or to a pattern of the files, that list the samples"
+NO_HEADER = "the first line reads like a row, not like names: write one above it that names the columns"
+
+
+def with_cure(error: BadInput, columns: Sequence[Column]) -> BadInput:
+    """Return why the columns of a drop cannot be read, with the cure that its reader cannot know of, if any."""
+    reads_like_a_row = any(is_number(column.name) or column.name.count(" ") > MOST_BLANKS for column in columns)
+    cure = COLUMNS_DIFFER if error.code == "schema_mismatch" else ""
+    cure = NO_HEADER if error.code == "column_missing" and reads_like_a_row else cure
+    return bad(error.code, sentence(error) + (f"; {cure}" if cure else ""))
 
 
 class NoRowKeptError(BadInput):
@@ -73,6 +92,7 @@ def _in_words(error: NoRowKeptError, drops_dir: Path) -> BadInput:
         partial.unlink(missing_ok=True)
     code = error.reasons.most_common(1)[0][0]
     cure = CURES.get(code) or CURES.get(code.split("_")[0])
+    cure = IN_PARQUET if _paths_in_parquet(error.job.reader, code) else cure
     log.info("every rejected row with its reason: %s", path)
     return bad(
         "no_row_kept",
@@ -80,6 +100,13 @@ def _in_words(error: NoRowKeptError, drops_dir: Path) -> BadInput:
         + (f"; {cure}" if cure else "")
         + f"; every row with its reason is in {FOLDER}/{path.parent.name}/rejected.parquet beside the drops",
     )
+
+
+def _paths_in_parquet(reader: Reader, code: str) -> bool:
+    """Return whether a Parquet file names its media where it should hold them."""
+    if reader.format != "parquet" or reader.modality.inline or code not in {"media_missing", "media_unsupported"}:
+        return False
+    return code == "media_missing" or any(c.name == reader.roles.input and c.kind == "text" for c in reader.columns())
 
 
 def _write_rows(error: NoRowKeptError, path: Path) -> str:

@@ -5,42 +5,88 @@ A file that is left out is moved to the source's ignored files, with its split a
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from telltale_core.drop.archives import ENDINGS
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.formats import about_the_drop, holds_rows
-from telltale_core.drop.source import Source, SourceFile
-from telltale_core.drop.split_names import ALL, PARTS, REASON, TRAIN, split_depth, split_named
+from telltale_core.drop.dataset_card import CARD, splits_by_card
+from telltale_core.drop.formats import SUFFIXES, about_the_drop, data_files, holds_rows
+from telltale_core.drop.source import Source
+from telltale_core.drop.split_names import (
+    ALL,
+    REASON,
+    SHARD,
+    TRAIN,
+    split_depth,
+    split_named,
+    splits_among,
+    splits_of_names,
+)
 from telltale_core.modality.reasons import bad, shown
 
-SUBMISSION = re.compile(r"(sample_?submission|submission_?(format|sample)?)", re.IGNORECASE)
+PACKED = re.compile(rf"({'|'.join(map(re.escape, ENDINGS))})$", re.IGNORECASE)
+SUBMISSION = re.compile(r"([a-z]+_?)?submission(_?(format|sample))?", re.IGNORECASE)
 
 
-def choose_split(source: Source, config: DropConfig) -> str | None:
-    """Return the split whose files are read, having moved those of the others to the ignored ones; None without splits.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """The split whose files are read, None without splits, and the files of rows that are of none beside splits."""
+
+    split: str | None
+    unsplit: frozenset[str] = frozenset()
+
+
+def choose_split(source: Source, config: DropConfig) -> Choice:
+    """Return the split whose files are read, having moved those of the others to the ignored ones.
 
     Raises ``split_unclear`` where the one to be read is not there.
     """
     _leave_submissions(source)
     if config.files is not None:
-        return None
-    split_of = _splits_by_file(source.files.values())
+        return Choice(None)
+    split_of = _splits_by_card(source) or _splits_by_file(source, config)
     counts = Counter(split for split in split_of.values() if split)
+    unsplit = frozenset(key for key, split in split_of.items() if split is None and holds_rows(source.files[key]))
     wanted = wanted_split(config)
     if config.split == ALL or not counts or (len(counts) == 1 and config.split is None):
-        return ALL if config.split == ALL else next(iter(counts), None)
+        only = ALL if config.split == ALL else next(iter(counts), None)
+        return Choice(only, unsplit if counts and config.split is None else frozenset())
     if wanted not in counts:
         if config.split is not None:
-            return None  # a column may name it
+            return Choice(None)  # a column may name it
         raise bad("split_unclear", f"the drop has the splits {shown(sorted(counts))} and no train: set drop.split")
     for key, split in split_of.items():
         if split not in {wanted, None}:
             source.ignore(key, f"{REASON}{split}")
-    return wanted
+    return Choice(wanted, unsplit)
+
+
+def doubts_of(choice: Choice, read: Iterable[str], config: DropConfig) -> list[str]:
+    """Return what is doubtful about the files that were read, by the names of splits and shards, a sentence each."""
+    if config.split is not None or config.files is not None:
+        return []
+    read, doubts = set(read), []
+    if unsplit := sorted(choice.unsplit & read):
+        more = f" and {len(unsplit) - 1:,} more files are" if len(unsplit) > 1 else " is"
+        doubts.append(
+            f"{shown(unsplit[0])}{more} called after no split and read with {choice.split}: drop.files chooses files, "
+            f"drop.split = {choice.split!r} keeps it so"
+        )
+    folders: dict[str, set[str]] = {}
+    for path in (PurePosixPath(key) for key in read if "-of-" in key):
+        if SHARD.fullmatch(path.stem) and "=" not in path.parent.name:
+            folders.setdefault(path.name, set()).add(str(path.parent))
+    if twice := next((name for name in sorted(folders) if len(folders[name]) > 1), None):
+        places = ", ".join(shown(place) for place in sorted(folders[twice])[:3])
+        doubts.append(
+            f"{shown(twice)} lies in {len(folders[twice])} folders, such as {places}, and all are read: if they are "
+            "configurations of one dataset, ingest the folder of one"
+        )
+    return doubts
 
 
 def wanted_split(config: DropConfig) -> str:
@@ -56,19 +102,36 @@ def _leave_submissions(source: Source) -> None:
         source.ignore(key, "a sample of a submission")
 
 
-def _splits_by_file(files: Collection[SourceFile]) -> dict[str, str | None]:
+def _splits_by_card(source: Source) -> dict[str, str | None]:
+    """Return the splits of files that the drop's card states, none without one; what else holds samples is left out."""
+    split_of = splits_by_card(source)
+    stated = [source.files[key] for key in split_of]
+    for file in list(source.files.values()) if stated else ():
+        if file.key not in split_of and not about_the_drop(file) and any(map(holds_rows, stated)) == holds_rows(file):
+            source.ignore(file.key, f"not in the data_files of {CARD}")
+    return split_of
+
+
+def _splits_by_file(source: Source, config: DropConfig) -> dict[str, str | None]:
     """Return the split of each file that may belong to one: by the folders on its way, of data by its name too."""
+    files = source.files.values()
     rows = {file.key for file in files if holds_rows(file)}
     folders = {file.key: PurePosixPath(file.key).parts[:-1] for file in files if not about_the_drop(file)}
-    depth = split_depth(list(folders.values()))
+    exact, depth = True, split_depth(list(folders.values()), exact=True)
+    if depth is None and (loose := split_depth(list(folders.values()))) is not None:
+        exact = config.format != "folder" and any(data_files(source, name) for name in SUFFIXES)
+        depth = None if exact else loose
+    above = {parts[depth] for parts in folders.values() if len(parts) > depth} if depth is not None else set[str]()
+    side_by_side = splits_among(above, exact=exact)
     result: dict[str, str | None] = {}
+    names: dict[str, list[str]] = {}
     for key, parts in folders.items():
-        by_folder = split_named(parts[depth]) if depth is not None and len(parts) > depth else None
-        path = PurePosixPath(key)
-        is_data = key in rows
-        in_path = [split for part in parts if (split := split_named(part))] if is_data else []
-        words = [path.stem] if is_data else []
-        words += [part for part in parts if part.lower().endswith(ENDINGS)]  # what an archive was unpacked to
-        in_name = [split for name in words for word in PARTS.split(name) if (split := split_named(word))]
-        result[key] = by_folder or next(iter(in_path or in_name), None)
-    return result
+        by_folder = side_by_side.get(parts[depth]) if depth is not None and len(parts) > depth else None
+        in_path = [split for part in parts if (split := split_named(part))] if key in rows else []
+        result[key] = by_folder or next(iter(in_path), None)
+        if result[key] is None:
+            names[key] = [PurePosixPath(key).stem] if key in rows else []
+            packed = [part for part in parts if part.lower().endswith(ENDINGS)]  # what an archive was unpacked to
+            names[key] += [PACKED.sub("", part) for part in packed]
+    splits = splits_of_names({name for several in names.values() for name in several})
+    return result | {key: next(filter(None, map(splits.get, several)), None) for key, several in names.items()}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from telltale_core.drop.ambiguous_columns import doubts
+from telltale_core.drop.ambiguous_columns import doubts, split_doubts
 from telltale_core.drop.budget import Clock
-from telltale_core.drop.config import Declared, DropConfig, check_settings
+from telltale_core.drop.config import INPUT_SETTINGS, VALUE_SETTINGS, Declared, DropConfig, check_settings
 from telltale_core.drop.decode_pass import Job, Plan
 from telltale_core.drop.drop_toml import (
     Reading,
@@ -23,10 +24,11 @@ from telltale_core.drop.drop_toml import (
 from telltale_core.drop.formats import class_folders, data_files, open_reader
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.readers.base import Reader
-from telltale_core.drop.refusals import NoRowKeptError
+from telltale_core.drop.readers.table_files import SAMPLED_ROWS
+from telltale_core.drop.refusals import NoRowKeptError, with_cure
 from telltale_core.drop.source import Source
 from telltale_core.drop.split_names import ALL, counted_as
-from telltale_core.drop.splits import choose_split, wanted_split
+from telltale_core.drop.splits import Choice, choose_split, doubts_of, wanted_split
 from telltale_core.drop.value_survey import ValueSurvey
 from telltale_core.errors import BadInput
 from telltale_core.modality.columns import Column
@@ -53,8 +55,8 @@ def plan_reading(source: Source, config: DropConfig, stated: Declared) -> tuple[
 
 
 def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
-    split = choose_split(source, config)
-    reader, columns, (roles, questions) = _understood(source, config, stated)
+    choice, reader, columns, (roles, questions) = _understood(source, config, stated)
+    split = choice.split
     if config.split not in {None, ALL} and split is None and roles.split is None and reader.split is None:
         raise bad(
             "split_unclear", f"the drop has no split {shown(config.split)}: unset drop.split, or name one that it has"
@@ -68,6 +70,7 @@ def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job
     split = reader.split or (roles.wanted if roles.split is not None else split)
     plan = dataclasses.replace(plan, aside={**plan.aside, **reader.rows_of_others})
     questions += [*plan.questions, *doubts(columns, roles, config)]
+    doubtful = [*doubts_of(choice, reader.read_files, config), *split_doubts(columns, roles, config)]
     reading = Reading(
         format=reader.format,
         files=data_files(source, reader.format),
@@ -75,27 +78,43 @@ def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job
         task=plan.task,
         packing=plan.packing,
     )
-    return job, dataclasses.replace(plan, split=split, questions=(*questions, *open_requests(stated, config, reading)))
+    questions += open_requests(stated, config, reading)
+    return job, dataclasses.replace(plan, split=split, questions=tuple(questions), doubts=tuple(doubtful))
 
 
 def _understood(
     source: Source, config: DropConfig, stated: Declared
-) -> tuple[Reader, list[Column], tuple[Roles, list[Question]]]:
-    """Return the reader, its columns, and their roles with questions.
+) -> tuple[Choice, Reader, list[Column], tuple[Roles, list[Question]]]:
+    """Return the split of files that is read, the reader, its columns, and their roles with questions.
 
     A table that says nothing of samples beside folders of classes, such as a list of class names, is not the drop.
     """
+    choice = choose_split(source, config)
     reader = open_reader(source, config)
-    columns = reader.columns()
+    folders = class_folders(source) if config.format is None else Counter[str]()
+    columns: list[Column] = []
     try:
-        return reader, columns, find_roles_named(columns, config, stated)
+        columns = reader.columns()
+        named = any(getattr(config, name) is not None for name in ("files", *INPUT_SETTINGS, *VALUE_SETTINGS))
+        if not named and _lists_classes(columns, folders):
+            raise bad("column_missing", "the table lists the classes by name")
+        return choice, reader, columns, find_roles_named(columns, config, stated)
     except BadInput as error:
-        if error.code != "column_missing" or config.format is not None or not class_folders(source):
-            raise
+        if error.code != "column_missing" or not folders:
+            raise with_cure(error, columns) from error
         log.info("the tables are not the drop, its folders are: %s", error)
-        folder = open_reader(source, config.replace(format="folder"))
+        config = config.replace(format="folder")
+        choice = choose_split(source, config)
+        folder = open_reader(source, config)
         columns = folder.columns()
-        return folder, columns, find_roles_named(columns, config, stated)
+        return choice, folder, columns, find_roles_named(columns, config, stated)
+
+
+def _lists_classes(columns: Sequence[Column], folders: Counter[str]) -> bool:
+    """Return whether a column of a table names folders, a row each, that hold two media files or more a row."""
+    named = [[str(value).strip() for value in column.examples] for column in columns]
+    whole = [names for names in named if len({*names}) == len(names) and 1 < len(names) < SAMPLED_ROWS]
+    return any({*names} <= {*folders} and sum(folders[one] for one in names) >= 2 * len(names) for names in whole)
 
 
 def _survey(job: Job, stated: Declared) -> Plan:

@@ -10,9 +10,10 @@ import numpy as np
 
 from telltale_core.drop.manifest import Manifest, OtherSplit
 from telltale_core.drop.record import Drop
-from telltale_core.drop.split_names import CARRIED, REASON, split_named
+from telltale_core.drop.split_names import CARRIED, OTHERS, PARTS, REASON, split_named
 from telltale_core.drop.value_survey import NO_VALUE
 from telltale_core.modality import modality_named
+from telltale_core.modality.cells import plain_number, written_number
 from telltale_core.modality.reasons import shown
 
 FIRST = 4
@@ -102,24 +103,24 @@ def _encodings(accounting: Mapping[str, Any]) -> list[str]:
 
 def doubts(drop: Drop) -> list[str]:
     """Return what may have been understood wrongly, a sentence each with the setting that decides it."""
-    manifest = drop.manifest
-    if drop.task == "regression":
-        return _of_targets(drop)
-    counts, config = class_counts(drop), manifest["config"]
-    if config.get("label_column") or config.get("label_names") or config.get("num_classes"):
-        return []  # the operator has said what the labels are
-    lines = []
-    rows = sum(counts.values())
-    if len(counts) > max(MANY, MANY_A_ROW * rows):
-        cure = (
-            'drop.task = "regression" if they are numbers' if manifest["label_names"] is None else "drop.label_column"
-        )
-        lines.append(f"{len(counts):,} classes among {rows:,} rows: is this an id, or a number? Set {cure}")
-    elif (single := sum(count == 1 for count in counts.values())) > len(counts) / 2:
-        lines.append(
-            f"{single:,} of {len(counts):,} classes have one sample: is {_names(manifest['columns']['label'])} it?"
-        )
-    splits = [name for name in counts if split_named(name)]
+    answers = _of_targets(drop) if drop.task == "regression" else _of_classes(drop)
+    return [*drop.manifest["accounting"].get("doubts", []), *answers]
+
+
+def _of_classes(drop: Drop) -> list[str]:
+    manifest, counts = drop.manifest, class_counts(drop)
+    config, rows, lines = manifest["config"], sum(counts.values()), []
+    if config.get("label_names") or config.get("num_classes"):
+        return []  # the operator has said what the classes are
+    single = sum(count == 1 for count in counts.values())
+    if config.get("task") is None and len(counts) > max(MANY, MANY_A_ROW * rows):
+        numbers = all(plain_number(name) != name or written_number(name) is not None for name in counts)
+        kind = 'are they numbers? Set drop.task = "regression"' if numbers else "is this an id? Set drop.label_column"
+        lines.append(f"{len(counts):,} classes among {rows:,} rows: {kind}, or drop.task as it is")
+    elif single > len(counts) / 2 and config.get("label_column") is None:
+        label = _names(manifest["columns"]["label"])
+        lines.append(f"{single:,} of {len(counts):,} classes have one sample: is {label} it? Set drop.label_column")
+    splits = [name for name in counts if name.lower() in OTHERS or any(split_named(word) for word in PARTS.split(name))]
     if splits:
         lines.append(f"classes are called like splits ({_listed(splits)}): drop.split reads one of several splits")
     missing = [name for name in counts if name.lower() in NO_VALUE]

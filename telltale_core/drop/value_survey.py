@@ -23,8 +23,8 @@ class ValueSurvey:
     """What the value column of a whole drop holds: how many of each sort, and the different ones up to a cap.
 
     ``texts`` are counted without outer blanks, numbers as text included; ``words`` are those that are no numbers.
-    ``written``: rows of :func:`written_number`. ``unsaid``: of those in ``NO_VALUE``. ``repeats``: whose list holds a
-    value twice, as flags do. ``nans``: texts that are the number that is none, as numpy writes it.
+    ``written``: rows of :func:`written_number`. ``unsaid``: of those in ``NO_VALUE``. ``one_hot``: lists of zeros and
+    one 1. ``nans``: texts that are the number that is none, as numpy writes it. ``single``: values that are no list.
     """
 
     max_distinct: int
@@ -34,7 +34,7 @@ class ValueSurvey:
     whole: int = 0
     written: int = 0
     unsaid: int = 0
-    repeats: int = 0
+    one_hot: int = 0
     wholes: Counter[int] = dataclasses.field(default_factory=Counter)
     texts: Counter[str] = dataclasses.field(default_factory=Counter)
     words: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -50,8 +50,14 @@ class ValueSurvey:
     @property
     def flags(self) -> int:
         """How many labels a list has a flag of 0 or 1 for each; 0 where lists are sets of labels."""
-        flagged = self.repeats and len(self.lengths) == 1 and not (self.text or self.fraction or self.single)
-        return next(iter(self.lengths)) if flagged and set(self.wholes) <= {0, 1} else 0
+        length = next(iter(self.lengths)) if len(self.lengths) == 1 else 0
+        others = self.text or self.fraction or self.single
+        return length if length > 1 and set(self.wholes) <= {0, 1} and not others else 0
+
+    @property
+    def one_of(self) -> int:
+        """How many classes a list has a 1 for one of; 0 where lists are anything else."""
+        return self.flags if self.one_hot == self.lengths.total() else 0
 
     @property
     def noes(self) -> tuple[int, ...]:
@@ -70,11 +76,11 @@ class ValueSurvey:
         if isinstance(value, list | tuple):
             self.lengths[min(len(value), MAX_ANSWERS + 1)] += 1
             items = [item for item in value[:MAX_ANSWERS] if not isinstance(item, list | tuple | dict)]
-            self.repeats += len(set(items)) < len(items)
+            self.one_hot += items.count(1) == 1 and items.count(0) == len(items) - 1
             for item in items:
                 self._add(item)
             return
-        self.single += 1
+        self.single += not is_empty(value)
         self._add(value)
 
     def _add(self, value: object) -> None:

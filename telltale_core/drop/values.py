@@ -24,7 +24,7 @@ class Task:
     """What is to be learnt: classification with ``num_classes`` and maybe names, or regression (both None).
 
     ``multilabel``: a set of the ``num_classes`` labels. ``answers``: targets a sample, None for a single one.
-    ``flags``: a label set is given as one 0 or 1 a label;
+    ``flags``: a label, or a set of them, is given as one 0 or 1 a label;
     ``noes`` are the numbers that say no. ``classes``: how rows spell the classes.
     """
 
@@ -50,8 +50,10 @@ class Task:
 
         Of several targets a tuple of floats, of a label set the tuple of its labels in rising order.
         """
-        if self.name == "classification":
+        if self.name == "classification" and not self.flags:
             return self._label(value)
+        if self.name == "classification":
+            return self._one_of(self._label_set(value))
         if self.name == "multilabel":
             return self._label_set(value)
         if self.answers is None:
@@ -75,6 +77,12 @@ class Task:
             if plain_number(item) not in (*self.noes, 1):
                 raise bad("label_invalid", f"a flag of a label must be {self.noes[0]} or 1, got {shown(item)}")
         return tuple(place for place, item in enumerate(value) if plain_number(item) == 1)
+
+    def _one_of(self, labels: tuple[int, ...]) -> int:
+        """Return the only label of a set."""
+        if len(labels) != 1:
+            raise bad("label_invalid", f"the row has {len(labels)} flags that are 1, not one")
+        return labels[0]
 
     def _label(self, value: object) -> int:
         label_of = self.classes.label_of
@@ -122,8 +130,9 @@ def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
     names = config.label_names or (
         roles.class_names if config.num_classes in {None, len(roles.class_names or ())} else None
     )
-    if name == "multilabel" and survey.flags and names is None:
-        return Task(name=name, num_classes=survey.flags, flags=True)
+    length = survey.flags if name == "multilabel" else survey.one_of
+    if length and len(names or range(length)) == length:
+        return Task(name=name, num_classes=length, flags=True, classes=Classes(names=names))
     classes = survey.classes(names, config.fold_classes, num_classes=config.num_classes)
     count = len(classes.names) if classes.names is not None else config.num_classes or survey.numbered()
     if count is None:
@@ -141,7 +150,7 @@ def _answers(survey: ValueSurvey, roles: Roles) -> int | None:
 
 
 def _task_name(survey: ValueSurvey, roles: Roles, config: DropConfig) -> str:
-    labels = "multilabel" if survey.several or config.label_columns else "classification"
+    labels = "multilabel" if config.label_columns or (survey.several and not survey.one_of) else "classification"
     if config.label_column or config.label_columns or config.label_names or config.num_classes or roles.class_names:
         return labels
     if config.target_column or config.target_columns:

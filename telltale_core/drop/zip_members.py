@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO, BinaryIO, cast
 
-from telltale_core.modality.reasons import bad
+from telltale_core.modality.reasons import bad, shown
 
 MAX_DIRECTORY_BYTES = 256 << 20
 ENTRY, END = b"PK\x01\x02", b"PK\x05\x06"
@@ -52,7 +52,7 @@ def open_zip(handle: BinaryIO, max_members: int, place: str) -> Iterator[zipfile
 
 
 def _check_extent(archive: zipfile.ZipFile, handle: BinaryIO, place: str) -> None:
-    """Raise where anything stands before, within or after the archive: members there would be passed over unseen.
+    """Raise where anything stands before, between or after the members: what is there would be passed over unseen.
 
     The library reads the last archive of a file, wherever it begins, whatever follows it or its last member.
     """
@@ -63,10 +63,11 @@ def _check_extent(archive: zipfile.ZipFile, handle: BinaryIO, place: str) -> Non
     handle.seek(max(0, handle.seek(0, io.SEEK_END) - END_BYTES - LONGEST_COMMENT))
     tail = handle.read()
     after = tail[tail.rfind(END) + END_BYTES + len(archive.comment) :]
+    ends = zip(members, [*(member.header_offset for member in members[1:]), archive.start_dir], strict=True)
     if begin and not marked:
         where = "before its first member"
-    elif members and archive.start_dir not in _ends(members[-1], handle):
-        where = "between its last member and its directory"
+    elif last := next((member for member, end in ends if end not in _ends(member, handle)), None):
+        where = f"behind its member {shown(last.filename)}"
     elif after.count(0) != len(after):
         where = "after its end"
     else:

@@ -56,7 +56,8 @@ def check_alignment(log_loss_NT: NDArray[np.float32], *, errors: bool = False, g
     stretch without correlation is judged by the pairs of snapshots that were better than guessing. Where none was,
     :class:`NothingLearnt` is raised.
     """
-    kept_NT = log_loss_NT[np.isfinite(log_loss_NT).all(axis=1)]
+    finite_N = np.isfinite(log_loss_NT).all(axis=1)
+    kept_NT = log_loss_NT if finite_N.all() else log_loss_NT[finite_N]  # mostly all, and a copy is as large as the log
     correlation_E = _neighbour_correlation(kept_NT)
     means, at = _means(correlation_E, len(kept_NT), errors=errors)
     if len(means) and means.min() < THRESHOLD:

@@ -101,31 +101,40 @@ def read_epoch(folder: Path, plan: LogPlan, epoch: int) -> tuple[NDArray[np.int3
     Raises :class:`NotFound` for an absent file and :class:`Corrupt`, naming the file, for one that is torn, short, of
     another epoch or in another order. Nothing is filled in.
     """
+    path, n, s = folder / epoch_file(epoch), plan.n_samples, plan.snapshots_per_epoch
+    columns = [column.to_numpy().reshape(s, n) for column in _table(path, plan, SCHEMA.names).columns]
+    sample, snapshot, file_epoch, step, loss = columns
+    expected_S1 = np.arange(epoch * s, (epoch + 1) * s, dtype=np.int32)[:, None]
+    if (snapshot != expected_S1).any() or (file_epoch != epoch).any():
+        raise Corrupt(f"{path} does not hold epoch {epoch}'s snapshots {epoch * s} to {(epoch + 1) * s - 1}")
+    if (sample != np.arange(n, dtype=np.int32)).any():
+        raise Corrupt(f"{path} does not hold every sample exactly once a snapshot, in the drop's order")
+    if (step != step[:, :1]).any():
+        raise Corrupt(f"{path} mixes optimiser steps within a snapshot")
+    return step[:, 0].copy(), np.ascontiguousarray(loss.T)
+
+
+def read_losses(folder: Path, plan: LogPlan, epoch: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return an epoch's steps (S,) and log losses (S, N), of a file with the digest that it had when it was checked.
+
+    The other columns say nothing new then, and are not decoded; raises as :func:`read_epoch` does.
+    """
     path = folder / epoch_file(epoch)
+    step, loss = (column.to_numpy() for column in _table(path, plan, ["step", "log_loss"]).columns)
+    return step[:: plan.n_samples].copy(), loss.reshape(plan.snapshots_per_epoch, plan.n_samples)
+
+
+def _table(path: Path, plan: LogPlan, columns: list[str]) -> pa.Table:
     if not path.is_file():
         raise NotFound(f"{path} is absent: the loss log is not complete; run training again, it resumes")
-    table = _table(path)
-    n, s = plan.n_samples, plan.snapshots_per_epoch
-    if table.num_rows != n * s:
-        raise Corrupt(f"{path} holds {table.num_rows} rows, expected {n} samples x {s} snapshots = {n * s}")
-    sample, snapshot, file_epoch, step, loss = (column.to_numpy() for column in table.columns)
-    expected = np.repeat(np.arange(epoch * s, (epoch + 1) * s), n)
-    if not np.array_equal(snapshot, expected) or (file_epoch != epoch).any():
-        raise Corrupt(f"{path} does not hold epoch {epoch}'s snapshots {epoch * s} to {(epoch + 1) * s - 1}")
-    if not np.array_equal(sample, np.tile(np.arange(n), s)):
-        raise Corrupt(f"{path} does not hold every sample exactly once a snapshot, in the drop's order")
-    step_TN = step.reshape(s, n)
-    if (step_TN != step_TN[:, :1]).any():
-        raise Corrupt(f"{path} mixes optimiser steps within a snapshot")
-    return step_TN[:, 0].copy(), np.ascontiguousarray(loss.reshape(s, n).T)
-
-
-def _table(path: Path) -> pa.Table:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             if not file.schema_arrow.equals(SCHEMA):
                 raise Corrupt(f"{path} has columns {file.schema_arrow.names}, expected those of a loss log's epoch")
-            table = file.read()
+            table = file.read(columns)
     except (pa.ArrowException, OSError) as error:
         raise Corrupt(f"{path} is torn or damaged ({type(error).__name__}); run training again to redo it") from error
+    n, s = plan.n_samples, plan.snapshots_per_epoch
+    if table.num_rows != n * s:
+        raise Corrupt(f"{path} holds {table.num_rows} rows, expected {n} samples x {s} snapshots = {n * s}")
     return table

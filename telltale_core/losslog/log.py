@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from telltale_core.digest import digest_of, sha256_file
 from telltale_core.errors import ConfigError, Corrupt
 from telltale_core.losslog.alignment import Alignment, check_alignment
-from telltale_core.losslog.epochs import LogPlan, read_epoch
+from telltale_core.losslog.epochs import LogPlan, read_losses
 from telltale_core.losslog.writer import LOSSLOG, LogRecord, LossLogWriter
-from telltale_core.records import Samples
+from telltale_core.records import Samples, in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,13 +61,19 @@ class LossLog:
             LOSSLOG.check_drop(record["drop_digest"], drop)
         plan = _plan(record, folder)
         _check_files(folder, plan, record["files"])
-        parts = [read_epoch(folder, plan, epoch) for epoch in range(plan.epochs)]
+        each = plan.snapshots_per_epoch
+        log_loss_NT = np.empty((plan.n_samples, plan.epochs * each), dtype=np.float32)
+        steps_T = np.empty(plan.epochs * each, dtype=np.int32)
+        for epoch in range(plan.epochs):
+            part = slice(epoch * each, (epoch + 1) * each)
+            steps_T[part], loss_SN = read_losses(folder, plan, epoch)
+            log_loss_NT[:, part] = loss_SN.T
         return cls(
             drop_digest=plan.drop_digest,
-            sample_ids=_read_ids(folder, plan),
-            log_loss=np.concatenate([losses for _, losses in parts], axis=1),
-            epochs=np.repeat(np.arange(plan.epochs, dtype=np.int32), plan.snapshots_per_epoch),
-            steps=np.concatenate([steps for steps, _ in parts]),
+            sample_ids=_read_ids(folder, plan, drop),
+            log_loss=log_loss_NT,
+            epochs=np.repeat(np.arange(plan.epochs, dtype=np.int32), each),
+            steps=steps_T,
             digest=digest_of(LOSSLOG.values(record)),
         )
 
@@ -158,9 +164,12 @@ def _check_files(folder: Path, plan: LogPlan, digests: dict[str, str]) -> None:
             raise Corrupt(f"{folder / name} does not have the digest that log.json records; train again")
 
 
-def _read_ids(folder: Path, plan: LogPlan) -> NDArray[np.str_]:
+def _read_ids(folder: Path, plan: LogPlan, drop: Samples | None) -> NDArray[np.str_]:
+    """Return the ids; where they are the drop's, as they mostly are, its own array: a second one is as large."""
     path = folder / "samples.parquet"
     table = LOSSLOG.table(path, ("sample", "sample_id"))
     if not np.array_equal(table["sample"].to_numpy(), np.arange(plan.n_samples)):
         raise Corrupt(f"{path} does not number the {plan.n_samples} samples from 0 on")
+    if drop is not None and in_order(table["sample_id"], drop):
+        return drop.sample_ids
     return np.asarray(table["sample_id"].to_pylist(), dtype=np.str_)

@@ -15,7 +15,7 @@ class Column:
 
     ``examples`` are some of its first values as they were found, where ``kind`` does not tell what they are (in CSV all
     is text), and paths of media files. ``files``: the kind of data of the drop's files that it names.
-    ``splits``: its cells name the split of each row.
+    ``splits``: its cells name the split of each row. ``doubt``: what they say where they name splits and part no rows.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Column:
     examples: tuple[object, ...] = ()
     files: str | None = None
     splits: bool = False
+    doubt: str = ""
 
     @property
     def plain_numbers(self) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Modality(ABC):
     """A kind of data. Subclasses hold no state; the methods below without a body of their own must be given.
 
-    ``column_names`` are lower-case names of input columns, the most telling first; ``suffixes`` the endings of media
+    ``column_names`` are lower-case names of input columns, the most telling first; ``suffixes`` the extensions of media
     files; ``feature`` Hugging Face's type of such a column. ``settings`` are the fields of
     :class:`telltale_core.drop.Declared` that are of this kind alone. ``inline``: the values stand in the rows
     themselves, so that all columns pass through to the payload as they are. ``proxy_defaults`` are what a proxy's

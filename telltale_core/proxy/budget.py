@@ -48,8 +48,10 @@ def estimate_bytes(net: ProxyNet, front: Front, data: TrainingSet, config: Settl
     training = batch * (1.5 * total + 4 * largest + 3 * pixels) * 4
     snapshot = evaluated * (3 * largest + 3 * pixels) * 4
     weights = sum(value.numel() * value.element_size() for value in net.state_dict().values())
-    outputs = n * net.head.out_features * 8 * 4  # float64 margins and their temporaries
-    losses = n * config.snapshots_per_epoch * 4 * 4
+    outputs = evaluated * net.head.out_features * 8 * 4  # float64 margins and their temporaries
+    if data.task == "regression":
+        outputs += n * net.head.out_features * 4 * 4  # R squared is of all samples at once
+    losses = n * (config.snapshots_per_epoch * 4 * 4 + 3 * 8)  # the last: a snapshot's in float64
     on_gpu = hardware.kind == "cuda"
     resident = data.inputs.nbytes if on_gpu or not isinstance(data.inputs, np.memmap) else 0
     if isinstance(front, Preparing):

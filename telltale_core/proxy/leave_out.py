@@ -70,7 +70,7 @@ def leave_out_retraining(
             ticker = make_ticker(trainer, progress)
             for epoch in range(epochs):
                 trainer.run_epoch(epoch, ticker)
-            answer: torch.Tensor = trainer.outputs().argmax(dim=1)
-        return answer.cpu().numpy().astype(np.int64)
+            answer_N = torch.cat([outputs_BK.argmax(dim=1) for _, outputs_BK in trainer.outputs()])
+        return answer_N.cpu().numpy().astype(np.int64)
 
     return look

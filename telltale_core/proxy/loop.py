@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -126,23 +126,26 @@ class Trainer:
     def snapshot(self, epoch: int) -> Snapshot:
         """Return every sample's loss under the present weights: evaluation mode, no augmentation."""
         began = time.perf_counter()
-        outputs_NK = self.outputs()
-        log_loss_N = self.objective.log_loss(outputs_NK)
+        losses, answered, kept = [], [], []
+        for rows, outputs_BK in self.outputs():
+            losses.append(self.objective.log_loss(outputs_BK, rows))
+            answered.append(self.objective.answered(outputs_BK, rows))
+            if self.on_outputs is not None:
+                kept.append(outputs_BK)
+        log_loss_N = torch.cat(losses)
         finite = torch.isfinite(log_loss_N)
         if not bool(finite.all()):
             raise self._diverged(epoch, f"{int((~finite).sum())} of {len(self.data)} samples have a non-finite loss")
-        losses = log_loss_N.float().cpu().numpy()
-        score = self.objective.score(outputs_NK)
+        score = self.objective.score(torch.cat(answered))
         if self.on_outputs is not None:
-            self.on_outputs(epoch, outputs_NK)
+            self.on_outputs(epoch, torch.cat(kept))
         self.timings.snapshot_s += time.perf_counter() - began
-        return Snapshot(epoch=epoch, step=self.step, log_loss=losses, score=score)
+        return Snapshot(epoch=epoch, step=self.step, log_loss=log_loss_N.float().cpu().numpy(), score=score)
 
-    @torch.inference_mode()
-    def outputs(self) -> torch.Tensor:
-        """Return the outputs for all samples, (N, K) float32 on the device, in evaluation mode."""
+    def outputs(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield rows and their outputs, (B, K) float32 on the device, until all samples are through."""
         self.net.eval()
-        return evaluate(self._forward, self.data, self.hardware)
+        return batches(self._forward, self.data, self.hardware)
 
     def _draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the epoch's batches as sample numbers (S, B) and, where samples are varied, a chance for each."""
@@ -256,11 +259,25 @@ def evaluation_batch(shape: tuple[int, ...], hardware: Hardware) -> int:
     return min(4096, max(1, EVALUATION_PIXELS[hardware.kind] // max(1, math.prod(shape[:-1]))))
 
 
-def evaluate(net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware) -> torch.Tensor:
-    """Return a net's outputs for all inputs, (N, K) float32; the caller has set evaluation mode."""
+@torch.inference_mode()
+def batches(
+    net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Yield rows and a net's outputs for them, (B, K) float32, in order; the caller has set evaluation mode.
+
+    Of a million samples and a thousand labels all outputs would take gigabytes, and float64 losses of them four times
+    as much.
+    """
     if isinstance(net, ProxyNet) and hardware.kind == "cpu" and hardware.precision == "float32":
         net = folded(net)
     size = evaluation_batch(data.front.shape, hardware)
-    with hardware.autocast():
-        parts = [net(data.rows(slice(start, start + size))).float() for start in range(0, len(data), size)]
-    return torch.cat(parts)
+    for start in range(0, len(data), size):
+        rows = slice(start, start + size)
+        with hardware.autocast():
+            outputs_BK = net(data.rows(rows)).float()
+        yield rows, outputs_BK
+
+
+def evaluate(net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware) -> torch.Tensor:
+    """Return a net's outputs for all inputs, (N, K) float32; the caller has set evaluation mode."""
+    return torch.cat([outputs_BK for _, outputs_BK in batches(net, data, hardware)])

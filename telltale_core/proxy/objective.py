@@ -24,6 +24,7 @@ from telltale_core.losslog.values import (
 )
 from telltale_core.proxy.config import REGRESSION_LOSSES
 
+ALL = slice(None)
 FURTHEST = 1e6
 """Targets further from their median than so many robust deviations are learnt as if they stood there."""
 
@@ -43,12 +44,16 @@ class Objective(ABC):
         """Return the mean training loss of a batch."""
 
     @abstractmethod
-    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
-        """Return the natural log of every sample's loss, (N,) float64."""
+    def log_loss(self, output_BK: torch.Tensor, index: slice = ALL) -> torch.Tensor:
+        """Return the natural log of the loss of each sample of ``index``, (B,) float64."""
 
-    @abstractmethod
-    def score(self, output_NK: torch.Tensor) -> float:
+    def answered(self, output_BK: torch.Tensor, index: slice = ALL) -> torch.Tensor:  # noqa: ARG002
+        """Return what :meth:`score` is made of: the outputs, or only which answers are right, (B,) bool."""
+        return output_BK
+
+    def score(self, answered_N: torch.Tensor) -> float:
         """Return how well the samples are learnt, 1 at best: accuracy, exact matches of label sets, or R squared."""
+        return float(answered_N.double().mean())
 
     @abstractmethod
     def guess(self) -> float:
@@ -97,17 +102,17 @@ class Classification(Objective):
         """See :meth:`Objective.loss`."""
         return functional.cross_entropy(output_BK, self.answer[index])
 
-    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
+    def log_loss(self, output_BK: torch.Tensor, index: slice = ALL) -> torch.Tensor:
         """See :meth:`Objective.log_loss`."""
-        return log_cross_entropy(output_NK, self.answer)
+        return log_cross_entropy(output_BK, self.answer[index])
+
+    def answered(self, output_BK: torch.Tensor, index: slice = ALL) -> torch.Tensor:
+        """Return which labels are right."""
+        return output_BK.argmax(1) == self.answer[index]
 
     def guess(self) -> float:
         """See :meth:`Objective.guess`: the entropy of the labels."""
         return _entropy(self.answer)
-
-    def score(self, output_NK: torch.Tensor) -> float:
-        """Return the accuracy in [0, 1]."""
-        return float((output_NK.argmax(1) == self.answer).double().mean())
 
 
 class MultiLabel(Objective):
@@ -123,18 +128,18 @@ class MultiLabel(Objective):
         """See :meth:`Objective.loss`."""
         return functional.binary_cross_entropy_with_logits(output_BK, self.answer[index])
 
-    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
+    def log_loss(self, output_BK: torch.Tensor, index: slice = ALL) -> torch.Tensor:
         """See :meth:`Objective.log_loss`."""
-        return log_binary_cross_entropy(output_NK, self.answer)
+        return log_binary_cross_entropy(output_BK, self.answer[index])
+
+    def answered(self, output_BK: torch.Tensor, index: slice = ALL) -> torch.Tensor:
+        """Return which whole sets of labels are right."""
+        return ((output_BK > 0) == (self.answer[index] > 0.5)).all(1)
 
     def guess(self) -> float:
         """See :meth:`Objective.guess`: the mean entropy of the labels."""
         share_K = self.answer.double().mean(0)
         return float((torch.special.entr(share_K) + torch.special.entr(1 - share_K)).mean())
-
-    def score(self, output_NK: torch.Tensor) -> float:
-        """Return the share of samples whose whole set of labels is right."""
-        return float(((output_NK > 0) == (self.answer > 0.5)).all(1).double().mean())
 
 
 class Regression(Objective):
@@ -158,19 +163,19 @@ class Regression(Objective):
             return functional.l1_loss(output_BK, answer_BK)
         return functional.huber_loss(output_BK, answer_BK)
 
-    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
+    def log_loss(self, output_BK: torch.Tensor, index: slice = ALL) -> torch.Tensor:
         """See :meth:`Objective.log_loss`; of several targets, the log of the mean loss."""
         log_of = {"squared": log_squared_error, "absolute": log_absolute_error, "huber": log_huber_error}
-        return log_of[self._kind](output_NK, self.answer)
+        return log_of[self._kind](output_BK, self.answer[index])
 
     def guess(self) -> float:
         """See :meth:`Objective.guess`: the loss of the mean or the median, which is best for one of the losses each."""
         centres = (self.answer.mean(0), self.answer.median(0).values)
         return min(float(self.log_loss(centre.expand_as(self.answer)).exp().mean()) for centre in centres)
 
-    def score(self, output_NK: torch.Tensor) -> float:
+    def score(self, answered_N: torch.Tensor) -> float:
         """Return R squared, the mean over the targets."""
-        return _r_squared(output_NK, self.answer)
+        return _r_squared(answered_N, self.answer)
 
     def record(self) -> dict[str, Any]:
         """Return the targets' scaling: a net's output times ``scale`` plus ``centre`` is in the drop's units."""
@@ -212,18 +217,18 @@ class Ranges(Objective):
         parts = self._parts(output_BK, self.answer[index])
         return torch.stack([functional.cross_entropy(part, answer) for part, answer in parts]).mean()
 
-    def log_loss(self, output_NK: torch.Tensor) -> torch.Tensor:
+    def log_loss(self, output_BK: torch.Tensor, index: slice = ALL) -> torch.Tensor:
         """See :meth:`Objective.log_loss`; of several targets, the log of the mean loss."""
-        parts = self._parts(output_NK, self.answer)
+        parts = self._parts(output_BK, self.answer[index])
         return log_mean(torch.stack([log_cross_entropy(part, answer) for part, answer in parts], dim=1))
 
     def guess(self) -> float:
         """See :meth:`Objective.guess`: the mean entropy of the ranges."""
         return float(np.mean([_entropy(self.answer[:, m]) for m, size in enumerate(self._sizes) if size > 1]))
 
-    def score(self, output_NK: torch.Tensor) -> float:
+    def score(self, answered_N: torch.Tensor) -> float:
         """Return R squared of the expected targets, the mean over the targets."""
-        parts = zip(torch.split(output_NK.float(), self._sizes, dim=1), self._means, strict=True)
+        parts = zip(torch.split(answered_N.float(), self._sizes, dim=1), self._means, strict=True)
         return _r_squared(torch.stack([part.softmax(1) @ mean for part, mean in parts], dim=1), self._target_NM)
 
     def record(self) -> dict[str, Any]:

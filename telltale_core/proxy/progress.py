@@ -46,18 +46,18 @@ class Ticker:
     score: float = math.nan
     measure: str = "accuracy"
     _began: float = field(default_factory=time.monotonic)
-    _told: float = field(default_factory=time.monotonic)
+    _last_report_s: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
         """Return whether a second has passed since the last report."""
-        return self.callback is not None and time.monotonic() - self._told >= 1.0
+        return self.callback is not None and time.monotonic() - self._last_report_s >= 1.0
 
     def tell(self, epoch: int, step: int, loss: float) -> None:
         """Report that ``step`` steps and ``epoch`` epochs are done."""
-        self._told = time.monotonic()
+        self._last_report_s = time.monotonic()
         if self.callback is None:
             return
-        rate = (step - self.first_step) / max(self._told - self._began, 1e-9)
+        rate = (step - self.first_step) / max(self._last_report_s - self._began, 1e-9)
         self.callback(
             Progress(
                 epoch=epoch,

@@ -109,15 +109,14 @@ class RecordKind(Generic[T]):
 
     def aligned(self, table: pa.Table, drop: Samples) -> pa.Table:
         """Return the table's rows in the order of the drop; :class:`Corrupt` unless each sample has just one row."""
-        order_N = self.order(table["sample_id"].to_pylist(), drop)
+        order_N = self.order(table["sample_id"], drop)
         return table if order_N is None else table.take(pa.array(order_N)).combine_chunks()
 
-    def order(self, ids: Sequence[str], drop: Samples) -> NDArray[np.int64] | None:
-        """Return the rows of ``ids`` in the order of the drop, (N,); None where they are in it, as they mostly are."""
-        drop_ids = drop.sample_ids.tolist()
-        # Plain lists: a numpy string array is as wide as its longest id, and ids come from outside.
-        if ids == drop_ids:
+    def order(self, column: pa.ChunkedArray, drop: Samples) -> NDArray[np.int64] | None:
+        """Return the rows of ids in the order of the drop, (N,); None where they are in it, as they mostly are."""
+        if in_order(column, drop):
             return None
+        ids, drop_ids = column.to_pylist(), drop.sample_ids.tolist()
         place = {name: row for row, name in enumerate(ids)}
         missing = [name for name in drop_ids if name not in place]
         if missing or len(place) != len(ids) or len(ids) != len(drop_ids):
@@ -130,6 +129,12 @@ class RecordKind(Generic[T]):
     def corrupt(self, what: str, cause: BaseException | None = None) -> NoReturn:
         """Raise :class:`Corrupt` with the cure."""
         raise Corrupt(f"{what}; {self.cure} again") from cause
+
+
+def in_order(column: pa.ChunkedArray, drop: Samples) -> bool:
+    """Return whether ids are those of the drop, in the order of its rows."""
+    # Arrow's text: a numpy string array is as wide as its longest id, and ids come from outside.
+    return bool(column.combine_chunks().equals(pa.array(drop.sample_ids, pa.string())))
 
 
 def _adapter(values: Any) -> TypeAdapter[Any]:

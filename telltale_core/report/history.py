@@ -1,4 +1,4 @@
-"""A dataset over time, from its published manifests: how much of each drop was set aside, and who approved what."""
+"""A dataset over time, from its published manifests: how much of each drop was held back, and who approved what."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from telltale_core.display.sanitize import clean
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One published version. ``share`` in [0, 1] of the judged samples (those that ingest kept) was set aside.
+    """One published version. ``share`` in [0, 1] of the judged samples (those that ingest kept) was held back.
 
-    ``kind`` is ``drop``, ``approved`` (by ``by``: the verdict had asked for a person) or ``restored`` (``by`` brought
-    samples of an earlier version back: no new drop).
+    Held back is what was quarantined or set aside. ``kind`` is ``drop``, ``approved`` (by ``by``: the verdict had asked
+    for a person) or ``restored`` (``by`` brought samples of an earlier version back: no new drop).
     """
 
     number: int
     created_at: str
     drop: str
     judged: int
-    set_aside: int
+    held_back: int
     rejected: int
     share: float
     kind: str
@@ -40,7 +40,7 @@ def _entry(manifest: Mapping[str, Any]) -> Entry:
     own = (not lineage.get("restore") and manifest.get("appended")) or manifest  # of an appended drop its own
     counts = own["counts"]
     judged = counts["ingested"] - counts["rejected"]
-    aside = counts["quarantined"] + counts["review"]
+    held_back = counts["quarantined"] + counts["review"]
     restore, approved = lineage.get("restore"), lineage.get("review")
     kind = "restored" if restore else "approved" if approved else "drop"
     return Entry(
@@ -48,9 +48,9 @@ def _entry(manifest: Mapping[str, Any]) -> Entry:
         created_at=str(manifest["created_at"]),
         drop=clean(str(manifest["drop"].get("name")), 80),
         judged=judged,
-        set_aside=aside,
+        held_back=held_back,
         rejected=counts["rejected"],
-        share=aside / judged if judged else 0.0,
+        share=held_back / judged if judged else 0.0,
         kind=kind,
         by=clean(str((restore or approved or {}).get("by", "")), 80),
     )
@@ -64,14 +64,14 @@ def sentence(entries: list[Entry]) -> str:
     last, before = drops[-1], [entry.share for entry in drops[:-1]]
     numbers = ((len(drops), "drop"), (len(entries), "version"))
     text = ", ".join(f"{number} {noun}{'s' if number > 1 else ''}" for number, noun in numbers)
-    text += f"; of the newest drop {last.share:.2%} was set aside"
+    text += f"; of the newest drop {last.share:.2%} was held back"
     if before:
         text += f" (median of the {len(before)} before: {statistics.median(before):.2%})"
     return f"{text}."
 
 
 def history_png(entries: list[Entry], dpi: int = 90) -> bytes:
-    """Return the share set aside by version as a picture: one mark a version, its colour and shape by ``kind``."""
+    """Return the share held back by version as a picture: one mark a version, its colour and shape by ``kind``."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter  # here: matplotlib takes seconds to import
 
     from telltale_core.display.plotting import KEPT, REVIEW, SUSPECT, open_figure
@@ -87,7 +87,7 @@ def history_png(entries: list[Entry], dpi: int = 90) -> bytes:
             if mine:
                 numbers, shares = [e.number for e in mine], [e.share for e in mine]
                 axes.plot(numbers, shares, linestyle="", marker=shape, color=colour, markersize=5, label=kind)
-        axes.set(xlabel="version", ylabel="share set aside")
+        axes.set(xlabel="version", ylabel="share held back")
         axes.set_ylim(0, max(0.01, 1.15 * max((entry.share for entry in entries), default=0.0)))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))

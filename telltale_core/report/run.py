@@ -141,8 +141,8 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
     """
     verdict = Verdict.open(verdict_dir, drop=drop)
     LOSSLOG.check_drop(losslog.drop_digest, drop)
-    order_N = LOSSLOG.order(losslog.sample_ids.tolist(), drop)
-    loss = losslog.log_loss
+    ids, loss = losslog.sample_ids, losslog.log_loss
+    order_N = None if ids is drop.sample_ids else LOSSLOG.order(pa.chunked_array([pa.array(ids)]), drop)
     spectrum = Spectrum.open(spectrum_dir, drop=drop) if (spectrum_dir / SPECTRUM.file).is_file() else None
     return Run(
         drop=drop,
@@ -152,7 +152,7 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
         decision=verdict.decision,
         suspicion=verdict.suspicion,
         cluster=verdict.table["cluster"].to_numpy().astype(np.int64),
-        reason=np.asarray([text or "" for text in verdict.table["reason"].to_pylist()], dtype=object),
+        reason=_texts(verdict.table["reason"].combine_chunks()),
         log_loss=loss if order_N is None else loss[order_N],
         epochs=np.asarray(losslog.epochs, dtype=np.int64),
         steps=np.asarray(losslog.steps, dtype=np.int64),
@@ -178,6 +178,14 @@ def _counts(drop: Drop, verdict: VerdictRecord) -> Counts:
     )
 
 
+def _texts(column: pa.StringArray) -> npt.NDArray[np.object_]:
+    """Return texts of which many rows have the same, (N,) of str: each is held once."""
+    encoded = column.fill_null("").dictionary_encode()
+    return np.asarray(np.array(encoded.dictionary.to_pylist(), dtype=object)[encoded.indices.to_numpy()])
+
+
 def _features(spectra: Spectra) -> npt.NDArray[np.float32]:
     """Return the whitened spectra; NaN in rows whose losses are not finite: those numbers stand for nothing."""
+    if spectra.finite.all():
+        return spectra.features
     return np.where(spectra.finite[:, None], spectra.features, np.float32(np.nan))

@@ -27,9 +27,13 @@ NO_GROUP = "held back one by one"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worst:
-    """One sample: ``suspicion`` in [0, 1], higher is worse; ``picture`` is a data URI, or else ``text`` says it."""
+    """One sample: ``suspicion`` in [0, 1], higher is worse; ``picture`` is a data URI, or else ``text`` says it.
+
+    ``source`` is its file in the drop, or its row in a file.
+    """
 
     id: str
+    source: str
     group: str
     decision: str
     suspicion: float
@@ -53,6 +57,7 @@ def worst_samples(drop: Drop, verdict_dir: Path, *, each: int, px: int = 96, dpi
             picture = _PICTURE.search(shown)
             yield Worst(
                 id=str(drop.sample_ids[row]),
+                source=str(drop.samples()["source"][row].as_py()),
                 group=names.get(number, NO_GROUP),
                 decision=WORDS[str(verdict.decision[row])],
                 suspicion=float(verdict.suspicion[row]),

@@ -6,10 +6,10 @@ Nothing here looks at truth, at row order or at a rate: permuting the rows permu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from telltale_core.errors import BadInput
 from telltale_core.spectrum.config import SpectrumConfig
@@ -20,6 +20,8 @@ LEARNT_SHARE = 0.05
 BEFORE_THE_END = 0.75
 """Motion is measured up to this share of a run: at its end even random labels are learnt by heart."""
 STILL = 1e-6
+CHUNK_BYTES = 32 << 20
+"""Of float64 numbers that are held at a time; nothing hangs on it but memory and time."""
 QUARTERS = 4
 
 
@@ -50,24 +52,79 @@ def transform(log_loss_NT: NDArray[np.float32], labels: NDArray[np.int64] | None
     :class:`BadInput` (``too_few_snapshots``) when the window holds fewer than 4 snapshots, and
     (``no_finite_losses``) when no sample has finite losses.
     """
-    finite_N = np.asarray(np.isfinite(log_loss_NT).all(axis=1))
+    finite_N = np.concatenate([np.isfinite(log_loss_NT[part]).all(axis=1) for part in _parts(*log_loss_NT.shape)])
     if not finite_N.any():
         raise BadInput("no_finite_losses", f"none of the {len(log_loss_NT)} samples has finite losses at all snapshots")
-    finite_NT = log_loss_NT[finite_N]
-    start, stop = choose_window(np.median(finite_NT, axis=0), config)
-    window_NT = finite_NT[:, start:stop].astype(np.float64)
-    time_T = np.arange(window_NT.shape[1]) - (window_NT.shape[1] - 1) / 2
-    motion_NQ3 = _motion(window_NT, round(BEFORE_THE_END * finite_NT.shape[1]) - start)
-    cohort = None if labels is None else labels[finite_N]
+    rows = np.flatnonzero(finite_N)
+    median_T = _medians(log_loss_NT, rows)
+    start, stop = choose_window(median_T.astype(log_loss_NT.dtype), config)
+    window = _Window(losses=log_loss_NT, start=start, stop=stop, median=median_T[start:stop])
+    cohorts = [rows] if labels is None else _by_label(rows, labels[rows])
+    weight_F = _usual_power(window, cohorts) ** (-config.whitening / 2)
+    time_T = np.arange(stop - start) - (stop - start - 1) / 2
+    still_after = round(BEFORE_THE_END * log_loss_NT.shape[1]) - start
+    count = len(finite_N)
+    features_NF = np.zeros((count, stop - start - 1), dtype=np.float32)
+    level_N, trend_N, motion_NQ3 = np.zeros(count), np.zeros(count), np.zeros((count, QUARTERS, 3))
+    with threadpool_limits(1):  # a product's last bit would else hang on the number of threads
+        for part in _parts(len(rows), stop - start):
+            chunk, loss_nT = rows[part], window.losses_of(rows[part])
+            features_NF[chunk] = _whitened(window.spectrum(loss_nT), weight_F, even=(stop - start) % 2 == 0)
+            level_N[chunk] = loss_nT.mean(axis=1)
+            trend_N[chunk] = loss_nT @ time_T / (time_T @ time_T)
+            motion_NQ3[chunk] = _motion(loss_nT, still_after)
     return Spectra(
-        features=_spread(_complex(window_NT, cohort, config.whitening).astype(np.float32), finite_N),
-        level=_spread(window_NT.mean(axis=1), finite_N),
-        trend=_spread(window_NT @ time_T / (time_T @ time_T), finite_N),
-        motion=_spread(motion_NQ3, finite_N),
+        features=features_NF,
+        level=level_N,
+        trend=trend_N,
+        motion=motion_NQ3,
         finite=finite_N,
         window=(start, stop),
         window_choice=_say(config),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Window:
+    """The snapshots ``start`` to ``stop`` of ``losses`` (N, T) float32, with their medians (W,) over all samples."""
+
+    losses: NDArray[np.float32]
+    start: int
+    stop: int
+    median: NDArray[np.float64]
+
+    def losses_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the log losses (n, W) of some rows."""
+        return self.losses[rows, self.start : self.stop].astype(np.float64)
+
+    def spectrum(self, loss_nT: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Return the orthonormal spectra (n, F) of such losses without common mode, level and constant."""
+        residual_nT = loss_nT - self.median
+        residual_nT -= residual_nT.mean(axis=1, keepdims=True)
+        return np.asarray(np.fft.rfft(residual_nT, axis=1, norm="ortho")[:, 1:])
+
+
+def _parts(rows: int, columns: int) -> list[slice]:
+    """Return slices of rows of which one, as float64 numbers, takes about ``CHUNK_BYTES``."""
+    size = max(1, CHUNK_BYTES // (8 * max(1, columns)) // 64 * 64)
+    return [slice(start, start + size) for start in range(0, rows, size)] or [slice(0, 0)]
+
+
+def _medians(log_loss_NT: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the median (T,) of each snapshot over the rows, a few snapshots at a time."""
+    middle = [(len(rows) - 1) // 2, len(rows) // 2]
+    size = max(1, CHUNK_BYTES // (8 * len(rows)))
+    medians = []
+    for start in range(0, log_loss_NT.shape[1], size):
+        sorted_nT = np.partition(log_loss_NT[rows, start : start + size], middle, axis=0)
+        medians.append(sorted_nT[middle].astype(np.float64).mean(axis=0))
+    return np.concatenate(medians)
+
+
+def _by_label(rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the rows of each label, in the order of the labels."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(rows[order], np.flatnonzero(np.diff(labels[order])) + 1)
 
 
 def choose_window(median_T: NDArray[np.floating], config: SpectrumConfig) -> tuple[int, int]:
@@ -106,38 +163,39 @@ def _motion(window_NT: NDArray[np.float64], stop: int) -> NDArray[np.float64]:
     return np.stack([np.stack(values, axis=1) for values in (levels, spreads, activities)], axis=2)
 
 
-def _complex(window_NT: NDArray[np.float64], labels: NDArray[np.int64] | None, whitening: float) -> NDArray[np.float64]:
-    """Real and imaginary parts of the orthonormal spectrum without its constant, whitened; the phase is the signal."""
-    residual_NT = window_NT - np.median(window_NT, axis=0)
-    residual_NT -= residual_NT.mean(axis=1, keepdims=True)
-    spectrum_NF = np.fft.rfft(residual_NT, axis=1, norm="ortho")[:, 1:]
-    weight_F = _usual_power(spectrum_NF, labels) ** (-whitening / 2)
-    spectrum_NF = spectrum_NF * weight_F * np.sqrt(2)
-    parts = [spectrum_NF.real, spectrum_NF.imag]
-    if window_NT.shape[1] % 2 == 0:  # the highest frequency of an even window is real, and stands once, not twice
+def _whitened(spectrum_nF: NDArray[np.complex128], weight_F: NDArray[np.float64], *, even: bool) -> NDArray[np.float64]:
+    """Return real and imaginary parts of spectra times the weights; the phase is the signal."""
+    spectrum_nF = spectrum_nF * weight_F * np.sqrt(2)
+    parts = [spectrum_nF.real, spectrum_nF.imag]
+    if even:  # the highest frequency of an even window is real, and stands once, not twice
         parts[0][:, -1] /= np.sqrt(2)
         parts[1] = parts[1][:, :-1]
     return np.concatenate(parts, axis=1)
 
 
-def _usual_power(spectrum_NF: NDArray[np.complex128], labels: NDArray[np.int64] | None) -> NDArray[np.float64]:
+def _usual_power(window: _Window, cohorts: list[NDArray[np.int64]]) -> NDArray[np.float64]:
     """Return each frequency's median power within labels (mean of the labels' medians): a minority cannot move it."""
-    groups = [np.ones(len(spectrum_NF), dtype=bool)] if labels is None else [labels == c for c in np.unique(labels)]
-    power_GF = []
-    for group in groups:
-        part_NF = spectrum_NF[group]
-        centre_F = np.median(part_NF.real, axis=0) + 1j * np.median(part_NF.imag, axis=0)
-        power_GF.append(np.median(np.abs(part_NF - centre_F) ** 2, axis=0))
-    power_F = np.mean(power_GF, axis=0)
+    power_F = np.mean([_power_of(window, rows) for rows in cohorts], axis=0)
     floor = 1e-12 + 1e-6 * power_F.max(initial=0.0)
     return np.asarray(np.maximum(power_F, floor))
 
 
-def _spread(value_n: NDArray[Any], finite_N: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return values of the finite rows as those of all rows, 0 in the others."""
-    value_N = np.zeros((len(finite_N), *value_n.shape[1:]), dtype=value_n.dtype)
-    value_N[finite_N] = value_n
-    return value_N
+def _power_of(window: _Window, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the median power (F,) of the rows about their median; a large cohort's a few frequencies at a time.
+
+    Transforming a large cohort again for each few frequencies takes seconds; its spectra would take gigabytes.
+    """
+    frequencies = (window.stop - window.start) // 2
+    size = max(1, min(frequencies, CHUNK_BYTES // (16 * len(rows))))
+    powers = []
+    for first in range(0, frequencies, size):
+        parts = _parts(len(rows), window.stop - window.start)
+        part_nF = np.empty((len(rows), min(size, frequencies - first)), dtype=np.complex128)
+        for part in parts:
+            part_nF[part] = window.spectrum(window.losses_of(rows[part]))[:, first : first + size]
+        centre_F = np.median(part_nF.real, axis=0) + 1j * np.median(part_nF.imag, axis=0)
+        powers.append(np.median(np.abs(part_nF - centre_F) ** 2, axis=0))
+    return np.concatenate(powers)
 
 
 def _say(config: SpectrumConfig) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -99,7 +101,9 @@ def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | Non
     area, drop = WorkArea(inputs.work), inputs.learnt_drop()
     folder = area.fetch(FOLDER, key, RETRAINING.file)
     left_out = REQUEST.read(folder)["left_out"]
-    left_out_N = np.isin(drop.sample_ids, left_out)
+    left_out_N = pc.is_in(pa.array(drop.sample_ids), value_set=pa.array(left_out, pa.string())).to_numpy(
+        zero_copy_only=False
+    )
     if left_out_N.sum() != len(left_out) or drop.cohorts is None:
         REQUEST.corrupt(f"{folder / REQUEST.file} is not about drop {drop.digest[:12]}")
     answer_N = proxy.leave_out_retraining(drop, drop.cohorts.number, _settings(inputs.record), progress)(left_out_N)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import DBSCAN
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -34,11 +37,10 @@ def dense_cores(point_nD: NDArray[np.float64], min_cluster: int) -> tuple[NDArra
     """
     neighbours = min(SPLIT.neighbours, len(point_nD) - 1)
     distance_n = NearestNeighbors(n_neighbors=neighbours).fit(point_nD).kneighbors()[0][:, -1]
+    radii = np.unique(np.quantile(distance_n, SPLIT.radius_quantiles))
+    radii = radii[radii > 0]
     best_n, best_radius, best_held = np.zeros(len(point_nD), dtype=np.int64), float("inf"), 0
-    for radius in np.unique(np.quantile(distance_n, SPLIT.radius_quantiles)):
-        if radius <= 0:
-            continue
-        cluster_n = DBSCAN(eps=float(radius), min_samples=neighbours).fit_predict(point_nD)
+    for radius, cluster_n in zip(radii, dbscan(point_nD, radii, neighbours), strict=True):
         sizes = np.bincount(cluster_n[cluster_n >= 0])
         order = np.argsort(-sizes, kind="stable")
         held = int(sum(sizes[core] for core in order[1:] if sizes[core] >= min_cluster))
@@ -48,6 +50,35 @@ def dense_cores(point_nD: NDArray[np.float64], min_cluster: int) -> tuple[NDArra
                 renamed[core] = rank if sizes[core] >= min_cluster else -1
             best_n, best_radius, best_held = renamed[cluster_n], float(radius), held
     return best_n, best_radius
+
+
+def dbscan(point_nD: NDArray[np.float64], radii: NDArray[np.float64], least: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the clusters (n,) of DBSCAN at each radius, -1 for none, numbered by their first core sample.
+
+    A core sample has ``least`` samples within the radius, itself among them. Pairs are looked for once, at the largest
+    radius. Squared distances are summed column by column: a pair exactly at a radius is on the side that scikit-learn
+    has it on.
+    """
+    count = len(point_nD)
+    pairs_E2 = KDTree(point_nD).query_pairs(radii.max(initial=0.0) * (1 + 1e-9), output_type="ndarray")
+    square_E = np.zeros(len(pairs_E2))
+    for value_n in point_nD.T:
+        square_E += np.square(value_n[pairs_E2[:, 0]] - value_n[pairs_E2[:, 1]])
+    for radius in radii:
+        near_E2 = pairs_E2[square_E <= radius * radius]
+        core_n = np.bincount(near_E2.ravel(), minlength=count) + 1 >= least
+        inside_E2 = core_n[near_E2]
+        edge_E2 = near_E2[inside_E2.all(axis=1)]
+        graph = coo_array((np.ones(len(edge_E2), dtype=bool), (edge_E2[:, 0], edge_E2[:, 1])), shape=(count, count))
+        component_n = connected_components(graph, directed=False)[1]
+        _, first, number_n = np.unique(component_n[core_n], return_index=True, return_inverse=True)
+        cluster_n = np.full(count, count, dtype=np.int64)
+        cluster_n[core_n] = np.argsort(np.argsort(first))[number_n]
+        border_E2, core_first_E = near_E2[inside_E2.any(axis=1)], inside_E2[inside_E2.any(axis=1), 0]
+        border_E2 = np.where(core_first_E[:, None], border_E2, border_E2[:, ::-1])  # the core sample first
+        np.minimum.at(cluster_n, border_E2[:, 1], cluster_n[border_E2[:, 0]])
+        cluster_n[cluster_n == count] = -1
+        yield cluster_n
 
 
 def grow(point_nD: NDArray[np.float64], core_n: NDArray[np.int64], seed: int) -> NDArray[np.float64]:

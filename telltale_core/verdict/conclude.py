@@ -6,6 +6,7 @@ samples are judged alike. What no test could judge is held (``untested.py``); wr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -125,7 +126,7 @@ def conclude_on(
         cluster=columns.cluster,
         decision=columns.decision,
         reason=columns.reason,
-        groups=tuple(_group(one, columns, evidence) for one in judged),
+        groups=_groups(judged, columns, evidence),
         doubtful=doubtful_N,
         untested=untested_N,
         non_finite=int((~spectra.finite).sum()),
@@ -241,13 +242,20 @@ def _doubtful(evidence: Evidence) -> NDArray[np.bool_]:
     return doubtful_labels(evidence.spectra.level, rows, [cohort.different for cohort in evidence.cohorts])
 
 
-def _group(judged: Judged, columns: Columns, evidence: Evidence) -> Group:
+def _groups(judged: Sequence[Judged], columns: Columns, evidence: Evidence) -> tuple[Group, ...]:
+    """Return the proposals' lines in the record; samples of each decision are counted once for all of them."""
+    counts = {name: Counter(columns.cluster[columns.decision == name].tolist()) for name in ("quarantine", "review")}
+    return tuple(
+        _group(one, evidence, **{name: count[one.proposal.number] for name, count in counts.items()}) for one in judged
+    )
+
+
+def _group(judged: Judged, evidence: Evidence, *, quarantine: int, review: int) -> Group:
     """Return a proposal's line in the record, with how many samples of it are quarantined and set aside."""
     proposal, rule, outcome = judged.proposal, judged.rule, judged.outcome
     significant = proposal.significant(evidence.config.false_alarm_rate)
     suspects = proposal.suspects if significant else proposal.rows[:0]
     copies, originals = evidence.copies.counted(suspects)
-    own = columns.decision[columns.cluster == proposal.number]
     return Group(
         number=proposal.number,
         label=proposal.label,
@@ -264,8 +272,8 @@ def _group(judged: Judged, columns: Columns, evidence: Evidence) -> Group:
         p_value=proposal.p_value,
         tested=proposal.tested,
         called=rule.called,
-        quarantined=int((own == "quarantine").sum()),
-        review=int((own == "review").sum()),
+        quarantined=quarantine,
+        review=review,
         taken_for=rule.because,
         confirmed=rule is CONFIRMED,
         turned=proposal.turned,

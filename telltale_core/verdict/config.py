@@ -57,7 +57,7 @@ class VerdictConfig(Settings, frozen=True):
         default=0.2,
         gt=0,
         le=1,
-        description="A drop of which a larger share than this would be set aside waits for a person.",
+        description="A drop of which a larger share than this would be held back waits for a person.",
     )
     untested: Literal["review", "aside", "keep"] = Field(
         default="review",

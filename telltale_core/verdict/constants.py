@@ -47,6 +47,15 @@ class SplitConstants:
     """Of the quadratic discriminant that places samples on two sides, towards the identity. Chosen."""
     beyond_mean: float = 0.99
     """Least chance of a side for what lies beyond its mean: no far sample is the other side's. Chosen."""
+    most: int = 10_000
+    """Of a larger label so many samples are searched for a split; the others follow. Chosen, for the time: it grows
+    with the square of them."""
+    most_alone: int = 4000
+    """The same where all samples are one cohort. Chosen, for the time."""
+
+    def searched(self, label: int | None) -> int:
+        """Return how many samples of a cohort are searched at most; no label: all samples are one."""
+        return self.most_alone if label is None else self.most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +131,6 @@ class ComovementConstants:
     it, and 5.0 at least, calls no clean digits."""
     min_usual: int = 3
     """What is usual in the other cohorts is known from this many on. Chosen."""
-    most_alone: int = 4000
-    """Where all samples are one cohort, so many are searched for a split; the others follow. Chosen, for the time."""
     like_size: float = 0.25
     """From this share of its cohort on, the smaller side need not be the poisoned one. Chosen."""
 

@@ -248,7 +248,7 @@ def merge(samples: int, rulings: Sequence[Ruling]) -> Columns:
     severity = np.zeros(samples, dtype=np.int64)
     for ruling in rulings:
         suspicion[ruling.rows] = np.maximum(suspicion[ruling.rows], ruling.suspicion)
-        severity_n = np.array([SEVERITY[name] for name in ruling.decision], dtype=np.int64)
+        severity_n = np.select([ruling.decision == name for name in SEVERITY], list(SEVERITY.values()))
         named_n = np.array([text is not None for text in ruling.reason], dtype=bool)
         wins_n = named_n & (severity_n >= severity[ruling.rows])
         won = ruling.rows[wins_n]

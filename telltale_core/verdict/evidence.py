@@ -82,8 +82,9 @@ class Evidence:
         Where both are the whole drop, how far the rest does.
         """
         level_N = self.spectra.level
-        both = np.concatenate([rows, rest])
-        others = np.setdiff1d(np.flatnonzero(self.spectra.finite), both)
+        other_N = self.spectra.finite.copy()
+        other_N[rows] = other_N[rest] = False
+        others = np.flatnonzero(other_N)
         others = self.copies.one_of_each(others if len(others) else rest)
         return float(np.median(level_N[rows]) - np.median(level_N[rest])), 1.4826 * self.deviation(others)
 
@@ -138,8 +139,10 @@ def _parts(rows: NDArray[np.int64], cohorts: Cohorts | None) -> list[tuple[int |
     """Return the rows of each label, in the order of the labels; without any all rows."""
     if cohorts is None:
         return [(None, rows)]
-    number_n = cohorts.number[rows]
-    return [(int(label), rows[number_n == label]) for label in np.unique(number_n)]
+    by_label = np.argsort(cohorts.number[rows], kind="stable")
+    number_n = cohorts.number[rows[by_label]]
+    parts = np.split(rows[by_label], np.flatnonzero(np.diff(number_n)) + 1) if len(rows) else []
+    return [(int(cohorts.number[part[0]]), part) for part in parts]
 
 
 def _cohorts(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 
@@ -62,12 +63,12 @@ def find_copies(
 
     ``cohorts`` hold rows in a canonical order. Of a group the leader stands for it in its cohort, in others the first.
     """
-    if leaders is None:
+    if leaders is None or leaders is sample_ids:
         return Copies.none(len(sample_ids))
-    first_N = np.ones(len(sample_ids), dtype=bool)
-    group_N = np.unique(leaders, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    first_N, led_N = np.ones(len(sample_ids), dtype=bool), np.asarray(leaders != sample_ids)
+    group_N = pa.array(leaders).dictionary_encode().indices.to_numpy().astype(np.int64)
     for rows in cohorts:
-        led = rows[np.argsort(leaders[rows] != sample_ids[rows], kind="stable")]
+        led = rows[np.argsort(led_N[rows], kind="stable")]
         first_N[rows] = False
         first_N[led[np.unique(group_N[led], return_index=True)[1]]] = True
     return Copies(group=group_N, first=first_N)

@@ -69,17 +69,17 @@ def _on_copies(group: Group, config: VerdictConfig) -> Question:
 
 
 def _broad(decisions: Decisions, config: VerdictConfig) -> list[Question]:
-    """Return a question where more is set aside than a person should leave to a rule: of the drop, or of one cohort."""
+    """Return a question where more is held back than a person should leave to a rule: of the drop, or of one cohort."""
     aside_N = decisions.decision != "keep"
     if config.untested == "review":
         aside_N &= ~decisions.untested  # these are asked about already
     aside, samples, questions = int(aside_N.sum()), len(aside_N), []
     if aside > config.review_share * samples:
-        text = f"{aside:,} of {samples:,} samples are set aside, more than {config.review_share:.0%}"
-        questions.append(Question(code="much_set_aside", text=text, cure="verdict.review_share"))
+        text = f"{aside:,} of {samples:,} samples are held back, more than {config.review_share:.0%}"
+        questions.append(Question(code="much_held_back", text=text, cure="verdict.review_share"))
     if whole := _nearly_whole(decisions.groups):
         text = f"more than {TELLING.most_of_cohort:.0%} of {names(whole)} {_be(len(whole))} quarantined"
-        questions.append(Question(code="label_set_aside", text=text))
+        questions.append(Question(code="label_quarantined", text=text))
     return questions
 
 

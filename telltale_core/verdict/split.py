@@ -54,13 +54,14 @@ def examine(
     features_nF: NDArray[np.floating],
     config: VerdictConfig,
     whitener_FF: NDArray[np.float64] | None = None,
-    most: int | None = None,
+    most: int = SPLIT.most,
 ) -> Findings:
     """Return the findings on one cohort, whose rows must come in a canonical order (by sample id).
 
     ``whitener_FF`` brings the features to unit scatter in the other cohorts. The number of principal components is not
     set: the split is sought with several, the most separate one is taken, and its p-value pays for the choice.
-    Of more than ``most`` rows so many are searched, drawn by the configured seed; the others go to the nearer side.
+    Of more than ``most`` rows so many are searched, drawn by the configured seed from that order; the others go to the
+    nearer side.
     """
     nothing = np.zeros(len(features_nF))
     if len(features_nF) < SPLIT.min_cohort or not np.ptp(features_nF, axis=0).any():
@@ -71,7 +72,7 @@ def examine(
     choices = dimensions_of(len(features_nF), config)
     all_nD = point_nD = reduce(whitened_nF, max(choices))
     drawn = np.arange(len(point_nD))
-    if most is not None and len(drawn) > most:
+    if len(drawn) > most:
         drawn = np.sort(np.random.default_rng(config.seed).choice(len(drawn), most, replace=False))
         point_nD = point_nD[drawn]
     choices = sorted({min(choice, point_nD.shape[1]) for choice in choices})

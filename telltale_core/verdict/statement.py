@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from telltale_core.drop.grouping import Grouping
 from telltale_core.verdict.config import VerdictConfig
-from telltale_core.verdict.constants import TELLING
+from telltale_core.verdict.constants import SPLIT, TELLING
 from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.record import Group
 
@@ -151,6 +151,11 @@ def caveats(groups: Sequence[Group], doubtful: int, pooled: int = 0, grouping: G
         lines.append(MAY_BE_WRONG_LABELS)
     called = [group for group in groups if group.called]
     lines += [_on_copies(group) for group in called if group.copies >= TELLING.many_copies * group.size > 0]
+    if large := [one for one in groups if one.kind is Kind.TOGETHER and one.samples > SPLIT.searched(one.label)]:
+        lines.append(
+            f"A split of {names(large)} was sought among {SPLIT.searched(large[0].label):,} samples of each, drawn by "
+            "the seed; the others went to the nearer side. Fewer poisoned samples than a cluster may have been drawn."
+        )
     if pooled:
         lines.append(
             f"{pooled:,} samples have a set of labels that few others have: they were judged together as one group, "

@@ -97,6 +97,42 @@ def test_after_an_hour_the_training_goes_first_that_came_first(
     assert min(gpu_turns.ranks(waited).items(), key=lambda one: one[1])[0] == first
 
 
+@pytest.mark.parametrize(("gpus", "places"), [(1, None), (2, 1), (4, 3)])
+def test_of_several_gpus_large_trainings_leave_one_for_small_ones(gpus: int, places: int | None) -> None:
+    assert gpu_turns.places(gpus) == {"default": (1, None), "large": (2, places)}
+
+
+@pytest.mark.server
+def test_two_large_trainings_do_not_hold_both_gpus_on_a_real_server(prefect_server: str) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.types._datetime import now
+
+    from deployments.register import _queue
+
+    @flow(name="large-trainings")
+    def large_trainings() -> None: ...
+
+    def due(client: Any) -> list[str | None]:
+        scheduled = client.get_scheduled_flow_runs_for_work_pool("two-gpus", scheduled_before=now("UTC"))
+        return [one.flow_run.name for one in scheduled]
+
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="two-gpus", type="process", concurrency_limit=2))
+        for queue, place in gpu_turns.places(2).items():
+            _queue(client, "two-gpus", queue, *place)
+        flow_id = client.create_flow(large_trainings)
+        deployment = client.create_deployment(flow_id, "large-trainings", work_pool_name="two-gpus")
+        for name in ("large-1", "large-2"):
+            client.create_flow_run_from_deployment(deployment, name=name, work_queue_name="large")
+        assert len(due(client)) == 1
+        client.create_flow_run_from_deployment(deployment, name="small", work_queue_name="default")
+        assert due(client)[0] == "small"
+        assert len(due(client)) == 2
+        client.delete_work_pool("two-gpus")
+
+
 @pytest.mark.parametrize("long_s", [60, 3000])
 def test_no_training_waits_for_ever_whatever_comes_after_it(long_s: int) -> None:
     """One GPU that cannot keep up: a small one comes as often as one ends, and a large one every two hours."""
@@ -148,8 +184,8 @@ def test_a_large_training_that_waited_long_is_handed_out_first_by_a_real_server(
     with get_client(sync_client=True) as client:
         client.create_work_pool(WorkPoolCreate(name="gpu-turns", type="process"))
         gpu_turns.take_turns(client, [])  # nothing is registered yet
-        for queue, rank in gpu_turns.ranks({}).items():
-            _queue(client, "gpu-turns", queue, rank, None)
+        for queue, place in gpu_turns.places(1).items():
+            _queue(client, "gpu-turns", queue, *place)
         deployment = client.create_deployment(client.create_flow(trainings), "trainings", work_pool_name="gpu-turns")
         hours_ago = now("UTC") - timedelta(hours=2)
         for name, queue in (("large", "large"), ("small", "default")):

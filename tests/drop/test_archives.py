@@ -241,6 +241,21 @@ def test_a_zip_that_became_one_segment_is_read(tmp_path, take, marker):
     assert len(take(tmp_path / "d.zip")) == 6
 
 
+def test_a_zip_with_another_one_between_its_members_is_refused(tmp_path, take):
+    hidden = pack_zip(tmp_path / "hidden.zip", {"pets/a/9.png": support.make_png(9)}).read_bytes()
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for number, (name, data) in enumerate(FILES.items()):
+            if number == 3:
+                sink.seek(archive.start_dir)
+                sink.write(hidden)
+                archive.start_dir = sink.tell()
+            archive.writestr(name, data)
+    (tmp_path / "d.zip").write_bytes(sink.getvalue())
+    with pytest.raises(BadInput, match=r"has more behind its member 'pets/a/2\.png', maybe another archive"):
+        take(tmp_path / "d.zip")
+
+
 class Pipe(io.RawIOBase):
     """What is written, without a place to go back to."""
 
@@ -368,7 +383,7 @@ def test_names_that_print_in_other_unicode_forms_are_the_same(tmp_path, take):
     assert error.value.code == "format_unclear"
 
 
-@pytest.mark.parametrize("names", ["train test extra", "train evaluation"])
+@pytest.mark.parametrize("names", ["train test extra", "train rest"])
 def test_archives_of_which_some_are_called_as_splits_are_refused(tmp_path, take, names):
     (tmp_path / "d").mkdir()
     for place, name in enumerate(names.split()):
@@ -409,3 +424,23 @@ def test_what_tar_itself_packs_is_read_to_its_end(tmp_path, take, form):
     path = tmp_path / "d.tar"
     subprocess.run(["tar", f"--format={form}", "-b", "200", "-C", tmp_path / "p", "-cf", path, "pets"], check=True)
     assert len(take(path)) == 6
+
+
+def test_feather_as_pandas_writes_it_unpacked_is_read_and_packed_refused_with_its_cure(tmp_path, take):
+    table = pa.table({"a": np.arange(40) / 7, "b": np.arange(40) % 5, "label": [*"xy"] * 20})
+    frame = table.to_pandas()
+    frame.to_feather(tmp_path / "d.feather", compression="uncompressed")
+    assert len(take(tmp_path / "d.feather")) == 40
+    frame.to_feather(tmp_path / "packed.feather")
+    with pytest.raises(BadInput, match="has packed buffers: write it uncompressed, as pandas' to_feather does"):
+        take(tmp_path / "packed.feather")
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_datasets_saves_to_disk_names_the_setting_that_reads_it(tmp_path, take, several):
+    saved = datasets.Dataset.from_dict({"text": ["one", "two"] * 9, "label": [0, 1] * 9})
+    whole = datasets.DatasetDict({"train": saved, "test": saved}) if several else saved
+    whole.save_to_disk(str(tmp_path / "d"))
+    with pytest.raises(BadInput, match=r"\.arrow' was not unpacked: set drop\.unpack, or write it as Parquet") as error:
+        take(tmp_path / "d", unpack=False)
+    assert "array of objects" not in str(error.value)

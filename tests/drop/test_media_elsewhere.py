@@ -6,6 +6,8 @@ import base64
 import unicodedata
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop.accounting import accounted_lines
@@ -138,9 +140,99 @@ def test_class_folders_beside_a_list_of_their_names_are_the_drop(tmp_path, take)
         ["train/images/0.png", "train/labels/0.txt", "valid/images/1.png"],
         ["train2017/0.png", "val2017/1.png", "annotations/instances_val2017.json"],
         ["JPEGImages/0.png", "Annotations/0.xml"],
+        ["image/0.png", "label/0.png"],
+        ["train/0.png", "train_masks/0_mask.png"],
+        ["set/cell_images/0.png", "set/cell_masks/0.png"],
+        ["leftImg8bit/val/a/0.png", "gtFine/val/a/0.png"],
     ],
 )
 def test_detection_and_segmentation_are_refused_by_name(tmp_path, take, names):
     with pytest.raises(BadInput, match="a folder for each class") as error:
         take(pictures(tmp_path / "d", names))
     assert error.value.code == "task_refused"
+
+
+@pytest.mark.parametrize(
+    ("ending", "boxes"),
+    [
+        ("txt", "0 .5 .5 .1 .1\n"),
+        ("xml", "<annotation><object><bndbox><xmin>1</xmin></bndbox></object></annotation>"),
+        ("json", '{"version": "5", "shapes": []}'),
+    ],
+)
+def test_pictures_with_boxes_in_files_beside_them_are_refused(tmp_path, take, ending, boxes):
+    root = pictures(tmp_path / "d", [f"obj_train_data/{s}.png" for s in STEMS])
+    for stem in STEMS:
+        (root / "obj_train_data" / f"{stem}.{ending}").write_text(boxes)
+    with pytest.raises(BadInput, match=r"boxes of the picture of that name, is of a detection data set") as error:
+        take(root)
+    assert error.value.code == "task_refused"
+
+
+def test_classes_may_be_called_as_masks_and_labels_are(tmp_path, take):
+    for number, names in enumerate([["face", "face_mask"], ["with_mask", "without_mask"], ["black", "black_label"]]):
+        drop = take(pictures(tmp_path / f"{number}", [f"{name}/{s}.png" for name in names for s in STEMS]))
+        assert drop.label_names == tuple(names)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["label,class\n0,cat\n1,dog\n", "class_index,class,height,width,scale by\n0,cat,8,8,1\n1,dog,8,8,1\n"],
+)
+def test_a_list_of_classes_that_could_be_read_is_not_the_drop(tmp_path, take, listed):
+    root = pictures(tmp_path / "d", [f"{c}/{i}.png" for c in ("cat", "dog") for i in range(3)])
+    (root / "classes.csv").write_text(listed)
+    drop = take(root)
+    assert (len(drop), drop.label_names, drop.manifest["questions"]) == (6, ("cat", "dog"), [])
+
+
+def test_gtsrb_as_published_has_a_table_in_each_folder(tmp_path, take):
+    header = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
+    for label in range(2):
+        names = [f"{0:05d}_{number:05d}.ppm" for number in range(3)]
+        root = pictures(tmp_path / "d", [f"Final_Training/Images/{label:05d}/{name}" for name in names])
+        rows = [f"{name};8;8;1;1;7;7;{label}" for name in names]
+        (root / f"Final_Training/Images/{label:05d}/GT-{label:05d}.csv").write_text("\n".join([header, *rows]) + "\n")
+    drop = take(root)
+    assert (drop.inputs.shape, drop.labels.tolist()) == ((6, 8, 8, 3), [0, 0, 0, 1, 1, 1])
+
+
+@pytest.mark.parametrize("cell", ["img/{}.png", "data"])
+def test_parquet_that_names_its_media_is_refused_with_the_cure(tmp_path, take, cell):
+    root = pictures(tmp_path / "d", [f"img/{stem}.png" for stem in STEMS])
+    data = f"data:image/png;base64,{base64.b64encode(support.make_png(0)).decode()}"
+    cells = [data if cell == "data" else cell.format(stem) for stem in STEMS]
+    pq.write_table(pa.table({"image": cells, "label": [*"ab"] * 3}), root / "t.parquet")
+    with pytest.raises(BadInput, match=r"Parquet must hold the media's bytes, .* as CSV or JSON lines"):
+        take(root)
+
+
+def test_tables_that_differ_are_refused_with_the_setting_that_chooses(tmp_path, take):
+    root = pictures(tmp_path / "d", [f"part_1/{stem}.png" for stem in STEMS])
+    table(root / "metadata.csv", "image_id", STEMS)
+    (root / "hmnist_28_28_L.csv").write_text("pixel0000,label\n1,0\n2,1\n")
+    with pytest.raises(BadInput, match=r"have different headers; set drop\.files"):
+        take(root)
+    assert len(take(root, files="metadata.csv")) == 6
+
+
+def test_any_submission_is_left_out(tmp_path, take):
+    (tmp_path / "train.csv").write_text("a,b,label\n" + "".join(f"{i},{i * i},{i % 2}\n" for i in range(40)))
+    (tmp_path / "gender_submission.csv").write_text("a,label\n1,0\n")
+    assert len(take(tmp_path)) == 40
+
+
+@pytest.mark.parametrize(
+    ("ending", "begin", "cure"),
+    [
+        ("heic", b"\0\0\0\x18ftypheic", "of kind HEIC: convert it to PNG or JPEG"),
+        ("m4a", b"\0\0\0\x18ftypM4A ", "of kind M4A: convert it to FLAC or WAV"),
+        ("svg", b"<svg xmlns=", "of kind SVG or other markup: convert it to PNG or JPEG"),
+    ],
+)
+def test_media_of_other_kinds_are_refused_with_what_to_convert_them_to(tmp_path, take, ending, begin, cure):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"0.{ending}").write_bytes(begin + bytes(64))
+    with pytest.raises(BadInput, match=cure):
+        take(tmp_path)

@@ -17,7 +17,7 @@ from telltale_core.drop.config import Declared, DropConfig
 from telltale_core.drop.other_splits import carry_others, copied
 from telltale_core.drop.source import open_source
 from telltale_core.drop.survey import plan_reading
-from telltale_core.drop.understanding import understood_lines
+from telltale_core.drop.understanding import doubts, understood_lines
 from telltale_core.errors import BadInput
 from tests.support import drops as support
 
@@ -181,7 +181,7 @@ def refused(drop_at: Path, take, match: str, **settings) -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_file_of_no_split_is_judged_and_not_carried(tmp_path, take, kind):
-    for name, first, count in (("train", 0, 4), ("extra", 4, 3), ("test", 7, 2)):
+    for name, first, count in (("train", 0, 4), ("more", 4, 3), ("test", 7, 2)):
         if kind == "csv":
             table(tmp_path / "d" / f"{name}.csv", pixels(first, count))
         else:
@@ -190,7 +190,8 @@ def test_a_file_of_no_split_is_judged_and_not_carried(tmp_path, take, kind):
             support.write_parquet(tmp_path / "d" / f"{name}.parquet", pngs, labels)
     drop = take(tmp_path / "d", other_splits="carry")
     assert (len(drop), entries(drop)) == (7, {"test": (2, 0, {})})
-    assert {key.split(".")[0] for key in drop.samples()["source"].to_pylist()} == {"train", "extra"}
+    assert doubts(drop)[0].startswith(f"'more.{kind}' is called after no split and read with train: drop.files")
+    assert {key.split(".")[0] for key in drop.samples()["source"].to_pylist()} == {"train", "more"}
 
 
 def test_a_file_beside_the_folders_of_splits_is_rejected_and_left_out_of_no_split(tmp_path, take):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from telltale_core.digest import sha256_bytes
 from telltale_core.drop import DropConfig, ingest
 from telltale_core.errors import BadInput
+from telltale_core.modality.image.containers import FORMATS
 from tests.support import drops as support
 
 PNGS = [support.make_png(seed) for seed in range(8)]
@@ -54,8 +55,8 @@ def test_a_rejected_row_carries_its_evidence(tmp_path, take):
             "row": 3,
             "sample_id": "d",
             "reason_code": "media_unsupported",
-            "reason": "the media is no image that is read (PNG, JPEG, WEBP, BMP, GIF, TIFF, PPM, JPEG2000, AVIF) but "
-            "of kind unknown: convert it",
+            "reason": f"the media is no image that is read ({', '.join(FORMATS)}) but of kind unknown: "
+            "convert it to PNG or JPEG, such as by ImageMagick",
             "columns": '{"id": "d", "image": {"path": null}, "label": 0}',
             "raw": b"not an image",
             "raw_sha256": sha256_bytes(b"not an image"),

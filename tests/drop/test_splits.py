@@ -16,7 +16,7 @@ from telltale_core.drop.accounting import accounted_lines
 from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import DropConfig, Limits
 from telltale_core.drop.formats import open_reader
-from telltale_core.drop.readers import table
+from telltale_core.drop.readers import table_files
 from telltale_core.drop.readers.footers import add_splits
 from telltale_core.drop.source import open_source
 from telltale_core.drop.split_names import SplitCells
@@ -197,17 +197,18 @@ def test_a_column_of_splits_is_looked_at_without_unpacking_it_and_past_empty_fil
     tables = (
         text.empty_table(),
         pa.table({"text": ["x"]}),
-        pa.table({"split": ["train", "test"] * 3}),
+        pa.table({"split": ["train", None, "test"] * 3}),
         pa.table({"split": ["x" * 50_000] * 1000}),
     )
     outcomes = []
     for place, written in zip(places, tables, strict=True):
         pq.write_table(written, place)
-        cells = SplitCells("split", most=4)
+        cells = SplitCells("split")
         with place.open("rb") as handle:
             add_splits(handle, cells, Clock(Limits()), text=True)
-        outcomes.append((cells.named, cells.are_splits))
-    assert outcomes == [([], False), ([], False), (["train", "test"] * 2, True), (["." * 65], False)]
+        outcomes.append((dict(cells.named), cells.empty, cells.are_splits()))
+    assert outcomes[:3] == [({}, 0, False), ({}, 0, False), ({"train": 3, "test": 3}, 3, True)]
+    assert outcomes[3] == ({"." * 64 + "...": 1000}, 0, False)
 
 
 def write_rows(path: Path, cells: list[object], column: str, first: int = 0) -> None:
@@ -252,8 +253,10 @@ def test_parquet_cells_that_name_nothing_hide_no_column_of_splits(tmp_path, take
 def test_the_look_for_splits_ends_at_the_limit_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rows(tmp_path / "d.csv", ["train"] * 500, "split")
     read = []
-    csv_rows = table.csv_rows
-    monkeypatch.setattr(table, "csv_rows", lambda *arguments: (read.append(1) or row for row in csv_rows(*arguments)))
+    csv_rows = table_files.csv_rows
+    monkeypatch.setattr(
+        table_files, "csv_rows", lambda *arguments: (read.append(1) or row for row in csv_rows(*arguments))
+    )
     config = DropConfig(limits=Limits(max_rows=150))
     with pytest.raises(BadInput, match="more than max_rows=150"):
         open_reader(open_source(str(tmp_path / "d.csv"), config.limits), config).columns()

@@ -164,6 +164,22 @@ def test_one_damaged_line_among_others_with_accents_is_a_rejected_row(tmp_path, 
     assert list(reasons(take(path)).values()) == ["row_unreadable"] * 2
 
 
+@pytest.mark.parametrize("word", ["caf\u00e9", "\u00e9t\u00e9", "na\u00efve"])
+def test_one_accent_alone_shows_that_a_file_is_not_utf8(tmp_path, take, word):
+    rows = [f"word{n} other,{'ab'[n % 2]}" for n in range(8)]
+    (tmp_path / "d.csv").write_bytes("\n".join(["text,label", *rows, f"{word} other,a"]).encode("latin-1"))
+    with pytest.raises(BadInput, match=r"1 lines of 'd.csv' are not UTF-8, the first is line 10: set drop\.encoding"):
+        take(tmp_path / "d.csv")
+    pytest.importorskip("tokenizers")
+    assert len(take(tmp_path / "d.csv", encoding="latin-1")) == 9
+
+
+def test_one_line_of_other_bytes_is_a_rejected_row(tmp_path, take, reasons):
+    rows = [f"{n} 1 2 3,{'ab'[n % 2]}".encode() for n in range(8)]
+    (tmp_path / "d.csv").write_bytes(b"\n".join([b"pixels,label", *rows, b"9 9\x9c\xff\xfe 9,a"]))
+    assert list(reasons(take(tmp_path / "d.csv")).values()) == ["row_unreadable"]
+
+
 @pytest.mark.parametrize("indent", [None, 2])
 def test_a_json_array_is_read_as_json_lines_are(tmp_path, take, indent):
     rows = [{"pixels": p, "label": name, "note": 'a ] " } \\'} for p, name in ROWS]
@@ -227,3 +243,17 @@ def test_what_is_not_read_says_what_to_do(tmp_path, take, name, cure):
     (tmp_path / "d" / name).write_text("text\tlabel\n")
     with pytest.raises(BadInput, match=cure):
         take(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ['"3","Wall St. Bears Claw Back Into the Black","Short-sellers are seeing green again {}."'] * 12,
+        ['"0","{}","Mon Apr 06 22:19:45 PDT 2009","NO_QUERY","user{}","a text about {}"'] * 12,
+        ['"1","1","a text about {}"'] * 12,
+    ],
+)
+def test_a_csv_without_a_header_is_refused_with_what_lacks(tmp_path, take, rows):
+    (tmp_path / "d.csv").write_text("".join(row.replace("{}", str(i)) + "\n" for i, row in enumerate(rows)))
+    with pytest.raises(BadInput, match="write one above it that names the columns"):
+        take(tmp_path / "d.csv")

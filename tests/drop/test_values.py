@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.drop.understanding import class_counts, doubts, understood_lines
@@ -113,7 +115,41 @@ def test_as_many_classes_as_rows_are_doubtful(tmp_path, take):
     drop = take(lines(tmp_path / "d.jsonl", [f"c{i}" for i in range(ROWS)]))
     assert set(class_counts(drop).values()) == {1}
     assert "is this an id" in doubts(drop)[0]
-    assert doubts(take(tmp_path / "d.jsonl", label_column="label")) == []
+    assert "or drop.task as it is" in doubts(take(tmp_path / "d.jsonl", label_column="label"))[0]
+    assert doubts(take(tmp_path / "d.jsonl", task="classification", label_column="label")) == []
+
+
+def test_many_classes_that_are_numbers_may_be_a_regression(tmp_path, take):
+    path = lines(tmp_path / "d.jsonl", [f"{100_000 + 37 * i:,}" for i in range(ROWS)])
+    assert 'Set drop.task = "regression"' in doubts(take(path))[0]
+    assert take(path, task="regression").targets[1] == 100_037
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("labels", "task", "answers"),
+    [
+        ([[1, 0], [0, 1]], "classification", [0, 1]),
+        ([[0.0, 1.0], [1.0, 0.0]], "classification", [1, 0]),
+        ([[0, 0, 1], [0, 1, 0], [1, 0, 0]], "classification", [2, 1, 0]),
+        ([[1, 0], [0, 1], [1, 1]], "multilabel", [[0], [1], [0, 1]]),
+    ],
+)
+def test_lists_with_a_single_one_each_are_classes(tmp_path, take, form, labels, task, answers):
+    path = lines(tmp_path / "d.jsonl", labels)
+    if form == "parquet":
+        table = pa.Table.from_pylist([json.loads(line) for line in path.read_text().splitlines()])
+        pq.write_table(table, path := tmp_path / "d.parquet")
+    drop = take(path)
+    assert (drop.task, drop.num_classes, len(drop)) == (task, len(labels[0]), ROWS)
+    assert drop.samples()["label"].to_pylist()[: len(answers)] == answers
+
+
+def test_a_row_of_two_ones_among_classes_that_an_operator_names_is_rejected(tmp_path, take, reasons):
+    path = lines(tmp_path / "d.jsonl", [[1, 0]] * 10 + [[0, 1]] * 10 + [None])
+    drop = take(path, label_names=("cat", "dog"))
+    assert (drop.task, drop.label_names, drop.num_classes) == ("classification", ("cat", "dog"), 2)
+    assert set(reasons(drop).values()) == {"label_missing"}
 
 
 def test_columns_of_minus_one_and_one_are_flags(tmp_path, take):

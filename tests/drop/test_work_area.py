@@ -151,7 +151,7 @@ def test_a_limit_on_the_size_of_files_is_told(tmp_path, source):
 
 def test_a_source_that_cannot_be_read_on_is_told(tmp_path, monkeypatch):
     (tmp_path / "d.jsonl").write_text('{"image": [[1]], "label": 0}\n')
-    import telltale_core.drop.readers.table as table
+    import telltale_core.drop.readers.table_files as table
 
     def broken(*_: object) -> Iterator[object]:
         raise OSError(errno.EIO, os.strerror(errno.EIO))

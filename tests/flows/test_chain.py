@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -48,6 +49,7 @@ def test_each_stage_is_drawn_after_the_one_before_and_the_log_tells_the_story(
     wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run]))
     deadline = time.monotonic() + 60
     with get_client(sync_client=True) as client:
+        assert "dataset:out" in client.read_flow_run(run).tags  # nobody gave it any
         lines = client.read_logs(wanted)
         while not any("ended as" in one.message for one in lines):
             assert time.monotonic() < deadline, lines
@@ -57,5 +59,8 @@ def test_each_stage_is_drawn_after_the_one_before_and_the_log_tells_the_story(
     assert [word for word in topics if word in {"drop", "training", "verdict", "counts", "published"}] == [
         "drop", "training", "verdict", "counts", "published",
     ]  # fmt: skip
+    of_prefect = re.compile(r"Finished in state|Beginning flow run|View at|Created task run|Executing")
+    own = [one.message for one in lines if one.task_run_id is None and not of_prefect.match(one.message)]
+    assert 6 <= len(own) <= 10, own  # two more where another pool trains: that it waits, and how long it waited
     assert any("600 rows = 600 read + 0 rejected" in one.message for one in lines)
     assert any("training: 10 epochs on cpu" in one.message for one in lines)

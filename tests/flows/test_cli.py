@@ -96,6 +96,24 @@ def test_a_stage_speaks_to_people_too(cli: Cli, small_drop: Path) -> None:
     assert "files: 1 = 1 read + 0 ignored" in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], 0),
+        (["--strict"], 3),
+        (["--strict", "--set", "drop.label_column=label"], 0),
+        (["--strict", "--set", "publish.unread=keep"], 0),
+    ],
+)
+def test_a_rival_of_the_label_ends_with_3_where_strict(tmp_path: Path, options: list[str], code: int) -> None:
+    rows = [f"{i} words that stand for {i * i},{'ab'[i % 2]},{'xyz'[i % 3]}" for i in range(60)]
+    (tmp_path / "d.csv").write_text("\n".join(["text,label,category", *rows]))
+    shown = CliRunner().invoke(app, ["ingest", str(tmp_path / "d.csv"), "--work", str(tmp_path / "work"), *options])
+    assert shown.exit_code == code, shown.output
+    rival = "could be trained on: category; drop.label_column and drop.input_column name what is read"
+    assert (rival in shown.output) == ("--set" not in options)
+
+
 def test_publishing_twice_gives_one_version(cli: Cli, small_drop: Path, published: Path) -> None:
     again = cli("publish", small_drop, "--out", published, "--json", on_drop=True)
     assert json.loads(again.stdout)["version"] == 1

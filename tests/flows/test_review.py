@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -133,6 +134,44 @@ def check_decided(out: Path) -> None:
     assert held.reason.startswith("held by Ann: looked at all of them")
 
 
+def check_named(run: str, before: Any) -> None:
+    """The run that publishes has name and tags from its making on, and waits in the queue of its dataset."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        started = client.read_flow_run(UUID(run))
+    assert re.fullmatch(r"cleanse out/\S+", started.name)
+    assert {"dataset:out", "started-by:approval"} <= set(started.tags)
+    assert {tag for tag in before.tags if tag.startswith(("dataset:", "drop:"))} <= set(started.tags)
+
+
+def test_a_late_approval_makes_its_run_in_the_queue_of_its_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import review
+
+    parameters = {"source": "s3://raw/inbox/signs/monday", "destination": "s3://clean/signs"}
+    asked = SimpleNamespace(
+        id=uuid4(), name="cleanse signs/monday", state_name="NeedsReview", labels={review.APPROVAL_LABEL: CODE},
+        parameters=parameters, deployment_id=uuid4(), work_pool_name="cpu", work_queue_name="dataset-signs",
+    )  # fmt: skip
+    runs: list[dict[str, Any]] = []
+
+    def create(_deployment: Any, **options: Any) -> Any:
+        runs.append(options)
+        return SimpleNamespace(id=uuid4())
+
+    client = SimpleNamespace(
+        read_flow_run=lambda _run: asked,
+        create_flow_run_from_deployment=create,
+        set_flow_run_state=lambda *_, **__: None,
+    )
+    monkeypatch.setattr(review, "get_client", lambda **_: contextlib.nullcontext(client))
+    assert decide(asked.id, approve=True)["state"] == "started"
+    [options] = runs
+    assert options["name"] == "cleanse signs/monday"
+    assert options["tags"] == ["dataset:signs", "drop:monday", "started-by:approval"]
+    assert options["work_queue_name"] == "dataset-signs"
+
+
 def check_form(run: Deployed) -> None:
     """The form says what was found, and takes no answer without a decision, a name and a reason."""
     from prefect.client.orchestration import get_client
@@ -162,9 +201,10 @@ def check_why(run: Deployed) -> None:
     why = waits.state.message
     assert why.startswith("Poison found: 100 of 600")
     assert "quarantined 100" in why
-    assert "[much_set_aside]" in why
+    assert "[much_held_back]" in why
     [listed] = [one for one in waiting() if one.id == str(run.id)]
     assert listed.message == why
+    assert "<code>Suspended</code>" in run.artifacts()["history"]
     shown = run.artifacts()["review"]
     assert shown.count("](data:image/png;base64,") == 6
     assert len(set(re.findall(r"bad-\d{3}", shown))) == 6
@@ -331,6 +371,7 @@ def test_a_rejection_publishes_nothing_and_says_who_and_why(start: Callable[...,
     assert "Ann: a trigger in class a" in done.state.message
     assert publish.log(tmp_path / "out") == []
     assert "rejected by Ann: a trigger in class a" in run.artifacts()["outcome"]
+    assert "<code>Rejected</code>" in run.artifacts()["history"]
 
 
 def test_an_undecided_run_of_a_deployment_is_approved_later_by_a_new_run_and_only_once(
@@ -340,6 +381,7 @@ def test_an_undecided_run_of_a_deployment_is_approved_later_by_a_new_run_and_onl
     run = start(**earlier).undecided()
     answer = decide(run.id, approve=True)
     assert answer["state"] == "started"
+    check_named(answer["run"], run.read())
     again = Deployed.__new__(Deployed)
     again.id = UUID(answer["run"])
     assert again.execute().state_name == "Completed"

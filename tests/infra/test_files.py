@@ -55,11 +55,11 @@ def test_every_container_is_locked_down_and_pinned(name: str) -> None:
 
 def test_only_the_loopback_of_the_host_is_bound_and_workers_have_no_way_out() -> None:
     bound = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
-    assert set(bound) == {"server", "store"}
+    assert set(bound) == {"server", "store", "metrics"}
     assert all(port.startswith("127.0.0.1:") for ports in bound.values() for port in ports)
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     out = {name for name, service in COMPOSE["services"].items() if service.get("networks") != ["inside"]}
-    assert out == {"server", "store", ROOT_ONCE}
+    assert out == {"server", "store", "metrics", ROOT_ONCE}  # metrics opens no data of anybody
 
 
 def test_secrets_come_from_files_and_stand_in_no_environment() -> None:
@@ -141,6 +141,8 @@ def test_the_entrypoint_gives_secrets_to_the_command_alone(tmp_path: Path) -> No
     assert done.stdout == "it's $HOME `x`"
 
 
-@pytest.mark.parametrize("script", ["make-secrets", "store-setup.sh", "images/with-secrets", "images/answers"])
+@pytest.mark.parametrize(
+    "script", ["make-secrets", "store-setup.sh", "images/with-secrets", "images/answers", "systemd/make-environment"]
+)
 def test_shell_scripts_parse(script: str) -> None:
     subprocess.run(["sh", "-n", INFRA / script], check=True, timeout=20)

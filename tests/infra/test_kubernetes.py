@@ -83,7 +83,7 @@ def test_what_kubectl_renders_is_valid_and_lies_in_one_namespace(path: Path) -> 
 
 def test_pods_keep_to_the_restricted_standard_and_hold_no_token() -> None:
     deployments = kind("Deployment")
-    assert set(deployments) == {"worker-cpu", "worker-gpu", "bridge", STARTER}
+    assert set(deployments) == {"worker-cpu", "worker-gpu", "bridge", "metrics", STARTER}
     accounts, settings = kind("ServiceAccount"), kind("ConfigMap")
     for name, one in deployments.items():
         spec = one["spec"]["template"]["spec"]
@@ -164,6 +164,8 @@ def test_the_job_of_a_kubernetes_pool_is_valid_by_the_schemas_of_kubernetes(gpu:
 def test_nobody_calls_a_worker_and_it_reaches_no_metadata_service() -> None:
     policies = {name: one["spec"] for name, one in kind("NetworkPolicy").items()}
     assert policies["nobody-in"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    entered = {name: one["podSelector"] for name, one in policies.items() if one.get("ingress")}
+    assert entered == {"prometheus-reads-the-numbers": {"matchLabels": {"app.kubernetes.io/name": "metrics"}}}
     blocks = {
         name: to["ipBlock"]
         for name, policy in policies.items()
@@ -177,6 +179,17 @@ def test_nobody_calls_a_worker_and_it_reaches_no_metadata_service() -> None:
     assert private <= set(blocks["only-server-dns-and-store-out"]["except"])
     selected = policies["job-starter-to-the-clusters-api"]["podSelector"]["matchLabels"]
     assert selected == {"app.kubernetes.io/name": STARTER}
+
+
+def test_prometheus_finds_the_numbers_where_they_are_served() -> None:
+    [box] = kind("Deployment")["metrics"]["spec"]["template"]["spec"]["containers"]
+    port = int(box["args"][-1].rpartition(":")[2])
+    assert [one["containerPort"] for one in box["ports"]] == [port]
+    service = kind("Service")["metrics"]["spec"]
+    assert service["selector"] == {"app.kubernetes.io/name": "metrics"}
+    assert [(one["port"], one["targetPort"]) for one in service["ports"]] == [(port, box["ports"][0]["name"])]
+    policy = kind("NetworkPolicy")["prometheus-reads-the-numbers"]["spec"]
+    assert [one["port"] for rule in policy["ingress"] for one in rule["ports"]] == [port]
 
 
 def test_no_manifest_holds_a_secret() -> None:

@@ -28,13 +28,28 @@ def rules() -> list[dict[str, Any]]:
     return list(group["rules"])
 
 
-@pytest.mark.parametrize(
-    "expressions", [dashboard, lambda: [rule["expr"] for rule in rules()]], ids=["panels", "rules"]
-)
-def test_what_is_asked_for_is_exported(expressions: Any) -> None:
-    asked = {name for text in expressions() for name in re.findall(r"telltale_\w+", text)}
+EXPRESSIONS = {"panels": dashboard, "rules": lambda: [rule["expr"] for rule in rules()]}
+
+
+@pytest.mark.parametrize("where", EXPRESSIONS)
+def test_what_is_asked_for_is_exported(where: str) -> None:
+    asked = {name for text in EXPRESSIONS[where]() for name in re.findall(r"telltale_\w+", text)}
     assert asked
     assert asked <= EXPORTED
+
+
+@pytest.mark.parametrize("where", EXPRESSIONS)
+def test_what_is_asked_of_prefects_server_is_exported_by_the_installed_one(where: str) -> None:
+    """Its /api/metrics answers with its process's registry: the series of its modules, and those of any process."""
+    import prometheus_client
+    from prefect.server.utilities import worker_channel
+
+    assert worker_channel.WORKER_CHANNEL_CONNECTIONS is not None
+    families = list(prometheus_client.REGISTRY.collect())
+    exported = {f"{one.name}_total" if one.type == "counter" else one.name for one in families}
+    asked = {name for text in EXPRESSIONS[where]() for name in re.findall(r"(?:prefect|process)_\w+", text)}
+    assert asked
+    assert asked <= exported
 
 
 def test_each_number_is_on_the_dashboard_or_in_a_rule() -> None:

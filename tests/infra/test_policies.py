@@ -16,7 +16,7 @@ import pytest
 
 from telltale_core.publish.blob_writer import DEADLINE_S
 from tests.support import storage as support
-from tests.support.roles import DROP, OBJECTS, QUEUE, RENDER, ROLES, become
+from tests.support.roles import DROP, OBJECTS, QUEUE, RENDER, ROLES, WHOLE_BUCKET, become
 
 boto3 = pytest.importorskip("boto3")
 
@@ -61,6 +61,7 @@ MAY: list[tuple[str, Any, str, str]] = [
     ("contributor", get, "raw", "inbox/signs/one/_RECEIPT.json"),
     ("publisher", put, "raw", "inbox/signs/one/_RECEIPT.json"),
     ("reviewer", get, "work", WORK),
+    ("reviewer", get, "work", WHOLE_BUCKET),
     ("reviewer", get, "clean", CLEAN),
     ("reviewer", listing, "work", ""),
     ("worker", get, "work", WORK),
@@ -78,6 +79,8 @@ MAY: list[tuple[str, Any, str, str]] = [
     ("publisher", listing, "clean", ""),
     ("bridge", listing, "raw", ""),
     ("bridge", get, "raw", DROP),
+    ("metrics", listing, "raw", ""),
+    ("metrics", listing, "clean", ""),
     ("reader", get, "clean", CLEAN),
     ("reader", listing, "clean", ""),
     ("janitor", delete, "clean", "signs/blobs/sha256/ef/ef.parquet"),
@@ -102,6 +105,9 @@ MAY_NOT: list[tuple[str, Any, str, str]] = [
     ("publisher", delete, "raw", DROP),
     *(("bridge", act, bucket, OBJECTS[bucket]) for act in (get, put) for bucket in ("work", "clean")),
     ("bridge", put, "raw", DROP),
+    *(("metrics", act, bucket, OBJECTS[bucket]) for act in (get, put) for bucket in ("raw", "work", "clean")),
+    ("metrics", put, "clean", VERSION),
+    ("metrics", listing, "work", ""),
     ("reader", put, "clean", VERSION),
     ("reader", delete, "clean", CLEAN),
     *(("reader", act, bucket, OBJECTS[bucket]) for act in (get, put, listing) for bucket in ("raw", "work")),
@@ -158,6 +164,34 @@ def test_the_janitor_removes_what_no_version_names(
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now + 8 * 24 * 3600))
     assert gc("s3://clean/unused", dry_run=False).removed == (blob.removeprefix("unused/"),)
     assert publisher.list_objects_v2(Bucket="clean", Prefix="unused/blobs/")["KeyCount"] == len(named)
+
+
+def test_the_numbers_are_measured_with_a_role_that_reads_no_sample(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from s3fs import S3FileSystem
+
+    from flows import metrics
+    from flows.start_run import Feed
+    from telltale_core.publish import publish
+
+    become(monkeypatch, client("publisher"))
+    publish(*support.make_job(tmp_path), "s3://clean/numbers/counted", lineage=support.CODE)
+    for name, body in (("train.parquet", b"x"), ("_MANIFEST.json", b'{"files": {"train.parquet": 1}}')):
+        client("contributor").put_object(Bucket="raw", Key=f"inbox/signs/counted/{name}", Body=body)
+    become(monkeypatch, client("metrics"))
+    S3FileSystem.clear_instance_cache()  # which may have the keys of before
+    monkeypatch.setattr(metrics, "started_keys", lambda *_: set())
+    nobody: Any = None
+    for datasets in ({"counted": ["signs"]}, None):
+        feed = Feed(inbox="s3://raw/inbox", clean="s3://clean/numbers", quiet_s=1e6, datasets=datasets)
+        monkeypatch.setattr(metrics, "read_feed", lambda _client, feed=feed: feed)
+        families = [*metrics._drops(nobody), *metrics.Telltale()._datasets(nobody)]
+        samples = {
+            (sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples
+        }
+        assert samples["telltale_dataset_version", "counted"] == 1
+        assert samples["telltale_drops_waiting", "signs" if datasets is None else "counted"] == 1
 
 
 def test_nobody_without_a_name_gets_in(client: Callable[..., Any]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import os
+import re
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +15,8 @@ import pytest
 
 from deployments.worker import SAVE_S
 
-UNITS = sorted((Path(__file__).parents[2] / "infra" / "systemd").glob("*.service"))
+INFRA = Path(__file__).parents[2] / "infra"
+UNITS = sorted((INFRA / "systemd").glob("*.service"))
 
 
 def read(unit: Path) -> configparser.ConfigParser:
@@ -41,3 +45,55 @@ def test_a_signal_to_end_reaches_the_command_alone_and_what_dies_comes_again(uni
     if "worker" in words:
         finish_s = float(words[words.index("--finish-s") + 1])
         assert float(service["TimeoutStopSec"]) >= finish_s + SAVE_S + 10
+
+
+def test_each_unit_finds_the_variables_that_its_head_names_and_the_keys_of_its_role(tmp_path: Path) -> None:
+    """The two scripts of the page, as an operator types them; the second one again after a key was rotated."""
+    secrets, folder = tmp_path / "secrets", tmp_path / "etc"
+    (tmp_path / "infra").mkdir()
+    for name in ("make-secrets", "store-setup.sh", "policies"):  # make-secrets writes beside itself
+        place = INFRA / name
+        (shutil.copytree if place.is_dir() else shutil.copy)(place, tmp_path / "infra" / name)
+    surroundings = {"PATH": os.environ["PATH"], "SECRETS": str(secrets), "AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}
+    surroundings["TELLTALE_WEBHOOK"] = "127.0.0.1:8090"
+
+    def write() -> dict[str, dict[str, str]]:
+        for command in (
+            [tmp_path / "infra" / "make-secrets", secrets],
+            [INFRA / "systemd" / "make-environment", folder],
+        ):
+            subprocess.run(command, check=True, capture_output=True, env=surroundings, timeout=120)
+        lines = {path.stem: path.read_text().splitlines() for path in folder.iterdir()}
+        return {name: dict(line.split("=", 1) for line in text) for name, text in lines.items()}
+
+    files = write()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    roles = {"worker": "publisher", "gpu": "worker", "bridge": "bridge", "metrics": "metrics", "operator": "publisher"}
+    assert {name: file.get("AWS_ACCESS_KEY_ID") for name, file in files.items()} == {**roles, "server": None}
+    assert {file["AWS_ENDPOINT_URL"] for name, file in files.items() if name != "server"} == {"http://127.0.0.1:9000"}
+    for unit in UNITS:
+        named = Path(read(unit)["Service"]["EnvironmentFile"])
+        assert named.parent == Path("/etc/telltale")
+        head = unit.read_text().split("[Unit]")[0].replace("TELLTALE_QUEUE. For", "")  # this store posts
+        wanted = set(re.findall(r"\b(?:PREFECT|TELLTALE)_[A-Z_]+\b", head))
+        assert wanted <= set(files[named.stem]), unit.name
+    (secrets / "STORE_WORKER").unlink()
+    again = write()
+    assert again["gpu"]["AWS_SECRET_ACCESS_KEY"] != files["gpu"]["AWS_SECRET_ACCESS_KEY"]
+    assert again["worker"] == files["worker"]
+
+
+def test_the_page_says_which_unit_has_which_file_and_role() -> None:
+    page = (INFRA.parent / "deployments" / "README.md").read_text()
+    for unit in UNITS:
+        [row] = re.findall(rf"^\| .*`{re.escape(unit.stem)}\w?`.*$", page, re.MULTILINE)
+        assert f"`{Path(read(unit)['Service']['EnvironmentFile']).name}`" in row
+
+
+def test_what_is_installed_reads_what_the_images_read() -> None:
+    """The same extras, or one way of set-up would fail at recordings or learn no words."""
+    images = set(re.findall(r"'\.\[([\w,]+)\]'", (INFRA / "images" / "Dockerfile").read_text()))
+    pages = [(INFRA.parent / "deployments" / name).read_text() for name in ("README.md", "RUNBOOK.md")]
+    typed = {extras for page in pages for extras in re.findall(r"pip install [^\n`]*\[([\w,]+)\]", page)}
+    assert typed == images

@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -7,7 +8,7 @@ import pytest
 
 from telltale_core.errors import ConfigError, Corrupt, NotFound, OverBudget
 from telltale_core.losslog import LogPlan, LossLog, LossLogWriter
-from telltale_core.losslog.epochs import SCHEMA
+from telltale_core.losslog.epochs import SCHEMA, read_epoch
 
 
 @pytest.fixture
@@ -24,6 +25,23 @@ def test_a_log_written_and_opened_is_the_same_log(log, tmp_path):
         np.testing.assert_array_equal(getattr(read, name), getattr(log, name))
     assert (read.drop_digest, len(read)) == (log.drop_digest, 120)
     assert read.log_loss.dtype == np.float32
+
+
+def test_a_log_that_is_opened_is_what_its_epochs_hold(log, tmp_path):
+    log.write(tmp_path)
+    parts = [read_epoch(tmp_path, plan_of(log), epoch) for epoch in range(6)]
+    read = LossLog.open(tmp_path)
+    assert read.log_loss.tobytes() == np.concatenate([losses for _, losses in parts], axis=1).tobytes()
+    assert read.log_loss.flags.c_contiguous
+    assert read.steps.tolist() == [step for steps, _ in parts for step in steps]
+
+
+def test_a_log_has_its_drops_own_ids_where_they_are_the_same(log, tmp_path):
+    log.write(tmp_path)
+    ids = np.array([f"s{i}" for i in range(120)])
+    same, other = (SimpleNamespace(digest="d" * 64, sample_ids=order) for order in (ids, ids[::-1]))
+    assert LossLog.open(tmp_path, drop=same).sample_ids is ids
+    assert LossLog.open(tmp_path, drop=other).sample_ids.tolist() == ids.tolist()
 
 
 def test_equal_logs_are_equal_bytes_and_digests(log, tmp_path):

@@ -157,7 +157,7 @@ def test_a_device_that_is_not_there_is_refused(device):
 
 def test_the_memory_estimate_grows_with_batch_and_width(config):
     hardware = resolve_hardware(config)
-    many = SimpleNamespace(inputs=np.zeros((8000, 8, 8, 3), dtype=np.uint8))
+    many = SimpleNamespace(inputs=np.zeros((8000, 8, 8, 3), dtype=np.uint8), task="classification")
 
     def estimate(**change):
         changed = config.replace(**change).settled("image")

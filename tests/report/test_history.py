@@ -23,13 +23,13 @@ def test_shares_are_of_the_judged_samples_and_a_restoration_is_no_drop() -> None
         (0.39, "restored", "Bo"),
     ]
     assert sentence(entries) == (
-        "2 drops, 3 versions; of the newest drop 40.00% was set aside (median of the 1 before: 2.00%)."
+        "2 drops, 3 versions; of the newest drop 40.00% was held back (median of the 1 before: 2.00%)."
     )
     assert "\u202e" not in entries[0].drop
 
 
 def test_one_drop_is_one_drop() -> None:
-    assert sentence(entries_of([manifest(1, 2)])) == "1 drop, 1 version; of the newest drop 2.00% was set aside."
+    assert sentence(entries_of([manifest(1, 2)])) == "1 drop, 1 version; of the newest drop 2.00% was held back."
 
 
 def test_the_picture_is_drawn_for_none_one_and_many_versions() -> None:

@@ -111,5 +111,6 @@ def test_a_small_picture_is_enlarged_by_a_whole_number_for_pages_that_show_it_in
     run = new_run(px=20)
     [first, *_] = worst_samples(run.drop, run.verdict_dir, each=1, px=96)
     shown = Image.open(io.BytesIO(base64.b64decode(first.picture.partition(",")[2])))
+    assert first.source == run.drop.samples()["source"][int(first.id[-5:])].as_py()
     assert shown.size == (80, 80)
     assert np.array_equal(np.asarray(shown)[::4, ::4], run.drop.inputs[int(first.id[-5:])])

@@ -140,7 +140,7 @@ def test_outcome_and_history_of_a_hostile_drop_do_nothing(text: str) -> None:
         "review": {"by": text, "reason": text}, "files": [text], "quarantine": [text],
     }  # fmt: skip
     entry = Entry(
-        number=1, created_at=text, drop=text, judged=9, set_aside=3, rejected=0, share=1 / 3, kind="drop", by=text
+        number=1, created_at=text, drop=text, judged=9, held_back=3, rejected=0, share=1 / 3, kind="drop", by=text
     )  # fmt: skip
     for shown in (
         artifacts._outcome(outcome, PAGE, "s3://work"),

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
@@ -50,6 +51,20 @@ def write_parquet(
         table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, row_group_size=4)
+    return path
+
+
+def write_numbers(path: Path, first: int = 0, count: int = 6, **columns: list[object]) -> Path:
+    """A table of two numbers and a label, whose rows say by ``x`` which they are."""
+    numbers = range(first, first + count)
+    frame = pd.DataFrame(
+        {"x": numbers, "z": [n * n for n in numbers], "label": ["ab"[n % 2] for n in numbers], **columns}
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False)
     return path
 
 

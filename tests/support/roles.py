@@ -14,9 +14,10 @@ import pytest
 from tests.support import storage
 
 RENDER = Path(__file__).parents[2] / "infra" / "policies" / "render.py"
-ROLES = ("contributor", "worker", "publisher", "bridge", "reader", "reviewer", "janitor")
+ROLES = ("contributor", "worker", "publisher", "bridge", "metrics", "reader", "reviewer", "janitor")
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:drops"  # the account of every caller on the test's server
 DROP = "inbox/signs/one/train.parquet"
+WHOLE_BUCKET = "verdict/ab/verdict.json"  # of a work area that is a bucket, without a folder
 OBJECTS = {
     "raw": DROP,
     "work": "area/verdict/ab/verdict.json",
@@ -50,6 +51,7 @@ def enforcing() -> Iterator[Callable[..., Any]]:
             root.create_bucket(Bucket=bucket)
             root.put_object(Bucket=bucket, Key=key, Body=b"{}")
         root.put_object(Bucket="raw", Key="inbox/signs/one/_RECEIPT.json", Body=b"{}")
+        root.put_object(Bucket="work", Key=WHOLE_BUCKET, Body=b"{}")
         sqs = connect("sqs", "root", "root-of-the-tests")
         assert sqs.create_queue(QueueName="drops")["QueueUrl"].endswith("/123456789012/drops")
         rule = {"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}

@@ -40,7 +40,7 @@ class SimTransport:
         kinds = {FileNotFoundError: Kind.MISSING, FileExistsError: Kind.EXISTS}
         return Failure(kind=kinds.get(type(error), Kind.AGAIN), detail=type(error).__name__, maybe_done=True)
 
-    def _found(self, key: str) -> tuple[bytes, float]:
+    def _stored(self, key: str) -> tuple[bytes, float]:
         if key not in self.objects:
             raise FileNotFoundError(key)
         return self.objects[key]
@@ -51,7 +51,7 @@ class SimTransport:
 
     def get(self, key: str) -> bytes:
         self.turn("get", key)
-        return self._found(key)[0]
+        return self._stored(key)[0]
 
     def put(self, key: str, data: bytes) -> None:
         raise AssertionError("publishing never overwrites")
@@ -65,11 +65,11 @@ class SimTransport:
 
     def stat(self, key: str) -> Entry:
         self.turn("stat", key)
-        data, then = self._found(key)
+        data, then = self._stored(key)
         return Entry(key=key, bytes=len(data), modified_s=then)
 
     def persist(self, key: str) -> None:
-        self._found(key)
+        self._stored(key)
 
     def scan(self, folder: str) -> list[Entry]:
         self.turn("scan", folder)

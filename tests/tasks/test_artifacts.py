@@ -47,9 +47,10 @@ def test_the_history_has_one_key_a_dataset_and_escapes_a_contributors_words() ->
     assert artifact("history", "s3://clean/Signs EU/").startswith("history-signs-eu-")
     assert artifact("verdict", "s3://one/signs") != artifact("verdict", "s3://two/signs")
     entry = Entry(
-        number=1, created_at="2026-01-01T00:00:00Z", drop="a|b<script>", judged=9, set_aside=3, rejected=0,
+        number=1, created_at="2026-01-01T00:00:00Z", drop="a|b<script>", judged=9, held_back=3, rejected=0,
         share=1 / 3, kind="drop", by="",
     )  # fmt: skip
     text = markdown("s3://clean/signs", [entry])
-    assert "| 1 | 2026-01-01 00&#58;00 | a&#124;b&#60;script&#62; | 9 | 3 | 33.33% | 0 |" in text
+    assert "| version | created | drop | held back | rejected rows | what |" in text
+    assert "| 1 | 2026-01-01 00&#58;00 | a&#124;b&#60;script&#62; | 3 of 9 (33.3 %) | 0 | drop |" in text
     assert "](data:image/png;base64," in text

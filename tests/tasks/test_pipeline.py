@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from prefect import flow
 
+from tasks import story
 from tasks.pipeline import TASKS, Runner
+from tasks.train_elsewhere import began_after
 from telltale_core import stages
 from telltale_core.stages import PIPELINE, Stage
 from tests.support.pipeline import Ran, run_pipeline
@@ -24,6 +28,25 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 def test_every_stage_has_a_task_of_its_name() -> None:
     assert set(TASKS) == {*(stage.name for stage in PIPELINE), "join"}
     assert all(task.name == name for name, task in TASKS.items())
+
+
+def test_a_training_is_told_of_as_it_ends_and_no_other_stage_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[Any] = []
+    monkeypatch.setattr(story, "trained", lambda record, work: lines.append((record, work)))
+    runner = Runner("work")
+    state: Any = SimpleNamespace(result=lambda: {"key": "k"}, model_copy=lambda update: update)
+    runner.tasks = dict.fromkeys(TASKS, lambda *_, **__: state)  # type: ignore[arg-type]
+    for stage in PIPELINE:
+        runner(stage, {}, {})
+        assert lines == ([({"key": "k"}, "work")] if PIPELINE.index(stage) >= PIPELINE.index(stages.train) else [])
+
+
+@pytest.mark.parametrize(("began_s", "waited_s"), [(12, 12.0), (-1, 0.0), (None, 0.0)])
+def test_how_long_a_training_waited_is_said_in_seconds(began_s: int | None, waited_s: float) -> None:
+    due = datetime(2026, 11, 29, tzinfo=UTC)
+    began = None if began_s is None else due + timedelta(seconds=began_s)
+    run: Any = SimpleNamespace(expected_start_time=due, start_time=began)
+    assert began_after(run) == waited_s
 
 
 def test_what_stands_is_cached_and_what_was_lost_is_computed(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from telltale_core.verdict import kind as kind_module
 from telltale_core.verdict.decide import (
     CALLED,
     CONFIRMED,
@@ -16,6 +17,7 @@ from telltale_core.verdict.decide import (
     NOT_SIGNIFICANT,
     REFUTED,
     TABLE,
+    UNNAMED,
     UNSHOWN,
     WEAK,
     Rule,
@@ -74,8 +76,18 @@ def test_a_name_with_braces_is_said_as_it_is() -> None:
     assert "label {where}" in str(reasons(proposal(name="{where}"), CALLED, None, evidence())[0])
 
 
-def test_the_contributors_page_says_where_each_reason_is_decided() -> None:
-    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    begins = re.findall(r'^\| "(.+?)" \|', page, re.MULTILINE)
-    for kind in Kind:
-        assert any(kind.traits.reason.startswith(words) for words in begins), kind
+def test_the_contributors_page_says_where_each_reason_is_written() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith('| "')]
+    for has, *_, written_in, _rule in rows:
+        source = (root / "telltale_core" / written_in.strip("`")).read_text(encoding="utf-8")
+        assert not [words for words in re.findall(r'"(.+?)"', has) if words not in source], has
+    begins = [re.findall(r'"(.+?)"', has)[0] for has, *_ in rows]
+    for text in (*(kind.traits.reason for kind in Kind), UNNAMED):
+        assert any(text.startswith(words) for words in begins), text
+
+
+def test_the_page_names_each_kind_of_evidence() -> None:
+    page = Path(kind_module.__file__).with_name("README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `proposals/\w+.py` \| `(\w+)` \|", page, re.MULTILINE)) == set(Kind)

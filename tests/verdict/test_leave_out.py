@@ -198,7 +198,7 @@ def test_two_clusters_that_take_a_label_away_need_a_person() -> None:
     second = dataclasses.replace(first, samples=80, quarantined=40, label_name="0 (secondary cluster)")
     alone = dataclasses.replace(second, label=1)
     asked = questions_on(dataclasses.replace(decisions, groups=(first, second)), VerdictConfig())
-    assert [question.code for question in asked] == ["label_set_aside"]
+    assert [question.code for question in asked] == ["label_quarantined"]
     assert not questions_on(dataclasses.replace(decisions, groups=(first, alone)), VerdictConfig())
 
 

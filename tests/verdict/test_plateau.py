@@ -101,7 +101,7 @@ def test_a_second_mode_on_the_moving_side_does_not_count() -> None:
     assert look(motion(still, GUESS)).p_value > 0.01
 
 
-def test_few_samples_samples_all_alike_and_no_labels_are_not_tested() -> None:
+def test_few_samples_losses_all_alike_and_no_labels_are_not_tested() -> None:
     few, alike = motion(np.random.default_rng(0).normal(size=50)), np.zeros((500, 4, 3))
     assert not look(few).tested
     assert not look(alike).tested
@@ -127,7 +127,7 @@ def random_label_log(poison: int) -> tuple[LossLog, NDArray[np.int64], NDArray[n
 
 
 @pytest.mark.slow
-def test_the_detector_quarantines_samples_find_loss_plateau_and_says_why() -> None:
+def test_the_detector_quarantines_a_loss_plateau_and_says_why() -> None:
     log, label_N, truth_N = random_label_log(90)
     detector = TelltaleDetector().fit(log, label_N)
     assert detector.flagged_[truth_N].mean() > 0.95
@@ -138,7 +138,7 @@ def test_the_detector_quarantines_samples_find_loss_plateau_and_says_why() -> No
 
 
 @pytest.mark.slow
-def test_permuting_the_rows_permutes_what_is_find_loss_plateau() -> None:
+def test_permuting_the_rows_permutes_the_loss_plateau() -> None:
     log, label_N, _ = random_label_log(90)
     order = np.random.default_rng(9).permutation(len(label_N))
     turned = LossLog.from_array(log.log_loss[order], sample_ids=log.sample_ids[order])
@@ -148,7 +148,7 @@ def test_permuting_the_rows_permutes_what_is_find_loss_plateau() -> None:
 
 
 @pytest.mark.slow
-def test_without_samples_find_loss_plateau_the_statement_is_that_of_a_clean_drop() -> None:
+def test_without_a_loss_plateau_the_statement_is_that_of_a_clean_drop() -> None:
     log, label_N, _ = random_label_log(0)
     detector = TelltaleDetector().fit(log, label_N)
     assert not detector.flagged_.any()

@@ -151,13 +151,13 @@ def test_what_becomes_of_untested_samples_is_said(mode: Literal["review", "aside
 
 def test_much_of_a_drop_set_aside_is_a_question_and_untested_samples_are_asked_about_once() -> None:
     config = VerdictConfig(review_share=0.04)
-    assert [q.code for q in questions_on(verdict_of("together", config, "none"), config)] == ["much_set_aside"]
+    assert [q.code for q in questions_on(verdict_of("together", config, "none"), config)] == ["much_held_back"]
     assert [q.code for q in questions_on(verdict_of("nothing", config, "both"), config)] == [
         "untested",
         "loss_not_finite",
     ]
     aside = config.replace(untested="aside")
-    assert [q.code for q in questions_on(verdict_of("nothing", aside, "both"), aside)] == ["much_set_aside"]
+    assert [q.code for q in questions_on(verdict_of("nothing", aside, "both"), aside)] == ["much_held_back"]
 
 
 def test_a_verdict_that_keeps_nothing_asks_in_every_setting() -> None:

@@ -28,9 +28,11 @@ MARK = "\ufeff"
 """What a text may begin with to say its encoding; where texts were joined it stands within."""
 CHUNK_BYTES = 1 << 20
 UNDECODABLE = "telltale.undecodable"
-COMMA = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]{3})*,[0-9]{1,18}|[0-9]{1,18}(,[0-9]{1,18})?)")
-NUMBERS_SHARE = 0.95
-"""Share of a column's values that must be numbers for it to be one of numbers, as of a table's column."""
+COMMA = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]{3})*,[0-9]{1,18}|[0-9]{1,18}(,[0-9]{1,18})?)([eE][+-]?[0-9]{1,4})?")
+
+
+ACCENT = re.compile(rb"[A-Za-z][\xc0-\xf6\xf8-\xfe](?![\x80-\xff])|(?<![\x80-\xff])[\xc0-\xf6\xf8-\xfe][A-Za-z]")
+"""A letter with an accent in a word of one of Western Europe's encodings."""
 
 
 def _no_text(error: UnicodeError) -> tuple[str, int]:
@@ -78,15 +80,15 @@ def as_text(line: bytes | None) -> str | None:
 def encoding_of(handle: BinaryIO, limits: Limits, place: str) -> str:
     """Return the encoding of a file of lines: UTF-8, or UTF-16 or UTF-32 as its mark says.
 
-    Raises ``encoding_unclear`` where several lines are not UTF-8 and no other line shows that the file is: rows would
-    be lost just because they hold an accent.
+    Raises ``encoding_unclear`` where several lines are not UTF-8, or one for a letter with an accent, and no other line
+    shows that the file is: rows would be lost just because they hold an accent.
     """
     begin = handle.read(4)
     handle.seek(0)
     marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if begin.startswith(mark)), None)
     if marked is not None:
         return marked
-    bad_lines, first = 0, 0
+    bad_lines, first, accent = 0, 0, False
     for number, line in enumerate(capped_lines(handle, limits.max_row_bytes)):
         if line is None or line.isascii() or line == codecs.BOM_UTF8:
             continue
@@ -95,8 +97,8 @@ def encoding_of(handle: BinaryIO, limits: Limits, place: str) -> str:
         if as_text(line) is not None:
             return "utf-8"
         bad_lines += 1
-        first = first or number + 1
-    if bad_lines > 1:
+        first, accent = first or number + 1, accent or ACCENT.search(line) is not None
+    if bad_lines > 1 or accent:
         raise bad(
             "encoding_unclear",
             f"{bad_lines} lines of {place} are not UTF-8, the first is line {first}: set drop.encoding to what the "
@@ -179,13 +181,6 @@ def guess_dialect(handle: BinaryIO, limits: Limits, suffix: str) -> tuple[Dialec
     return Dialect("\t"), True
 
 
-def with_comma(values: Iterable[object]) -> bool:
-    """Return whether a column's values are numbers, some of them with a comma before the fraction."""
-    texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
-    numbers = [text for text in texts if COMMA.fullmatch(text)]
-    return len(numbers) >= NUMBERS_SHARE * len(texts) and any("," in text for text in numbers)
-
-
 def point_for_comma(value: object) -> object:
     """Return a number with a comma before its fraction as one with a point; what else there is as it is."""
     if not isinstance(value, str) or not COMMA.fullmatch(value.strip()):
@@ -212,7 +207,9 @@ def csv_header(handle: BinaryIO, limits: Limits, dialect: Dialect) -> list[str]:
         raise bad("columns_unclear", "the first line is no CSV header in UTF-8: set drop.encoding") from error
     names = column_names(names)
     if len(set(names)) != len(names) or not names or any(not name or UNFIT.search(name) for name in names):
-        raise bad("columns_unclear", f"the header must have different, printable names, got {shown(names, 200)}")
+        cure = "if the first line is a row, write one above it that names the columns"
+        got = shown(names, 200)
+        raise bad("columns_unclear", f"the header must have different, printable names, got {got}: {cure}")
     if len(names) > limits.max_columns:
         raise bad("columns_unclear", f"{len(names)} columns, more than max_columns={limits.max_columns}")
     return names

@@ -13,7 +13,7 @@ from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, Batch, Read
 from telltale_core.drop.readers.other_tasks import refuse_other_tasks
 from telltale_core.drop.readers.payload_columns import build_payload, build_schema
 from telltale_core.drop.source import Source, SourceFile
-from telltale_core.drop.split_names import split_depth
+from telltale_core.drop.split_names import REASON, split_depth
 from telltale_core.errors import BadInput
 from telltale_core.modality import modality_named
 from telltale_core.modality.columns import Column
@@ -35,7 +35,7 @@ class FolderReader(Reader):
         self._source, self._files, self._limits, self._modality = source, files, config.limits, config.modality
         self._encoding = config.encoding or "utf-8-sig"
         self.read_files = {file.key for file in files}
-        refuse_other_tasks(list(source.files))
+        refuse_other_tasks(source, _of_other_splits(source))
         self._depth = _class_depth([file.key.split("/")[:-1] for file in files])
         if len(files) > self._limits.max_rows:
             raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")
@@ -112,6 +112,11 @@ class FolderReader(Reader):
             row.extra = {name: row.media.decode() if isinstance(row.media, bytes) else None}
         media = None if extras else (name, self.modality.feature)
         return build_payload(rows, build_schema(media, "label", extras, values), extras, values)
+
+
+def _of_other_splits(source: Source) -> Iterator[str]:
+    """Yield the files of other splits: what looks like one may be the masks of this one."""
+    return (key for reason, keys in source.ignored.items() if reason.startswith(REASON) for key in keys)
 
 
 def _class_depth(folders: list[list[str]]) -> int:

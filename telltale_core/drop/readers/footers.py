@@ -26,6 +26,7 @@ MAX_METADATA_BYTES = 4 << 20  # of the schema's metadata, which stands in each p
 MOST_LEFT_OUT = 100
 LONGEST_TEXT = 64  # bytes of a text that may name a split
 MAX_FOOTER_ITEMS = 20_000  # schema elements, row groups, columns of a row group
+CELLS = 1 << 14  # of a column of splits at a time
 READ_BYTES = 1 << 20  # of a column chunk at a time; without it Arrow loads all of it
 
 
@@ -198,7 +199,7 @@ def _difference(first: pa.Schema, other: pa.Schema) -> str:
 
 
 def add_splits(handle: BinaryIO, cells: SplitCells, clock: Clock, *, text: bool) -> None:
-    """Take the cells of a file's column of splits until it is known whether it is one; a long text is no split.
+    """Take the cells of a file's column of splits; a long text is no split.
 
     Texts are read as a dictionary: a small file may name one large text many times.
     """
@@ -208,18 +209,13 @@ def add_splits(handle: BinaryIO, cells: SplitCells, clock: Clock, *, text: bool)
             return
     with open_parquet(handle, dictionaries=[leaves.index(cells.column)] if text else []) as parquet:
         count = 0
-        for batch in parquet.iter_batches(cells.most, columns=[cells.column], use_threads=False):
+        for batch in parquet.iter_batches(CELLS, columns=[cells.column], use_threads=False):
             column, count = batch.column(0), count + batch.num_rows
             clock.check_drop(count)
-            if column.null_count:
-                cells.add(None)
-            column = column.drop_null()
-            if not len(column):
-                continue
             if text and (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_TEXT:
-                cells.add("." * (LONGEST_TEXT + 1))
-                break
-            for value in (column if len(cells.named) < cells.most else column.unique()).to_pylist():
-                cells.add(value)
-            if cells.known:
-                break
+                long = pc.fill_null(pc.greater(pc.binary_length(column.dictionary), LONGEST_TEXT), False)
+                column = pa.DictionaryArray.from_arrays(
+                    column.indices, pc.if_else(long, "." * (LONGEST_TEXT + 1), column.dictionary)
+                )
+            for value, rows in zip(*pc.value_counts(column).flatten(), strict=True):
+                cells.add(value.as_py(), rows.as_py())

@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-EMPTY = "__HIVE_DEFAULT_PARTITION__"
+from telltale_core.drop.split_names import EMPTY
+
 Partition = dict[str, str | None]
 
 

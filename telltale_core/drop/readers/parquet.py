@@ -21,13 +21,10 @@ from telltale_core.drop.readers.hive import partitions_of, with_partitions
 from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
 from telltale_core.drop.readers.payload_columns import respelt
 from telltale_core.drop.source import Source, SourceFile
-from telltale_core.drop.split_names import SplitCells, is_split_column
+from telltale_core.drop.split_names import SplitCells, asks_for_one, is_split_column
 from telltale_core.modality.columns import Column
 from telltale_core.modality.reasons import bad, shown
 from telltale_core.row_sizes import value_bytes
-
-EXAMPLES = 1000
-"""Values of a column of splits that tell whether it is one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,6 +46,7 @@ class ParquetReader(Reader):
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         self._source, self._files, self._limits = source, files, config.limits
+        self._asked = asks_for_one(config.split)
         self.read_files = {file.key for file in files}
         self._groups: dict[tuple[str, int], _Group] = {}
         self._schema, self.skipped_metadata = shared_schema(source, files, config.limits)
@@ -84,27 +82,30 @@ class ParquetReader(Reader):
     def columns(self) -> list[Column]:
         """Return the schema's columns with their Hugging Face features."""
         features = huggingface_features(self._schema.metadata)
+        splits = {field.name: self._split_cells(field) for field in self._schema if is_split_column(field.name)}
         return [
             Column(
                 name=field.name,
                 kind=arrow_kind(field.type),
                 feature=features.get(field.name, (None, None))[0],
                 class_names=features.get(field.name, (None, None))[1],
-                splits=self._names_splits(field),
+                splits=(cells := splits.get(field.name)) is not None and cells.are_splits(asked=self._asked),
+                doubt="" if cells is None else cells.doubt,
             )
             for field in self._schema
         ]
 
-    def _names_splits(self, field: pa.Field) -> bool:
-        """Return whether a column is called as one of splits, and its cells name some."""
+    def _split_cells(self, field: pa.Field) -> SplitCells:
+        """Return what the cells of a column say that is called as one of splits; of folders each file is one cell."""
         kind = "other" if isinstance(field.type, pa.BaseExtensionType) else arrow_kind(field.type)
-        cells, clock = SplitCells(field.name, most=EXAMPLES), Clock(self._limits)
-        for file in self._files if is_split_column(field.name) and kind in {"text", "whole", "real"} else ():
+        cells, clock = SplitCells(field.name), Clock(self._limits)
+        for file in self._files if kind in {"text", "whole", "real"} else ():
+            if field.name in self._partitions[file.key]:
+                cells.add(self._partitions[file.key][field.name])
+                continue
             with open_file(self._source, file) as handle:
                 add_splits(handle, cells, clock, text=kind == "text")
-            if cells.known:
-                break
-        return cells.are_splits
+        return cells
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows file by file and row group by row group, so many at a time as decode to ``BATCH_BYTES``."""

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import re
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import LABEL_NAMES, TARGET_NAMES, Roles
-from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, INLINE_ROWS, Batch, Reader, Row, Values
+from telltale_core.drop.layout import Roles
+from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, INLINE_ROWS, Batch, Row, Values
 from telltale_core.drop.readers.cells import written_numbers
+from telltale_core.drop.readers.decimal_commas import DecimalCommas
 from telltale_core.drop.readers.dialects import (
-    Dialect,
-    as_utf8,
-    capped_lines,
-    csv_header,
-    encoding_of,
     point_for_comma,
-    with_comma,
 )
-from telltale_core.drop.readers.json_arrays import array_elements
-from telltale_core.drop.readers.lines import Parsed, csv_rows, dialect_of, json_rows
 from telltale_core.drop.readers.media_paths import MediaPaths, embedded
 from telltale_core.drop.readers.payload_columns import (
     build_payload,
@@ -37,59 +26,26 @@ from telltale_core.drop.readers.payload_columns import (
     extra_kind,
 )
 from telltale_core.drop.readers.quoting import Lines
+from telltale_core.drop.readers.table_files import TableFiles, examples_of
 from telltale_core.drop.source import Source, SourceFile
-from telltale_core.drop.split_names import KEYS, split_columns
+from telltale_core.drop.split_names import KEYS, SplitCells, asks_for_one, is_split_column, split_columns
 from telltale_core.errors import BadInput
 from telltale_core.modality.columns import Column
 from telltale_core.modality.parts import Media
 from telltale_core.modality.reasons import bad, shown
 
-DELIMITED = {".csv", ".tsv"}
-SAMPLED_ROWS = 100  # roles are told from the first rows: JSON lines have no header, CSV has no types
 
-
-class TableReader(Reader):
+class TableReader(TableFiles):
     """Reads rows in order. A path is looked up in the listing of the drop and never joined to a folder."""
 
     format = "table"
 
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
-        self._source, self._files, self._limits = source, files, config.limits
+        super().__init__(source, files, config)
         self._kinds: dict[str, set[str]] = {}  # of the other columns, complete after the first pass
-        self._dialects: dict[str, Dialect] = {}
         self._with_comma: frozenset[str] = frozenset()  # columns of numbers whose fractions begin with a comma
+        self._asked = asks_for_one(config.split)
         self._paths = MediaPaths(source, config.media_root)
-        self._encoding: str | None = config.encoding
-        self.encodings: dict[str, str] = {}
-        self.lines: Lines | None = Lines()
-        self.read_files = {file.key for file in files}
-
-    def _parsed(self, file: SourceFile, count: Lines, only: re.Pattern[bytes] | None = None) -> Iterator[Parsed]:
-        with self._opened(file) as handle:
-            if file.suffix in DELIMITED:
-                yield from csv_rows(handle, self._limits, self._dialect(file), count, shown(file.key))
-                return
-            most = self._limits.max_row_bytes
-            whole = file.suffix == ".json"
-            lines = array_elements(handle, most, shown(file.key)) if whole else capped_lines(handle, most)
-            yield from json_rows(lines, self._limits, count, only)
-
-    @contextlib.contextmanager
-    def _opened(self, file: SourceFile) -> Iterator[BinaryIO]:
-        """Open a file as UTF-8, whatever its encoding is, the same in every pass."""
-        with self._source.open(file) as handle:
-            if file.key not in self.encodings:
-                encoding = self._encoding or encoding_of(handle, self._limits, shown(file.key))
-                self.encodings[file.key] = encoding
-                handle.seek(0)
-            yield as_utf8(handle, self.encodings[file.key])
-
-    def _dialect(self, file: SourceFile) -> Dialect:
-        """Return how a CSV or TSV file is read, the same in every pass."""
-        if file.key not in self._dialects:
-            with self._opened(file) as handle:
-                self._dialects[file.key] = dialect_of(handle, self._limits, file.suffix)
-        return self._dialects[file.key]
 
     def assign(self, roles: Roles) -> None:
         """See :meth:`Reader.assign`."""
@@ -100,30 +56,23 @@ class TableReader(Reader):
 
     def columns(self) -> list[Column]:
         """Return the header's columns, or those of the first JSON lines; ``schema_mismatch`` if headers differ."""
-        first, names = self._files[0], list[str]()
-        for file in self._files:
-            if file.suffix in DELIMITED:
-                with self._opened(file) as handle:
-                    header = csv_header(handle, self._limits, self._dialect(file))
-                if names and header != names:
-                    raise bad("schema_mismatch", f"{shown(first.key)} and {shown(file.key)} have different headers")
-                names = header
-        sampled = self._sample(first)
-        examples = {
-            name: tuple(row[name] for row in sampled if row.get(name) is not None) for row in sampled for name in row
-        }
-        for name, value in self._late(first, examples).items():
+        first, names, sampled = self._files[0], self._header(), self._sample(self._files[0])
+        examples = examples_of(sampled)
+        for file in () if names else self._files[1:]:
+            rows = [{name: row[name] for name in row if name not in examples} for row in self._sample(file)]
+            if any(rows):
+                sampled += filter(None, rows)
+                examples = examples_of(sampled)
+        for name, value in self._late(examples).items():
             examples[name] = (value,)
             sampled.append({name: value})
-        rows = (parsed.sound for parsed in self._limited(self._files, KEYS) if parsed.fault is None)
-        splits = split_columns(rows, names or examples, complete=bool(names))
+        splits = self._surveyed(names or list(examples))
         for name in sorted(splits.keys() - {*names, *examples}):
-            if splits[name].are_splits:
-                examples[name] = tuple(splits[name].named)
+            if splits[name].are_splits(asked=self._asked):
+                examples[name] = (next(iter(splits[name].named)),)
                 sampled.append({name: examples[name][0]})
-        self._with_comma = frozenset(
-            name for name in names if self._dialect(first).delimiter == ";" and with_comma(examples.get(name, ()))
-        )
+        for name in self._with_comma & examples.keys():
+            examples[name] = tuple(map(point_for_comma, examples[name]))
         kinds = dict.fromkeys(names, "text") if names else column_kinds(sampled)
         return [
             Column(
@@ -131,54 +80,24 @@ class TableReader(Reader):
                 kind=kind,
                 examples=(some := examples.get(name, ())),
                 files=self._paths.kind_named_by(some, first) if some else None,
-                splits=name in splits and splits[name].are_splits,
+                splits=(cells := splits.get(name)) is not None and cells.are_splits(asked=self._asked),
+                doubt="" if cells is None else cells.doubt,
             )
             for name, kind in kinds.items()
         ]
 
-    def _sample(self, file: SourceFile) -> list[dict[str, Any]]:
-        """Return the first rows of a file, as many as memory may hold; of a row with a fault only the names."""
-        rows: list[dict[str, Any]] = []
-        sample_bytes = 0
-        for parsed in self._parsed(file, Lines()):
-            rows.append(parsed.sound or dict.fromkeys(parsed.values or ()))
-            sample_bytes += parsed.size_bytes
-            if len(rows) == SAMPLED_ROWS or sample_bytes >= BATCH_BYTES:
-                break
-        return rows
-
-    def _late(self, file: SourceFile, known: Collection[str]) -> dict[str, Any]:
-        """Return columns that begin after the sampled rows, with a value, where no column is called like an answer."""
-        late: dict[str, Any] = {}
-        late_bytes = 0
-        if file.suffix in DELIMITED or {name.lower() for name in known} & {*LABEL_NAMES, *TARGET_NAMES}:
-            return late
-        for parsed in self._limited([file]):
-            new = {k: v for k, v in parsed.sound.items() if v is not None and k not in {*known, *late}}
-            late |= new
-            late_bytes += parsed.size_bytes if new else 0
-            if late_bytes >= BATCH_BYTES:
-                raise bad(
-                    "columns_unclear",
-                    f"{len(late):,} columns of {shown(file.key)} begin after its first rows, in rows of {late_bytes:,} "
-                    "bytes: give every column a value, or null, in the first row",
-                )
-            if len(late) >= self._limits.max_columns:
-                break
-        return late
-
-    def _limited(self, files: Iterable[SourceFile], only: re.Pattern[bytes] | None = None) -> Iterator[Parsed]:
-        """Yield the rows of files, up to the limits of rows and of processor time."""
-        clock = Clock(self._limits)
-        rows = itertools.chain.from_iterable(self._parsed(file, Lines(), only) for file in files)
-        for count, parsed in enumerate(rows, 1):
-            self._check_count(count)
-            clock.check_drop(count)
-            yield parsed
-
-    def _check_count(self, count: int) -> None:
-        if count > self._limits.max_rows:
-            raise bad("too_many_rows", f"more than max_rows={self._limits.max_rows} rows")
+    def _surveyed(self, names: list[str]) -> dict[str, SplitCells]:
+        """Return the columns called like one of splits, having noted those of decimal commas, by a pass if need be."""
+        commas = any(map(self._may_hold_commas, self._files))
+        needed = commas or not self._closed or any(map(is_split_column, names))
+        rows = self._limited(self._files, None if commas else KEYS) if needed else ()
+        sound = (parsed.sound for parsed in rows if parsed.fault is None)
+        if not commas:
+            return split_columns(sound, names)
+        counts = DecimalCommas(grouping=not self._closed or self._dialect(self._files[0]).delimiter != ";")
+        splits = split_columns(counts.counted(sound), names)
+        self._with_comma = counts.columns
+        return splits
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows in the order of files and lines; row numbers count records after the header."""

@@ -58,6 +58,14 @@ class WebdatasetReader(TableReader):
             except BadInput as error:
                 yield Parsed(None, error)
 
+    @property
+    def _closed(self) -> bool:
+        """Whether only parts of one value each are there: of these all columns are known."""
+        return not any("json" in parts for parts in self._parts.values())
+
+    def _may_hold_commas(self, file: SourceFile) -> bool:  # noqa: ARG002 - all parts, not one file
+        return False
+
     def _values(self, base: str, parts: dict[str, SourceFile]) -> dict[str, object]:
         values: dict[str, object] = {"__key__": base}
         for ending, part in sorted(parts.items(), key=lambda one: one[0].count(".")):  # "png" goes before "seg.png"

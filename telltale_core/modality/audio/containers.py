@@ -1,51 +1,58 @@
-"""WAV, AIFF, FLAC, OGG and MP3 files: whether the bytes are one, whole, before a decoder is given them."""
+"""Recordings: which format the bytes are, and whether they are whole, before libsndfile is given them."""
 
 from __future__ import annotations
 
+import re
 import struct
 
 from telltale_core.modality.reasons import bad
 
 MAGIC = {
-    b"RIFF": "RIFF",
-    b"fLaC": "FLAC",
-    b"OggS": "Ogg",
-    b"RF64": "RF64",
-    b"FORM": "AIFF",
-    b"ID3": "MP3",
-    b"\xff\xfb": "MP3",
-    b"caff": "CAF",
-    b".snd": "AU",
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"PK\x03\x04": "zip",
+    rb"RIFF....WAVE": "WAV",
+    rb"RIFF": "RIFF",
+    rb"FORM....AIF[FC]": "AIFF",
+    rb"FORM": "IFF",
+    rb"fLaC": "FLAC",
+    rb"OggS": "OGG",
+    rb"ID3|\xff[\xe2\xe3\xea\xeb\xf2\xf3\xfa\xfb]": "MP3",
+    rb"RF64": "RF64",
+    rb"caff": "CAF",
+    rb"\.snd": "AU",
+    rb"\x89PNG": "PNG",
+    rb"\xff\xd8\xff": "JPEG",
+    rb"PK\x03\x04": "zip",
+    rb"....ftyp": "M4A, MP4 or HEIC",
 }
+"""Patterns of a file's first bytes, where a dot is any byte; the first that matches names the format."""
+FORMATS = {"WAV": "WAV", "WAVEX": "WAV", "AIFF": "AIFF", "FLAC": "FLAC", "OGG": "OGG (Vorbis or Opus)", "MP3": "MP3"}
+"""Formats that are read, by libsndfile's names, and what a refusal calls them."""
 UNSTATED = 0xFFFFFFFF
 """The size that a header states when it was written before its sound, into a pipe."""
 
 
 def checked(media: bytes) -> bytes:
-    """Return the bytes that a decoder is given: of a WAV from a pipe with its true sizes.
+    """Return the bytes that libsndfile is given: of a WAV from a pipe with its true sizes.
 
     Raises ``media_unsupported`` for another kind of file, ``media_unreadable`` for one that was cut off.
     """
-    kind = next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
-    if kind == "unknown" and len(media) > 1 and media[0] == 0xFF and media[1] & 0xE6 == 0xE2:
-        kind = "MP3"  # begins with a frame of layer III, of any rate
-    inner = {"RIFF": {b"WAVE"}, "AIFF": {b"AIFF", b"AIFC"}}.get(kind)
-    if kind not in {"RIFF", "AIFF", "FLAC", "Ogg", "MP3"} or (inner and media[8:12] not in inner):
-        raise bad(
-            "media_unsupported",
-            f"the media is no WAV, AIFF, FLAC, OGG, Opus or MP3 recording but of kind {kind}: convert it",
-        )
-    if kind == "RIFF":
+    kind = next((name for first, name in MAGIC.items() if re.match(first, media, re.DOTALL)), "unknown")
+    check_format(kind)
+    if kind == "WAV":
         media = _with_sizes(media)
         _check_chunks(media, "WAV", b"data", "<I")
     if kind == "AIFF":
         _check_chunks(media, "AIFF", b"SSND", ">I")
-    if kind == "Ogg":
+    if kind == "OGG":
         _check_last_page(media)
     return media
+
+
+def check_format(kind: str) -> None:
+    """Raise ``media_unsupported`` for a format that is not read."""
+    if kind not in FORMATS:
+        known = ", ".join(dict.fromkeys(FORMATS.values()))
+        cure = "convert it to FLAC or WAV, such as by ffmpeg"
+        raise bad("media_unsupported", f"the media is no recording that is read ({known}) but of kind {kind}: {cure}")
 
 
 def _with_sizes(media: bytes) -> bytes:

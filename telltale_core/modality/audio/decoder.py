@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from telltale_core.errors import BadInput, ConfigError
-from telltale_core.modality.audio.containers import checked
+from telltale_core.modality.audio.containers import check_format, checked
 from telltale_core.modality.audio.waves import (
     CROPS,
     FULL,
@@ -29,7 +29,6 @@ from telltale_core.modality.layout_spec import Packing
 from telltale_core.modality.parts import Decoder, Media
 from telltale_core.modality.reasons import bad
 
-FORMATS = {"WAV", "WAVEX", "AIFF", "FLAC", "OGG", "MP3"}
 LOWEST_RATE = 1_000
 USUAL_RATE = 16_000  # Hz: drops of higher rates are packed at this one
 USUAL_MOST_S = 30.0
@@ -83,8 +82,7 @@ class AudioDecoder(Decoder):
 
     def _check_header(self, file: Any) -> None:
         limits, rate, channels, frames = self._limits, file.samplerate, file.channels, file.frames
-        if file.format not in FORMATS:
-            raise bad("media_unsupported", f"the media is of kind {file.format}, not WAV, AIFF, FLAC, OGG or MP3")
+        check_format(file.format)
         if not LOWEST_RATE <= rate <= limits.max_sample_rate:
             raise bad(
                 "sample_rate_refused",

@@ -1,4 +1,4 @@
-"""Image files: of which kind the bytes are, and what must hold of them before a decoder is given them."""
+"""Image files: which format the bytes are, what must hold before Pillow is given them and before it decodes them."""
 
 from __future__ import annotations
 
@@ -13,36 +13,45 @@ MAX_SCANS = 100  # a progressive JPEG has about ten; thousands only serve to bur
 MAX_PARTS = 20_000  # chunks of a PNG, segments of a JPEG: each costs the decoder a step, whatever it holds
 PILLOW_TEXT_BYTES = 1 << 20  # Pillow refuses a PNG whose profile or text unpacks to more
 MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-    b"BM": "BMP",
-    b"P4": "PPM",
-    b"P5": "PPM",
-    b"P6": "PPM",
-    b"\x00\x00\x00\x0cjP  \r\n\x87\n": "JPEG2000",
-    b"\xff\x4f\xff\x51": "JPEG2000",
-    b"%!PS": "PostScript",
-    b"%PDF": "PDF",
-    b"SIMPLE": "FITS",
-    b"<": "SVG or other markup",
-    b"PK\x03\x04": "zip",
-    b"fLaC": "FLAC",
-    b"OggS": "Ogg",
-    b"P1": "plain PBM",
-    b"P2": "plain PGM",
-    b"P3": "plain PPM",
+    rb"RIFF....WEBP": "WEBP",
+    rb"RIFF": "RIFF (WAV)",
+    rb"....ftypavi[fs]": "AVIF",
+    rb"....ftyphei[cx]": "HEIC",
+    rb"....ftypmif1": "HEIF",
+    rb"....ftypM4A ": "M4A",
+    rb"....ftyp": "MP4 or another video",
+    rb"\x89PNG\r\n\x1a\n": "PNG",
+    rb"\xff\xd8\xff": "JPEG",
+    rb"GIF8": "GIF",
+    rb"II\*\x00|MM\x00\*": "TIFF",
+    rb"BM": "BMP",
+    rb"P[456]": "PPM",
+    rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51": "JPEG2000",
+    rb"%!PS": "PostScript",
+    rb"%PDF": "PDF",
+    rb"SIMPLE": "FITS",
+    rb"<": "SVG or other markup",
+    rb"PK\x03\x04": "zip",
+    rb"fLaC": "FLAC",
+    rb"OggS": "Ogg",
+    rb"P1": "plain PBM",
+    rb"P2": "plain PGM",
+    rb"P3": "plain PPM",
 }
-BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF"}
+"""Patterns of a file's first bytes, where a dot is any byte; the first that matches names the format."""
+CURES = {
+    "M4A": "convert it to FLAC or WAV, such as by ffmpeg",
+    **dict.fromkeys(("FLAC", "Ogg", "RIFF (WAV)"), 'set drop.modality = "audio"'),
+}
+"""What to do about kinds that are no pictures."""
 NEEDS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
-"""Kinds that Pillow reads only where it was built with a library."""
+"""Formats that Pillow reads only where it was built with a library."""
 FORMATS = [
     kind
     for kind in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF")
     if kind not in NEEDS or features.check(NEEDS[kind])
 ]
+"""Formats that are read, by Pillow's names."""
 TIFF_PLAIN = {"raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "jpeg"}
 TILE_WIDTH, TILE_LENGTH = 322, 323
 BMP_PLAIN = {0, 3, 6}  # no run lengths: Pillow unpacks those value by value
@@ -50,20 +59,17 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 def kind_of(media: bytes) -> str:
-    """Return the kind of image file that the first bytes show, in Pillow's word where it is read."""
-    if media[:4] == b"RIFF":
-        return "WEBP" if media[8:12] == b"WEBP" else "RIFF (WAV)"
-    if media[4:8] == b"ftyp":
-        return BRANDS.get(media[8:12], "MP4 or another film")
-    return next((name for magic, name in MAGIC.items() if media.startswith(magic)), "unknown")
+    """Return the format that the first bytes show, by its name in ``MAGIC``, or ``unknown``."""
+    return next((name for first, name in MAGIC.items() if re.match(first, media, re.DOTALL)), "unknown")
 
 
-def checked(media: bytes) -> tuple[str, int, bytes]:
-    """Return kind, number of scans and the bytes to be decoded, or raise why no decoder is given them."""
+def checked(media: bytes, max_pixels: int) -> tuple[str, int, bytes]:
+    """Return format, number of scans and the bytes for Pillow, or raise why Pillow is not given them."""
     kind = kind_of(media)
     if kind not in FORMATS:
         known = ", ".join(FORMATS)
-        raise bad("media_unsupported", f"the media is no image that is read ({known}) but of kind {kind}: convert it")
+        cure = CURES.get(kind, "convert it to PNG or JPEG, such as by ImageMagick")
+        raise bad("media_unsupported", f"the media is no image that is read ({known}) but of kind {kind}: {cure}")
     scans = 1
     if kind == "JPEG":
         _check_jpeg_segments(media)
@@ -73,11 +79,13 @@ def checked(media: bytes) -> tuple[str, int, bytes]:
             raise bad("too_many_scans", f"the JPEG has more than {MAX_SCANS} scans")
     if kind == "PNG":
         media = _without_long_texts(media)
+    if kind == "WEBP":
+        _check_canvas(media, max_pixels)
     return kind, scans, media
 
 
 def check_opened(image: Image.Image, kind: str, max_pixels: int) -> None:
-    """Raise for what a header may ask of a decoder beyond its pixels."""
+    """Raise, once Pillow has read the header, for what decoding would cost beyond the image's own pixels."""
     if kind == "TIFF":
         tags = getattr(image, "tag_v2", {})
         tile = int(tags.get(TILE_WIDTH, 0)) * int(tags.get(TILE_LENGTH, 0))
@@ -90,7 +98,7 @@ def check_opened(image: Image.Image, kind: str, max_pixels: int) -> None:
         raise bad("media_unsupported", "the BMP is packed by run lengths: save it unpacked, or as PNG")
 
 
-def check_canvas(media: bytes, max_pixels: int) -> None:
+def _check_canvas(media: bytes, max_pixels: int) -> None:
     """Raise for a WebP whose header states a canvas over the limit: opening it takes memory for all of it."""
     if media[12:16] != b"VP8X" or len(media) < 30:
         return
@@ -126,7 +134,7 @@ def _is_long(name: bytes, data: bytes) -> bool:
 
 
 def _scans_of_image(media: bytes) -> int:
-    """Return the scans up to the end of the image: a film or another picture may follow it, a thumbnail precede it."""
+    """Return the scans up to the end of the image: a video or another picture may follow it, a thumbnail precede it."""
     scans, place = 0, 2
     while (marker := _MARKER.search(media, place)) is not None and scans <= MAX_SCANS:
         kind = media[marker.start() + 1]

@@ -15,7 +15,7 @@ from PIL import Image
 
 from telltale_core.errors import BadInput
 from telltale_core.modality.drop_protocols import DropSettings
-from telltale_core.modality.image.containers import check_canvas, check_opened, checked
+from telltale_core.modality.image.containers import check_opened, checked
 from telltale_core.modality.image.inline_values import Values, square, values_of
 from telltale_core.modality.image.losses import losses_of_image
 from telltale_core.modality.information_loss import Loss
@@ -60,10 +60,8 @@ class ImageDecoder(Decoder):
             raise bad(
                 "media_too_large", f"{len(media)} bytes, more than max_media_bytes={self._limits.max_media_bytes}"
             )
-        kind, scans, media = checked(media)
+        kind, scans, media = checked(media, self._limits.max_pixels)
         try:
-            if kind == "WEBP":
-                check_canvas(media, self._limits.max_pixels)
             with Image.open(io.BytesIO(media), formats=[kind]) as image:
                 self._check_pixels(image.width, image.height)
                 self._check_scans(scans, image.width * image.height)

@@ -27,7 +27,8 @@ def values_of(pixels: np.ndarray, raw: np.ndarray) -> Values:
     if pixels.dtype.kind == "f" and pixels.max() <= 1:
         kind |= Values.FRACTIONS
         kind |= Values.SIGNED if -1 <= pixels.min() < 0 else Values.BYTES
-    if raw.ndim == 1 and pixels.ndim == 3 and pixels.shape[2] == 3 and _in_planes(raw):
+    coloured = pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size > 3  # one pixel has no plane
+    if raw.ndim == 1 and coloured and _in_planes(raw):
         kind |= Values.PLANES
     return kind
 

@@ -47,7 +47,7 @@ def _proposal(cohort: Cohort, finding: Findings, required: float, evidence: Evid
 
 
 def _examined(cohort: Cohort, evidence: Evidence) -> Findings:
-    most = COMOVEMENT.most_alone if cohort.label is None else None
+    most = SPLIT.searched(cohort.label)
     finding = examine(evidence.features[cohort.rows], evidence.config, cohort.whitener, most=most)
     enough = len(cohort.different) >= SPLIT.min_cohort  # copies make no label large enough
     return finding if enough else replace(finding, tested=False)

@@ -1,0 +1,225 @@
+"""What each stage after the training costs on a log of any size: ``telltale bench --suite scale --sizes 50000x10x100``.
+
+A log of so many samples, labels and snapshots is made up and written by the project's own writer. Each stage then runs
+in a process of its own: seconds of wall and processor, and the most memory that it held. Beside them stand the reading
+of the same Parquet files by pyarrow alone, and a float32 ``rfft`` of the same array. Losses are random, with a few
+samples of the first label that swing together; nothing is trained, so nothing is said of detection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from telltale_core.errors import ConfigError, StorageError
+from telltale_core.losslog import LogPlan, LossLog, LossLogWriter
+
+MODULE = "telltale_core.bench.scale"
+DEFAULT = "50000x10x100"
+EACH = 4  # snapshots an epoch
+POISON = 0.02  # of the first label
+PART = 1 << 16
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large a log is: ``samples``, ``labels`` in equal shares, ``snapshots`` of each loss."""
+
+    samples: int
+    labels: int
+    snapshots: int
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Return the size that ``50000x10x100`` stands for; raises :class:`ConfigError` for anything else."""
+        numbers = [int(part) if part.isdecimal() else 0 for part in text.split("x")]
+        if len(numbers) != 3 or min(numbers) < 1 or numbers[1] > numbers[0] or numbers[2] % EACH:
+            raise ConfigError(
+                f"a size is SAMPLESxLABELSxSNAPSHOTS, such as {DEFAULT}, with a multiple of {EACH} snapshots and no "
+                f"more labels than samples; got {text!r}"
+            )
+        return cls(samples=numbers[0], labels=numbers[1], snapshots=numbers[2])
+
+    def __str__(self) -> str:
+        return f"{self.samples}x{self.labels}x{self.snapshots}"
+
+    @property
+    def label(self) -> NDArray[np.int64]:
+        """The labels (N,)."""
+        return np.asarray(np.arange(self.samples) % self.labels, dtype=np.int64)
+
+
+Stage = Callable[[Path, Size], Iterator[None]]
+"""Yields once what it needs is there; what comes after is measured."""
+
+
+def write(folder: Path, size: Size) -> Iterator[None]:
+    """Make up the log and write it, epoch by epoch."""
+    ids = np.array([hashlib.sha256(b"%d" % row).hexdigest() for row in range(size.samples)])
+    epochs = size.snapshots // EACH
+    plan = LogPlan(drop_digest="0" * 64, n_samples=size.samples, epochs=epochs, snapshots_per_epoch=EACH)
+    yield
+    writer = LossLogWriter.create(folder / "losslog", plan, ids)
+    for epoch, losses_NS in enumerate(made_up(size)):
+        writer.write_epoch(epoch, np.arange(1, EACH + 1, dtype=np.int32) + EACH * epoch, losses_NS)
+    writer.finish()
+
+
+def made_up(size: Size) -> Iterator[NDArray[np.float32]]:
+    """Yield the log losses (N, S) of each epoch: a fall, a swing by label, a walk of each sample; equal each time."""
+    rng, label_N = np.random.default_rng(0), size.label
+    level_N, walk_N = rng.normal(0, 0.5, size.samples), np.zeros(size.samples)
+    poison = np.flatnonzero(label_N == 0)[: int(POISON * size.samples / size.labels)]
+    for epoch in range(size.snapshots // EACH):
+        losses_NS = np.empty((size.samples, EACH), dtype=np.float32)
+        for s in range(EACH):
+            walk_N = 0.7 * walk_N + rng.normal(0, 0.7, size.samples)
+            swing_L = rng.normal(0, 0.3, size.labels)
+            loss_N = 1 - 8 * (epoch * EACH + s) / size.snapshots + level_N + walk_N + swing_L[label_N]
+            loss_N[poison] += rng.normal(0, 2)
+            losses_NS[:, s] = loss_N
+        yield losses_NS
+
+
+def parquet(folder: Path, size: Size) -> Iterator[None]:
+    """Read the losses by pyarrow alone."""
+    yield
+    _raw(folder, size)
+
+
+def _raw(folder: Path, size: Size) -> NDArray[np.float32]:
+    log_loss_NT = np.empty((size.samples, size.snapshots), dtype=np.float32)
+    for epoch, path in enumerate(sorted((folder / "losslog").rglob("epoch-*.parquet"))):
+        column = pq.read_table(path, columns=["log_loss"]).column(0).to_numpy()
+        log_loss_NT[:, epoch * EACH : (epoch + 1) * EACH] = column.reshape(EACH, size.samples).T
+    return log_loss_NT
+
+
+def fft(folder: Path, size: Size) -> Iterator[None]:
+    """Transform the same array by a float32 ``rfft``, a part at a time."""
+    from scipy.fft import rfft
+
+    log_loss_NT = _raw(folder, size)
+    yield
+    for start in range(0, size.samples, PART):
+        rfft(log_loss_NT[start : start + PART], axis=1)
+
+
+def opened(folder: Path, _size: Size) -> Iterator[None]:
+    """Open the log, with all its checks."""
+    yield
+    LossLog.open(folder / "losslog")
+
+
+def spectrum(folder: Path, size: Size) -> Iterator[None]:
+    """Compute the spectra of an open log and write them."""
+    from telltale_core.spectrum import compute_spectrum
+
+    log = LossLog.open(folder / "losslog")
+    yield
+    compute_spectrum(log, size.label, folder / "spectrum")
+
+
+def verdict(folder: Path, size: Size) -> Iterator[None]:
+    """Judge the spectra, without a leave-out retraining."""
+    from telltale_core.drop.cohorts import Cohorts
+    from telltale_core.spectrum import Spectrum
+    from telltale_core.verdict import VerdictConfig
+    from telltale_core.verdict.conclude import conclude_on
+
+    stands = Spectrum.open(folder / "spectrum")
+    yield
+    conclude_on(stands.sample_ids, stands.spectra, Cohorts(number=size.label, names=None), VerdictConfig())
+
+
+STAGES: Mapping[str, Stage] = {
+    "write the log": write,
+    "Parquet alone": parquet,
+    "float32 rfft alone": fft,
+    "open the log": opened,
+    "spectrum": spectrum,
+    "verdict": verdict,
+}
+
+
+def timed(name: str, folder: Path, size: Size) -> Row:
+    """Return seconds of wall and processor that a stage takes in this process, and the most MB that it ever held."""
+    steps = STAGES[name](folder, size)
+    next(steps)
+    wall, cpu = time.perf_counter(), time.process_time()
+    next(steps, None)
+    wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    peak_kb = int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
+    return {"stage": name, "wall_s": round(wall_s, 2), "cpu_s": round(cpu_s, 2), "peak_mb": round(peak_kb / 1024)}
+
+
+def measure(size: Size, folder: Path, progress: Callable[[str], None]) -> list[Row]:
+    """Return a row a stage, each measured in a process of its own; raises :class:`StorageError` for one that failed."""
+    rows = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in STAGES:
+        command = [sys.executable, "-m", MODULE, "--stage", name, "--sizes", str(size), "--work", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+        if done.returncode:
+            raise StorageError(f"{name} of {size} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+        rows.append({"size": str(size), **json.loads(done.stdout)})
+        progress(f"{size} {name}: {rows[-1]['cpu_s']} s of processor, {rows[-1]['peak_mb']} MB")
+    log_bytes = sum(path.stat().st_size for path in (folder / "losslog").rglob("*.parquet"))
+    return [{**row, "log_mb": round(log_bytes / 1e6, 1)} for row in rows]
+
+
+def run_scale(sizes: Sequence[str], work: Path, progress: Callable[[str], None]) -> list[Row]:
+    """Return the rows of all sizes; they stand in ``results/scale/results.json`` and ``results.md`` below ``work``."""
+    rows: list[Row] = []
+    out = work / "results" / "scale"
+    out.mkdir(parents=True, exist_ok=True)
+    for size in [Size.parse(text) for text in sizes or [DEFAULT]]:
+        rows += measure(size, work / "scale" / str(size), progress)
+        (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        (out / "results.md").write_text("\n".join(table(rows)) + "\n", encoding="utf-8")
+    return rows
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """Return the rows as the lines of a Markdown table."""
+    head = ("samples x labels x snapshots", "stage", "processor s", "wall s", "peak MB", "log MB")
+    names = ("size", "stage", "cpu_s", "wall_s", "peak_mb", "log_mb")
+    cells = [head, ("---",) * len(head), *([str(row[name]) for name in names] for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in cells]
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure one stage in this process and print it as JSON, or all sizes and print their table."""
+    parser = argparse.ArgumentParser(prog="python -m telltale_core.bench.scale", description=__doc__)
+    parser.add_argument("--sizes", nargs="+", default=[DEFAULT])
+    parser.add_argument("--work", type=Path, default=Path("runs/bench"))
+    parser.add_argument("--stage", choices=list(STAGES))
+    options = parser.parse_args(arguments)
+    if options.stage:
+        sys.stdout.write(json.dumps(timed(options.stage, options.work, Size.parse(options.sizes[0]))))
+        return 0
+    rows = run_scale(options.sizes, options.work, _tell)
+    sys.stdout.write("\n".join(table(rows)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

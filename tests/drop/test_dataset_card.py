@@ -1,0 +1,102 @@
+"""The splits that the head of a README.md states hold, whatever files are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telltale_core.drop.config import Limits
+from telltale_core.drop.dataset_card import splits_by_card
+from telltale_core.drop.source import open_source
+from telltale_core.errors import BadInput
+from tests.support.drops import write_numbers
+
+TWO = """- config_name: {first}
+  data_files:
+  - split: train
+    path: de/tr*.parquet
+- config_name: {second}
+  data_files:
+  - split: train
+    path: ["en/**"]
+"""
+
+
+def card(root: Path, configs: str) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "README.md").write_text(f"---\nlicense: mit\nconfigs:\n{configs}---\n# words\n")
+    return root
+
+
+def by_card(root: Path) -> dict[str, str | None]:
+    return splits_by_card(open_source(str(root), Limits()))
+
+
+def test_files_of_any_name_are_of_the_splits_that_the_card_states(tmp_path, take):
+    root = card(
+        tmp_path / "d",
+        "- data_files:\n  - split: train\n    path: a.parquet\n  - split: test\n    path: ./b*.parquet\n",
+    )
+    for place, name in enumerate("abc"):
+        write_numbers(root / f"{name}.parquet", first=6 * place)
+    drop = take(root)
+    ignored = drop.manifest["accounting"]["files"]["ignored"]
+    assert (len(drop), drop.samples()["source"][0].as_py()) == (6, "a.parquet#0")
+    assert {why: note["first"] for why, note in ignored.items()} == {
+        "not in the data_files of README.md": ["c.parquet"],
+        "split test": ["b.parquet"],
+    }
+    assert len(take(root, files="*.parquet")) == 18
+
+
+@pytest.mark.parametrize(
+    ("stated", "matching"),
+    [
+        ("data_files: a.csv", {"a.csv": "train"}),
+        ("data_files: [a.csv, 'x/*.csv']", {"a.csv": "train", "x/b.csv": "train"}),
+        ("data_files: {validation: '**'}", {"a.csv": "validation", "x/b.csv": "validation", "x/y/c.csv": "validation"}),
+        ("data_files: [{split: extra, path: '**/c*'}]", {"x/y/c.csv": "extra"}),
+        ("data_files: '*.csv'\n  data_dir: x", {"x/b.csv": "train"}),
+        ("data_files: https://example.com/a.csv", {}),
+        ("data_files: 7", {}),
+        ("features: x", {}),
+    ],
+)
+def test_patterns_are_those_of_datasets(tmp_path, stated, matching):
+    root = card(tmp_path / "d", f"- {stated}\n")
+    for name in ("a.csv", "x/b.csv", "x/y/c.csv"):
+        write_numbers(root / name)
+    assert by_card(root) == matching
+
+
+def test_of_configurations_the_default_is_read_and_without_one_the_drop_is_refused(tmp_path):
+    for language in ("de", "en"):
+        write_numbers(tmp_path / language / "train.parquet")
+    assert by_card(card(tmp_path, TWO.format(first="x", second="default"))) == {"en/train.parquet": "train"}
+    with pytest.raises(BadInput, match=r"2 configurations, none the default, such as .*drop.files .*'de/tr\*.parquet'"):
+        by_card(card(tmp_path, TWO.format(first="de", second="en")))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("---\nconfigs: [{data_files: a\n---\n", "no valid YAML"),
+        ("---\nconfigs:\n- data_files: a\n" + "#" * (300 << 10) + "\n---\n", "longer than"),
+        ("---\nconfigs:\n- data_files: {train: a.csv, test: '*.csv'}\n---\n", "'a.csv' as of two splits"),
+        ("---\nconfigs:\n- data_files: [" + "a," * 2000 + "]\n---\n", "more than 1000 patterns"),
+    ],
+)
+def test_a_card_that_cannot_be_followed_is_refused_with_the_cure(tmp_path, text, words):
+    write_numbers(tmp_path / "a.csv")
+    (tmp_path / "README.md").write_text(text)
+    with pytest.raises(BadInput, match=f"{words}.*correct it, or leave README.md out") as error:
+        by_card(tmp_path)
+    assert error.value.code == "split_unclear"
+
+
+@pytest.mark.parametrize("text", ["# words\n---\nconfigs: data_files\n---\n", "---\n- data_files\n---\n", ""])
+def test_other_documents_state_nothing(tmp_path, text):
+    write_numbers(tmp_path / "a.csv")
+    (tmp_path / "README.md").write_text(text)
+    assert by_card(tmp_path) == {}
