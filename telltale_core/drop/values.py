@@ -131,7 +131,7 @@ def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
         roles.class_names if config.num_classes in {None, len(roles.class_names or ())} else None
     )
     length = survey.flags if name == "multilabel" else survey.one_of
-    if length and len(names or range(length)) == length:
+    if length and (names is None or len(names) == length):
         return Task(name=name, num_classes=length, flags=True, classes=Classes(names=names))
     classes = survey.classes(names, config.fold_classes, num_classes=config.num_classes)
     count = len(classes.names) if classes.names is not None else config.num_classes or survey.numbered()
