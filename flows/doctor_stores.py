@@ -63,7 +63,7 @@ def _examine(area: Area, needed: tuple[str, ...], role: str) -> Iterator[Check]:
     receipts = area.name == "inbox" and role == "publisher" and store.location.scheme != "file"
     wanted = (*needed, *(("write",) if receipts else ()))  # of a local inbox nothing is written: others may link there
     failures = _probed(store, area.key, wanted)
-    failed = [step for step in needed if failures[step]]
+    failed = [step for step in needed if failures.get(step)]
     if failed:
         todo = f"the role {role} must be able to {', '.join(needed)}: is the store there, are the keys valid?"
         yield Check(name=name, status="problem", found=f"{area.url}: {failed[0]}: {failures[failed[0]]}", todo=todo)
@@ -80,7 +80,10 @@ def _examine(area: Area, needed: tuple[str, ...], role: str) -> Iterator[Check]:
 
 
 def _probed(store: Store, key: str, wanted: tuple[str, ...]) -> dict[str, str]:
-    """Return why each wanted step failed; empty where it did not."""
+    """Return why each wanted step failed; empty where it did not.
+
+    Where the first, to list, fails, no other is tried: a store that hangs costs one deadline, not one a step.
+    """
     put = store.create if key.endswith("blobs/probe") else store.write
     steps: dict[str, Callable[[], object]] = {
         "list": lambda: store.scan(FOLDER),
@@ -91,6 +94,8 @@ def _probed(store: Store, key: str, wanted: tuple[str, ...]) -> dict[str, str]:
     failures: dict[str, str] = {}
     for step in (step for step in steps if step in wanted):
         failures[step] = _why(steps[step])
+        if failures.get("list"):
+            break
     return failures
 
 

@@ -43,6 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "PREFECT_API_URL": url,
     }
     variables |= {"PREFECT_SERVER_EPHEMERAL_ENABLED": "false", "PREFECT_API_AUTH_STRING": PASSWORD}
+    variables["PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS"] = "2"  # how often it looks for workers that went
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path / "server.log").open("w") as log:
         process = subprocess.Popen(
@@ -199,6 +200,46 @@ def test_a_crashed_run_has_its_repair_started_and_an_event_the_drop_that_it_name
         client.request("POST", "/events", json=[landed])
         wait_for(lambda: started(names.RECONCILE) and started(names.ARRIVAL), "the runs that the triggers start")
         assert [len(started(names.RECONCILE)), [one.parameters for one in started(names.ARRIVAL)]] == [1, [drop]]
+
+
+@pytest.mark.timeout(900)
+def test_what_the_checkup_finds_a_pool_without_a_worker_and_a_silent_bridge_are_told_once(
+    server: str, sink: tuple[str, list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    from deployments import notifications
+    from deployments.plan import Plan
+    from deployments.register import register
+    from flows import alive, names
+    from flows.checkup import checkup
+    from flows.start_run import Feed
+
+    url, heard = sink
+    monkeypatch.setenv("PREFECT_API_URL", server)
+    monkeypatch.setattr(notifications, "BRIDGE_AWAY_S", 10)  # the least that Prefect allows
+    feed = Feed(inbox=f"{tmp_path}/inbox", clean=f"{tmp_path}/clean", quiet_s=60.0, datasets=None)
+    register(Plan(feed=feed, work=f"{tmp_path}/work", results=f"{tmp_path}/results"))
+    notifications.register(url, "", timedelta(days=7))
+    time.sleep(3)  # the server's triggers read the automations
+
+    def texts(*words: str) -> list[str]:
+        return [each["text"] for each in heard if all(word in each["text"] for word in words)]
+
+    states = [checkup(return_state=True).name for _ in range(2)]
+    assert states == [names.PROBLEMS, names.SAME_PROBLEMS]
+    with get_client(sync_client=True) as client:  # a worker and a bridge that are never heard of again
+        client.send_worker_heartbeat(names.GPU_POOL, "gone", heartbeat_interval_seconds=1)
+        alive.tell(client, alive.this_process("bridge", "gone"))
+    expected = (
+        ("checkup: Problems", "workers of cpu, workers of gpu", "To do: telltale worker --pool gpu"),
+        ("no worker of the pool gpu is online", "telltale worker --pool gpu"),
+        ("the bridge is silent", "Uploads wait for the sweep"),
+    )
+    for words in expected:
+        wait_for(lambda words=words: texts(*words), words[0])
+    assert [len(texts(*words)) for words in expected] == [1, 1, 1]
+    assert texts("SameProblems") == []
 
 
 def test_without_an_address_only_reviews_are_ended_and_nonsense_is_refused() -> None:

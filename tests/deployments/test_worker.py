@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from deployments.worker import SAVE_S, asking_often
 from flows.cli import app
-from telltale_core import stages
+from telltale_core import publish, stages
 from telltale_core.config import to_dict
 from telltale_core.drop import DropConfig
 from telltale_core.proxy.checkpoint import load_record
@@ -130,6 +130,62 @@ def test_a_training_is_saved_and_taken_up_again_or_finished_before_its_worker_en
     after = epochs()
     assert len(after) == EPOCHS
     assert {name: after[name] for name in done} == done  # none was trained twice
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("E2E_WHOLE"), reason="a drop, started twice, a minute: E2E_WHOLE=1 runs it")
+def test_a_run_of_a_drained_worker_is_started_again_and_goes_on_where_it_was(
+    client: Any, worker: Callable[..., Started], small_drop: Path, small_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    from flows import names
+    from flows.cleanse import cleanse
+    from flows.reconcile import reconcile
+
+    work, out = tmp_path / "work", tmp_path / "out"
+    deployment = client.create_deployment(
+        flow_id=client.create_flow(cleanse),
+        name=names.CLEANSE.split("/")[1],
+        entrypoint="flows.cleanse.cleanse",
+        work_pool_name=POOL,
+        job_variables={"stream_output": False},
+        pull_steps=[],
+        enforce_parameter_schema=False,
+    )
+    config = {**small_settings, "proxy": {**small_settings["proxy"], "epochs": 30}}
+    parameters = {"source": str(small_drop), "destination": str(out), "work": str(work), "config": config}
+    run = client.create_flow_run_from_deployment(deployment, parameters=parameters).id
+
+    def state() -> Any:
+        return client.read_flow_run(run).state
+
+    def epochs() -> dict[str, int]:
+        files = work.glob("train/*/losslog/member-0/epoch-*.parquet")
+        return {file.name: file.stat().st_mtime_ns for file in files}
+
+    first = worker("--finish-s", "0")
+    wait_for("two epochs", lambda: len(epochs()) >= 2, first)
+    first.process.send_signal(signal.SIGTERM)
+    assert first.process.wait(SAVE_S + BUSY_S) == 0, first.messages.read_text()[-3000:]
+    assert "did not end and are killed" not in first.messages.read_text()
+    assert state().is_crashed()  # reported by the run itself
+    done = epochs()
+    assert 2 <= len(done) < 30
+    assert not out.exists()
+
+    reconcile.fn()
+    assert state().name == "AwaitingRetry"
+    second = worker("--finish-s", "600")
+    wait_for("it takes the run", lambda: state().is_running(), second)
+    second.process.send_signal(signal.SIGTERM)
+    assert second.process.wait(600) == 0, second.messages.read_text()[-3000:]
+    ended = client.read_flow_run(run)
+    assert (ended.state.name, ended.run_count) == ("Completed", 2)
+    [version] = publish.log(out)
+    assert version.counts == {"ingested": 600, "published": 500, "quarantined": 100, "review": 0, "rejected": 0}
+    after = epochs()
+    assert len(after) == 30
+    assert {name: after[name] for name in done} == done  # none was trained twice
+    client.delete_deployment(deployment)
 
 
 def test_a_pool_whose_runs_are_elsewhere_is_refused(client: Any) -> None:

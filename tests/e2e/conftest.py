@@ -15,6 +15,11 @@ from tests.support.inbox import Inbox
 
 QUICK = {"TELLTALE_PUBLICATION_WAIT_S": "5"}  # a killed publication keeps its place until its lease ends
 ROOT = Path(__file__).parent.parent.parent
+SMALL = (
+    *("proxy.epochs=10", "proxy.width=4", "proxy.batch_size=16", "proxy.threads=1", 'proxy.device="cpu"'),
+    *("report.thumbnails=2", "report.evidence_labels=1", "report.heat_rows=4", "report.dpi=50"),
+)
+"""What runs are shortened by; ``E2E_DEFAULTS=1`` leaves it out, for figures with Telltale's own settings."""
 
 
 @pytest.fixture
@@ -84,10 +89,8 @@ def running(store: tuple[str, int], small_drop: Path, tmp_path_factory: pytest.T
         stack.start_server()
         words = ["deploy", "--inbox", stacks.INBOX, "--clean", stacks.CLEAN, "--work", stacks.WORK, "--gpus", "1"]
         words += ["--any-dataset"]  # the tests make datasets as they go
-        for setting in ("epochs=10", "width=4", "batch_size=16", "threads=1", 'device="cpu"'):
-            words += ["--set", f"proxy.{setting}"]
-        for setting in ("thumbnails=2", "evidence_labels=1", "heat_rows=4", "dpi=50"):
-            words += ["--set", f"report.{setting}"]
+        for setting in () if os.environ.get("E2E_DEFAULTS") else SMALL:
+            words += ["--set", setting]
         stack.deploy = lambda: stack.telltale(*words)
         stack.deploy()
         stack.start_worker("cpu", limit=3)

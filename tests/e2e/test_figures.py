@@ -1,6 +1,7 @@
 """How long people wait, on the whole stack: from an upload to its run, and what orchestration adds to the library.
 
-``E2E_LATENCIES=20 E2E_FIGURES=figures.jsonl pytest tests/e2e/test_figures.py``; alone on its machine.
+``E2E_LATENCIES=20 E2E_FIGURES=figures.jsonl pytest tests/e2e/test_figures.py``; alone on its machine. The settings are
+the short ones of ``conftest.py``; with ``E2E_DEFAULTS=1`` they are Telltale's own.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ def test_a_small_drop_from_its_upload_to_its_version(running: Any, inbox: Any) -
         stages = {task["name"].split()[0]: (since(task, "start_time"), since(task, "end_time")) for task in tasks}
         running.note(
             case="parts",
+            defaults=bool(os.environ.get("E2E_DEFAULTS")),
             drop=drop,
             made_s=since(run, "created"),
             began_s=since(run, "start_time"),

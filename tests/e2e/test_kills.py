@@ -83,12 +83,8 @@ def epochs(inbox: Any, key: str) -> dict[str, str]:
 
 
 def training_of(running: Any, drop: str) -> dict[str, Any] | None:
-    """Return the newest run of train-proxy whose drop came from there."""
-    trainings = [
-        run
-        for run in running.runs("train-proxy")
-        if str(run["parameters"]["upstream"]["origin"]).find(f"/{drop}'") >= 0 and run["state_type"] == "RUNNING"
-    ]
+    """Return the newest training of a drop that is at work."""
+    trainings = [run for run in running.trainings_of(drop) if run["state_type"] == "RUNNING"]
     return trainings[-1] if trainings else None
 
 

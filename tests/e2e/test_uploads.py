@@ -130,6 +130,39 @@ def test_the_ui_asks_a_person_by_a_form(running: Any, inbox: Any, ui: Any) -> No
 
 
 @whole
+def test_a_person_fills_the_form_of_the_ui_and_the_version_keeps_what_was_typed(
+    running: Any, inbox: Any, ui: Any
+) -> None:
+    run = careful(running, inbox, "typed")
+    waiting(running, run)
+    ui.open(f"{ui.base}/runs/flow-run/{run}", "Suspended", "Open menu")
+    ui.click("Open menu")
+    ui.click("Resume")
+    ui.wait("Nothing is published yet", "Reviewer", "Release", "Hold")
+    ui.click("Select", "Decision")
+    ui.click("approve")
+    ui.fill("Cy", "Reviewer")
+    ui.fill("all but one have the corner", "Reason")
+    for field, sample in (("Release", "bad-001-typed-one"), ("Hold", "good-000-typed-one")):
+        ui.click("Add item", field)
+        ui.fill(sample, field)
+    ui.picture(ui.folder / "typed.png", height=1700)
+    ui.click("Resume")  # of the dialog, the last on the page
+    assert running.ended(run)["state_name"] == "Completed"
+    [version] = publish.log("s3://clean/sets/typed")
+    assert version.counts == {"ingested": 600, "published": 500, "quarantined": 100, "review": 0, "rejected": 0}
+    assert version.manifest["lineage"]["review"] == {
+        "by": "Cy",
+        "reason": "all but one have the corner",
+        "release": ["bad-001-typed-one"],
+        "hold": ["good-000-typed-one"],
+    }
+    routes = [publish.why("s3://clean/sets/typed", sample) for sample in ("bad-001-typed-one", "good-000-typed-one")]
+    assert [route.state for route in routes] == ["published", "quarantined"]
+    assert "by Cy: all but one have the corner" in routes[0].reason
+
+
+@whole
 def test_the_ui_shows_the_progress_of_a_training(running: Any, inbox: Any, ui: Any) -> None:
     inbox.put("slow/one")
     wanted = {"artifacts": {"key": {"like_": "train-%"}}, "sort": "CREATED_DESC"}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from flows.checks import Check
 from flows.doctor_stores import NEEDS, Area, examine_stores
+from tests.support import storage
 from tests.support.roles import become
 
 pytestmark = pytest.mark.server
@@ -76,3 +78,18 @@ def test_a_store_that_is_away_is_a_problem_within_seconds(monkeypatch: pytest.Mo
     checks = checks_of("publisher")
     assert {check.status for check in checks.values()} == {"problem"}
     assert "reachable" in checks["inbox area"].found
+
+
+def test_a_store_that_lists_nothing_is_asked_nothing_more(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    become(monkeypatch, client("publisher"))
+    address = urlsplit(client("publisher").meta.endpoint_url)
+    proxy = storage.LossyProxy((str(address.hostname), int(address.port or 0)))
+    proxy.plan = lambda _line: 403
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
+    try:
+        assert {check.status for check in checks_of("publisher").values()} == {"problem"}
+    finally:
+        proxy.close()
+    assert [line.split()[0] for line in proxy.requests] == ["GET"] * len(AREAS)  # of a list each

@@ -54,6 +54,10 @@ def enforcing() -> Iterator[Callable[..., Any]]:
         root.put_object(Bucket="work", Key=WHOLE_BUCKET, Body=b"{}")
         sqs = connect("sqs", "root", "root-of-the-tests")
         assert sqs.create_queue(QueueName="drops")["QueueUrl"].endswith("/123456789012/drops")
+        rule = {"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}
+        root.put_bucket_notification_configuration(
+            Bucket="raw", NotificationConfiguration={"QueueConfigurations": [rule]}
+        )
         sqs.create_queue(QueueName="others")
         policies, clients = rendered(), {}
         for role in ROLES:

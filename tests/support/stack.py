@@ -229,6 +229,10 @@ class Stack:
         """Return the runs of cleanse that were made for ``<dataset>/<name>``."""
         return [run for run in self.runs("cleanse") if run["parameters"]["source"] == f"{INBOX}/{drop}"]
 
+    def trainings_of(self, drop: str) -> list[dict[str, Any]]:
+        """Return the runs of train-proxy for ``<dataset>/<name>``, oldest first."""
+        return [run for run in self.runs("train-proxy") if f"/{drop}'" in str(run["parameters"]["upstream"]["origin"])]
+
     def make_run(self, name: str, state: str = "SCHEDULED", /, **parameters: Any) -> str:
         """Return the id of a new run of the deployment ``flow/deployment``."""
         deployment = self.ask(f"/deployments/name/{name}", method="GET")["id"]
