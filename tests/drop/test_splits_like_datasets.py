@@ -11,7 +11,14 @@ from tests.support.drops import write_numbers
 
 datasets.disable_progress_bars()
 OTHER = "unsupervised-00000-of-00001"
-CARD = "- data_files:\n  - split: train\n    path: a*\n  - split: extra\n    path: [b.parquet, c.parquet]\n"
+CARD = """
+- config_name: default
+  data_files:
+  - split: train
+    path: a*
+  - split: extra
+    path: [b.parquet, c.parquet]
+"""
 
 
 @pytest.mark.slow
