@@ -129,7 +129,7 @@ NOW = datetime.now(UTC)
 
 def a_run(number: int, state: str, began_min: float, ended_min: float | None = None, **more: Any) -> Any:
     def ago(minutes: float | None) -> datetime | None:
-        return None if minutes is None else NOW - timedelta(minutes=minutes)
+        return None if minutes is None else datetime.now(UTC) - timedelta(minutes=minutes)
 
     kind = "FAILED" if state == "GaveUp" else state.upper()
     times = {"start_time": ago(began_min), "end_time": ago(ended_min), "expected_start_time": ago(began_min)}
