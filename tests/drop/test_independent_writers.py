@@ -241,7 +241,6 @@ def test_tables_are_the_same_whoever_wrote_them(rows: list[tuple[float, str, str
         lambda d: theirs.write_parquet(d / "d.parquet"),
         lambda d: theirs.write_csv(d / "d.csv"),
         lambda d: theirs.write_ndjson(d / "d.jsonl"),
-        lambda d: theirs.write_ipc(d / "d.arrow", compression="uncompressed"),
         lambda d: delta(frame, d),
         *(lambda d, types=types: arrow(frame, d / "d.parquet", *types) for types in types),  # type: ignore[misc]
     ]
