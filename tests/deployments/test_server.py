@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from deployments.server import own_server
 from flows.cli import app
 from telltale_core.errors import ConfigError, StorageError
+from tests.support.servers import server_at
 
 DEPLOY = ["deploy", "--inbox", "s3://raw/inbox", "--clean", "s3://clean", "--work", "s3://work/area", "--any-dataset"]
 
@@ -24,12 +25,12 @@ def test_a_command_that_needs_a_server_says_how_to_name_one(words: list[str], mo
 
 @pytest.mark.parametrize("words", [DEPLOY, ["worker", "--pool", "cpu"], ["notifications"]], ids=lambda words: words[0])
 def test_a_server_that_does_not_answer_is_said_in_one_line(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
     monkeypatch.setenv("PREFECT_API_URL", url)
-    with temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}):
+    with server_at(url, {PREFECT_CLIENT_MAX_RETRIES: 0}):
         done = CliRunner().invoke(app, words)
     assert (done.exit_code, "error: the Prefect server did not answer" in done.stderr) == (1, True), done.output
 

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from telltale_core.errors import ConfigError
 from tests.support.prefect_home import prefect_home
+from tests.support.servers import server_at
 
 SECRET = "hook-canary-51ab"
 PASSWORD = "operator:canary-of-the-tests"
@@ -31,7 +32,7 @@ PASSWORD = "operator:canary-of-the-tests"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API's address of a real server: the one of Prefect's test harness evaluates no triggers."""
-    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING
 
     tmp_path = tmp_path_factory.mktemp("server")
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -51,7 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
     try:
         wait_for(lambda: answers(f"{url}/ready", process), "the server", 280)
-        with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: PASSWORD}):
+        with server_at(url, {PREFECT_API_AUTH_STRING: PASSWORD}):
             yield url
     finally:
         os.killpg(process.pid, signal.SIGKILL)

@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import pytest
 from prefect.client.schemas.objects import State, StateType
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 
 from tasks import limits, policy, train_elsewhere
 from telltale_core.errors import BadInput, Transient
+from tests.support.servers import server_at
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def away() -> Iterator[None]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api", PREFECT_CLIENT_MAX_RETRIES: 0}):
+    with server_at(f"http://127.0.0.1:{port}/api", {PREFECT_CLIENT_MAX_RETRIES: 0}):
         yield
 
 
