@@ -73,10 +73,10 @@ def cleanse(
 
     """
     check_addresses(source, destination, work)
-    decision = review.decision(approve, reviewer, reason, release, hold)
     began_s = time.monotonic()
     history.tag_run()
     with history.noting_failure(destination):
+        decision = review.decision(approve, reviewer, reason, release, hold)
         settings = to_dict(settings_of(config, destination))
         by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
         trainer = train_on if deployed(train_on) else ""

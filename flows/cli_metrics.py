@@ -19,7 +19,7 @@ Once = Annotated[bool, typer.Option("--once", help="Print the numbers and stop."
 def metrics(*, address: Address = "127.0.0.1:9464", once: Once = False) -> Outcome:
     """Serve what an operator watches to Prometheus: drops that wait, runs, GPUs, times of stages, shares held back.
 
-    It runs until SIGTERM or Ctrl-C. It reads with the bridge's rights, and the datasets where its keys may.
+    It runs until SIGTERM or Ctrl-C. At the store it needs the role metrics: to list, and to read manifests.
 
     \b
     Examples: telltale metrics --address 127.0.0.1:9464

@@ -23,6 +23,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed
 
 from tasks import keys
+from tasks.history import show_history
 from tasks.review import APPROVAL_LABEL, MAX_WORDS, WAITS, signed
 from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
 
@@ -77,6 +78,7 @@ def decide(
         message = f"{word} by {decision['by']}: {decision['reason']}"
         if not approve:
             _mark(client, flow_run, word, message)
+            show_history(str(flow_run.parameters["destination"]))
             return {"run": str(flow_run.id), "state": "rejected"}
         if not (code := flow_run.labels.get(APPROVAL_LABEL)):
             raise Conflict(

@@ -58,10 +58,10 @@ def noting_failure(dataset: str) -> Iterator[None]:
         raise
 
 
-def show_history(dataset: str, ending: str) -> None:
+def show_history(dataset: str, ending: str = "") -> None:
     """Renew the artifact ``history-<dataset>`` from the published manifests; never fails the run.
 
-    ``ending`` is the name of the state in which this run is about to end: the page outlives it.
+    ``ending`` is the name of the state in which this run, if there is one, is about to end: the page outlives it.
     """
     kindly(lambda: _show(dataset, ending))
 

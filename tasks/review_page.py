@@ -11,6 +11,7 @@ from tasks.artifacts import PICTURE_BYTES, STATEMENT, group_row, kindly, questio
 from tasks.keys import artifact
 from tasks.sanitize import block, code, line, markdown
 from telltale_core import stages
+from telltale_core.drop.understanding import doubts
 from telltale_core.report.worst import Worst, worst_samples
 from telltale_core.wording import counted
 
@@ -38,7 +39,8 @@ def _show(outcome: dict[str, Any], page: stages.Record, work: str) -> None:
     opened = stages.opened(page, work)
     shown = list(worst_samples(opened.drop(), opened.folder("cluster"), each=EACH))
     rows = [group_row(group) for group in opened.verdict().groups if group.quarantined or group.review]
-    parts = [question(outcome, page, work), _table(rows), samples(shown)]
+    doubtful = "\n".join(f"- Look: {markdown(doubt, REASON)}" for doubt in doubts(opened.drop()))
+    parts = [question(outcome, page, work), doubtful, _table(rows), samples(shown)]
     text = markdown(outcome["statement"], STATEMENT)
     create_markdown_artifact("\n\n".join(parts), key=artifact("review", outcome["dataset"]), description=text)
 

@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 from tasks.artifacts import kindly
 from tasks.sanitize import line
 from telltale_core import stages
+from telltale_core.drop.understanding import doubts
 from telltale_core.wording import counted
 
 log = logging.getLogger(__name__)
@@ -30,10 +31,12 @@ def read(drop: stages.Record, work: str) -> None:
     """Tell what the drop held."""
 
     def tell() -> None:
-        manifest = stages.open_drop(drop, work).manifest
-        counts = manifest["counts"]
+        opened = stages.open_drop(drop, work)
+        manifest, counts = opened.manifest, opened.manifest["counts"]
         said = (counts["seen"], counts["kept"], counts["rejected"], manifest["modality"], manifest["task"])
         say("drop: %d rows = %d read + %d rejected; %s, %s", *said)
+        for doubt in doubts(opened):
+            say("look: %s", doubt)
 
     kindly(tell)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from telltale_core.commands import Option, Outcome
+from telltale_core.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,11 @@ def bench(
               telltale bench --suite scale --sizes 50000x10x100 --sizes 200000x100x100
     """
     if suite == "scale":
+        if only or detectors or jobs != 1:
+            raise ConfigError("the suite scale has no cases, detectors or jobs: it takes --sizes and --work alone")
         return _scale(sizes or (), work)
+    if sizes:
+        raise ConfigError(f"--sizes are those of the suite scale, not of {suite}")
     from telltale_core.bench.cases import suite_named
     from telltale_core.bench.harness import Bench
     from telltale_core.bench.suite import run_suite, write_results

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from telltale_core.digest import sha256_bytes
 from telltale_core.display.sanitize import clean, flat, middle
 from telltale_core.drop.accounting import accounted_lines
+from telltale_core.drop.understanding import doubts
 from telltale_core.errors import OverBudget
 from telltale_core.modality import modality_named
 from telltale_core.records import RecordKind, write_whole
@@ -136,6 +137,7 @@ def _page(
             decisions=page_data.decisions(outline),
             columns=page_data.columns(outline),
             accounted=accounted_lines(outline.drop.manifest),
+            doubts=doubts(outline.drop),
             parts=page_data.parts(outline),
             stack=page_data.stack(outline),
             labelled=run.labels is not None,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
+from sklearn.cluster import DBSCAN
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -57,10 +58,15 @@ def dbscan(point_nD: NDArray[np.float64], radii: NDArray[np.float64], least: int
 
     A core sample has ``least`` samples within the radius, itself among them. Pairs are looked for once, at the largest
     radius. Squared distances are summed column by column: a pair exactly at a radius is on the side that scikit-learn
-    has it on.
+    has it on. Where there are too many pairs to hold, scikit-learn looks for them radius by radius.
     """
-    count = len(point_nD)
-    pairs_E2 = KDTree(point_nD).query_pairs(radii.max(initial=0.0) * (1 + 1e-9), output_type="ndarray")
+    count, tree = len(point_nD), KDTree(point_nD)
+    widest = radii.max(initial=0.0) * (1 + 1e-9)
+    some_nD = point_nD[:: max(1, count // SPLIT.counted)]
+    if tree.query_ball_point(some_nD, widest, return_length=True).mean() * count / 2 > SPLIT.most_pairs:
+        yield from (DBSCAN(eps=radius, min_samples=least).fit_predict(point_nD) for radius in radii)
+        return
+    pairs_E2 = tree.query_pairs(widest, output_type="ndarray")
     square_E = np.zeros(len(pairs_E2))
     for value_n in point_nD.T:
         square_E += np.square(value_n[pairs_E2[:, 0]] - value_n[pairs_E2[:, 1]])

@@ -50,6 +50,10 @@ class SplitConstants:
     most: int = 10_000
     """Of a larger label so many samples are searched for a split; the others follow. Chosen, for the time: it grows
     with the square of them."""
+    most_pairs: int = 8_000_000
+    """Neighbouring pairs that are held at once: each takes about 80 bytes. Chosen, for the memory."""
+    counted: int = 500
+    """Samples whose neighbours say how many pairs there are. Chosen, for the time."""
     most_alone: int = 4000
     """The same where all samples are one cohort. Chosen, for the time."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,3 +56,9 @@ def test_results_stand_as_json_and_as_a_table(tmp_path: Path, monkeypatch: pytes
     assert json.loads((results / "results.json").read_text()) == [row]
     assert outcome.lines == table([row]) == (results / "results.md").read_text().splitlines()
     assert outcome.lines[-1] == "| 8x2x4 | verdict | 2.0 | 2.5 | 120 | 0.1 |"
+
+
+@pytest.mark.parametrize("options", [{"suite": "scale", "only": ["badnets"]}, {"suite": "digits", "sizes": ["8x2x4"]}])
+def test_options_of_another_suite_are_refused(options: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="suite scale"):
+        bench(work=tmp_path, **options)

@@ -240,6 +240,20 @@ def check_published(run: Deployed, out: Path) -> None:
     assert "crashed 1 times" in events[0]["payload"]["text"]
 
 
+def newest_page(dataset: str) -> str:
+    """Return a dataset's page as it stands."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+    from prefect.client.schemas.sorting import ArtifactSort
+
+    from tasks.keys import artifact
+
+    named = ArtifactFilter(key=ArtifactFilterKey(any_=[artifact("history", dataset)]))
+    with get_client(sync_client=True) as client:
+        [newest, *_] = client.read_artifacts(artifact_filter=named, sort=ArtifactSort.CREATED_DESC, limit=1)
+    return str(newest.data)
+
+
 def forms_at_suspension(patch: pytest.MonkeyPatch) -> list[bool]:
     """Return a list that tells, for each time that a run is about to be suspended, whether its form is there."""
     from tasks import review
@@ -461,6 +475,7 @@ def test_a_run_of_the_command_line_is_approved_or_rejected_by_its_id(
     assert {first, second} <= {one["id"] for one in listed}
     refused = CliRunner().invoke(app, ["reject", first, "--reason", "a trigger", "--by", "Bo", "--json"])
     assert (refused.exit_code, json.loads(refused.stdout)["state"]) == (0, "rejected")
+    assert re.search(rf"{first}.*<code>Rejected<", newest_page(str(tmp_path / "out")))
     assert publish.log(tmp_path / "out") == []
     agreed = CliRunner().invoke(app, ["approve", second, "--reason", "no trigger", "--by", "Bo"])
     assert agreed.exit_code == 0, agreed.output

@@ -63,7 +63,7 @@ def test_each_unit_finds_the_variables_that_its_head_names_and_the_keys_of_its_r
             [INFRA / "systemd" / "make-environment", folder],
         ):
             subprocess.run(command, check=True, capture_output=True, env=surroundings, timeout=120)
-        lines = {path.stem: path.read_text().splitlines() for path in folder.iterdir()}
+        lines = {path.stem: path.read_text().splitlines() for path in folder.glob("*.env")}
         return {name: dict(line.split("=", 1) for line in text) for name, text in lines.items()}
 
     files = write()
@@ -79,9 +79,15 @@ def test_each_unit_finds_the_variables_that_its_head_names_and_the_keys_of_its_r
         wanted = set(re.findall(r"\b(?:PREFECT|TELLTALE)_[A-Z_]+\b", head))
         assert wanted <= set(files[named.stem]), unit.name
     (secrets / "STORE_WORKER").unlink()
+    for name in ("AWS_ENDPOINT_URL", "TELLTALE_WEBHOOK"):  # a shell in which nothing was exported
+        del surroundings[name]
     again = write()
     assert again["gpu"]["AWS_SECRET_ACCESS_KEY"] != files["gpu"]["AWS_SECRET_ACCESS_KEY"]
-    assert again["worker"] == files["worker"]
+    assert {name: file for name, file in again.items() if name != "gpu"} == {
+        name: file for name, file in files.items() if name != "gpu"
+    }
+    surroundings["TELLTALE_QUEUE"] = "https://queue.example"  # instead of the webhook
+    assert "TELLTALE_WEBHOOK" not in write()["bridge"]
 
 
 def test_the_page_says_which_unit_has_which_file_and_role() -> None:

@@ -248,10 +248,10 @@ def test_what_became_of_files_and_lines_stands_on_the_page_as_sums(new_run, tmp_
     ignored = {"hidden": {"count": 3, "first": [".a", ".b", ".c"]}, "no table names it": {"count": 1, "first": ["<b>"]}}
     files = {"found": 1204, "read": 1200, "about": {"count": 0, "first": []}, "ignored": ignored}
     lines = {"lines": 1301, "rows": 1200, "header": 1, "quoted": 95, "blank": 5}
-    run_with_origin = dataclasses.replace(
-        run, drop=run.drop.with_origin({"accounting": {"files": files, "lines": lines}})
-    )
+    accounting = {"files": files, "lines": lines, "doubts": ["<b>split</b> names test in 3 rows"]}
+    run_with_origin = dataclasses.replace(run, drop=run.drop.with_origin({"accounting": accounting}))
     shown = Page(wrote(run_with_origin, tmp_path / "out").read_text("utf-8")).text
+    assert "Look: <b>split</b> names test in 3 rows" in shown
     assert "files: 1,204 = 1,200 read + 4 ignored (3 hidden, 1 no table names it)" in shown
     assert "lines: 1,301 = 1,200 rows + 1 header + 95 inside quoted fields + 5 blank" in shown
 

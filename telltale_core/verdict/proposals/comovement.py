@@ -20,7 +20,9 @@ from telltale_core.verdict.split import Findings, examine
 def propose(evidence: Evidence) -> list[Proposal]:
     """Return a proposal a cohort, in their order: the side of its best split that may be poison."""
     findings = [_examined(cohort, evidence) for cohort in evidence.cohorts]
-    different = [_without_copies(*pair, evidence) for pair in zip(evidence.cohorts, findings, strict=True)]
+    alone = len(findings) == 1  # no other cohort says what is usual
+    pairs = zip(evidence.cohorts, findings, strict=True)
+    different = findings if alone else [_without_copies(*pair, evidence) for pair in pairs]
     proposals = []
     for cohort, finding in zip(evidence.cohorts, findings, strict=True):
         others = [*different[: cohort.number], *different[cohort.number + 1 :]]
@@ -57,7 +59,8 @@ def _without_copies(cohort: Cohort, finding: Findings, evidence: Evidence) -> Fi
     """Return what the cohort's different samples show."""
     if len(cohort.different) == len(cohort.rows):
         return finding
-    return examine(evidence.features[cohort.different], evidence.config, cohort.whitener)
+    most = SPLIT.searched(cohort.label)
+    return examine(evidence.features[cohort.different], evidence.config, cohort.whitener, most=most)
 
 
 def _required(others: Sequence[Findings], config: VerdictConfig) -> float:
