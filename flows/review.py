@@ -78,7 +78,7 @@ def decide(
         message = f"{word} by {decision['by']}: {decision['reason']}"
         if not approve:
             _mark(client, flow_run, word, message)
-            show_history(str(flow_run.parameters["destination"]))
+            show_history(str(flow_run.parameters["destination"]), word, flow_run.id)
             return {"run": str(flow_run.id), "state": "rejected"}
         if not (code := flow_run.labels.get(APPROVAL_LABEL)):
             raise Conflict(

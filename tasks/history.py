@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
@@ -58,22 +58,26 @@ def noting_failure(dataset: str) -> Iterator[None]:
         raise
 
 
-def show_history(dataset: str, ending: str = "") -> None:
+def show_history(dataset: str, ending: str, run: UUID | None = None) -> None:
     """Renew the artifact ``history-<dataset>`` from the published manifests; never fails the run.
 
-    ``ending`` is the name of the state in which this run, if there is one, is about to end: the page outlives it.
+    ``ending`` is the name of the state in which the run, this one if no other is given, is about to end: the page
+    outlives it.
     """
-    kindly(lambda: _show(dataset, ending))
+    kindly(lambda: _show(dataset, ending, run or _own_id()))
 
 
-def _show(dataset: str, ending: str) -> None:
+def _show(dataset: str, ending: str, run: UUID | None) -> None:
     entries = entries_of(version.manifest for version in publish.log(open_store(dataset, QUICKLY)))
-    text = sentence(entries)
-    create_markdown_artifact(
-        f"{markdown(dataset, entries)}\n{runs_of(dataset, ending)}",
+    page = ArtifactCreate(
         key=keys.artifact("history", dataset),
-        description=sanitize.markdown(text),
+        type="markdown",
+        description=sanitize.markdown(sentence(entries)),
+        data=f"{markdown(dataset, entries)}\n{runs_of(dataset, ending, run)}",
+        flow_run_id=run,
     )
+    with get_client(sync_client=True) as client:  # Prefect's own function wants to be called in a run
+        client.create_artifact(page)
 
 
 def markdown(dataset: str, entries: list[Entry]) -> str:
@@ -88,10 +92,10 @@ def markdown(dataset: str, entries: list[Entry]) -> str:
     return "\n".join([head, shown, "", *rows, ""]) if entries else head
 
 
-def runs_of(dataset: str, ending: str) -> str:
+def runs_of(dataset: str, ending: str, run: UUID | None = None) -> str:
     """Return the dataset's latest runs as Markdown, each with a link to its page; empty where the server has none.
 
-    ``ending`` stands for the state of the run that asks.
+    ``ending`` stands for the state of ``run``.
     """
     tag, flow = f"dataset:{keys.stem(dataset)}", FlowFilter(name=FlowFilterName(any_=["cleanse"]))
     with get_client(sync_client=True) as client:
@@ -101,9 +105,9 @@ def runs_of(dataset: str, ending: str) -> str:
             sort=FlowRunSort.EXPECTED_START_TIME_DESC,
             limit=SHOWN,
         )
-    mine = [run for run in runs if _leads_to(run, parse_url(dataset).url)]
-    states = {run.id: run.state_name or "" for run in mine} | {_own_id(): ending}
-    rows = [f"| {_named(run)} | {str(run.start_time or '')[:16]} | {code(states[run.id])} |" for run in mine]
+    mine = [one for one in runs if _leads_to(one, parse_url(dataset).url)]
+    states: dict[UUID | None, str] = {one.id: one.state_name or "" for one in mine} | {run: ending}
+    rows = [f"| {_named(one)} | {str(one.start_time or '')[:16]} | {code(states[one.id])} |" for one in mine]
     head = "## Latest runs, when this was written\n"
     return "\n".join([head, "| run | started | state |", "| --- | --- | --- |", *rows, ""]) if rows else ""
 

@@ -54,9 +54,7 @@ def test_a_dataset_without_a_version_has_a_page_without_a_table_or_a_picture() -
 
 
 @pytest.mark.server
-def test_the_page_of_a_dataset_links_its_runs_and_no_other_datasets(
-    prefect_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_of_a_dataset_links_its_runs_and_no_other_datasets(prefect_server: str, tmp_path: Path) -> None:
     from prefect.client.orchestration import get_client
 
     from flows.cleanse import cleanse
@@ -74,8 +72,7 @@ def test_the_page_of_a_dataset_links_its_runs_and_no_other_datasets(
         mine = begun(f"{tmp_path}/signs/", "cleanse signs/<b>monday")
         begun(dataset, "cleanse signs/sunday")
         others = [begun(f"{tmp_path}/elsewhere/signs", "other"), begun("s3://key:secret@clean/signs", "refused")]
-    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", str(mine))
-    shown = runs_of(dataset, "Rejected")
+    shown = runs_of(dataset, "Rejected", mine)
     assert re.search(r"monday.*<code>Rejected<", shown)  # the state in which the run that asks is about to end
     assert re.search(r"sunday.*<code>(Pending|Scheduled)<", shown)
     assert str(mine) in shown
