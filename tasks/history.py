@@ -106,8 +106,11 @@ def runs_of(dataset: str, ending: str, run: UUID | None = None) -> str:
             limit=SHOWN,
         )
     mine = [one for one in runs if _leads_to(one, parse_url(dataset).url)]
-    states: dict[UUID | None, str] = {one.id: one.state_name or "" for one in mine} | {run: ending}
-    rows = [f"| {_named(one)} | {str(one.start_time or '')[:16]} | {code(states[one.id])} |" for one in mine]
+    states = [ending if one.id == run else one.state_name or "" for one in mine]
+    rows = [
+        f"| {_named(one)} | {str(one.start_time or '')[:16]} | {code(state)} |"
+        for one, state in zip(mine, states, strict=True)
+    ]
     head = "## Latest runs, when this was written\n"
     return "\n".join([head, "| run | started | state |", "| --- | --- | --- |", *rows, ""]) if rows else ""
 
