@@ -39,8 +39,8 @@ class Published(Attack):
         """Return the clean rows and as many poisoned ones, drawn by the seed, as make ``rate`` of all."""
         self.check(data)
         clean, bad = np.flatnonzero(~self.poisoned), np.flatnonzero(self.poisoned)
-        count = min(len(bad), round(rate / (1 - rate) * len(clean)))
-        if not 0 < rate < 1 or count == 0:
+        count = min(len(bad), round(rate / (1 - rate) * len(clean))) if 0 < rate < 1 else 0
+        if count == 0:
             raise ConfigError(f"rate must leave clean rows and at least one poisoned one, got {rate}")
         drawn = np.random.default_rng(seed).choice(bad, count, replace=False)
         rows = np.sort(np.concatenate([clean, drawn]))
