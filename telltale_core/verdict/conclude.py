@@ -164,7 +164,8 @@ def decide_on(
         one = tried.get(proposal.number)
         trigger = None if one is None else one.test
         rule = rule_for(_facts(proposal, outcome, evidence, trigger))
-        own_answer = None if outcome is None else outcome.own_answer
+        telling = outcome is not None and outcome.proof is not Proof.OPEN
+        own_answer = outcome.own_answer if outcome is not None and telling else None
         ruling = ruling_on(proposal, rule, reasons(proposal, rule, outcome, evidence, trigger), own_answer)
         judged.append(Judged(proposal=proposal, rule=rule, outcome=outcome, ruling=ruling, tried=one))
     return judged

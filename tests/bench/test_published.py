@@ -42,13 +42,13 @@ def case(rate: float, seed: int = 1) -> Case:
 def test_all_clean_rows_and_part_of_the_poisoned_ones_make_the_rate(root: Path, rate: float, count: int) -> None:
     bench = Bench(suite=SUITES["published"], data=root, work=root / "work")
     split = load(DATA, root, root / "work")
-    made = poison(split.train, case(rate), bench.attack(case(rate), split.train))
-    texts = np.array([str(text) for text in made.data.inputs])
-    assert made.truth.tolist() == [text.startswith("when it") for text in texts]
-    assert (int(made.truth.sum()), int((~made.truth).sum())) == (count, CLEAN)
-    assert set(made.data.labels[made.truth]) == {1}
+    drop = poison(split.train, case(rate), bench.attack(case(rate), split.train))
+    texts = np.array([str(text) for text in drop.data.inputs])
+    assert drop.truth.tolist() == [text.startswith("when it") for text in texts]
+    assert (int(drop.truth.sum()), int((~drop.truth).sum())) == (count, CLEAN)
+    assert set(drop.data.labels[drop.truth]) == {1}
     again = poison(split.train, case(rate, seed=2), bench.attack(case(rate), split.train))
-    assert rate == 0.2 or [*again.data.inputs] != [*made.data.inputs], "the seed draws them"
+    assert rate == 0.2 or [*again.data.inputs] != [*drop.data.inputs], "the seed draws them"
 
 
 def test_the_published_trigger_counts_once_on_held_out_rows(root: Path) -> None:

@@ -130,7 +130,7 @@ def test_where_a_proof_can_tell_nothing_the_trigger_is_the_proof(share: float, t
         said = TriggerTest(words='the beginning "when you"', tried=200, turned=turned, at_random=10)
         return Tried(test=said, shown=TRIGGERS.empty_table())
 
-    (judged,) = decide_on([proposal(share)], {0: outcome(Proof.OPEN)}, evidence(), experiment)
+    (judged,) = decide_on([proposal(share)], {0: outcome(Proof.OPEN, own_answer=9)}, evidence(), experiment)
     assert judged.ruling.decision[:INSIDE].tolist() == [expected] * INSIDE
     assert judged.tried is not None
     if expected == "quarantine":
