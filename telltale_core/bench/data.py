@@ -74,8 +74,8 @@ def load(name: str, root: Path | None, work: Path) -> Split:
         ]
         return Split(train=digits[0], test=digits[1], names=DIGIT_NAMES)
     if name in published.FOLDERS:
-        train, test = published.read_published(name, root)
-        return Split(train=train, test=test, names=published.CLASSES)
+        texts, held_out = published.read_published(name, root)
+        return Split(train=texts, test=held_out, names=published.CLASSES)
     if name not in _FOLDERS:
         raise ConfigError(f"{name!r} is not a data set of the bench; known: {', '.join(DATA_SETS)}")
     folder = None if root is None else root / _FOLDERS[name]
