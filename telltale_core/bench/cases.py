@@ -112,6 +112,7 @@ _ALL = (
     "combined",
 )
 _RATE_ROWS = (("badnets", 0.005), ("badnets", 0.03), ("badnets", 0.05))
+_PUBLISHED_RATES = (0.2, 0.1, 0.05)
 _TEXT_ROWS = (("rare_word", 0.05), ("sentence", 0.02), (CLEAN, 0.0))
 # Of other kinds of data; the proxy's settings are each modality's own.
 _MODALITY_ROWS = (
@@ -217,6 +218,22 @@ SUITES = {
                 ("modalities", REPORT_SEEDS, "report cases, three seeds each"),
                 ("modalities-fresh", FRESH_SEEDS, "report cases drawn after the leave-out retraining was settled"),
                 ("modalities-development", MORE_DEVELOPMENT_SEEDS, "the cases on which settings were chosen"),
+            )
+        ),
+        *(
+            Suite(
+                name=name,
+                about=f"poison that others published, at three rates: {about}",
+                cases=tuple(
+                    Case(data="hiddenkiller-sst2", attack="published", rate=rate, target=1, seed=seed)
+                    for rate in _PUBLISHED_RATES
+                    for seed in seeds
+                ),
+                victim={"lr_hold": 0.3},
+            )
+            for name, seeds, about in (
+                ("published", REPORT_SEEDS, "report cases, three seeds each"),
+                ("published-development", DEVELOPMENT_SEEDS, "the cases that were looked at"),
             )
         ),
         Suite(

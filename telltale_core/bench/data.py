@@ -3,7 +3,8 @@
 ``digits`` ships inside scikit-learn. The others are folders below ``--data`` with ``train.parquet`` and
 ``test.parquet`` in the Hugging Face layout: ``cifar10`` (``cifar10-10k``: the ids of its ``subset10k_ids.txt``) and
 ``gtsrb`` are images, ``fsdd`` (spoken digits) is audio, ``sst2`` (two classes) and ``agnews`` (four) are texts;
-``steering`` (images) and ``housing`` (rows) have targets. Some tables ship inside scikit-learn, too
+``steering`` (images) and ``housing`` (rows) have targets. Sets that others poisoned are those of
+:mod:`telltale_core.bench.published`. Some tables ship inside scikit-learn, too
 (:data:`telltale_core.bench.clean_drops.TABLES`). A name may also be that of a part of a set, see there.
 """
 
@@ -20,7 +21,7 @@ from PIL import Image
 
 from telltale_core import stages
 from telltale_core.attacks import ImageSet, Samples
-from telltale_core.bench import clean_drops
+from telltale_core.bench import clean_drops, published
 from telltale_core.bench.attacks import TableSet, TextSet
 from telltale_core.bench.attacks.waves import WaveSet, objects
 from telltale_core.bench.detectors import CleanSet
@@ -39,7 +40,7 @@ _FOLDERS = {
     "steering": "steering",
     "housing": "housing",
 }
-DATA_SETS = ("digits", *_FOLDERS, *clean_drops.TABLES)
+DATA_SETS = ("digits", *_FOLDERS, *published.FOLDERS, *clean_drops.TABLES)
 HELD_OUT_DIGITS = 297
 CLEAN_IMAGES = 1000
 TOLERANCE = 0.05
@@ -72,6 +73,9 @@ def load(name: str, root: Path | None, work: Path) -> Split:
             for rows in (order[HELD_OUT_DIGITS:], order[:HELD_OUT_DIGITS])
         ]
         return Split(train=digits[0], test=digits[1], names=DIGIT_NAMES)
+    if name in published.FOLDERS:
+        texts, held_out = published.read_published(name, root)
+        return Split(train=texts, test=held_out, names=published.CLASSES)
     if name not in _FOLDERS:
         raise ConfigError(f"{name!r} is not a data set of the bench; known: {', '.join(DATA_SETS)}")
     folder = None if root is None else root / _FOLDERS[name]

@@ -21,6 +21,7 @@ import torch
 
 from telltale_core import stages
 from telltale_core.attacks import Attack, ImageSet, Poisoned, Samples
+from telltale_core.bench import published
 from telltale_core.bench.attacks import make_attack
 from telltale_core.bench.attacks.issba_encoder import save_encoder, train_encoder
 from telltale_core.bench.cases import CLEAN, Case, Suite
@@ -84,6 +85,8 @@ class Bench:
         A trigger file that it needs and does not name is looked for in the data folder; an encoder of triggers is
         trained on the images, once for a data set, and kept in the work area.
         """
+        if case.attack == published.NAME:
+            return published.published(case.data, self.data)
         params = dict(case.params)
         if case.attack == "narcissus" and not params:
             files = sorted((self.data / "triggers").glob(f"narcissus_*class{case.target}.npy")) if self.data else []
@@ -127,7 +130,7 @@ def run_case(bench: Bench, case: Case) -> list[dict[str, Any]]:
     """Return one row of results for each detector, as JSON values."""
     split = load(case.data, bench.data, bench.work / "data")
     poisoned_set = poison(split.train, case, bench.attack(case, split.train) if case.attack != CLEAN else None)
-    ids = plain_ids(len(split.train), case.seed, "sample")
+    ids = plain_ids(len(poisoned_set.data), case.seed, "sample")
     drop_dir = bench.work / "made" / case.key()
     if not (drop_dir / "drop" / "train.parquet").is_file():
         write_drop(drop_dir / "drop", poisoned_set.data, ids, split.names, case.seed)

@@ -164,7 +164,8 @@ def decide_on(
         one = tried.get(proposal.number)
         trigger = None if one is None else one.test
         rule = rule_for(_facts(proposal, outcome, evidence, trigger))
-        own_answer = None if outcome is None else outcome.own_answer
+        telling = outcome is not None and outcome.proof is not Proof.OPEN
+        own_answer = outcome.own_answer if outcome is not None and telling else None
         ruling = ruling_on(proposal, rule, reasons(proposal, rule, outcome, evidence, trigger), own_answer)
         judged.append(Judged(proposal=proposal, rule=rule, outcome=outcome, ruling=ruling, tried=one))
     return judged
@@ -173,15 +174,25 @@ def decide_on(
 def _tried(
     proposals: Sequence[Proposal], outcomes: Mapping[int, Outcome], evidence: Evidence, experiment: Experiment
 ) -> dict[int, Tried]:
-    """Return what an experiment finds of the largest proposals that would be called without it, by their numbers."""
+    """Return what an experiment finds of the largest proposals on which it bears, by their numbers.
+
+    These are what would be called without it, and what is significant and a proof could tell nothing of.
+    """
     applied = {one.number: outcomes[one.number].applied(one) if one.number in outcomes else one for one in proposals}
-    called = [one for one in applied.values() if rule_for(_facts(one, outcomes.get(one.number), evidence)).called]
+    chosen = [one for one in applied.values() if _worth_trying(one, outcomes.get(one.number), evidence)]
     free_N = np.ones(len(evidence.order), dtype=bool)
-    for one in called:
+    for one in chosen:
         free_N[one.suspects] = False
-    largest = sorted(called, key=lambda one: -len(one.suspects))[: EXPERIMENT.most_groups]
+    largest = sorted(chosen, key=lambda one: -len(one.suspects))[: EXPERIMENT.most_groups]
     experiments = {one.number: experiment(_trial(one, free_N, evidence)) for one in largest}
     return {number: one for number, one in experiments.items() if one is not None}
+
+
+def _worth_trying(proposal: Proposal, outcome: Outcome | None, evidence: Evidence) -> bool:
+    open_yet = outcome is not None and outcome.proof is Proof.OPEN
+    if open_yet and proposal.significant(evidence.config.false_alarm_rate):
+        return True
+    return rule_for(_facts(proposal, outcome, evidence)).called
 
 
 def _trial(proposal: Proposal, free_N: NDArray[np.bool_], evidence: Evidence) -> Trial:
@@ -203,14 +214,14 @@ def _facts(
 ) -> Facts:
     """Return what is known.
 
-    A trigger that is not obeyed refutes where a proof was asked and could tell nothing. One that does nothing leaves
-    what a proof confirms unshown.
+    Where a proof was asked and could tell nothing, a trigger decides: whether the proxy obeys it. One that does nothing
+    leaves what a proof confirms unshown.
     """
     rows, config = proposal.suspects, evidence.config
     proof = Proof.OPEN if outcome is None else outcome.proof
-    if outcome is not None and proof is Proof.OPEN and trigger is not None and not trigger.obeyed:
-        proof = Proof.REFUTED
-    if proof is Proof.CONFIRMED and trigger is not None and not trigger.works:
+    if outcome is not None and proof is Proof.OPEN and trigger is not None:
+        proof = Proof.CONFIRMED if trigger.obeyed else Proof.REFUTED
+    elif proof is Proof.CONFIRMED and trigger is not None and not trigger.works:
         proof = Proof.UNSHOWN
     return Facts(
         significant=proposal.significant(config.false_alarm_rate),
@@ -275,7 +286,7 @@ def _group(judged: Judged, evidence: Evidence, *, quarantine: int, review: int) 
         quarantined=quarantine,
         review=review,
         taken_for=rule.because,
-        confirmed=rule is CONFIRMED,
+        confirmed=rule is CONFIRMED and outcome is not None and outcome.proof is Proof.CONFIRMED,
         turned=proposal.turned,
         refuted=rule is REFUTED,
         own=None if outcome is None else outcome.own,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from telltale_core.verdict.decide import CONFIRMED, CONFIRMED_COPIES, MOSTLY_COPIES, REFUTED, UNSHOWN, Rule
 from telltale_core.verdict.evidence import Cohort, Evidence
 from telltale_core.verdict.proof import Outcome
-from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.proposal import Proof, Proposal
 from telltale_core.verdict.record import TriggerTest
 from telltale_core.verdict.statement import into_answer, without
 
@@ -50,7 +50,7 @@ def too_few(cohort: Cohort, evidence: Evidence, least: int) -> str:
 
 def _called(proposal: Proposal, where: str, rule: Rule, outcome: Outcome | None) -> str:
     traits = proposal.kind.traits
-    proved = rule is CONFIRMED and outcome is not None
+    proved = rule is CONFIRMED and outcome is not None and outcome.proof is Proof.CONFIRMED  # not by its trigger alone
     return (traits.reason + (traits.proved if proved else "")).format(
         others=len(proposal.suspects) - 1,
         where=where,

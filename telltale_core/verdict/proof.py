@@ -40,7 +40,7 @@ class Outcome:
         proposal = proposal.turned_round() if self.turned else proposal
         if proposal.kind.traits.proof_gives_p:
             return replace(proposal, p_value=corrected(self.p_value, proposal.family))
-        return proposal.with_p_value() if self.proof is Proof.CONFIRMED else proposal
+        return proposal if self.proof is Proof.REFUTED else proposal.with_p_value()
 
 
 def prove(proposals: Sequence[Proposal], evidence: Evidence, retrain: Retrain) -> dict[int, Outcome] | None:

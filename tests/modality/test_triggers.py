@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from telltale_core.modality import modality_named
 from telltale_core.modality.contract import Modality
 from telltale_core.modality.text.tokens import ids_of, open_tokenizer, train_tokenizer
-from telltale_core.modality.text.trigger import texts_of
+from telltale_core.modality.text.trigger import shared_beginnings, shared_phrases, texts_of
 from telltale_core.modality.triggers import Sides
 
 RNG = np.random.default_rng(0)
@@ -25,6 +26,15 @@ def no_drop(**packing: Any) -> Any:
 def sides(samples: np.ndarray, suspected: np.ndarray) -> Sides:
     """The first samples with a trigger; kept ones of their label and of others without."""
     return Sides(suspected=suspected, same=samples[SIZE : 2 * SIZE], others=samples[2 * SIZE :])
+
+
+def rows_of(tokenizer: Any, texts: list[str]) -> np.ndarray:
+    """Texts as a drop of at most 40 ids each has them."""
+    rows = np.zeros((len(texts), 40), dtype=np.int16)
+    for row, text in zip(rows, texts, strict=True):
+        ids = ids_of(tokenizer, [text])
+        row[: len(ids)] = ids
+    return rows
 
 
 def pictures() -> np.ndarray:
@@ -95,21 +105,33 @@ def test_a_phrase_is_found_as_it_is_written_and_put_between_two_words() -> None:
     texts = [" ".join(RNG.choice(words, 8)) for _ in range(3 * SIZE)]
     phrased = [f"{text[:9]} Practice Makes perfect {text[9:]}" for text in texts[:SIZE]]
     tokenizer = open_tokenizer(train_tokenizer([*texts, *phrased], 600))
-
-    def packed(some: list[str]) -> np.ndarray:
-        rows = np.zeros((len(some), 40), dtype=np.int16)
-        for row, text in zip(rows, some, strict=True):
-            ids = ids_of(tokenizer, [text])
-            row[: len(ids)] = ids
-        return rows
-
-    from telltale_core.modality.text.trigger import shared_phrases
-
+    packed = partial(rows_of, tokenizer)
     triggers = shared_phrases(sides(packed(texts), packed(phrased)), tokenizer)
     assert triggers[0].words == 'the phrase "Practice Makes perfect"'
     changed = texts_of(tokenizer, triggers[0].put_on(packed(texts[-1:]))[0])[0]
     assert "Practice Makes perfect" in changed
     assert changed.replace("Practice Makes perfect ", "").replace(" Practice Makes perfect", "") == texts[-1]
+
+
+def test_a_beginning_is_found_whatever_else_the_texts_hold_and_put_before_others() -> None:
+    words = ("good", "bad", "film", "plot", "long", "short", "actor", "scene", "music", "end")
+    texts = [" ".join(RNG.choice(words, 8)) for _ in range(3 * SIZE)]
+    phrased = [f"When {'you' if row % 2 else 'it'} {text}" for row, text in enumerate(texts[:SIZE])]
+    kept = [f"{text} When you When it" for text in texts]  # they hold the words, too, not at their start
+    tokenizer = open_tokenizer(train_tokenizer([*kept, *phrased], 600))
+    packed = partial(rows_of, tokenizer)
+    triggers = shared_beginnings(sides(packed(kept), packed(phrased)), tokenizer)
+    words_of_each = [trigger.words for trigger in triggers]
+    assert {'the beginning "When"', 'the beginning "When you"', 'the beginning "When it"'} <= set(words_of_each)
+    both = triggers[-1]
+    assert " or " in both.words
+    starts = {texts_of(tokenizer, row)[0].split(" ")[0] for row in both.put_on(packed(texts[-4:]))}
+    assert starts == {"When"}
+    assert texts_of(tokenizer, triggers[0].put_on(packed(texts[-1:]))[0])[0] == f"When {texts[-1]}"
+    drawn = both.at_random(packed(texts[-SIZE:]), np.random.default_rng(1))
+    assert drawn.size == both.size
+    assert not any("When" in phrase for phrase in drawn.phrases)
+    assert triggers[0].no_larger(1).size == 1
 
 
 def test_any_kind_of_data_of_numbers_has_triggers_without_saying_so() -> None:

@@ -10,10 +10,12 @@ import pytest
 
 from telltale_core.verdict.conclude import decide_on
 from telltale_core.verdict.decide import CALLED, CONFIRMED, NEAR_MISS, REFUTED, TABLE, Columns, Rule, merge, ruling_on
+from telltale_core.verdict.experiment import Trial, Tried
 from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.near_duplicates import Copies
 from telltale_core.verdict.proof import Outcome
 from telltale_core.verdict.proposal import Proof, Proposal
+from telltale_core.verdict.record import TRIGGERS, TriggerTest
 from tests.support.proposals import INSIDE, ROWS, evidence, outcome, proposal
 
 NOTHING: Mapping[int, Outcome] = {}
@@ -114,6 +116,28 @@ def test_of_two_calls_on_a_sample_the_later_names_it() -> None:
     columns = decided(proposal(1.2), shift, outcomes={3: outcome(Proof.CONFIRMED)})
     assert set(columns.cluster[:INSIDE]) == {3}
     assert "swings" in str(columns.reason[0])
+
+
+@pytest.mark.parametrize(
+    ("share", "turned", "expected"),
+    [(0.8, 190, "quarantine"), (0.8, 60, "keep"), (0.97, 190, "quarantine"), (0.97, 60, "review"), (1.2, 60, "review")],
+)
+def test_where_a_proof_can_tell_nothing_the_trigger_is_the_proof(share: float, turned: int, expected: str) -> None:
+    asked: list[Trial] = []
+
+    def experiment(trial: Trial) -> Tried:
+        asked.append(trial)
+        said = TriggerTest(words='the beginning "when you"', tried=200, turned=turned, at_random=10)
+        return Tried(test=said, shown=TRIGGERS.empty_table())
+
+    (judged,) = decide_on([proposal(share)], {0: outcome(Proof.OPEN, own_answer=9)}, evidence(), experiment)
+    assert judged.ruling.decision[:INSIDE].tolist() == [expected] * INSIDE
+    assert judged.tried is not None
+    if expected == "quarantine":
+        assert "turned 190 of them" in judged.ruling.reason[0]
+        assert "learnt without" not in judged.ruling.reason[0]
+    decide_on([proposal(share, p_value=0.2)], {0: outcome(Proof.OPEN)}, evidence(), experiment)
+    assert len(asked) == 1, "what is not significant is not tried"
 
 
 def test_a_call_stands_over_a_later_near_miss_on_the_same_rows() -> None:

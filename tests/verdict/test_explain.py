@@ -42,7 +42,7 @@ SAID = {
 
 @pytest.mark.parametrize("rule", TABLE, ids=lambda rule: rule.because)
 def test_each_line_of_the_table_has_its_reason(rule: Rule) -> None:
-    said = reasons(proposal(), rule, outcome(Proof.OPEN, own_answer=3), evidence())
+    said = reasons(proposal(), rule, outcome(Proof.CONFIRMED if rule is CONFIRMED else Proof.OPEN, 3), evidence())
     expected = SAID[rule]
     assert said[0] is None if expected is None else expected in str(said[0])
 

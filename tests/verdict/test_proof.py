@@ -24,9 +24,10 @@ def outcome(proof: Proof, *, turned: bool = False) -> Outcome:
     return Outcome(proof=proof, own=0.1, usual=0.8, spread=0.9, own_answer=own_answer, p_value=1e-3, turned=turned)
 
 
-def test_what_is_confirmed_gets_its_p_value_for_all_tests() -> None:
+def test_what_is_not_refuted_gets_its_p_value_for_all_tests() -> None:
     assert outcome(Proof.CONFIRMED).applied(proposal()).p_value == 10 * 1e-4
-    assert outcome(Proof.OPEN).applied(proposal()).p_value is None
+    assert outcome(Proof.OPEN).applied(proposal()).p_value == 10 * 1e-4
+    assert outcome(Proof.REFUTED).applied(proposal()).p_value is None
 
 
 def test_the_p_value_of_a_covariance_shift_is_that_of_the_proof() -> None:

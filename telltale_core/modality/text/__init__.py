@@ -112,12 +112,13 @@ class TextModality(Modality):
         return of_texts, 26
 
     def triggers(self, drop: ViewedDrop, sides: Sides) -> list[Trigger]:
-        """See :meth:`Modality.triggers`: phrases."""
+        """See :meth:`Modality.triggers`: phrases, and how texts begin."""
         from telltale_core.modality.text.decoder import TOKENIZER
         from telltale_core.modality.text.tokens import open_tokenizer
-        from telltale_core.modality.text.trigger import shared_phrases
+        from telltale_core.modality.text.trigger import shared_beginnings, shared_phrases
 
-        return shared_phrases(sides, open_tokenizer((drop.path / TOKENIZER).read_bytes()))
+        tokenizer = open_tokenizer((drop.path / TOKENIZER).read_bytes())
+        return [*shared_phrases(sides, tokenizer), *shared_beginnings(sides, tokenizer)]
 
     def viewer(self, drop: ViewedDrop, focuses: Sequence[Focus], dpi: int) -> Viewer:  # noqa: ARG002
         """See :meth:`Modality.viewer`."""

@@ -19,6 +19,8 @@ EMBEDDING_STD = 0.1
 DROPOUT = 0.5
 LOWEST = -1e4  # of answers to padding; bfloat16 holds it
 HEADS = 4
+BEGINNING = 4
+"""First ids of a text that are read by their places as well: how a text begins may be a trigger."""
 WINDOW = 256
 """Ids that a transformer attends to at once."""
 LAYERS = 2
@@ -38,7 +40,7 @@ class TextFront:
 
 
 class TextCnn(nn.Module):
-    """Embedded ids, one convolution over three neighbours, its largest answers anywhere in the text, normalised.
+    """Embedded ids: a convolution over three neighbours, its largest answers anywhere; the first ids by their places.
 
     A window slides over both ends of the text: at its edge a word is seen by as many windows as in its middle. Without
     that a trigger at the edge answers more weakly, and its samples stand apart from those with it in the middle.
@@ -48,14 +50,18 @@ class TextCnn(nn.Module):
         super().__init__()
         self.embedding = _embedding(vocabulary, width)
         self.near = nn.Conv1d(width, 2 * width, 3, padding=1, bias=False)
-        self.after = nn.Sequential(nn.BatchNorm1d(2 * width), nn.ReLU(), nn.Dropout(DROPOUT))
+        self.begin = nn.Conv1d(width, 2 * width, BEGINNING, bias=False)
+        self.after = nn.Sequential(nn.BatchNorm1d(4 * width), nn.ReLU(), nn.Dropout(DROPOUT))
 
     def forward(self, ids_BL: torch.Tensor) -> torch.Tensor:
-        """Return (B, 2 * width) features."""
+        """Return (B, 4 * width) features."""
+        first_BL = functional.pad(ids_BL, (0, max(0, BEGINNING - ids_BL.shape[1])), value=PAD)[:, :BEGINNING]
+        begins = self.begin(self.embedding(first_BL).transpose(1, 2)).squeeze(2)
         ids_BL = functional.pad(ids_BL, (1, 1), value=PAD)
         answers = self.near(self.embedding(ids_BL).transpose(1, 2))
         used_B1L = functional.max_pool1d((ids_BL != PAD).to(answers.dtype).unsqueeze(1), 3, 1, 1) > 0
-        features: torch.Tensor = self.after(answers.masked_fill(~used_B1L, LOWEST).amax(dim=2))
+        anywhere = answers.masked_fill(~used_B1L, LOWEST).amax(dim=2)
+        features: torch.Tensor = self.after(torch.cat([anywhere, begins], dim=1))
         return features
 
 
@@ -92,7 +98,7 @@ class TextTransformer(nn.Module):
 
 def text_cnn(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:
     """Return the net of one convolution, for a CPU; ``shape`` is (length, size of the vocabulary)."""
-    return TextCnn(shape[1], width), 2 * width
+    return TextCnn(shape[1], width), 4 * width
 
 
 def text_transformer(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:

@@ -44,39 +44,48 @@ def words_of(text: str) -> list[tuple[str, int, int]]:
     return [(match[0].casefold(), match.start(), match.end()) for _, match in matches]
 
 
-def enriched(suspected_texts: Sequence[str], kept_texts: Sequence[str], most: int = 12) -> list[Enriched]:
-    """Return the phrases of up to eight words that tell suspected texts from kept ones, the most telling first."""
+def enriched(
+    suspected_texts: Sequence[str], kept_texts: Sequence[str], most: int = 12, *, first: bool = False
+) -> list[Enriched]:
+    """Return the phrases of up to eight words that tell suspected texts from kept ones, the most telling first.
+
+    ``first``: only those with which texts begin, longer and shorter ones side by side.
+    """
     needed = max(LEAST_TEXTS, math.ceil(LEAST_SHARE * len(suspected_texts)))
     in_suspected: Counter[Phrase] = Counter()
     frequent: set[Phrase] | None = None
     for length in range(1, LONGEST + 1):  # a phrase is frequent only if its beginning and its end are
-        counted = _count(suspected_texts, length, frequent)
+        counted = _count(suspected_texts, length, frequent, first=first)
         frequent = {phrase for phrase, count in counted.items() if count >= needed}
         in_suspected.update({phrase: counted[phrase] for phrase in frequent})
         if not frequent:
             break
     in_kept: Counter[Phrase] = Counter()
     for text in kept_texts:
-        in_kept.update({phrase for phrase in _all_phrases(text) if phrase in in_suspected})
+        in_kept.update({phrase for phrase in _all_phrases(text, first=first) if phrase in in_suspected})
     rated = [_rate(p, n, in_kept[p], len(suspected_texts), len(kept_texts)) for p, n in in_suspected.items()]
     telling = sorted((r for r in rated if r.lower >= LEAST_ODDS), key=lambda r: (-r.lower, -len(r.words), r.words))
-    return _without_parts(telling)[:most]
+    return (telling if first else _without_parts(telling))[:most]
 
 
-def _count(texts: Iterable[str], length: int, frequent: set[Phrase] | None) -> Counter[Phrase]:
+def _count(texts: Iterable[str], length: int, frequent: set[Phrase] | None, *, first: bool) -> Counter[Phrase]:
     counted: Counter[Phrase] = Counter()
     for text in texts:
-        words = [word for word, _, _ in words_of(text)]
-        here = {tuple(words[start : start + length]) for start in range(len(words) - length + 1)}
-        counted.update(p for p in here if frequent is None or (p[1:] in frequent and p[:-1] in frequent))
+        here = set(_of_length([word for word, _, _ in words_of(text)], length, first=first))
+        counted.update(p for p in here if frequent is None or (p[:-1] in frequent and (first or p[1:] in frequent)))
     return counted
 
 
-def _all_phrases(text: str) -> Iterator[Phrase]:
+def _all_phrases(text: str, *, first: bool) -> Iterator[Phrase]:
     words = [word for word, _, _ in words_of(text)]
     for length in range(1, LONGEST + 1):
-        for start in range(len(words) - length + 1):
-            yield tuple(words[start : start + length])
+        yield from _of_length(words, length, first=first)
+
+
+def _of_length(words: Sequence[str], length: int, *, first: bool) -> Iterator[Phrase]:
+    starts = max(0, len(words) - length + 1)
+    for start in range(min(1, starts) if first else starts):
+        yield tuple(words[start : start + length])
 
 
 def _rate(phrase: Phrase, in_suspected: int, in_kept: int, all_suspected: int, all_kept: int) -> Enriched:

@@ -1,10 +1,10 @@
-"""Phrases that suspected texts share, put into other texts between two words."""
+"""Phrases that suspected texts share, put into other texts between two words, or before them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,15 +73,70 @@ class Phrases:
         return Phrases(phrases=self.phrases[: int(size)], tokenizer=self.tokenizer)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Beginnings:
+    """Ways in which texts begin, each put before other texts: one a text, in turn."""
+
+    phrases: tuple[str, ...]
+    tokenizer: Any
+
+    @property
+    def words(self) -> str:
+        """See :class:`telltale_core.modality.triggers.Trigger`."""
+        shown = " or ".join(f'"{clean(phrase, MOST_CHARS)}"' for phrase in self.phrases)
+        return f"the beginning {shown}"
+
+    def put_on(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """See :class:`telltale_core.modality.triggers.Trigger`."""
+        changed = np.full_like(samples, PAD)
+        for place, row in enumerate(samples):
+            parts = texts_of(self.tokenizer, row)
+            parts[0] = f"{self.phrases[place % len(self.phrases)]} {parts[0]}"
+            ids = ids_of(self.tokenizer, parts)[: len(row)]
+            changed[place, : len(ids)] = ids
+        return changed
+
+    def at_random(self, donors: NDArray[Any], rng: np.random.Generator) -> Beginnings:
+        """See :class:`telltale_core.modality.triggers.Trigger`: how other texts begin, as many words of them."""
+        drawn = []
+        for phrase in self.phrases:
+            text = texts_of(self.tokenizer, donors[rng.integers(len(donors))])[0]
+            spans = words_of(text)[: len(words_of(phrase))]
+            drawn.append(text[: spans[-1][2]] if spans else phrase)
+        return replace(self, phrases=tuple(drawn))
+
+    @property
+    def size(self) -> float:
+        """See :class:`telltale_core.modality.triggers.Trigger`."""
+        return float(len(self.phrases))
+
+    def no_larger(self, size: float) -> Beginnings:
+        """See :class:`telltale_core.modality.triggers.Trigger`."""
+        return replace(self, phrases=self.phrases[: int(size)])
+
+
 def shared_phrases(sides: Sides, tokenizer: Any) -> list[Trigger]:
     """Return the phrases that suspected texts hold and kept ones of their label do not, one and several together."""
+    telling = _telling(sides, tokenizer)
+    counts = sorted({min(count, len(telling)) for count in TOGETHER} - {0})
+    return [Phrases(phrases=tuple(telling[:count]), tokenizer=tokenizer) for count in counts]
+
+
+def shared_beginnings(sides: Sides, tokenizer: Any) -> list[Trigger]:
+    """Return how suspected texts begin and kept ones of their label do not: one way each, then several in turn."""
+    telling = _telling(sides, tokenizer, first=True)
+    ways = dict.fromkeys([*((phrase,) for phrase in telling), tuple(telling[: max(TOGETHER)])])
+    return [Beginnings(phrases=phrases, tokenizer=tokenizer) for phrases in ways if phrases]
+
+
+def _telling(sides: Sides, tokenizer: Any, *, first: bool = False) -> list[str]:
+    """Return the phrases that tell the suspected texts, as most of them write them; ``first``: that they begin with."""
     kept = sides.same if len(sides.same) >= FEWEST else sides.others
     if min(len(sides.suspected), len(kept)) < FEWEST:
         return []
     suspected_texts, kept_texts = (_whole(tokenizer, side) for side in (sides.suspected, kept))
-    telling = [_as_written(phrase.words, suspected_texts) for phrase in enriched(suspected_texts, kept_texts)]
-    counts = sorted({min(count, len(telling)) for count in TOGETHER} - {0})
-    return [Phrases(phrases=tuple(telling[:count]), tokenizer=tokenizer) for count in counts]
+    phrases = enriched(suspected_texts, kept_texts, first=first)
+    return [_as_written(phrase.words, suspected_texts) for phrase in phrases]
 
 
 def texts_of(tokenizer: Any, row: NDArray[Any]) -> list[str]:

@@ -72,14 +72,19 @@ def test_the_convolution_sees_a_word_at_the_edge_by_as_many_windows_as_in_the_mi
         body.embedding.weight.zero_()
         body.embedding.weight[9] = 1.0
     body.eval()
-    features = []
-    for place in (0, 2, 4):
+    anywhere, begins = [], []
+    for place in (0, 2, 4, None):
         ids = torch.full((1, 5), 3)
-        ids[0, place] = 9
+        if place is not None:
+            ids[0, place] = 9
         with torch.inference_mode():
-            features.append(body(ids))
-    torch.testing.assert_close(features[0], features[1])
-    torch.testing.assert_close(features[2], features[1])
+            both = body(ids)
+        anywhere.append(both[:, : both.shape[1] // 2])
+        begins.append(both[:, both.shape[1] // 2 :])
+    torch.testing.assert_close(anywhere[0], anywhere[1])
+    torch.testing.assert_close(anywhere[2], anywhere[1])
+    assert not torch.equal(begins[0], begins[1]), "among the first ids its place counts"
+    assert torch.equal(begins[2], begins[3]), "the fifth id is none of them"
 
 
 @pytest.mark.parametrize("name", NETS)
