@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from telltale_core.drop.ambiguous_columns import doubts, split_doubts
+from telltale_core.drop.ambiguous_columns import column_doubts, comma_questions, doubts
 from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import INPUT_SETTINGS, VALUE_SETTINGS, Declared, DropConfig, check_settings
 from telltale_core.drop.decode_pass import Job, Plan
@@ -57,20 +57,20 @@ def plan_reading(source: Source, config: DropConfig, stated: Declared) -> tuple[
 def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
     choice, reader, columns, (roles, questions) = _understood(source, config, stated)
     split = choice.split
-    if config.split not in {None, ALL} and split is None and roles.split is None and reader.split is None:
+    if config.split not in {None, ALL} and split is None and not roles.splits and reader.split is None:
         raise bad(
             "split_unclear", f"the drop has no split {shown(config.split)}: unset drop.split, or name one that it has"
         )
-    roles = dataclasses.replace(roles, wanted=wanted_split(config), split=None if config.split == ALL else roles.split)
+    roles = dataclasses.replace(roles, wanted=wanted_split(config), splits=() if config.split == ALL else roles.splits)
     reader.assign(roles)
     check_settings(config, roles.modality)
     job = Job(reader=reader, decoder=reader.modality.decoder(config), config=config, clock=Clock(config.limits))
     with job.decoder.session():
         plan = _survey(job, stated)
-    split = reader.split or (roles.wanted if roles.split is not None else split)
+    split = reader.split or (roles.wanted if roles.splits else split)
     plan = dataclasses.replace(plan, aside={**plan.aside, **reader.rows_of_others})
-    questions += [*plan.questions, *doubts(columns, roles, config)]
-    doubtful = [*doubts_of(choice, reader.read_files, config), *split_doubts(columns, roles, config)]
+    questions += [*plan.questions, *doubts(columns, roles, config), *comma_questions(columns, roles, config)]
+    doubtful = [*doubts_of(choice, reader.read_files, config), *column_doubts(columns, roles, config)]
     reading = Reading(
         format=reader.format,
         files=data_files(source, reader.format),

@@ -167,7 +167,7 @@ class ParquetReader(Reader):
                 "row_too_long", f"the row unpacks to {total_N[index]} bytes, more than max_decoded_row_bytes={limit}"
             )
         if len(over):
-            small = {self.roles.id, self.roles.split, *self.roles.values}
+            small = {self.roles.id, *self.roles.splits, *self.roles.values}
             named = zip(self._schema.names, columns, strict=True)
             columns = [column if name in small else without(column, over) for name, column in named]
             total_N[over] = 0
@@ -185,7 +185,7 @@ class ParquetReader(Reader):
                     f"the media has {size_N[index]} bytes, more than max_media_bytes={limits.max_media_bytes}",
                 )
             return over
-        becomes_object = name in {self.roles.id, self.roles.split, *self.roles.values} or (
+        becomes_object = name in {self.roles.id, *self.roles.splits, *self.roles.values} or (
             is_input and len(self.roles.inputs) > 1
         )
         if not becomes_object and kind not in {"bytes", "text"}:
@@ -200,9 +200,9 @@ class ParquetReader(Reader):
 
     def _fill(self, rows: list[Row], table: pa.RecordBatch) -> None:
         """Give the rows their ids, values and media."""
-        if self.roles.split is not None:
-            for row, value in zip(rows, _values(table.column(self.roles.split), rows), strict=True):
-                self.sort_by_split(row, value)
+        splits = [_values(table.column(name), rows) for name in self.roles.splits]
+        for row, cells in zip(rows, zip(*splits, strict=True), strict=bool(splits)):
+            self.sort_by_split(row, cells)
         if self.roles.id is not None:
             for row, row_id in zip(rows, _values(table.column(self.roles.id), rows), strict=True):
                 row.id = row_id
