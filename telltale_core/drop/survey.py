@@ -23,6 +23,7 @@ from telltale_core.drop.drop_toml import (
 )
 from telltale_core.drop.formats import class_folders, data_files, open_reader
 from telltale_core.drop.layout import Roles
+from telltale_core.drop.other_splits import copied
 from telltale_core.drop.readers.base import Reader
 from telltale_core.drop.readers.table_files import SAMPLED_ROWS
 from telltale_core.drop.refusals import NoRowKeptError, with_cure
@@ -43,11 +44,13 @@ def plan_reading(source: Source, config: DropConfig, stated: Declared) -> tuple[
 
     Where it cannot be read like that, it is read as ``drop.toml`` asks, and the plan holds a question for each setting.
     """
+    whole = copied(source)
     try:
         return _plan_for(source, config, stated)
     except BadInput as error:
         if not beyond(stated, config):
             raise
+        source.files, source.ignored = whole.files, whole.ignored
         log.info("not readable without what drop.toml says beyond names: %s", error)
         job, plan = _plan_for(source, obeying(config, stated), Declared())
         questions = [*followed(stated, config, error), *plan.questions]
@@ -56,7 +59,7 @@ def plan_reading(source: Source, config: DropConfig, stated: Declared) -> tuple[
 
 def _plan_for(source: Source, config: DropConfig, stated: Declared) -> tuple[Job, Plan]:
     choice, reader, columns, (roles, questions) = _understood(source, config, stated)
-    split = choice.split
+    split, questions = choice.split, [*choice.questions, *questions]
     if config.split not in {None, ALL} and split is None and not roles.splits and reader.split is None:
         raise bad(
             "split_unclear", f"the drop has no split {shown(config.split)}: unset drop.split, or name one that it has"
@@ -89,7 +92,7 @@ def _understood(
 
     A table that says nothing of samples beside folders of classes, such as a list of class names, is not the drop.
     """
-    choice = choose_split(source, config)
+    whole, choice = copied(source), choose_split(source, config)
     reader = open_reader(source, config)
     folders = class_folders(source) if config.format is None else Counter[str]()
     columns: list[Column] = []
@@ -104,6 +107,7 @@ def _understood(
             raise with_cure(error, columns) from error
         log.info("the tables are not the drop, its folders are: %s", error)
         config = config.replace(format="folder")
+        source.files, source.ignored = whole.files, whole.ignored
         choice = choose_split(source, config)
         folder = open_reader(source, config)
         columns = folder.columns()

@@ -47,7 +47,39 @@ def test_files_of_any_name_are_of_the_splits_that_the_card_states(tmp_path, take
         "not in the data_files of README.md": ["c.parquet"],
         "split test": ["b.parquet"],
     }
+    words = "states which files are read, otherwise than their names do: 'b.parquet' and 1 more files are not read"
+    assert [question["text"] for question in drop.manifest["questions"]] == [f"README.md {words}"]
     assert len(take(root, files="*.parquet")) == 18
+
+
+def test_a_card_that_states_what_the_names_say_asks_nothing(tmp_path, take):
+    splits = "".join(f"  - split: {name}\n    path: data/{name}-*\n" for name in ("train", "test"))
+    root = card(tmp_path / "d", f"- config_name: default\n  data_files:\n{splits}")
+    for name in ("train", "test"):
+        write_numbers(root / "data" / f"{name}-00000-of-00001.parquet")
+    assert take(root).manifest["questions"] == []
+
+
+def test_a_card_without_which_nothing_is_read_is_followed_and_asked_about(tmp_path, take):
+    root = card(tmp_path / "d", "- data_files: {train: test-a.csv, test: val-b.csv}\n")
+    for name in ("test-a", "val-b"):
+        write_numbers(root / f"{name}.csv")
+    drop = take(root)
+    assert {source.as_py() for source in drop.samples()["source"]} == {f"test-a.csv#{n}" for n in range(6)}
+    assert [(question["code"], question["cure"]) for question in drop.manifest["questions"]] == [
+        ("card_files", "drop.files")
+    ]
+
+
+def test_what_a_card_leaves_out_is_asked_about_where_drop_toml_is_followed_too(tmp_path, take):
+    root = card(tmp_path / "d", "- data_files: a.csv\n")
+    for name in "ab":
+        write_numbers(root / f"{name}.csv", breed=[*"xy"] * 3)
+        lines = (root / f"{name}.csv").read_text().replace("label", "kind", 1)
+        (root / f"{name}.csv").write_text(lines)
+    (root / "drop.toml").write_text('label_column = "breed"\n')
+    codes = {question["code"] for question in take(root).manifest["questions"]}
+    assert {"drop_toml_followed", "card_files"} <= codes
 
 
 @pytest.mark.parametrize(
