@@ -156,8 +156,9 @@ def _splits_by_file(source: Source, config: DropConfig) -> dict[str, str | None]
     names: dict[str, list[str]] = {}
     for key, parts in folders.items():
         by_folder = side_by_side.get(parts[depth]) if depth is not None and len(parts) > depth else None
+        hive = [split for part in parts if "=" in part and (split := split_named(part)) not in {None, TRAIN}]
         in_path = [split for part in parts if (split := split_named(part))] if key in rows else []
-        result[key] = by_folder or next(iter(in_path), None)
+        result[key] = next(iter(hive), by_folder) or next(iter(in_path), None)
         if result[key] is None:
             names[key] = [PurePosixPath(key).stem] if key in rows else []
             packed = [part for part in parts if part.lower().endswith(ENDINGS)]  # what an archive was unpacked to

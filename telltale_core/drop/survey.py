@@ -25,7 +25,7 @@ from telltale_core.drop.formats import class_folders, data_files, open_reader
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.other_splits import copied
 from telltale_core.drop.readers.base import Reader
-from telltale_core.drop.readers.table_files import SAMPLED_ROWS
+from telltale_core.drop.readers.table_files import TableFiles
 from telltale_core.drop.refusals import NoRowKeptError, with_cure
 from telltale_core.drop.source import Source
 from telltale_core.drop.split_names import ALL, counted_as
@@ -99,12 +99,13 @@ def _understood(
     try:
         columns = reader.columns()
         named = any(getattr(config, name) is not None for name in ("files", *INPUT_SETTINGS, *VALUE_SETTINGS))
-        if not named and _lists_classes(columns, folders):
+        if not named and isinstance(reader, TableFiles) and _lists_classes(reader, columns, folders):
             raise bad("column_missing", "the table lists the classes by name")
         return choice, reader, columns, find_roles_named(columns, config, stated)
     except BadInput as error:
         if error.code != "column_missing" or not folders:
-            raise with_cure(error, columns) from error
+            headed = isinstance(reader, TableFiles) and reader.has_header
+            raise with_cure(error, columns if headed else ()) from error
         log.info("the tables are not the drop, its folders are: %s", error)
         config = config.replace(format="folder")
         source.files, source.ignored = whole.files, whole.ignored
@@ -114,11 +115,15 @@ def _understood(
         return choice, folder, columns, find_roles_named(columns, config, stated)
 
 
-def _lists_classes(columns: Sequence[Column], folders: Counter[str]) -> bool:
+def _lists_classes(reader: TableFiles, columns: Sequence[Column], folders: Counter[str]) -> bool:
     """Return whether a column of a table names folders, a row each, that hold two media files or more a row."""
-    named = [[str(value).strip() for value in column.examples] for column in columns]
-    whole = [names for names in named if len({*names}) == len(names) and 1 < len(names) < SAMPLED_ROWS]
-    return any({*names} <= {*folders} and sum(folders[one] for one in names) >= 2 * len(names) for names in whole)
+    for column in columns:
+        if len(column.examples) > 1 and {str(value).strip() for value in column.examples} <= folders.keys():
+            names = reader.cells_of(column.name, len(folders) + 1)
+            several = sum(folders[name] for name in names) >= 2 * len(names)
+            if several and len({*names}) == len(names) and {*names} <= folders.keys():
+                return True
+    return False
 
 
 def _survey(job: Job, stated: Declared) -> Plan:

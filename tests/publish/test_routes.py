@@ -182,8 +182,8 @@ def stated_by_a_card(make: Callable[[Path], Path], states: str) -> Callable[[Pat
 
 def by_card(make: Callable[[Path], Path], states: str, through: str) -> Route:
     """A route by files that the drop's card leaves out, or says to be of a split that is not judged."""
-    made = stated_by_a_card(make, states)
-    return Route(make=made, code="card_files", cure="drop.files", through={"drop": {"files": through}})
+    maker = stated_by_a_card(make, states)
+    return Route(make=maker, code="card_files", cure="drop.files", through={"drop": {"files": through}})
 
 
 ROUTES: dict[str, Route] = {

@@ -96,15 +96,16 @@ class ParquetReader(Reader):
         ]
 
     def _split_cells(self, field: pa.Field) -> SplitCells:
-        """Return what the cells of a column say that is called as one of splits; of folders each file is one cell."""
+        """Return what the cells of a column say that is called as one of splits: those of folders, too, by rows."""
         kind = "other" if isinstance(field.type, pa.BaseExtensionType) else arrow_kind(field.type)
         cells, clock = SplitCells(field.name), Clock(self._limits)
         for file in self._files if kind in {"text", "whole", "real"} else ():
-            if field.name in self._partitions[file.key]:
-                cells.add(self._partitions[file.key][field.name])
-                continue
             with open_file(self._source, file) as handle:
-                add_splits(handle, cells, clock, text=kind == "text")
+                if field.name in (folders := self._partitions[file.key]):
+                    with open_parquet(handle) as parquet:
+                        cells.add(folders[field.name], parquet.metadata.num_rows)
+                else:
+                    add_splits(handle, cells, clock, text=kind == "text")
         return cells
 
     def batches(self) -> Iterator[Batch]:

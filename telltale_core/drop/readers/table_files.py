@@ -89,9 +89,14 @@ class TableFiles(Reader):
         return names
 
     @property
+    def has_header(self) -> bool:
+        """Whether the first line names the columns."""
+        return self._files[0].suffix in DELIMITED
+
+    @property
     def _closed(self) -> bool:
         """Whether no row has a column that its first ones lack."""
-        return self._files[0].suffix in DELIMITED
+        return self.has_header
 
     def _may_hold_commas(self, file: SourceFile) -> bool:
         """Return whether a number with a decimal comma may stand in a field of a file, by a look at its lines."""
@@ -111,6 +116,11 @@ class TableFiles(Reader):
             if len(rows) == SAMPLED_ROWS or sample_bytes >= BATCH_BYTES:
                 break
         return rows
+
+    def cells_of(self, name: str, most: int) -> list[str]:
+        """Return what a column holds, as texts without outer blanks, up to so many rows; empty rows are left out."""
+        cells = (parsed.sound.get(name) for parsed in self._limited(self._files))
+        return [str(cell).strip() for cell in itertools.islice((cell for cell in cells if cell is not None), most)]
 
     def _late(self, known: Collection[str]) -> dict[str, Any]:
         """Return columns that begin after the sampled rows, with a value, where no column is called like an answer."""
