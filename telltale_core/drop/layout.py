@@ -143,7 +143,9 @@ def find_roles(columns: list[Column], declared: Declared) -> Roles:
     others = [column for column in columns if column.name not in {id_column, *splits, *values}]
     paths = [column for column in columns if column.files and (column in others or column.name == id_column)]
     inputs, modality = _inputs(named_inputs, others, paths, declared)
-    read = {*(column.name for column in inputs), *(values if answers_are_numbers(declared, hint) else ())} - {id_column}
+    numbers = set(values) if answers_are_numbers(declared, hint) else set[str]()
+    numbers |= {column.name for column in inputs} if modality == "table" else set()
+    numbers -= {id_column or ""}
     return Roles(
         id=id_column,
         inputs=tuple(column.name for column in inputs),
@@ -153,7 +155,7 @@ def find_roles(columns: list[Column], declared: Declared) -> Roles:
         modality=modality,
         class_names=value.class_names,
         splits=tuple(name for name in splits if name not in {id_column, *values, *(one.name for one in inputs)}),
-        marks={column.name: column.marks for column in columns if column.marks and column.name in read},
+        marks={column.name: column.marks for column in columns if column.marks and column.name in numbers},
     )
 
 

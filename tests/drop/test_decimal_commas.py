@@ -144,6 +144,13 @@ def test_labels_and_ids_are_what_they_say(tmp_path, take, sep):
     assert np.asarray(numbers.targets)[:2].tolist() == [1.3, 0.4]
 
 
+def test_texts_are_what_they_say(tmp_path, take):
+    texts = [f"{n},5" for n in range(40)]
+    write_lines(tmp_path / "d.jsonl", text=texts, label=[*"ab"] * 20)
+    drop = take(tmp_path / "d.jsonl", modality="text", input_column="text")
+    assert (drop.modality, drop.payload()["text"].to_pylist(), looks(drop)) == ("text", texts, [])
+
+
 def test_targets_with_commas_are_asked_about_and_inputs_are_said(tmp_path, take):
     places = [f"{n},{n % 7 + 10}" for n in range(40)]
     frame = pd.DataFrame({"x": range(40), "at": places, "target": [f"{n % 3},{n % 5}" for n in range(40)]})

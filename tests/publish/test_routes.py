@@ -240,8 +240,15 @@ def test_a_drop_in_a_bucket_ends_at_a_person(tmp_path: Path, s3_url: str, toml: 
     assert not store.exists(f"{s3_url}/clean/_versions")
 
 
+def with_a_card(folder: Path) -> Path:
+    hugging_face(folder)
+    (folder / "README.md").write_text("---\nconfigs:\n- data_files: [{split: train, path: train*}]\n---\n# Things\n")
+    return folder
+
+
 CLEAN = {
     "Hugging Face": hugging_face,
+    "Hugging Face with a card": with_a_card,
     "image folder": images_by_folder,
     "CSV": plain_csv,
     "texts": plain_texts,

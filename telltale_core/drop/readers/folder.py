@@ -36,7 +36,10 @@ class FolderReader(Reader):
         self._encoding = config.encoding or "utf-8-sig"
         self.read_files = {file.key for file in files}
         refuse_other_tasks(source, _of_other_splits(source))
-        self._depth = _class_depth([file.key.split("/")[:-1] for file in _samples(files)])
+        suffixes = frozenset[str]().union(*(kind.suffixes for kind in modalities()))
+        media = [file for file in files if file.suffix in suffixes]  # a document beside them says nothing of classes
+        samples = media if 2 * len(media) > len(files) else files
+        self._depth = _class_depth([file.key.split("/")[:-1] for file in samples])
         if len(files) > self._limits.max_rows:
             raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")
 
@@ -117,13 +120,6 @@ class FolderReader(Reader):
 def _of_other_splits(source: Source) -> Iterator[str]:
     """Yield the files of other splits: what looks like one may be the masks of this one."""
     return (key for reason, keys in source.ignored.items() if reason.startswith(REASON) for key in keys)
-
-
-def _samples(files: list[SourceFile]) -> list[SourceFile]:
-    """Return the files that are called as media or texts, if most are: what else there is makes no class."""
-    suffixes = {TEXT}.union(*(kind.suffixes for kind in modalities()))
-    samples = [file for file in files if file.suffix in suffixes]
-    return samples if 2 * len(samples) > len(files) else files
 
 
 def _class_depth(folders: list[list[str]]) -> int:
