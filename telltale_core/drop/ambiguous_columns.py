@@ -37,7 +37,7 @@ def column_doubts(columns: Sequence[Column], roles: Roles, config: DropConfig) -
     if roles.marks and config.decimal is None:
         lines.append(f"commas begin the fractions of {shown(list(roles.marks), 160)}: drop.decimal says what does")
     texts = [one.name for one in columns if one.marks and one.name in roles.values and one.name not in roles.marks]
-    if texts and config.task is None:
+    if texts and not (config.task or config.label_names or config.num_classes):
         lines.append(f"{shown(texts[0])} holds numbers with commas, read as texts: drop.task says if they are numbers")
     return lines
 

@@ -126,6 +126,12 @@ def test_one_cell_of_many_turns_no_column_of_thousands_around(tmp_path, take, re
     assert np.asarray(drop.targets).tolist() == [1000 * (n + 1) + n for n in range(199)]
     assert reasons(drop) == {"d.jsonl#199": "target_invalid"}
     assert codes(drop) == ["decimal_commas"]
+    frame = pd.DataFrame(columns)
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    drop = take(tmp_path / "d.csv", target_column="target")
+    assert (codes(drop), drop.targets[0], len(drop)) == (["decimal_commas"], 1000, 199)
+    frame[:199].to_csv(tmp_path / "sound.csv", index=False)
+    assert (codes(take(tmp_path / "sound.csv")), looks(take(tmp_path / "sound.csv"))) == ([], [])
     drop = take(tmp_path / "d.jsonl", target_column="target", decimal=",")
     assert (codes(drop), np.asarray(drop.targets)[:2].tolist()) == ([], [1.0, 2.001])
 
@@ -139,7 +145,8 @@ def test_labels_and_ids_are_what_they_say(tmp_path, take, sep):
     drop = take(tmp_path / "d.csv")
     assert (drop.task, drop.label_names, drop.sample_ids[0]) == ("classification", ("0,4", "1,3"), "0,5")
     assert looks(drop) == ["'label' holds numbers with commas, read as texts: drop.task says if they are numbers"]
-    assert looks(take(tmp_path / "d.csv", task="classification")) == []
+    for settings in ({"task": "classification"}, {"label_names": ("0,4", "1,3")}):
+        assert looks(take(tmp_path / "d.csv", **settings)) == []
     numbers = take(tmp_path / "d.csv", task="regression")
     assert np.asarray(numbers.targets)[:2].tolist() == [1.3, 0.4]
 
