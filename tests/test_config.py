@@ -179,13 +179,13 @@ CHANGED: dict[str, Any] = {
     "publish": {"unread": "keep"},
 }  # fmt: skip
 WHOLE = (
-    "6bacfb5889f00bfd0dd2e0d8876c63919ad397cbba067f02265f576dc6fad78e",
-    "4e2658502f121c0233dcaa10a9414b9269c136e91a4bd36c64e6ac7d54e530ba",
+    "af4f925fe64ae6abc48c1694cc71671faac7109fd34f8040ed4a7a1b02c964ce",
+    "e04279c9225e54f0a0560607fe114e82f931e1d8764cd84f71b9a19bf6697dd0",
 )
 BY_STAGE = {
     "drop": (
-        "8c6216f3b215d5341d97ce6b1f1fd1ad297dfc02780dbe085fd4a1570ed4b948",
-        "577fac1bf3044481593ce381fec96bc78d476562dc2f30f52a335db6e651c60e",
+        "508d2d9fb6698eae0b6831e7696a64957dda3aa40a081dfda42c1ab88c15c85f",
+        "c427f9ba07c4562de61ecf792d785f190725a626b3a274b198c6280e6db6a5c3",
     ),
     "proxy": (
         "d90b321298c21712337c56f2c7f6eb67b2c88031272878be0a4572b22d09ab9b",
@@ -221,8 +221,8 @@ RECIPES = {
 def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() -> None:
     """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and the second look became
     ``leave_out``, the proxy's when ``members`` and ``workers`` went and when its features came to be recorded.
-    The drop's changed when it came to have splits, encodings, ``media_root``, ``unpack`` and ``other_splits``: it is
-    read again. That of publishing changed with ``mode``.
+    The drop's changed when it came to have splits, encodings, ``media_root``, ``unpack``, ``other_splits`` and
+    ``decimal``: it is read again. That of publishing changed with ``mode``.
     """
     default, changed = CleanseConfig(), from_dict(CleanseConfig, CHANGED, "settings")
     digests = {name: (config_digest(value), config_digest(getattr(changed, name))) for name, value in default}

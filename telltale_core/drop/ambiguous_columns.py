@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from telltale_core.drop.config import INPUT_SETTINGS, VALUE_SETTINGS, DropConfig
-from telltale_core.drop.layout import ID_NAMES, Roles
+from telltale_core.drop.layout import ID_NAMES, Roles, answers_are_numbers
 from telltale_core.drop.unread_columns import EXACT
 from telltale_core.modality import modality_named
 from telltale_core.modality.columns import NOT_INPUTS, Column
@@ -30,10 +30,37 @@ def doubts(columns: Sequence[Column], roles: Roles, config: DropConfig) -> list[
     return [*splits, *([] if named else _second_answers(columns, roles)), *_beside_a_list(columns, roles)]
 
 
-def split_doubts(columns: Sequence[Column], roles: Roles, config: DropConfig) -> list[str]:
-    """Return what is doubtful about columns that may part the rows and are no inputs, a sentence each."""
+def column_doubts(columns: Sequence[Column], roles: Roles, config: DropConfig) -> list[str]:
+    """Return what is doubtful about columns that may part the rows and are no inputs, and about decimal commas."""
     about = _about_splits(columns, config)
-    return [f"{text}: all rows are read; drop.split says which" for name, text in about if name not in roles.inputs]
+    lines = [f"{text}: all rows are read; drop.split says which" for name, text in about if name not in roles.inputs]
+    if roles.marks and config.decimal is None:
+        lines.append(f"commas begin the fractions of {shown(list(roles.marks), 160)}: drop.decimal says what does")
+    texts = [one.name for one in columns if one.marks and one.name in roles.values and one.name not in roles.marks]
+    if texts and not (config.task or config.label_names or config.num_classes):
+        lines.append(f"{shown(texts[0])} holds numbers with commas, read as texts: drop.task says if they are numbers")
+    return lines
+
+
+def comma_questions(columns: Sequence[Column], roles: Roles, config: DropConfig) -> list[Question]:
+    """Return a question for each column of numbers whose commas are not clear, and for answers that have some."""
+    said = config.task is not None or any(getattr(config, name) is not None for name in VALUE_SETTINGS)
+    numbers = {*roles.inputs, *(roles.values if answers_are_numbers(config, roles.value_hint) else ())}
+    asked = {}
+    for column in columns if config.decimal is None else ():
+        read = "begin fractions" if column.marks else "part thousands"
+        if column.marks_unclear and column.name in numbers:
+            asked[column.name] = f"{read}; not all of its numbers are clear"
+        elif column.name in roles.marks and column.name in roles.values and not said:
+            asked[column.name] = f"{read}; if they part pairs, these are no numbers"
+    return [
+        Question(
+            code="decimal_commas",
+            text=f"{shown(name)} was read as if its commas {text}",
+            cure='drop.decimal = "," or "."',
+        )
+        for name, text in asked.items()
+    ]
 
 
 def _about_splits(columns: Sequence[Column], config: DropConfig) -> list[tuple[str, str]]:

@@ -198,6 +198,12 @@ class DropConfig(Declared, frozen=True):
     encoding: Encoding | None = Field(
         default=None, description="What CSV, TSV and JSON lines are written in; unset: UTF-8, or UTF-16 by its mark."
     )
+    decimal: Literal[",", "."] | None = Field(
+        default=None,
+        title="Decimal mark",
+        description="What begins the fractions of numbers that CSV, TSV and JSON hold as texts; unset: inferred, and "
+        "asked about where it is unclear.",
+    )
     split: str | None = Field(
         default=None,
         min_length=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import yaml
 
 from telltale_core.drop.source import Source
-from telltale_core.drop.split_names import TRAIN, split_named
+from telltale_core.drop.split_names import LONGEST_NAME, TRAIN, split_named
 from telltale_core.modality.reasons import bad, shown
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,10 @@ CARD = "README.md"
 HEAD = re.compile(rb"(\xef\xbb\xbf)?---[ \t]*\r?\n(.*?)\r?\n---", re.DOTALL)
 HEAD_BYTES = 256 << 10
 MOST_PATTERNS = 1000
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+"""Makes texts of all scalars: what a contributor writes is no number of any length, and no date."""
+DEEPEST = 50
+YES = {"true", "yes", "on"}
 CURE = "correct it, or leave README.md out"
 
 
@@ -57,10 +61,22 @@ def _head(source: Source) -> dict[str, Any]:
             raise bad("split_unclear", f"the head of {CARD} is longer than {HEAD_BYTES:,} bytes: {CURE}")
         return {}
     try:
-        values = yaml.load(head[2].decode(), Loader=LOADER)  # noqa: S506 - one of the two safe loaders
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        text = head[2].decode()
+        _check_nesting(text)
+        values = yaml.load(text, Loader=LOADER)  # noqa: S506 - makes lists, dictionaries and texts alone
+    except (yaml.YAMLError, ValueError) as error:
         raise bad("split_unclear", f"the head of {CARD} is no valid YAML ({type(error).__name__}): {CURE}") from error
     return values if isinstance(values, dict) else {}
+
+
+def _check_nesting(text: str) -> None:
+    """Raise ``split_unclear`` for YAML that its loader must not be given: it recurses in C, and repeats by aliases."""
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST or isinstance(event, yaml.AliasEvent):
+            what = "an alias" if depth <= DEEPEST else f"more than {DEEPEST} levels"
+            raise bad("split_unclear", f"the head of {CARD} has {what}: {CURE}")
 
 
 def _config(head: dict[str, Any]) -> dict[str, Any]:
@@ -69,13 +85,14 @@ def _config(head: dict[str, Any]) -> dict[str, Any]:
     if len(configs) < 2:
         return configs[0] if configs else {}
     for config in configs:
-        if config.get("default") is True or config.get("config_name", "default") == "default":
+        marked = config.get("default")
+        if (isinstance(marked, str) and marked.lower() in YES) or config.get("config_name", "default") == "default":
             return config
-    names = [str(config.get("config_name")) for config in configs]
+    names = [name for config in configs if isinstance(name := config.get("config_name"), str)]
     raise bad(
         "split_unclear",
-        f"{CARD} has {len(names)} configurations, none the default, such as {shown(names[:4], 160)}: set drop.files to "
-        f"the pattern of one's train files, {shown(_first_pattern(configs[0]))}",
+        f"{CARD} has {len(configs)} configurations, none the default, such as {shown(names[:4], 160)}: set drop.files "
+        f"to the pattern of one's train files, {shown(_first_pattern(configs[0]))}",
     )
 
 
@@ -94,17 +111,23 @@ def _entries(config: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     for entry in entries:
         split, paths = (entry.get("split"), entry.get("path")) if isinstance(entry, dict) else (TRAIN, entry)
         patterns = [path for path in (paths if isinstance(paths, list) else [paths]) if isinstance(path, str)]
-        yield split_named(str(split)) or str(split), [above + pattern for pattern in patterns]
+        if not isinstance(split, str) or not 0 < len(split) <= LONGEST_NAME or not split.isprintable():
+            what = f"of up to {LONGEST_NAME} printable characters, as {shown(split)} is not"
+            raise bad("split_unclear", f"a split in {CARD} must have a name {what}: {CURE}")
+        yield split_named(split) or split, [above + pattern for pattern in patterns]
 
 
 def _matching(source: Source, pattern: Sequence[str]) -> Iterator[str]:
     """Yield the keys that a pattern matches, part by part; ``**`` stands for any number of folders."""
+    pattern = [part for part, after in itertools.pairwise([*pattern, ""]) if (part, after) != ("**", "**")]
     for key in source.files:
         parts = key.split("/")
         places = {0}
         for part in pattern:
+            if not places:
+                break
             if part == "**":
-                places = set(range(min(places), len(parts) + 1)) if places else places
+                places = set(range(min(places), len(parts) + 1))
             else:
                 places = {
                     place + 1 for place in places if place < len(parts) and fnmatch.fnmatchcase(parts[place], part)

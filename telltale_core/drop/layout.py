@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -29,7 +29,8 @@ OTHER_LABEL_NAMES = (
 class Roles:
     """The columns that matter. ``value_hint`` is ``"label"`` or ``"target"``: what the value column's name suggests.
 
-    ``split``: the column that says which split a row is of, ``wanted`` the one that is read.
+    ``splits``: the columns that say which split a row is of, ``wanted`` the one that is read. ``marks``: how numbers
+    with commas are written, of the columns that are read as numbers: what else holds some is as it is written.
     """
 
     id: str | None
@@ -39,8 +40,9 @@ class Roles:
     value_is_real: bool
     modality: str
     class_names: tuple[str, ...] | None
-    split: str | None = None
+    splits: tuple[str, ...] = ()
     wanted: str = TRAIN
+    marks: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def input(self) -> str:
@@ -132,15 +134,18 @@ def _are_names(names: list[Any]) -> bool:
 def find_roles(columns: list[Column], declared: Declared) -> Roles:
     """Return the roles of the columns; ``column_missing`` names what was looked for and what there is."""
     named_inputs, id_column = _named_inputs(columns, declared), _id(columns, declared)
-    split = next((column.name for column in columns if column.splits), None)
+    splits = tuple(column.name for column in columns if column.splits)
     several = declared.label_columns or declared.target_columns or ()
     targets = [_named(columns, name, "value") for name in several]
     several_hint = "label" if declared.label_columns else "target"
     value, hint = (targets[0], several_hint) if targets else _value(columns, declared)
     values = [column.name for column in targets] or [value.name]
-    others = [column for column in columns if column.name not in {id_column, split, *values}]
+    others = [column for column in columns if column.name not in {id_column, *splits, *values}]
     paths = [column for column in columns if column.files and (column in others or column.name == id_column)]
     inputs, modality = _inputs(named_inputs, others, paths, declared)
+    numbers = set(values) if answers_are_numbers(declared, hint) else set[str]()
+    numbers |= {column.name for column in inputs} if modality == "table" else set()
+    numbers -= {id_column or ""}
     return Roles(
         id=id_column,
         inputs=tuple(column.name for column in inputs),
@@ -149,8 +154,14 @@ def find_roles(columns: list[Column], declared: Declared) -> Roles:
         value_is_real=value.kind == "real",
         modality=modality,
         class_names=value.class_names,
-        split=None if split in {id_column, *values, *(column.name for column in inputs)} else split,
+        splits=tuple(name for name in splits if name not in {id_column, *values, *(one.name for one in inputs)}),
+        marks={column.name: column.marks for column in columns if column.marks and column.name in numbers},
     )
+
+
+def answers_are_numbers(declared: Declared, hint: str) -> bool:
+    """Return whether answers in a column with this hint are targets, as far as is known before they are counted."""
+    return declared.task == "regression" or (declared.task is None and hint == "target")
 
 
 def _named(columns: list[Column], name: str, role: str) -> Column:

@@ -103,7 +103,7 @@ def _reader(whole: Source, source: Source, name: str, job: Job, plan: Plan) -> R
         raise bad("schema_mismatch", f"the split {shown(name)} has no column {shown(missing[0])}: {LEAVE}")
     reader.assign(
         dataclasses.replace(
-            roles, wanted=name, split=roles.split if roles.split in columns else None,
+            roles, wanted=name, splits=tuple(split for split in roles.splits if split in columns),
             id=roles.id if roles.id in columns else None,
         )
     )  # fmt: skip

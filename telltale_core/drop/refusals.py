@@ -51,7 +51,10 @@ NO_HEADER = "the first line reads like a row, not like names: write one above it
 
 
 def with_cure(error: BadInput, columns: Sequence[Column]) -> BadInput:
-    """Return why the columns of a drop cannot be read, with the cure that its reader cannot know of, if any."""
+    """Return why the columns of a drop cannot be read, with the cure that its reader cannot know of, if any.
+
+    ``columns`` are those that a first line names: there are none in other formats.
+    """
     reads_like_a_row = any(is_number(column.name) or column.name.count(" ") > MOST_BLANKS for column in columns)
     cure = COLUMNS_DIFFER if error.code == "schema_mismatch" else ""
     cure = NO_HEADER if error.code == "column_missing" and reads_like_a_row else cure

@@ -42,11 +42,13 @@ EMPTY = "__HIVE_DEFAULT_PARTITION__"
 def split_named(text: str) -> str | None:
     """Return the split that a name stands for, in one of three words; None for any other name.
 
-    A folder such as ``split=NAME`` says that it is one, whatever it is called.
+    A folder ``split=NAME`` says that it is one, whatever it is called; another such column needs a usual name.
     """
-    if stated := HIVE.fullmatch(text):
-        return of_value(stated[1], None if stated[2] == EMPTY else printable(unquote(stated[2])))
-    return _said(text)
+    stated = HIVE.fullmatch(text)
+    if stated is None:
+        return _said(text)
+    split = of_value(stated[1], None if stated[2] == EMPTY else printable(unquote(stated[2])))
+    return split if split in WORDS or stated[1].lower() == "split" else None
 
 
 def _said(text: str) -> str | None:

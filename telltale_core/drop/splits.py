@@ -5,10 +5,11 @@ A file that is left out is moved to the source's ignored files, with its split a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from telltale_core.drop.archives import ENDINGS
@@ -26,7 +27,9 @@ from telltale_core.drop.split_names import (
     splits_among,
     splits_of_names,
 )
+from telltale_core.errors import BadInput
 from telltale_core.modality.reasons import bad, shown
+from telltale_core.questions import Question
 
 PACKED = re.compile(rf"({'|'.join(map(re.escape, ENDINGS))})$", re.IGNORECASE)
 SUBMISSION = re.compile(r"([a-z]+_?)?submission(_?(format|sample))?", re.IGNORECASE)
@@ -34,10 +37,15 @@ SUBMISSION = re.compile(r"([a-z]+_?)?submission(_?(format|sample))?", re.IGNOREC
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """The split whose files are read, None without splits, and the files of rows that are of none beside splits."""
+    """The split whose files are read, None without splits, and the files of rows that are of none beside splits.
+
+    ``others``: the files that are left out with their reasons. ``questions``: what a person must decide about them.
+    """
 
     split: str | None
     unsplit: frozenset[str] = frozenset()
+    others: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
 
 
 def choose_split(source: Source, config: DropConfig) -> Choice:
@@ -48,7 +56,16 @@ def choose_split(source: Source, config: DropConfig) -> Choice:
     _leave_submissions(source)
     if config.files is not None:
         return Choice(None)
-    split_of = _splits_by_card(source) or _splits_by_file(source, config)
+    stated = splits_by_card(source)
+    by_name = _splits_by_file(source, config)
+    choice = _by_card(source, stated, by_name, config) if stated else _chosen(source, by_name, config)
+    for key, reason in choice.others.items():
+        source.ignore(key, reason)
+    return choice
+
+
+def _chosen(source: Source, split_of: Mapping[str, str | None], config: DropConfig) -> Choice:
+    """Return the split that is read of files of these splits."""
     counts = Counter(split for split in split_of.values() if split)
     unsplit = frozenset(key for key, split in split_of.items() if split is None and holds_rows(source.files[key]))
     wanted = wanted_split(config)
@@ -59,10 +76,33 @@ def choose_split(source: Source, config: DropConfig) -> Choice:
         if config.split is not None:
             return Choice(None)  # a column may name it
         raise bad("split_unclear", f"the drop has the splits {shown(sorted(counts))} and no train: set drop.split")
-    for key, split in split_of.items():
-        if split not in {wanted, None}:
-            source.ignore(key, f"{REASON}{split}")
-    return Choice(wanted, unsplit)
+    others = {key: f"{REASON}{split}" for key, split in split_of.items() if split not in {wanted, None}}
+    return Choice(wanted, unsplit, others)
+
+
+def _by_card(
+    source: Source, stated: Mapping[str, str | None], by_name: Mapping[str, str | None], config: DropConfig
+) -> Choice:
+    """Return the split that is read of those that the drop's card states; what else holds samples is left out.
+
+    The card is the contributor's: where other files are read than by their names alone, a person is asked.
+    """
+    in_rows = any(holds_rows(source.files[key]) for key in stated)
+    samples = {key for key in by_name if holds_rows(source.files[key]) == in_rows}
+    choice = _chosen(source, stated, config)
+    others = {**choice.others, **dict.fromkeys(sorted(samples - stated.keys()), f"not in the data_files of {CARD}")}
+    read, plain = samples - others.keys(), set[str]()
+    with contextlib.suppress(BadInput):
+        plain = samples - _chosen(source, by_name, config).others.keys()
+    said = [f"{_are(sorted(plain - read))} not read"] if plain - read else []
+    said += [f"{_are(sorted(read - plain))} read"] if read - plain else []
+    text = f"{CARD} states which files are read, otherwise than their names do: {', and '.join(said)}"
+    asked = (Question(code="card_files", text=text, cure="drop.files"),) if said else ()
+    return dataclasses.replace(choice, others=others, questions=asked)
+
+
+def _are(keys: Sequence[str]) -> str:
+    return f"{shown(keys[0])} and {len(keys) - 1:,} more files are" if len(keys) > 1 else f"{shown(keys[0])} is"
 
 
 def doubts_of(choice: Choice, read: Iterable[str], config: DropConfig) -> list[str]:
@@ -71,9 +111,8 @@ def doubts_of(choice: Choice, read: Iterable[str], config: DropConfig) -> list[s
         return []
     read, doubts = set(read), []
     if unsplit := sorted(choice.unsplit & read):
-        more = f" and {len(unsplit) - 1:,} more files are" if len(unsplit) > 1 else " is"
         doubts.append(
-            f"{shown(unsplit[0])}{more} called after no split and read with {choice.split}: drop.files chooses files, "
+            f"{_are(unsplit)} called after no split and read with {choice.split}: drop.files chooses files, "
             f"drop.split = {choice.split!r} keeps it so"
         )
     folders: dict[str, set[str]] = {}
@@ -102,16 +141,6 @@ def _leave_submissions(source: Source) -> None:
         source.ignore(key, "a sample of a submission")
 
 
-def _splits_by_card(source: Source) -> dict[str, str | None]:
-    """Return the splits of files that the drop's card states, none without one; what else holds samples is left out."""
-    split_of = splits_by_card(source)
-    stated = [source.files[key] for key in split_of]
-    for file in list(source.files.values()) if stated else ():
-        if file.key not in split_of and not about_the_drop(file) and any(map(holds_rows, stated)) == holds_rows(file):
-            source.ignore(file.key, f"not in the data_files of {CARD}")
-    return split_of
-
-
 def _splits_by_file(source: Source, config: DropConfig) -> dict[str, str | None]:
     """Return the split of each file that may belong to one: by the folders on its way, of data by its name too."""
     files = source.files.values()
@@ -127,8 +156,9 @@ def _splits_by_file(source: Source, config: DropConfig) -> dict[str, str | None]
     names: dict[str, list[str]] = {}
     for key, parts in folders.items():
         by_folder = side_by_side.get(parts[depth]) if depth is not None and len(parts) > depth else None
+        hive = [split for part in parts if "=" in part and (split := split_named(part)) not in {None, TRAIN}]
         in_path = [split for part in parts if (split := split_named(part))] if key in rows else []
-        result[key] = by_folder or next(iter(in_path), None)
+        result[key] = next(iter(hive), by_folder) or next(iter(in_path), None)
         if result[key] is None:
             names[key] = [PurePosixPath(key).stem] if key in rows else []
             packed = [part for part in parts if part.lower().endswith(ENDINGS)]  # what an archive was unpacked to

@@ -10,6 +10,8 @@ from telltale_core.drop.lookalikes import Classes, Fold, number_spellings, sort_
 from telltale_core.modality.cells import UNFIT, is_empty, plain_number, written_number
 from telltale_core.modality.reasons import bad
 
+SHARE = 0.95
+"""Of lists, so many must be flags, or have one 1, for all to be: the other rows are errors."""
 MAX_ANSWERS = 1000
 """Targets or labels of one sample."""
 NO_VALUE = frozenset({"nan", "null", "none", "na", "n/a"})
@@ -50,14 +52,15 @@ class ValueSurvey:
     @property
     def flags(self) -> int:
         """How many labels a list has a flag of 0 or 1 for each; 0 where lists are sets of labels."""
-        length = next(iter(self.lengths)) if len(self.lengths) == 1 else 0
-        others = self.text or self.fraction or self.single
-        return length if length > 1 and set(self.wholes) <= {0, 1} and not others else 0
+        length, lists = next(iter(self.lengths.most_common(1)), (0, 0))
+        alike = lists >= SHARE * (self.lengths.total() + self.single)
+        flags = self.wholes[0] + self.wholes[1] >= SHARE * (self.whole + self.text + self.fraction)
+        return length if length > 1 and alike and flags else 0
 
     @property
     def one_of(self) -> int:
         """How many classes a list has a 1 for one of; 0 where lists are anything else."""
-        return self.flags if self.one_hot == self.lengths.total() else 0
+        return self.flags if self.one_hot >= SHARE * self.lengths.total() else 0
 
     @property
     def noes(self) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from telltale_core.modality.reasons import bad, shown
 
 NUMBERED = Classes()
 Answer = int | float | tuple[int, ...] | tuple[float, ...]
+SEVERAL = 'correct it, or set drop.task = "multilabel"'
 FEW_VALUES, VALUES_A_ROW = 20, 0.1
 """A column named as a target that holds whole numbers alone has targets where more values than both say differ."""
 
@@ -81,7 +82,7 @@ class Task:
     def _one_of(self, labels: tuple[int, ...]) -> int:
         """Return the only label of a set."""
         if len(labels) != 1:
-            raise bad("label_invalid", f"the row has {len(labels)} flags that are 1, not one")
+            raise bad("label_invalid", f"the row has {len(labels)} flags that are 1, not one: {SEVERAL}")
         return labels[0]
 
     def _label(self, value: object) -> int:
@@ -130,7 +131,10 @@ def decide_task(survey: ValueSurvey, roles: Roles, config: DropConfig) -> Task:
     names = config.label_names or (
         roles.class_names if config.num_classes in {None, len(roles.class_names or ())} else None
     )
-    length = survey.flags if name == "multilabel" else survey.one_of
+    length = survey.flags
+    if length and config.num_classes not in {None, length}:
+        what = f"lists of {length} flags, one a class, but drop.num_classes is {config.num_classes}"
+        raise bad("labels_unclear", f"the labels are {what}: correct it, or leave it out")
     if length and (names is None or len(names) == length):
         return Task(name=name, num_classes=length, flags=True, classes=Classes(names=names))
     classes = survey.classes(names, config.fold_classes, num_classes=config.num_classes)

@@ -8,7 +8,7 @@ import re
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 WRITTEN = re.compile(
-    r"([+-]?)\s?[$\u20ac\u00a3\u00a5]?\s?([+-]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18})((?:\.[0-9]{1,18})?)\s?%?"
+    r"([+-]?)\s?[$\u20ac\u00a3\u00a5]?\s?([+-]?)([1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]{1,18})((?:\.[0-9]{1,18})?)\s?%?"
 )
 """A number as a person writes it: with a currency, commas between thousands, a percent sign."""
 UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -16,6 +16,8 @@ class Column:
     ``examples`` are some of its first values as they were found, where ``kind`` does not tell what they are (in CSV all
     is text), and paths of media files. ``files``: the kind of data of the drop's files that it names.
     ``splits``: its cells name the split of each row. ``doubt``: what they say where they name splits and part no rows.
+    ``marks``: ``","`` where a comma begins the fractions of its texts, ``".,"`` where points part thousands there, too.
+    ``marks_unclear``: commas, or points, may part thousands and may begin fractions.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Column:
     files: str | None = None
     splits: bool = False
     doubt: str = ""
+    marks: str = ""
+    marks_unclear: bool = False
 
     @property
     def plain_numbers(self) -> bool:

@@ -144,6 +144,8 @@ def test_class_folders_beside_a_list_of_their_names_are_the_drop(tmp_path, take)
         ["train/0.png", "train_masks/0_mask.png"],
         ["set/cell_images/0.png", "set/cell_masks/0.png"],
         ["leftImg8bit/val/a/0.png", "gtFine/val/a/0.png"],
+        ["images/0.png", "ground_truth/0.png"],
+        ["images/0.png", "labels/0.txt", "labels/train.cache"],
     ],
 )
 def test_detection_and_segmentation_are_refused_by_name(tmp_path, take, names):
@@ -173,6 +175,31 @@ def test_classes_may_be_called_as_masks_and_labels_are(tmp_path, take):
     for number, names in enumerate([["face", "face_mask"], ["with_mask", "without_mask"], ["black", "black_label"]]):
         drop = take(pictures(tmp_path / f"{number}", [f"{name}/{s}.png" for name in names for s in STEMS]))
         assert drop.label_names == tuple(names)
+
+
+def test_one_word_of_ground_truth_is_a_class(tmp_path, take):
+    drop = take(pictures(tmp_path / "d", [f"{name}/{s}.png" for name in ("images", "ground") for s in STEMS]))
+    assert drop.label_names == ("ground", "images")
+
+
+@pytest.mark.parametrize("name", ["labels/readme.html", "annotations/sources.csv"])
+def test_a_folder_of_documents_beside_class_folders_is_no_notes(tmp_path, take, name):
+    root = pictures(tmp_path / "d", [f"Images/{kind}/{s}.png" for kind in ("cat", "dog") for s in STEMS])
+    (root / name).parent.mkdir()
+    (root / name).write_text("a,b\n1,2\n")
+    drop = take(root)
+    assert (len(drop), drop.label_names) == (2 * len(STEMS), ("cat", "dog"))
+
+
+def test_a_list_of_many_classes_is_not_the_drop(tmp_path, take):
+    classes = [f"c{number:03}" for number in range(120)]
+    root = pictures(tmp_path / "d", [f"{name}/{i}.png" for name in classes for i in range(2)])
+    listed = root / "classes.csv"
+    listed.write_text("name,label\n" + "".join(f"{name},{n}\n" for n, name in enumerate(classes)))
+    drop = take(root)
+    assert (len(drop), drop.num_classes, drop.manifest["questions"]) == (240, 120, [])
+    listed.write_text(listed.read_text() + "c000,0\n")
+    assert [question["code"] for question in take(root).manifest["questions"]] == ["media_unread"]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +255,17 @@ def test_any_submission_is_left_out(tmp_path, take):
         ("heic", b"\0\0\0\x18ftypheic", "of kind HEIC: convert it to PNG or JPEG"),
         ("m4a", b"\0\0\0\x18ftypM4A ", "of kind M4A: convert it to FLAC or WAV"),
         ("svg", b"<svg xmlns=", "of kind SVG or other markup: convert it to PNG or JPEG"),
+        ("avi", b"RIFF\0\0\0\0AVI ", "of kind video: write its frames as PNG or JPEG, such as by ffmpeg"),
+        ("mp4", b"\0\0\0\x18ftypisom", "of kind video: write its frames"),
+        ("webm", b"\x1a\x45\xdf\xa3", "of kind video: write its frames"),
+        ("mpg", b"\0\0\1\xba", "of kind video: write its frames"),
+        ("pdf", b"%PDF-1.7", "of kind PDF: write its pages as PNG, such as by pdftoppm"),
+        ("png", b"PK\3\4", "of kind archive: unpack it"),
+        ("png", b"ID3\4", 'of kind MP3: set drop.modality = "audio"'),
+        ("png", b"RIFF\0\0\0\0WAVE", 'of kind WAV: set drop.modality = "audio"'),
+        ("png", b"what", "of kind unknown: look into it"),
+        ("wav", b"PK\3\4", "of kind zip: unpack it"),
+        ("wav", b"\x89PNG", 'of kind PNG: set drop.modality = "image"'),
     ],
 )
 def test_media_of_other_kinds_are_refused_with_what_to_convert_them_to(tmp_path, take, ending, begin, cure):

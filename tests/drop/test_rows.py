@@ -56,7 +56,7 @@ def test_a_rejected_row_carries_its_evidence(tmp_path, take):
             "sample_id": "d",
             "reason_code": "media_unsupported",
             "reason": f"the media is no image that is read ({', '.join(FORMATS)}) but of kind unknown: "
-            "convert it to PNG or JPEG, such as by ImageMagick",
+            "look into it, and leave it out where it is no picture",
             "columns": '{"id": "d", "image": {"path": null}, "label": 0}',
             "raw": b"not an image",
             "raw_sha256": sha256_bytes(b"not an image"),

@@ -95,6 +95,29 @@ def test_folders_of_hive_that_state_a_split_part_files(tmp_path, take):
     assert (len(drop), drop.label_names) == (4, ("cat", "dog"))
 
 
+@pytest.mark.parametrize("names", [("partition=2024-01", "partition=2024-02"), ("subset=cola", "subset=sst2")])
+def test_folders_of_hive_that_are_called_otherwise_part_nothing(tmp_path, take, names):
+    for place, name in enumerate(names):
+        write_numbers(tmp_path / "d" / name / "part.parquet", first=6 * place)
+    assert len(take(tmp_path / "d")) == 12
+
+
+def test_flags_in_folders_of_hive_part_rows_not_files(tmp_path, take):
+    for place, (folder, count) in enumerate({"is_test=0": 30, "is_test=1": 6}.items()):
+        write_numbers(tmp_path / "d" / folder / "part.parquet", first=30 * place, count=count)
+    assert [len(take(tmp_path / "d", files=files)) for files in (None, "*.parquet")] == [30, 30]
+    write_numbers(tmp_path / "d" / "is_test=1" / "more.parquet", first=36, count=60)
+    doubted = take(tmp_path / "d", files="*.parquet").manifest["questions"]
+    assert "says test of 66 of 96 rows" in doubted[0]["text"]
+
+
+def test_of_several_flags_in_folders_all_must_say_train(tmp_path, take):
+    for place in range(4):
+        folder = f"is_valid={place // 2}/is_test={place % 2}"
+        write_numbers(tmp_path / "d" / folder / "part.parquet", first=6 * place)
+    assert [len(take(tmp_path / "d", split=split)) for split in (None, "test", "val")] == [6, 6, 12]
+
+
 def test_other_folders_beside_those_of_splits_are_no_classes(tmp_path, take):
     two = ["train/train/sea", "train/train/hill", "test/test/sea", "test/test/hill", "pred/pred"]
     drop = take(pictures(tmp_path / "d", *(f"seg_{folder.replace('/', '/seg_', 1)}" for folder in two)))

@@ -81,6 +81,44 @@ def test_a_column_of_splits_chooses_rows(tmp_path, take, column, train, other, n
     assert len(take(tmp_path / "d.csv", split="all")) == 30
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_of_several_columns_of_splits_all_must_say_train(tmp_path, take, ending):
+    flags = {"is_valid": [0] * 80 + [1] * 20, "is_test": [1] * 20 + [0] * 80}
+    frame = pd.DataFrame({"x": range(100), "z": range(100), "label": [*"ab"] * 50, **flags})
+    path = tmp_path / f"d.{ending}"
+    {
+        "csv": lambda: frame.to_csv(path, index=False),
+        "jsonl": lambda: frame.to_json(path, orient="records", lines=True),
+        "parquet": lambda: frame.to_parquet(path, index=False),
+    }[ending]()
+    drop = take(path)
+    assert (len(drop), drop.manifest["columns"]["input"]) == (60, ["x", "z"])
+    assert drop.manifest["accounting"]["splits"]["rows_of_others"] == {"test": 20, "validation": 20}
+    assert [len(take(path, split=split)) for split in ("test", "valid", "all")] == [20, 20, 100]
+    carried = take(path, other_splits="carry").manifest["other_splits"]
+    assert {split["split"]: split["rows"] for split in carried} == {"test": 20, "validation": 20}
+
+
+def test_an_empty_cell_beside_a_filled_one_loses_no_row(tmp_path, take):
+    flags = {"split": ["train"] * 60 + ["test"] * 20, "is_valid": [None, "0"] * 20 + [0] * 10 + [1] * 10 + [None] * 20}
+    pd.DataFrame({"x": range(80), "z": range(80), "label": [*"ab"] * 40, **flags}).to_csv(tmp_path / "d.csv")
+    drop = take(tmp_path / "d.csv")
+    assert (len(drop), drop.manifest["counts"]["rejected"]) == (50, 0)
+    assert drop.manifest["accounting"]["splits"]["rows_of_others"] == {"test": 20, "validation": 10}
+
+
+def test_a_key_of_splits_that_comes_late_and_parts_no_rows_is_a_doubt(tmp_path, take):
+    rows = [
+        {"pixels": f"{n} 1 2 3", "label": "ab"[n % 2], **({"split": "test"} if n >= 150 else {})} for n in range(200)
+    ]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    drop = take(tmp_path / "d.jsonl")
+    assert len(drop) == 200
+    assert drop.manifest["accounting"]["doubts"] == [
+        "column 'split' names only 'test', in 50 of 200 rows: all rows are read; drop.split says which"
+    ]
+
+
 NAMES = ["train", "train", "val"] * 3
 
 

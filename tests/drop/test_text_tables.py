@@ -257,3 +257,16 @@ def test_a_csv_without_a_header_is_refused_with_what_lacks(tmp_path, take, rows)
     (tmp_path / "d.csv").write_text("".join(row.replace("{}", str(i)) + "\n" for i, row in enumerate(rows)))
     with pytest.raises(BadInput, match="write one above it that names the columns"):
         take(tmp_path / "d.csv")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_a_first_line_is_missed_only_where_there_is_one(tmp_path, take, ending):
+    frame = pd.DataFrame({"0": range(6), "1": [*"ab"] * 3})
+    path = tmp_path / f"d.{ending}"
+    if ending == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    with pytest.raises(BadInput, match="give label_column") as error:
+        take(path)
+    assert (error.value.code, "first line" in str(error.value)) == ("column_missing", False)

@@ -12,6 +12,7 @@ import pytest
 
 from telltale_core.drop.understanding import class_counts, doubts, understood_lines
 from telltale_core.errors import BadInput
+from telltale_core.modality.cells import written_number
 
 ROWS = 60
 
@@ -150,6 +151,50 @@ def test_a_row_of_two_ones_among_classes_that_an_operator_names_is_rejected(tmp_
     drop = take(path, label_names=("cat", "dog"))
     assert (drop.task, drop.label_names, drop.num_classes) == ("classification", ("cat", "dog"), 2)
     assert set(reasons(drop).values()) == {"label_missing"}
+
+
+@pytest.mark.parametrize("odd", [[0, 0], [1, 1], [1, 0, 0], [0, 7], ["x", 1], 1])
+def test_one_odd_row_among_one_hot_rows_is_an_error(tmp_path, take, reasons, odd):
+    drop = take(lines(tmp_path / "d.jsonl", [*([[1, 0], [0, 1]] * 15), odd]))
+    assert (drop.task, drop.num_classes) == ("classification", 2)
+    assert reasons(drop) == {"d.jsonl#30": "label_invalid"}
+
+
+def test_an_operators_classification_takes_rows_of_a_single_one_alone(tmp_path, take, reasons):
+    drop = take(lines(tmp_path / "d.jsonl", [[1, 0, 0], [0, 1, 1], [0, 0, 1]]), task="classification")
+    assert (drop.num_classes, drop.labels.tolist()) == (3, [0, 2] * (ROWS // 3))
+    assert set(reasons(drop).values()) == {"label_invalid"}
+    assert 'not one: correct it, or set drop.task = "multilabel"' in drop.rejected()["reason"][0].as_py()
+
+
+@pytest.mark.parametrize("labels", [[[1, 0, 0], [0, 1, 0]], [[1, 0, 0], [0, 1, 1]]])
+def test_flags_of_another_number_than_the_operators_classes_are_refused(tmp_path, take, labels):
+    path = lines(tmp_path / "d.jsonl", labels)
+    with pytest.raises(BadInput, match=r"lists of 3 flags, one a class, but drop\.num_classes is 4") as error:
+        take(path, num_classes=4)
+    assert (error.value.code, take(path, num_classes=3).num_classes) == ("labels_unclear", 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "begins"),
+    [
+        ({}, ["60 classes among 60 rows", "classes are called like splits"]),
+        ({"label_column": "label"}, ["60 classes among 60 rows", "classes are called like splits"]),
+        ({"task": "classification"}, ["60 of 60 classes have one sample", "classes are called like splits"]),
+        ({"task": "classification", "label_column": "label"}, ["classes are called like splits"]),
+        ({"label_names": ("test", *(f"c{i}" for i in range(ROWS - 1)))}, []),
+    ],
+)
+def test_a_setting_answers_the_doubts_that_it_is_about(tmp_path, take, settings, begins):
+    path = lines(tmp_path / "d.jsonl", ["test", *(f"c{i}" for i in range(ROWS - 1))])
+    said = doubts(take(path, **settings))
+    assert len(said) == len(begins)
+    assert all(line.startswith(begin) for line, begin in zip(said, begins, strict=True))
+
+
+@pytest.mark.parametrize(("text", "number"), [("1,234", 1234), ("0,234", None), ("-10,000.5", -10000.5), ("00", 0)])
+def test_thousands_begin_with_no_zero(text, number):
+    assert written_number(text) == number
 
 
 def test_columns_of_minus_one_and_one_are_flags(tmp_path, take):

@@ -167,7 +167,29 @@ def followed(make: Callable[[Path], Path], toml: str, through: dict[str, Any]) -
     return Route(make=make, toml=toml, code="drop_toml_followed", cure=cure, through={"drop": through})
 
 
+def stated_by_a_card(make: Callable[[Path], Path], states: str) -> Callable[[Path], Path]:
+    """A drop whose card states the files of the splits, beside a copy of its first file of rows, ``more``."""
+
+    def of_card(folder: Path) -> Path:
+        make(folder)
+        rows = next(path for path in sorted(folder.iterdir()) if path.suffix in {".parquet", ".csv"})
+        (folder / f"more{rows.suffix}").write_bytes(rows.read_bytes())
+        (folder / "README.md").write_text(f"---\nconfigs:\n- data_files: {states}\n---\n")
+        return folder
+
+    return of_card
+
+
+def by_card(make: Callable[[Path], Path], states: str, through: str) -> Route:
+    """A route by files that the drop's card leaves out, or says to be of a split that is not judged."""
+    maker = stated_by_a_card(make, states)
+    return Route(make=maker, code="card_files", cure="drop.files", through={"drop": {"files": through}})
+
+
 ROUTES: dict[str, Route] = {
+    "card: Parquet left out": by_card(hugging_face, "{train: train.parquet}", "train.parquet"),
+    "card: CSV left out": by_card(plain_csv, "{train: '[!m]*.csv'}", "[!m]*.csv"),
+    "card: another split": by_card(hugging_face, "{train: train.parquet, test: more.parquet}", "train.parquet"),
     **dict(stated()),
     "id: image": named(hugging_face_without_id, 'id_column = "image"', {"id_column": ""}),
     "id: label": named(hugging_face_without_id, 'id_column = "label"'),
@@ -218,8 +240,15 @@ def test_a_drop_in_a_bucket_ends_at_a_person(tmp_path: Path, s3_url: str, toml: 
     assert not store.exists(f"{s3_url}/clean/_versions")
 
 
+def with_a_card(folder: Path) -> Path:
+    hugging_face(folder)
+    (folder / "README.md").write_text("---\nconfigs:\n- data_files: [{split: train, path: train*}]\n---\n# Things\n")
+    return folder
+
+
 CLEAN = {
     "Hugging Face": hugging_face,
+    "Hugging Face with a card": with_a_card,
     "image folder": images_by_folder,
     "CSV": plain_csv,
     "texts": plain_texts,

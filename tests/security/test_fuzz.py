@@ -105,6 +105,13 @@ PICTURES = {f"{'ab'[number % 2]}/{number}.png": picture("PNG") for number in ran
 SAMPLES = {
     f"{number}.{ending}": data for number in range(4) for ending, data in (("png", picture("PNG")), ("cls", b"1"))
 }
+CARD = b"""---
+configs:
+- config_name: a
+  data_files: [{split: train, path: ["[01].csv", "**/x*"]}, {split: test, path: 1.csv}]
+- {config_name: default, default: true, data_dir: ., data_files: {"train": 0.csv, test: "1*"}}
+---
+"""
 LOG = f"_delta_log/{0:020d}.json"
 PACKED: dict[str, dict[str, bytes]] = {
     "npz": {"images.npz": npz()},
@@ -124,6 +131,7 @@ PACKED: dict[str, dict[str, bytes]] = {
     "csv": {"rows.csv": CSV.encode()},
     "csv in utf-16": {"rows.csv": CSV.encode("utf-16")},
     "csv in cp1252": {"rows.csv": CSV.encode("cp1252")},
+    "card": {"README.md": CARD, "0.csv": CSV.encode(), "1.csv": CSV.encode()},
 }
 """Small drops; the first file is mutated."""
 

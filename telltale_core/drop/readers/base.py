@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.readers.quoting import Lines
-from telltale_core.drop.split_names import of_value
+from telltale_core.drop.split_names import TRAIN, of_value
 from telltale_core.drop.values import Answer
 from telltale_core.errors import BadInput
 from telltale_core.modality import Modality, modality_named
@@ -103,15 +103,19 @@ class Reader(abc.ABC):
         """The kind of data that the roles name."""
         return modality_named(self.roles.modality)
 
-    def sort_by_split(self, row: Row, value: object) -> None:
-        """Note on a row which split its value in the column of splits names, if another one is read, or none."""
-        if self.roles.split is None:
+    def sort_by_split(self, row: Row, cells: Sequence[object]) -> None:
+        """Note on a row which split its cells in the columns of splits name, if another one is read, or none.
+
+        Of several columns all that are filled must say train, else the first that does not names the split.
+        """
+        if not self.roles.splits:
             return
-        split = of_value(self.roles.split, value)
+        named = list(filter(None, map(of_value, self.roles.splits, cells)))
+        split = next((one for one in named if one != TRAIN), named[0] if named else None)
         row.aside = None if split == self.roles.wanted else split
         row.splitless = split is None
         if row.splitless and row.fault is None:
-            row.fault = bad("split_missing", f"the column {shown(self.roles.split)} names no split for this row")
+            row.fault = bad("split_missing", f"the column {shown(self.roles.splits[0])} names no split for this row")
 
     def assign(self, roles: Roles) -> None:
         """Fix which column is what; to be called before rows are read."""

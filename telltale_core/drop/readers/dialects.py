@@ -28,9 +28,6 @@ MARK = "\ufeff"
 """What a text may begin with to say its encoding; where texts were joined it stands within."""
 CHUNK_BYTES = 1 << 20
 UNDECODABLE = "telltale.undecodable"
-COMMA = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]{3})*,[0-9]{1,18}|[0-9]{1,18}(,[0-9]{1,18})?)([eE][+-]?[0-9]{1,4})?")
-
-
 ACCENT = re.compile(rb"[A-Za-z][\xc0-\xf6\xf8-\xfe](?![\x80-\xff])|(?<![\x80-\xff])[\xc0-\xf6\xf8-\xfe][A-Za-z]")
 """A letter with an accent in a word of one of Western Europe's encodings."""
 
@@ -179,13 +176,6 @@ def guess_dialect(handle: BinaryIO, limits: Limits, suffix: str) -> tuple[Dialec
     if not tsv_may_be_quoted(lines, header):
         return Dialect("\t", quoted=False), False
     return Dialect("\t"), True
-
-
-def point_for_comma(value: object) -> object:
-    """Return a number with a comma before its fraction as one with a point; what else there is as it is."""
-    if not isinstance(value, str) or not COMMA.fullmatch(value.strip()):
-        return value
-    return value.strip().replace(".", "").replace(",", ".") if "," in value else value
 
 
 def column_names(fields: list[str]) -> list[str]:

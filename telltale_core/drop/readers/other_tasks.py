@@ -13,7 +13,8 @@ from telltale_core.modality import modality_named
 from telltale_core.modality.reasons import bad, shown
 
 IMAGES = {"images", "image", "imgs", "img", "jpegimages", "leftimg8bit"}
-MASKS = {"masks", "mask", "segmentationclass", "segmentationobject", "segmentation", "gtfine", "ground", "truth"}
+MASKS = {"masks", "mask", "segmentationclass", "segmentationobject", "segmentation", "gtfine", "groundtruth"}
+GROUND_TRUTH = re.compile(r"ground[-_.\s]+truth")
 NOTED = {"label", "labels", "annotation", "annotations", "annots", "bboxes"}
 """Words of a folder whose files are notes on the pictures of the folder beside it: masks where these are pictures."""
 COCO = re.compile(r"(.*/)?(instances|panoptic|captions|person_keypoints)_.*\.json|(.*/)?_annotations\.coco\.json")
@@ -53,14 +54,17 @@ def _folder_of_notes(keys: Iterable[str]) -> str:
             endings["/".join(parts[: depth + 1])].add(key[key.rfind(".") :].lower())
     noting = MASKS | NOTED
     for parent, names in beside.items():
-        words = {name: {*PARTS.split(name.lower())} for name in sorted(names)}
+        words = {name: {*PARTS.split(GROUND_TRUTH.sub("groundtruth", name.lower()))} for name in sorted(names)}
         pictures = {frozenset(of - IMAGES): name for name, of in words.items() if not of & noting}
         for name, of in words.items():
             rest = of - noting - IMAGES
             about = pictures.get(frozenset(rest)) if of & noting else None
             if about is None or not (words[about] & IMAGES or all(map(split_named, rest))):
                 continue  # else it may be a class: face and face_mask
-            masks = endings[f"{parent}/{name}".lstrip("/")] & modality_named("image").suffixes
+            held = endings[f"{parent}/{name}".lstrip("/")]
+            masks = held & modality_named("image").suffixes
+            if not masks and not held & NOTES:
+                continue  # documents, a table
             return f"a folder {shown(about)} beside {shown(name)} is {'a segmentation' if masks else 'a detection'}"
     return ""
 

@@ -96,15 +96,16 @@ class ParquetReader(Reader):
         ]
 
     def _split_cells(self, field: pa.Field) -> SplitCells:
-        """Return what the cells of a column say that is called as one of splits; of folders each file is one cell."""
+        """Return what the cells of a column say that is called as one of splits: those of folders, too, by rows."""
         kind = "other" if isinstance(field.type, pa.BaseExtensionType) else arrow_kind(field.type)
         cells, clock = SplitCells(field.name), Clock(self._limits)
         for file in self._files if kind in {"text", "whole", "real"} else ():
-            if field.name in self._partitions[file.key]:
-                cells.add(self._partitions[file.key][field.name])
-                continue
             with open_file(self._source, file) as handle:
-                add_splits(handle, cells, clock, text=kind == "text")
+                if field.name in (folders := self._partitions[file.key]):
+                    with open_parquet(handle) as parquet:
+                        cells.add(folders[field.name], parquet.metadata.num_rows)
+                else:
+                    add_splits(handle, cells, clock, text=kind == "text")
         return cells
 
     def batches(self) -> Iterator[Batch]:
@@ -167,7 +168,7 @@ class ParquetReader(Reader):
                 "row_too_long", f"the row unpacks to {total_N[index]} bytes, more than max_decoded_row_bytes={limit}"
             )
         if len(over):
-            small = {self.roles.id, self.roles.split, *self.roles.values}
+            small = {self.roles.id, *self.roles.splits, *self.roles.values}
             named = zip(self._schema.names, columns, strict=True)
             columns = [column if name in small else without(column, over) for name, column in named]
             total_N[over] = 0
@@ -185,7 +186,7 @@ class ParquetReader(Reader):
                     f"the media has {size_N[index]} bytes, more than max_media_bytes={limits.max_media_bytes}",
                 )
             return over
-        becomes_object = name in {self.roles.id, self.roles.split, *self.roles.values} or (
+        becomes_object = name in {self.roles.id, *self.roles.splits, *self.roles.values} or (
             is_input and len(self.roles.inputs) > 1
         )
         if not becomes_object and kind not in {"bytes", "text"}:
@@ -200,9 +201,9 @@ class ParquetReader(Reader):
 
     def _fill(self, rows: list[Row], table: pa.RecordBatch) -> None:
         """Give the rows their ids, values and media."""
-        if self.roles.split is not None:
-            for row, value in zip(rows, _values(table.column(self.roles.split), rows), strict=True):
-                self.sort_by_split(row, value)
+        splits = [_values(table.column(name), rows) for name in self.roles.splits]
+        for row, cells in zip(rows, zip(*splits, strict=True), strict=bool(splits)):
+            self.sort_by_split(row, cells)
         if self.roles.id is not None:
             for row, row_id in zip(rows, _values(table.column(self.roles.id), rows), strict=True):
                 row.id = row_id

@@ -12,10 +12,7 @@ from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, INLINE_ROWS, Batch, Row, Values
 from telltale_core.drop.readers.cells import written_numbers
-from telltale_core.drop.readers.decimal_commas import DecimalCommas
-from telltale_core.drop.readers.dialects import (
-    point_for_comma,
-)
+from telltale_core.drop.readers.decimal_commas import DecimalCommas, Marks, with_point
 from telltale_core.drop.readers.media_paths import MediaPaths, embedded
 from telltale_core.drop.readers.payload_columns import (
     build_payload,
@@ -34,6 +31,8 @@ from telltale_core.modality.columns import Column
 from telltale_core.modality.parts import Media
 from telltale_core.modality.reasons import bad, shown
 
+PLAIN = Marks("", unclear=False)
+
 
 class TableReader(TableFiles):
     """Reads rows in order. A path is looked up in the listing of the drop and never joined to a folder."""
@@ -43,7 +42,7 @@ class TableReader(TableFiles):
     def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
         super().__init__(source, files, config)
         self._kinds: dict[str, set[str]] = {}  # of the other columns, complete after the first pass
-        self._with_comma: frozenset[str] = frozenset()  # columns of numbers whose fractions begin with a comma
+        self._marks: dict[str, Marks] = {}  # of columns with commas in their numbers
         self._asked = asks_for_one(config.split)
         self._paths = MediaPaths(source, config.media_root)
 
@@ -68,11 +67,12 @@ class TableReader(TableFiles):
             sampled.append({name: value})
         splits = self._surveyed(names or list(examples))
         for name in sorted(splits.keys() - {*names, *examples}):
-            if splits[name].are_splits(asked=self._asked):
+            if splits[name].are_splits(asked=self._asked) or splits[name].doubt:
                 examples[name] = (next(iter(splits[name].named)),)
                 sampled.append({name: examples[name][0]})
-        for name in self._with_comma & examples.keys():
-            examples[name] = tuple(map(point_for_comma, examples[name]))
+        for name, marks in self._marks.items():
+            if marks.text and name in examples:
+                examples[name] = tuple(with_point(value, marks.text) for value in examples[name])
         kinds = dict.fromkeys(names, "text") if names else column_kinds(sampled)
         return [
             Column(
@@ -82,6 +82,8 @@ class TableReader(TableFiles):
                 files=self._paths.kind_named_by(some, first) if some else None,
                 splits=(cells := splits.get(name)) is not None and cells.are_splits(asked=self._asked),
                 doubt="" if cells is None else cells.doubt,
+                marks=(marks := self._marks.get(name, PLAIN)).text,
+                marks_unclear=marks.unclear,
             )
             for name, kind in kinds.items()
         ]
@@ -94,9 +96,10 @@ class TableReader(TableFiles):
         sound = (parsed.sound for parsed in rows if parsed.fault is None)
         if not commas:
             return split_columns(sound, names)
-        counts = DecimalCommas(grouping=not self._closed or self._dialect(self._files[0]).delimiter != ";")
+        semicolon = self._closed and self._dialect(self._files[0]).delimiter == ";"
+        counts = DecimalCommas(semicolon=semicolon, decimal=self._decimal)
         splits = split_columns(counts.counted(sound), names)
-        self._with_comma = counts.columns
+        self._marks = counts.columns
         return splits
 
     def batches(self) -> Iterator[Batch]:
@@ -127,12 +130,12 @@ class TableReader(TableFiles):
         if values is None:
             row.splitless = True
             return row, None
-        if self._with_comma:
-            values = {name: point_for_comma(v) if name in self._with_comma else v for name, v in values.items()}
+        if marks := self.roles.marks:
+            values = {name: with_point(v, marks[name]) if name in marks else v for name, v in values.items()}
             row.cells = values
         row.splitless = row.fault is not None and row.fault.code == "row_unreadable"
         if not row.splitless:  # else its cells may stand under wrong names
-            self.sort_by_split(row, values.get(self.roles.split or ""))
+            self.sort_by_split(row, [values.get(name) for name in self.roles.splits])
         if row.aside is not None:
             return row, None
         row.id = values.get(self.roles.id) if self.roles.id is not None else None

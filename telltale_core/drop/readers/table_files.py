@@ -42,6 +42,7 @@ class TableFiles(Reader):
         self._source, self._files, self._limits = source, files, config.limits
         self._dialects: dict[str, Dialect] = {}
         self._encoding: str | None = config.encoding
+        self._decimal: str | None = config.decimal
         self.encodings: dict[str, str] = {}
         self.lines: Lines | None = Lines()
         self.read_files = {file.key for file in files}
@@ -51,10 +52,12 @@ class TableFiles(Reader):
             if file.suffix in DELIMITED:
                 yield from csv_rows(handle, self._limits, self._dialect(file), count, shown(file.key))
                 return
-            most = self._limits.max_row_bytes
-            whole = file.suffix == ".json"
-            lines = array_elements(handle, most, shown(file.key)) if whole else capped_lines(handle, most)
-            yield from json_rows(lines, self._limits, count, only)
+            yield from json_rows(self._lines_of(file, handle), self._limits, count, only)
+
+    def _lines_of(self, file: SourceFile, handle: BinaryIO) -> Iterator[bytes | None]:
+        """Yield the lines of a file, or the elements of one that is an array; None for one that is too long."""
+        most = self._limits.max_row_bytes
+        return array_elements(handle, most, shown(file.key)) if file.suffix == ".json" else capped_lines(handle, most)
 
     @contextlib.contextmanager
     def _opened(self, file: SourceFile) -> Iterator[BinaryIO]:
@@ -86,15 +89,22 @@ class TableFiles(Reader):
         return names
 
     @property
+    def has_header(self) -> bool:
+        """Whether the first line names the columns."""
+        return self._files[0].suffix in DELIMITED
+
+    @property
     def _closed(self) -> bool:
         """Whether no row has a column that its first ones lack."""
-        return self._files[0].suffix in DELIMITED
+        return self.has_header
 
     def _may_hold_commas(self, file: SourceFile) -> bool:
         """Return whether a number with a decimal comma may stand in a field of a file, by a look at its lines."""
+        if self._decimal == ".":
+            return False
         delimiter = self._dialect(file).delimiter if file.suffix in DELIMITED else ","
         with self._opened(file) as handle:
-            return may_hold(capped_lines(handle, self._limits.max_row_bytes), delimiter)
+            return may_hold(self._lines_of(file, handle), delimiter)
 
     def _sample(self, file: SourceFile) -> list[dict[str, Any]]:
         """Return the first rows of a file, as many as memory may hold; of a row with a fault only the names."""
@@ -106,6 +116,11 @@ class TableFiles(Reader):
             if len(rows) == SAMPLED_ROWS or sample_bytes >= BATCH_BYTES:
                 break
         return rows
+
+    def cells_of(self, name: str, most: int) -> list[str]:
+        """Return what a column holds, as texts without outer blanks, up to so many rows; empty rows are left out."""
+        cells = (parsed.sound.get(name) for parsed in self._limited(self._files))
+        return [str(cell).strip() for cell in itertools.islice((cell for cell in cells if cell is not None), most)]
 
     def _late(self, known: Collection[str]) -> dict[str, Any]:
         """Return columns that begin after the sampled rows, with a value, where no column is called like an answer."""

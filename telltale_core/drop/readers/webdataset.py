@@ -64,7 +64,7 @@ class WebdatasetReader(TableReader):
         return not any("json" in parts for parts in self._parts.values())
 
     def _may_hold_commas(self, file: SourceFile) -> bool:  # noqa: ARG002 - all parts, not one file
-        return False
+        return not self._closed and self._decimal != "."
 
     def _values(self, base: str, parts: dict[str, SourceFile]) -> dict[str, object]:
         values: dict[str, object] = {"__key__": base}

@@ -26,6 +26,13 @@ MAGIC = {
 """Patterns of a file's first bytes, where a dot is any byte; the first that matches names the format."""
 FORMATS = {"WAV": "WAV", "WAVEX": "WAV", "AIFF": "AIFF", "FLAC": "FLAC", "OGG": "OGG (Vorbis or Opus)", "MP3": "MP3"}
 """Formats that are read, by libsndfile's names, and what a refusal calls them."""
+CURES = {
+    "PNG": 'set drop.modality = "image"',
+    "JPEG": 'set drop.modality = "image"',
+    "zip": "unpack it",
+    "unknown": "look into it, and leave it out where it is no recording",
+}
+"""What to do about files that hold no sound, or show no kind."""
 UNSTATED = 0xFFFFFFFF
 """The size that a header states when it was written before its sound, into a pipe."""
 
@@ -51,7 +58,7 @@ def check_format(kind: str) -> None:
     """Raise ``media_unsupported`` for a format that is not read."""
     if kind not in FORMATS:
         known = ", ".join(dict.fromkeys(FORMATS.values()))
-        cure = "convert it to FLAC or WAV, such as by ffmpeg"
+        cure = CURES.get(kind, "convert it to FLAC or WAV, such as by ffmpeg")
         raise bad("media_unsupported", f"the media is no recording that is read ({known}) but of kind {kind}: {cure}")
 
 

@@ -14,12 +14,14 @@ MAX_PARTS = 20_000  # chunks of a PNG, segments of a JPEG: each costs the decode
 PILLOW_TEXT_BYTES = 1 << 20  # Pillow refuses a PNG whose profile or text unpacks to more
 MAGIC = {
     rb"RIFF....WEBP": "WEBP",
-    rb"RIFF": "RIFF (WAV)",
+    rb"RIFF....WAVE": "WAV",
+    rb"FORM....AIF[FC]": "AIFF",
+    rb"ID3|\xff[\xe2\xe3\xea\xeb\xf2\xf3\xfa\xfb]": "MP3",
     rb"....ftypavi[fs]": "AVIF",
     rb"....ftyphei[cx]": "HEIC",
     rb"....ftypmif1": "HEIF",
     rb"....ftypM4A ": "M4A",
-    rb"....ftyp": "MP4 or another video",
+    rb"....ftyp|RIFF....AVI |\x1a\x45\xdf\xa3|\x00\x00\x01[\xb3\xba]|FLV": "video",
     rb"\x89PNG\r\n\x1a\n": "PNG",
     rb"\xff\xd8\xff": "JPEG",
     rb"GIF8": "GIF",
@@ -31,7 +33,7 @@ MAGIC = {
     rb"%PDF": "PDF",
     rb"SIMPLE": "FITS",
     rb"<": "SVG or other markup",
-    rb"PK\x03\x04": "zip",
+    rb"PK\x03\x04|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd": "archive",
     rb"fLaC": "FLAC",
     rb"OggS": "Ogg",
     rb"P1": "plain PBM",
@@ -41,9 +43,13 @@ MAGIC = {
 """Patterns of a file's first bytes, where a dot is any byte; the first that matches names the format."""
 CURES = {
     "M4A": "convert it to FLAC or WAV, such as by ffmpeg",
-    **dict.fromkeys(("FLAC", "Ogg", "RIFF (WAV)"), 'set drop.modality = "audio"'),
+    "video": "write its frames as PNG or JPEG, such as by ffmpeg",
+    "PDF": "write its pages as PNG, such as by pdftoppm",
+    "archive": "unpack it",
+    "unknown": "look into it, and leave it out where it is no picture",
+    **dict.fromkeys(("FLAC", "Ogg", "WAV", "AIFF", "MP3"), 'set drop.modality = "audio"'),
 }
-"""What to do about kinds that are no pictures."""
+"""What to do about kinds that are no pictures, and about files that show no kind."""
 NEEDS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
 """Formats that Pillow reads only where it was built with a library."""
 FORMATS = [
