@@ -7,6 +7,7 @@ import fnmatch
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from telltale_core.drop import arrow_files
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.delta_tables import REWRITE, is_delta
 from telltale_core.drop.readers.array_files import IDX_NAME
@@ -29,7 +30,7 @@ SUFFIXES = {
 }
 ALL_SUFFIXES = frozenset[str]().union(*SUFFIXES.values())
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tbz2", ".lz4"}
-UNPACKED = {".zip", ".tar", ".tgz", ".gz", ".arrow", ".feather"}
+UNPACKED = {".zip", ".tar", ".tgz", ".gz"} | arrow_files.SUFFIXES
 NOT_THERE = {"column_missing", "drop_empty", "format_unclear", "labels_unclear", "no_row_kept"}
 """Codes of drops that may be refused for what lies in a packed file."""
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".bin", ".ckpt"}
@@ -120,7 +121,7 @@ def naming_packed_files(source: Source, config: DropConfig) -> Iterator[None]:
         packed = [file.key for file in source.files.values() if is_packed(file) and not config.unpack]
         if not packed or error.code not in NOT_THERE:
             raise
-        again = "write it as Parquet" if packed[0].lower().endswith((".arrow", ".feather")) else "unpack it"
+        again = "write it as Parquet" if packed[0].lower().endswith((*arrow_files.SUFFIXES,)) else "unpack it"
         cure = f"{shown(packed[0])} was not unpacked: set drop.unpack, or {again} and ingest the folder"
         raise bad(error.code, f"{sentence(error)}; {cure}") from error
 

@@ -70,9 +70,9 @@ def tarred(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def arrow(table: pa.Table, *, stream: bool) -> bytes:
-    out = io.BytesIO()
-    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(out, table.schema) as writer:
+def arrow(table: pa.Table, *, stream: bool, codec: str | None = None) -> bytes:
+    out, options = io.BytesIO(), pa.ipc.IpcWriteOptions(compression=codec)
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(out, table.schema, options=options) as writer:
         writer.write_table(table)
     return out.getvalue()
 
@@ -115,6 +115,8 @@ PACKED: dict[str, dict[str, bytes]] = {
     "json": {"rows.json": json.dumps(ROWS).encode()},
     "arrow": {"rows.arrow": arrow(TABLE, stream=True)},
     "feather": {"rows.feather": arrow(TABLE, stream=False)},
+    "arrow in lz4": {"rows.arrow": arrow(TABLE, stream=True, codec="lz4")},
+    "feather in zstd": {"rows.feather": arrow(TABLE, stream=False, codec="zstd")},
     "parquet": {"rows.parquet": parquet(TABLE)},
     "zip of lines": {"rows.zip": zipped({"rows.jsonl": LINES})},
     "zip of pictures": {"pictures.zip": zipped(PICTURES)},
