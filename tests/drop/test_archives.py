@@ -130,6 +130,30 @@ def test_archives_called_as_splits_are_splits_and_other_names_are_no_classes(tmp
         assert (drop.manifest["accounting"].get("splits") or {}).get("read") == (None if len(drop) == 12 else "train")
 
 
+def test_an_archive_called_extra_is_a_split_beside_train_and_test(tmp_path, take):
+    for place, name in enumerate(("train.zip", "test.zip", "extra.zip")):
+        files = {f"{'ab'[i % 2]}/{i}.png": support.make_png(10 * place + i) for i in range(6)}
+        pack_zip(tmp_path / name, files | {"README.md": b"hello"})
+    drop = take(tmp_path)
+    assert (len(drop), drop.manifest["accounting"]["splits"]["read"]) == (6, "train")
+    assert {"split test", "split extra"} <= drop.manifest["accounting"]["files"]["ignored"].keys()
+
+
+@pytest.mark.parametrize(
+    ("beside", "where"),
+    [({}, "in an archive"), ({"b/0.png": b"x"}, "beside other files than archives and tables")],
+)
+def test_an_archive_that_stays_packed_says_why_and_what_to_do(tmp_path, take, beside, where):
+    (tmp_path / "d").mkdir()
+    inner = pack_zip(tmp_path / "train.zip", FILES).read_bytes()
+    pack_zip(tmp_path / "d" / "all.zip", {"train.zip": inner})
+    for name, data in beside.items():
+        (tmp_path / "d" / name).parent.mkdir()
+        (tmp_path / "d" / name).write_bytes(data)
+    with pytest.raises(BadInput, match=f"was not unpacked, for it lies {where}: unpack it and ingest the folder"):
+        take(tmp_path / "d")
+
+
 def test_shards_of_a_webdataset_are_parted_by_the_splits_in_their_names(tmp_path, take):
     (tmp_path / "d").mkdir()
     for name in ("train-000", "train-001", "test-000"):
@@ -383,7 +407,7 @@ def test_names_that_print_in_other_unicode_forms_are_the_same(tmp_path, take):
     assert error.value.code == "format_unclear"
 
 
-@pytest.mark.parametrize("names", ["train test extra", "train rest"])
+@pytest.mark.parametrize("names", ["train test rest", "train rest"])
 def test_archives_of_which_some_are_called_as_splits_are_refused(tmp_path, take, names):
     (tmp_path / "d").mkdir()
     for place, name in enumerate(names.split()):

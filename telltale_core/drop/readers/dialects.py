@@ -183,9 +183,10 @@ def guess_dialect(handle: BinaryIO, limits: Limits, suffix: str) -> tuple[Dialec
 
 def point_for_comma(value: object) -> object:
     """Return a number with a comma before its fraction as one with a point; what else there is as it is."""
-    if not isinstance(value, str) or not COMMA.fullmatch(value.strip()):
+    if not isinstance(value, str) or "," not in value:
         return value
-    return value.strip().replace(".", "").replace(",", ".") if "," in value else value
+    text = value.strip()
+    return text.replace(".", "").replace(",", ".") if COMMA.fullmatch(text) else value
 
 
 def column_names(fields: list[str]) -> list[str]:

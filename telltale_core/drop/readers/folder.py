@@ -15,7 +15,7 @@ from telltale_core.drop.readers.payload_columns import build_payload, build_sche
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.drop.split_names import REASON, split_depth
 from telltale_core.errors import BadInput
-from telltale_core.modality import modality_named
+from telltale_core.modality import modalities, modality_named
 from telltale_core.modality.columns import Column
 from telltale_core.modality.reasons import bad, shown
 
@@ -36,7 +36,10 @@ class FolderReader(Reader):
         self._encoding = config.encoding or "utf-8-sig"
         self.read_files = {file.key for file in files}
         refuse_other_tasks(source, _of_other_splits(source))
-        self._depth = _class_depth([file.key.split("/")[:-1] for file in files])
+        suffixes = frozenset[str]().union(*(kind.suffixes for kind in modalities()))
+        media = [file for file in files if file.suffix in suffixes]  # a document beside them says nothing of classes
+        samples = media if 2 * len(media) > len(files) else files
+        self._depth = _class_depth([file.key.split("/")[:-1] for file in samples])
         if len(files) > self._limits.max_rows:
             raise bad("too_many_rows", f"{len(files)} files, more than max_rows={self._limits.max_rows}")
 
