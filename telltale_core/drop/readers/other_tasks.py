@@ -38,6 +38,12 @@ def refuse_other_tasks(source: Source, others: Iterable[str]) -> None:
             "'imgs/' and 'labels' are an output of backdoor-toolbox, whose labels are a tensor: make a drop of it by "
             "python -m telltale_core.bench.backdoor_folders SRC OUT",
         )
+    if any("/bd_train_dataset/" in f"/{key}" for key in keys):
+        raise bad(
+            "task_refused",
+            "'bd_train_dataset/' is an output of BackdoorBench and holds only its altered pictures, by their original "
+            "labels: make a drop of it by python -m telltale_core.bench.backdoor_folders SRC OUT",
+        )
     coco = next((key for key in keys if COCO.fullmatch(key)), None)
     what = f"{shown(coco)} is of a detection" if coco else _folder_of_notes(keys)
     what = what or _masks_beside(source) or _boxes_beside(source)
