@@ -1,4 +1,4 @@
-"""Parquet footers of which pyarrow ends the process as soon as it is asked about a column: refused before that."""
+"""Parquet footers of which pyarrow ends the process as soon as it is asked about a column, and odd pages: refused."""
 
 from __future__ import annotations
 
@@ -62,6 +62,15 @@ def test_a_row_group_of_fewer_columns_is_refused(tmp_path: Path, take: Callable[
         shorter[:-8] + struct.pack("<i", footer_of(data) + len(shorter) - len(data)) + shorter[-4:]
     )
     with pytest.raises(BadInput, match="1 columns, where the schema has 2") as error:
+        take(tmp_path / "d.parquet")
+    assert error.value.code == "file_corrupt"
+
+
+def test_a_page_whose_kind_is_a_list_is_refused(tmp_path: Path, take: Callable[..., object]) -> None:
+    data = rows()
+    assert data[4:6] == b"\x15\x04"  # the kind of the first page, a number
+    (tmp_path / "d.parquet").write_bytes(data[:4] + b"\x19" + data[5:])
+    with pytest.raises(BadInput, match="a page header without a kind") as error:
         take(tmp_path / "d.parquet")
     assert error.value.code == "file_corrupt"
 

@@ -90,8 +90,10 @@ def read_chunk(handle: BinaryIO, meta: pq.ColumnChunkMetaData, column: pq.Column
     while values_read < meta.num_values:
         header, length = _header(handle, place)
         kind, size, packed = header.get(1), header.get(2), header.get(3)
-        if not isinstance(size, int) or not isinstance(packed, int) or size < 0 or packed < 0 or pages > MAX_PAGES:
-            raise corrupt("a page header without sizes, or too many pages")
+        if not isinstance(kind, int) or not isinstance(size, int) or not isinstance(packed, int):
+            raise corrupt("a page header without a kind or sizes")
+        if size < 0 or packed < 0 or pages > MAX_PAGES:
+            raise corrupt("a page header of negative sizes, or too many pages")
         if kind in {DATA, DATA_V2}:
             page = header.get(5 if kind == DATA else 8)
             page = page if isinstance(page, dict) else {}
