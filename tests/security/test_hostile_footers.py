@@ -75,6 +75,23 @@ def test_a_page_whose_kind_is_a_list_is_refused(tmp_path: Path, take: Callable[.
     assert error.value.code == "file_corrupt"
 
 
+@pytest.mark.parametrize("name", ["text", "split"])
+def test_a_cell_that_names_no_value_of_its_dictionary_is_refused(
+    tmp_path: Path, take: Callable[..., object], name: str
+) -> None:
+    out, columns = io.BytesIO(), {"text": ["one text", "two texts"] * 32, "label": [0, 1, 1, 0] * 16}
+    columns |= {"split": ["train", "test"] * 32} if name == "split" else {}
+    pq.write_table(
+        pa.table(columns).select([name, *(other for other in columns if other != name)]), out, compression="none"
+    )
+    data, places = out.getvalue(), b"\x01\x11" + b"\xaa" * 8  # two values by turns, a bit each
+    assert places in data
+    (tmp_path / "d.parquet").write_bytes(data.replace(places, bytes.fromhex("02 80 01 03") + bytes(6), 1))  # 64 times 3
+    with pytest.raises(BadInput, match="a cell names value 3 of 2") as error:
+        take(tmp_path / "d.parquet")
+    assert error.value.code == "file_corrupt"
+
+
 def test_the_file_itself_is_read(tmp_path: Path, take: Callable[..., object]) -> None:
     (tmp_path / "d.parquet").write_bytes(rows())
     assert len(take(tmp_path / "d.parquet")) == 6  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import Limits
 from telltale_core.drop.layout import class_names_of
-from telltale_core.drop.readers.cells import plain_field
+from telltale_core.drop.readers.cells import check_places, plain_field
 from telltale_core.drop.readers.column_chunks import check_chunks
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.drop.split_names import SplitCells
@@ -214,6 +214,8 @@ def add_splits(handle: BinaryIO, cells: SplitCells, clock: Clock, *, text: bool)
         for batch in parquet.iter_batches(CELLS, columns=[cells.column], use_threads=False):
             column, count = batch.column(0), count + batch.num_rows
             clock.check_drop(count)
+            if text:
+                check_places(column)
             if text and (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_TEXT:
                 long = pc.fill_null(pc.greater(pc.binary_length(column.dictionary), LONGEST_TEXT), False)
                 column = pa.DictionaryArray.from_arrays(
