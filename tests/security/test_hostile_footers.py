@@ -52,6 +52,11 @@ def test_a_column_that_pyarrow_cannot_describe_is_refused(
     assert error.value.code == "file_corrupt"
 
 
+def test_a_field_of_another_kind_is_passed_over_as_pyarrow_does(tmp_path: Path, take: Callable[..., object]) -> None:
+    (tmp_path / "d.parquet").write_bytes(changed(rows(), SIZES, bytes.fromhex("3c 26 00 19 26 00 0c 00 00 00")))
+    assert len(take(tmp_path / "d.parquet")) == 6  # type: ignore[arg-type]
+
+
 def test_a_row_group_of_fewer_columns_is_refused(tmp_path: Path, take: Callable[..., object]) -> None:
     data = rows()
     begin = data.rindex(bytes.fromhex("19 2c 26 00 1c"))  # the list of two columns

@@ -57,6 +57,7 @@ def _check_sizes(described: object, column: pq.ColumnSchema) -> None:
     if not isinstance(stated, dict):
         return
     levels = ((2, column.max_repetition_level), (3, column.max_definition_level))
-    fitting = all(not (counts := stated.get(number)) or len(counts) == level + 1 for number, level in levels)
+    counts = [(stated.get(number), level) for number, level in levels]
+    fitting = all(not isinstance(count, list) or len(count) in {0, level + 1} for count, level in counts)
     if not fitting or (1 in stated and column.physical_type != "BYTE_ARRAY"):
         raise corrupt("sizes of a column that are not of its kind")
