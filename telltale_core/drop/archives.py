@@ -27,11 +27,12 @@ from telltale_core.drop.never_read import never_read
 from telltale_core.drop.readers.webdataset import is_webdataset
 from telltale_core.drop.source import Readable, Source, SourceFile
 from telltale_core.drop.source_url import printable
-from telltale_core.drop.split_names import PARTS, split_named
+from telltale_core.drop.split_names import splits_of_names
 from telltale_core.drop.zip_members import PIECE_BYTES, open_zip
 from telltale_core.modality.reasons import bad, shown
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+PACKED = re.compile(rf"({'|'.join(map(re.escape, ENDINGS))})$", re.IGNORECASE)
 TABLES = SUFFIXES["table"] | SUFFIXES["parquet"]
 OWN_TABLES = TABLES - {".json"} | arrow_files.SUFFIXES
 """Endings of an archive's own table; a file of JSON may as well say something of a folder."""
@@ -155,10 +156,9 @@ def unpack_archives(source: Source, limits: Limits) -> None:
 def _folders(archives: Sequence[str], unpacked: Sequence[_Unpacked]) -> Mapping[str, str]:
     """Return below which folder the members of each archive come to lie; raises where that is unclear."""
     data = [one for one in unpacked if one.file and not never_read(one.name) and not _is_notice(one.file)]
-    split_of = {}
-    for key in archives:
-        words = PARTS.split(posixpath.basename(key))
-        split_of[key] = next((split for word in words if (split := split_named(word))), "")
+    names = {key: PACKED.sub("", posixpath.basename(key)) for key in archives}
+    splits_by_name = splits_of_names({*names.values()})
+    split_of = {key: splits_by_name[name] or "" for key, name in names.items()}
     named = {one.archive for one in data if one.file and one.file.suffix not in TABLES}
     plain = sorted(key for key in named if not split_of[key])
     if plain and len(plain) < len(named):

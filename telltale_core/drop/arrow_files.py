@@ -1,38 +1,31 @@
 """Arrow files, as ``datasets.save_to_disk`` leaves them, and Feather's: written again as Parquet, read in its limits.
 
-A file is read as the stream that it holds, message by message; its footer only has to agree. What a batch states is
-bounded before it is read, and what its cells unpack to before they are.
+A stream is read message by message, a file by its footer, which has to name all messages that are there. What a batch
+states is bounded before it is read, packed buffers included, and what its cells unpack to before they are.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from telltale_core.drop.arrow_messages import CURE, FILE_MAGIC, check_messages, frame_left_out, read_footer
 from telltale_core.drop.config import Limits
 from telltale_core.drop.readers.base import BATCH_BYTES
 from telltale_core.drop.readers.cells import as_type, plain_field, sizes
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.modality.reasons import bad, shown
 
-SUFFIXES = {".arrow", ".feather"}
-FILE_MAGIC = b"ARROW1"
+SUFFIXES = {".arrow", ".arrows", ".ipc", ".feather"}
 GROUP_ROWS = 1024
-CONTINUATION = 0xFFFFFFFF
-ALIGNED_TO = 64
-"""Bytes, the most that Arrow's writers align to."""
-HEADER, RECORDS, DICTIONARY = 2, 3, 2
-"""Places in Arrow's messages: of the header, and of the header's kind; see Message.fbs of Apache Arrow."""
 DAMAGED = (
     pa.ArrowException, OSError, ValueError, MemoryError, LookupError, SystemError, RecursionError, struct.error,
 )  # fmt: skip
 """What the library, or reading a message by hand, raises for a damaged file."""
-CURE = 'write it uncompressed, as pandas\' to_feather does with compression="uncompressed", or as Parquet'
 
 
 def rewrite_arrow_files(source: Source, limits: Limits) -> None:
@@ -54,30 +47,40 @@ def rewrite_arrow_files(source: Source, limits: Limits) -> None:
 
 
 def _rewrite(stream: pa.NativeFile, target: str, source: Source, limits: Limits, place: str) -> None:
-    begin = 8 if stream.read(len(FILE_MAGIC)) == FILE_MAGIC else 0
-    stream.seek(begin)
-    _check_messages(stream, limits, place)
-    if stream.size() - stream.tell() > (_footer_bytes(stream) if begin else 0):
-        raise bad("file_corrupt", f"{place} goes on after its end: give each table a file of its own")
-    stream.seek(begin)
-    reader = pa.ipc.open_stream(stream)
+    reader, batches = _checked(stream, source, limits, place)
     for field in reader.schema:
         _check_type(field.type, f"the column {shown(field.name)} of {place}", top=True)
     schema = pa.schema([plain_field(field, top=True) for field in reader.schema], reader.schema.metadata)
-    count = 0
     with pq.ParquetWriter(target, schema, compression="zstd", write_page_checksum=True) as writer:
-        for batch in reader:
-            count += 1
+        for batch in batches:
             batch.validate(full=True)
             for part, part_bytes in _parts(batch, limits, place):
                 source.unpacking.take(place, part_bytes, members=0)
                 columns = [as_type(column, field.type) for column, field in zip(part.columns, schema, strict=True)]
                 writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-    if begin:
-        stream.seek(0)
-        footer = pa.ipc.open_file(stream)
-        if footer.num_record_batches != count or not footer.schema.equals(reader.schema):
-            raise bad("file_corrupt", f"{place} has a footer that is not true of what it holds: {CURE}")
+
+
+def _checked(
+    stream: pa.NativeFile, source: Source, limits: Limits, place: str
+) -> tuple[pa.ipc.RecordBatchReader | pa.ipc.RecordBatchFileReader, Iterable[pa.RecordBatch]]:
+    """Return the reader of a stream or file and its batches, of which none is made yet; raises for what may not be."""
+    is_file = stream.read(len(FILE_MAGIC)) == FILE_MAGIC
+    footer = read_footer(stream, limits) if is_file else None
+    stream.seek(8 if is_file else 0)
+    frame = frame_left_out(stream, footer, limits) if footer else b""
+    held = check_messages(stream, frame, limits, place)
+    if stream.size() - stream.tell() > (footer.size_bytes if footer else 0):
+        raise bad("file_corrupt", f"{place} goes on after its end: give each table a file of its own")
+    source.unpacking.take(place, held.unpacked_bytes, members=0)
+    stream.seek(0)
+    if footer is None:
+        reader = pa.ipc.open_stream(stream)
+        return reader, reader
+    reader = pa.ipc.open_file(stream)
+    named = (footer.dictionaries, footer.batches) == (held.dictionaries, held.batches)
+    if not named or not reader.schema.equals(pa.ipc.read_schema(pa.py_buffer(held.schema))):
+        raise bad("file_corrupt", f"{place} has a footer that is not true of what it holds: {CURE}")
+    return reader, map(reader.get_batch, range(reader.num_record_batches))
 
 
 def _parts(batch: pa.RecordBatch, limits: Limits, place: str) -> Iterator[tuple[pa.RecordBatch, int]]:
@@ -113,93 +116,3 @@ def _check_type(kind: pa.DataType, what: str, *, top: bool) -> None:
     elif pa.types.is_nested(kind):
         for number in range(kind.num_fields):
             _check_type(kind.field(number).type, what, top=False)
-
-
-def _check_messages(stream: pa.NativeFile, limits: Limits, place: str) -> None:
-    """Raise for packed buffers, which may unpack to anything, and for batches, rows and dictionaries over the limits.
-
-    Rows without values take no bytes: they are counted by what the batches state. A stream may end without a mark, but
-    only where a message does.
-    """
-    rows = dictionary_bytes = 0
-    while head := stream.read(8):
-        if len(head) < 8:
-            raise bad("file_corrupt", f"{place} ends within a message: it was cut off, write it again")
-        marker, size = struct.unpack("<Ii", head)
-        if marker == CONTINUATION and size == 0:
-            return
-        if marker != CONTINUATION:
-            raise bad("archive_refused", f"{place} is framed as before Arrow 0.15, or no Arrow file: {CURE}")
-        metadata = stream.read(size) if 0 < size <= limits.max_row_bytes else b""
-        if not 0 < size == len(metadata):
-            raise bad("file_corrupt", f"{place} has a message that is cut off or too long: {CURE}")
-        message = _message(metadata)
-        if message.packed:
-            raise bad("archive_refused", f"{place} has packed buffers: {CURE}")
-        rows += message.rows
-        dictionary_bytes += message.body_bytes if message.dictionary else 0
-        if rows > limits.max_rows:
-            raise bad("too_many_rows", f"{rows} rows up to a batch of {place}, more than max_rows={limits.max_rows}")
-        if max(message.body_bytes, message.values, dictionary_bytes) > limits.max_row_group_bytes:
-            raise bad(
-                "file_corrupt",
-                f"a batch of {place} has {max(message.body_bytes, message.values)} bytes or values, its dictionaries "
-                f"{dictionary_bytes} bytes, more than max_row_group_bytes: write smaller ones",
-            )
-        if stream.tell() + message.body_bytes > stream.size():
-            raise bad("file_corrupt", f"{place} ends within a batch: it was cut off, write it again")
-        stream.seek(stream.tell() + message.body_bytes)
-
-
-def _footer_bytes(stream: pa.NativeFile) -> int:
-    """Return how many bytes a file may have after its stream: the footer with its size and mark, and what aligns it."""
-    end, tail_bytes = stream.tell(), 4 + len(FILE_MAGIC)
-    stream.seek(max(end, stream.size() - tail_bytes))
-    tail = stream.read(tail_bytes)
-    stream.seek(end)
-    return int(struct.unpack_from("<i", tail)[0]) + tail_bytes + ALIGNED_TO
-
-
-class _Message(NamedTuple):
-    """What a message's metadata say: bytes of its body, rows, values in all its columns, whether it is packed."""
-
-    body_bytes: int
-    rows: int = 0
-    values: int = 0
-    packed: bool = False
-    dictionary: bool = False
-
-
-def _message(data: bytes) -> _Message:
-    root = struct.unpack_from("<I", data, 0)[0]
-    kind_at, header_at, body_at = (_field(data, root, place) for place in (1, 2, 3))
-    kind = data[kind_at] if kind_at else 0
-    body_bytes = struct.unpack_from("<q", data, body_at)[0] if body_at else 0
-    if body_bytes < 0:
-        raise ValueError("a body of negative size")
-    if not header_at or kind not in {RECORDS, DICTIONARY}:
-        return _Message(body_bytes)
-    header = header_at + struct.unpack_from("<I", data, header_at)[0]
-    if kind == DICTIONARY:
-        inner = _field(data, header, 1)
-        header = inner + struct.unpack_from("<I", data, inner)[0] if inner else header
-    length_at, nodes_at = _field(data, header, 0), _field(data, header, 1)
-    rows = struct.unpack_from("<q", data, length_at)[0] if length_at else 0
-    lengths = [rows]
-    if nodes_at:
-        nodes = nodes_at + struct.unpack_from("<I", data, nodes_at)[0]
-        count = struct.unpack_from("<I", data, nodes)[0]
-        lengths += struct.unpack_from(f"<{2 * count}q", data, nodes + 4)[::2] if 16 * count <= len(data) else [-1]
-    if min(lengths) < 0:
-        raise ValueError("a column of negative length")
-    packed, dictionary = _field(data, header, 3) != 0, kind == DICTIONARY
-    return _Message(body_bytes, 0 if dictionary else rows, sum(lengths[1:]), packed, dictionary)
-
-
-def _field(data: bytes, table: int, place: int) -> int:
-    """Return where a field of a flatbuffer's table lies; 0 where it has none."""
-    vtable = table - struct.unpack_from("<i", data, table)[0]
-    if 4 + 2 * place >= struct.unpack_from("<H", data, vtable)[0]:
-        return 0
-    offset = struct.unpack_from("<H", data, vtable + 4 + 2 * place)[0]
-    return table + int(offset) if offset else 0

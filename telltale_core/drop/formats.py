@@ -7,6 +7,7 @@ import fnmatch
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from telltale_core.drop import arrow_files
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.delta_tables import REWRITE, is_delta
 from telltale_core.drop.readers.array_files import IDX_NAME
@@ -29,7 +30,7 @@ SUFFIXES = {
 }
 ALL_SUFFIXES = frozenset[str]().union(*SUFFIXES.values())
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tbz2", ".lz4"}
-UNPACKED = {".zip", ".tar", ".tgz", ".gz", ".arrow", ".feather"}
+UNPACKED = {".zip", ".tar", ".tgz", ".gz"} | arrow_files.SUFFIXES
 NOT_THERE = {"column_missing", "drop_empty", "format_unclear", "labels_unclear", "no_row_kept"}
 """Codes of drops that may be refused for what lies in a packed file."""
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".bin", ".ckpt"}
@@ -67,12 +68,12 @@ def open_reader(source: Source, config: DropConfig) -> Reader:
             "a Delta table, whose Parquet files may hold rows that were removed: set drop.unpack, by which it is read "
             f"by its log, or {REWRITE}",
         )
-    format_ = config.format or _format(source)
+    format_ = config.format or _format(source, config)
     files = [source.files[key] for key in data_files(source, format_)]
     if format_ != "folder" and config.files is not None:
         files = [file for file in files if fnmatch.fnmatchcase(file.key, config.files)]
     if not files:
-        _refuse_unreadable(source)
+        _refuse_unreadable(source, config)
         raise bad(
             "drop_empty", f"the drop holds no file of format {format_!r}{' matching files' if config.files else ''}"
         )
@@ -113,16 +114,23 @@ def is_packed(file: SourceFile) -> bool:
 
 @contextlib.contextmanager
 def naming_packed_files(source: Source, config: DropConfig) -> Iterator[None]:
-    """Have a refusal for what is not there name the setting that unpacks it, where a packed file was left as it is."""
+    """Have a refusal for what is not there name what unpacks it, where a packed file was left as it is."""
     try:
         yield
     except BadInput as error:
-        packed = [file.key for file in source.files.values() if is_packed(file) and not config.unpack]
-        if not packed or error.code not in NOT_THERE:
+        packed = next((file for file in source.files.values() if is_packed(file)), None)
+        if packed is None or error.code not in NOT_THERE:
             raise
-        again = "write it as Parquet" if packed[0].lower().endswith((".arrow", ".feather")) else "unpack it"
-        cure = f"{shown(packed[0])} was not unpacked: set drop.unpack, or {again} and ingest the folder"
-        raise bad(error.code, f"{sentence(error)}; {cure}") from error
+        raise bad(error.code, f"{sentence(error)}; {shown(packed.key)} {_left_packed(packed, config)}") from error
+
+
+def _left_packed(file: SourceFile, config: DropConfig) -> str:
+    """Return in words why a packed file was left as it is, and what to do about it."""
+    again = "write it as Parquet" if file.suffix in arrow_files.SUFFIXES else "unpack it"
+    if not config.unpack:
+        return f"was not unpacked: set drop.unpack, or {again} and ingest the folder"
+    where = "in an archive" if file.spooled else "beside other files than archives and tables"
+    return f"was not unpacked, for it lies {where}: {again} and ingest the folder"
 
 
 def is_idx(file: SourceFile) -> bool:
@@ -154,7 +162,7 @@ def about_the_drop(file: SourceFile) -> bool:
     return "/" not in file.key and (file.suffix in DOCUMENTS or file.key.upper() in NOTICES)
 
 
-def _format(source: Source) -> str:
+def _format(source: Source, config: DropConfig) -> str:
     if is_webdataset(list(source.files)):
         return "webdataset"
     matches = [name for name in SUFFIXES if data_files(source, name)]
@@ -162,7 +170,7 @@ def _format(source: Source) -> str:
         raise bad("format_unclear", f"the drop holds {' and '.join(matches)} files: give format")
     if matches:
         return matches[0]
-    _refuse_unreadable(source)
+    _refuse_unreadable(source, config)
     if any("/" in file.key for file in source.files.values()):
         return "folder"
     if all(about_the_drop(file) for file in source.files.values()):
@@ -176,14 +184,15 @@ def _format(source: Source) -> str:
     )
 
 
-def _refuse_unreadable(source: Source) -> None:
+def _refuse_unreadable(source: Source, config: DropConfig) -> None:
     """Raise when what lies at the top of a drop without a readable format is an archive or a pickle."""
     for file in source.files.values():
         if "/" in file.key:
             continue
         if file.suffix in ARCHIVES:
-            also = ", or set drop.unpack" if file.suffix in UNPACKED else ""
-            what = f"{shown(file.key)} is an archive: unpack it, then ingest the folder{also}"
-            raise bad("archive_refused", what)
+            left = (
+                _left_packed(file, config) if is_packed(file) else "is no zip or tar: unpack it and ingest the folder"
+            )
+            raise bad("archive_refused", f"the archive {shown(file.key)} {left}")
         if file.suffix in PICKLES:
             raise bad("pickle_refused", f"{shown(file.key)} may hold pickled objects, which are never loaded")

@@ -234,7 +234,8 @@ def _most_telling(media: list[Column], kinds: Sequence[Modality]) -> list[Column
 def of_endings(values: Sequence[object]) -> Modality | None:
     """Return the modality whose media files most of these paths name; None if they name none."""
     counts = Counter(kind.name for ending in endings(values) for kind in modalities() if ending in kind.suffixes)
-    return modality_named(counts.most_common(1)[0][0]) if counts else None
+    texts = sum(isinstance(value, str) and bool(value.strip()) for value in values)
+    return next((modality_named(name) for name, count in counts.most_common(1) if 2 * count >= texts), None)
 
 
 def _value(columns: list[Column], declared: Declared) -> tuple[Column, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from telltale_core.digest import sha256_file
 from telltale_core.drop.decode_pass import Job
-from telltale_core.drop.readers.base import Reader, Row
+from telltale_core.drop.readers.base import Row
 from telltale_core.drop.record import REJECTED
 from telltale_core.drop.rejected_rows import RejectedRows
 from telltale_core.drop.values import Task
@@ -42,10 +42,6 @@ CURES = {
 """What to try by a reason's code, or by the code's first word."""
 
 
-IN_PARQUET = (
-    "Parquet must hold the media's bytes, as datasets embeds them; write a table of paths or data: URLs as CSV or JSON "
-    "lines"
-)
 COLUMNS_DIFFER = "set drop.files to the name of the file, or to a pattern of the files, that list the samples"
 NO_HEADER = "the first line reads like a row, not like names: write one above it that names the columns"
 
@@ -95,7 +91,6 @@ def _in_words(error: NoRowKeptError, drops_dir: Path) -> BadInput:
         partial.unlink(missing_ok=True)
     code = error.reasons.most_common(1)[0][0]
     cure = CURES.get(code) or CURES.get(code.split("_")[0])
-    cure = IN_PARQUET if _paths_in_parquet(error.job.reader, code) else cure
     log.info("every rejected row with its reason: %s", path)
     return bad(
         "no_row_kept",
@@ -103,13 +98,6 @@ def _in_words(error: NoRowKeptError, drops_dir: Path) -> BadInput:
         + (f"; {cure}" if cure else "")
         + f"; every row with its reason is in {FOLDER}/{path.parent.name}/rejected.parquet beside the drops",
     )
-
-
-def _paths_in_parquet(reader: Reader, code: str) -> bool:
-    """Return whether a Parquet file names its media where it should hold them."""
-    if reader.format != "parquet" or reader.modality.inline or code not in {"media_missing", "media_unsupported"}:
-        return False
-    return code == "media_missing" or any(c.name == reader.roles.input and c.kind == "text" for c in reader.columns())
 
 
 def _write_rows(error: NoRowKeptError, path: Path) -> str:

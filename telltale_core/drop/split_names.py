@@ -57,11 +57,17 @@ def _said(text: str) -> str | None:
 
 
 def split_depth(folders: Sequence[Sequence[str]], *, exact: bool = False) -> int | None:
-    """Return at which depth folders are called as splits, two at least; None where they are not."""
+    """Return at which depth folders are called as splits, two at least; None where they are not.
+
+    These are the first that differ, or all those in each of the first that differ, as where a class holds its splits.
+    """
     for depth in range(3):
         names = {parts[depth] for parts in folders if len(parts) > depth}
+        if splits_among(names, exact=exact):
+            return depth
         if len(names) > 1 or not names:
-            return depth if splits_among(names, exact=exact) else None
+            below = {parts[depth + 1] if len(parts) > depth + 1 else "" for parts in folders}
+            return depth + 1 if splits_among(below, exact=True) else None
     return None
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from telltale_core.drop.archives import ENDINGS
+from telltale_core.drop.archives import ENDINGS, PACKED
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.dataset_card import CARD, splits_by_card
 from telltale_core.drop.formats import SUFFIXES, about_the_drop, data_files, holds_rows
@@ -31,7 +31,6 @@ from telltale_core.errors import BadInput
 from telltale_core.modality.reasons import bad, shown
 from telltale_core.questions import Question
 
-PACKED = re.compile(rf"({'|'.join(map(re.escape, ENDINGS))})$", re.IGNORECASE)
 SUBMISSION = re.compile(r"([a-z]+_?)?submission(_?(format|sample))?", re.IGNORECASE)
 
 

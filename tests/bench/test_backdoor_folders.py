@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,15 @@ def test_an_altered_picture_whose_original_is_not_found_is_refused_as_both_would
         (tmp_path / place).write_bytes(support.make_png(len(place)))
     with pytest.raises(BadInput, match=r"0/1207 .* has no original in --clean.*such as 3/1207\.png"):
         convert(tmp_path / "in", tmp_path / "out", clean=tmp_path / "clean", target="1")
+
+
+def test_what_it_makes_drops_of_is_refused_as_it_is(tmp_path: Path, take: Callable[..., object]) -> None:
+    for place in (
+        "record/bd_train_dataset/0/2.png",
+        "record/bd_train_dataset/1/3.png",
+        "record/bd_test_dataset/0/1.png",
+    ):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_bytes(support.make_png(1))
+    with pytest.raises(BadInput, match=r"an output of BackdoorBench .*backdoor_folders SRC OUT"):
+        take(tmp_path / "record")

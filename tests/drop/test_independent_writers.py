@@ -61,6 +61,7 @@ def test_texts_are_the_same_whoever_wrote_them(rows: list[tuple[str, str]]) -> N
         lambda d: frame.to_json(d / "d.json", orient="records", indent=1),
         lambda d: frame.to_parquet(d / "d.parquet"),
         lambda d: frame.to_feather(d / "d.arrow", compression="uncompressed"),
+        lambda d: frame.to_feather(d / "d.feather"),
         lambda d: frame.to_csv(d / "d.csv", index=False, quoting=1, encoding="utf-8-sig"),
         lambda d: zipped(frame, d / "d.zip"),
         lambda d: datasets.Dataset.from_pandas(frame).save_to_disk(str(d / "saved")),
@@ -241,6 +242,10 @@ def test_tables_are_the_same_whoever_wrote_them(rows: list[tuple[float, str, str
         lambda d: theirs.write_parquet(d / "d.parquet"),
         lambda d: theirs.write_csv(d / "d.csv"),
         lambda d: theirs.write_ndjson(d / "d.jsonl"),
+        lambda d: theirs.write_ipc(d / "d.arrow"),
+        lambda d: theirs.write_ipc(d / "d.ipc", compression="zstd"),
+        lambda d: theirs.with_columns(polars.col("town").cast(polars.Categorical)).write_ipc(d / "d.feather"),
+        lambda d: theirs.write_ipc_stream(d / "d.arrows", compression="lz4"),
         lambda d: delta(frame, d),
         *(lambda d, types=types: arrow(frame, d / "d.parquet", *types) for types in types),  # type: ignore[misc]
     ]

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from telltale_core.drop import Limits
 from telltale_core.drop.accounting import accounted_lines
 from telltale_core.errors import BadInput
 from tests.support import drops as support
+from tests.support.routes import wav
 
 
 def pictures(root: Path, names: list[str]) -> Path:
@@ -146,6 +148,11 @@ def test_class_folders_beside_a_list_of_their_names_are_the_drop(tmp_path, take)
         ["leftImg8bit/val/a/0.png", "gtFine/val/a/0.png"],
         ["images/0.png", "ground_truth/0.png"],
         ["images/0.png", "labels/0.txt", "labels/train.cache"],
+        ["train/good/0.png", "test/good/1.png", "test/hole/0.png", "ground_truth/hole/0_mask.png"],
+        ["nut/train/good/0.png", "nut/test/hole/0.png", "nut/ground_truth/hole/0.png", "cap/train/good/0.png"],
+        ["test_public/good/0.png", "test_public/bad/0.png", "test_public/ground_truth/bad/0_mask.png"],
+        ["train/a/0.png", "test/b/1.png", "masks/a/0.png"],
+        ["benign/b (1).png", "benign/b (1)_mask.png", "sick/s (1).png", "sick/s (1)_mask_1.png"],
     ],
 )
 def test_detection_and_segmentation_are_refused_by_name(tmp_path, take, names):
@@ -172,7 +179,8 @@ def test_pictures_with_boxes_in_files_beside_them_are_refused(tmp_path, take, en
 
 
 def test_classes_may_be_called_as_masks_and_labels_are(tmp_path, take):
-    for number, names in enumerate([["face", "face_mask"], ["with_mask", "without_mask"], ["black", "black_label"]]):
+    classes = [["face", "face_mask"], ["with_mask", "without_mask"], ["black", "black_label"], ["mask", "no_mask"]]
+    for number, names in enumerate(classes):
         drop = take(pictures(tmp_path / f"{number}", [f"{name}/{s}.png" for name in names for s in STEMS]))
         assert drop.label_names == tuple(names)
 
@@ -202,6 +210,11 @@ def test_a_list_of_many_classes_is_not_the_drop(tmp_path, take):
     assert [question["code"] for question in take(root).manifest["questions"]] == ["media_unread"]
 
 
+def test_a_single_picture_called_like_a_mask_makes_no_segmentation(tmp_path, take):
+    names = [f"{kind}/{number}.png" for kind in ("face", "hat") for number in range(20)]
+    assert len(take(pictures(tmp_path / "d", [*names, "face/3_mask.png"]))) == 41
+
+
 @pytest.mark.parametrize(
     "listed",
     ["label,class\n0,cat\n1,dog\n", "class_index,class,height,width,scale by\n0,cat,8,8,1\n1,dog,8,8,1\n"],
@@ -224,14 +237,94 @@ def test_gtsrb_as_published_has_a_table_in_each_folder(tmp_path, take):
     assert (drop.inputs.shape, drop.labels.tolist()) == ((6, 8, 8, 3), [0, 0, 0, 1, 1, 1])
 
 
-@pytest.mark.parametrize("cell", ["img/{}.png", "data"])
-def test_parquet_that_names_its_media_is_refused_with_the_cure(tmp_path, take, cell):
+def data_url(seed: int, kind: str = "image/png", data: bytes | None = None) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data or support.make_png(seed)).decode()}"
+
+
+CELLS = {
+    "paths": [f"img/{stem}.png" for stem in STEMS],
+    "names": [f"{stem}.png" for stem in STEMS],
+    "stems": STEMS,
+    "data: URLs": [data_url(seed) for seed in range(6)],
+}
+WRITERS = {
+    "csv": lambda rows, path: rows.to_pandas().to_csv(path, index=False),
+    "jsonl": lambda rows, path: rows.to_pandas().to_json(path, orient="records", lines=True),
+    "json": lambda rows, path: rows.to_pandas().to_json(path, orient="records"),
+    "parquet": pq.write_table,
+    "arrow": lambda rows, path: rows.to_pandas().to_feather(path),
+}
+
+
+@pytest.mark.parametrize("column", ["image", "shown_here"])
+@pytest.mark.parametrize("cells", CELLS)
+@pytest.mark.parametrize("ending", WRITERS)
+def test_a_column_names_its_media_whatever_wrote_the_table(tmp_path, take, ending, cells, column):
+    root = pictures(tmp_path / "d", [f"img/{stem}.png" for stem in STEMS] if "URL" not in cells else [])
+    root.mkdir(exist_ok=True)
+    WRITERS[ending](pa.table({"n": range(6), column: CELLS[cells], "label": [*"ab"] * 3}), root / f"t.{ending}")
+    drop = take(root, unpack=True)
+    assert (drop.modality, drop.inputs.shape, drop.labels.tolist()) == ("image", (6, 8, 8, 3), [0, 1] * 3)
+    payload = drop.payload()
+    media = payload[drop.manifest["columns"]["input"]].to_pylist()
+    assert [cell["bytes"] for cell in media] == [support.make_png(seed) for seed in range(6)]
+    paths = [None] * 6 if "URL" in cells else [f"img/{stem}.png" for stem in STEMS]
+    assert [cell["path"] for cell in media] == paths
+    assert [int(number) for number in payload["n"].to_pylist()] == [*range(6)]
+
+
+def test_ids_of_parquet_that_name_media_stay_beside_them(tmp_path, take):
     root = pictures(tmp_path / "d", [f"img/{stem}.png" for stem in STEMS])
-    data = f"data:image/png;base64,{base64.b64encode(support.make_png(0)).decode()}"
-    cells = [data if cell == "data" else cell.format(stem) for stem in STEMS]
-    pq.write_table(pa.table({"image": cells, "label": [*"ab"] * 3}), root / "t.parquet")
-    with pytest.raises(BadInput, match=r"Parquet must hold the media's bytes, .* as CSV or JSON lines"):
-        take(root)
+    pq.write_table(pa.table({"id": STEMS, "label": [*"ab"] * 3}), root / "t.parquet")
+    drop = take(root)
+    assert drop.sample_ids.tolist() == drop.payload()["id"].to_pylist() == STEMS
+    assert drop.payload()["image"][0].as_py()["path"] == "img/id0.png"
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_cells_that_name_no_media_are_rejected_each_with_its_reason(tmp_path, take, reasons, ending):
+    root = pictures(tmp_path / "d", [f"img/{stem}.png" for stem in STEMS])
+    (root / "img" / "empty.png").touch()
+    odd = {
+        "img/none.png": "media_missing", "../x.png": "path_outside_drop", "img/empty.png": "media_missing",
+        "data:image/png;base64,A": "media_unreadable", "data:image/svg+xml,<svg>": "path_outside_drop",
+        data_url(0, data=b"text"): "media_unsupported",
+    }  # fmt: skip
+    cells = [*(f"img/{stem}.png" for stem in STEMS), *odd]
+    WRITERS[ending](pa.table({"image": cells, "label": [*"ab"] * 6}), root / f"t.{ending}")
+    drop = take(root)
+    assert len(drop) == 6
+    assert sorted(reasons(drop).values()) == sorted(odd.values())
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "json", "parquet"])
+def test_a_data_url_may_be_as_long_as_media_and_other_fields_may_not(tmp_path, take, reasons, ending):
+    fields = {"max_field_bytes": 400, "max_media_bytes": 5_000}
+    small, large = support.make_png(0) + bytes(3_000), support.make_png(1) + bytes(6_000)
+    images = [
+        *(data_url(seed, data=support.make_png(seed) + bytes(1_000)) for seed in range(6)),
+        data_url(7, data=large),
+    ]
+    beside = [*["x"] * 5, data_url(0, data=small), "x"]
+    WRITERS[ending](pa.table({"image": images, "note": beside, "label": [*"abababa"]}), tmp_path / f"t.{ending}")
+    drop = take(tmp_path / f"t.{ending}", limits=Limits(**fields))
+    assert len(drop) == 5
+    assert sorted(reasons(drop).values())[0] == "field_too_long"
+    assert sorted(reasons(drop).values())[1] in {"field_too_long", "media_too_large"}
+
+
+def test_recordings_in_data_urls_are_read(tmp_path, take):
+    cells = [data_url(0, "audio/wav", wav(seed)) for seed in range(6)]
+    pq.write_table(pa.table({"heard": cells, "label": [*"ab"] * 3}), tmp_path / "t.parquet")
+    assert take(tmp_path / "t.parquet").modality == "audio"
+
+
+def test_a_text_that_ends_like_a_file_makes_no_column_of_paths(tmp_path, take):
+    texts = [f"a sentence of {n} words" for n in range(11)] + ["see the picture cat.png"]
+    for ending in ("csv", "parquet"):
+        rows = pa.table({"text": texts, "label": [*"ab"] * 6})
+        WRITERS[ending](rows, tmp_path / f"t.{ending}")
+        assert take(tmp_path / f"t.{ending}").modality == "text"
 
 
 def test_tables_that_differ_are_refused_with_the_setting_that_chooses(tmp_path, take):

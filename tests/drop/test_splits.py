@@ -48,6 +48,19 @@ def test_folders_of_splits_above_classes_are_no_classes(tmp_path, take, above):
     assert len(take(tmp_path / "d", split="all")) == 18
 
 
+@pytest.mark.parametrize("above", ["", "set/"])
+def test_splits_in_each_class_are_splits(tmp_path, take, above):
+    for number, data in enumerate(PNGS * 2):
+        file = tmp_path / "d" / above / ["cat", "dog"][number % 2] / ["train", "test"][number // 6] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    drop = take(tmp_path / "d")
+    assert (drop.label_names, len(drop)) == (("cat", "dog"), 6)
+    assert "split: train; not read: test (6 files); --split chooses" in understood_lines(drop)
+    whole = take(tmp_path / "d", split="all")
+    assert (whole.label_names, len(whole)) == (("cat", "dog"), 12)
+
+
 def test_a_class_called_train_among_others_is_a_class(tmp_path, take):
     assert take(folders(tmp_path / "d", ("bus", "train"))).label_names == ("bus", "train")
 

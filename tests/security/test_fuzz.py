@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import gzip
 import io
 import json
@@ -70,9 +72,9 @@ def tarred(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def arrow(table: pa.Table, *, stream: bool) -> bytes:
-    out = io.BytesIO()
-    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(out, table.schema) as writer:
+def arrow(table: pa.Table, *, stream: bool, codec: str | None = None) -> bytes:
+    out, options = io.BytesIO(), pa.ipc.IpcWriteOptions(compression=codec)
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(out, table.schema, options=options) as writer:
         writer.write_table(table)
     return out.getvalue()
 
@@ -81,6 +83,25 @@ def parquet(table: pa.Table) -> bytes:
     out = io.BytesIO()
     pq.write_table(table, out)
     return out.getvalue()
+
+
+def npy(values: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.save(out, values)
+    return out.getvalue()
+
+
+def idx(values: np.ndarray) -> bytes:
+    head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+    return head + values.astype(np.uint8).tobytes()
+
+
+def csv_of(rows: list[dict[str, object]]) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*rows[0]])
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
 
 
 def npz() -> bytes:
@@ -112,17 +133,27 @@ configs:
 - {config_name: default, default: true, data_dir: ., data_files: {"train": 0.csv, test: "1*"}}
 ---
 """
+URLS = [f"data:image/png;base64,{base64.b64encode(picture('PNG')).decode()}" for _ in range(4)]
+URL_ROWS = [{"image": url, "label": number % 2} for number, url in enumerate(URLS)]
 LOG = f"_delta_log/{0:020d}.json"
 PACKED: dict[str, dict[str, bytes]] = {
+    "npy": {"images.npy": npy(PIXELS), "labels.npy": npy(np.arange(8) % 2)},
     "npz": {"images.npz": npz()},
-    "idx": {
-        "images-idx3-ubyte.gz": gzip.compress(struct.pack(">HBB3I", 0, 8, 3, *PIXELS.shape) + PIXELS.tobytes()),
-        "labels-idx1-ubyte": struct.pack(">HBBI", 0, 8, 1, 8) + bytes([0, 1] * 4),
-    },
+    "idx": {"images-idx3-ubyte": idx(PIXELS), "labels-idx1-ubyte": idx(np.arange(8) % 2)},
+    "idx in gz": {"images-idx3-ubyte.gz": gzip.compress(idx(PIXELS)), "labels-idx1-ubyte": idx(np.arange(8) % 2)},
     "json": {"rows.json": json.dumps(ROWS).encode()},
     "arrow": {"rows.arrow": arrow(TABLE, stream=True)},
     "feather": {"rows.feather": arrow(TABLE, stream=False)},
+    "arrow in lz4": {"rows.arrow": arrow(TABLE, stream=True, codec="lz4")},
+    "feather in zstd": {"rows.feather": arrow(TABLE, stream=False, codec="zstd")},
     "parquet": {"rows.parquet": parquet(TABLE)},
+    "parquet of data urls": {"rows.parquet": parquet(pa.Table.from_pylist(URL_ROWS))},
+    "parquet of paths": {
+        "rows.parquet": parquet(pa.table({"image": [*PICTURES], "label": [0, 1] * 2})), **PICTURES,
+    },
+    "csv of data urls": {"rows.csv": csv_of(URL_ROWS)},
+    "lines of data urls": {"rows.jsonl": "\n".join(map(json.dumps, URL_ROWS)).encode()},
+    "lines": {"rows.jsonl": LINES},
     "zip of lines": {"rows.zip": zipped({"rows.jsonl": LINES})},
     "zip of pictures": {"pictures.zip": zipped(PICTURES)},
     "tar": {"pictures.tar": tarred(PICTURES)},
@@ -132,7 +163,7 @@ PACKED: dict[str, dict[str, bytes]] = {
     "csv in utf-16": {"rows.csv": CSV.encode("utf-16")},
     "csv in cp1252": {"rows.csv": CSV.encode("cp1252")},
     "card": {"README.md": CARD, "0.csv": CSV.encode(), "1.csv": CSV.encode()},
-}
+}  # fmt: skip
 """Small drops; the first file is mutated."""
 
 

@@ -94,6 +94,7 @@ def sizes(column: pa.Array) -> np.ndarray:
     if isinstance(column, pa.ExtensionArray):
         return sizes(column.storage)
     if pa.types.is_dictionary(kind):
+        check_places(column)
         places = pc.fill_null(column.indices, 0).to_numpy(zero_copy_only=False).astype(np.int64)
         value_sizes = sizes(column.dictionary)
         return np.asarray(value_sizes[places]) if len(value_sizes) else np.zeros(len(column), dtype=np.int64)
@@ -116,6 +117,13 @@ def sizes(column: pa.Array) -> np.ndarray:
         lengths = views[column.offset : column.offset + len(column), 0].astype(np.int64)
         return np.where(column.is_valid().to_numpy(zero_copy_only=False), lengths, 0)
     raise Unreadable(f"a {kind}, whose size cannot be told")
+
+
+def check_places(column: pa.DictionaryArray) -> None:
+    """Raise ``ValueError`` where a cell names no value of its dictionary: Parquet's pages are read without a look."""
+    least, most = (number.as_py() for number in pc.min_max(column.indices).values())
+    if least is not None and not 0 <= least <= most < len(column.dictionary):
+        raise ValueError(f"a cell names value {least if least < 0 else most} of {len(column.dictionary)}")
 
 
 def _width(kind: pa.DataType) -> int | None:

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from telltale_core.drop.budget import Clock
 from telltale_core.drop.config import Limits
 from telltale_core.drop.layout import class_names_of
-from telltale_core.drop.readers.cells import plain_field
+from telltale_core.drop.readers.cells import check_places, plain_field
+from telltale_core.drop.readers.column_chunks import check_chunks
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.drop.split_names import SplitCells
 from telltale_core.errors import BadInput
@@ -77,6 +78,7 @@ def shared_schema(source: Source, files: list[SourceFile], limits: Limits) -> tu
             rows += parquet.metadata.num_rows
             if rows > limits.max_rows:
                 raise bad("too_many_rows", f"{rows} rows up to {shown(file.key)}, more than {limits.max_rows}")
+            check_chunks(handle, parquet.schema)
             _check_footer(parquet.metadata, file, limits.max_row_group_bytes)
             _check_single(handle, parquet.metadata, file)
             schema = parquet.schema_arrow
@@ -212,6 +214,8 @@ def add_splits(handle: BinaryIO, cells: SplitCells, clock: Clock, *, text: bool)
         for batch in parquet.iter_batches(CELLS, columns=[cells.column], use_threads=False):
             column, count = batch.column(0), count + batch.num_rows
             clock.check_drop(count)
+            if text:
+                check_places(column)
             if text and (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_TEXT:
                 long = pc.fill_null(pc.greater(pc.binary_length(column.dictionary), LONGEST_TEXT), False)
                 column = pa.DictionaryArray.from_arrays(

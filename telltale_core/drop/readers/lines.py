@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from telltale_core.drop.config import Limits
+from telltale_core.drop.readers.data_urls import is_data_url, longest_url
 from telltale_core.drop.readers.dialects import Dialect, as_text, capped_lines, column_names, csv_header, guess_dialect
 from telltale_core.drop.readers.quoting import (
     HELD_CHARS,
@@ -250,7 +251,7 @@ class _RecordLines:
 def checked(values: object, limits: Limits, fit: set[str]) -> tuple[dict[str, object] | None, BadInput | None]:
     """Return the values of a record, if they are a dictionary, and the fault of its row, if there is one.
 
-    ``fit`` remembers the names that were found in order.
+    ``fit`` remembers the names that were found in order. A ``data:`` URL may be as long as media are.
     """
     if not isinstance(values, dict):
         return None, bad("row_unreadable", f"the line is a JSON {type(values).__name__}, not an object")
@@ -258,12 +259,16 @@ def checked(values: object, limits: Limits, fit: set[str]) -> tuple[dict[str, ob
         return None, bad("row_unreadable", "the row has too many fields, or names that cannot be shown")
     for name, value in values.items():
         if isinstance(value, str):
-            if len(value) > limits.max_field_bytes:
-                limit = limits.max_field_bytes
-                return values, bad("field_too_long", f"the field {shown(name)} has more than {limit} characters")
+            if len(value) > limits.max_field_bytes and not (len(value) <= longest_url(limits) and is_data_url(value)):
+                return values, field_too_long(name, limits)
             if not value.isascii() and SURROGATES.search(value):
                 return None, bad("row_unreadable", f"the field {shown(name)} is not valid Unicode")
     return values, None
+
+
+def field_too_long(name: str, limits: Limits) -> BadInput:
+    """Return the fault of a row whose field of this name is over its limit."""
+    return bad("field_too_long", f"the field {shown(name)} has more than {limits.max_field_bytes} characters")
 
 
 def _fit(names: Iterable[str], fit: set[str], most: int) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
 import posixpath
 import re
@@ -11,26 +9,22 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from telltale_core.drop.config import DropConfig
+from telltale_core.drop.readers.base import Row
+from telltale_core.drop.readers.cells import written_numbers
+from telltale_core.drop.readers.data_urls import embedded, is_data_url, kind_of_url
 from telltale_core.drop.source import Source, SourceFile
 from telltale_core.errors import BadInput
 from telltale_core.modality import modalities
 from telltale_core.modality.reasons import bad, shown
 
-DATA_URL = re.compile(r"data:[a-z0-9.+/-]*(;[a-z0-9=.-]+)*;base64,", re.IGNORECASE)
+Named = np.ndarray | list[object] | bytes | SourceFile | BadInput
+"""What a cell may name or hold, or why it does not."""
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 NAMING = 0.9
 """Share of a column's values that must name files of the drop for the column to be one of paths."""
-
-
-def embedded(text: str) -> bytes | None:
-    """Return the bytes of a ``data:`` URL in base64; None for any other text."""
-    match = DATA_URL.match(text[:200])
-    if match is None:
-        return None
-    try:
-        return base64.b64decode(text[match.end() :], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise bad("media_unreadable", "the data: URL is not valid base64") from error
 
 
 class MediaPaths:
@@ -42,8 +36,9 @@ class MediaPaths:
     a name is the same in every Unicode normal form.
     """
 
-    def __init__(self, source: Source, media_root: str | None) -> None:
-        self._source, self._root = source, None if media_root is None else media_root.strip("/")
+    def __init__(self, source: Source, config: DropConfig) -> None:
+        self._source, self._limits = source, config.limits
+        self._root = None if config.media_root is None else config.media_root.strip("/")
 
     def folder(self, values: Iterable[object], table: SourceFile) -> str | None:
         """Return the folder below which these cells name files; None where files are told by how their paths end."""
@@ -56,10 +51,37 @@ class MediaPaths:
         anywhere = sum(self._at(path, best) is not None or bool(self._ending_so(path)) for path in paths)
         return best if 2 * count >= anywhere else None
 
+    def medium(self, value: object, folder: str | None) -> np.ndarray | list[object] | bytes | SourceFile:
+        """Return the file that a cell names, or the bytes or values that it holds; raises why it does neither."""
+        if isinstance(value, list):
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str) or not value.strip():
+            raise bad("media_missing", "the row names no file and holds no values")
+        text = value.strip()
+        if (data := embedded(text, self._limits)) is not None:
+            return data
+        values = written_numbers(text)
+        return self.find(text, folder) if values is None else values
+
+    def read(self, rows: Iterable[tuple[Row, SourceFile]]) -> None:
+        """Give rows the bytes of their files, or the fault why not."""
+        rows, most = list(rows), self._limits.max_media_bytes
+        self._source.prefetch(file for _, file in rows if file.size_bytes <= most)
+        for row, file in rows:
+            try:
+                row.media = self._source.read(file, most) or None
+                if row.media is None:
+                    raise bad("media_missing", f"{shown(file.key)} is empty")
+            except BadInput as error:
+                row.fault = error
+
     def find(self, path: str, folder: str | None) -> SourceFile:
         """Return the file that a cell names, below this folder or told by its end; raises why there is none."""
         if path.startswith("/") or "\0" in path or SCHEME.match(path):
             what = "a link: download the file first" if "://" in path else "absolute: make it relative to the drop"
+            what = "a data: URL without base64: write the file" if path.lower().startswith("data:") else what
             raise bad("path_outside_drop", f"{shown(path)} is {what}; the file must lie in the drop")
         if ".." in _slashed(path).split("/"):
             raise bad("path_outside_drop", f"{shown(path)} climbs with '..'")
@@ -107,12 +129,14 @@ class MediaPaths:
 
     def kind_named_by(self, values: Iterable[object], table: SourceFile) -> str | None:
         """Return the kind of data whose files a column with these values names; None if it is no column of paths."""
-        texts = [path for value in values if (path := _path(value)) is not None]
+        texts = [text for value in values if (text := _text(value)) is not None]
         folder = self.folder(texts, table)
         kinds = Counter(kind for text in texts if (kind := self._kind_of(text, folder)))
         return kinds.most_common(1)[0][0] if texts and kinds.total() >= NAMING * len(texts) else None
 
     def _kind_of(self, text: str, folder: str | None) -> str | None:
+        if is_data_url(text):
+            return kind_of_url(text)
         try:
             suffix = self.find(text, folder).suffix
         except BadInput:
@@ -128,9 +152,15 @@ def _suffixes() -> frozenset[str]:
     return frozenset[str]().union(*(kind.suffixes for kind in modalities()))
 
 
+def _text(value: object) -> str | None:
+    """Return a cell as a text; None where it is none."""
+    return (str(value).strip() or None) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
 def _path(value: object) -> str | None:
     """Return a cell as a path; None where it is none."""
-    return (str(value).strip() or None) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    text = _text(value)
+    return None if text is None or is_data_url(text) else text
 
 
 def _slashed(path: str) -> str:

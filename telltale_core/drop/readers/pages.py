@@ -14,12 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from telltale_core.modality.reasons import bad
+from telltale_core.drop.readers.thrift import corrupt, read_struct
 
 HEADER_BYTES = (512, 64 << 10, 16 << 20)
 """A header is looked for in this many bytes; statistics within may be long."""
 MAX_PAGES = 200_000
-MAX_DEPTH = 8
 DATA, DICTIONARY, DATA_V2 = 0, 2, 3
 DELTA_BYTE_ARRAY = 7
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12, "BYTE_ARRAY": 8}
@@ -91,14 +90,16 @@ def read_chunk(handle: BinaryIO, meta: pq.ColumnChunkMetaData, column: pq.Column
     while values_read < meta.num_values:
         header, length = _header(handle, place)
         kind, size, packed = header.get(1), header.get(2), header.get(3)
-        if not isinstance(size, int) or not isinstance(packed, int) or size < 0 or packed < 0 or pages > MAX_PAGES:
-            raise _corrupt("a page header without sizes, or too many pages")
+        if not isinstance(kind, int) or not isinstance(size, int) or not isinstance(packed, int):
+            raise corrupt("a page header without a kind or sizes")
+        if size < 0 or packed < 0 or pages > MAX_PAGES:
+            raise corrupt("a page header of negative sizes, or too many pages")
         if kind in {DATA, DATA_V2}:
             page = header.get(5 if kind == DATA else 8)
             page = page if isinstance(page, dict) else {}
             count, encoding = page.get(1), page.get(2 if kind == DATA else 4)
             if not isinstance(count, int) or count < 0:
-                raise _corrupt("a data page without a number of values")
+                raise corrupt("a data page without a number of values")
             delta = delta or encoding == DELTA_BYTE_ARRAY
             values.append(count)
             sizes.append(size)
@@ -136,68 +137,16 @@ def materialises(kind: pa.DataType) -> bool:
     return not pa.types.is_dictionary(kind)
 
 
-def _corrupt(what: str) -> Exception:
-    return bad("file_corrupt", f"the Parquet file holds {what}: write it again")
-
-
 def _header(handle: BinaryIO, place: int) -> tuple[dict[int, object], int]:
     """Return a page header's fields by number, and how many bytes it takes."""
     for size in HEADER_BYTES:
         handle.seek(place)
         data = handle.read(size)
         try:
-            header, end = _struct(data, 0, 0)
+            header, end = read_struct(data, 0)
         except IndexError:
             if len(data) < size:
                 break
             continue
         return header, end
-    raise _corrupt("a page header that ends too early")
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[place]
-        value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 128:
-            return value, place
-        if shift > 63:
-            raise _corrupt("a number that never ends")
-
-
-def _struct(data: bytes, place: int, depth: int) -> tuple[dict[int, object], int]:
-    fields: dict[int, object] = {}
-    number = 0
-    while (head := data[place]) != 0:
-        place += 1
-        if head >> 4:
-            number += head >> 4
-        else:
-            jump, place = _varint(data, place)
-            number = (jump >> 1) ^ -(jump & 1)
-        fields[number], place = _value(data, place, head & 15, depth)
-    return fields, place + 1
-
-
-def _value(data: bytes, place: int, kind: int, depth: int) -> tuple[object, int]:
-    if depth > MAX_DEPTH:
-        raise _corrupt("a page header that is nested too deeply")
-    if kind in {1, 2}:  # true, false
-        return kind == 1, place
-    if kind == 3:
-        return data[place], place + 1
-    if kind in {4, 5, 6}:
-        value, place = _varint(data, place)
-        return (value >> 1) ^ -(value & 1), place
-    if kind == 7:
-        return None, place + 8
-    if kind == 8:
-        length, place = _varint(data, place)
-        if place + length > len(data):
-            raise IndexError
-        return None, place + length
-    if kind == 12:
-        return _struct(data, place, depth + 1)
-    raise _corrupt(f"a page header with a field of the unexpected kind {kind}")
+    raise corrupt("a page header that ends too early")

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from telltale_core.drop.budget import Clock
-from telltale_core.drop.config import DropConfig
-from telltale_core.drop.layout import arrow_kind, huggingface_features
-from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Reader, Row, Values
+from telltale_core.drop.layout import Roles, arrow_kind
+from telltale_core.drop.readers.base import BATCH_BYTES, Batch, Row, Values
 from telltale_core.drop.readers.cells import Unreadable, as_type, cell_of, sizes, value_of, without
-from telltale_core.drop.readers.footers import add_splits, check_group, open_file, open_parquet, shared_schema
-from telltale_core.drop.readers.hive import partitions_of, with_partitions
-from telltale_core.drop.readers.pages import batch_rows, leaves, materialises, read_chunk
+from telltale_core.drop.readers.data_urls import longest_url
+from telltale_core.drop.readers.footers import open_file, open_parquet
+from telltale_core.drop.readers.hive import with_partitions
+from telltale_core.drop.readers.media_paths import Named
+from telltale_core.drop.readers.parquet_files import ParquetFiles
+from telltale_core.drop.readers.parquet_media import named_by, take_embedded, take_named, with_media
 from telltale_core.drop.readers.payload_columns import respelt
-from telltale_core.drop.source import Source, SourceFile
-from telltale_core.drop.split_names import SplitCells, asks_for_one, is_split_column
-from telltale_core.modality.columns import Column
+from telltale_core.drop.source import SourceFile
 from telltale_core.modality.reasons import bad, shown
 from telltale_core.row_sizes import value_bytes
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Group:
-    """How one row group is read: so many rows at a time, these Parquet columns as dictionaries."""
-
-    rows: int
-    dictionaries: tuple[int, ...]
-
-
-class ParquetReader(Reader):
+class ParquetReader(ParquetFiles):
     """Reads record batches whose worst case fits in memory: sizes stated by a footer are bounds, not facts.
 
     Texts that a file holds once and shows often stay so until it is known what each cell decodes to; a row over the
@@ -44,69 +32,11 @@ class ParquetReader(Reader):
 
     format = "parquet"
 
-    def __init__(self, source: Source, files: list[SourceFile], config: DropConfig) -> None:
-        self._source, self._files, self._limits = source, files, config.limits
-        self._asked = asks_for_one(config.split)
-        self.read_files = {file.key for file in files}
-        self._groups: dict[tuple[str, int], _Group] = {}
-        self._schema, self.skipped_metadata = shared_schema(source, files, config.limits)
-        self._partitions = partitions_of([file.key for file in files], self._schema.names)
-        for name in next(iter(self._partitions.values()), {}):
-            self._schema = self._schema.append(pa.field(name, pa.string()))
-
-    def _group(self, handle: BinaryIO, parquet: pq.ParquetFile, group: int, file: SourceFile) -> _Group:
-        """Return how a row group is to be read, from the headers of its pages, which are read once."""
-        cached = self._groups.get((file.key, group))
-        if cached is not None:
-            return cached
-        meta = parquet.metadata.row_group(group)
-        chunks = [
-            read_chunk(handle, meta.column(index), parquet.schema.column(index)) for index in range(meta.num_columns)
-        ]
-        as_dictionaries = [
-            i for i, chunk in enumerate(chunks) if chunk.text and chunk.dictionary_bytes and not chunk.delta
-        ]
-        with open_parquet(handle, parquet.metadata, as_dictionaries) as reader:
-            plain = [materialises(field.type) for field in reader.schema_arrow for _ in range(leaves(field.type))]
-        decoded = tuple(index for index in as_dictionaries if not plain[index])
-        chunks = [
-            dataclasses.replace(
-                chunk, expands=chunk.text and (chunk.delta or (chunk.dictionary_bytes > 0 and index not in decoded))
-            )
-            for index, chunk in enumerate(chunks)
-        ]
-        check_group(sum(chunk.total_bytes() for chunk in chunks), group, file, self._limits.max_row_group_bytes)
-        summary = self._groups[file.key, group] = _Group(batch_rows(chunks, meta.num_rows, BATCH_BYTES), decoded)
-        return summary
-
-    def columns(self) -> list[Column]:
-        """Return the schema's columns with their Hugging Face features."""
-        features = huggingface_features(self._schema.metadata)
-        splits = {field.name: self._split_cells(field) for field in self._schema if is_split_column(field.name)}
-        return [
-            Column(
-                name=field.name,
-                kind=arrow_kind(field.type),
-                feature=features.get(field.name, (None, None))[0],
-                class_names=features.get(field.name, (None, None))[1],
-                splits=(cells := splits.get(field.name)) is not None and cells.are_splits(asked=self._asked),
-                doubt="" if cells is None else cells.doubt,
-            )
-            for field in self._schema
-        ]
-
-    def _split_cells(self, field: pa.Field) -> SplitCells:
-        """Return what the cells of a column say that is called as one of splits: those of folders, too, by rows."""
-        kind = "other" if isinstance(field.type, pa.BaseExtensionType) else arrow_kind(field.type)
-        cells, clock = SplitCells(field.name), Clock(self._limits)
-        for file in self._files if kind in {"text", "whole", "real"} else ():
-            with open_file(self._source, file) as handle:
-                if field.name in (folders := self._partitions[file.key]):
-                    with open_parquet(handle) as parquet:
-                        cells.add(folders[field.name], parquet.metadata.num_rows)
-                else:
-                    add_splits(handle, cells, clock, text=kind == "text")
-        return cells
+    def assign(self, roles: Roles) -> None:
+        """See :meth:`Reader.assign`."""
+        super().assign(roles)
+        one = not self.modality.inline and len(roles.inputs) == 1
+        self._names_media = one and arrow_kind(self._schema.field(roles.input).type) == "text"
 
     def batches(self) -> Iterator[Batch]:
         """Yield rows file by file and row group by row group, so many at a time as decode to ``BATCH_BYTES``."""
@@ -137,16 +67,21 @@ class ParquetReader(Reader):
         """Yield batches of unpacked rows with their sizes in bytes; of rows over the limits nothing is unpacked."""
         rows = [Row(source=f"{file.key}#{first + index}") for index in range(table.num_rows)]
         columns, size_N = self._within_limits(table, rows)
-        begin = 0
+        begin, media = 0, list[Named]()
+        folder = self._folder(file) if self._names_media else None
         while rows:
             count = max(1, int(np.searchsorted(size_N[begin:].cumsum(), BATCH_BYTES, side="right")))
+            if self._names_media:
+                texts = columns[self._schema.names.index(self.roles.input)].slice(begin, count)
+                media = named_by(self._paths, texts, folder)
+                count = len(media)
             parts = [
                 as_type(column.slice(begin, count), field.type)
                 for column, field in zip(columns, self._schema, strict=True)
             ]
             part = pa.RecordBatch.from_arrays(parts, names=self._schema.names)
             mine, rows = rows[:count], rows[count:]  # whoever is done with a batch frees its media
-            self._fill(mine, part)
+            self._fill(mine, part, media)
             yield Batch(rows=mine, table=part), int(size_N[begin : begin + count].sum())
             begin += count
 
@@ -179,7 +114,8 @@ class ParquetReader(Reader):
         limits, kind = self._limits, arrow_kind(column.type)
         is_input = name in self.roles.inputs
         if is_input and kind in {"bytes", "media", "text"}:
-            over = np.flatnonzero(size_N > limits.max_media_bytes + (limits.max_field_bytes if kind == "media" else 0))
+            most = longest_url(limits) if self._names_media else limits.max_media_bytes
+            over = np.flatnonzero(size_N > most + (limits.max_field_bytes if kind == "media" else 0))
             for index in over:
                 rows[index].fault = rows[index].fault or bad(
                     "media_too_large",
@@ -199,8 +135,8 @@ class ParquetReader(Reader):
             )
         return over
 
-    def _fill(self, rows: list[Row], table: pa.RecordBatch) -> None:
-        """Give the rows their ids, values and media."""
+    def _fill(self, rows: list[Row], table: pa.RecordBatch, media: list[Named]) -> None:
+        """Give the rows their ids, values and media, ``media`` where cells name them."""
         splits = [_values(table.column(name), rows) for name in self.roles.splits]
         for row, cells in zip(rows, zip(*splits, strict=True), strict=bool(splits)):
             self.sort_by_split(row, cells)
@@ -215,35 +151,11 @@ class ParquetReader(Reader):
             for row, values in zip(rows, zip(*parts, strict=True), strict=True):
                 row.media = dict(zip(self.roles.inputs, values, strict=True)) if row.fault is None else None
             return
-        media = table.column(self.roles.input)
-        if isinstance(media, pa.ExtensionArray):
-            media = media.storage
-        if pa.types.is_dictionary(media.type):
-            media = media.dictionary_decode()
-        if pa.types.is_struct(media.type) and media.type.get_field_index("bytes") >= 0:
-            media = pc.struct_field(media, "bytes")
-        if arrow_kind(media.type) in {"bytes", "text"}:
-            media = media.cast(pa.large_binary())
-        for index, row in enumerate(rows):
-            self._take_media(row, media[index])
-
-    def _take_media(self, row: Row, scalar: pa.Scalar) -> None:
-        if row.fault is None and isinstance(scalar, pa.LargeBinaryScalar) and scalar.is_valid:
-            buffer = scalar.as_buffer()
-            if buffer.size > self._limits.max_media_bytes:
-                limit = self._limits.max_media_bytes
-                row.fault = bad("media_too_large", f"the media has {buffer.size} bytes, more than {limit}")
-            else:
-                row.media = buffer.to_pybytes()
-                if not row.media and not self.modality.inline:
-                    row.media = None
-        elif row.fault is None:
-            try:
-                row.media = value_of(scalar)
-            except Unreadable as error:
-                row.fault = bad("values_invalid", f"the input is {error}")
-        if row.fault is None and row.media is None:
-            row.fault = bad("media_missing", "the row embeds no media bytes")
+        if self._names_media:
+            take_named(self._paths, rows, media)
+            self.read_files.update(row.path for row in rows if row.path is not None)
+        else:
+            take_embedded(rows, table.column(self.roles.input), self._limits, inline=self.modality.inline)
 
     def cells(self, batch: Batch, position: int) -> dict[str, Any]:
         """Return all columns of a row, but for media whose bytes the row has: of those only the path."""
@@ -252,7 +164,7 @@ class ParquetReader(Reader):
             raise ValueError("a Parquet batch carries its table")
         cells: dict[str, Any] = {}
         for name, column in zip(table.schema.names, table.columns, strict=True):
-            if self.roles.inputs == (name,) and isinstance(row.media, bytes):
+            if self.roles.inputs == (name,) and isinstance(row.media, bytes) and row.path is None:
                 if not pa.types.is_struct(column.type) or column.type.get_field_index("path") < 0:
                     continue
                 cells[name] = {"path": cell_of(column.field("path")[position])}
@@ -264,18 +176,33 @@ class ParquetReader(Reader):
         return cells
 
     def payload_columns(self) -> dict[str, Any]:
-        """Return the roles' own columns: nothing is renamed."""
-        return {"id": self.roles.id, "input": self.roles.named, "value": self.roles.values_named}
+        """Return the roles' own columns: nothing is renamed, but for media that ids name."""
+        named = self._media_name() if self._names_media else self.roles.named
+        return {"id": self.roles.id, "input": named, "value": self.roles.values_named}
+
+    def _media_name(self) -> str:
+        """Return the column of media that texts name: their own, unless its texts are the ids."""
+        own, name, taken = self.roles.input, self.roles.modality, self._schema.names
+        return (
+            own
+            if own != self.roles.id
+            else next(one for one in (name, f"{name}_file", f"{name}_of_row") if one not in taken)
+        )
 
     def payload(self, batch: Batch, positions: list[int], values: Values) -> pa.Table:
-        """Return the kept rows' columns as they came, with the input's own schema; labels as they are published."""
+        """Return the kept rows' columns as they came, with the input's own schema; labels as they are published.
+
+        Where the input's cells name media, these stand in their place.
+        """
         if batch.table is None or len(positions) != len(values.numbers):
             raise ValueError("a Parquet batch carries its table, and a value for each kept row")
         table = pa.Table.from_arrays(batch.table.take(pa.array(positions, pa.int64())).columns, schema=self._schema)
-        if values.published is None:
+        if values.published is not None:
+            table = respelt(table, table.column_names.index(self.roles.value), values.published)
+        if not self._names_media:
             return table
-        place = table.column_names.index(self.roles.value)
-        return respelt(table, place, values.published)
+        media = (self._media_name(), self.modality.feature)
+        return with_media(table, self.roles.input, [batch.rows[index] for index in positions], media)
 
 
 def _values(column: pa.Array, rows: list[Row]) -> list[Any]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from telltale_core.drop.config import DropConfig
 from telltale_core.drop.layout import Roles
 from telltale_core.drop.readers.base import BATCH_BYTES, BATCH_ROWS, INLINE_ROWS, Batch, Row, Values
-from telltale_core.drop.readers.cells import written_numbers
 from telltale_core.drop.readers.decimal_commas import DecimalCommas, Marks, with_point
-from telltale_core.drop.readers.media_paths import MediaPaths, embedded
+from telltale_core.drop.readers.lines import Parsed, field_too_long
+from telltale_core.drop.readers.media_paths import MediaPaths
 from telltale_core.drop.readers.payload_columns import (
     build_payload,
     build_schema,
@@ -29,7 +28,7 @@ from telltale_core.drop.split_names import KEYS, SplitCells, asks_for_one, is_sp
 from telltale_core.errors import BadInput
 from telltale_core.modality.columns import Column
 from telltale_core.modality.parts import Media
-from telltale_core.modality.reasons import bad, shown
+from telltale_core.modality.reasons import bad
 
 PLAIN = Marks("", unclear=False)
 
@@ -44,7 +43,7 @@ class TableReader(TableFiles):
         self._kinds: dict[str, set[str]] = {}  # of the other columns, complete after the first pass
         self._marks: dict[str, Marks] = {}  # of columns with commas in their numbers
         self._asked = asks_for_one(config.split)
-        self._paths = MediaPaths(source, config.media_root)
+        self._paths = MediaPaths(source, config)
 
     def assign(self, roles: Roles) -> None:
         """See :meth:`Reader.assign`."""
@@ -115,7 +114,8 @@ class TableReader(TableFiles):
             for number, parsed in enumerate(self._parsed(file, lines)):
                 count += 1
                 self._check_count(count)
-                row, named = self._row(Row(source=f"{file.key}#{number}", fault=parsed.fault), parsed.values, folder)
+                row = Row(source=f"{file.key}#{number}", fault=parsed.fault or self._too_long(parsed))
+                row, named = self._row(row, parsed.values, folder)
                 rows.append((row, named))
                 batch_bytes += parsed.size_bytes + (named.size_bytes if named is not None else 0)
                 if len(rows) == most_rows or batch_bytes >= BATCH_BYTES:
@@ -123,6 +123,15 @@ class TableReader(TableFiles):
                     rows, batch_bytes = [], 0
             if rows:
                 yield self._complete(rows)
+
+    def _too_long(self, parsed: Parsed) -> BadInput | None:
+        """Return the fault of a row with a ``data:`` URL beside the media that is longer than a field may be."""
+        most = self._limits.max_field_bytes
+        if parsed.size_bytes <= most:
+            return None
+        own = None if self._is_inline else self.roles.input
+        long = (name for name, value in (parsed.values or {}).items() if isinstance(value, str) and len(value) > most)
+        return next((field_too_long(name, self._limits) for name in long if name != own), None)
 
     def _row(self, row: Row, values: dict[str, object] | None, folder: str | None) -> tuple[Row, SourceFile | None]:
         """Return the row with what its line says, and the file that holds its media, if it names one."""
@@ -146,12 +155,14 @@ class TableReader(TableFiles):
             return row, None
         try:
             self._note_kinds(row.extra)
-            media = self._inline(values) if self._is_inline else self._media(values.get(self.roles.input), folder)
+            name = self.roles.input
+            media = self._inline(values) if self._is_inline else self._paths.medium(values.get(name), folder)
         except BadInput as error:
             row.fault = error
             return row, None
         if isinstance(media, SourceFile):
             row.path = media.key
+            self.read_files.add(media.key)
             return row, media
         row.media = media
         return row, None
@@ -173,34 +184,9 @@ class TableReader(TableFiles):
         media: Media | None = values.get(self.roles.input)
         return media
 
-    def _media(self, value: object, folder: str | None) -> np.ndarray | list[object] | bytes | SourceFile:
-        if isinstance(value, list):
-            return value
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
-        if not isinstance(value, str) or not value.strip():
-            raise bad("media_missing", "the row names no file and holds no values")
-        if (values := written_numbers(value)) is not None:
-            return values
-        if (data := embedded(value.strip())) is not None:
-            return data
-        file = self._paths.find(value.strip(), folder)
-        self.read_files.add(file.key)
-        return file
-
     def _complete(self, rows: list[tuple[Row, SourceFile | None]]) -> Batch:
         """Return the batch with its files read."""
-        limit = self._limits.max_media_bytes
-        self._source.prefetch(file for _, file in rows if file is not None and file.size_bytes <= limit)
-        for row, file in rows:
-            if file is None:
-                continue
-            try:
-                row.media = self._source.read(file, limit) or None
-                if row.media is None:
-                    raise bad("media_missing", f"{shown(file.key)} is empty")
-            except BadInput as error:
-                row.fault = error
+        self._paths.read((row, file) for row, file in rows if file is not None)
         return Batch(rows=[row for row, _ in rows])
 
     def _media_name(self) -> str:
