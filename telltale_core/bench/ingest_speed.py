@@ -87,6 +87,7 @@ def _measured(kind: str, count: int) -> list[list[str]]:
         whole.row(what, f"`datasets`: {name}", ours),
     ]
     sys.stdout.write("".join(" | ".join(row) + "\n" for row in rows))
+    sys.stdout.flush()
     return rows
 
 

@@ -191,7 +191,9 @@ def _refuse_unreadable(source: Source, config: DropConfig) -> None:
             continue
         if file.suffix in ARCHIVES:
             left = (
-                _left_packed(file, config) if is_packed(file) else "is no zip or tar: unpack it and ingest the folder"
+                _left_packed(file, config)
+                if is_packed(file)
+                else "is never opened here: unpack it, then ingest the folder"
             )
             raise bad("archive_refused", f"the archive {shown(file.key)} {left}")
         if file.suffix in PICKLES:
