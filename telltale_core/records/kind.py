@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from telltale_core.errors import Corrupt, NotFound
 from telltale_core.records.files import write_json, write_table
+from telltale_core.records.ids import as_column
 
 T = TypeVar("T")
 MOST_CHARS = 60
@@ -133,8 +134,7 @@ class RecordKind(Generic[T]):
 
 def in_order(column: pa.ChunkedArray, drop: Samples) -> bool:
     """Return whether ids are those of the drop, in the order of its rows."""
-    # Arrow's text: a numpy string array is as wide as its longest id, and ids come from outside.
-    return bool(column.combine_chunks().equals(pa.array(drop.sample_ids, pa.string())))
+    return bool(column.combine_chunks().equals(as_column(drop.sample_ids)))
 
 
 def _adapter(values: Any) -> TypeAdapter[Any]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from telltale_core.config import to_dict
 from telltale_core.losslog import LossLog
-from telltale_core.records import RecordKind, Samples
+from telltale_core.records import Ids, RecordKind, Samples, as_column, as_ids
 from telltale_core.spectrum.config import SpectrumConfig
 from telltale_core.spectrum.transform import QUARTERS, Spectra, transform
 
@@ -54,10 +54,10 @@ COLUMNS = ("sample_id", "features", "level", "trend", "motion", "finite")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spectrum:
-    """The spectra of a drop's samples: ``sample_ids`` (N,) str, ``spectra`` in the same order, how they were made."""
+    """The spectra of a drop's samples: ``sample_ids`` (N,), ``spectra`` in the same order, how they were made."""
 
     record: SpectrumRecord
-    sample_ids: NDArray[np.str_]
+    sample_ids: Ids
     spectra: Spectra
 
     @property
@@ -89,7 +89,7 @@ class Spectrum:
             window=record.window,
             window_choice=record.kept,
         )
-        ids = drop.sample_ids if drop is not None else np.asarray(table["sample_id"].to_pylist(), dtype=np.str_)
+        ids = drop.sample_ids if drop is not None else as_ids(table["sample_id"])
         return cls(record=record, sample_ids=ids, spectra=spectra)
 
 
@@ -105,7 +105,7 @@ def compute_spectrum(
     n_features = spectra.features.shape[1]
     table = pa.table(
         {
-            "sample_id": pa.array(losslog.sample_ids.tolist(), pa.string()),
+            "sample_id": as_column(losslog.sample_ids),
             "features": pa.FixedSizeListArray.from_arrays(pa.array(spectra.features.ravel()), n_features),
             "level": pa.array(spectra.level),
             "trend": pa.array(spectra.trend),
