@@ -132,6 +132,11 @@ class Drop:
         return as_ids(self._column("sample_id"))
 
     @functools.cached_property
+    def sources(self) -> Ids:
+        """Where each sample stands in the source, (N,) of text: its file, or its row in a file."""
+        return as_ids(self._column("source"))
+
+    @functools.cached_property
     def labels(self) -> np.ndarray | None:
         """Labels in 0..K-1, (N,) int64; None for other tasks."""
         return self._column("label").to_numpy() if self.task == "classification" else None

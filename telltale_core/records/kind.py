@@ -26,6 +26,9 @@ from telltale_core.records.ids import as_column
 T = TypeVar("T")
 MOST_CHARS = 60
 """Of a value from a file in an error."""
+PART = 1 << 20
+"""Bytes of a file that are read at a time, where only some rows of it are wanted."""
+PART_ROWS = 1 << 13
 
 
 class Samples(Protocol):
@@ -100,6 +103,19 @@ class RecordKind(Generic[T]):
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 table = file.read(names).select(names)
             return (table if schema is None else table.cast(schema)).combine_chunks()
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            self.corrupt(f"{path} cannot be read ({type(error).__name__})", error)
+
+    def rows(self, path: Path, column: str, rows: NDArray[np.int64]) -> pa.Array:
+        """Return some rows (numbers, ascending) of a column of one of the tables, which is read a part at a time."""
+        parts, begin = [], 0
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True, buffer_size=PART) as file:
+                for batch in file.iter_batches(PART_ROWS, columns=[column], use_threads=False):
+                    low, high = np.searchsorted(rows, (begin, begin + batch.num_rows))
+                    parts.append(batch.column(0).take(pa.array(rows[low:high] - begin)))
+                    begin += batch.num_rows
+                return pa.concat_arrays(parts) if parts else pa.array([], file.schema_arrow.field(column).type)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             self.corrupt(f"{path} cannot be read ({type(error).__name__})", error)
 

@@ -49,6 +49,7 @@ SPECTRUM = RecordKind(
     format="telltale.spectrum/3",
     cure="run the spectrum stage",
 )
+FILE = "spectrum.parquet"
 COLUMNS = ("sample_id", "features", "level", "trend", "motion", "finite")
 
 
@@ -71,7 +72,7 @@ class Spectrum:
 
         Raises :class:`NotFound` without one, and :class:`Corrupt` for one that is not whole, or not of the drop.
         """
-        record, path = SPECTRUM.read(folder), folder / "spectrum.parquet"
+        record, path = SPECTRUM.read(folder), folder / FILE
         if drop is not None:
             SPECTRUM.check_drop(record.drop_digest, drop)
         table = SPECTRUM.table(path, COLUMNS)
@@ -91,6 +92,38 @@ class Spectrum:
         )
         ids = drop.sample_ids if drop is not None else as_ids(table["sample_id"])
         return cls(record=record, sample_ids=ids, spectra=spectra)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredSpectrum:
+    """Recorded spectra in ``folder``, read as they are asked for: ``finite`` (N,) in the row order of the drop.
+
+    ``order`` (N,) are the rows of the file in that order, None where they are in it.
+    """
+
+    folder: Path
+    record: SpectrumRecord
+    finite: NDArray[np.bool_]
+    order: NDArray[np.int64] | None
+
+    @classmethod
+    def open(cls, folder: Path, drop: Samples) -> StoredSpectrum:
+        """Return the spectra of a drop; raises as :meth:`Spectrum.open` does."""
+        record = SPECTRUM.read(folder)
+        SPECTRUM.check_drop(record.drop_digest, drop)
+        table = SPECTRUM.table(folder / FILE, ("sample_id", "finite"))
+        order = SPECTRUM.order(table["sample_id"], drop)
+        finite = np.asarray(table["finite"].to_numpy(zero_copy_only=False), dtype=bool)
+        return cls(folder=folder, record=record, finite=finite if order is None else finite[order], order=order)
+
+    def features_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the features (n, F) of some rows; memory holds a part of the file beside them."""
+        at = rows if self.order is None else self.order[rows]
+        sort = np.argsort(at, kind="stable")
+        flat = SPECTRUM.rows(self.folder / FILE, "features", at[sort]).flatten().to_numpy()
+        features_nF = np.empty((len(rows), self.record.n_features), dtype=np.float32)
+        features_nF[sort] = flat.reshape(features_nF.shape)
+        return features_nF
 
 
 def compute_spectrum(
