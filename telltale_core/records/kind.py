@@ -119,6 +119,22 @@ class RecordKind(Generic[T]):
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             self.corrupt(f"{path} cannot be read ({type(error).__name__})", error)
 
+    def filled(self, path: Path, column: str, into_ND: NDArray[Any]) -> NDArray[Any]:
+        """Return ``into_ND`` (N, ...) filled with a column of one of the tables, lists of numbers, part by part.
+
+        The table has as many rows.
+        """
+        begin = 0
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True, buffer_size=PART) as file:
+                for batch in file.iter_batches(PART_ROWS, columns=[column], use_threads=False):
+                    part = into_ND[begin : begin + batch.num_rows]
+                    part[:] = batch.column(0).flatten().to_numpy().reshape(part.shape)
+                    begin += batch.num_rows
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            self.corrupt(f"{path} cannot be read ({type(error).__name__})", error)
+        return into_ND
+
     def check_drop(self, digest: str, drop: Samples) -> None:
         """Raise :class:`Corrupt` unless a record is of this drop."""
         if digest != drop.digest:
