@@ -83,7 +83,8 @@ def _wanted(verdict: Verdict, named: Mapping[str, Sequence[str]]) -> np.ndarray[
 
 def _rows(ids: Ids, text: str) -> np.ndarray[Any, Any]:
     """Return which sample a text names, by its id or by the beginning of one only."""
-    if (same_N := ids == text).any():
+    same_N = np.asarray(ids == text)
+    if same_N.any():
         return same_N
     begin_N = np.strings.startswith(ids, text) if len(text) >= LEAST_CHARS else same_N
     if (begin := ids[begin_N].tolist())[1:]:

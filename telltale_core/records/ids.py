@@ -10,15 +10,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-Ids: TypeAlias = np.ndarray[Any, np.dtypes.StringDType]
-"""Ids (N,) of text. Its elements are ``str``; it is sorted, compared and indexed as any numpy array."""
+Ids: TypeAlias = NDArray[Any]
+"""Ids (N,) of dtype ``StringDType``. Its elements are ``str``; it is sorted, compared and indexed as any array."""
 
 PART = 1 << 16
 """Ids that are Python's own texts at a time."""
 
 
-def as_ids(texts: pa.Array | pa.ChunkedArray | np.ndarray[Any, Any] | Iterable[str]) -> Ids:
+def as_ids(texts: pa.Array | pa.ChunkedArray | NDArray[Any] | Iterable[str]) -> Ids:
     """Return texts, or an Arrow column of them, as ids (N,)."""
     if not isinstance(texts, (pa.Array, pa.ChunkedArray)):
         return np.array(texts if isinstance(texts, np.ndarray) else list(texts), dtype=np.dtypes.StringDType())
@@ -28,7 +29,7 @@ def as_ids(texts: pa.Array | pa.ChunkedArray | np.ndarray[Any, Any] | Iterable[s
     return ids
 
 
-def as_column(ids: np.ndarray[Any, Any]) -> pa.StringArray:
+def as_column(ids: NDArray[Any]) -> pa.StringArray:
     """Return ids, or other texts (N,), as a column without gaps."""
     parts = [pa.array(ids[start : start + PART].tolist(), pa.string()) for start in range(0, len(ids), PART)]
     return pa.concat_arrays(parts) if parts else pa.array([], pa.string())

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from telltale_core.errors import BadInput
 from telltale_core.spectrum.config import SpectrumConfig
@@ -91,10 +91,10 @@ class Transform:
 
     def parts(self) -> Iterator[Spectra]:
         """Yield the spectra of all samples in order, some rows at a time."""
-        spans = _parts(len(self._rows), self.n_features + 1)
+        spans, threads = _parts(len(self._rows), self.n_features + 1), ThreadpoolController()
         ends = [*(int(self._rows[span.stop]) for span in spans[:-1]), len(self.finite)]
         for span, begin, end in zip(spans, [0, *ends], ends, strict=False):
-            with threadpool_limits(1):  # a product's last bit would else hang on the number of threads
+            with threads.limit(limits=1):  # a product's last bit would else hang on their number
                 part = self._part(self._rows[span], begin, end)
             yield part
 

@@ -65,8 +65,8 @@ def _table(sample_ids: Ids, decisions: Decisions) -> pa.Table:
         as_column(sample_ids),
         decisions.suspicion,
         decisions.cluster,
-        decisions.decision.tolist(),
-        decisions.reason.tolist(),
+        pa.array(decisions.decision, pa.string()),
+        pa.array(decisions.reason, pa.string()),
     )
     return pa.table(list(columns), schema=SCHEMA)
 

@@ -254,7 +254,7 @@ class Verdict:
     def decision(self) -> NDArray[np.str_]:
         """Decisions, (N,) of text."""
         number_N = pc.index_in(self.table["decision"], pa.array(DECISIONS)).to_numpy()
-        return np.asarray(DECISIONS, dtype="U10")[number_N]
+        return np.array(DECISIONS, dtype="U10")[np.asarray(number_N, dtype=np.int64)]
 
     @property
     def suspicion(self) -> NDArray[np.float64]:
