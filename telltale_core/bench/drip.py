@@ -141,7 +141,7 @@ def _named(folder: Path, poisoned: frozenset[str]) -> dict[str, int]:
 def _scored(pipeline: Pipeline, verdict: Record, part: Part, seconds: float) -> dict[str, Any]:
     folder = folder_of(verdict, "cluster", pipeline.area)
     judged = Verdict.open(folder)
-    held = np.asarray(judged.sample_ids)[judged.rows("review")].tolist()
+    held = judged.sample_ids[judged.rows("review")].tolist()
     aimed = next(group for group in judged.record.groups if group.label == pipeline.target)
     shown = ("label_name", "samples", "statistic", "threshold", "p_value")
     return {

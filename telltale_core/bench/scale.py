@@ -1,16 +1,16 @@
 """What each stage after the training costs on a log of any size: ``telltale bench --suite scale --sizes 50000x10x100``.
 
-A log of so many samples, labels and snapshots is made up and written by the project's own writer. Each stage then runs
-in a process of its own: seconds of wall and processor, and the most memory that it held. Beside them stand the reading
-of the same Parquet files by pyarrow alone, and a float32 ``rfft`` of the same array. Losses are random, with a few
-samples of the first label that swing together; nothing is trained, so nothing is said of detection.
+A log and a drop of so many samples, labels and snapshots are made up and written by the project's own writers. Each
+stage then runs in a process of its own: seconds of wall and processor, and the most memory that it held. Beside them
+stand the reading of the same Parquet files by pyarrow alone, and a float32 ``rfft`` of the same array. Losses are
+random, with a few samples of the first label that swing together; nothing is trained, so nothing is said of detection.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -23,8 +23,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from telltale_core.errors import ConfigError, StorageError
-from telltale_core.losslog import LogPlan, LossLog, LossLogWriter
+from telltale_core.bench.scale_drop import DIGEST, ids_of, write_made_up_drop
+from telltale_core.drop import Drop
+from telltale_core.errors import ConfigError, NeedsReview, StorageError
+from telltale_core.losslog import LogPlan, LossLog, LossLogWriter, StoredLog
+from telltale_core.records import as_ids
 
 MODULE = "telltale_core.bench.scale"
 DEFAULT = "50000x10x100"
@@ -68,9 +71,9 @@ Stage = Callable[[Path, Size], Iterator[None]]
 
 def write(folder: Path, size: Size) -> Iterator[None]:
     """Make up the log and write it, epoch by epoch."""
-    ids = np.array([hashlib.sha256(b"%d" % row).hexdigest() for row in range(size.samples)])
+    ids = as_ids(ids_of(size.samples))
     epochs = size.snapshots // EACH
-    plan = LogPlan(drop_digest="0" * 64, n_samples=size.samples, epochs=epochs, snapshots_per_epoch=EACH)
+    plan = LogPlan(drop_digest=DIGEST, n_samples=size.samples, epochs=epochs, snapshots_per_epoch=EACH)
     yield
     writer = LossLogWriter.create(folder / "losslog", plan, ids)
     for epoch, losses_NS in enumerate(made_up(size)):
@@ -133,16 +136,42 @@ def spectrum(folder: Path, size: Size) -> Iterator[None]:
     compute_spectrum(log, size.label, folder / "spectrum")
 
 
-def verdict(folder: Path, size: Size) -> Iterator[None]:
-    """Judge the spectra, without a leave-out retraining."""
-    from telltale_core.drop.cohorts import Cohorts
-    from telltale_core.spectrum import Spectrum
-    from telltale_core.verdict import VerdictConfig
-    from telltale_core.verdict.conclude import conclude_on
-
-    stands = Spectrum.open(folder / "spectrum")
+def drop(folder: Path, size: Size) -> Iterator[None]:
+    """Make up the drop and write it."""
     yield
-    conclude_on(stands.sample_ids, stands.spectra, Cohorts(number=size.label, names=None), VerdictConfig())
+    write_made_up_drop(folder / "drop", size.label)
+
+
+def verdict(folder: Path, _size: Size) -> Iterator[None]:
+    """Judge the spectra, without a leave-out retraining, and write the verdict."""
+    from telltale_core.verdict.judgement import judge
+
+    yield
+    judge(folder / "spectrum", Drop.open(folder / "drop"), folder / "verdict")
+
+
+def report(folder: Path, _size: Size) -> Iterator[None]:
+    """Open what the stages before wrote and write the page."""
+    from telltale_core.report import write_report
+
+    yield
+    stands = Drop.open(folder / "drop")
+    log = StoredLog.open(folder / "losslog", drop=stands)
+    write_report(stands, log, folder / "spectrum", folder / "verdict", folder / "report", lineage={})
+
+
+def publish(folder: Path, _size: Size) -> Iterator[None]:
+    """Publish the drop into an empty folder; where a person is asked, as if one had agreed."""
+    from telltale_core.publish import publish as published
+
+    stands, dataset = Drop.open(folder / "drop"), folder / "dataset"
+    shutil.rmtree(dataset, ignore_errors=True)
+    lineage = dict.fromkeys(("config_digest", "code_version", "seed"), "scale")
+    yield
+    try:
+        published(stands, folder / "verdict", str(dataset), lineage=lineage)
+    except NeedsReview as asked:
+        published(stands, folder / "verdict", str(dataset), lineage={**lineage, "approved": asked.approval})
 
 
 STAGES: Mapping[str, Stage] = {
@@ -151,7 +180,10 @@ STAGES: Mapping[str, Stage] = {
     "float32 rfft alone": fft,
     "open the log": opened,
     "spectrum": spectrum,
+    "write the drop": drop,
     "verdict": verdict,
+    "report": report,
+    "publish": publish,
 }
 
 

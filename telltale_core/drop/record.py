@@ -17,6 +17,7 @@ from telltale_core.digest import sha256_bytes, sha256_file
 from telltale_core.drop.cohorts import Cohorts, common_label_sets, ranges_of_targets
 from telltale_core.drop.manifest import DROP, ORIGIN, Manifest, drop_digest
 from telltale_core.errors import BadInput, Corrupt, NotFound
+from telltale_core.records import Ids, as_column, as_ids
 
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
 NOTES = "notes.parquet"
@@ -126,9 +127,14 @@ class Drop:
         return self._samples([name]).column(name)
 
     @functools.cached_property
-    def sample_ids(self) -> np.ndarray:
+    def sample_ids(self) -> Ids:
         """Unique ids, (N,) of text, in source order."""
-        return np.array(self._column("sample_id").to_pylist(), dtype=np.str_)
+        return as_ids(self._column("sample_id"))
+
+    @functools.cached_property
+    def sources(self) -> Ids:
+        """Where each sample stands in the source, (N,) of text: its file, or its row in a file."""
+        return as_ids(self._column("source"))
 
     @functools.cached_property
     def labels(self) -> np.ndarray | None:
@@ -184,12 +190,11 @@ class Drop:
         return np.ones(len(self), dtype=np.int64) if notes is None else notes.column("repeats").to_numpy()
 
     @property
-    def leaders(self) -> np.ndarray:
+    def leaders(self) -> Ids:
         """Id of the sample that each near-duplicate is near to, its group's name, (N,) of text; its own for others."""
         if self.notes is None:
             return self.sample_ids
-        near = self.notes.column("repeat_of").to_pylist()
-        return np.array([own if one is None else one for own, one in zip(self.sample_ids, near, strict=True)])
+        return as_ids(pc.coalesce(self.notes.column("repeat_of"), as_column(self.sample_ids)))
 
     @property
     def weights(self) -> np.ndarray:

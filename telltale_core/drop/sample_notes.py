@@ -23,6 +23,7 @@ from telltale_core.drop.record import NOTES, Drop
 from telltale_core.modality import modality_named
 from telltale_core.modality.information_loss import Loss
 from telltale_core.questions import Question
+from telltale_core.records import as_column
 
 CHUNK_BYTES = 32 << 20
 LARGEST = 10
@@ -69,7 +70,7 @@ def _repeats(drop: Drop) -> Repeats:
 def _write(drop: Drop, loss_N: NDArray[np.int32], repeats: Repeats) -> None:
     ids = drop.sample_ids
     of = [str(ids[leader]) if leads else None for leader, leads in zip(repeats.leader, repeats.repeated, strict=True)]
-    columns = [pa.array(ids.tolist()), pa.array(loss_N), pa.array(of, pa.string()), pa.array(repeats.size)]
+    columns = [as_column(ids), pa.array(loss_N), pa.array(of, pa.string()), pa.array(repeats.size)]
     table = pa.Table.from_arrays(columns, schema=SCHEMA)
     pq.write_table(table, drop.path / NOTES, compression="zstd", write_page_checksum=True)
 

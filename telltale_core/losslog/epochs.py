@@ -7,7 +7,9 @@ drop's order: ``sample`` int32, ``snapshot`` int32 (counted from the first), ``e
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -124,17 +126,40 @@ def read_losses(folder: Path, plan: LogPlan, epoch: int) -> tuple[NDArray[np.int
     return step[:: plan.n_samples].copy(), loss.reshape(plan.snapshots_per_epoch, plan.n_samples)
 
 
+def read_losses_of(folder: Path, plan: LogPlan, epoch: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the log losses (n, S) of some samples in an epoch, read a snapshot at a time.
+
+    Of a file with the digest that it had when it was checked; raises as :func:`read_epoch` does.
+    """
+    path = folder / epoch_file(epoch)
+    loss_nS = np.empty((len(rows), plan.snapshots_per_epoch), dtype=np.float32)
+    with _opened(path, plan) as file:
+        for s in range(plan.snapshots_per_epoch):
+            loss_nS[:, s] = file.read_row_group(s, ["log_loss"], use_threads=False).column(0).to_numpy()[rows]
+    return loss_nS
+
+
 def _table(path: Path, plan: LogPlan, columns: list[str]) -> pa.Table:
+    with _opened(path, plan) as file:
+        return file.read(columns)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, plan: LogPlan) -> Iterator[pq.ParquetFile]:
+    """Yield an epoch's file, which has a row group of all samples for each snapshot."""
     if not path.is_file():
         raise NotFound(f"{path} is absent: the loss log is not complete; run training again, it resumes")
+    n, s = plan.n_samples, plan.snapshots_per_epoch
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             if not file.schema_arrow.equals(SCHEMA):
                 raise Corrupt(f"{path} has columns {file.schema_arrow.names}, expected those of a loss log's epoch")
-            table = file.read(columns)
+            groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+            if groups != [n] * s:
+                raise Corrupt(
+                    f"{path} holds {sum(groups)} rows in {len(groups)} snapshots, expected {n} samples x {s} snapshots "
+                    f"= {n * s}"
+                )
+            yield file
     except (pa.ArrowException, OSError) as error:
         raise Corrupt(f"{path} is torn or damaged ({type(error).__name__}); run training again to redo it") from error
-    n, s = plan.n_samples, plan.snapshots_per_epoch
-    if table.num_rows != n * s:
-        raise Corrupt(f"{path} holds {table.num_rows} rows, expected {n} samples x {s} snapshots = {n * s}")
-    return table

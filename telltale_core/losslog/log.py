@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from telltale_core.digest import digest_of, sha256_file
-from telltale_core.errors import ConfigError, Corrupt
+from telltale_core.errors import ConfigError
 from telltale_core.losslog.alignment import Alignment, check_alignment
 from telltale_core.losslog.epochs import LogPlan, read_losses
-from telltale_core.losslog.writer import LOSSLOG, LogRecord, LossLogWriter
-from telltale_core.records import Samples, in_order
+from telltale_core.losslog.stored import StoredLog
+from telltale_core.losslog.writer import LossLogWriter
+from telltale_core.records import Ids, Samples, as_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,7 +28,7 @@ class LossLog:
     """
 
     drop_digest: str
-    sample_ids: NDArray[np.str_]
+    sample_ids: Ids
     log_loss: NDArray[np.float32]
     epochs: NDArray[np.int32]
     steps: NDArray[np.int32]
@@ -42,6 +42,10 @@ class LossLog:
         """Return which samples have a finite loss at every snapshot, (N,) bool; the others are to be set aside."""
         return np.asarray(np.isfinite(self.log_loss).all(axis=1), dtype=np.bool_)
 
+    def losses_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the log losses (n, T) of some rows."""
+        return self.log_loss[rows]
+
     def check_alignment(self, *, errors: bool = False, guess: float = math.inf) -> Alignment:
         """Return how neighbouring snapshots agree; raise :class:`Misaligned` where rows do not follow their ids.
 
@@ -53,15 +57,10 @@ class LossLog:
     def open(cls, folder: Path, *, drop: Samples | None = None) -> LossLog:
         """Return the complete log in ``folder``, which is that of ``drop`` if it is given.
 
-        Raises :class:`NotFound` for no log there, :class:`Corrupt`, naming the file, for one that is unfinished, of
-        another drop, or has a file missing, torn, short, changed or too many. No loss is ever filled in.
+        Raises as :meth:`StoredLog.open` does. No loss is ever filled in.
         """
-        record = _read_record(folder)
-        if drop is not None:
-            LOSSLOG.check_drop(record["drop_digest"], drop)
-        plan = _plan(record, folder)
-        _check_files(folder, plan, record["files"])
-        each = plan.snapshots_per_epoch
+        stored = StoredLog.open(folder, drop=drop)
+        plan, each = stored.plan, stored.plan.snapshots_per_epoch
         log_loss_NT = np.empty((plan.n_samples, plan.epochs * each), dtype=np.float32)
         steps_T = np.empty(plan.epochs * each, dtype=np.int32)
         for epoch in range(plan.epochs):
@@ -70,11 +69,11 @@ class LossLog:
             log_loss_NT[:, part] = loss_SN.T
         return cls(
             drop_digest=plan.drop_digest,
-            sample_ids=_read_ids(folder, plan, drop),
+            sample_ids=stored.sample_ids,
             log_loss=log_loss_NT,
-            epochs=np.repeat(np.arange(plan.epochs, dtype=np.int32), each),
+            epochs=stored.epochs,
             steps=steps_T,
-            digest=digest_of(LOSSLOG.values(record)),
+            digest=stored.digest,
         )
 
     @classmethod
@@ -82,7 +81,7 @@ class LossLog:
         cls,
         log_loss: ArrayLike,
         *,
-        sample_ids: Sequence[str] | NDArray[np.str_] | None = None,
+        sample_ids: Sequence[str] | Ids | NDArray[np.str_] | None = None,
         snapshots_per_epoch: int = 1,
         drop_digest: str = "",
     ) -> LossLog:
@@ -94,7 +93,7 @@ class LossLog:
         spe = snapshots_per_epoch
         if losses.ndim != 2 or spe < 1 or losses.shape[1] % spe or not losses.size:
             raise ConfigError(f"losses must be (N >= 1, T a multiple of {spe}), got shape {losses.shape}")
-        ids = np.asarray(np.arange(len(losses)).astype(str) if sample_ids is None else sample_ids, dtype=np.str_)
+        ids = as_ids(np.arange(len(losses)).astype(str) if sample_ids is None else sample_ids)
         if len(np.unique(ids)) != len(losses):
             raise ConfigError(f"{len(losses)} samples need as many distinct ids, got {len(np.unique(ids))}")
         time_T = np.arange(losses.shape[1], dtype=np.int32)
@@ -121,55 +120,3 @@ class LossLog:
             writer.write_epoch(epoch, self.steps[at], self.log_loss[:, at])
         writer.finish()
         return LossLog.open(folder)
-
-
-def _read_record(folder: Path) -> LogRecord:
-    record = LOSSLOG.read(folder)
-    if not record["complete"]:
-        raise Corrupt(
-            f"{folder / LOSSLOG.file} says that the log is unfinished; run training again, it resumes where it stopped"
-        )
-    return record
-
-
-def _plan(record: LogRecord, folder: Path) -> LogPlan:
-    if record["members"] != 1:
-        raise Corrupt(
-            f"{folder / 'log.json'} must hold the losses of 1 proxy, got {record['members']} (earlier releases "
-            "could join several); remove the folder and train again"
-        )
-    try:
-        return LogPlan(
-            drop_digest=record["drop_digest"],
-            n_samples=record["n_samples"],
-            epochs=record["epochs"],
-            snapshots_per_epoch=record["snapshots_per_epoch"],
-        )
-    except ConfigError as error:
-        raise Corrupt(f"{folder / 'log.json'} does not state what the log holds: {error}") from error
-
-
-def _check_files(folder: Path, plan: LogPlan, digests: dict[str, str]) -> None:
-    """Raise :class:`Corrupt` unless the folder holds exactly the planned files with their recorded digests."""
-    expected = {"samples.parquet", *plan.files()}
-    if set(digests) != expected:
-        raise Corrupt(f"{folder / 'log.json'} lists {len(digests)} files, expected {len(expected)}; train again")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
-    if surplus := sorted(present - expected):
-        raise Corrupt(f"{folder / surplus[0]} is no file of this log (a duplicate?); remove it")
-    for name in sorted(expected):
-        if name not in present:
-            raise Corrupt(f"{folder / name} is missing; remove log.json's folder and train again")
-        if sha256_file(folder / name) != digests[name]:
-            raise Corrupt(f"{folder / name} does not have the digest that log.json records; train again")
-
-
-def _read_ids(folder: Path, plan: LogPlan, drop: Samples | None) -> NDArray[np.str_]:
-    """Return the ids; where they are the drop's, as they mostly are, its own array: a second one is as large."""
-    path = folder / "samples.parquet"
-    table = LOSSLOG.table(path, ("sample", "sample_id"))
-    if not np.array_equal(table["sample"].to_numpy(), np.arange(plan.n_samples)):
-        raise Corrupt(f"{path} does not number the {plan.n_samples} samples from 0 on")
-    if drop is not None and in_order(table["sample_id"], drop):
-        return drop.sample_ids
-    return np.asarray(table["sample_id"].to_pylist(), dtype=np.str_)

@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
@@ -16,7 +17,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from telltale_core.digest import digest_of, sha256_bytes, sha256_file
 from telltale_core.errors import ConfigError, Corrupt, NotFound
 from telltale_core.losslog.epochs import FOLDER, LogPlan, encode_epoch, epoch_file, read_epoch
-from telltale_core.records import RecordKind, sweep_temporaries, write_whole
+from telltale_core.records import Ids, RecordKind, as_column, sweep_temporaries, write_whole
 
 
 class LogRecord(TypedDict):
@@ -45,12 +46,13 @@ class LossLogWriter:
         self.plan = plan
 
     @classmethod
-    def create(cls, folder: Path, plan: LogPlan, sample_ids: NDArray[np.str_]) -> LossLogWriter:
+    def create(cls, folder: Path, plan: LogPlan, sample_ids: Ids) -> LossLogWriter:
         """Return the writer of a new log, or of one begun earlier with the same plan; epochs that stand are kept.
 
         Raises :class:`ConfigError` when the folder holds a log of another drop or plan.
         """
-        if len(sample_ids) != plan.n_samples or len(np.unique(sample_ids)) != plan.n_samples:
+        column = as_column(sample_ids)
+        if len(column) != plan.n_samples or pc.count_distinct(column).as_py() != plan.n_samples:
             raise ConfigError(f"a loss log needs {plan.n_samples} distinct sample ids, got {len(sample_ids)}")
         if (folder / LOSSLOG.file).exists():
             values = LOSSLOG.read(folder)
@@ -60,7 +62,7 @@ class LossLogWriter:
                 )
         sweep_temporaries(folder)
         sweep_temporaries(folder / FOLDER)
-        write_whole(folder / "samples.parquet", _samples_bytes(sample_ids))
+        write_whole(folder / "samples.parquet", _samples_bytes(column))
         LOSSLOG.write(folder, _record(plan, complete=False, files={}))
         return cls(folder, plan)
 
@@ -99,10 +101,10 @@ def _record(plan: LogPlan, *, complete: bool, files: dict[str, str]) -> LogRecor
     return cast("LogRecord", {**plan.record(), "complete": complete, "files": files})
 
 
-def _samples_bytes(sample_ids: NDArray[np.str_]) -> bytes:
+def _samples_bytes(sample_ids: pa.StringArray) -> bytes:
     columns = {
         "sample": np.arange(len(sample_ids), dtype=np.int32),
-        "sample_id": pa.array(sample_ids.tolist(), pa.string()),
+        "sample_id": sample_ids,
     }
     sink = pa.BufferOutputStream()
     pq.write_table(

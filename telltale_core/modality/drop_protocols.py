@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from telltale_core.records import Ids
+
 
 class Limits(Protocol):
     """Bounds that hold before anything is decoded; units are in the names."""
@@ -80,7 +82,7 @@ class TrainingSet(PackedDrop, Protocol):
     @property
     def num_classes(self) -> int | None: ...  # noqa: D102
     @property
-    def sample_ids(self) -> NDArray[np.str_]: ...  # noqa: D102
+    def sample_ids(self) -> Ids: ...  # noqa: D102
     @property
     def labels(self) -> NDArray[np.int64] | None: ...  # noqa: D102
     @property

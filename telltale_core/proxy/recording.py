@@ -181,17 +181,31 @@ def read_recording(path: Path, drop_digest: str | None = None) -> NDArray[Any]:
         raise NotFound(f"{path} is absent: train with proxy.record, or let it be computed from the saved proxy")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read()
-        said = json.loads(table.schema.metadata[b"telltale"])
-        column = table.column("value").combine_chunks()
-        values = column.flatten().to_numpy(zero_copy_only=False).reshape(said["shape"])
-    except (pa.ArrowException, OSError, TypeError, KeyError, ValueError) as error:
+            said = json.loads(file.schema_arrow.metadata[b"telltale"])
+            sample, values = _read_groups(file)
+        values = values.reshape(said["shape"])
+    except (pa.ArrowException, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
         raise Corrupt(f"{path} is torn or damaged ({type(error).__name__}); remove it and record again") from error
     if drop_digest is not None and said.get("drop_digest") != drop_digest:
         raise Corrupt(f"{path} is of another drop; remove it and record again")
-    if not np.array_equal(table.column("sample").to_numpy(), np.arange(len(values))):
+    if not np.array_equal(sample, np.arange(len(values))):
         raise Corrupt(f"{path} does not hold every sample once, in the drop's order; remove it and record again")
-    return np.asarray(values)
+    return values
+
+
+def _read_groups(file: pq.ParquetFile) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """Return the samples (N,) and their values (N, ...) flat, read a row group at a time into one array."""
+    rows, kind = file.metadata.num_rows, file.schema_arrow.field("value").type
+    sample = np.empty(rows, dtype=np.int32)
+    values = np.empty((rows, kind.list_size), dtype=kind.value_type.to_pandas_dtype())
+    begin = 0
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group)
+        part = slice(begin, begin + table.num_rows)
+        sample[part] = table.column("sample").to_numpy()
+        values[part] = table.column("value").combine_chunks().flatten().to_numpy().reshape(-1, kind.list_size)
+        begin = part.stop
+    return sample, values
 
 
 def recorded_features(train_dir: Path, drop_digest: str) -> NDArray[np.float32] | None:

@@ -89,12 +89,11 @@ def placed(version: Version, ids: Collection[str]) -> Iterator[tuple[str, tuple[
 def questions_of(overlap: Overlap, verdict: Verdict) -> list[Question]:
     """Return the question whether samples that this verdict holds back may stay published in the version before."""
     held = {name for name, decision in overlap.there.items() if decision == "keep"}
-    rows = [row for row in verdict.rows("quarantine", "review") if verdict.sample_ids[row] in held] if held else []
-    if not rows or overlap.base is None:
+    ids = verdict.sample_ids[verdict.rows("quarantine", "review")]
+    back = [name for name in ids if name in held]
+    if not back or overlap.base is None:
         return []
-    text = (
-        f"{len(rows):,} samples that it holds back, such as {verdict.sample_ids[rows[0]]!a}, are published in version "
-    )
+    text = f"{len(back):,} samples that it holds back, such as {back[0]!a}, are published in version "
     return [
         Question(
             code="published_before",
@@ -106,8 +105,9 @@ def questions_of(overlap: Overlap, verdict: Verdict) -> list[Question]:
 
 def check_decided(overlap: Overlap, verdict: Verdict, decided: Verdict) -> None:
     """Raise :class:`BadInput` where a person decides of a sample that appending leaves where it is, and as it is."""
-    for row in np.flatnonzero(verdict.decision != decided.decision).tolist():
-        name, kept = str(verdict.sample_ids[row]), decided.decision[row] == "keep"
+    changed_N = verdict.decision != decided.decision
+    for name, decision in zip(verdict.sample_ids[changed_N], decided.decision[changed_N], strict=True):
+        kept = decision == "keep"
         stands = overlap.there.get(name)
         if overlap.base is not None and stands is not None and (stands == "keep") != kept:
             what, cure = ("released", "`telltale restore`") if kept else ("held", 'publish.mode = "replace"')

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from telltale_core.errors import BadInput
 from telltale_core.publish.finding import FIRST, LEAST_CHARS
+from telltale_core.records import Ids
 from telltale_core.verdict import Verdict
 from telltale_core.verdict.record import counts_of
 
@@ -80,14 +81,16 @@ def _wanted(verdict: Verdict, named: Mapping[str, Sequence[str]]) -> np.ndarray[
     return np.where(single_N != "", single_N, wanted_N)
 
 
-def _rows(ids: list[str], text: str) -> np.ndarray[Any, Any]:
+def _rows(ids: Ids, text: str) -> np.ndarray[Any, Any]:
     """Return which sample a text names, by its id or by the beginning of one only."""
-    begin = [one for one in ids if one.startswith(text)] if len(text) >= LEAST_CHARS else []
-    if text not in ids and len(begin) > 1:
+    same_N = np.asarray(ids == text)
+    if same_N.any():
+        return same_N
+    begin_N = np.strings.startswith(ids, text) if len(text) >= LEAST_CHARS else same_N
+    if (begin := ids[begin_N].tolist())[1:]:
         shown = ", ".join(f"{one!a}" for one in begin[:FIRST])
         _refuse(f"{text[:80]!a} may be any of {len(begin):,} samples, such as {shown}")
-    name = text if text in ids else next(iter(begin), None)
-    return np.array([one == name for one in ids], bool)
+    return begin_N
 
 
 def _refuse(problem: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from telltale_core.errors import BadInput
@@ -17,6 +18,7 @@ from telltale_core.publish.plan import DropLike, PublishConfig, Shard, encode, p
 from telltale_core.publish.reading import Columns
 from telltale_core.row_sizes import regrouped
 from telltale_core.verdict import Verdict
+from telltale_core.verdict.record import counts_of as decisions_in
 
 TABLE = ".parquet"
 
@@ -47,7 +49,7 @@ def place_all(
 ) -> dict[str, Any]:
     """Place every blob of the drop and return the manifest's entries for them, but for samples ``there`` already."""
     schema, columns = payload.schema_arrow, columns_of(drop, verdict, payload, config)
-    new_N = np.array([name not in there for name in verdict.sample_ids], bool)
+    new_N = _new(verdict, there)
     published, aside = (rows[new_N[rows]] for rows in (verdict.rows("keep"), verdict.rows("quarantine", "review")))
     places: list[tuple[np.ndarray[Any, Any], Blob]] = []
 
@@ -95,15 +97,22 @@ def place_all(
 
 def counts_of(drop: DropLike, verdict: Verdict, draft: dict[str, Any], there: Collection[str]) -> dict[str, int]:
     """Return the counts, each from where its rows really are: ``ingested`` is what ingest saw, without ``there``."""
-    new = [decision for name, decision in zip(verdict.sample_ids, verdict.decision, strict=True) if name not in there]
+    new_N = _new(verdict, there)
+    decided = decisions_in(verdict.decision[new_N])
     return {
         "ingested": drop.manifest["counts"]["seen"] - len(there),
         "published": sum(entry["rows"] for entry in draft["files"]),
-        "quarantined": new.count("quarantine"),
-        "review": new.count("review"),
+        "quarantined": decided["quarantine"],
+        "review": decided["review"],
         "rejected": sum(entry["rows"] for entry in draft["rejected"]),
         **({"unjudged": rows} if (rows := rows_unjudged(draft)) else {}),
     }
+
+
+def _new(verdict: Verdict, there: Collection[str]) -> np.ndarray[Any, Any]:
+    """Return which of the verdict's samples (N,) are not there already."""
+    column = verdict.table["sample_id"]
+    return np.asarray(pc.invert(pc.is_in(column, pa.array(list(there), pa.string()))).to_numpy(zero_copy_only=False))
 
 
 def make_index(remarks: pa.Table, places: Iterable[tuple[np.ndarray[Any, Any], Blob]]) -> pa.Table:

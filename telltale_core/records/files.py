@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,20 @@ def write_table(path: Path, table: pa.Table) -> None:
     """Write a table as Parquet with a checksum a page, whole or not at all."""
     with whole(path, table.nbytes) as file:
         pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+
+
+def write_tables(path: Path, tables: Iterator[pa.Table], size_bytes: int) -> None:
+    """Write tables of one schema as one Parquet file, a row group each, as :func:`write_table` does; memory holds one.
+
+    ``size_bytes`` is about what they take.
+    """
+    first = next(tables)
+    with (
+        whole(path, size_bytes) as file,
+        pq.ParquetWriter(file, first.schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        for table in itertools.chain([first], tables):
+            writer.write_table(table)
 
 
 def sweep_temporaries(folder: Path) -> None:

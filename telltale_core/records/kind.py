@@ -21,10 +21,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from telltale_core.errors import Corrupt, NotFound
 from telltale_core.records.files import write_json, write_table
+from telltale_core.records.ids import as_column
 
 T = TypeVar("T")
 MOST_CHARS = 60
 """Of a value from a file in an error."""
+PART = 1 << 20
+"""Bytes of a file that are read at a time, where only some rows of it are wanted."""
+PART_ROWS = 1 << 13
 
 
 class Samples(Protocol):
@@ -102,6 +106,35 @@ class RecordKind(Generic[T]):
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             self.corrupt(f"{path} cannot be read ({type(error).__name__})", error)
 
+    def rows(self, path: Path, column: str, rows: NDArray[np.int64]) -> pa.Array:
+        """Return some rows (numbers, ascending) of a column of one of the tables, which is read a part at a time."""
+        parts, begin = [], 0
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True, buffer_size=PART) as file:
+                for batch in file.iter_batches(PART_ROWS, columns=[column], use_threads=False):
+                    low, high = np.searchsorted(rows, (begin, begin + batch.num_rows))
+                    parts.append(batch.column(0).take(pa.array(rows[low:high] - begin)))
+                    begin += batch.num_rows
+                return pa.concat_arrays(parts) if parts else pa.array([], file.schema_arrow.field(column).type)
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            self.corrupt(f"{path} cannot be read ({type(error).__name__})", error)
+
+    def filled(self, path: Path, column: str, into_ND: NDArray[Any]) -> NDArray[Any]:
+        """Return ``into_ND`` (N, ...) filled with a column of one of the tables, lists of numbers, part by part.
+
+        The table has as many rows.
+        """
+        begin = 0
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True, buffer_size=PART) as file:
+                for batch in file.iter_batches(PART_ROWS, columns=[column], use_threads=False):
+                    part = into_ND[begin : begin + batch.num_rows]
+                    part[:] = batch.column(0).flatten().to_numpy().reshape(part.shape)
+                    begin += batch.num_rows
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            self.corrupt(f"{path} cannot be read ({type(error).__name__})", error)
+        return into_ND
+
     def check_drop(self, digest: str, drop: Samples) -> None:
         """Raise :class:`Corrupt` unless a record is of this drop."""
         if digest != drop.digest:
@@ -133,8 +166,7 @@ class RecordKind(Generic[T]):
 
 def in_order(column: pa.ChunkedArray, drop: Samples) -> bool:
     """Return whether ids are those of the drop, in the order of its rows."""
-    # Arrow's text: a numpy string array is as wide as its longest id, and ids come from outside.
-    return bool(column.combine_chunks().equals(pa.array(drop.sample_ids, pa.string())))
+    return bool(column.combine_chunks().equals(as_column(drop.sample_ids)))
 
 
 def _adapter(values: Any) -> TypeAdapter[Any]:

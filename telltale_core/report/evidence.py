@@ -5,6 +5,7 @@ Nothing here decides anything: rows are chosen by the verdict that stands, and d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,7 +94,7 @@ def _focus(run: Run, label: int | None, rows: Rows, word: str) -> Focus:
 
 def columns(run: Run, *, windowed: bool) -> Rows:
     """Return the loss log's columns, all of them or those inside the spectrum's window (at least four)."""
-    every = np.arange(run.log_loss.shape[1])
+    every = np.arange(len(run.epochs))
     start, stop = run.spectrum.window if run.spectrum else (0, len(every))
     inside = every[start:stop] if windowed else every
     return inside if len(inside) >= 4 else every
@@ -109,11 +110,24 @@ def epochs_of(run: Run, cols: Rows) -> Floats:
     return out
 
 
-def _rows(run: Run, rows: Rows, cols: Rows, seed: int, most: int = DRAWN_ROWS) -> Floats:
-    """Return log10 losses of at most ``most`` of ``rows`` (drawn at random), without rows that are not finite."""
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-    values = np.asarray(run.log_loss[rows], dtype=np.float64)[:, cols] / np.log(10.0)
+def read_losses(run: Run, shown: Sequence[Focus], seed: int) -> None:
+    """Read the losses of all rows that are drawn in one go: to read a few takes nearly as long."""
+    drawn = [np.empty(0, dtype=np.int64)]
+    for focus in shown:
+        drawn += [_drawn(focus.suspected_rows, seed), focus.suspected_rows[:DRAWN_ROWS], _drawn(focus.kept_rows, seed)]
+    run.log_loss(np.unique(np.concatenate(drawn)))
+
+
+def _drawn(rows: Rows, seed: int) -> Rows:
+    """Return at most ``DRAWN_ROWS`` of the rows, drawn at random."""
+    if len(rows) <= DRAWN_ROWS:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, DRAWN_ROWS, replace=False))
+
+
+def _rows(run: Run, rows: Rows, cols: Rows, seed: int) -> Floats:
+    """Return log10 losses of some of ``rows``, without rows that are not finite."""
+    values = np.asarray(run.log_loss(_drawn(rows, seed)), dtype=np.float64)[:, cols] / np.log(10.0)
     finite: Floats = values[np.isfinite(values).all(axis=1)]
     return finite
 

@@ -19,6 +19,7 @@ from telltale_core.report.evidence import (
     epochs_of,
     focuses,
     heat,
+    read_losses,
     spectra,
     trajectories,
 )
@@ -44,6 +45,7 @@ class Item:
 def evidence(run: Run, shown: Sequence[Focus], viewer: Viewer, config: ReportConfig) -> list[Item]:
     """Return the figures of every label that is worth showing; empty where there is nothing to compare."""
     items = []
+    read_losses(run, shown, config.seed)
     for focus in shown:
         drawn = (_trajectories(run, focus, config), _heat(run, focus, config), _spectra(run, focus, config))
         shared = viewer.shared(focus) if focus.word != MOST_SUSPICIOUS else []
@@ -135,10 +137,9 @@ def _histogram(run: Run, config: ReportConfig) -> Shown:
 
 
 def _clusters(run: Run, config: ReportConfig) -> Shown | None:
-    features = run.features
-    if features is None or features.shape[1] < 2:
+    finite = np.flatnonzero(run.finite)
+    if run.spectrum is None or run.spectrum.n_features < 2:
         return None
-    finite = np.flatnonzero(np.isfinite(features).all(axis=1))
     panels = [("all samples", finite)]
     shown = focuses(run, config)
     if run.labels is not None and shown and shown[0].label is not None:
@@ -146,7 +147,7 @@ def _clusters(run: Run, config: ReportConfig) -> Shown | None:
     drawn = [(title, _some(run, rows, config)) for title, rows in panels]
     thinned = any(len(some) < len(rows) for (_, some), (_, rows) in zip(drawn, panels, strict=True))
     points: list[tuple[str, Floats, npt.NDArray[np.str_]]] = [
-        (title, project(features[rows], config.cluster_picture, config.seed), run.decision[rows])
+        (title, project(run.features(rows), config.cluster_picture, config.seed), run.decision[rows])
         for title, rows in drawn
         if len(rows) >= 5
     ]

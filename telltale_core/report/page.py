@@ -29,7 +29,7 @@ from telltale_core.verdict.decide import HEADINGS
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
-    from telltale_core.losslog import LossLog
+    from telltale_core.losslog import Losses
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -52,7 +52,7 @@ POLICY = "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; f
 
 def write_report(
     drop: Drop,
-    losslog: LossLog,
+    losslog: Losses,
     spectrum_dir: Path,
     verdict_dir: Path,
     out: Path,
@@ -129,7 +129,7 @@ def _page(
             style=Markup(style),  # noqa: S704 - our own file
             size_note=size_note + ("; pictures and thumbnails were reduced for that." if reduced else "."),
             name=middle(outline.drop.name or "unnamed drop", 120),
-            about=page_data.about(outline, run.log_loss.shape[1]),
+            about=page_data.about(outline, len(run.epochs)),
             digest=outline.drop.digest,
             statement=outline.verdict.statement,
             status=page_data.status(outline),

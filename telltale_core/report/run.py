@@ -13,13 +13,14 @@ import pyarrow as pa
 from telltale_core.errors import Corrupt
 from telltale_core.losslog.writer import LOSSLOG
 from telltale_core.questions import Question, questions_of
-from telltale_core.spectrum.record import SPECTRUM, Spectrum, SpectrumRecord
+from telltale_core.records import as_column
+from telltale_core.report.rows import ReadRows
+from telltale_core.spectrum.record import SPECTRUM, SpectrumRecord, StoredSpectrum
 from telltale_core.verdict.record import TRIGGERS, VERDICT, Group, Verdict, VerdictRecord
 
 if TYPE_CHECKING:
     from telltale_core.drop import Drop
-    from telltale_core.losslog import LossLog
-    from telltale_core.spectrum import Spectra
+    from telltale_core.losslog import Losses
 
 NEAR_MISS = "No poison found, but a near miss"
 
@@ -99,9 +100,9 @@ class Outline:
 class Run(Outline):
     """The records of one run in the drop's row order; arrays are not to be written to.
 
-    ``decision``, ``suspicion``, ``cluster`` and ``reason`` (N,); ``log_loss`` (N, T), taken at ``epochs`` and ``steps``
-    (T,); ``features`` (N, D), the whitened spectra;
-    ``triggers`` samples with a trigger put on.
+    ``decision``, ``suspicion``, ``cluster`` and ``reason`` (N,). ``log_loss`` reads the losses (n, T) of rows, taken
+    at ``epochs`` (T,), and ``features`` their whitened spectra (n, D): those that are shown, no others.
+    ``finite`` (N,): whose spectra stand for something. ``triggers`` samples with a trigger put on.
     """
 
     spectrum: SpectrumRecord | None
@@ -109,10 +110,10 @@ class Run(Outline):
     suspicion: npt.NDArray[np.float64]
     cluster: npt.NDArray[np.int64]
     reason: npt.NDArray[np.object_]
-    log_loss: npt.NDArray[np.float32]
+    log_loss: ReadRows
     epochs: npt.NDArray[np.int64]
-    steps: npt.NDArray[np.int64]
-    features: npt.NDArray[np.float32] | None
+    features: ReadRows
+    finite: npt.NDArray[np.bool_]
     triggers: pa.Table
 
     @property
@@ -133,7 +134,7 @@ def read_outline(drop: Drop, verdict_dir: Path) -> Outline:
     return Outline(drop=drop, verdict=verdict, counts=_counts(drop, verdict))
 
 
-def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path) -> Run:
+def read_run(drop: Drop, losslog: Losses, spectrum_dir: Path, verdict_dir: Path) -> Run:
     """Return the run's records aligned to the drop's rows; a run without a spectrum has none.
 
     Raises :class:`NotFound` for an absent verdict and :class:`Corrupt` where records speak of other samples, another
@@ -141,9 +142,7 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
     """
     verdict = Verdict.open(verdict_dir, drop=drop)
     LOSSLOG.check_drop(losslog.drop_digest, drop)
-    ids, loss = losslog.sample_ids, losslog.log_loss
-    order_N = None if ids is drop.sample_ids else LOSSLOG.order(pa.chunked_array([pa.array(ids)]), drop)
-    spectrum = Spectrum.open(spectrum_dir, drop=drop) if (spectrum_dir / SPECTRUM.file).is_file() else None
+    spectrum = StoredSpectrum.open(spectrum_dir, drop) if (spectrum_dir / SPECTRUM.file).is_file() else None
     return Run(
         drop=drop,
         counts=_counts(drop, verdict.record),
@@ -153,10 +152,10 @@ def read_run(drop: Drop, losslog: LossLog, spectrum_dir: Path, verdict_dir: Path
         suspicion=verdict.suspicion,
         cluster=verdict.table["cluster"].to_numpy().astype(np.int64),
         reason=_texts(verdict.table["reason"].combine_chunks()),
-        log_loss=loss if order_N is None else loss[order_N],
+        log_loss=_losses(losslog, drop),
         epochs=np.asarray(losslog.epochs, dtype=np.int64),
-        steps=np.asarray(losslog.steps, dtype=np.int64),
-        features=None if spectrum is None or not len(spectrum.sample_ids) else _features(spectrum.spectra),
+        features=ReadRows(_nothing if spectrum is None else spectrum.features_of),
+        finite=np.zeros(len(drop), dtype=bool) if spectrum is None else spectrum.finite,
         triggers=_triggers(verdict_dir),
     )
 
@@ -184,8 +183,12 @@ def _texts(column: pa.StringArray) -> npt.NDArray[np.object_]:
     return np.asarray(np.array(encoded.dictionary.to_pylist(), dtype=object)[encoded.indices.to_numpy()])
 
 
-def _features(spectra: Spectra) -> npt.NDArray[np.float32]:
-    """Return the whitened spectra; NaN in rows whose losses are not finite: those numbers stand for nothing."""
-    if spectra.finite.all():
-        return spectra.features
-    return np.where(spectra.finite[:, None], spectra.features, np.float32(np.nan))
+def _losses(losslog: Losses, drop: Drop) -> ReadRows:
+    """Return what reads losses in the order of the drop."""
+    ids = losslog.sample_ids
+    order_N = None if ids is drop.sample_ids else LOSSLOG.order(pa.chunked_array([as_column(ids)]), drop)
+    return ReadRows(lambda rows: losslog.losses_of(rows if order_N is None else order_N[rows]))
+
+
+def _nothing(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    return np.empty((len(rows), 0), dtype=np.float32)

@@ -69,6 +69,6 @@ def _card(run: Run, row: int, viewer: Viewer, config: ReportConfig, joined: bool
         "word": WORDS[decision],
         "id": name + where,
         "short_id": middle(name, 18) + where,
-        "source": middle(str(drop.samples()["source"][row].as_py()), 60),
+        "source": middle(drop.sources[row], 60),
         "reason": clean(str(run.reason[row]), 200),
     }

@@ -44,12 +44,12 @@ def _shown(run: Run, group: Group, test: TriggerTest, viewer: Viewer) -> Shown:
 
 def _pairs(run: Run, group: Group, viewer: Viewer) -> Markup:
     """Return the samples that were kept of the experiment, each before and after."""
-    row_of = {str(name): row for row, name in enumerate(run.drop.sample_ids)}
     pairs = Markup("")
     for one in run.triggers.to_pylist():
-        if one["cluster"] == group.number and one["sample_id"] in row_of:
+        rows = np.flatnonzero(run.drop.sample_ids == one["sample_id"])
+        if one["cluster"] == group.number and len(rows):
             word = "turned" if one["turned"] else "not turned"
-            before = viewer.fragment(row_of[one["sample_id"]], PX)
+            before = viewer.fragment(int(rows[0]), PX)
             after = viewer.packed(_sample(run, one["after"]), PX)
             pairs += Markup('<li>{}<i aria-label="becomes">\u2192</i>{}<span>{}</span></li>').format(
                 before, after, word

@@ -48,19 +48,19 @@ def worst_samples(drop: Drop, verdict_dir: Path, *, each: int, px: int = 96, dpi
     viewer = modality_named(drop.modality).viewer(drop, [], dpi)
     names = {group.number: group.title for group in verdict.record.groups}
     held = verdict.rows("quarantine", "review")
-    cluster = np.asarray(verdict.table["cluster"].to_pylist(), dtype=np.int64)
-    reasons = verdict.table["reason"]
-    held = held[np.argsort(-verdict.suspicion[held], kind="stable")]
+    cluster, reasons = verdict.table["cluster"].to_numpy().astype(np.int64), verdict.table["reason"]
+    decision, suspicion = verdict.decision, verdict.suspicion
+    held = held[np.argsort(-suspicion[held], kind="stable")]
     for number in dict.fromkeys(cluster[held].tolist()):
         for row in held[cluster[held] == number][:each].tolist():
             shown = viewer.fragment(row, px)
             picture = _PICTURE.search(shown)
             yield Worst(
                 id=str(drop.sample_ids[row]),
-                source=str(drop.samples()["source"][row].as_py()),
+                source=drop.sources[row],
                 group=names.get(number, NO_GROUP),
-                decision=WORDS[str(verdict.decision[row])],
-                suspicion=float(verdict.suspicion[row]),
+                decision=WORDS[str(decision[row])],
+                suspicion=float(suspicion[row]),
                 reason=str(reasons[row].as_py() or ""),
                 picture=_enlarged(picture[1], px) if picture else "",
                 text="" if picture else clean(shown.striptags(), TEXT),

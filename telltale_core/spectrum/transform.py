@@ -5,11 +5,13 @@ Nothing here looks at truth, at row order or at a rate: permuting the rows permu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from telltale_core.errors import BadInput
 from telltale_core.spectrum.config import SpectrumConfig
@@ -46,42 +48,78 @@ class Spectra:
 
 
 def transform(log_loss_NT: NDArray[np.float32], labels: NDArray[np.int64] | None, config: SpectrumConfig) -> Spectra:
-    """Return the spectra of all samples under one joint transform.
+    """Return the spectra of all samples under one joint transform; raises as :class:`Transform` does."""
+    joint, begin = Transform(log_loss_NT, labels, config), 0
+    count = len(log_loss_NT)
+    columns: dict[str, NDArray[Any]] = {
+        "features": np.empty((count, joint.n_features), dtype=np.float32),
+        "level": np.empty(count),
+        "trend": np.empty(count),
+        "motion": np.empty((count, QUARTERS, 3)),
+    }
+    for part in joint.parts():
+        rows = slice(begin, begin + len(part.level))
+        for name, column in columns.items():
+            column[rows] = getattr(part, name)
+        begin = rows.stop
+    return Spectra(**columns, finite=joint.finite, window=joint.window, window_choice=joint.window_choice)
 
-    ``labels`` (N,) or None; they only serve to measure, within labels, how strong each frequency usually is. Raises
-    :class:`BadInput` (``too_few_snapshots``) when the window holds fewer than 4 snapshots, and
-    (``no_finite_losses``) when no sample has finite losses.
+
+class Transform:
+    """One joint transform of all samples: what they have in common is measured first, then each is transformed.
+
+    ``finite`` (N,), ``window`` and ``window_choice`` as in :class:`Spectra`. ``labels`` (N,) or None; they only serve
+    to measure, within labels, how strong each frequency usually is. Raises :class:`BadInput` (``too_few_snapshots``)
+    when the window holds fewer than 4 snapshots, and (``no_finite_losses``) when no sample has finite losses.
     """
-    finite_N = np.concatenate([np.isfinite(log_loss_NT[part]).all(axis=1) for part in _parts(*log_loss_NT.shape)])
-    if not finite_N.any():
-        raise BadInput("no_finite_losses", f"none of the {len(log_loss_NT)} samples has finite losses at all snapshots")
-    rows = np.flatnonzero(finite_N)
-    median_T = _medians(log_loss_NT, rows)
-    start, stop = choose_window(median_T.astype(log_loss_NT.dtype), config)
-    window = _Window(losses=log_loss_NT, start=start, stop=stop, median=median_T[start:stop])
-    cohorts = [rows] if labels is None else _by_label(rows, labels[rows])
-    weight_F = _usual_power(window, cohorts) ** (-config.whitening / 2)
-    time_T = np.arange(stop - start) - (stop - start - 1) / 2
-    still_after = round(BEFORE_THE_END * log_loss_NT.shape[1]) - start
-    count = len(finite_N)
-    features_NF = np.zeros((count, stop - start - 1), dtype=np.float32)
-    level_N, trend_N, motion_NQ3 = np.zeros(count), np.zeros(count), np.zeros((count, QUARTERS, 3))
-    with threadpool_limits(1):  # a product's last bit would else hang on the number of threads
-        for part in _parts(len(rows), stop - start):
-            chunk, loss_nT = rows[part], window.losses_of(rows[part])
-            features_NF[chunk] = _whitened(window.spectrum(loss_nT), weight_F, even=(stop - start) % 2 == 0)
-            level_N[chunk] = loss_nT.mean(axis=1)
-            trend_N[chunk] = loss_nT @ time_T / (time_T @ time_T)
-            motion_NQ3[chunk] = _motion(loss_nT, still_after)
-    return Spectra(
-        features=features_NF,
-        level=level_N,
-        trend=trend_N,
-        motion=motion_NQ3,
-        finite=finite_N,
-        window=(start, stop),
-        window_choice=_say(config),
-    )
+
+    def __init__(
+        self, log_loss_NT: NDArray[np.float32], labels: NDArray[np.int64] | None, config: SpectrumConfig
+    ) -> None:
+        finite = [np.isfinite(log_loss_NT[part]).all(axis=1) for part in _parts(*log_loss_NT.shape)]
+        self.finite: NDArray[np.bool_] = np.concatenate(finite)
+        if not self.finite.any():
+            count = len(log_loss_NT)
+            raise BadInput("no_finite_losses", f"none of the {count} samples has finite losses at all snapshots")
+        self.window_choice, self._rows = _say(config), np.flatnonzero(self.finite)
+        median_T = _medians(log_loss_NT, self._rows)
+        self.window = start, stop = choose_window(median_T.astype(log_loss_NT.dtype), config)
+        self.n_features = stop - start - 1
+        self._window = _Window(losses=log_loss_NT, start=start, stop=stop, median=median_T[start:stop])
+        cohorts = [self._rows] if labels is None else _by_label(self._rows, labels[self._rows])
+        self._weight_F = _usual_power(self._window, cohorts) ** (-config.whitening / 2)
+
+    def parts(self) -> Iterator[Spectra]:
+        """Yield the spectra of all samples in order, some rows at a time."""
+        spans, threads = _parts(len(self._rows), self.n_features + 1), ThreadpoolController()
+        ends = [*(int(self._rows[span.stop]) for span in spans[:-1]), len(self.finite)]
+        for span, begin, end in zip(spans, [0, *ends], ends, strict=False):
+            with threads.limit(limits=1):  # a product's last bit would else hang on their number
+                part = self._part(self._rows[span], begin, end)
+            yield part
+
+    def _part(self, chunk: NDArray[np.int64], begin: int, end: int) -> Spectra:
+        """Return the spectra of the samples ``begin`` to ``end``, of which those in ``chunk`` have finite losses."""
+        start, stop = self.window
+        count, at, loss_nT = end - begin, chunk - begin, self._window.losses_of(chunk)
+        features_NF = np.zeros((count, self.n_features), dtype=np.float32)
+        level_N, trend_N, motion_NQ3 = np.zeros(count), np.zeros(count), np.zeros((count, QUARTERS, 3))
+        time_T = np.arange(stop - start) - (stop - start - 1) / 2
+        still_after = round(BEFORE_THE_END * self._window.losses.shape[1]) - start
+        spectrum_nF = self._window.spectrum(loss_nT)
+        features_NF[at] = _whitened(spectrum_nF, self._weight_F, even=(stop - start) % 2 == 0)
+        level_N[at] = loss_nT.mean(axis=1)
+        trend_N[at] = loss_nT @ time_T / (time_T @ time_T)
+        motion_NQ3[at] = _motion(loss_nT, still_after)
+        return Spectra(
+            features=features_NF,
+            level=level_N,
+            trend=trend_N,
+            motion=motion_NQ3,
+            finite=self.finite[begin:end],
+            window=self.window,
+            window_choice=self.window_choice,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -66,7 +66,7 @@ def report(inputs: Inputs, config: ReportConfig, out: Path, _context: Context) -
     """Write the HTML report on the verdict."""
     reports.write_report(
         inputs.learnt_drop(),
-        inputs.losslog(),
+        inputs.stored_losslog(),
         inputs.folder("spectrum"),
         inputs.judged_folder(),
         out,

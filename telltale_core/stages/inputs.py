@@ -9,7 +9,7 @@ from typing import Any
 
 from telltale_core.digest import code_version
 from telltale_core.drop import Drop
-from telltale_core.losslog import LossLog
+from telltale_core.losslog import LossLog, StoredLog
 from telltale_core.proxy import Progress
 from telltale_core.proxy.record import Train, read_train_record
 from telltale_core.spectrum import Spectrum
@@ -62,6 +62,10 @@ class Inputs:
     def losslog(self) -> LossLog:
         """Return the loss log of :meth:`learnt_drop`."""
         return LossLog.open(self.folder("train") / "losslog", drop=self.learnt_drop())
+
+    def stored_losslog(self) -> StoredLog:
+        """Return the same log, whose losses are read by the sample."""
+        return StoredLog.open(self.folder("train") / "losslog", drop=self.learnt_drop())
 
     def train_record(self) -> Train:
         """Return what the training of :meth:`learnt_drop` says of itself."""

@@ -23,7 +23,7 @@ from telltale_core.digest import code_version, digest_of
 from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, NothingLearnt, TrainingDiverged
 from telltale_core.proxy import Progress, ProxyConfig
-from telltale_core.records import RecordKind
+from telltale_core.records import RecordKind, as_column
 from telltale_core.stages.inputs import Context, Inputs, Record
 from telltale_core.storage import WorkArea
 
@@ -101,7 +101,7 @@ def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | Non
     area, drop = WorkArea(inputs.work), inputs.learnt_drop()
     folder = area.fetch(FOLDER, key, RETRAINING.file)
     left_out = REQUEST.read(folder)["left_out"]
-    left_out_N = pc.is_in(pa.array(drop.sample_ids), value_set=pa.array(left_out, pa.string())).to_numpy(
+    left_out_N = pc.is_in(as_column(drop.sample_ids), value_set=pa.array(left_out, pa.string())).to_numpy(
         zero_copy_only=False
     )
     if left_out_N.sum() != len(left_out) or drop.cohorts is None:

@@ -105,7 +105,7 @@ def _write(verdicts: Sequence[Record], work: str, folder: Path, settings: Settin
 
 
 def _sources(drop: Drop) -> list[str]:
-    sources: list[str] = drop.samples()["source"].to_pylist()
+    sources: list[str] = drop.sources.tolist()
     return sources
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from telltale_core.drop.cohorts import Cohorts
+from telltale_core.records import Ids
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import EXPERIMENT, SPLIT
@@ -80,13 +81,13 @@ class Judged:
 
 
 def conclude_on(
-    sample_ids: NDArray[np.str_],
+    sample_ids: Ids,
     spectra: Spectra,
     cohorts: Cohorts | None,
     config: VerdictConfig,
     retrain: Retrain | None = None,
     *,
-    leaders: NDArray[np.str_] | None = None,
+    leaders: Ids | None = None,
     label_sets: NDArray[np.integer] | None = None,
     trained: NDArray[np.floating] | None = None,
     experiment: Experiment | None = None,

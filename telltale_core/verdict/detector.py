@@ -14,6 +14,7 @@ from telltale_core.drop import Drop
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import Corrupt
 from telltale_core.losslog import LossLog
+from telltale_core.records import Ids
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict.conclude import conclude_on
 from telltale_core.verdict.config import VerdictConfig
@@ -40,7 +41,7 @@ class TelltaleDetector:
         losslog: LossLog,
         labels: Cohorts | NDArray[np.int64] | None = None,
         retrain: Retrain | None = None,
-        leaders: NDArray[np.str_] | None = None,
+        leaders: Ids | None = None,
         *,
         label_sets: NDArray[np.integer] | None = None,
         features: NDArray[np.floating] | None = None,

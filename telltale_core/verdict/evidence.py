@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.drop.grouping import Grouping
+from telltale_core.records import Ids
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import PROOF
@@ -95,12 +96,12 @@ class Evidence:
 
 
 def collect(
-    sample_ids: NDArray[np.str_],
+    sample_ids: Ids,
     spectra: Spectra,
     cohorts: Cohorts | None,
     config: VerdictConfig,
     *,
-    leaders: NDArray[np.str_] | None = None,
+    leaders: Ids | None = None,
     label_sets: NDArray[np.integer] | None = None,
     retrains: bool = False,
     trained: NDArray[np.floating] | None = None,

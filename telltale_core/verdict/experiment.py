@@ -23,6 +23,7 @@ from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, OverBudget, StorageError
 from telltale_core.modality import modality_named
 from telltale_core.modality.triggers import FEWEST, Sides, Trigger, some
+from telltale_core.records import Ids
 from telltale_core.verdict.constants import EXPERIMENT
 from telltale_core.verdict.record import TRIGGERS, TriggerTest
 
@@ -100,7 +101,7 @@ def _tried(group: Trial, drop: Drop, ask: Ask, seed: int) -> Tried | None:
     return Tried(test=test, shown=_shown(group, drop.sample_ids[judging], after, turned_B))
 
 
-def _in_order(rows: NDArray[np.int64], sample_ids: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.int64]:
+def _in_order(rows: NDArray[np.int64], sample_ids: Ids, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the rows at random, but the same samples whatever the order of the drop."""
     return rng.permutation(rows[np.argsort(sample_ids[rows], kind="stable")])
 
@@ -160,7 +161,7 @@ def _honest(sides: Sides) -> Sides:
     return Sides(suspected=sides.same[:size], same=sides.same[size:], others=sides.others)
 
 
-def _shown(group: Trial, ids: NDArray[np.str_], after: NDArray[Any], turned_B: NDArray[np.bool_]) -> pa.Table:
+def _shown(group: Trial, ids: Ids, after: NDArray[Any], turned_B: NDArray[np.bool_]) -> pa.Table:
     """Return some of the samples that were tried, those that turned first."""
     first = np.argsort(~turned_B, kind="stable")[: EXPERIMENT.shown]
     columns = {

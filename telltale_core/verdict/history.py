@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from telltale_core.drop import Drop
 from telltale_core.errors import Corrupt
 from telltale_core.questions import Question
+from telltale_core.records import Ids
 from telltale_core.verdict.config import NEW
 from telltale_core.verdict.record import History, Verdict, VerdictRecord, counts_of
 
@@ -63,7 +64,7 @@ def _suspects(table: pa.Table) -> pa.Table:
     )
 
 
-def _record(joined: VerdictRecord, table: pa.Table, suspects: pa.Table, ids: list[str], drop: Drop) -> VerdictRecord:
+def _record(joined: VerdictRecord, table: pa.Table, suspects: pa.Table, ids: Ids, drop: Drop) -> VerdictRecord:
     counts = counts_of(np.asarray(table["decision"].to_pylist(), dtype="U10"))
     versions = sorted({int(part[1]) for name in ids if (part := _OF_VERSION.fullmatch(name))})
     before, called = len(ids) - table.num_rows, suspects.filter(pc.equal(suspects["decision"], "quarantine")).num_rows

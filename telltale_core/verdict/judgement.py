@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from telltale_core.config import to_dict
 from telltale_core.drop import Drop
 from telltale_core.drop.grouping import Grouping
+from telltale_core.records import Ids, as_column
 from telltale_core.spectrum import Spectrum
 from telltale_core.verdict.conclude import Decisions, conclude_on
 from telltale_core.verdict.config import VerdictConfig
@@ -59,13 +60,13 @@ def write_verdict(decisions: Decisions, drop: Drop, out: Path, config: VerdictCo
     return verdict.write(out, triggers=decisions.triggers)
 
 
-def _table(sample_ids: NDArray[np.str_], decisions: Decisions) -> pa.Table:
+def _table(sample_ids: Ids, decisions: Decisions) -> pa.Table:
     columns = (
-        sample_ids.tolist(),
+        as_column(sample_ids),
         decisions.suspicion,
         decisions.cluster,
-        decisions.decision.tolist(),
-        decisions.reason.tolist(),
+        pa.array(decisions.decision, pa.string()),
+        pa.array(decisions.reason, pa.string()),
     )
     return pa.table(list(columns), schema=SCHEMA)
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
+
+from telltale_core.records import Ids, as_column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,9 +57,7 @@ class Copies:
         return int(size[size > 1].sum()), int((size > 1).sum())
 
 
-def find_copies(
-    sample_ids: NDArray[np.str_], leaders: NDArray[np.str_] | None, cohorts: Sequence[NDArray[np.int64]]
-) -> Copies:
+def find_copies(sample_ids: Ids, leaders: Ids | None, cohorts: Sequence[NDArray[np.int64]]) -> Copies:
     """Return the copies by the id that leads each sample's group (N,); without ``leaders`` nothing is a copy.
 
     ``cohorts`` hold rows in a canonical order. Of a group the leader stands for it in its cohort, in others the first.
@@ -66,7 +65,7 @@ def find_copies(
     if leaders is None or leaders is sample_ids:
         return Copies.none(len(sample_ids))
     first_N, led_N = np.ones(len(sample_ids), dtype=bool), np.asarray(leaders != sample_ids)
-    group_N = pa.array(leaders).dictionary_encode().indices.to_numpy().astype(np.int64)
+    group_N = as_column(leaders).dictionary_encode().indices.to_numpy().astype(np.int64)
     for rows in cohorts:
         led = rows[np.argsort(led_N[rows], kind="stable")]
         first_N[rows] = False

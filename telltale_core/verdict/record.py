@@ -19,10 +19,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from telltale_core.questions import Question
-from telltale_core.records import RecordKind, Samples
+from telltale_core.records import Ids, RecordKind, Samples, as_ids
 from telltale_core.verdict.constants import EXPERIMENT
 from telltale_core.verdict.kind import Kind
 
@@ -230,7 +231,7 @@ class Verdict:
         if drop is not None:
             table = VERDICT.aligned(table, drop)
         verdict = cls(record=record, table=table)
-        if unknown := set(table["decision"].to_pylist()) - set(DECISIONS):
+        if unknown := set(pc.unique(table["decision"]).to_pylist()) - set(DECISIONS):
             name = str(unknown.pop())[:40]
             VERDICT.corrupt(f"{path}: decision must be one of {', '.join(DECISIONS)}, found {name!r}")
         if not bool(((verdict.suspicion >= 0) & (verdict.suspicion <= 1)).all()):
@@ -245,15 +246,15 @@ class Verdict:
         return self
 
     @property
-    def sample_ids(self) -> list[str]:
-        """Ids of the samples, in order."""
-        ids: list[str] = self.table["sample_id"].to_pylist()
-        return ids
+    def sample_ids(self) -> Ids:
+        """Ids of the samples (N,), in order."""
+        return as_ids(self.table["sample_id"])
 
     @property
     def decision(self) -> NDArray[np.str_]:
         """Decisions, (N,) of text."""
-        return np.asarray(self.table["decision"].to_pylist(), dtype="U10")
+        number_N = pc.index_in(self.table["decision"], pa.array(DECISIONS)).to_numpy()
+        return np.array(DECISIONS, dtype="U10")[np.asarray(number_N, dtype=np.int64)]
 
     @property
     def suspicion(self) -> NDArray[np.float64]:

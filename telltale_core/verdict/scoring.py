@@ -22,8 +22,7 @@ def score(verdict_dir: Path, poisoned: Collection[str]) -> dict[str, Any]:
     """
     verdict = Verdict.open(verdict_dir)
     record, decision = verdict.record, verdict.decision
-    ids = np.asarray(verdict.sample_ids)
-    truth = np.isin(ids, sorted(poisoned))
+    truth = np.isin(verdict.sample_ids, sorted(poisoned))
     quarantined = decision == "quarantine"
     both = truth.any() and not truth.all()
     return {

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.errors import ConfigError, Corrupt, NotFound, OverBudget
-from telltale_core.losslog import LogPlan, LossLog, LossLogWriter
+from telltale_core.losslog import LogPlan, LossLog, LossLogWriter, StoredLog
 from telltale_core.losslog.epochs import SCHEMA, read_epoch
 
 
@@ -227,3 +227,11 @@ def test_non_finite_losses_are_kept_as_they_are_and_told_apart(log, tmp_path):
 def test_two_samples_may_not_share_an_id():
     with pytest.raises(ConfigError, match="distinct ids"):
         LossLog.from_array(np.zeros((2, 3)), sample_ids=["a", "a"])
+
+
+def test_a_stored_log_reads_the_losses_of_rows_in_any_order(log, tmp_path):
+    log.write(tmp_path)
+    stored, rows = StoredLog.open(tmp_path), np.array([4, 0, 119, 4])
+    np.testing.assert_array_equal(stored.losses_of(rows), log.log_loss[rows])
+    np.testing.assert_array_equal(stored.epochs, log.epochs)
+    assert stored.digest == LossLog.open(tmp_path).digest

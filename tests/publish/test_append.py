@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +17,7 @@ from telltale_core.errors import BadInput, Corrupt, NeedsReview
 from telltale_core.publish import (
     PublishConfig,
     Sources,
+    appending,
     export,
     gc,
     log,
@@ -27,6 +30,7 @@ from telltale_core.publish import (
 )
 from telltale_core.publish.blob_writer import MIN_GRACE_S
 from telltale_core.publish.history import own_files
+from telltale_core.records import as_ids
 from telltale_core.report.history import entries_of
 from tests.support import storage as support
 
@@ -257,3 +261,22 @@ def test_the_history_shows_each_drops_own_share(jobs, tmp_path):
     go(jobs[0], tmp_path / "out", "a")
     go((drop, support.make_verdict(tmp_path / "verdict", drop, set(), set())), tmp_path / "out", "b")
     assert [entry.share for entry in entries_of(version.manifest for version in log(tmp_path / "out"))] == [7 / 20, 0.0]
+
+
+def test_the_ids_are_listed_once_whatever_is_held_back():
+    """They were listed anew for each sample that is held back."""
+    listed = []
+
+    class Held:
+        def rows(self, *_):
+            return np.arange(1, 50)
+
+        @property
+        def sample_ids(self):
+            listed.append(1)
+            return as_ids(f"s{row}" for row in range(60))
+
+    there = {f"s{row}": "keep" for row in range(40, 60)}
+    (question,) = appending.questions_of(appending.Overlap(base=SimpleNamespace(number=3), there=there), Held())
+    assert question.text.startswith("10 samples that it holds back, such as 's40', are published in version 3")
+    assert len(listed) == 1

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.errors import BadInput, ConfigError, Corrupt, NotFound
 from telltale_core.losslog import LossLog
-from telltale_core.spectrum import Spectrum, SpectrumConfig, choose_window, compute_spectrum, transform
+from telltale_core.spectrum import Spectra, Spectrum, SpectrumConfig, choose_window, compute_spectrum, transform
+from telltale_core.spectrum.record import StoredSpectrum
 
 
 def noise(samples: int = 50, snapshots: int = 16, seed: int = 0) -> np.ndarray:
@@ -81,11 +86,37 @@ def test_settings_out_of_range_are_refused() -> None:
 def test_the_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
     log = LossLog.from_array(noise(), drop_digest="d" * 64)
     record = compute_spectrum(log, None, tmp_path)
-    read = Spectrum.open(tmp_path)
-    np.testing.assert_array_equal(read.spectra.features, record.spectra.features)
-    np.testing.assert_array_equal(read.sample_ids, record.sample_ids)
+    read, spectra = Spectrum.open(tmp_path), transform(log.log_loss, None, SpectrumConfig())
+    for field in dataclasses.fields(Spectra):
+        np.testing.assert_array_equal(getattr(read.spectra, field.name), getattr(spectra, field.name))
+    np.testing.assert_array_equal(read.sample_ids, log.sample_ids)
     assert read.drop_digest == "d" * 64
-    assert read.spectra.window == record.spectra.window
+    assert read.record == record
+
+
+@pytest.mark.parametrize("non_finite", [[], [0, 1, 700], list(range(60, 640))])
+def test_spectra_are_written_part_by_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, non_finite: list[int]
+) -> None:
+    loss = noise(samples=701)
+    loss[non_finite, 3] = np.nan
+    log, labels = LossLog.from_array(loss), np.arange(701) % 3
+    compute_spectrum(log, labels, tmp_path / "one")
+    monkeypatch.setattr(sys.modules[transform.__module__], "CHUNK_BYTES", 8 * loss.shape[1] * 64)
+    compute_spectrum(log, labels, tmp_path / "parts")
+    groups = [pq.ParquetFile(tmp_path / name / "spectrum.parquet").num_row_groups for name in ("one", "parts")]
+    assert groups == [1, -(-(701 - len(non_finite)) // 64)]
+    one, parts = (Spectrum.open(tmp_path / name).spectra for name in ("one", "parts"))
+    for field in dataclasses.fields(Spectra):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(parts, field.name))
+    order = np.random.default_rng(0).permutation(701)
+    drop = SimpleNamespace(digest="", sample_ids=log.sample_ids[order])
+    moved, rows = Spectrum.open(tmp_path / "parts", drop=drop), np.array([5, 700, 5, 0])
+    np.testing.assert_array_equal(moved.spectra.features, one.features[order])
+    np.testing.assert_array_equal(moved.spectra.motion, one.motion[order])
+    stored = StoredSpectrum.open(tmp_path / "parts", drop)
+    np.testing.assert_array_equal(stored.features_of(rows), one.features[order][rows])
+    np.testing.assert_array_equal(stored.finite, one.finite[order])
 
 
 def test_an_unfinished_or_foreign_folder_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,8 +11,9 @@ from numpy.typing import NDArray
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.spectrum import SpectrumConfig, transform
 from telltale_core.verdict import VerdictConfig
+from telltale_core.verdict.clusters import reduce
 from telltale_core.verdict.conclude import Decisions, conclude_on
-from telltale_core.verdict.evidence import Evidence, collect
+from telltale_core.verdict.evidence import Cohort, Evidence, collect
 from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.proposal import Proposal
 from telltale_core.verdict.proposals import features
@@ -142,3 +145,33 @@ def test_what_a_label_is_called_for_keeps_that_reason() -> None:
     statement = state(decisions.groups, len(case.labels), VerdictConfig())
     assert "learn as one hidden feature" in statement
     assert "share a feature" not in statement
+
+
+class Whole:
+    """The components by one array of all features and a singular value decomposition, as they were before."""
+
+    varied = True
+
+    def __init__(self, trained_NF: NDArray[np.floating], cohorts: Sequence[Cohort]) -> None:
+        self._centred = np.array(trained_NF, dtype=np.float64)
+        for cohort in cohorts:
+            self._centred[cohort.rows] -= np.median(self._centred[cohort.different], axis=0)
+
+    def components(self, rows: NDArray[np.int64], dimensions: int) -> NDArray[np.float64]:
+        return reduce(self._centred[rows], dimensions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_decisions_are_those_of_all_features_at_once(
+    case: Case, shared: NDArray[np.bool_], monkeypatch: pytest.MonkeyPatch, dtype: type
+) -> None:
+    before_N = np.where(shared, (case.labels + 1) % LABELS, case.labels)
+    trained = features_of(case, shared).astype(dtype)
+    by_label = decided(case, trained, lambda _: before_N)
+    monkeypatch.setattr(features, "Centred", Whole)
+    at_once = decided(case, trained, lambda _: before_N)
+    np.testing.assert_array_equal(by_label.decision, at_once.decision)
+    np.testing.assert_array_equal(by_label.reason, at_once.reason)
+    assert by_label.groups == at_once.groups, "their figures are rounded to four digits"
+    np.testing.assert_allclose(by_label.suspicion, at_once.suspicion, rtol=0, atol=1e-6)

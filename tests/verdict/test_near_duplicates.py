@@ -19,9 +19,10 @@ from telltale_core.spectrum import Spectra, SpectrumConfig, compute_spectrum, tr
 from telltale_core.verdict import TelltaleDetector, VerdictConfig, judge
 from telltale_core.verdict.conclude import Decisions, conclude_on
 from telltale_core.verdict.constants import DECISION, PROOF
+from telltale_core.verdict.evidence import Cohort
 from telltale_core.verdict.leave_out import Retraining, Side, leave_out
 from telltale_core.verdict.near_duplicates import Copies, find_copies
-from telltale_core.verdict.proposals.scatter import Scatter
+from telltale_core.verdict.proposals import scatter
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats
 from telltale_core.verdict.wrong_labels import doubtful_labels
@@ -103,11 +104,14 @@ def test_copies_in_other_labels_do_not_raise_what_is_required(
 def test_a_covariance_shift_is_held_against_one_of_each_copy(hiding: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = np.bincount(hiding.case.labels)[:4].tolist()
 
-    def scatter(_: object, __: object, rows: NDArray[np.int64]) -> Scatter:
-        chance_n = (np.arange(len(rows)) < 20).astype(float)
-        return Scatter(chance=chance_n, excess=5.0 if len(rows) in sizes else 0.1)
+    def gain(_: object, __: object, rows: NDArray[np.int64]) -> float:
+        return 5.0 if len(rows) in sizes else 0.1
 
-    monkeypatch.setattr("telltale_core.verdict.proposals.scatter.examine_covariance", scatter)
+    def sides(_: object, cohort: Cohort) -> NDArray[np.float64]:
+        return (np.arange(len(cohort.rows)) < 20).astype(float)
+
+    monkeypatch.setattr(scatter, "excess_of", gain)
+    monkeypatch.setattr(scatter, "sides_of", sides)
     log, config = hiding.case.log, ALONE.replace(leave_out=True)
     cohorts = Cohorts(number=hiding.case.labels, names=None)
     decisions = conclude_on(log.sample_ids, hiding.spectra, cohorts, config, leaders=hiding.leaders)

@@ -157,3 +157,22 @@ def test_more_is_asked_of_what_is_nothing_but_unlike() -> None:
         retrainings = leave_out([side], number_N, look, level=0.01, seed=0)
         assert retrainings is not None
         assert retrainings[0].confirmed is not strict
+
+
+@pytest.mark.slow
+def test_the_border_is_drawn_in_no_label_that_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing it takes most of the time, and nothing would be asked of it."""
+
+    def sides(*_: object) -> NDArray[np.float64]:
+        raise AssertionError("asked of a label without a covariance shift")
+
+    monkeypatch.setattr("telltale_core.verdict.proposals.scatter.sides_of", sides)
+    case = make_case(samples=1500, labels=5, poison=0)
+    decisions = conclude_on(
+        case.log.sample_ids,
+        transform(case.log.log_loss, case.labels, SpectrumConfig()),
+        Cohorts(number=case.labels, names=None),
+        VerdictConfig(leave_out=True),
+        lambda _: None,
+    )
+    assert (decisions.decision == "keep").all()

@@ -13,6 +13,7 @@ from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import ConfigError
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import Fitted, ProxyConfig
+from telltale_core.records import Ids
 from telltale_core.verdict import Retrain
 
 T = TypeVar("T")
@@ -49,8 +50,8 @@ class Evidence:
     (:func:`telltale_core.proxy.leave_out_retraining`); ``known_clean`` (N,) bool.
     """
 
-    sample_ids: NDArray[np.str_]
-    leaders: NDArray[np.str_] | None = None
+    sample_ids: Ids
+    leaders: Ids | None = None
     num_classes: int | None = None
     modality: str = "image"
     labels: NDArray[np.int64] | None = None

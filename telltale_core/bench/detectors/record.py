@@ -19,7 +19,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from telltale_core.bench.detectors.contract import Detector
 from telltale_core.bench.detectors.evidence import Evidence
-from telltale_core.records import RecordKind
+from telltale_core.records import Ids, RecordKind, as_column, as_ids
 
 
 class OpinionRecord(TypedDict):
@@ -62,7 +62,7 @@ class Recorded:
     """An opinion read back; rows in the order in which they were given. ``record`` is ``opinion.json``."""
 
     record: OpinionRecord
-    sample_ids: NDArray[np.str_]
+    sample_ids: Ids
     suspicion: NDArray[np.float64]
     flagged: NDArray[np.bool_]
     reason: NDArray[np.object_]
@@ -117,7 +117,7 @@ def write_opinion(detector: Detector, evidence: Evidence, usage: Usage, drop_dig
     """Return a fitted detector's opinion as it now stands in ``folder``."""
     table = pa.table(
         {
-            "sample_id": pa.array(evidence.sample_ids.tolist(), pa.string()),
+            "sample_id": as_column(evidence.sample_ids),
             "suspicion": pa.array(detector.suspicion_, pa.float64()),
             "flagged": pa.array(detector.flagged_, pa.bool_()),
             "reason": pa.array(detector.reason_.tolist(), pa.string()),
@@ -154,7 +154,7 @@ def read_opinion(folder: Path) -> Recorded:
         OPINION.corrupt(f"{folder / 'opinion.parquet'} holds {table.num_rows} rows, its record {record['samples']}")
     return Recorded(
         record=record,
-        sample_ids=np.asarray(table["sample_id"].to_pylist(), dtype=np.str_),
+        sample_ids=as_ids(table["sample_id"]),
         suspicion=table["suspicion"].to_numpy(),
         flagged=np.asarray(table["flagged"].to_pylist(), dtype=bool),
         reason=np.asarray(table["reason"].to_pylist(), dtype=object),

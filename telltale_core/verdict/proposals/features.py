@@ -14,15 +14,12 @@ at one label at a time.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from telltale_core.verdict.clusters import reduce
 from telltale_core.verdict.constants import FEATURES
 from telltale_core.verdict.evidence import Evidence
 from telltale_core.verdict.kind import Kind
 from telltale_core.verdict.orientation import of_smaller
 from telltale_core.verdict.proposal import Proposal
+from telltale_core.verdict.proposals.centred import Centred
 from telltale_core.verdict.proposals.scatter import refined, split_by_scatter
 
 
@@ -32,13 +29,16 @@ def propose(evidence: Evidence) -> list[Proposal]:
     if trained_NF is None or not (evidence.provable and evidence.spreading and evidence.grouping.one_class_each):
         return []
     rows = evidence.order[evidence.spectra.finite[evidence.order]]
-    centred_nF = centred(trained_NF, evidence)[rows]
-    if not np.isfinite(centred_nF).all() or centred_nF.shape[1] < FEATURES.dimensions or not np.ptp(centred_nF):
+    if trained_NF.shape[1] < FEATURES.dimensions:
         return []
-    shift = split_by_scatter(reduce(centred_nF, FEATURES.dimensions), config.min_cluster, config.seed)
+    centred = Centred(trained_NF, evidence.cohorts)
+    if not centred.varied:
+        return []
+    point_nD = centred.components(rows, FEATURES.dimensions)
+    shift = split_by_scatter(point_nD, config.min_cluster, config.seed)
     if shift.excess < FEATURES.least_excess or not 0 < (shift.chance > 0.5).mean() <= FEATURES.most:
         return []
-    within_nD = reduce(centred_nF, FEATURES.refined_in)
+    within_nD = centred.components(rows, FEATURES.refined_in)
     chance_n = refined(within_nD, shift.chance, config.min_cluster, config.seed)
     return [
         Proposal(
@@ -56,11 +56,3 @@ def propose(evidence: Evidence) -> list[Proposal]:
             stands_alone=False,
         )
     ]
-
-
-def centred(trained_NF: NDArray[np.floating], evidence: Evidence) -> NDArray[np.float64]:
-    """Return the features less the median of their label, of which each group of copies is one sample."""
-    centred_NF = np.array(trained_NF, dtype=np.float64)
-    for cohort in evidence.cohorts:
-        centred_NF[cohort.rows] -= np.median(centred_NF[cohort.different], axis=0)
-    return centred_NF

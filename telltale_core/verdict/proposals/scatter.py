@@ -41,6 +41,15 @@ class Scatter:
     excess: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """The best mixture of the ``points`` (n, D) that it was fitted to, and its ``excess``."""
+
+    points: NDArray[np.float64]
+    best: GaussianMixture
+    excess: float
+
+
 def propose(evidence: Evidence) -> list[Proposal]:
     """Return labels whose covariance shift is far larger than the others'. Only a proof calls them.
 
@@ -48,23 +57,23 @@ def propose(evidence: Evidence) -> list[Proposal]:
     """
     if not (evidence.provable and evidence.spreading and evidence.grouping.one_class_each):
         return []
-    shifts = [examine_covariance(evidence, cohort, cohort.rows) for cohort in evidence.cohorts]
+    gains = [excess_of(evidence, cohort, cohort.rows) for cohort in evidence.cohorts]
     different = [
-        shift if len(cohort.different) == len(cohort.rows) else examine_covariance(evidence, cohort, cohort.different)
-        for shift, cohort in zip(shifts, evidence.cohorts, strict=True)
+        gain if len(cohort.different) == len(cohort.rows) else excess_of(evidence, cohort, cohort.different)
+        for gain, cohort in zip(gains, evidence.cohorts, strict=True)
     ]
     proposals: list[Proposal] = []
     by_motion = [first for first in evidence.earlier if first.first_split]
-    for first, shift in zip(by_motion, shifts, strict=True):
-        others = [other.excess for place, other in enumerate(different) if place != first.number and other is not None]
+    for first, gain, cohort in zip(by_motion, gains, evidence.cohorts, strict=True):
+        others = [other for place, other in enumerate(different) if place != first.number and other is not None]
         called = first.significant(evidence.config.false_alarm_rate) and (first.share >= 1 or first.larger)
-        if shift is None or len(others) < COMOVEMENT.min_usual or called:
+        if gain is None or len(others) < COMOVEMENT.min_usual or called:
             continue
         usual = float(np.quantile(others, COMOVEMENT.usual_quantile))
         required = max(SCATTER.least_excess, SCATTER.ratio * usual)
-        if shift.excess >= required and (shift.chance > 0.5).any():
+        if gain >= required and ((chance_n := sides_of(evidence, cohort)) > 0.5).any():
             number = 1 + len(evidence.of_cohorts) + len(proposals)
-            proposals.append(_of(first, shift, required, number, evidence))
+            proposals.append(_of(first, Scatter(chance=chance_n, excess=gain), required, number, evidence))
     return proposals
 
 
@@ -83,15 +92,27 @@ def _of(first: Proposal, shift: Scatter, required: float, number: int, evidence:
     )
 
 
-def examine_covariance(evidence: Evidence, cohort: Cohort, rows: NDArray[np.int64]) -> Scatter | None:
-    """Return the covariance shift of rows of a cohort, in as many components as they bear; None for too few."""
-    features_nF, config = evidence.features[rows], evidence.config
-    if len(rows) < SPLIT.min_cohort or not np.ptp(features_nF, axis=0).any():
+def excess_of(evidence: Evidence, cohort: Cohort, rows: NDArray[np.int64]) -> float | None:
+    """Return what a covariance shift gains among rows of a cohort, in nats a sample; None for too few of them."""
+    if len(rows) < SPLIT.min_cohort or not np.ptp(evidence.features[rows], axis=0).any():
         return None
-    whitened_nF = np.asarray(features_nF, dtype=np.float64) @ cohort.whitener
-    point_nD = reduce(whitened_nF, max(dimensions_of(len(rows), config)))
-    shift = split_by_scatter(point_nD, config.min_cluster, config.seed)
-    return replace(shift, chance=refined(whitened_nF, shift.chance, config.min_cluster, config.seed))
+    return _fitted(_reduced(_whitened(evidence, cohort, rows), evidence), evidence.config.seed).excess
+
+
+def sides_of(evidence: Evidence, cohort: Cohort) -> NDArray[np.float64]:
+    """Return each row's chance (n,) of the smaller side of a cohort's shift: takes longer than what it gains."""
+    config, whitened_nF = evidence.config, _whitened(evidence, cohort, cohort.rows)
+    shift = split_by_scatter(_reduced(whitened_nF, evidence), config.min_cluster, config.seed)
+    return refined(whitened_nF, shift.chance, config.min_cluster, config.seed)
+
+
+def _whitened(evidence: Evidence, cohort: Cohort, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(np.asarray(evidence.features[rows], dtype=np.float64) @ cohort.whitener)
+
+
+def _reduced(whitened_nF: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
+    """Return as many components (n, D) as the rows bear."""
+    return reduce(whitened_nF, max(dimensions_of(len(whitened_nF), evidence.config)))
 
 
 def split_by_scatter(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Scatter:
@@ -99,6 +120,15 @@ def split_by_scatter(point_nD: NDArray[np.float64], min_cluster: int, seed: int)
 
     Of more than ``SCATTER.most`` samples so many are fitted, drawn by ``seed``.
     """
+    fit = _fitted(point_nD, seed)
+    chance_n = np.asarray(_two_sides(fit.points, fit.best).predict_proba(point_nD)[:, 0])
+    inside = int((chance_n > 0.5).sum())
+    if inside > len(chance_n) / 2:
+        chance_n, inside = 1 - chance_n, len(chance_n) - inside
+    return Scatter(chance=chance_n if inside >= min_cluster else np.zeros(len(chance_n)), excess=fit.excess)
+
+
+def _fitted(point_nD: NDArray[np.float64], seed: int) -> _Fit:
     rng = np.random.default_rng(seed)
     fitted_nD = point_nD
     if len(point_nD) > SCATTER.most:
@@ -106,12 +136,7 @@ def split_by_scatter(point_nD: NDArray[np.float64], min_cluster: int, seed: int)
     best = _mixture(fitted_nD, seed)
     alike = (one_mode_like(fitted_nD, rng) for _ in range(SCATTER.simulated))
     usual = [_gain(one, _mixture(one, seed)) for one in alike]
-    excess = _gain(fitted_nD, best) - float(np.mean(usual))
-    chance_n = np.asarray(_two_sides(fitted_nD, best).predict_proba(point_nD)[:, 0])
-    inside = int((chance_n > 0.5).sum())
-    if inside > len(chance_n) / 2:
-        chance_n, inside = 1 - chance_n, len(chance_n) - inside
-    return Scatter(chance=chance_n if inside >= min_cluster else np.zeros(len(chance_n)), excess=excess)
+    return _Fit(points=fitted_nD, best=best, excess=_gain(fitted_nD, best) - float(np.mean(usual)))
 
 
 def refined(
