@@ -97,10 +97,8 @@ def test_the_page_of_a_dataset_has_all_its_versions_and_runs(running: Any, crowd
     for name in crowd:
         running.ended(running.runs_of(f"crowd/{name}")[0]["id"])
     wanted = {"artifacts": {"key": {"like_": "history-crowd-%"}}, "sort": "CREATED_DESC"}
-    page = ui.open(
-        f"{ui.base}/artifacts/artifact/{running.ask('/artifacts/filter', wanted)[0]['id']}",
-        f"{len(crowd)} drops, {len(crowd)} versions",
-    )
+    artifact = running.ask("/artifacts/filter", wanted)[0]
+    page = ui.open(f"{ui.base}/artifacts/artifact/{artifact['id']}", f"{len(crowd)} drops, {len(crowd)} versions")
     assert [name for name in crowd if f"cleanse crowd/{name}" not in page] == []
     ui.picture(ui.folder / "history.png", height=1100)
 
