@@ -109,7 +109,7 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         if labels:
-            self.script(f"({_field(labels)}).scrollIntoView({{block: 'start'}})")
+            self.script(f"(e => {{e.style.scrollMargin = '16px'; e.scrollIntoView(true)}})({_field(labels)})")
         time.sleep(3)  # the page lays itself out anew, charts are drawn
         file.write_bytes(b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
         return file
