@@ -37,7 +37,7 @@ def test_the_ui_asks_a_person_by_a_form(running: Any, inbox: Any, ui: Any) -> No
     ui.click("Open menu")  # three dots at the top right
     ui.click("Resume")
     ui.wait("Nothing is published yet", "Reviewer")
-    ui.picture(ui.folder / "review.png", height=1100)
+    ui.picture(ui.folder / "review.png", height=1500)
     running.telltale("reject", run, "--reason", "a trigger in all of them", "--by", "Bo")
     assert running.ended(run)["state_name"] == "Rejected"
 
