@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_WORKER_QUERY_SECONDS, Settings, temporary_settings
 from prefect.types._datetime import now
@@ -52,6 +53,14 @@ class DrainingWorker(ProcessWorker):
                 self._last_polled_time = now("UTC")  # it is well
                 return []
             return await super().get_and_submit_flow_runs()
+
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        """Leave a run for later whose last process has not ended here, as one that is resumed at once.
+
+        Prefect's worker (3.8.8) ends of it, and every run of its with it.
+        """
+        held = set(self.limiter.statistics().borrowers)
+        return [one for one in await super()._get_scheduled_flow_runs() if one.flow_run.id not in held]
 
     async def run(
         self,

@@ -25,6 +25,7 @@ from flows import interrupts
 from telltale_core import stopping
 from telltale_core.commands import Outcome
 from telltale_core.errors import CommitUnknown, ConfigError, Conflict, TelltaleError
+from telltale_core.redact import redact
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +68,7 @@ def command(function: Callable[..., Outcome], *, serves: bool = False) -> Callab
             if not isinstance(error, Exception):
                 raise
             code = exit_code(error)
-            _fail(error, code, as_json=as_json, debug=debug)
+            _fail(error, code, as_json=as_json, debug=debug, serves=serves)
             raise typer.Exit(code) from None
         finally:
             silent.reset(token)
@@ -105,17 +106,29 @@ def _interrupted(*, as_json: bool) -> int:
     return code
 
 
-def _fail(error: Exception, code: int, *, as_json: bool, debug: bool) -> None:
+def _fail(error: Exception, code: int, *, as_json: bool, debug: bool, serves: bool) -> None:
+    """Say what went wrong; of a command that serves, the log is all that is left of what nobody expected."""
+    expected = isinstance(error, TelltaleError)
     message = str(error) or type(error).__name__
-    if not isinstance(error, TelltaleError):
-        message = f"{type(error).__name__}: {message}"
+    if not expected:
+        message = "; ".join(f"{type(one).__name__}: {one}" for one in _single(error))
         if not debug:
             message = f"unexpected {message} (run again with --debug for the traceback)"
-    if debug:
-        typer.echo("".join(traceback.format_exception(error)), err=True)
+    message = redact(message)
+    if debug or (serves and not expected):
+        typer.echo(redact("".join(traceback.format_exception(error))), err=True)
     if as_json:
         typer.echo(json.dumps({"error": {"class": type(error).__name__, "message": message}, "exit_code": code}))
     typer.echo(f"error: {safe(' '.join(message.splitlines()))}", err=True)
+
+
+def _single(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors of which a group is made, however deep; any other error alone."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _single(one)
+    else:
+        yield error
 
 
 def show(outcome: Outcome, *, as_json: bool) -> None:

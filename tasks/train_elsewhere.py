@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -26,6 +28,7 @@ from telltale_core.proxy import ProxyConfig
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 3.0
+LOOK_OFTEN_S = 1.0  # at a run that is at work: of these there are as many as GPUs
 SERVER_AWAY_S = 1800.0
 SERVER_ERRORS = 500
 LARGE_QUEUE = "large"  # of the GPUs' pool: trainings that let smaller ones go first
@@ -132,18 +135,29 @@ def _created(run: FlowRun) -> datetime:
 
 
 def wait(run: UUID) -> FlowRun:
-    """Return the run once it ended. A server that is away is waited for; :class:`Transient` after half an hour."""
+    """Return the run once it ended. A server that is away is waited for; :class:`Transient` after half an hour.
+
+    While the run is at work, this process imports what its own later stages need.
+    """
     last_s = time.monotonic()
+    importing = threading.Thread(target=_load_libraries, daemon=True, name="load libraries")
     while True:
         try:
             with get_client(sync_client=True) as client:
-                ended = _ended_run(client, run)
+                ended = _ended_run(client, run, importing)
         except httpx.HTTPError as error:
             _be_patient(error, last_s)
             continue
         last_s = time.monotonic()
         if ended is not None:
+            if importing.ident is not None:
+                importing.join()
             return ended
+
+
+def _load_libraries() -> None:
+    with contextlib.suppress(Exception):  # a library that is not sound ends the stage that needs it, and says why
+        stages.load_libraries()
 
 
 def began_after(run: FlowRun) -> float:
@@ -161,13 +175,16 @@ def _be_patient(error: httpx.HTTPError, last_s: float) -> None:
     time.sleep(LOOK_EVERY_S)
 
 
-def _ended_run(client: SyncPrefectClient, run: UUID) -> FlowRun | None:
-    """Return the run if it ended within about a minute, else None."""
+def _ended_run(client: SyncPrefectClient, run: UUID, importing: threading.Thread) -> FlowRun | None:
+    """Return the run if it ended within about a minute, else None; ``importing`` is started once it is at work."""
     for _ in range(20):
         flow_run = client.read_flow_run(run)
         if flow_run.state is not None and flow_run.state.is_final():
             return flow_run
-        time.sleep(LOOK_EVERY_S)
+        at_work = flow_run.state is not None and flow_run.state.is_running()
+        if at_work and importing.ident is None:
+            importing.start()
+        time.sleep(LOOK_OFTEN_S if at_work else LOOK_EVERY_S)
     return None
 
 

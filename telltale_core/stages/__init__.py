@@ -12,6 +12,7 @@ machine paths; ``keys`` and ``settings`` are those of this stage and of all that
 run calls the drop and where it found it (the same rows may have been found elsewhere before).
 """
 
+from telltale_core.stages.compute import load_libraries
 from telltale_core.stages.config import CleanseConfig, RunConfig, dataset_of, settings_of
 from telltale_core.stages.history import earlier_versions
 from telltale_core.stages.inputs import Context, Inputs, Record
@@ -55,6 +56,7 @@ __all__ = [
     "join",
     "judged",
     "key_for",
+    "load_libraries",
     "open_drop",
     "opened",
     "publish",

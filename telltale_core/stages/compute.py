@@ -29,6 +29,15 @@ DECIDING = ("drop", "modality", "proxy", "losslog", "spectrum", "verdict", "publ
 """The packages whose source decides what is published."""
 
 
+def load_libraries() -> None:
+    """Import what the stages after the training compute with: torch, scikit-learn and matplotlib take seconds.
+
+    A run that waits for a training elsewhere has that time.
+    """
+    for package, name in ((verdicts, "judge"), (proxy, "asker"), (reports, "write_report")):
+        getattr(package, name)  # imported on demand
+
+
 def ingest(source: str, config: DropConfig, out: Path, _context: Context) -> Drop:
     """Return the drop read from ``source``, in a folder of ``out`` that is named by its content."""
     return drops.ingest(source, out, config)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
+import anyio
 import pytest
+from prefect.workers.process import ProcessWorker
 from typer.testing import CliRunner
 
-from deployments.worker import SAVE_S, asking_often
+from deployments.worker import SAVE_S, DrainingWorker, asking_often
 from flows.cli import app
 from telltale_core import publish, stages
 from telltale_core.config import to_dict
@@ -41,6 +46,41 @@ def test_a_worker_asks_for_runs_every_two_seconds_unless_the_operator_says_other
         assert PREFECT_WORKER_QUERY_SECONDS.value() == 2.0
     with temporary_settings({PREFECT_WORKER_QUERY_SECONDS: 30}), asking_often():
         assert PREFECT_WORKER_QUERY_SECONDS.value() == 30.0
+
+
+def test_a_run_that_is_resumed_before_its_process_ended_waits_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person answers at once: the server hands the run out again while its worker still holds a place for it."""
+    held, other = (SimpleNamespace(flow_run=SimpleNamespace(id=uuid4())) for _ in range(2))
+    submitted: list[Any] = []
+
+    async def handed_out(_worker: Any) -> list[Any]:
+        return [held, other]
+
+    async def submit(_worker: Any, run: Any) -> None:
+        submitted.append(run.id)
+
+    async def ask(worker: DrainingWorker) -> None:
+        async with anyio.create_task_group() as worker._runs_task_group:
+            await worker.get_and_submit_flow_runs()
+
+    async def both() -> None:
+        worker = DrainingWorker("cpu", name="one", limit=2)
+        worker._limiter, worker._has_successfully_synced = anyio.CapacityLimiter(2), True
+        worker._limiter.acquire_on_behalf_of_nowait(held.flow_run.id)
+        await ask(worker)
+        assert submitted == [other.flow_run.id]
+        worker._limiter.release_on_behalf_of(held.flow_run.id)
+        monkeypatch.setattr(ProcessWorker, "_get_scheduled_flow_runs", only_held)
+        await ask(worker)
+        assert submitted == [other.flow_run.id, held.flow_run.id]
+
+    async def only_held(_worker: Any) -> list[Any]:
+        return [held]
+
+    monkeypatch.setattr(ProcessWorker, "_get_scheduled_flow_runs", handed_out)
+    monkeypatch.setattr(ProcessWorker, "_submit_run", submit)
+    monkeypatch.setattr(ProcessWorker, "get_flow_run_logger", lambda *_: logging.getLogger("run"))
+    anyio.run(both)
 
 
 @pytest.fixture

@@ -105,6 +105,13 @@ def inbox(running: Any) -> Any:
     return running.inbox
 
 
+@pytest.fixture(scope="package")
+def signs(running: Any) -> Any:
+    """The version of the drop ``signs/first``, uploaded once for all that look at what became of it."""
+    running.inbox.put("signs/first")
+    return running.inbox.version("signs")
+
+
 @pytest.fixture
 def ui(running: Any, tmp_path: Path) -> Iterator[Any]:
     """A person at the UI: a real browser that knows the password. ``E2E_PICTURES=folder`` keeps what it takes."""
@@ -119,7 +126,7 @@ def ui(running: Any, tmp_path: Path) -> Iterator[Any]:
         yield person
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def drops_at_once() -> int:
     """How many drops arrive within a minute: ``E2E_DROPS=20`` for the figures."""
     return int(os.environ.get("E2E_DROPS", "2"))

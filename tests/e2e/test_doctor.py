@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ def older_release(tmp_path: Path) -> Iterator[str]:
     record = tmp_path / "older" / "telltale_cleanse-0.0.1.dist-info"
     record.mkdir(parents=True)
     (record / "METADATA").write_text("Metadata-Version: 2.1\nName: telltale-cleanse\nVersion: 0.0.1\n")
+    (record / "entry_points.txt").write_text(distribution("telltale-cleanse").read_text("entry_points.txt") or "")
     yield str(record.parent)
     shutil.rmtree(record.parent)
 

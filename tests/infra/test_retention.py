@@ -74,3 +74,13 @@ def test_the_chart_takes_the_workers_prefect_its_secrets_and_a_volume_for_leases
     page = (INFRA.parent / "deployments" / "README.md").read_text()
     for secret in (server["basicAuth"]["existingSecret"], values["secret"]["name"]):
         assert f"secret generic {secret}" in page
+
+
+def test_nothing_that_is_shipped_tells_prefects_makers_of_itself() -> None:
+    image = (INFRA / "images" / "Dockerfile").read_text()
+    assert re.search(
+        r"AS runtime\n(?:.*\n)*?ENV (?:.*\\\n)*.*PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1", image
+    )
+    assert {place()["PREFECT_SERVER_ANALYTICS_ENABLED"] for place in (of_systemd, of_chart)} == {"false"}
+    units = sorted((INFRA / "systemd").glob("*.service"))
+    assert [unit.name for unit in units if "Environment=DO_NOT_TRACK=1\n" not in unit.read_text()] == []

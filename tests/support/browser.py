@@ -104,10 +104,12 @@ class Browser:
         """Return what the browser itself says is wrong with a field of a form; empty where nothing is."""
         return str(self.script(f"({_field(labels)}).querySelector('input, textarea').validationMessage"))
 
-    def picture(self, file: Path, width: int = 1360, height: int = 900) -> Path:
-        """Write what is seen as PNG."""
+    def picture(self, file: Path, *labels: str, width: int = 1360, height: int = 900) -> Path:
+        """Write what is seen as PNG; of a form, from the field on that ``labels`` name."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **size)
+        if labels:
+            self.script(f"(e => {{e.style.scrollMargin = '16px'; e.scrollIntoView(true)}})({_field(labels)})")
         time.sleep(3)  # the page lays itself out anew, charts are drawn
         file.write_bytes(b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
         return file

@@ -79,3 +79,31 @@ def pixel_bomb(width: int, height: int, *, bits: int = 1, body: bool = True) -> 
     packed = b"".join(packer.compress(row) for _ in range(height if body else 0)) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def of_each_kind() -> dict[str, dict[str, bytes]]:
+    """Return the files of a small clean drop of recordings, of texts and of rows of a table: two classes each."""
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    recordings: dict[str, bytes] = {}
+    for number in range(120):
+        name, pitch = ("low", 300) if number % 2 else ("high", 1500)
+        wave = 8000 * np.sin(2 * np.pi * rng.normal(pitch, 40) * np.arange(2000) / 8000) + rng.normal(0, 900, 2000)
+        file = io.BytesIO()
+        soundfile.write(file, wave.astype(np.int16), 8000, format="WAV")
+        recordings[f"{name}/{number:03d}.wav"] = file.getvalue()
+    words = [f"word{number}" for number in range(200)]
+    texts = [
+        f"t{number},{' '.join(rng.choice(words[100 * (number % 2) :][:120], 12))},{('no', 'yes')[number % 2]}"
+        for number in range(300)
+    ]
+    rows = [
+        f"r{number},{','.join(f'{value:.3f}' for value in rng.normal(number % 2, 0.7, 4))},{('cat', 'dog')[number % 2]}"
+        for number in range(300)
+    ]
+    return {
+        "audio": recordings,
+        "text": {"reviews.csv": "\n".join(["id,text,label", *texts]).encode()},
+        "table": {"rows.csv": "\n".join(["id,a,b,c,d,label", *rows]).encode()},
+    }
