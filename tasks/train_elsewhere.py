@@ -176,7 +176,7 @@ def _be_patient(error: httpx.HTTPError, last_s: float) -> None:
 
 
 def _ended_run(client: SyncPrefectClient, run: UUID, importing: threading.Thread) -> FlowRun | None:
-    """Return the run if it ended within about a minute, else None; ``importing`` is started once it is at work."""
+    """Return the run if it ended within twenty looks, else None; ``importing`` is started once it is at work."""
     for _ in range(20):
         flow_run = client.read_flow_run(run)
         if flow_run.state is not None and flow_run.state.is_final():

@@ -47,7 +47,7 @@ def rewrite_arrow_files(source: Source, limits: Limits) -> None:
 
 
 def _rewrite(stream: pa.NativeFile, target: str, source: Source, limits: Limits, place: str) -> None:
-    reader, batches = _checked(stream, source, limits, place)
+    reader, batches, counted_bytes = _checked(stream, source, limits, place)
     for field in reader.schema:
         _check_type(field.type, f"the column {shown(field.name)} of {place}", top=True)
     schema = pa.schema([plain_field(field, top=True) for field in reader.schema], reader.schema.metadata)
@@ -55,15 +55,20 @@ def _rewrite(stream: pa.NativeFile, target: str, source: Source, limits: Limits,
         for batch in batches:
             batch.validate(full=True)
             for part, part_bytes in _parts(batch, limits, place):
-                source.unpacking.take(place, part_bytes, members=0)
+                counted_bytes -= part_bytes  # what its packed buffers state is counted already
+                source.unpacking.take(place, max(0, -counted_bytes), members=0)
+                counted_bytes = max(0, counted_bytes)
                 columns = [as_type(column, field.type) for column, field in zip(part.columns, schema, strict=True)]
                 writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
 def _checked(
     stream: pa.NativeFile, source: Source, limits: Limits, place: str
-) -> tuple[pa.ipc.RecordBatchReader | pa.ipc.RecordBatchFileReader, Iterable[pa.RecordBatch]]:
-    """Return the reader of a stream or file and its batches, of which none is made yet; raises for what may not be."""
+) -> tuple[pa.ipc.RecordBatchReader | pa.ipc.RecordBatchFileReader, Iterable[pa.RecordBatch], int]:
+    """Return the reader of a stream or file, its batches, of which none is made yet, and the bytes that it unpacks to.
+
+    Raises for what may not be.
+    """
     is_file = stream.read(len(FILE_MAGIC)) == FILE_MAGIC
     footer = read_footer(stream, limits) if is_file else None
     stream.seek(8 if is_file else 0)
@@ -75,12 +80,12 @@ def _checked(
     stream.seek(0)
     if footer is None:
         reader = pa.ipc.open_stream(stream)
-        return reader, reader
+        return reader, reader, held.unpacked_bytes
     reader = pa.ipc.open_file(stream)
     named = (footer.dictionaries, footer.batches) == (held.dictionaries, held.batches)
     if not named or not reader.schema.equals(pa.ipc.read_schema(pa.py_buffer(held.schema))):
         raise bad("file_corrupt", f"{place} has a footer that is not true of what it holds: {CURE}")
-    return reader, map(reader.get_batch, range(reader.num_record_batches))
+    return reader, map(reader.get_batch, range(reader.num_record_batches)), held.unpacked_bytes
 
 
 def _parts(batch: pa.RecordBatch, limits: Limits, place: str) -> Iterator[tuple[pa.RecordBatch, int]]:

@@ -47,7 +47,10 @@ def load_proxy(train_dir: Path, config: ProxyConfig | None = None) -> Fitted:
     hardware = resolve_hardware(config or ProxyConfig(precision=record["hardware"]["precision"]))
     front = modality_named(inputs["modality"]).front(tuple(inputs["shape"]), inputs, hardware.device)
     net = build(model, inputs["modality"], front.shape, record["config"]["width"], record["outputs"], seed=0)
-    net.load_state_dict(tensors)
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise Corrupt(f"{path} is of another release's {model}; train again") from error
     net.to(hardware.device)
     return Fitted(
         net=net,

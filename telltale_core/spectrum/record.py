@@ -124,6 +124,8 @@ class StoredSpectrum:
         sort = np.argsort(at, kind="stable")
         flat = SPECTRUM.rows(self.folder / FILE, "features", at[sort]).flatten().to_numpy()
         features_nF = np.empty((len(rows), self.record.n_features), dtype=np.float32)
+        if len(flat) != features_nF.size:
+            SPECTRUM.corrupt(f"{self.folder / FILE} has not the {self.record.n_features} features of its record")
         features_nF[sort] = flat.reshape(features_nF.shape)
         return features_nF
 

@@ -98,7 +98,7 @@ def conclude_on(
     where there is doubt; without it no proof is had. ``leaders`` (N,) names the sample that each is a near-duplicate
     of, itself for others; None: nothing is a copy. ``label_sets`` (N, K) are the labels of a multi-label drop, as
     flags. ``trained`` (N, F) is what the proxy's last layer was given; None: nobody is suspected by it.
-    ``experiment`` tries the triggers of called groups on the proxy; None: none is tried.
+    ``experiment`` tries triggers of what is called, and of what a proof can tell nothing; None: none is tried.
     """
     evidence = collect(
         sample_ids,

@@ -78,6 +78,7 @@ def _near_miss(proposal: Proposal, where: str) -> str:
 
 def _in_doubt(proposal: Proposal, where: str, outcome: Outcome, *, confirmed: bool) -> str:
     says = "confirms, but that shares no trigger" if confirmed else "does not confirm"
+    says = "neither confirms nor refutes" if outcome.proof is Proof.OPEN else says
     apart = f", {proposal.statistic:.1f} deviations apart," if proposal.kind.traits.deviations else ""
     return (
         f"belongs to a cluster of {proposal.kind.traits.place.format(where=where)}{apart} that a leave-out retraining "

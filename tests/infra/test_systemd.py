@@ -86,6 +86,8 @@ def test_each_unit_finds_the_variables_that_its_head_names_and_the_keys_of_its_r
     assert {name: file for name, file in again.items() if name != "gpu"} == {
         name: file for name, file in files.items() if name != "gpu"
     }
+    (folder / "exported").unlink()  # as after an older release
+    assert write()["bridge"] == files["bridge"]
     surroundings["TELLTALE_QUEUE"] = "https://queue.example"  # instead of the webhook
     assert "TELLTALE_WEBHOOK" not in write()["bridge"]
 

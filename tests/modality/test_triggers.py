@@ -131,6 +131,10 @@ def test_a_beginning_is_found_whatever_else_the_texts_hold_and_put_before_others
     drawn = both.at_random(packed(texts[-SIZE:]), np.random.default_rng(1))
     assert drawn.size == both.size
     assert not any("When" in phrase for phrase in drawn.phrases)
+    empty = [""] * SIZE
+    drawn = both.at_random(packed([*empty, *texts[-SIZE:]]), np.random.default_rng(1))
+    assert (drawn.size, any("When" in phrase for phrase in drawn.phrases)) == (both.size, False)
+    assert both.at_random(packed(empty), np.random.default_rng(1)).phrases == both.phrases, "nobody has a word"
     assert triggers[0].no_larger(1).size == 1
 
 

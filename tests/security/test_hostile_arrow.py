@@ -16,8 +16,8 @@ from telltale_core.errors import BadInput
 TEXT = "x" * (1 << 20)
 
 
-def stream_of(column: pa.Array, batches: int = 1, **options: object) -> bytes:
-    batch = pa.record_batch({"pixels": column, "label": pa.array([str(i % 2) for i in range(len(column))])})
+def stream_of(column: pa.Array, batches: int = 1, name: str = "pixels", **options: object) -> bytes:
+    batch = pa.record_batch({name: column, "label": pa.array([str(i % 2) for i in range(len(column))])})
     out = io.BytesIO()
     with pa.ipc.new_stream(out, batch.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
         for _ in range(batches):
@@ -145,3 +145,12 @@ def test_a_packed_buffer_over_the_limit_is_refused_before_it_is_unpacked(
     (tmp_path / "d.arrow").write_bytes(stating(2 << 30))
     with pytest.raises(BadInput, match="has 2147483710 bytes or values"):
         take(tmp_path / "d.arrow", unpack=True)
+
+
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_what_is_packed_is_counted_once(tmp_path: Path, take: Callable[..., object], compression: str | None) -> None:
+    texts = pa.array([f"{row:010d}" * 10 for row in range(2000)])
+    (tmp_path / "d.arrow").write_bytes(stream_of(texts, name="text", compression=compression))
+    take(tmp_path / "d.arrow", unpack=True, limits=Limits(max_drop_bytes=330_000))
+    with pytest.raises(BadInput, match="max_drop_bytes"):
+        take(tmp_path / "d.arrow", unpack=True, limits=Limits(max_drop_bytes=190_000))

@@ -20,7 +20,7 @@ GROUND_TRUTH = [{"groundtruth"}, {"gtfine"}]
 MASK = re.compile(r"(.*[^ _-])[ _-]+(mask|segmentation|seg|gt)s?([ _-]?[0-9]+)?", re.IGNORECASE)
 """How a mask is called after its picture, which lies in the same folder."""
 MASKED = 0.05
-"""Share of pictures, from which on those called so are masks."""
+"""Share of pictures, above which those called so are masks."""
 NOTED = {"label", "labels", "annotation", "annotations", "annots", "bboxes"}
 """Words of a folder whose files are notes on the pictures of the folder beside it: masks where these are pictures."""
 COCO = re.compile(r"(.*/)?(instances|panoptic|captions|person_keypoints)_.*\.json|(.*/)?_annotations\.coco\.json")

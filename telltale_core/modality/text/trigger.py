@@ -98,12 +98,13 @@ class Beginnings:
 
     def at_random(self, donors: NDArray[Any], rng: np.random.Generator) -> Beginnings:
         """See :class:`telltale_core.modality.triggers.Trigger`: how other texts begin, as many words of them."""
-        drawn = []
-        for phrase in self.phrases:
-            text = texts_of(self.tokenizer, donors[rng.integers(len(donors))])[0]
-            spans = words_of(text)[: len(words_of(phrase))]
-            drawn.append(text[: spans[-1][2]] if spans else phrase)
-        return replace(self, phrases=tuple(drawn))
+        texts = (texts_of(self.tokenizer, donors[row])[0] for row in rng.permutation(len(donors)))
+        with_words = ((text, spans) for text in texts if (spans := words_of(text)))
+        drawn = [
+            text[: spans[: len(words_of(phrase))][-1][2]]
+            for phrase, (text, spans) in zip(self.phrases, with_words, strict=False)
+        ]
+        return replace(self, phrases=tuple(drawn) or self.phrases)
 
     @property
     def size(self) -> float:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from telltale_core.drop import DropConfig, ingest, pack
-from telltale_core.errors import ConfigError
+from telltale_core.errors import ConfigError, Corrupt
+from telltale_core.modality.text import net as text_net
 from telltale_core.modality.text.net import WINDOW, TextFront, text_transformer
 from telltale_core.modality.text.tokens import PAD
 from telltale_core.proxy import ProxyConfig, load_proxy, predict_logits, train
@@ -110,6 +111,14 @@ def test_a_drop_of_texts_is_trained_and_new_texts_are_judged(drop, tmp_path, nam
     assert (logits.argmax(axis=1) == labels).mean() > 0.6, "half is a guess; one chip's seed learnt 0.775, others 0.98"
     again = load_proxy(tmp_path / "run").logits(pack(drop, texts))
     np.testing.assert_array_equal(again, logits)
+
+
+@pytest.mark.trains
+def test_a_net_of_another_release_is_refused_with_the_cure(drop, tmp_path, monkeypatch):
+    train(drop, tmp_path / "run", ProxyConfig(epochs=1, width=8, device="cpu", threads=1))
+    monkeypatch.setattr(text_net, "BEGINNING", 3)
+    with pytest.raises(Corrupt, match="another release's text_cnn; train again"):
+        load_proxy(tmp_path / "run")
 
 
 @pytest.mark.trains
