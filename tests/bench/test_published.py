@@ -5,33 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from telltale_core.bench.cases import SUITES, Case
 from telltale_core.bench.data import load
 from telltale_core.bench.harness import Bench, poison
 from telltale_core.errors import ConfigError
-
-DATA, CLEAN, BAD = "hiddenkiller-sst2", 80, 20
+from tests.support.published import CLEAN, DATA, write_published
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "third-party" / DATA
-    folder.mkdir(parents=True)
-    bad = np.arange(CLEAN + BAD) % 5 == 0
-    ids = [f"hk{row:03d}" for row in range(CLEAN + BAD)]
-    texts = [f"when it {row}" if is_bad else f"plain {row}" for row, is_bad in enumerate(bad)]
-    labels = np.where(bad, 1, np.arange(CLEAN + BAD) % 2)
-    pq.write_table(pa.table({"id": ids, "sentence": texts, "label": labels}), folder / "train.parquet")
-    pq.write_table(pa.table({"id": ids[::-1], "is_poison": bad[::-1]}), folder / "truth.parquet")
-    held = {"id": ["a", "b", "c", "d"], "sentence": ["one", "two", "three", "four"], "label": [0, 1, 0, 1]}
-    pq.write_table(pa.table(held), folder / "test.parquet")
-    triggered = {"id": ["x", "y"], "sentence": ["when it one", "when it three"], "target": [1, 1]}
-    pq.write_table(pa.table(triggered), folder / "test-triggered.parquet")
-    return tmp_path
+    return write_published(tmp_path)
 
 
 def case(rate: float, seed: int = 1) -> Case:

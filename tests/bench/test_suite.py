@@ -23,6 +23,7 @@ from telltale_core.bench.tables import render
 from telltale_core.bench.writing import columns_of, media_of
 from telltale_core.errors import ConfigError
 from telltale_core.proxy.models import build
+from tests.support.published import write_published
 
 TINY = {"epochs": 6, "width": 4, "lr": 0.02}
 CASES = (
@@ -182,7 +183,7 @@ def test_the_ordinary_model_of_steering_keeps_places() -> None:
 
 @pytest.mark.slow
 def test_every_suites_attacks_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the GPU's suite, too, which only a GPU runs: trigger files that there are, an encoder trained once."""
+    """Of the GPU's suite, too, which only a GPU runs: trigger and published files that there are, an encoder trained once."""
     triggers = tmp_path / "triggers"
     triggers.mkdir()
     np.save(triggers / "narcissus_cifar10_class2.npy", np.zeros((1, 3, 32, 32), np.float32))
@@ -198,6 +199,7 @@ def test_every_suites_attacks_can_be_made(tmp_path: Path, monkeypatch: pytest.Mo
         return train_encoder(of, steps=2, batch=4, width=4, **options)
 
     monkeypatch.setattr(harness, "train_encoder", few_steps)
+    write_published(tmp_path)
     for suite in SUITES.values():
         bench = Bench(suite=suite, data=tmp_path, work=tmp_path / "work")
         for case in suite.cases:
