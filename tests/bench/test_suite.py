@@ -183,7 +183,7 @@ def test_the_ordinary_model_of_steering_keeps_places() -> None:
 
 @pytest.mark.slow
 def test_every_suites_attacks_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the GPU's suite, too, which only a GPU runs: trigger and published files that there are, an encoder trained once."""
+    """Of the GPU's suite, too, which only a GPU runs: its files are there, an encoder is trained once."""
     triggers = tmp_path / "triggers"
     triggers.mkdir()
     np.save(triggers / "narcissus_cifar10_class2.npy", np.zeros((1, 3, 32, 32), np.float32))

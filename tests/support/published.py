@@ -1,4 +1,4 @@
-"""A small published set of poisoned sentences, as the bench reads it: 80 clean rows, 20 poisoned ones, four held out."""
+"""A small published set of poisoned sentences, as the bench reads it: 80 clean rows, 20 poisoned, four held out."""
 
 from __future__ import annotations
 
