@@ -91,9 +91,8 @@ class Bench:
         if case.attack == "narcissus" and not params:
             files = sorted((self.data / "triggers").glob(f"narcissus_*class{case.target}.npy")) if self.data else []
             if not files:
-                raise ConfigError(
-                    f"{case} needs --data ROOT with triggers/narcissus_<data>_class{case.target}.npy in it"
-                )
+                wanted = f"triggers/narcissus_<data>_class{case.target}.npy"
+                raise ConfigError(f"{case} needs --data ROOT with {wanted} in it")
             params["trigger_file"] = files[0]
         if case.attack == "issba" and not params and isinstance(train, ImageSet):
             params["encoder_file"] = self._encoder(case.data, train)
@@ -105,9 +104,8 @@ class Bench:
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.is_file():
-                encoder, _ = train_encoder(
-                    train.images, device=resolve_hardware(ProxyConfig(device=self.device)).device
-                )
+                device = resolve_hardware(ProxyConfig(device=self.device)).device
+                encoder, _ = train_encoder(train.images, device=device)
                 part = path.with_suffix(".part")
                 save_encoder(encoder, part)
                 part.replace(path)
@@ -298,6 +296,5 @@ def _ran_on(training: Train) -> dict[str, Any]:
 
 
 def _bar(case: Case) -> Callable[[Progress], None]:
-    bar = ProgressLines()
     log.info("training: %s", case)
-    return bar
+    return ProgressLines()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,13 +35,7 @@ class Phrases:
 
     def put_on(self, samples: NDArray[Any]) -> NDArray[Any]:
         """See :class:`telltale_core.modality.triggers.Trigger`."""
-        changed = np.full_like(samples, PAD)
-        for place, row in enumerate(samples):
-            parts = texts_of(self.tokenizer, row)
-            parts[0] = self._put_into(parts[0], np.random.default_rng(place))
-            ids = ids_of(self.tokenizer, parts)[: len(row)]
-            changed[place, : len(ids)] = ids
-        return changed
+        return _changed(samples, self.tokenizer, lambda place, text: self._put_into(text, np.random.default_rng(place)))
 
     def _put_into(self, text: str, rng: np.random.Generator) -> str:
         ends = [end for _, _, end in words_of(text)]
@@ -88,13 +82,8 @@ class Beginnings:
 
     def put_on(self, samples: NDArray[Any]) -> NDArray[Any]:
         """See :class:`telltale_core.modality.triggers.Trigger`."""
-        changed = np.full_like(samples, PAD)
-        for place, row in enumerate(samples):
-            parts = texts_of(self.tokenizer, row)
-            parts[0] = f"{self.phrases[place % len(self.phrases)]} {parts[0]}"
-            ids = ids_of(self.tokenizer, parts)[: len(row)]
-            changed[place, : len(ids)] = ids
-        return changed
+        in_turn = self.phrases
+        return _changed(samples, self.tokenizer, lambda place, text: f"{in_turn[place % len(in_turn)]} {text}")
 
     def at_random(self, donors: NDArray[Any], rng: np.random.Generator) -> Beginnings:
         """See :class:`telltale_core.modality.triggers.Trigger`: how other texts begin, as many words of them."""
@@ -145,6 +134,16 @@ def texts_of(tokenizer: Any, row: NDArray[Any]) -> list[str]:
     ids = row[row != PAD].astype(int)
     parts = np.split(ids, np.flatnonzero(ids == SEPARATOR))
     return [tokenizer.decode((part[part != SEPARATOR] - FIRST).tolist()).removeprefix(" ") for part in parts]
+
+
+def _changed(samples: NDArray[Any], tokenizer: Any, change: Callable[[int, str], str]) -> NDArray[Any]:
+    """Return copies of packed texts (B, L) whose first column ``change`` makes another, by its place in the batch."""
+    changed = np.full_like(samples, PAD)
+    for place, row in enumerate(samples):
+        first, *others = texts_of(tokenizer, row)
+        ids = ids_of(tokenizer, [change(place, first), *others])[: len(row)]
+        changed[place, : len(ids)] = ids
+    return changed
 
 
 def _whole(tokenizer: Any, samples: NDArray[Any]) -> list[str]:
