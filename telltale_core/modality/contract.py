@@ -31,7 +31,8 @@ class Modality(ABC):
     files; ``feature`` Hugging Face's type of such a column. ``settings`` are the fields of
     :class:`telltale_core.drop.Declared` that are of this kind alone. ``inline``: the values stand in the rows
     themselves, so that all columns pass through to the payload as they are. ``proxy_defaults`` are what a proxy's
-    settings mean here that nobody gave; ``regression_clip`` is what ``clip`` means in regression.
+    settings mean here that nobody gave; ``regression_clip`` is what ``clip`` means in regression. ``searched``: who
+    carries a faint trigger is sought, values that are added at the same places of packed samples (H, W, ...).
     """
 
     name: ClassVar[str]
@@ -42,6 +43,7 @@ class Modality(ABC):
     settings: ClassVar[frozenset[str]] = frozenset()
     inline: ClassVar[bool] = False
     proxy_defaults: ClassVar[Mapping[str, Any]] = {}
+    searched: ClassVar[bool] = False
     regression_clip: ClassVar[float | None] = 1.0
 
     def inputs(self, columns: Sequence[Column]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ An estimate is a guess: whether it does anything is found out by asking the prox
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -139,13 +139,16 @@ def same_values(sides: Sides, words: Callable[[NDArray[np.bool_]], str]) -> list
     return [SameValues(words=words(places), places=places, values=values, contrast=contrast)]
 
 
-def added_values(sides: Sides, words: Callable[[NDArray[np.float64]], str]) -> list[Trigger]:
+def added_values(
+    sides: Sides, words: Callable[[NDArray[np.float64]], str], strengths: Sequence[float] = (1,)
+) -> list[AddedValues]:
     """Return the mean difference of the suspected samples from kept ones, of other labels and of their own.
 
     Poison that came from other labels differs from those by its trigger; poison of its own label from the latter. Each
-    value is shrunk by its error (James and Stein's positive part): what is noise adds nothing.
+    value is shrunk by its error (James and Stein's positive part): what is noise adds nothing. Each is returned
+    ``strengths`` times as strong.
     """
-    triggers: list[Trigger] = []
+    triggers: list[AddedValues] = []
     for kept in (sides.others, sides.same):
         if min(len(sides.suspected), len(kept)) < FEWEST:
             continue
@@ -154,7 +157,8 @@ def added_values(sides: Sides, words: Callable[[NDArray[np.float64]], str]) -> l
         raw = mean - kept_mean
         difference = raw * np.clip(1.0 - error / np.maximum(raw**2, 1e-300), 0.0, None)
         if np.isfinite(difference).all() and difference.any():
-            triggers.append(AddedValues(words=words(difference), difference=difference))
+            scaled = [difference * strength for strength in strengths]
+            triggers += [AddedValues(words=words(one), difference=one) for one in scaled]
     return triggers
 
 

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from telltale_core.proxy.loop import Snapshot
     from telltale_core.proxy.models import register
     from telltale_core.proxy.predict import asker, load_proxy, predict_logits
-    from telltale_core.proxy.recording import observe, read_logits, read_recording, recorded_features, recording_path
+    from telltale_core.proxy.recording import (
+        observe,
+        read_logits,
+        read_recording,
+        recorded_answers,
+        recorded_features,
+        recording_path,
+    )
     from telltale_core.proxy.training import train
 
 __all__ = [
@@ -31,6 +38,7 @@ __all__ = [
     "predict_logits",
     "read_logits",
     "read_recording",
+    "recorded_answers",
     "recorded_features",
     "recording_path",
     "register",
@@ -44,6 +52,6 @@ __getattr__ = on_demand(
     loop=("Snapshot",),
     models=("register",),
     predict=("asker", "load_proxy", "predict_logits"),
-    recording=("observe", "read_logits", "read_recording", "recorded_features", "recording_path"),
+    recording=("observe", "read_logits", "read_recording", "recorded_answers", "recorded_features", "recording_path"),
     training=("train",),
 )

@@ -14,7 +14,9 @@ from telltale_core.modality.local_model import by_content
 
 MIN_STEPS = 8
 REGRESSION_LOSSES = ("ranges", "squared", "absolute", "huber")
-RECORDABLE = ("features", "maps", "norms", "logits")
+RECORDABLE = ("features", "answers", "maps", "norms", "logits")
+EARLY = 1 / 6
+"""Of the epochs, after which each sample's answer is recorded: what resembles others is learnt, what is odd not yet."""
 # Settings that change how fast or within what means a run goes, never its losses: a resumed run may change them.
 _MEANS = ("deadline_s", "memory_limit_bytes")
 
@@ -100,9 +102,9 @@ class ProxyConfig(Settings, frozen=True):
     memory_limit_bytes: int | None = Field(
         default=None, gt=0, title="Memory limit", description="A training that needs more bytes than this is refused."
     )
-    record: ListOf[Literal["features", "maps", "norms", "logits"]] = Field(
-        default=("features",),
-        description="What is recorded of every sample besides its losses. The verdict looks at the features.",
+    record: ListOf[Literal["features", "answers", "maps", "norms", "logits"]] = Field(
+        default=("features", "answers"),
+        description="What is recorded of every sample besides its losses. The verdict looks at features and answers.",
     )
 
     def settled(self, modality: str) -> SettledConfig:
@@ -141,6 +143,11 @@ class SettledConfig(ProxyConfig, frozen=True):
     batch_size: int = Field(default=128, ge=2)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
+
+    @property
+    def early_epoch(self) -> int:
+        """The epoch, from 0 on, at whose end answers are recorded."""
+        return max(1, round(EARLY * self.epochs)) - 1
 
     def batch_for(self, samples: int) -> int:
         """Return the batch size for a drop of so many samples: a small drop gets at least 8 steps an epoch."""

@@ -26,7 +26,7 @@ from telltale_core.proxy.hardware import Hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer
 from telltale_core.proxy.progress import ProgressCallback
 from telltale_core.proxy.record import ProxyEntry
-from telltale_core.proxy.recording import record_final, record_logits
+from telltale_core.proxy.recording import record_answers, record_final, record_logits
 from telltale_core.records import write_whole
 
 logger = logging.getLogger(__name__)
@@ -107,6 +107,8 @@ def train_proxy(job: Job, progress: ProgressCallback | None = None) -> Checkpoin
             except (Stopped, OverBudget):
                 _save(job, trainer, _state(job, trainer, state.log_files, snapshots=snapshots), snapshots)
                 raise
+            if epoch == job.config.early_epoch and "answers" in job.config.record and job.drop.task == "classification":
+                record_answers(trainer.outputs(), job.out, job.drop.digest)
             began = time.perf_counter()
             step_T = np.array([snapshot.step for snapshot in snapshots], dtype=np.int32)
             losses_NT = np.stack([snapshot.log_loss for snapshot in snapshots], axis=1)

@@ -1,7 +1,8 @@
 """What a trained proxy shows of every sample, recorded as Parquet beside the loss log.
 
 ``ProxyConfig.record`` names any of :data:`KINDS`. The features, recorded by default, are evidence of the verdict; the
-others are what other detectors ask for. Logits are a by-product of the
+others are what other detectors ask for. Answers are the labels that the proxy gives after a sixth of the epochs, of a
+classification alone: one pass then, and nothing afterwards can tell them. Logits are a by-product of the
 snapshots and are kept at every epoch's end; the others take one more pass over the data when the training is done, or
 later, from the saved model (:func:`observe`). Files: ``recordings/member-0/<kind>.parquet``, logits one file an
 epoch: ``logits-<eeee>.parquet``; columns ``sample`` int32 and ``value``, a list of fixed length; shape and digest stand
@@ -35,7 +36,9 @@ from telltale_core.records import write_whole
 if TYPE_CHECKING:
     from telltale_core.proxy.fitting import Fitted
 
-KINDS = RECORDABLE
+ANSWERS = "answers"
+KINDS = tuple(kind for kind in RECORDABLE if kind != ANSWERS)
+"""What a trained proxy can show at any time."""
 DTYPES = {"features": np.float32, "maps": np.float16, "norms": np.float32, "logits": np.float32}
 BATCH = 256
 Arrays = dict[str, NDArray[Any]]
@@ -230,12 +233,27 @@ def record_final(
     drop_digest: str,
 ) -> None:
     """Record, from the final weights, what one pass shows; logits were recorded by the epoch."""
-    once = [kind for kind in kinds if kind != "logits"]
+    once = [kind for kind in kinds if kind in KINDS and kind != "logits"]
     if not once:
         return
     for kind, values in _observe(net, data, hardware, once).items():
         about: dict[str, object] = {"kind": kind, "drop_digest": drop_digest}
         write_recording(recording_path(out, kind), values, about)
+
+
+def record_answers(outputs: Iterable[tuple[slice, torch.Tensor]], out: Path, drop_digest: str) -> None:
+    """Record which label has the largest output of each sample; ``outputs`` yields rows and theirs, (B, K)."""
+    answer_N = torch.cat([outputs_BK.argmax(dim=1) for _, outputs_BK in outputs]).cpu().numpy()
+    write_recording(recording_path(out, ANSWERS), answer_N, {"kind": ANSWERS, "drop_digest": drop_digest})
+
+
+def recorded_answers(train_dir: Path, drop_digest: str) -> NDArray[np.int64] | None:
+    """Return the early answers (N,) in the drop's row order, None where none were recorded.
+
+    Raises :class:`Corrupt` for a file that is damaged or of another drop.
+    """
+    path = recording_path(train_dir, ANSWERS)
+    return read_recording(path, drop_digest).astype(np.int64) if path.is_file() else None
 
 
 def record_logits(outputs_NK: torch.Tensor, out: Path, epoch: int, drop_digest: str) -> None:
@@ -256,8 +274,9 @@ def recording_bytes(net: nn.Module, front: Front, inputs: NDArray[Any], kinds: S
         return 0
     device = next(net.parameters()).device.type
     data = Resident(np.asarray(inputs[:2]), front, device)
-    recorded = _observe(net, data, Hardware(device=device, precision="float32", threads=1), kinds)
-    held = sum(int(value[0].nbytes) for value in recorded.values())
+    shown = [kind for kind in kinds if kind in KINDS]
+    recorded = _observe(net, data, Hardware(device=device, precision="float32", threads=1), shown)
+    held = sum(int(value[0].nbytes) for value in recorded.values()) + (4 if ANSWERS in kinds else 0)
     return 3 * held * len(inputs)  # the batches, their concatenation, the Parquet bytes before they are on disk
 
 

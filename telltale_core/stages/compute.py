@@ -65,6 +65,7 @@ def cluster(inputs: Inputs, config: VerdictConfig, out: Path, context: Context) 
         config,
         retrain=leave_out_for(inputs, drop, context),
         trained=proxy.recorded_features(inputs.folder("train"), drop.digest),
+        answers=proxy.recorded_answers(inputs.folder("train"), drop.digest),
         ask=proxy.asker(inputs.folder("train")),
     )
     if inputs.joined:

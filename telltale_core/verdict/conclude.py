@@ -42,6 +42,7 @@ from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.proof import Outcome, prove
 from telltale_core.verdict.proposal import Proof, Proposal
 from telltale_core.verdict.proposals import propose
+from telltale_core.verdict.proposals.carriers import Search
 from telltale_core.verdict.record import TRIGGERS, Group, TriggerTest
 from telltale_core.verdict.untested import NOT_FINITE, ruling_on_untested
 from telltale_core.verdict.wrong_labels import doubtful_labels, reason
@@ -91,6 +92,7 @@ def conclude_on(
     label_sets: NDArray[np.integer] | None = None,
     trained: NDArray[np.floating] | None = None,
     experiment: Experiment | None = None,
+    search: Search | None = None,
 ) -> Decisions:
     """Return the decision on every sample; permuting the rows permutes the result, bit for bit.
 
@@ -99,6 +101,7 @@ def conclude_on(
     of, itself for others; None: nothing is a copy. ``label_sets`` (N, K) are the labels of a multi-label drop, as
     flags. ``trained`` (N, F) is what the proxy's last layer was given; None: nobody is suspected by it.
     ``experiment`` tries triggers of what is called, and of what a proof can tell nothing; None: none is tried.
+    ``search`` seeks samples that carry one; None: none are sought.
     """
     evidence = collect(
         sample_ids,
@@ -111,6 +114,8 @@ def conclude_on(
         trained=trained,
     )
     proposals = propose(evidence)
+    if search is not None:
+        proposals += search(evidence.after(proposals))
     outcomes = None
     doubted = evidence.provable and _doubted(proposals, evidence)
     if doubted and retrain is not None:

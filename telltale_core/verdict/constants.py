@@ -180,6 +180,24 @@ class FeaturesConstants:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarriersConstants:
+    """Who carries a faint trigger: ``proposals/carriers.py``. Note: ``2026-11-30-who-carries-a-faint-trigger.md``."""
+
+    late: float = 0.3
+    """Share of each label, the latest learnt, that is left out of the training. The note: 57 to 68 % of adaptive blend
+    and 79 % of blend at 1 % are among them."""
+    fewest: int = 10
+    """Samples below which nothing is estimated and nothing proposed. Chosen."""
+    genuine: int = 8
+    """Genuine samples of another label for each that is taken for it, at most. Chosen."""
+    others: int = 4000
+    """Samples of other labels that say how much is carried by chance. Chosen, for the time."""
+    by_chance: float = 0.2
+    """Share by chance among those that are proposed; the proof sorts them. The note: at 0.1 half of adaptive blend is
+    left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlateauConstants:
     """The loss plateau: ``proposals/plateau.py``. The note: 6.2 deviations, twelve other logs at most 2.0."""
 
@@ -276,5 +294,5 @@ class TellingConstants:
 
 SPLIT, REFERENCE, NULL, COMOVEMENT = SplitConstants(), ReferenceConstants(), NullConstants(), ComovementConstants()
 SCATTER, FEATURES, PLATEAU = ScatterConstants(), FeaturesConstants(), PlateauConstants()
-LABEL_SETS, EXPERIMENT = LabelSetsConstants(), ExperimentConstants()
+LABEL_SETS, EXPERIMENT, CARRIERS = LabelSetsConstants(), ExperimentConstants(), CarriersConstants()
 PROOF, DECISION, TELLING = ProofConstants(), DecisionConstants(), TellingConstants()

@@ -17,6 +17,7 @@ from telltale_core.verdict.conclude import Decisions, conclude_on
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.experiment import Ask, experiment_on
 from telltale_core.verdict.leave_out import Retrain
+from telltale_core.verdict.proposals.carriers import Carriers
 from telltale_core.verdict.record import SCHEMA, Verdict, VerdictRecord, counts_of
 from telltale_core.verdict.review_questions import questions_on, statement_on
 from telltale_core.verdict.statement import caveats, least_p_value
@@ -30,16 +31,19 @@ def judge(
     retrain: Retrain | None = None,
     *,
     trained: NDArray[np.floating] | None = None,
+    answers: NDArray[np.int64] | None = None,
     ask: Ask | None = None,
 ) -> Verdict:
     """Return the verdict on a drop from its recorded spectra and write it to the folder ``out``, its record last.
 
     ``retrain`` trains for a leave-out retraining of what is doubtful; without it none is done. ``trained`` (N, F) is
-    what the proxy's last layer was given of the drop's samples. ``ask`` has the proxy answer to changed samples:
-    without it no trigger is tried. Raises :class:`Corrupt` when the spectra belong to another drop.
+    what the proxy's last layer was given of the drop's samples, ``answers`` (N,) what it took each for early. ``ask``
+    has the proxy answer to changed samples: without it no trigger is tried. Raises :class:`Corrupt` when the spectra
+    belong to another drop.
     """
     config = config or VerdictConfig()
     spectrum = Spectrum.open(spectrum_dir, drop=drop)
+    experiment = None if ask is None else experiment_on(drop, ask, config.seed)
     decisions = conclude_on(
         spectrum.sample_ids,
         spectrum.spectra,
@@ -49,7 +53,10 @@ def judge(
         leaders=drop.leaders,
         label_sets=drop.label_sets,
         trained=trained,
-        experiment=None if ask is None else experiment_on(drop, ask, config.seed),
+        experiment=experiment,
+        search=None
+        if experiment is None or answers is None
+        else Carriers(drop=drop, experiment=experiment, answers=answers, seed=config.seed),
     )
     return write_verdict(decisions, drop, out, config)
 

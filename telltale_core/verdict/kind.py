@@ -17,6 +17,7 @@ class Traits:
     ``deviations``: the statistic is d'. ``proof_gives_p``: the p-value is the proof's. ``wrong_labels_alike``: wrong
     labels that all went to one look the same. ``any_label``: its samples are of any label.
     ``provable``: a proof is asked about it; what is not is judged last, and about what all others keep.
+    ``by_trigger``: what its samples share was put on others and turned them, which wrong labels cannot do.
     """
 
     finding: str
@@ -29,6 +30,7 @@ class Traits:
     wrong_labels_alike: bool = False
     any_label: bool = False
     provable: bool = True
+    by_trigger: bool = False
 
 
 class Kind(StrEnum):
@@ -87,5 +89,15 @@ class Kind(StrEnum):
             proof_gives_p=True,
             wrong_labels_alike=True,
             any_label=True,
+        ),
+    )
+    CARRIERS = (
+        "carriers",
+        Traits(
+            finding="{count:,}{where} carry a trigger that other labels do not (p = {p:.1e})",
+            reason="it carries what {others} other samples of {where} carry and few of other labels; put on others, "
+            "that turns them into {where} (p = {p:.1e}); and {without}",
+            side="the samples of {where} that carry the trigger",
+            by_trigger=True,
         ),
     )

@@ -38,12 +38,14 @@ class Side:
 
     ``harder``: its losses lie higher than the rest's by more than is usual, as those of wrong labels do. ``strict``: it
     is nothing but a covariance shift, which a label's hard samples are, too: more is asked of it, but it may be harder.
+    ``mixed``: honest samples are expected among its rows, and those given their own label are not called.
     """
 
     rows: NDArray[np.int64]
     rest: NDArray[np.int64]
     harder: bool = False
     strict: bool = False
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -140,7 +142,7 @@ def _compared(
         spread=round(spread, 4),
         confirmed=bool(confirmed),
         refuted=bool(telling and not confirmed and (enough_labels or not differs)),
-        honest=own_N[side.rows] & (share > PROOF.most_own),
+        honest=own_N[side.rows] & (side.mixed or share > PROOF.most_own),
         p_value=chance,
     )
 

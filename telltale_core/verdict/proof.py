@@ -84,9 +84,11 @@ def _retrained(proposals: Sequence[Proposal], evidence: Evidence, retrain: Retra
 def _side(proposal: Proposal, evidence: Evidence) -> Side:
     rows, rest = proposal.suspects, proposal.others
     step, usual = evidence.step(rows, rest)
+    by_trigger = proposal.kind.traits.by_trigger
     return Side(
         rows=rows,
         rest=evidence.copies.one_of_each(rest),
-        harder=step > usual,
-        strict=not proposal.stands_alone,
+        harder=step > usual and not by_trigger,
+        strict=not proposal.stands_alone and not by_trigger,
+        mixed=by_trigger,
     )

@@ -67,11 +67,16 @@ class TriggerTest:
     @property
     def works(self) -> bool:
         """Whether it turns more than a control does, by more than chance and by a tenth of the samples."""
+        more = self.turned - self.at_random >= EXPERIMENT.least_share * self.tried
+        return more and self.p_value <= EXPERIMENT.level
+
+    @property
+    def p_value(self) -> float:
+        """The chance of so many more than of a control, did both turn alike (Fisher's test)."""
         from scipy.stats import fisher_exact  # here: reading a verdict should not take scipy.stats' import time
 
         table = [[self.turned, self.tried - self.turned], [self.at_random, self.tried - self.at_random]]
-        more = self.turned - self.at_random >= EXPERIMENT.least_share * self.tried
-        return more and bool(fisher_exact(table, alternative="greater").pvalue <= EXPERIMENT.level)
+        return float(fisher_exact(table, alternative="greater").pvalue)
 
     @property
     def obeyed(self) -> bool:
@@ -95,7 +100,8 @@ class Group:
     ``kind`` "together": losses that move in step; "scatter": that swing otherwise than the rest's (the statistic is the
     gain of two Gaussians over one in nats a sample, the p-value the leave-out retraining's); "guess": losses held at
     that of a guess, whose statistic is that of Silverman's test; "features": samples of any label that share a feature,
-    with the figures of "scatter". ``label`` None: all samples. ``size`` samples on the
+    with the figures of "scatter"; "carriers": that carry a trigger, whose statistic is the share of others that it
+    turns beyond a control. ``label`` None: all samples. ``size`` samples on the
     suspected side where the split is significant, else 0. A leave-out retraining leaves the share of them that a proxy
     which learnt without them gives their own label (``own``), the same of samples left out at random (``own_usual``),
     and how diverse the other answers are (``spread``, 1: as the drop); ``confirmed``: the cohort is called for these;

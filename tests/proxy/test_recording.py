@@ -15,6 +15,7 @@ from telltale_core.proxy import (
     observe,
     read_logits,
     read_recording,
+    recorded_answers,
     recorded_features,
     recording_path,
     train,
@@ -26,13 +27,22 @@ from telltale_core.proxy.recording import KINDS, last_convolutional_part, least_
 @pytest.fixture(scope="module")
 def recorded(drop, tmp_path_factory):
     out = tmp_path_factory.mktemp("recorded") / "run"
-    config = ProxyConfig(epochs=3, width=4, batch_size=20, device="cpu", threads=1, record=("logits", *KINDS[:3]))
+    config = ProxyConfig(
+        epochs=3, width=4, batch_size=20, device="cpu", threads=1, record=("logits", "answers", *KINDS[:3])
+    )
     train(drop, out, config)
     return out, config
 
 
-def test_the_features_are_recorded_by_default_and_a_recipe_without_is_the_one_it_was(finished, drop, config):
-    assert [path.name for path in (finished / "recordings").rglob("*.parquet")] == ["features.parquet"]
+def test_features_and_early_answers_are_recorded_by_default_and_a_recipe_without_is_the_one_it_was(
+    finished, drop, config
+):
+    names = sorted(path.name for path in (finished / "recordings").rglob("*.parquet"))
+    assert names == ["answers.parquet", "features.parquet"]
+    answers = recorded_answers(finished, drop.digest)
+    assert answers.shape == drop.labels.shape
+    assert set(answers) <= set(drop.labels)
+    assert recorded_answers(finished.parent, drop.digest) is None
     features = recorded_features(finished, drop.digest)
     shown = observe(load_proxy(finished), drop.inputs, ["features"])["features"]
     np.testing.assert_allclose(features, shown, rtol=2e-3, atol=1e-5)
@@ -70,6 +80,14 @@ def test_logits_of_every_epoch_give_the_losses_of_its_last_snapshot(recorded, dr
     each = config.settled("image").snapshots_per_epoch
     last = LossLog.open(out / "losslog").log_loss[:, each - 1 :: each]
     np.testing.assert_allclose(np.exp(last), loss, rtol=1e-3, atol=1e-6)
+
+
+def test_answers_are_those_of_the_end_of_the_first_sixth_of_the_epochs(recorded, drop):
+    out, config = recorded
+    settled = config.settled("image")
+    early = read_logits(out, config.epochs, drop.digest)[:, settled.early_epoch]
+    assert np.array_equal(recorded_answers(out, drop.digest), early.argmax(axis=1))
+    assert [settled.replace(epochs=epochs).early_epoch for epochs in (1, 5, 12, 30)] == [0, 0, 1, 4]
 
 
 def test_features_times_the_head_are_the_logits(recorded, drop):
@@ -114,7 +132,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_recordings(recorded, d
     process.join()
     train(drop, out, config)
     names = sorted(path.relative_to(whole).as_posix() for path in (whole / "recordings").rglob("*.parquet"))
-    assert len(names) == 6
+    assert len(names) == 7
     for name in names:
         assert (out / name).read_bytes() == (whole / name).read_bytes(), name
 
@@ -137,7 +155,7 @@ def test_a_recording_that_is_absent_damaged_or_of_another_drop_is_told(tmp_path)
 
 @pytest.mark.trains
 def test_what_cannot_be_recorded_is_refused(drop, tmp_path, config):
-    with pytest.raises(ConfigError, match=r"record\[0\] must be one of 'features', 'maps'"):
+    with pytest.raises(ConfigError, match=r"record\[0\] must be one of 'features', 'answers', 'maps'"):
         ProxyConfig(record=("gradients",))
     with pytest.raises(OverBudget, match="MB may be used"):
         train(drop, tmp_path / "run", config.replace(record=KINDS, memory_limit_bytes=1000))

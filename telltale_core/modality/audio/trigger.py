@@ -102,4 +102,4 @@ def _levels(waves: NDArray[Any], plan: MelPlan) -> NDArray[np.float64]:
 
 def same_wave(sides: Sides) -> list[Trigger]:
     """Return the wave that all suspected recordings share at the same place."""
-    return added_values(sides, lambda wave: f"a wave that is the same in all ({np.abs(wave).max():,.0f} of 32,768)")
+    return [*added_values(sides, lambda wave: f"a wave that is the same in all ({np.abs(wave).max():,.0f} of 32,768)")]

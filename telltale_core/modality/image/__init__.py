@@ -34,6 +34,7 @@ class ImageModality(Modality):
     feature = "Image"
     settings = frozenset({"image_size"})
     proxy_defaults: ClassVar[Mapping[str, Any]] = {"snapshots_per_epoch": 4}
+    searched = True
 
     def decoder(self, config: DropSettings) -> Decoder:
         """See :meth:`Modality.decoder`."""

@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 
 from telltale_core.modality.triggers import Sides, Trigger, added_values, same_values
 
+STRENGTHS = (1, 2, 4)
+"""So many times as strong a faint picture is tried: attackers put it on stronger than they taught it."""
+
 
 def shared_pixels(sides: Sides) -> list[Trigger]:
     """Return a patch and a faint picture, where the suspected images share one."""
-    return [*same_values(sides, _patch), *added_values(sides, _picture)]
+    return [*same_values(sides, _patch), *added_values(sides, _picture, STRENGTHS)]
 
 
 def _patch(places: NDArray[np.bool_]) -> str:
