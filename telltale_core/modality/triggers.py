@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,15 @@ class Trigger(Protocol):
 
     def no_larger(self, size: float) -> Trigger:
         """Return the strongest part of it that is no larger."""
+        ...
+
+
+@runtime_checkable
+class Visible(Protocol):
+    """A trigger that a sample holds or does not."""
+
+    def held_by(self, samples: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which packed samples (B, ...) hold it."""
         ...
 
 

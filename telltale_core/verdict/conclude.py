@@ -6,7 +6,6 @@ samples are judged alike. What no test could judge is held (``untested.py``); wr
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,13 +19,7 @@ from telltale_core.spectrum import Spectra
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import EXPERIMENT, SPLIT
 from telltale_core.verdict.decide import (
-    CONFIRMED,
-    CONFIRMED_COPIES,
-    MOSTLY_COPIES,
-    REFUTED,
-    Columns,
     Facts,
-    Rule,
     Ruling,
     merge,
     rule_for,
@@ -37,7 +30,8 @@ from telltale_core.verdict.decide import (
 from telltale_core.verdict.doubt import in_doubt, unclear
 from telltale_core.verdict.evidence import Evidence, collect
 from telltale_core.verdict.experiment import Experiment, Trial, Tried
-from telltale_core.verdict.explain import reasons, too_few
+from telltale_core.verdict.explain import holds, reasons, too_few
+from telltale_core.verdict.judged import Judged, groups_of
 from telltale_core.verdict.leave_out import Retrain
 from telltale_core.verdict.proof import Outcome, prove
 from telltale_core.verdict.proposal import Proof, Proposal
@@ -68,17 +62,6 @@ class Decisions:
     non_finite: int
     not_retrained: bool = False
     triggers: pa.Table = field(default_factory=TRIGGERS.empty_table)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Judged:
-    """A proposal with the line of the table that decides it, what a proof said of it, and what becomes of its rows."""
-
-    proposal: Proposal
-    rule: Rule
-    outcome: Outcome | None
-    ruling: Ruling
-    tried: Tried | None = None
 
 
 def conclude_on(
@@ -132,7 +115,7 @@ def conclude_on(
         cluster=columns.cluster,
         decision=columns.decision,
         reason=columns.reason,
-        groups=_groups(judged, columns, evidence),
+        groups=groups_of(judged, columns, evidence),
         doubtful=doubtful_N,
         untested=untested_N,
         non_finite=int((~spectra.finite).sum()),
@@ -142,8 +125,16 @@ def conclude_on(
 
 
 def _in_order(judged: Sequence[Judged]) -> list[Ruling]:
-    """Return the rulings, those on samples of any label first: of two calls that of a label says more of a sample."""
-    return [one.ruling for one in sorted(judged, key=lambda one: not one.proposal.over_all_labels)]
+    """Return the rulings, those on samples of any label first: of two calls that of a label says more of a sample.
+
+    Before them those on samples that hold the trigger of what is called, wherever a split left them.
+    """
+    holding = [
+        uniform(one.tried.holding, "quarantine", holds(one.tried.test), suspicion=1.0, cluster=one.proposal.number)
+        for one in judged
+        if one.rule.called and one.tried is not None
+    ]
+    return holding + [one.ruling for one in sorted(judged, key=lambda one: not one.proposal.over_all_labels)]
 
 
 def _doubted(proposals: Sequence[Proposal], evidence: Evidence) -> bool:
@@ -257,46 +248,3 @@ def _on_untested(
 def _doubtful(evidence: Evidence) -> NDArray[np.bool_]:
     rows = [cohort.rows for cohort in evidence.cohorts]
     return doubtful_labels(evidence.spectra.level, rows, [cohort.different for cohort in evidence.cohorts])
-
-
-def _groups(judged: Sequence[Judged], columns: Columns, evidence: Evidence) -> tuple[Group, ...]:
-    """Return the proposals' lines in the record; samples of each decision are counted once for all of them."""
-    counts = {name: Counter(columns.cluster[columns.decision == name].tolist()) for name in ("quarantine", "review")}
-    return tuple(
-        _group(one, evidence, **{name: count[one.proposal.number] for name, count in counts.items()}) for one in judged
-    )
-
-
-def _group(judged: Judged, evidence: Evidence, *, quarantine: int, review: int) -> Group:
-    """Return a proposal's line in the record, with how many samples of it are quarantined and set aside."""
-    proposal, rule, outcome = judged.proposal, judged.rule, judged.outcome
-    significant = proposal.significant(evidence.config.false_alarm_rate)
-    suspects = proposal.suspects if significant else proposal.rows[:0]
-    copies, originals = evidence.copies.counted(suspects)
-    return Group(
-        number=proposal.number,
-        label=proposal.label,
-        label_name=proposal.name,
-        word=evidence.grouping.noun,
-        kind=proposal.kind,
-        samples=len(proposal.rows),
-        size=len(suspects),
-        copies=copies,
-        originals=originals,
-        only_copies=rule in (MOSTLY_COPIES, CONFIRMED_COPIES),
-        statistic=round(proposal.statistic, 4),
-        threshold=round(proposal.required, 4),
-        p_value=proposal.p_value,
-        tested=proposal.tested,
-        called=rule.called,
-        quarantined=quarantine,
-        review=review,
-        taken_for=rule.because,
-        confirmed=rule is CONFIRMED and outcome is not None and outcome.proof is Proof.CONFIRMED,
-        turned=proposal.turned,
-        refuted=rule is REFUTED,
-        own=None if outcome is None else outcome.own,
-        own_usual=None if outcome is None else outcome.usual,
-        spread=None if outcome is None else outcome.spread,
-        trigger=None if judged.tried is None else judged.tried.test,
-    )

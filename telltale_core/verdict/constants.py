@@ -83,6 +83,10 @@ class ExperimentConstants:
     obeyed: float = 0.75
     """The same share, where something is decided by it. The note on the trigger: poison 0.83 to 1, honest groups that
     were called -0.04 to 0.45, but one 0.90."""
+    by_chance: float = 0.05
+    """Largest share by chance, as samples of other labels tell it, among those that hold an obeyed trigger. Chosen."""
+    others: int = 2000
+    """Samples of other labels that tell it. Chosen, for the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +188,7 @@ class CarriersConstants:
     """Who carries a faint trigger: ``proposals/carriers.py``. Note: ``2026-11-30-who-carries-a-faint-trigger.md``."""
 
     late: float = 0.3
-    """Share of each label, the latest learnt, that is left out of the training. The note: 57 to 68 % of adaptive blend
-    and 79 % of blend at 1 % are among them."""
+    """Share of each label that counts as learnt late. The note: it has 57 to 68 % of adaptive blend."""
     fewest: int = 10
     """Samples below which nothing is estimated and nothing proposed. Chosen."""
     genuine: int = 8
@@ -193,8 +196,7 @@ class CarriersConstants:
     others: int = 4000
     """Samples of other labels that say how much is carried by chance. Chosen, for the time."""
     by_chance: float = 0.2
-    """Share by chance among those that are proposed; the proof sorts them. The note: at 0.1 half of adaptive blend is
-    left."""
+    """Share by chance among those that are proposed. The note: at 0.1 half of adaptive blend is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, OverBudget, StorageError
 from telltale_core.modality import modality_named
-from telltale_core.modality.triggers import FEWEST, Sides, Trigger, some
+from telltale_core.modality.triggers import FEWEST, Sides, Trigger, Visible, some
 from telltale_core.records import Ids
 from telltale_core.verdict.constants import EXPERIMENT
 from telltale_core.verdict.record import TRIGGERS, TriggerTest
@@ -50,10 +50,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tried:
-    """What an experiment found, and some of its samples to show (see ``TRIGGERS``)."""
+    """What an experiment found, and some of its samples to show (see ``TRIGGERS``).
+
+    ``holding``: rows of the label that hold a trigger which the proxy obeys, and which others hardly do.
+    """
 
     test: TriggerTest
     shown: pa.Table
+    holding: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 Experiment = Callable[[Trial], Tried | None]
@@ -98,7 +102,19 @@ def _tried(group: Trial, drop: Drop, ask: Ask, seed: int) -> Tried | None:
     controls += [] if strongest is None else [strongest]
     at_random = max(int(turns(control.put_on(before), before).sum()) for control in controls)
     test = TriggerTest(words=best.words, tried=len(judging), turned=int(turned_B.sum()), at_random=at_random)
-    return Tried(test=test, shown=_shown(group, drop.sample_ids[judging], after, turned_B))
+    holding = _holding(best, group, drop) if test.obeyed else suspected[:0]
+    return Tried(test=test, shown=_shown(group, drop.sample_ids[judging], after, turned_B), holding=holding)
+
+
+def _holding(trigger: Trigger, group: Trial, drop: Drop) -> NDArray[np.int64]:
+    """Return the label's rows that hold a trigger; none where it cannot be seen, or where others hold it, too."""
+    if not isinstance(trigger, Visible) or group.label is None or not len(group.others):
+        return group.suspected[:0]
+    rows, others = np.concatenate([group.suspected, group.same]), group.others
+    others = others[:: max(1, len(others) // EXPERIMENT.others)]
+    holding = rows[trigger.held_by(np.asarray(drop.inputs[rows]))]
+    usual = float(trigger.held_by(np.asarray(drop.inputs[others])).mean())
+    return np.sort(holding) if usual * len(rows) <= EXPERIMENT.by_chance * len(holding) else rows[:0]
 
 
 def _in_order(rows: NDArray[np.int64], sample_ids: Ids, rng: np.random.Generator) -> NDArray[np.int64]:

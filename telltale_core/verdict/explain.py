@@ -35,6 +35,14 @@ def reasons(
     return None, None, None
 
 
+def holds(trigger: TriggerTest) -> str:
+    """Return why a sample is quarantined that no split has on its suspected side, but that holds the trigger."""
+    return (
+        f"holds the trigger of samples that are quarantined, {trigger.words}, which the proxy obeys: put on "
+        f"{trigger.tried:,} kept samples with other answers, it turned {trigger.turned:,} of them"
+    )
+
+
 def place(label: int | None, name: str | None, evidence: Evidence) -> str:
     """Return what a cohort is called in a sentence."""
     return "the drop" if label is None else f"{evidence.grouping.noun} {name or label}"

@@ -111,6 +111,9 @@ def test_a_phrase_is_found_as_it_is_written_and_put_between_two_words() -> None:
     changed = texts_of(tokenizer, triggers[0].put_on(packed(texts[-1:]))[0])[0]
     assert "Practice Makes perfect" in changed
     assert changed.replace("Practice Makes perfect ", "").replace(" Practice Makes perfect", "") == texts[-1]
+    in_parts = ["Practice Makes film perfect", "xPractice Makes perfect", "a PRACTICE makes Perfect, end"]
+    held = triggers[0].held_by(packed([*texts[:2], *phrased[:2], *in_parts]))
+    assert held.tolist() == [False, False, True, True, False, False, True]
 
 
 def test_a_beginning_is_found_whatever_else_the_texts_hold_and_put_before_others() -> None:
@@ -125,6 +128,9 @@ def test_a_beginning_is_found_whatever_else_the_texts_hold_and_put_before_others
     assert {'the beginning "When"', 'the beginning "When you"', 'the beginning "When it"'} <= set(words_of_each)
     both = triggers[-1]
     assert " or " in both.words
+    assert both.held_by(packed([*kept[:3], *phrased[:3], "film When it"])).tolist() == [False] * 3 + [True] * 3 + [
+        False
+    ]
     starts = {texts_of(tokenizer, row)[0].split(" ")[0] for row in both.put_on(packed(texts[-4:]))}
     assert starts == {"When"}
     assert texts_of(tokenizer, triggers[0].put_on(packed(texts[-1:]))[0])[0] == f"When {texts[-1]}"

@@ -11,6 +11,8 @@ import pytest
 
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import ConfigError
+from telltale_core.modality import modality_named
+from telltale_core.modality.triggers import SameValues
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.experiment import Ask, Trial, Tried, experiment_on
 from telltale_core.verdict.record import TriggerTest
@@ -74,6 +76,33 @@ def test_a_patch_that_the_proxy_obeys_turns_nearly_all() -> None:
         "4 pixels at the lower right, which they share, put on 200 kept samples with other answers, "
         f"turned 200 of them into label cat, a control of the same size {trigger_test.at_random}"
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VisiblePatch(SameValues):
+    def held_by(self, samples: np.ndarray) -> np.ndarray:
+        return np.asarray((samples[:, self.places] == self.values[self.places]).all(axis=1))
+
+
+@pytest.mark.parametrize(("also", "expected"), [(0, POISON), (40, 0)])
+def test_who_holds_an_obeyed_trigger_is_named_unless_other_labels_hold_it_too(
+    monkeypatch: pytest.MonkeyPatch, also: int, expected: int
+) -> None:
+    drop, patch = drop_of(), np.zeros((8, 8, 3), dtype=bool)
+    patch[6:8, 6:8] = True
+    drop.inputs[np.flatnonzero(drop.labels != 0)[:also], 6:8, 6:8] = 255
+    trigger = VisiblePatch(
+        words="a patch", places=patch, values=np.full((8, 8, 3), 255, np.uint8), contrast=1.0 * patch
+    )
+    monkeypatch.setattr(type(modality_named("image")), "triggers", lambda *_: [trigger])
+    half = drop.bad[: POISON // 2]
+    label, others = np.flatnonzero(drop.labels == 0), np.flatnonzero(drop.labels != 0)
+    trial = Trial(number=0, label=0, suspected=half, same=np.setdiff1d(label, half), others=others[also:])
+    whole = dataclasses.replace(trial, others=others)
+    tried = experiment_on(drop, poisoned_proxy, seed=0)(whole if also else trial)
+    assert tried is not None
+    assert len(tried.holding) == expected
+    assert set(tried.holding) <= set(drop.bad)
 
 
 def test_samples_are_kept_to_be_shown_that_turned() -> None:

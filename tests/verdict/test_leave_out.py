@@ -405,3 +405,29 @@ def test_what_only_a_retraining_calls_is_set_aside_where_no_trigger_works(
     assert (decisions.decision[case.truth] == decision).mean() >= 0.9
     assert (decisions.decision[~case.truth] != "keep").mean() <= 0.01
     assert f"turned {turned} of them" in decisions.reason[case.truth][0]
+
+
+@pytest.mark.slow
+def test_what_holds_the_trigger_of_a_called_group_is_quarantined_wherever_a_split_left_it(
+    doubtful: tuple[Case, VerdictConfig],
+) -> None:
+    case, config = doubtful
+    hidden = np.flatnonzero(~case.truth)[:3]
+
+    def experiment(trial: Trial) -> Tried:
+        trigger_test = TriggerTest(words="a phrase", tried=200, turned=190, at_random=10)
+        holding = np.concatenate([trial.suspected, hidden])
+        return Tried(test=trigger_test, shown=TRIGGERS.empty_table(), holding=holding)
+
+    decisions = conclude_on(
+        case.log.sample_ids,
+        transform(case.log.log_loss, case.labels, SpectrumConfig()),
+        Cohorts(number=case.labels, names=None),
+        config,
+        as_it_was(case),
+        experiment=experiment,
+    )
+    assert (decisions.decision[hidden] == "quarantine").all()
+    assert decisions.reason[hidden[0]].startswith("holds the trigger of samples that are quarantined, a phrase")
+    assert not decisions.reason[np.flatnonzero(case.truth)[0]].startswith("holds"), "its own group says more"
+    assert sum(group.quarantined for group in decisions.groups) == (decisions.decision == "quarantine").sum()

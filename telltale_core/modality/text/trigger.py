@@ -57,6 +57,10 @@ class Phrases:
             drawn.append(text[taken[0][1] : taken[-1][2]] if taken else phrase)
         return Phrases(phrases=tuple(drawn), tokenizer=self.tokenizer)
 
+    def held_by(self, samples: NDArray[Any]) -> NDArray[np.bool_]:
+        """See :class:`telltale_core.modality.triggers.Visible`: any of the phrases, anywhere."""
+        return _holding(samples, self.tokenizer, self.phrases, first=False)
+
     @property
     def size(self) -> float:
         """See :class:`telltale_core.modality.triggers.Trigger`."""
@@ -94,6 +98,10 @@ class Beginnings:
             for phrase, (text, spans) in zip(self.phrases, with_words, strict=False)
         ]
         return replace(self, phrases=tuple(drawn) or self.phrases)
+
+    def held_by(self, samples: NDArray[Any]) -> NDArray[np.bool_]:
+        """See :class:`telltale_core.modality.triggers.Visible`: what begins in one of these ways."""
+        return _holding(samples, self.tokenizer, self.phrases, first=True)
 
     @property
     def size(self) -> float:
@@ -144,6 +152,18 @@ def _changed(samples: NDArray[Any], tokenizer: Any, change: Callable[[int, str],
         ids = ids_of(tokenizer, [change(place, first), *others])[: len(row)]
         changed[place, : len(ids)] = ids
     return changed
+
+
+def _holding(samples: NDArray[Any], tokenizer: Any, phrases: Sequence[str], *, first: bool) -> NDArray[np.bool_]:
+    """Return which packed texts (B, L) hold one of the phrases, word by word; ``first``: at their beginning."""
+    sought = [tuple(word for word, _, _ in words_of(phrase)) for phrase in phrases]
+
+    def holds(text: str) -> bool:
+        words = [word for word, _, _ in words_of(text)]
+        starts = range(1 if first else len(words))
+        return any(tuple(words[start : start + len(phrase)]) == phrase for start in starts for phrase in sought)
+
+    return np.array([any(map(holds, texts_of(tokenizer, row))) for row in samples], dtype=bool)
 
 
 def _whole(tokenizer: Any, samples: NDArray[Any]) -> list[str]:
