@@ -91,10 +91,9 @@ def test_who_holds_an_obeyed_trigger_is_named_unless_other_labels_hold_it_too(
     drop, patch = drop_of(), np.zeros((8, 8, 3), dtype=bool)
     patch[6:8, 6:8] = True
     drop.inputs[np.flatnonzero(drop.labels != 0)[:also], 6:8, 6:8] = 255
-    trigger = VisiblePatch(
-        words="a patch", places=patch, values=np.full((8, 8, 3), 255, np.uint8), contrast=1.0 * patch
-    )
-    monkeypatch.setattr(type(modality_named("image")), "triggers", lambda *_: [trigger])
+    white = np.full((8, 8, 3), 255, np.uint8)
+    estimates = iter([[VisiblePatch(words="a patch", places=patch, values=white, contrast=1.0 * patch)]])
+    monkeypatch.setattr(type(modality_named("image")), "triggers", lambda *_: next(estimates, []))  # honest: none
     half = drop.bad[: POISON // 2]
     label, others = np.flatnonzero(drop.labels == 0), np.flatnonzero(drop.labels != 0)
     trial = Trial(number=0, label=0, suspected=half, same=np.setdiff1d(label, half), others=others[also:])
