@@ -71,9 +71,9 @@ def _examine(area: Area, needed: tuple[str, ...], role: str) -> Iterator[Check]:
         yield Check(name=name, status="problem", found=f"{area.url}: {failed[0]}: {failures[failed[0]]}", todo=todo)
         return
     if area.name == "clean" and "write" in needed and not _keeps(store, area.key):
-        found = f"{area.url}: the store wrote over an object that stands, though it was asked not to (If-None-Match)"
+        problem = f"{area.url}: the store wrote over an object that stands, though it was asked not to (If-None-Match)"
         todo = "two runs could write one version: another store; Ceph 16 does where a bucket has no versioning"
-        yield Check(name=name, status="problem", found=found, todo=todo)
+        yield Check(name=name, status="problem", found=problem, todo=todo)
         return
     yield Check(name=name, status="ok", found=f"{area.url}: can {', '.join(needed)}")
     if failures.get("write") and "write" not in needed:
