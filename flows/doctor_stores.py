@@ -1,8 +1,8 @@
 """What ``telltale doctor`` does to the stores: a probe is listed, written, read and deleted, with the caller's keys.
 
-Nothing of others is read or changed. The probe lies where a role may write at all: a name of a receipt in the inbox, a
-blob of the dataset ``_doctor`` in the clean area, which holds the same bytes each time and stays where nobody may
-delete.
+Nothing of others is read or changed. The probe lies where a role may write at all: a name of a receipt in the inbox, as
+deep as a drop's own; a blob of the dataset ``_doctor`` in the clean area, which holds the same bytes each time and
+stays where nobody may delete.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from flows.checks import Check
-from telltale_core.errors import NotFound, TelltaleError
+from telltale_core.errors import Conflict, NotFound, TelltaleError
 from telltale_core.inbox import RECEIPT
 from telltale_core.storage import RetryPolicy, Store, open_store
 
@@ -42,7 +42,9 @@ class Area:
     @property
     def key(self) -> str:
         """Where the probe lies. In the work area each probe is its own, else the one of before is used again."""
-        ending = {"inbox": RECEIPT, "clean": "blobs/probe"}.get(self.name) or f"probe-{uuid.uuid4().hex[:12]}"
+        ending = {"inbox": f"{FOLDER}/{RECEIPT}", "clean": "blobs/probe"}.get(
+            self.name
+        ) or f"probe-{uuid.uuid4().hex[:12]}"
         return f"{FOLDER}/{ending}"
 
 
@@ -67,6 +69,11 @@ def _examine(area: Area, needed: tuple[str, ...], role: str) -> Iterator[Check]:
     if failed:
         todo = f"the role {role} must be able to {', '.join(needed)}: is the store there, are the keys valid?"
         yield Check(name=name, status="problem", found=f"{area.url}: {failed[0]}: {failures[failed[0]]}", todo=todo)
+        return
+    if area.name == "clean" and "write" in needed and not _keeps(store, area.key):
+        problem = f"{area.url}: the store wrote over an object that stands, though it was asked not to (If-None-Match)"
+        todo = "two runs could write one version: another store; Ceph 16 does where a bucket has no versioning"
+        yield Check(name=name, status="problem", found=problem, todo=todo)
         return
     yield Check(name=name, status="ok", found=f"{area.url}: can {', '.join(needed)}")
     if failures.get("write") and "write" not in needed:
@@ -107,6 +114,16 @@ def _read(store: Store, key: str, *, stands: bool) -> None:
     except NotFound:
         if stands:
             raise
+
+
+def _keeps(store: Store, key: str) -> bool:
+    """Return whether the store refuses to create what stands; the probe holds its own bytes again afterwards."""
+    try:
+        store.create(key, BYTES[::-1])
+    except Conflict:
+        return True
+    store.create(key, BYTES)
+    return False
 
 
 def _try(store: Store, key: str) -> str:

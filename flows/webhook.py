@@ -1,4 +1,4 @@
-"""The webhook for stores that notify by HTTP (MinIO, Ceph): POST with a bearer token, loopback by default.
+"""The webhook for stores that notify by HTTP (MinIO): POST with a bearer token, loopback by default.
 
 200 is answered only once the run of the drop stands; on 503 the store sends again from its own queue on disk.
 ``/health`` answers 503 once one of the bridge's sources failed several times in a row: its queue was refused, or what

@@ -44,7 +44,7 @@ def _objects(event: Any) -> list[Notice]:
     if event.get("Event") == "s3:TestEvent":
         return []
     if "Records" in event:
-        return [_record(record["s3"]) for record in event["Records"] if _creates(record["eventName"])]
+        return [_record(record) for record in event["Records"] if _creates(record["eventName"])]
     if event["detail-type"] == "Object Created":  # EventBridge; its keys are not encoded
         return [_notice(event["detail"]["bucket"]["name"], event["detail"]["object"]["key"])]
     return []
@@ -54,8 +54,9 @@ def _creates(event: str) -> bool:
     return event.removeprefix("s3:").startswith("ObjectCreated:")
 
 
-def _record(s3: dict[str, Any]) -> Notice:
-    return _notice(s3["bucket"]["name"], unquote_plus(s3["object"]["key"]))
+def _record(record: dict[str, Any]) -> Notice:
+    bucket, key = record["s3"]["bucket"]["name"], record["s3"]["object"]["key"]
+    return _notice(bucket, key if record.get("eventSource") == "ceph:s3" else unquote_plus(key))  # Ceph encodes nothing
 
 
 def _notice(bucket: Any, key: Any) -> Notice:

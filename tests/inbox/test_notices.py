@@ -39,6 +39,14 @@ def test_an_event_through_eventbridge_has_a_plain_key() -> None:
     assert read_notice(json.dumps(message)) == [Notice(bucket="raw", key="inbox/a+b/c/_SUCCESS")]
 
 
+def test_a_notification_of_ceph_has_a_plain_key() -> None:
+    """As Ceph 16.2.15 posts it."""
+    s3 = {"s3SchemaVersion": "1.0", "configurationId": "bridge", "bucket": {"name": "raw", "arn": "arn:aws:s3:::raw"}}
+    s3["object"] = {"key": "inbox/a+b/c%20d/_SUCCESS", "size": 1, "eTag": "c4ca4", "sequencer": "30E70D6B554B4511"}
+    record = {"eventVersion": "2.2", "eventSource": "ceph:s3", "eventName": "ObjectCreated:Put", "s3": s3}
+    assert read_notice(json.dumps({"Records": [record]})) == [Notice(bucket="raw", key="inbox/a+b/c%20d/_SUCCESS")]
+
+
 @pytest.mark.parametrize(
     "message",
     [{"Service": "Amazon S3", "Event": "s3:TestEvent"}, records("ObjectRemoved:Delete"), {"detail-type": "Other"}],

@@ -11,6 +11,7 @@ import pytest
 
 from flows.checks import Check
 from flows.doctor_stores import NEEDS, Area, examine_stores
+from telltale_core.storage.s3 import S3Transport
 from tests.support import storage
 from tests.support.roles import become
 
@@ -44,7 +45,7 @@ def test_nothing_but_the_two_probes_that_nobody_may_delete_is_left(
         for bucket in ("raw", "work", "clean")
     }
     assert [key for keys in left.values() for key in keys if "_doctor" in key] == [
-        "inbox/_doctor/_RECEIPT.json",
+        "inbox/_doctor/_doctor/_RECEIPT.json",  # as deep as a drop's: Ceph's policies tell depths apart
         "sets/_doctor/blobs/probe",
     ]
 
@@ -61,6 +62,21 @@ def test_the_keys_of_another_role_are_a_problem_that_names_what_failed(
     ]
     assert "s3://clean/sets: write: " in checks["clean area"].found
     assert "403" in checks["work area"].found
+
+
+def test_a_store_that_writes_over_what_stands_is_a_problem(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Ceph 16 does in a bucket with versioning: it ignores ``If-None-Match``, and says nothing."""
+    become(monkeypatch, client("publisher"))
+    with monkeypatch.context() as ignoring:
+        ignoring.setattr(S3Transport, "create", S3Transport.put)
+        checks = checks_of("publisher")
+        assert {name: check.status for name, check in checks.items()} == {
+            "inbox area": "ok", "work area": "ok", "clean area": "problem",
+        }  # fmt: skip
+        assert "If-None-Match" in checks["clean area"].found
+    assert checks_of("publisher")["clean area"].status == "ok"  # the probe holds its bytes again
 
 
 def test_a_key_that_was_deleted_is_a_problem(client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,17 @@ def test_only_the_loopback_of_the_host_is_bound_and_workers_have_no_way_out() ->
     assert out == {"server", "store", "metrics", ROOT_ONCE}  # metrics opens no data of anybody
 
 
+def test_the_server_unpacks_its_ui_where_it_may_write() -> None:
+    """Beside the package, as by default, it may not: then no UI is served, and only the log says so."""
+    server = (INFRA / "images" / "Dockerfile").read_text().split("AS server\n")[1].split("\nFROM ")[0]
+    [image] = re.findall(r"PREFECT_UI_STATIC_DIRECTORY=(\S+)", server)
+    assert f"server:{Path(image).parent}" in COMPOSE["services"]["server"]["volumes"]
+    unit = (INFRA / "systemd" / "telltale-server.service").read_text()
+    [place] = re.findall(r"^Environment=PREFECT_UI_STATIC_DIRECTORY=(\S+)$", unit, re.MULTILINE)
+    [state] = re.findall(r"^StateDirectory=(\S+)$", unit, re.MULTILINE)
+    assert Path(f"/var/lib/{state}") in Path(place).parents
+
+
 def test_secrets_come_from_files_and_stand_in_no_environment() -> None:
     words = ("PASSWORD", "SECRET", "TOKEN", "AUTH_STRING", "KEY", "NOTIFY_URL")
     for name, service in COMPOSE["services"].items():

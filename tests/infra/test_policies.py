@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 
 from telltale_core.publish.blob_writer import DEADLINE_S
 from tests.support import storage as support
-from tests.support.roles import DROP, OBJECTS, QUEUE, RENDER, ROLES, WHOLE_BUCKET, become
+from tests.support.roles import DROP, OBJECTS, QUEUE, RENDER, ROLES, WHOLE_BUCKET, become, rendered
 
 boto3 = pytest.importorskip("boto3")
 
@@ -284,3 +285,12 @@ def test_without_a_queue_no_policy_of_one_is_made_up(tmp_path: Path) -> None:
     refused = run_render(tmp_path, "--queue-arn", "arn:aws:sqs:REGION:ACCOUNT:drops")
     assert refused.returncode == 2
     assert "--queue-arn must look like" in refused.stderr
+
+
+@pytest.mark.parametrize("drop", ["signs/one", "team-a/signs/one"])
+def test_receipts_may_be_written_where_a_star_stands_for_one_folder(drop: str) -> None:
+    """On Ceph 16 a star before a slash ends at the first one, on AWS at any."""
+    statements = json.loads(rendered()["publisher.json"])["Statement"]
+    [patterns] = [one["Resource"] for one in statements if one["Sid"] == "AnswerContributors"]
+    key = f"arn:aws:s3:::raw/inbox/{drop}/_RECEIPT.json"
+    assert any(re.fullmatch(pattern.replace("*", "[^/]+"), key) for pattern in patterns)

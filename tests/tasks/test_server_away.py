@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 
+from flows import alive
 from tasks import limits, policy, train_elsewhere
 from telltale_core.errors import BadInput, Transient
 from tests.support.servers import server_at
@@ -33,6 +37,38 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_elsewhere, "SERVER_AWAY_S", 3.0)
     monkeypatch.setattr(train_elsewhere, "LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(policy, "FIRST_DELAY_S", 0.0)
+
+
+@pytest.fixture
+def locked() -> Iterator[list[str]]:
+    """A server whose SQLite is locked at the first call, as Prefect's says it: 503. What it was asked for, in order."""
+    asked: list[str] = []
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(self.path)
+            self.send_response(503 if len(asked) == 1 else 204)
+            self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_error(404)  # it asks for no token against forged requests
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with server_at(f"http://127.0.0.1:{server.server_port}/api", {PREFECT_CLIENT_MAX_RETRIES: 5}):
+            yield asked
+        server.shutdown()
+
+
+def test_a_write_that_met_a_locked_database_is_sent_again(locked: list[str]) -> None:
+    with get_client(sync_client=True) as client:
+        alive.tell(client, alive.this_process("bridge"))
+    assert locked == ["/api/events"] * 2
 
 
 def test_a_training_is_not_taken_over_because_the_server_does_not_answer(
