@@ -56,7 +56,7 @@ GENERAL = (
     "Poison that the proxy did not learn leaves no trace in its losses: a trigger that does not work on it is missed.",
 )
 ALWAYS = (
-    "Attacks that the proxy learns late or not as one feature (warping, adaptive blend, {spread}) and a handful of "
+    "Attacks that the proxy learns late or not as one feature (warping, {spread}) and a handful of "
     "samples in a large {word} are the hardest cases; no finding is weak evidence there.",
 )
 BY_ITSELF = (

@@ -13,7 +13,7 @@ from telltale_core.verdict.record import Group
 GENERAL_CAVEATS = (
     "A quarantined sample is a suspect, not a proven poison: the proxy learns some clean samples like the others.",
     "Poison that leaves no trace in the proxy is not found. Measured without success on small proxies: "
-    "adaptive blend, warping (WaNet) or a blend at 1 % among samples as hard to learn.",
+    "warping (WaNet) among samples as hard to learn, and a syntactic trigger of texts at 10 % and less.",
 )
 MAY_BE_WRONG_LABELS = (
     "What swings otherwise than its label and is taken for other labels may be poison that the proxy did not learn as "
