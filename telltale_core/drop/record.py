@@ -21,6 +21,8 @@ from telltale_core.label_sets import LabelSets
 from telltale_core.records import Ids, as_column, as_ids
 
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
+PUBLISHED = ("payload.parquet", "rejected.parquet", "split-*.parquet")
+"""What only the publishing, the report and the joining with published versions read; patterns of names."""
 NOTES = "notes.parquet"
 """What samples lost and whom they repeat; there only where one did."""
 
