@@ -34,11 +34,11 @@ def noise(rows: int, seed: int = 0) -> list[bytes]:
 
 def codecs(data: Any) -> dict[str, set[str]]:
     metadata = pq.read_metadata(pa.BufferReader(data))
-    found: dict[str, set[str]] = {}
+    codec_of: dict[str, set[str]] = {}
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for column in map(group.column, range(group.num_columns)):
-            found.setdefault(column.path_in_schema, set()).add(column.compression)
-    return found
+            codec_of.setdefault(column.path_in_schema, set()).add(column.compression)
+    return codec_of
 
 
 def test_only_what_zstd_does_not_shrink_is_stored_as_it_is() -> None:
