@@ -12,7 +12,7 @@ from typing import Any
 CHUNK_BYTES = 1 << 20
 
 
-def sha256_bytes(data: bytes) -> str:
+def sha256_bytes(data: bytes | memoryview) -> str:
     """Return the sha256 of ``data`` as 64 hex digits."""
     return hashlib.sha256(data).hexdigest()
 

@@ -18,6 +18,14 @@ def allowed() -> int:
     return count if quota is None else max(1, min(count, int(quota)))
 
 
+def threads() -> int:
+    """Return how many threads to work with: as ``OMP_NUM_THREADS`` says, else as many as processors are free."""
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    if stated.isdecimal() and int(stated):
+        return int(stated)
+    return free_threads(allowed(), os.cpu_count() or 1, load_of_others())
+
+
 def load_of_others() -> float:
     """Return how many processors of the machine others keep busy, by the load of the last minute without our own."""
     try:

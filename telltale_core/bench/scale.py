@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from telltale_core.bench.scale_drop import DIGEST, ids_of, write_made_up_drop
+from telltale_core.bench.scale_drop import DIGEST, MEDIA_BYTES, ids_of, write_made_up_drop
 from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, NeedsReview, StorageError
 from telltale_core.losslog import LogPlan, LossLog, LossLogWriter, StoredLog
@@ -39,25 +39,27 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How large a log is: ``samples``, ``labels`` in equal shares, ``snapshots`` of each loss."""
+    """How large a log is: ``samples``, ``labels`` in equal shares, ``snapshots`` of each loss, bytes a media file."""
 
     samples: int
     labels: int
     snapshots: int
+    media_bytes: int = MEDIA_BYTES
 
     @classmethod
     def parse(cls, text: str) -> Size:
-        """Return the size that ``50000x10x100`` stands for; raises :class:`ConfigError` for anything else."""
+        """Return the size that ``50000x10x100`` stands for, or ``50000x10x100x1000``; else :class:`ConfigError`."""
         numbers = [int(part) if part.isdecimal() else 0 for part in text.split("x")]
-        if len(numbers) != 3 or min(numbers) < 1 or numbers[1] > numbers[0] or numbers[2] % EACH:
+        if len(numbers) not in {3, 4} or min(numbers) < 1 or numbers[1] > numbers[0] or numbers[2] % EACH:
             raise ConfigError(
                 f"a size is SAMPLESxLABELSxSNAPSHOTS, such as {DEFAULT}, with a multiple of {EACH} snapshots and no "
-                f"more labels than samples; got {text!r}"
+                f"more labels than samples, and xBYTES of each media file behind it where they matter; got {text!r}"
             )
-        return cls(samples=numbers[0], labels=numbers[1], snapshots=numbers[2])
+        return cls(**dict(zip(("samples", "labels", "snapshots", "media_bytes"), numbers, strict=False)))
 
     def __str__(self) -> str:
-        return f"{self.samples}x{self.labels}x{self.snapshots}"
+        media = "" if self.media_bytes == MEDIA_BYTES else f"x{self.media_bytes}"
+        return f"{self.samples}x{self.labels}x{self.snapshots}{media}"
 
     @property
     def label(self) -> NDArray[np.int64]:
@@ -139,7 +141,7 @@ def spectrum(folder: Path, size: Size) -> Iterator[None]:
 def drop(folder: Path, size: Size) -> Iterator[None]:
     """Make up the drop and write it."""
     yield
-    write_made_up_drop(folder / "drop", size.label)
+    write_made_up_drop(folder / "drop", size.label, size.media_bytes)
 
 
 def verdict(folder: Path, _size: Size) -> Iterator[None]:

@@ -11,14 +11,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from telltale_core.digest import sha256_file
 from telltale_core.drop.manifest import DROP, Manifest
 from telltale_core.drop.record import Drop, samples_schema
 from telltale_core.drop.writers import DropWriter
 from telltale_core.modality.layout_spec import Packing
 
 DIGEST = "0" * 64
-PX, MEDIA_BYTES, PART = 8, 1000, 1 << 12
-"""A packed picture's side, the bytes of its file, and the rows that are written at a time."""
+PX, MEDIA_BYTES, PART, PART_BYTES = 8, 1000, 1 << 12, 1 << 25
+"""A packed picture's side, the bytes of its file, and the rows and bytes that are written at a time."""
 
 
 def ids_of(samples: int) -> Iterator[str]:
@@ -26,14 +27,15 @@ def ids_of(samples: int) -> Iterator[str]:
     return (hashlib.sha256(b"%d" % row).hexdigest() for row in range(samples))
 
 
-def write_made_up_drop(folder: Path, label_N: NDArray[np.int64]) -> Drop:
-    """Return a drop of pictures of noise with these labels: each 8 x 8 pixels, and a file of 1000 bytes."""
+def write_made_up_drop(folder: Path, label_N: NDArray[np.int64], media_bytes: int = MEDIA_BYTES) -> Drop:
+    """Return a drop of pictures of noise with these labels: each 8 x 8 pixels, and a file of ``media_bytes``."""
     folder.mkdir(parents=True, exist_ok=True)
     rng, ids, count = np.random.default_rng(1), ids_of(len(label_N)), len(label_N)
     packing = Packing(shape=(PX, PX, 3), dtype="uint8", settings={}, rule="as it is")
+    step = max(1, min(PART, PART_BYTES // media_bytes))
     with DropWriter(folder, packing, count, samples_schema(several=False)) as writer:
-        for start in range(0, count, PART):
-            label_n = label_N[start : start + PART]
+        for start in range(0, count, step):
+            label_n = label_N[start : start + step]
             part = [next(ids) for _ in label_n]
             columns = {
                 "sample_id": pa.array(part),
@@ -43,15 +45,15 @@ def write_made_up_drop(folder: Path, label_N: NDArray[np.int64]) -> Drop:
                 "content_sha256": pa.array(part),
             }
             writer.samples.add(pa.Table.from_arrays(list(columns.values()), schema=samples_schema(several=False)))
-            media = [rng.bytes(MEDIA_BYTES) for _ in part]
+            media = [rng.bytes(media_bytes) for _ in part]
             writer.payload.add(pa.table({"id": part, "image": pa.array(media), "label": label_n}))
             for picture in rng.integers(0, 256, (len(part), PX, PX, 3), dtype=np.uint8):
                 writer.inputs.add(picture)
-    DROP.write(folder, _manifest(count, int(label_N.max()) + 1))
+    DROP.write(folder, _manifest(folder, count, int(label_N.max()) + 1))
     return Drop.open(folder)
 
 
-def _manifest(count: int, labels: int) -> Manifest:
+def _manifest(folder: Path, count: int, labels: int) -> Manifest:
     empty: dict[str, Any] = {}
     return Manifest(
         digest=DIGEST,
@@ -77,5 +79,5 @@ def _manifest(count: int, labels: int) -> Manifest:
         lost=empty,
         repeats=empty,
         questions=[],
-        files={},
+        files={"payload.parquet": sha256_file(folder / "payload.parquet")},
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telltale_core.drop.grouping import Grouping
+from telltale_core.label_sets import LabelSets
 
 MOST_RANGES = 10
 LEAST_IN_RANGE = 200
@@ -56,17 +57,18 @@ def ranges_of_targets(targets: NDArray[np.float64]) -> Cohorts | None:
     return Cohorts(number=number, names=_distinct(names), grouping=Grouping.TARGET_RANGE)
 
 
-def common_label_sets(sets_NK: NDArray[np.int64], names: tuple[str, ...] | None) -> Cohorts | None:
+def common_label_sets(sets: LabelSets, names: tuple[str, ...] | None) -> Cohorts | None:
     """Return a cohort for each set of labels that is frequent, the last for all others; None for fewer than three."""
-    set_GK, number, counts = np.unique(sets_NK, axis=0, return_inverse=True, return_counts=True)
+    bits_GB, number, counts = np.unique(sets.bits, axis=0, return_inverse=True, return_counts=True)
     number = number.reshape(-1)
     frequent = np.flatnonzero(counts >= LEAST_IN_RANGE)
     place = np.full(len(counts), len(frequent), dtype=np.int64)
     place[frequent] = np.arange(len(frequent))
     if len(np.unique(place)) < 3:
         return None
-    label_names = names or tuple(str(label) for label in range(sets_NK.shape[1]))
-    listed = [" + ".join(label_names[label] for label in np.flatnonzero(set_GK[row])) or "no label" for row in frequent]
+    label_names = names or tuple(str(label) for label in range(sets.num_labels))
+    flags_GK = LabelSets(bits=bits_GB[frequent], num_labels=sets.num_labels)[:]
+    listed = [" + ".join(label_names[label] for label in np.flatnonzero(flag_K)) or "no label" for flag_K in flags_GK]
     number, names = place[number], _distinct((*listed, "other sets"))
     return Cohorts(number=number, names=names, grouping=Grouping.LABEL_SET, pooled=int((number == len(frequent)).sum()))
 

@@ -17,9 +17,12 @@ from telltale_core.digest import sha256_bytes, sha256_file
 from telltale_core.drop.cohorts import Cohorts, common_label_sets, ranges_of_targets
 from telltale_core.drop.manifest import DROP, ORIGIN, Manifest, drop_digest
 from telltale_core.errors import BadInput, Corrupt, NotFound
+from telltale_core.label_sets import LabelSets
 from telltale_core.records import Ids, as_column, as_ids
 
 FILES = ("samples.parquet", "inputs.npy", "payload.parquet", "rejected.parquet")
+PUBLISHED = ("payload.parquet", "rejected.parquet", "split-*.parquet")
+"""What only the publishing, the report and the joining with published versions read; patterns of names."""
 NOTES = "notes.parquet"
 """What samples lost and whom they repeat; there only where one did."""
 
@@ -152,14 +155,13 @@ class Drop:
         return np.asarray(column.combine_chunks().flatten().to_numpy()).reshape(len(self), -1)
 
     @functools.cached_property
-    def label_sets(self) -> np.ndarray | None:
-        """Label sets, (N, K) int64 of 0 and 1; None unless the task is multi-label."""
+    def label_sets(self) -> LabelSets | None:
+        """Label sets, indexed as (N, K) int64 of 0 and 1; None unless the task is multi-label."""
         if self.task != "multilabel":
             return None
         column = self._column("label").combine_chunks()
-        flags = np.zeros((len(self), self.num_classes or 0), dtype=np.int64)
-        flags[pc.list_parent_indices(column).to_numpy(), column.flatten().to_numpy()] = 1
-        return flags
+        rows, labels = pc.list_parent_indices(column).to_numpy(), column.flatten().to_numpy()
+        return LabelSets.of_pairs(rows, labels, (len(self), self.num_classes or 0))
 
     @functools.cached_property
     def cohorts(self) -> Cohorts | None:

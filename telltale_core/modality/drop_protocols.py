@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from telltale_core.label_sets import LabelSets
 from telltale_core.records import Ids
 
 
@@ -88,7 +89,7 @@ class TrainingSet(PackedDrop, Protocol):
     @property
     def targets(self) -> NDArray[np.float64] | None: ...  # noqa: D102
     @property
-    def label_sets(self) -> NDArray[np.int64] | None: ...  # noqa: D102
+    def label_sets(self) -> LabelSets | None: ...  # noqa: D102
 
 
 class Numbered(Protocol):

@@ -11,9 +11,9 @@ from torch import nn
 
 from telltale_core.errors import OverBudget
 from telltale_core.modality.drop_protocols import TrainingSet
-from telltale_core.modality.parts import Front, Preparing
+from telltale_core.modality.parts import Front
 from telltale_core.proxy.config import SettledConfig
-from telltale_core.proxy.data import Resident
+from telltale_core.proxy.data import Resident, held_bytes, streams
 from telltale_core.proxy.hardware import Hardware, available_bytes
 from telltale_core.proxy.loop import evaluation_batch
 from telltale_core.proxy.models import ProxyNet
@@ -41,7 +41,9 @@ def require_memory(net: ProxyNet, front: Front, data: TrainingSet, config: Settl
 def estimate_bytes(net: ProxyNet, front: Front, data: TrainingSet, config: SettledConfig, hardware: Hardware) -> int:
     """Return the estimated memory of one training in bytes: data, weights, activations, an epoch's losses."""
     n = len(data.inputs)
-    blank = Resident(np.zeros_like(data.inputs[:1]), front, str(next(net.parameters()).device))
+    blank = Resident(
+        np.zeros((1, *data.inputs.shape[1:]), data.inputs.dtype), front, str(next(net.parameters()).device)
+    )
     total, largest, pixels = _activations(net, blank)
     batch, evaluated = config.batch_for(n), min(evaluation_batch(front.shape, hardware), n)
     # what the backward pass needs, the gradients of the layers at hand, the batch as it is scaled
@@ -53,9 +55,8 @@ def estimate_bytes(net: ProxyNet, front: Front, data: TrainingSet, config: Settl
         outputs += n * net.head.out_features * 4 * 4  # R squared is of all samples at once
     losses = n * (config.snapshots_per_epoch * 4 * 4 + 3 * 8)  # the last: a snapshot's in float64
     on_gpu = hardware.kind == "cuda"
-    resident = data.inputs.nbytes if on_gpu or not isinstance(data.inputs, np.memmap) else 0
-    if isinstance(front, Preparing):
-        resident += 2 * n * blank.inputs.nbytes  # while it is made and moved
+    streamed = streams(data.inputs, front, hardware.device, config.memory_limit_bytes)
+    resident = 0 if streamed else held_bytes(data.inputs, front)
     library = CUDA_CONTEXT_BYTES if on_gpu else WORKSPACE_BYTES
     return int(max(training, snapshot) + 4 * weights + outputs + losses + resident + library)
 
@@ -92,4 +93,4 @@ def _activations(net: ProxyNet, blank: Resident) -> tuple[int, int, int]:
         net.train(was_training)
         for hook in hooks:
             hook.remove()
-    return sum(sizes), max(sizes), max(one.numel(), blank.inputs.numel())
+    return sum(sizes), max(sizes), max(one.numel(), blank.packed(slice(0, 1)).numel())

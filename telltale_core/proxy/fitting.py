@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from telltale_core.errors import BadInput
+from telltale_core.label_sets import LabelSets
 from telltale_core.modality import modality_named
 from telltale_core.modality.parts import Front
 from telltale_core.proxy.config import ProxyConfig
@@ -97,7 +98,7 @@ def fit(
 
 def make_trainer(
     inputs: NDArray[Any],
-    answers: NDArray[Any],
+    answers: NDArray[Any] | LabelSets,
     *,
     task: str,
     num_classes: int | None,
@@ -118,7 +119,7 @@ def make_trainer(
         deadline_at = deadline(config)
     return Trainer(
         net=build(settled.model, modality, front.shape, settled.width, objective.outputs, seed=seed),
-        data=Resident(inputs, front, hardware.device),
+        data=Resident(inputs, front, hardware.device, settled.memory_limit_bytes),
         objective=objective,
         config=settled,
         hardware=hardware,
@@ -152,7 +153,7 @@ def augments(inputs: NDArray[Any], config: ProxyConfig, modality: str, task: str
     return modality_named(modality).augments(inputs, config.flip) and (task != "regression" or config.flip is True)
 
 
-def require_samples(inputs: NDArray[Any], answers: NDArray[Any]) -> None:
+def require_samples(inputs: NDArray[Any], answers: NDArray[Any] | LabelSets) -> None:
     """Raise :class:`BadInput` for data that no proxy can be trained on."""
     if len(inputs) != len(answers):
         raise BadInput("length_mismatch", f"{len(inputs)} inputs and {len(answers)} labels or targets")

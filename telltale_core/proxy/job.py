@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from telltale_core.digest import sha256_file
 from telltale_core.errors import BadInput, ConfigError, Corrupt, OverBudget, Stopped
+from telltale_core.label_sets import LabelSets
 from telltale_core.losslog import LogPlan, LossLogWriter
 from telltale_core.modality.drop_protocols import TrainingSet
 from telltale_core.proxy import checkpoint as checkpoints
@@ -61,9 +62,9 @@ class Job:
         return {"torch": torch.__version__, **asdict(self.hardware)}
 
 
-def answers_of(drop: TrainingSet) -> NDArray[Any]:
+def answers_of(drop: TrainingSet) -> NDArray[Any] | LabelSets:
     """Return the labels or targets that the drop's task learns."""
-    answers: NDArray[Any] | None = drop.labels
+    answers: NDArray[Any] | LabelSets | None = drop.labels
     if drop.task != "classification":
         answers = drop.targets if drop.task == "regression" else drop.label_sets
     if answers is None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from telltale_core.drop.cohorts import ranges_of_targets
 from telltale_core.errors import BadInput, ConfigError
+from telltale_core.label_sets import LabelSets
 from telltale_core.losslog.values import (
     log_absolute_error,
     log_binary_cross_entropy,
@@ -23,6 +24,7 @@ from telltale_core.losslog.values import (
     log_squared_error,
 )
 from telltale_core.proxy.config import REGRESSION_LOSSES
+from telltale_core.proxy.data import Flags
 
 ALL = slice(None)
 FURTHEST = 1e6
@@ -65,14 +67,17 @@ class Objective(ABC):
 
 
 def make_objective(
-    task: str, answer_N: NDArray[Any], num_classes: int | None, device: str, loss: str = "ranges"
+    task: str, answer_N: NDArray[Any] | LabelSets, num_classes: int | None, device: str, loss: str = "ranges"
 ) -> Objective:
-    """Return the objective of a task; ``answer_N`` labels (N,), targets (N,) or (N, M), or 0 and 1 a label (N, K).
+    """Return the objective of a task; ``answer_N`` labels (N,), targets (N,) or (N, M), or sets of labels (N, K).
 
     ``loss`` is that of a regression. Where a target that varies has fewer than three ranges, all are learnt by squared
     error.
     Raises :class:`BadInput` for answers from which nothing can be learnt.
     """
+    if task == "multilabel":
+        return MultiLabel(answer_N if isinstance(answer_N, LabelSets) else LabelSets.of_flags(answer_N), device)
+    answer_N = np.asarray(answer_N)
     if task == "regression":
         if loss not in REGRESSION_LOSSES:
             raise ConfigError(f"regression_loss must be one of {', '.join(REGRESSION_LOSSES)}, got {loss!r}")
@@ -80,8 +85,6 @@ def make_objective(
         if range_NM is not None:
             return Ranges(answer_N, range_NM, device)
         return Regression(answer_N, device, "squared" if loss == "ranges" else loss)
-    if task == "multilabel":
-        return MultiLabel(answer_N, device)
     return Classification(answer_N, num_classes, device)
 
 
@@ -120,9 +123,9 @@ class MultiLabel(Objective):
 
     measure = "label sets right"
 
-    def __init__(self, answer_NK: NDArray[Any], device: str) -> None:
-        self.outputs = answer_NK.shape[1]
-        self.answer = torch.from_numpy(np.array(answer_NK, dtype=np.float32)).to(device)
+    def __init__(self, sets: LabelSets, device: str) -> None:
+        self.outputs = sets.num_labels
+        self.answer, self._share_K = Flags(sets, device), torch.from_numpy(sets.counts() / len(sets))
 
     def loss(self, output_BK: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """See :meth:`Objective.loss`."""
@@ -138,8 +141,7 @@ class MultiLabel(Objective):
 
     def guess(self) -> float:
         """See :meth:`Objective.guess`: the mean entropy of the labels."""
-        share_K = self.answer.double().mean(0)
-        return float((torch.special.entr(share_K) + torch.special.entr(1 - share_K)).mean())
+        return float((torch.special.entr(self._share_K) + torch.special.entr(1 - self._share_K)).mean())
 
 
 class Regression(Objective):

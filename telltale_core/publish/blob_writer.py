@@ -23,13 +23,14 @@ and for a commit request that lands late.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterable
 
 from telltale_core.digest import sha256_bytes
 from telltale_core.errors import Conflict, Corrupt, NotFound, Transient
 from telltale_core.publish.manifest import Blob, Version
-from telltale_core.storage import Store
+from telltale_core.storage import Content, Store
 
 logger = logging.getLogger(__name__)
 REUSE_S = 6 * 3600.0
@@ -48,16 +49,17 @@ def _now() -> tuple[float, float]:
 
 
 class Placer:
-    """Places the blobs of one publish; with ``dry_run`` it only says where they would be."""
+    """Places the blobs of one publish, from any thread; with ``dry_run`` it only says where they would be."""
 
     def __init__(self, store: Store, versions: Iterable[Version], write_id: str, *, dry_run: bool = False) -> None:
         self.store = store
         self.write_id = write_id
         self.dry_run = dry_run
         self.protected = {blob.path: blob for version in versions for blob in version.blobs()}
+        self._lock = threading.Lock()
         self._oldest = _now()  # when the oldest blob of kind (b) was written, or before
 
-    def place(self, data: bytes, suffix: str, rows: int | None) -> Blob:
+    def place(self, data: Content, suffix: str, rows: int | None) -> Blob:
         """Return the blob that now holds ``data``; raises :class:`Corrupt` if the store loses what it accepts."""
         sha256 = sha256_bytes(data)
         stem = f"blobs/sha256/{sha256[:2]}/{sha256}"
@@ -74,7 +76,7 @@ class Placer:
         if max(now - then for now, then in zip(_now(), self._oldest, strict=True)) > DEADLINE_S:
             raise Transient(f"publishing took more than {DEADLINE_S / 3600:.0f} h: nothing was committed, run it again")
 
-    def _settle(self, blob: Blob, data: bytes) -> bool:
+    def _settle(self, blob: Blob, data: Content) -> bool:
         """Return whether the blob, created if it was absent, stands now and may be relied on."""
         started = _now()
         try:
@@ -95,18 +97,19 @@ class Placer:
                 return False
             self.store.persist(blob.path)  # its creator may have been killed before it was on disk
             born = [now - max(0.0, age_s) for now in started]
-            self._oldest = min(self._oldest[0], born[0]), min(self._oldest[1], born[1])
+            with self._lock:
+                self._oldest = min(self._oldest[0], born[0]), min(self._oldest[1], born[1])
         return not self.store.exists(tombstone(blob.path))
 
     def _intact(self, blob: Blob) -> bool:
         """Return whether the store gives back the bytes that the blob's digest names."""
         try:
-            self.store.read_verified(blob.path, blob.sha256)
+            self.store.verify(blob.path, blob.sha256)
         except (Corrupt, NotFound):
             return False
         return True
 
-    def _create(self, blob: Blob, data: bytes) -> None:
+    def _create(self, blob: Blob, data: Content) -> None:
         try:
             self.store.create(blob.path, data)
         except Conflict as error:

@@ -17,6 +17,8 @@ from telltale_core.publish.manifest import Blob, rows_unjudged
 from telltale_core.publish.plan import DropLike, PublishConfig, Shard, encode, pack, picked, rows_of
 from telltale_core.publish.reading import Columns
 from telltale_core.row_sizes import regrouped
+from telltale_core.storage import Content
+from telltale_core.threads import in_order
 from telltale_core.verdict import Verdict
 from telltale_core.verdict.record import counts_of as decisions_in
 
@@ -26,7 +28,7 @@ TABLE = ".parquet"
 class Placing(Protocol):
     """What holds blobs: of a new version (:class:`Placer`), or of one that is repaired."""
 
-    def place(self, data: bytes, suffix: str, rows: int | None) -> Blob:
+    def place(self, data: Content, suffix: str, rows: int | None) -> Blob:
         """Return the blob that holds ``data``."""
         ...
 
@@ -46,8 +48,12 @@ def place_all(
     report: Path | None,
     payload: pq.ParquetFile,
     there: Collection[str] = (),
+    threads: int = 1,
 ) -> dict[str, Any]:
-    """Place every blob of the drop and return the manifest's entries for them, but for samples ``there`` already."""
+    """Place every blob of the drop and return the manifest's entries for them, but for samples ``there`` already.
+
+    Of several shards, one is encoded while up to ``threads`` others are placed: the same bytes for any number.
+    """
     schema, columns = payload.schema_arrow, columns_of(drop, verdict, payload, config)
     new_N = _new(verdict, there)
     published, aside = (rows[new_N[rows]] for rows in (verdict.rows("keep"), verdict.rows("quarantine", "review")))
@@ -58,31 +64,32 @@ def place_all(
         reach("first-blob")
         return blob
 
+    def placed(tables: Iterable[pa.Table]) -> list[Blob]:
+        return list(in_order(place, pack(tables, config), threads))
+
     def shards(rows: np.ndarray[Any, Any], remarks: pa.Table | None = None) -> list[Blob]:
-        blobs, begin = [], 0
         tables = picked(payload, rows, remarks)
-        for shard in pack(tables if remarks is not None else map(columns.select, tables), config):
-            blobs.append(place(shard))
-            places.append((rows[begin : begin + shard.rows], blobs[-1]))
-            begin += shard.rows
+        blobs = placed(tables if remarks is not None else map(columns.select, tables))
+        ends = np.cumsum([blob.rows or 0 for blob in blobs], dtype=np.int64)
+        places.extend((rows[end - (blob.rows or 0) : end], blob) for blob, end in zip(blobs, ends, strict=True))
         return blobs
 
     files = shards(published) or [place(Shard(data=encode(columns.select(schema.empty_table()), config), rows=0))]
     reach("published-blobs")
     quarantine = shards(aside, verdict.table)
     reach("quarantine-blobs")
-    rejected = [place(shard) for shard in pack(rows_of(drop, "rejected.parquet"), config)]
+    rejected = placed(rows_of(drop, "rejected.parquet"))
     reach("rejected-blob")
     others = [
         {
             "split": split["split"],
             "unlabelled": split["unlabelled"],
             "left_out": split["left_out"],
-            "files": entries(place(shard) for shard in pack(map(columns.select, rows_of(drop, split["file"])), config)),
+            "files": entries(placed(map(columns.select, rows_of(drop, split["file"])))),
         }
         for split in drop.manifest.get("other_splits", [])
     ]
-    index = [place(shard) for shard in pack([make_index(verdict.table, places).filter(pa.array(new_N))], config)]
+    index = placed([make_index(verdict.table, places).filter(pa.array(new_N))])
     page = [] if report is None else [placer.place(_read(report), report.suffix or ".html", None)]
     reach("report-blob")
     return {

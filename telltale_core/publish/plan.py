@@ -19,11 +19,15 @@ from telltale_core.drop.manifest import Manifest
 from telltale_core.errors import Corrupt
 from telltale_core.records import Samples
 from telltale_core.row_sizes import regrouped, row_bytes
+from telltale_core.storage import Content
 from telltale_core.verdict.record import SCHEMA
 
 # The types of remarks, as Hugging Face datasets calls them.
 _FEATURES = {field.name: {"double": "float64"}.get(str(field.type), str(field.type)) for field in SCHEMA}
 MAX_GROUP_ROWS = 65536
+READ_BYTES = 1 << 20  # of a drop's file at a time
+SAMPLE_BYTES, MEDIA_BYTES, SHRUNK = 1 << 20, 1 << 16, 0.95  # what tells columns that zstd does not shrink
+MAX_BATCH_ROWS = 1024  # after which a page may end; fewer where rows are large, so that a page has about 1 MiB
 
 
 class PublishConfig(Settings, frozen=True):
@@ -83,7 +87,7 @@ def _opened(drop: DropLike, name: str) -> pq.ParquetFile:
         stated = drop.manifest["files"].get(name)
         if stated is not None and sha256_file(path) != stated:
             raise Corrupt(f"{path} does not have the digest that the drop's manifest states: ingest the drop again")
-        return pq.ParquetFile(path, page_checksum_verification=True)
+        return pq.ParquetFile(path, page_checksum_verification=True, buffer_size=READ_BYTES)
     except (OSError, pa.ArrowException) as error:
         raise Corrupt(f"{path} cannot be read ({type(error).__name__}): ingest the drop again") from error
 
@@ -113,7 +117,7 @@ def picked(payload: pq.ParquetFile, rows: np.ndarray[Any, Any], remarks: pa.Tabl
 class Shard:
     """A Parquet file's bytes and how many rows it holds."""
 
-    data: bytes
+    data: Content
     rows: int
 
 
@@ -129,29 +133,18 @@ def pack(tables: Iterable[pa.Table], config: PublishConfig) -> Iterator[Shard]:
         if open_shard is not None and open_shard.bytes + size > config.shard_bytes:
             yield open_shard.closed()
             open_shard = None
-        open_shard = open_shard or _Open(group.schema, config)
+        open_shard = open_shard or _Open(group, config)
         open_shard.add(group, size)
     if open_shard is not None:
         yield open_shard.closed()
 
 
 class _Open:
-    """A Parquet file in memory that takes row groups; ``bytes`` counts them decoded."""
+    """A Parquet file in memory that takes row groups; ``bytes`` counts them decoded. Its ``first`` rows decide how."""
 
-    def __init__(self, schema: pa.Schema, config: PublishConfig) -> None:
+    def __init__(self, first: pa.Table, config: PublishConfig) -> None:
         self._sink = pa.BufferOutputStream()
-        self._writer = pq.ParquetWriter(
-            self._sink,
-            schema,
-            version="2.6",
-            data_page_version="1.0",
-            compression="zstd",
-            compression_level=config.compression_level,
-            use_dictionary=True,
-            write_statistics=True,
-            write_page_checksum=True,
-            store_schema=True,
-        )
+        self._writer = Packing.of(first).writer(self._sink, first.schema, config.compression_level)
         self.rows = self.bytes = 0
 
     def add(self, group: pa.Table, size: int) -> None:
@@ -163,12 +156,66 @@ class _Open:
     def closed(self) -> Shard:
         """Return the file, complete."""
         self._writer.close()
-        return Shard(data=self._sink.getvalue().to_pybytes(), rows=self.rows)
+        return Shard(data=memoryview(self._sink.getvalue()).cast("B"), rows=self.rows)
 
 
-def encode(table: pa.Table, config: PublishConfig) -> bytes:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Packing:
+    """How a file's columns are packed: those worth ``compressing``, by path, and how many rows make about 1 MiB."""
+
+    compressing: dict[str, bool]
+    batch_rows: int
+
+    @classmethod
+    def of(cls, first: pa.Table) -> Packing:
+        """Return what the first MiB of a file's rows says, which is written once; so it depends on the rows alone.
+
+        A column that takes 64 KiB of it and does not shrink by a twentieth would be compressed for nothing, as JPEG,
+        PNG, FLAC and MP3 are.
+        """
+        ends = np.cumsum(row_bytes(first.slice(0, MAX_GROUP_ROWS)))
+        rows = max(1, int(np.searchsorted(ends, SAMPLE_BYTES, side="right")))
+        sink = pa.BufferOutputStream()
+        with _writer(sink, first.schema, "zstd", 1, MAX_BATCH_ROWS) as writer:
+            writer.write_table(first.slice(0, rows))
+        sample = pq.read_metadata(pa.BufferReader(sink.getvalue()))
+        groups = [sample.row_group(at) for at in range(sample.num_row_groups)]
+        columns = [group.column(at) for group in groups for at in range(group.num_columns)]
+        return cls(compressing={c.path_in_schema: _shrinks(c) for c in columns}, batch_rows=min(rows, MAX_BATCH_ROWS))
+
+    def writer(self, sink: pa.NativeFile, schema: pa.Schema, level: int) -> pq.ParquetWriter:
+        """Return the writer of a file that is packed so."""
+        if all(self.compressing.values()):
+            return _writer(sink, schema, "zstd", level, self.batch_rows)
+        codecs = {path: "zstd" if shrinks else "none" for path, shrinks in self.compressing.items()}
+        levels = {path: level for path, shrinks in self.compressing.items() if shrinks}
+        return _writer(sink, schema, codecs, levels, self.batch_rows)
+
+
+def _shrinks(column: pq.ColumnChunkMetaData) -> bool:
+    plain, packed = column.total_uncompressed_size, column.total_compressed_size
+    return bool(plain < MEDIA_BYTES or packed < SHRUNK * plain)
+
+
+def _writer(sink: pa.NativeFile, schema: pa.Schema, codec: Any, level: Any, batch_rows: int) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        version="2.6",
+        data_page_version="1.0",
+        compression=codec,
+        compression_level=level,
+        use_dictionary=True,
+        write_statistics=True,
+        write_page_checksum=True,
+        write_batch_size=batch_rows,
+        store_schema=True,
+    )
+
+
+def encode(table: pa.Table, config: PublishConfig) -> Content:
     """Return a whole table as one Parquet file, whatever its size."""
-    shard = _Open(table.schema, config)
+    shard = _Open(table, config)
     for group in regrouped([table], config.row_group_bytes, MAX_GROUP_ROWS):
         shard.add(group, 0)
     return shard.closed().data

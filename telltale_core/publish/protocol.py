@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from telltale_core.errors import ConfigError, Conflict
+from telltale_core.processors import threads
 from telltale_core.publish.appending import Overlap, appended_line, check_decided, joined, overlap_of
 from telltale_core.publish.appending import questions_of as held_back
 from telltale_core.publish.blob_writer import Placer
@@ -104,6 +105,9 @@ def commit_next(
     raise Conflict(f"{placer.store.location.url}: {MOST_CONFLICTS} other versions were committed meanwhile, run again")
 
 
+MOST_PLACED = 4  # shards at a time: encoding is no faster, and each takes up to 128 MiB
+
+
 class Publication:
     """What a run publishes: the manifest of its version, behind whichever version is the newest by then."""
 
@@ -161,7 +165,14 @@ class Publication:
         described, there = self.described(versions), frozenset(self.overlap.there)
         if there not in self.placed:
             own = place_all(
-                placer, self.drop, self.decided, self.config, report=self.report, payload=self.payload, there=there
+                placer,
+                self.drop,
+                self.decided,
+                self.config,
+                report=self.report,
+                payload=self.payload,
+                there=there,
+                threads=min(threads(), MOST_PLACED),
             )
             self.placed[there] = own | {"counts": counts_of(self.drop, self.decided, own, there)}
         return described | joined(self.overlap, self.placed[there])

@@ -21,7 +21,7 @@ from telltale_core.publish.plan import DropLike, PublishConfig, check_payload
 from telltale_core.publish.restoring import moved
 from telltale_core.publish.tables import read_tables
 from telltale_core.publish.verifying import damage
-from telltale_core.storage import Store
+from telltale_core.storage import Content, Store
 from telltale_core.verdict import Verdict
 
 
@@ -68,7 +68,7 @@ class _Work:
         self.written: list[str] = []
         self.unrepaired: list[str] = []
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         """Write an object that is missing, or over one that is damaged."""
         try:
             if self.store.exists(key):
@@ -176,7 +176,7 @@ class _Mender:
         self.damaged = set(damaged)
         self.named = {blob.sha256: blob for blob in version.blobs()}
 
-    def place(self, data: bytes, suffix: str, rows: int | None) -> Blob:
+    def place(self, data: Content, suffix: str, rows: int | None) -> Blob:
         """Return the version's blob of these bytes, written again if it was damaged."""
         sha256 = sha256_bytes(data)
         blob = self.named.get(sha256)

@@ -81,7 +81,7 @@ def damage(version: Version, *lists: str) -> dict[str, str]:
     messages = {}
     for blob in version.blobs(*lists):
         try:
-            version.store.read_verified(blob.path, blob.sha256)
+            version.store.verify(blob.path, blob.sha256)
         except (Corrupt, NotFound) as error:
             messages[blob.path] = str(error)
     return messages

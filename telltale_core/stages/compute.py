@@ -45,12 +45,12 @@ def ingest(source: str, config: DropConfig, out: Path, _context: Context) -> Dro
 
 def train(inputs: Inputs, config: ProxyConfig, out: Path, context: Context) -> None:
     """Train the proxy and log every sample's loss; goes on where a killed run stopped."""
-    proxy.train(inputs.learnt_drop(), out, config, progress=context.progress)
+    proxy.train(inputs.packed_drop(), out, config, progress=context.progress)
 
 
 def spectrum(inputs: Inputs, config: SpectrumConfig, out: Path, _context: Context) -> None:
     """Turn the losses into spectra."""
-    cohorts = inputs.learnt_drop().cohorts
+    cohorts = inputs.packed_drop().cohorts
     labels = None if cohorts is None else cohorts.number
     spectra.compute_spectrum(inputs.losslog(), labels, out, config)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from telltale_core.digest import code_version
 from telltale_core.drop import Drop
+from telltale_core.drop.record import PUBLISHED
 from telltale_core.losslog import LossLog, StoredLog
 from telltale_core.proxy import Progress
 from telltale_core.proxy.record import Train, read_train_record
@@ -41,14 +42,17 @@ class Inputs:
     work: str
     places: Mapping[str, Place]
 
-    def folder(self, stage: str) -> Path:
-        """Return the local folder of a stage that the record rests on; fetched first if the work area is remote."""
-        place = self.places[stage]
-        return WorkArea(self.work).fetch(place.folder, self.record["keys"][stage], place.record)
+    def folder(self, stage: str, *, without: Collection[str] = ()) -> Path:
+        """Return the local folder of a stage that the record rests on; fetched first if the work area is remote.
 
-    def drop(self) -> Drop:
+        Files that match a pattern of ``without`` are left where they are.
+        """
+        place = self.places[stage]
+        return WorkArea(self.work).fetch(place.folder, self.record["keys"][stage], place.record, without=without)
+
+    def drop(self, *, without: Collection[str] = ()) -> Drop:
         """Return the drop, with the name and source that this run gave it."""
-        return Drop.open(self.folder("ingest")).with_origin(self.record["origin"])
+        return Drop.open(self.folder("ingest", without=without)).with_origin(self.record["origin"])
 
     @property
     def joined(self) -> bool:
@@ -59,21 +63,27 @@ class Inputs:
         """Return the drop that the proxy learns and the verdict compares: joined with published versions, if it is."""
         return Drop.open(self.folder("join")) if self.joined else self.drop()
 
+    def packed_drop(self) -> Drop:
+        """Return :meth:`learnt_drop` as a training needs it: packed inputs and answers, without the media."""
+        if self.joined:
+            return Drop.open(self.folder("join", without=PUBLISHED))
+        return self.drop(without=PUBLISHED)
+
     def losslog(self) -> LossLog:
         """Return the loss log of :meth:`learnt_drop`."""
-        return LossLog.open(self.folder("train") / "losslog", drop=self.learnt_drop())
+        return LossLog.open(self.folder("train") / "losslog", drop=self.packed_drop())
 
     def stored_losslog(self) -> StoredLog:
         """Return the same log, whose losses are read by the sample."""
-        return StoredLog.open(self.folder("train") / "losslog", drop=self.learnt_drop())
+        return StoredLog.open(self.folder("train") / "losslog", drop=self.packed_drop())
 
     def train_record(self) -> Train:
         """Return what the training of :meth:`learnt_drop` says of itself."""
-        return read_train_record(self.folder("train"), self.learnt_drop())
+        return read_train_record(self.folder("train"), self.packed_drop())
 
     def spectrum(self) -> Spectrum:
         """Return the spectra of :meth:`learnt_drop`."""
-        return Spectrum.open(self.folder("spectrum"), drop=self.learnt_drop())
+        return Spectrum.open(self.folder("spectrum"), drop=self.packed_drop())
 
     def verdict(self) -> VerdictRecord:
         """Return what the verdict says of the drop as a whole."""

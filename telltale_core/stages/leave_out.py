@@ -98,7 +98,7 @@ def retrained(work: str, key: str) -> bool:
 
 def retrain(inputs: Inputs, key: str, progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
     """Train the proxy that was asked for under ``key``, and return what is known of it, as JSON values."""
-    area, drop = WorkArea(inputs.work), inputs.learnt_drop()
+    area, drop = WorkArea(inputs.work), inputs.packed_drop()
     folder = area.fetch(FOLDER, key, RETRAINING.file)
     left_out = REQUEST.read(folder)["left_out"]
     left_out_N = pc.is_in(as_column(drop.sample_ids), value_set=pa.array(left_out, pa.string())).to_numpy(

@@ -6,7 +6,7 @@ Nothing else in Telltale talks to a file system of a published dataset, and noth
 
 from telltale_core.storage.retry import RetryPolicy
 from telltale_core.storage.store import Store, open_store
-from telltale_core.storage.transport import Entry
+from telltale_core.storage.transport import Content, Entry
 from telltale_core.storage.work import WorkArea
 
-__all__ = ["Entry", "RetryPolicy", "Store", "WorkArea", "open_store"]
+__all__ = ["Content", "Entry", "RetryPolicy", "Store", "WorkArea", "open_store"]

@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from telltale_core.digest import sha256_file
 from telltale_core.storage.names import SCRATCH
-from telltale_core.storage.transport import Entry, Failure, Kind
+from telltale_core.storage.transport import Content, Entry, Failure, Kind
 
 logger = logging.getLogger(__name__)
 LEFT_OVER_S = 3600.0
@@ -68,7 +69,7 @@ class LocalTransport:
         return self.root / key
 
     @contextlib.contextmanager
-    def _finished(self, data: bytes | Path) -> Iterator[Path]:
+    def _finished(self, data: Content | Path) -> Iterator[Path]:
         """Give a temporary file that holds ``data`` and is on disk; it is removed afterwards, whatever happens."""
         with _locked_file(self._scratch()) as (temp, file):
             if isinstance(data, Path):
@@ -113,7 +114,11 @@ class LocalTransport:
         """Return the file's bytes."""
         return self._path(key).read_bytes()
 
-    def create(self, key: str, data: bytes) -> None:
+    def digest(self, key: str) -> str:
+        """Return the sha256 of the file's bytes, 64 hex digits."""
+        return sha256_file(self._path(key))
+
+    def create(self, key: str, data: Content) -> None:
         """Link a finished file to its name; fails with ``FileExistsError`` if the name stands."""
         path = self._path(key)
         with self._finished(data) as temp:
@@ -129,7 +134,7 @@ class LocalTransport:
         self._settle(folder)
         _sync_folder(folder)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         """Replace the file by a finished one (private work areas only)."""
         self._replace(key, data)
 
@@ -137,7 +142,7 @@ class LocalTransport:
         """Replace the file by the content of ``path`` (private work areas only)."""
         self._replace(key, path)
 
-    def _replace(self, key: str, data: bytes | Path) -> None:
+    def _replace(self, key: str, data: Content | Path) -> None:
         path = self._path(key)
         with self._finished(data) as temp:
             self._settle(path.parent)

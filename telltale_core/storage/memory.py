@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fsspec.implementations.memory import MemoryFileSystem
 
-from telltale_core.storage.transport import Entry, Failure, Kind
+from telltale_core.digest import sha256_bytes
+from telltale_core.storage.transport import Content, Entry, Failure, Kind
 
 _LOCK = threading.Lock()  # fsspec keeps one memory for the whole process, so one lock serves all stores
 
@@ -40,17 +41,21 @@ class MemoryTransport:
                 raise FileNotFoundError(key)
             return bytes(self.fs.cat_file(self._path(key)))
 
-    def put(self, key: str, data: bytes) -> None:
+    def digest(self, key: str) -> str:
+        """Return the sha256 of the object's bytes, 64 hex digits."""
+        return sha256_bytes(self.get(key))
+
+    def put(self, key: str, data: Content) -> None:
         """Write the object, replacing an older one."""
         with _LOCK:
-            self.fs.pipe_file(self._path(key), data)
+            self.fs.pipe_file(self._path(key), bytes(data))
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: Content) -> None:
         """Write the object unless the key stands; the lock makes the two steps one."""
         with _LOCK:
             if self.fs.exists(self._path(key)):
                 raise FileExistsError(key)
-            self.fs.pipe_file(self._path(key), data)
+            self.fs.pipe_file(self._path(key), bytes(data))
 
     def persist(self, key: str) -> None:
         """Do nothing: what this process holds ends with it."""

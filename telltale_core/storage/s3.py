@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import mmap
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from fsspec.asyn import sync
 from s3fs import S3FileSystem
 
 from telltale_core.storage.names import check_endpoint
-from telltale_core.storage.transport import Entry, Failure, Kind
+from telltale_core.storage.transport import Content, Entry, Failure, Kind
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5, 10
 REQUEST_DEADLINE_S = 15.0
@@ -99,26 +101,33 @@ class S3Transport:
         deadline_s = REQUEST_DEADLINE_S + reply["ContentLength"] / SLOWEST_BYTES_PER_S
         return bytes(sync(self.fs.loop, _whole, reply["Body"], timeout=deadline_s))
 
-    def put(self, key: str, data: bytes) -> None:
+    def digest(self, key: str) -> str:
+        """Return the sha256 of the object's bytes, 64 hex digits, without holding all of them."""
+        digest = hashlib.sha256()
+        for chunk in self._chunks(key):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def put(self, key: str, data: Content) -> None:
         """Write the object, replacing an older one (private work areas only)."""
         self._send(key, data)
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: Content) -> None:
         """Write the object unless the key stands, which the store answers with 412."""
         self._send(key, data, IfNoneMatch="*")
 
-    def _send(self, key: str, data: bytes | mmap.mmap, **condition: Any) -> None:
+    def _send(self, key: str, data: Content | mmap.mmap, **condition: Any) -> None:
         if len(data) > self.part_bytes:
             self._send_parts(key, data, condition)
         else:
-            self._call("put_object", size=len(data), Key=self._key(key), Body=data[:], **condition)
+            self._call("put_object", size=len(data), Key=self._key(key), Body=bytes(data[:]), **condition)
 
-    def _send_parts(self, key: str, data: bytes | mmap.mmap, condition: dict[str, Any]) -> None:
+    def _send_parts(self, key: str, data: Content | mmap.mmap, condition: dict[str, Any]) -> None:
         name = self._key(key)
         upload = {"Key": name, "UploadId": self._call("create_multipart_upload", Key=name)["UploadId"]}
 
         def send(number: int) -> dict[str, Any]:
-            body = data[number * self.part_bytes : (number + 1) * self.part_bytes]
+            body = bytes(data[number * self.part_bytes : (number + 1) * self.part_bytes])
             reply = self._call("upload_part", size=len(body), Body=body, PartNumber=number + 1, **upload)
             return {"PartNumber": number + 1, "ETag": reply["ETag"]}
 
@@ -167,11 +176,14 @@ class S3Transport:
 
     def download(self, key: str, path: Path) -> None:
         """Write the object's content to a local file, 8 MiB at a time."""
+        with path.open("xb") as file:
+            file.writelines(self._chunks(key))
+
+    def _chunks(self, key: str) -> Iterator[bytes]:
         body = self._call("get_object", Key=self._key(key))["Body"]
         try:
-            with path.open("xb") as file:
-                while chunk := sync(self.fs.loop, body.read, 8 << 20, timeout=3 * REQUEST_DEADLINE_S):
-                    file.write(chunk)
+            while chunk := sync(self.fs.loop, body.read, 8 << 20, timeout=3 * REQUEST_DEADLINE_S):
+                yield chunk
         finally:
             sync(self.fs.loop, _close, body)
 

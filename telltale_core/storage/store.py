@@ -17,13 +17,13 @@ from telltale_core.storage.local import LocalTransport
 from telltale_core.storage.memory import MemoryTransport
 from telltale_core.storage.names import Location, check_key, parse_url
 from telltale_core.storage.retry import RetryPolicy
-from telltale_core.storage.transport import Entry, Failure, Kind, Transport
+from telltale_core.storage.transport import Content, Entry, Failure, Kind, Transport
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class _Content(enum.Enum):
+class _Held(enum.Enum):
     OURS = "ours"
     OTHERS = "others"
     NOTHING = "nothing"
@@ -87,19 +87,27 @@ class Store:
     def read_verified(self, key: str, sha256: str) -> bytes:
         """Return the object's bytes; raises :class:`Corrupt` unless they have the stated digest (64 hex digits)."""
         data = self.read(key)
-        if (actual := sha256_bytes(data)) != sha256:
-            raise Corrupt(
-                f"{self.url(key)} should have sha256 {sha256}, but its {len(data):,} bytes have {actual}: "
-                "the object is damaged, restore it from a backup or publish again to another place"
-            )
+        self._compare_digest(key, sha256, sha256_bytes(data))
         return data
 
-    def write(self, key: str, data: bytes) -> None:
+    def verify(self, key: str, sha256: str) -> None:
+        """Raise as :meth:`read_verified` does, without holding the object's bytes."""
+        where = self.url(key)
+        self._compare_digest(key, sha256, self._run("read", where, lambda: self.transport.digest(key)))
+
+    def _compare_digest(self, key: str, sha256: str, actual: str) -> None:
+        if actual != sha256:
+            raise Corrupt(
+                f"{self.url(key)} should have sha256 {sha256}, but has {actual}: "
+                "the object is damaged, restore it from a backup or publish again to another place"
+            )
+
+    def write(self, key: str, data: Content) -> None:
         """Write an object, replacing an older one. Only for private work areas: a published key is created, once."""
         where = self.url(key)
         self._run("write", where, lambda: self.transport.put(key, data), len(data))
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: Content) -> None:
         """Create an object with these bytes; afterwards it stands whole, and it was not there with other bytes before.
 
         The reply to a create may be lost, so an object that already has exactly these bytes is a success: put a unique
@@ -111,7 +119,7 @@ class Store:
         failure = Failure(kind=Kind.NEVER, detail="not tried")
         maybe_done = False
         for attempt in self.retry.tries():
-            if maybe_done and self._settled(key, data, where) is _Content.OURS:
+            if maybe_done and self._settled(key, data, where) is _Held.OURS:
                 return
             try:
                 self.transport.create(key, data)
@@ -122,35 +130,35 @@ class Store:
             if failure.kind not in {Kind.AGAIN, Kind.EXISTS}:
                 break
             maybe_done = maybe_done or failure.maybe_done or failure.kind is Kind.EXISTS
-            if failure.kind is Kind.EXISTS and self._settled(key, data, where) is _Content.OURS:
+            if failure.kind is Kind.EXISTS and self._settled(key, data, where) is _Held.OURS:
                 return
             logger.warning("try %d to create %s failed: %s", attempt + 1, where, failure.detail)
         if not maybe_done:
             raise _error(failure, "create", where, len(data))
         content = self._settled(key, data, where)
-        if content is _Content.UNREADABLE:
+        if content is _Held.UNREADABLE:
             raise CommitUnknown(
                 f"{where} was sent, but neither the reply nor the object could be read ({failure.detail}): "
                 "it may or may not stand. Nothing was deleted; run again when the store answers"
             )
-        if content is _Content.NOTHING:
+        if content is _Held.NOTHING:
             raise Transient(f"could not create {where}: {failure.detail}; it does not stand, run again later")
 
-    def _settled(self, key: str, data: bytes, where: str) -> _Content:
+    def _settled(self, key: str, data: Content, where: str) -> _Held:
         """Return what one look at the key shows; raises :class:`Conflict` if it holds other bytes."""
         content = self._compare(key, data)
-        if content is _Content.OTHERS:
+        if content is _Held.OTHERS:
             raise Conflict(f"{where} exists already with other content, and is never overwritten")
         return content
 
-    def _compare(self, key: str, data: bytes) -> _Content:
+    def _compare(self, key: str, data: Content) -> _Held:
         try:
             if self.transport.stat(key).bytes != len(data):
-                return _Content.OTHERS
-            return _Content.OURS if self.transport.get(key) == data else _Content.OTHERS
+                return _Held.OTHERS
+            return _Held.OURS if self.transport.get(key) == data else _Held.OTHERS
         except self.transport.errors as error:
             missing = self.transport.explain(error).kind is Kind.MISSING
-            return _Content.NOTHING if missing else _Content.UNREADABLE
+            return _Held.NOTHING if missing else _Held.UNREADABLE
 
     def persist(self, key: str) -> None:
         """Return once the object, whoever created it, stays through a power cut."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from telltale_core.errors import NotFound, StorageError, Transient
+
+Content: TypeAlias = bytes | memoryview
+"""The bytes of an object; a memoryview is of unsigned bytes, one dimension."""
 
 
 class Kind(enum.Enum):
@@ -58,11 +61,15 @@ class Transport(Protocol):
         """Return the object's bytes."""
         ...
 
-    def put(self, key: str, data: bytes) -> None:
+    def digest(self, key: str) -> str:
+        """Return the sha256 of the object's bytes, 64 hex digits, read a part at a time."""
+        ...
+
+    def put(self, key: str, data: Content) -> None:
         """Write the object whole, replacing an older one."""
         ...
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: Content) -> None:
         """Write the object whole if, and only if, the key does not exist; atomic against other creators."""
         ...
 

@@ -10,6 +10,8 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Collection
+from fnmatch import fnmatch
 from pathlib import Path
 
 from telltale_core.digest import sha256_bytes
@@ -71,12 +73,13 @@ class WorkArea:
         else:
             self.store.write(name, self.store.read(name))
 
-    def fetch(self, stage: str, key: str, record: str) -> Path:
+    def fetch(self, stage: str, key: str, record: str, *, without: Collection[str] = ()) -> Path:
         """Return the local folder, brought up to date with the remote one; with a local root, just the folder.
 
-        A complete local copy with the same record is left alone. Otherwise the local folder becomes what is pushed,
-        be it complete or not (to resume from another machine's checkpoint). Raises :class:`NotFound` if nothing is
-        there at all.
+        Of a local copy with the same record only files that are missing are fetched. Otherwise the local folder becomes
+        what is pushed, be it complete or not (to resume from another machine's checkpoint). Files whose names match a
+        pattern of ``without``, such as ``"split-*"``, are not fetched now. Raises :class:`NotFound` if nothing is there
+        at all.
         """
         folder, prefix = self.path(stage, key), f"{stage}/{key}/"
         if not self.remote:
@@ -86,15 +89,16 @@ class WorkArea:
         keys = self.store.list(f"{stage}/{key}")
         if not keys:
             raise NotFound(f"{self.store.url(prefix[:-1])} does not exist: run the stage {stage!r} first")
-        here = folder / record
+        here, known = folder / record, False
+        wanted = [name for name in keys if not any(fnmatch(name.removeprefix(prefix), one) for one in without)]
         if prefix + record in keys:
-            if here.is_file() and here.read_bytes() == self.store.read(prefix + record):
-                return folder
-            keys.remove(prefix + record)
-            keys.append(prefix + record)
-        if folder.exists():
+            known = here.is_file() and here.read_bytes() == self.store.read(prefix + record)
+            wanted = [name for name in wanted if name != prefix + record] + [prefix + record]
+        if folder.exists() and not known:
             shutil.rmtree(folder)
-        for name in keys:
+        for name in wanted:
+            if known and (self.root / name).is_file():
+                continue
             check_key(name)
             self.store.download(name, self.root / name)
             self._pushed[name] = _stamp(self.root / name)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from telltale_core.drop.cohorts import Cohorts
+from telltale_core.label_sets import LabelSets
 from telltale_core.records import Ids
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.config import VerdictConfig
@@ -72,7 +73,7 @@ def conclude_on(
     retrain: Retrain | None = None,
     *,
     leaders: Ids | None = None,
-    label_sets: NDArray[np.integer] | None = None,
+    label_sets: NDArray[np.integer] | LabelSets | None = None,
     trained: NDArray[np.floating] | None = None,
     experiment: Experiment | None = None,
     search: Search | None = None,

@@ -114,6 +114,8 @@ class LabelSetsConstants:
     """So often it is fitted anew at most. Chosen."""
     samples_a_term: int = 20
     """Samples that a term needs, for pairs of labels to have terms. Chosen."""
+    held_bytes: int = 1 << 30
+    """Terms that take more are not held at once: the same model is fitted by its normal equations. Chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

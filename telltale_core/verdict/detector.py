@@ -13,6 +13,7 @@ from telltale_core.digest import code_version, digest_of, sha256_bytes
 from telltale_core.drop import Drop
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.errors import Corrupt
+from telltale_core.label_sets import LabelSets
 from telltale_core.losslog import LossLog
 from telltale_core.records import Ids
 from telltale_core.spectrum import SpectrumConfig, transform
@@ -43,7 +44,7 @@ class TelltaleDetector:
         retrain: Retrain | None = None,
         leaders: Ids | None = None,
         *,
-        label_sets: NDArray[np.integer] | None = None,
+        label_sets: NDArray[np.integer] | LabelSets | None = None,
         features: NDArray[np.floating] | None = None,
     ) -> Self:
         """Return the detector with the verdict on ``losslog``.

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from telltale_core.drop.cohorts import Cohorts
 from telltale_core.drop.grouping import Grouping
+from telltale_core.label_sets import LabelSets
 from telltale_core.records import Ids
 from telltale_core.spectrum import Spectra
 from telltale_core.verdict.config import VerdictConfig
@@ -102,7 +103,7 @@ def collect(
     config: VerdictConfig,
     *,
     leaders: Ids | None = None,
-    label_sets: NDArray[np.integer] | None = None,
+    label_sets: NDArray[np.integer] | LabelSets | None = None,
     retrains: bool = False,
     trained: NDArray[np.floating] | None = None,
 ) -> Evidence:
@@ -118,7 +119,8 @@ def collect(
     features_NF = _with_level(spectra) if grouping.answers_are_noisy else spectra.features
     if label_sets is not None and (cohorts is None or cohorts.pooled or config.cohorts == "all"):
         rows = order[spectra.finite[order]]
-        rest_nF = unexplained(features_NF[rows], label_sets[rows], np.isin(rows, copies.one_of_each(rows)))
+        sets = label_sets if isinstance(label_sets, LabelSets) else LabelSets.of_flags(label_sets)
+        rest_nF = unexplained(features_NF[rows], sets.of(rows), np.isin(rows, copies.one_of_each(rows)))
         mixed_n = np.isin(rows, parts[-1][1])
         features_NF = np.array(features_NF, dtype=np.float64)
         features_NF[rows[mixed_n]] = rest_nF[mixed_n]

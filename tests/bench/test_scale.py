@@ -19,7 +19,7 @@ SMALL = Size(samples=300, labels=3, snapshots=16)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "100", "100x10", "100x10x6", "10x100x8", "0x1x8", "1e3x10x8", "100x10x8x1", "-9x1x8"]
+    "text", ["", "100", "100x10", "100x10x6", "10x100x8", "0x1x8", "1e3x10x8", "100x10x8x1x1", "100x10x8x0", "-9x1x8"]
 )
 def test_a_size_that_is_none_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match="50000x10x100"):
@@ -29,6 +29,8 @@ def test_a_size_that_is_none_is_refused_with_an_example(text: str) -> None:
 def test_a_size_is_read_and_said_alike() -> None:
     assert Size.parse("300x3x16") == SMALL
     assert str(SMALL) == "300x3x16"
+    assert Size.parse("300x3x16x50").media_bytes == 50
+    assert str(Size.parse("300x3x16x50")) == "300x3x16x50"
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from telltale_core.drop.cohorts import common_label_sets, ranges_of_targets
+from telltale_core.label_sets import LabelSets
 
 
 def test_a_range_of_a_few_samples_is_joined_with_the_smaller_of_its_neighbours() -> None:
@@ -41,7 +42,7 @@ def test_sets_that_are_too_rare_to_be_compared_alone_are_counted() -> None:
     sets = np.zeros((460, 3), dtype=np.int64)
     sets[:200, 0] = sets[200:430, 1] = sets[430:, 2] = 1
     sets[430:445, 0] = 1  # two rare sets, in one cohort
-    cohorts = common_label_sets(sets, ("x", "y", "z"))
+    cohorts = common_label_sets(LabelSets.of_flags(sets), ("x", "y", "z"))
     assert cohorts is not None
     assert cohorts.names == ("y", "x", "other sets")
     assert cohorts.pooled == 30

@@ -47,7 +47,7 @@ def test_losses_and_scores_of_batches_are_those_of_all_outputs(case: str, size: 
     if task == "classification":
         expected = float((outputs.argmax(1) == objective.answer).double().mean())
     elif task == "multilabel":
-        expected = float(((outputs > 0) == (objective.answer > 0.5)).all(1).double().mean())
+        expected = float(((outputs > 0) == (objective.answer[:] > 0.5)).all(1).double().mean())
     else:
         expected = objective.score(outputs)
     assert objective.score(answered) == expected

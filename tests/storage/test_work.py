@@ -102,6 +102,21 @@ def test_a_complete_local_copy_is_not_fetched_again(remote, tmp_path):
     assert (two.fetch("train", "k1", RECORD) / "a").stat().st_mtime_ns == stamp
 
 
+def test_files_that_are_not_asked_for_are_fetched_once_they_are(remote, tmp_path):
+    one, two = WorkArea(remote, cache=tmp_path / "1"), WorkArea(remote, cache=tmp_path / "2")
+    fill(one, "payload", "split-1", "inputs", RECORD)
+    one.push("train", "k1", RECORD)
+    folder = two.fetch("train", "k1", RECORD, without=("payload", "split-*"))
+    assert sorted(path.name for path in folder.iterdir()) == ["inputs", RECORD]
+    stamp = (folder / "inputs").stat().st_mtime_ns
+    assert two.fetch("train", "k1", RECORD, without=("payload", "split-*")) == folder
+    assert not (folder / "payload").exists()
+    assert sorted(path.name for path in two.fetch("train", "k1", RECORD).iterdir()) == sorted(
+        ["inputs", "payload", "split-1", RECORD]
+    )
+    assert (folder / "inputs").stat().st_mtime_ns == stamp
+
+
 def test_unfinished_files_are_not_pushed(remote, tmp_path):
     area = WorkArea(remote, cache=tmp_path / "1")
     fill(area, "a", ".b.part")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 import types
@@ -52,6 +53,9 @@ class SimTransport:
     def get(self, key: str) -> bytes:
         self.turn("get", key)
         return self._stored(key)[0]
+
+    def digest(self, key: str) -> str:
+        return hashlib.sha256(self.get(key)).hexdigest()
 
     def put(self, key: str, data: bytes) -> None:
         raise AssertionError("publishing never overwrites")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
 import select
@@ -172,6 +173,9 @@ class FaultyTransport:
 
     def get(self, key: str) -> bytes:
         return self._do("get", key)
+
+    def digest(self, key: str) -> str:
+        return hashlib.sha256(self.get(key)).hexdigest()
 
     def put(self, key: str, data: bytes) -> None:
         self._do("put", key, data)

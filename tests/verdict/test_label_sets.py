@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from telltale_core.label_sets import LabelSets
 from telltale_core.losslog import LossLog
-from telltale_core.verdict import TelltaleDetector
+from telltale_core.verdict import TelltaleDetector, label_sets
 from telltale_core.verdict.label_sets import unexplained
 from tests.support.loss_logs import SNAPSHOTS
 
@@ -59,7 +62,7 @@ def test_what_the_labels_explain_is_taken_away_and_poison_is_not() -> None:
     noise_NF = rng.normal(0, 0.1, (SAMPLES, 6))
     features_NF = sets_NK @ rng.normal(0, 3, (LABELS, 6)) + noise_NF
     features_NF[poison_N] += 2
-    rest_NF = unexplained(features_NF, sets_NK, np.ones(SAMPLES, dtype=bool))
+    rest_NF = unexplained(features_NF, LabelSets.of_flags(sets_NK), np.ones(SAMPLES, dtype=bool))
     assert np.abs(rest_NF[~poison_N] - noise_NF[~poison_N]).max() < 0.2
     assert np.abs(rest_NF[poison_N] - noise_NF[poison_N] - 2).max() < 0.2
 
@@ -68,6 +71,17 @@ def test_what_the_labels_explain_is_taken_away_and_poison_is_not() -> None:
 def test_few_samples_for_many_labels_get_no_terms_for_pairs(labels: int) -> None:
     rng = np.random.default_rng(5)
     sets_nK = (rng.random((60, labels)) < 0.3).astype(np.int64)
-    rest_nF = unexplained(rng.normal(size=(60, 3)), sets_nK, np.ones(60, dtype=bool))
+    rest_nF = unexplained(rng.normal(size=(60, 3)), LabelSets.of_flags(sets_nK), np.ones(60, dtype=bool))
     assert rest_nF.shape == (60, 3)
     assert np.isfinite(rest_nF).all()
+
+
+@pytest.mark.parametrize("labels", [3, 40])
+def test_terms_that_are_not_held_at_once_explain_the_same(labels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    sets, feature_nF = LabelSets.of_flags(rng.random((600, labels)) < 0.3), rng.normal(size=(600, 5))
+    whole_nF = unexplained(feature_nF, sets, np.arange(600) % 9 > 0)
+    few = dataclasses.replace(label_sets.LABEL_SETS, held_bytes=8 * 70 * (1 + labels))
+    monkeypatch.setattr(label_sets, "LABEL_SETS", few)
+    assert len(label_sets._parts(600, labels, pairs=False)) == 9
+    np.testing.assert_allclose(unexplained(feature_nF, sets, np.arange(600) % 9 > 0), whole_nF, atol=1e-9)

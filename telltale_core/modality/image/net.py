@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-CHUNK = 1024
+CHUNK, CHUNK_VALUES = 1024, 1 << 22
 
 
 def channel_scaling(inputs: NDArray[Any]) -> dict[str, Any]:
@@ -21,8 +22,9 @@ def channel_scaling(inputs: NDArray[Any]) -> dict[str, Any]:
     axes = tuple(range(inputs.ndim - 1))
     total = np.zeros(inputs.shape[-1])
     squares = np.zeros(inputs.shape[-1])
-    for start in range(0, len(inputs), CHUNK):
-        chunk = np.asarray(inputs[start : start + CHUNK], dtype=np.float64)
+    step = max(1, min(CHUNK, CHUNK_VALUES // max(1, math.prod(inputs.shape[1:]))))
+    for start in range(0, len(inputs), step):
+        chunk = np.asarray(inputs[start : start + step], dtype=np.float64)
         total += chunk.sum(axis=axes)
         squares += (chunk**2).sum(axis=axes)
     count = inputs.size / inputs.shape[-1]
