@@ -177,10 +177,11 @@ CHANGED: dict[str, Any] = {
     "verdict": {"dimensions": [4, 6], "min_ratio": 2},
     "report": {"cluster_picture": "tsne"},
     "publish": {"unread": "keep"},
+    "scale": {"workers": 2},
 }  # fmt: skip
 WHOLE = (
-    "af4f925fe64ae6abc48c1694cc71671faac7109fd34f8040ed4a7a1b02c964ce",
-    "e04279c9225e54f0a0560607fe114e82f931e1d8764cd84f71b9a19bf6697dd0",
+    "837a59f79725d0f19b0675bd6c7cc0160aaa993bdbaaf3561e0011b99bdfe8ae",
+    "79e0a7db4525fb52ef55520b44021967c24b97971e1032554855a72c62da227d",
 )
 BY_STAGE = {
     "drop": (
@@ -206,6 +207,10 @@ BY_STAGE = {
     "publish": (
         "3dc42f25ecc712068051e28cfae9618c12dce7c6b2aacfa11279b2dfe5941910",
         "287f27d4571579d9387b1832b3cdf132ccd64ad4652acb9fafbd23fd93fbac26",
+    ),
+    "scale": (  # in no key: which means a run has may change
+        "31ab15a217b267bf18a716a6806be0e5a062c55dab8e0fc24c8d79ddb4fb1b5c",
+        "d6cffb4c148c05a2d321b1a242eff1e7e5222c288bf199f3bf9d8625f851279e",
     ),
 }
 RECIPES = {

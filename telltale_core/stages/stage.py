@@ -18,6 +18,7 @@ from typing import Any
 from telltale_core.config import from_dict, to_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.errors import BadInput, ConfigError, NotFound, StorageError
+from telltale_core.scale import using
 from telltale_core.stages import sources
 from telltale_core.stages.checkpointing import saving
 from telltale_core.stages.inputs import Context, Inputs, Place, Record, Settings
@@ -103,7 +104,8 @@ def run_stage(
             stage.compute(inputs, config, out, stage_context)
         save()
 
-    return produce(stage, key, upstream, settings, work, compute=compute)
+    with using(context.scale):
+        return produce(stage, key, upstream, settings, work, compute=compute)
 
 
 def key_for(stage: Stage, upstream: Record | str, settings: Settings) -> str:

@@ -1,0 +1,6 @@
+"""Where work that is pure goes: this process, other processes of this machine, or a Ray cluster. Never a result."""
+
+from telltale_core.scale.config import ScaleConfig
+from telltale_core.scale.engine import ordered_map, using
+
+__all__ = ["ScaleConfig", "ordered_map", "using"]
