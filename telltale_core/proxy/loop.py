@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from telltale_core import stopping
 from telltale_core.errors import ConfigError, OverBudget, TrainingDiverged
+from telltale_core.proxy import sharing
 from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import Hardware
 from telltale_core.proxy.models import ProxyNet, folded
 from telltale_core.proxy.objective import Objective
 from telltale_core.proxy.progress import Ticker
+from telltale_core.proxy.ranks import Task, Team
 
 WARMUP_STEPS = 100  # at most, and at most a twentieth of the run
 LOWEST_RATE = 0.02  # of lr, at the end of the decay
@@ -68,6 +70,8 @@ class Trainer:
     """The rows that are learnt from; all where None. Snapshots are of all rows."""
     on_outputs: Callable[[int, torch.Tensor], None] | None = None
     """Called at every snapshot with the epoch and the outputs for all samples, (N, K) on the device."""
+    team: Team | None = None
+    """The processes that share the snapshots; of them this is rank 0."""
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
@@ -77,6 +81,7 @@ class Trainer:
         self.batch = self.config.batch_for(self.samples)
         self.steps_per_epoch = self.samples // self.batch
         self.steps = self.steps_per_epoch * self.config.epochs
+        self.evaluated_at_once = evaluation_batch(self.data.front.shape, self.hardware)
         # fullgraph is not asked for: a registered model may break the graph
         self._forward: Callable[[torch.Tensor], torch.Tensor] = (
             torch.compile(self.net) if self.config.compile else self.net
@@ -126,26 +131,34 @@ class Trainer:
     def snapshot(self, epoch: int) -> Snapshot:
         """Return every sample's loss under the present weights: evaluation mode, no augmentation."""
         began = time.perf_counter()
-        losses, answered, kept = [], [], []
-        for rows, outputs_BK in self.outputs():
-            losses.append(self.objective.log_loss(outputs_BK, rows))
-            answered.append(self.objective.answered(outputs_BK, rows))
-            if self.on_outputs is not None:
-                kept.append(outputs_BK)
-        log_loss_N = torch.cat(losses)
+        kept: list[torch.Tensor] = []
+        if self.team is None or self.on_outputs is not None:
+            parts = self.outputs() if self.on_outputs is None else self._keeping(kept)
+            log_loss_N, answered_N = sharing.evaluated(parts, self.objective)
+        else:
+            self.team.tell(Task.EVALUATE, self.step)
+            self.team.share(self.net.state_dict().values())
+            own = sharing.evaluated(self.outputs(self.team), self.objective)
+            log_loss_N, answered_N = sharing.gathered(self.team, own, len(self.data), self.evaluated_at_once)
         finite = torch.isfinite(log_loss_N)
         if not bool(finite.all()):
             raise self._diverged(epoch, f"{int((~finite).sum())} of {len(self.data)} samples have a non-finite loss")
-        score = self.objective.score(torch.cat(answered))
+        score = self.objective.score(answered_N)
         if self.on_outputs is not None:
             self.on_outputs(epoch, torch.cat(kept))
         self.timings.snapshot_s += time.perf_counter() - began
         return Snapshot(epoch=epoch, step=self.step, log_loss=log_loss_N.float().cpu().numpy(), score=score)
 
-    def outputs(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield rows and their outputs, (B, K) float32 on the device, until all samples are through."""
+    def outputs(self, team: Team | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield rows and their outputs, (B, K) float32 on the device, until all samples, or its own, are through."""
         self.net.eval()
-        return batches(self._forward, self.data, self.hardware)
+        first, every = (0, 1) if team is None else (team.rank, team.size)
+        return batches(self._forward, self.data, self.hardware, first, every)
+
+    def _keeping(self, kept: list[torch.Tensor]) -> Iterator[tuple[slice, torch.Tensor]]:
+        for rows, outputs_BK in self.outputs():
+            kept.append(outputs_BK)
+            yield rows, outputs_BK
 
     def _draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the epoch's batches as sample numbers (S, B) and, where samples are varied, a chance for each."""
@@ -261,17 +274,18 @@ def evaluation_batch(shape: tuple[int, ...], hardware: Hardware) -> int:
 
 @torch.inference_mode()
 def batches(
-    net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware
+    net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware, first: int = 0, every: int = 1
 ) -> Iterator[tuple[slice, torch.Tensor]]:
     """Yield rows and a net's outputs for them, (B, K) float32, in order; the caller has set evaluation mode.
 
+    Of the batches the ``first`` and ``every`` so many after it.
     Of a million samples and a thousand labels all outputs would take gigabytes, and float64 losses of them four times
     as much.
     """
     if isinstance(net, ProxyNet) and hardware.kind == "cpu" and hardware.precision == "float32":
         net = folded(net)
     size = evaluation_batch(data.front.shape, hardware)
-    for start in range(0, len(data), size):
+    for start in range(first * size, len(data), every * size):
         rows = slice(start, start + size)
         with hardware.autocast():
             outputs_BK = net(data.rows(rows)).float()

@@ -7,7 +7,10 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+
+from telltale_core.drop import Drop, DropConfig, ingest
 
 TOKEN = secrets.token_hex(32)  # one for all tests of a process: Ray's library reads it once
 
@@ -34,3 +37,14 @@ def two_nodes(token: str) -> Iterator[Any]:
     yield cluster
     ray.shutdown()
     cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def drop(tmp_path_factory: pytest.TempPathFactory) -> Drop:
+    """Return a drop of 200 images of 64 x 64, which are evaluated in four parts."""
+    random, source = np.random.default_rng(0), tmp_path_factory.mktemp("source")
+    labels = np.arange(200) % 4
+    noise = random.integers(0, 90, (200, 64, 64, 3))
+    np.save(source / "images.npy", (noise + labels[:, None, None, None] * 40).astype(np.uint8))
+    np.save(source / "labels.npy", labels)
+    return ingest(str(source), tmp_path_factory.mktemp("drops"), DropConfig(image_size=64))
