@@ -180,8 +180,8 @@ CHANGED: dict[str, Any] = {
     "scale": {"workers": 2},
 }  # fmt: skip
 WHOLE = (
-    "837a59f79725d0f19b0675bd6c7cc0160aaa993bdbaaf3561e0011b99bdfe8ae",
-    "79e0a7db4525fb52ef55520b44021967c24b97971e1032554855a72c62da227d",
+    "f94f5a3c5770d944e89f12685fdc677200c60993209ec780d2c5ce1855440ab7",
+    "b4331880c2c7018b75da96d5f0645714a3aaee45ed5a969529b589e1627e600b",
 )
 BY_STAGE = {
     "drop": (
@@ -189,8 +189,8 @@ BY_STAGE = {
         "c427f9ba07c4562de61ecf792d785f190725a626b3a274b198c6280e6db6a5c3",
     ),
     "proxy": (
-        "d90b321298c21712337c56f2c7f6eb67b2c88031272878be0a4572b22d09ab9b",
-        "a52914a51c283b614d357476b9b1ec37f46dbfadfe409de01a499509fecf8f92",
+        "dc58fbad527217b71f084b6961014c4494104aefba512053a94f507c630fccf2",
+        "70a2200f261f8ab26808d56bd6408617566631c5640c8953be901b86d7d410cf",
     ),
     "spectrum": (
         "3fe360e1c49582b5e5d49c69f757c28edd29582aeb0126895f40c2d45dde0a9b",
@@ -209,8 +209,8 @@ BY_STAGE = {
         "287f27d4571579d9387b1832b3cdf132ccd64ad4652acb9fafbd23fd93fbac26",
     ),
     "scale": (  # in no key: which means a run has may change
-        "31ab15a217b267bf18a716a6806be0e5a062c55dab8e0fc24c8d79ddb4fb1b5c",
-        "d6cffb4c148c05a2d321b1a242eff1e7e5222c288bf199f3bf9d8625f851279e",
+        "7bd09f27bb037b53f1665f3e518a7f16baaea3402a6de73445154835a832ea54",
+        "4d81d532cea6637349daf619643d682e1f26656e3d61072ffbec974608584da7",
     ),
 }
 RECIPES = {
@@ -225,7 +225,7 @@ RECIPES = {
 
 def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() -> None:
     """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and the second look became
-    ``leave_out``, the proxy's when ``members`` and ``workers`` went and when its features came to be recorded.
+    ``leave_out``, the proxy's when ``members`` and ``workers`` went, with its features and with ``shards``.
     The drop's changed when it came to have splits, encodings, ``media_root``, ``unpack``, ``other_splits`` and
     ``decimal``: it is read again. That of publishing changed with ``mode``.
     """

@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from telltale_core.config import from_dict
 from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, Transient
@@ -24,9 +26,12 @@ from telltale_core.proxy import sharing
 from telltale_core.proxy.config import ProxyConfig
 from telltale_core.proxy.hardware import resolve_hardware, running
 from telltale_core.proxy.job import Job, trainer_of
+from telltale_core.proxy.loop import Trainer
 from telltale_core.proxy.progress import ProgressCallback
 from telltale_core.proxy.ranks import Task, Team, joined
 from telltale_core.proxy.training import train
+
+Drawn = dict[int, tuple[torch.Tensor, torch.Tensor | None]]
 
 
 def train_together(
@@ -93,12 +98,26 @@ def _help(team: Team, drop: TrainingSet, config: ProxyConfig) -> None:
         team=team,
     )
     with running(job.hardware):
-        trainer = trainer_of(job)
+        trainer, drawn = trainer_of(job), Drawn()
         while (told := team.task())[0] is not Task.END:
-            _, trainer.step = told
             team.share(trainer.net.state_dict().values())
-            if team.rank * trainer.evaluated_at_once < len(trainer.data):
+            if told[0] is Task.STEP:
+                _send_shards(team, trainer, drawn, told[1])
+            elif team.rank * trainer.evaluated_at_once < len(trainer.data):
                 sharing.send(team, trainer.outputs(team), trainer.objective)
+
+
+def _send_shards(team: Team, trainer: Trainer, drawn: Drawn, step: int) -> None:
+    """Send rank 0 this rank's shards of a step; ``drawn`` keeps the batches of the epoch."""
+    epoch, place = divmod(step, trainer.steps_per_epoch)
+    if epoch not in drawn:
+        drawn.clear()
+        drawn[epoch] = trainer.draw(epoch)
+    orders, chances = drawn[epoch]
+    trainer.net.train()
+    assert trainer.shards is not None  # noqa: S101 - of a recipe without shards no step is shared
+    for shard in trainer.shards.of(team):
+        team.send(trainer.shards.vector(shard, step, orders[place], None if chances is None else chances[place]))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -24,6 +24,7 @@ from telltale_core.proxy.models import ProxyNet, folded
 from telltale_core.proxy.objective import Objective
 from telltale_core.proxy.progress import Ticker
 from telltale_core.proxy.ranks import Task, Team
+from telltale_core.proxy.shards import Shards
 
 WARMUP_STEPS = 100  # at most, and at most a twentieth of the run
 LOWEST_RATE = 0.02  # of lr, at the end of the decay
@@ -71,7 +72,7 @@ class Trainer:
     on_outputs: Callable[[int, torch.Tensor], None] | None = None
     """Called at every snapshot with the epoch and the outputs for all samples, (N, K) on the device."""
     team: Team | None = None
-    """The processes that share the snapshots; of them this is rank 0."""
+    """The processes that share the snapshots, and the shards of a step; of them this is rank 0."""
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
@@ -93,6 +94,8 @@ class Trainer:
             nesterov=self.config.momentum > 0,
             weight_decay=self.config.weight_decay,
         )
+        shards = self.config.shards
+        self.shards = Shards(self.net, self._loss, self.batch, shards, self.seed) if shards > 1 else None
 
     def run_epoch(self, epoch: int, ticker: Ticker, on_snapshot: Callable[[Snapshot], None] | None = None) -> None:
         """Train one epoch, or the rest of it; with ``on_snapshot``, hand every snapshot's losses over.
@@ -100,10 +103,10 @@ class Trainer:
         Raises :class:`TrainingDiverged` on a non-finite loss and, between two steps, :class:`OverBudget` past the
         deadline and :class:`Stopped` where the process was told to end: :meth:`state` is whole then.
         """
-        orders, chances = self._draw(epoch)
+        orders, chances = self.draw(epoch)
         marks = snapshot_steps(self.steps_per_epoch, self.config.snapshots_per_epoch) if on_snapshot else frozenset()
         if self._random is not None:
-            restore_random(self._random, self.hardware)
+            self.hardware.restore_random(self._random)
             self._random = None
         self.net.train()
         began, check = time.perf_counter(), 1 if self.hardware.kind == "cpu" else CUDA_CHECK_STEPS
@@ -160,7 +163,7 @@ class Trainer:
             kept.append(outputs_BK)
             yield rows, outputs_BK
 
-    def _draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the epoch's batches as sample numbers (S, B) and, where samples are varied, a chance for each."""
         words = np.random.SeedSequence([self.seed, epoch]).generate_state(2, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
@@ -185,16 +188,25 @@ class Trainer:
         """Take one optimiser step and return the batch's loss, still on the device."""
         for group in self._sgd.param_groups:
             group["lr"] = learning_rate(self.step, self.steps, self.config)
-        with self.hardware.autocast():
-            outputs_BK = self._forward(self.data.rows(index_B, chance_B))
-        loss = self.objective.loss(outputs_BK, index_B)
-        self._sgd.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        if self.shards is not None:
+            if self.team is not None:
+                self.team.tell(Task.STEP, self.step)
+                self.team.share(self.net.state_dict().values())
+            loss = self.shards.apply(self.shards.total(self.step, index_B, chance_B, self.team))
+        else:
+            loss = self._loss(index_B, chance_B)
+            self._sgd.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
         self._sgd.step()
         self.step += 1
         return loss.detach()
+
+    def _loss(self, index_B: torch.Tensor, chance_B: torch.Tensor | None) -> torch.Tensor:
+        with self.hardware.autocast():
+            outputs_BK = self._forward(self.data.rows(index_B, chance_B))
+        return self.objective.loss(outputs_BK, index_B)
 
     def _checked(self, losses: list[torch.Tensor], epoch: int) -> float:
         mean = float(torch.stack(losses).mean())
@@ -214,7 +226,7 @@ class Trainer:
 
         Those of the random numbers matter within an epoch alone: each begins with its own.
         """
-        tensors = {f"random.{name}": value for name, value in random_state(self.hardware).items()}
+        tensors = {f"random.{name}": value for name, value in self.hardware.random_state().items()}
         tensors |= {f"net.{name}": value for name, value in self.net.state_dict().items()}
         for name, parameter in self.net.named_parameters():
             buffer = self._sgd.state.get(parameter, {}).get("momentum_buffer")
@@ -232,21 +244,6 @@ class Trainer:
         self.step = step
         if step % self.steps_per_epoch:
             self._random = {n.removeprefix("random."): v for n, v in tensors.items() if n.startswith("random.")}
-
-
-def random_state(hardware: Hardware) -> dict[str, torch.Tensor]:
-    """Return the state of torch's own random numbers, by device."""
-    state = {"cpu": torch.get_rng_state()}
-    if hardware.kind == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(hardware.device)
-    return state
-
-
-def restore_random(state: dict[str, torch.Tensor], hardware: Hardware) -> None:
-    """Take over a state made by :func:`random_state`; of a device that was not there, its own goes on."""
-    torch.set_rng_state(state["cpu"])
-    if hardware.kind == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], hardware.device)
 
 
 def learning_rate(step: int, steps: int, config: SettledConfig) -> float:

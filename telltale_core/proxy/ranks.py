@@ -23,10 +23,11 @@ LONGEST_STEP = timedelta(hours=12)
 
 
 class Task(IntEnum):
-    """What rank 0 asks for: the end, or the losses of parts of the samples."""
+    """What rank 0 asks for: the end, the losses of parts of the samples, the shards of a step."""
 
     END = 0
     EVALUATE = 1
+    STEP = 2
 
 
 @contextlib.contextmanager

@@ -2,5 +2,6 @@
 
 from telltale_core.scale.config import ScaleConfig
 from telltale_core.scale.engine import ordered_map, using
+from telltale_core.scale.ray_train import on_ranks
 
-__all__ = ["ScaleConfig", "ordered_map", "using"]
+__all__ = ["ScaleConfig", "on_ranks", "ordered_map", "using"]

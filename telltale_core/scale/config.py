@@ -19,6 +19,9 @@ class ScaleConfig(Settings, frozen=True):
     workers: int = Field(
         default=1, ge=1, le=4096, description="Processes that compute at most; 1 of local: this one alone."
     )
+    gpus_per_worker: int = Field(
+        default=0, ge=0, le=64, title="GPUs per worker", description="ray: GPUs of each process of a training."
+    )
     address: str = Field(
         default="",
         description="ray: auto inside a cluster, or its HOST:PORT; empty: a Ray of this machine alone.",

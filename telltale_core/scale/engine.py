@@ -24,21 +24,31 @@ class Engine(Protocol):
     def map(self, fn: Callable[[A], B], items: Iterable[A]) -> Iterator[B]: ...  # noqa: D102
 
 
-_engine: ContextVar[Engine | None] = ContextVar("engine", default=None)
+class _Means:
+    """An engine that begins when it is asked for, and ends with a block."""
+
+    def __init__(self, config: ScaleConfig, block: contextlib.ExitStack) -> None:
+        self._config, self._block = config, block
+        self._engine: Engine | None = None
+
+    def engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = self._block.enter_context(_opened(self._config))
+        return self._engine
+
+
+_means: ContextVar[_Means | None] = ContextVar("means", default=None)
 
 
 @contextlib.contextmanager
 def using(config: ScaleConfig) -> Iterator[None]:
-    """Have :func:`ordered_map` work by these means until the end of the block; processes begin where it is used."""
-    if config == ScaleConfig():
-        yield
-        return
-    with _opened(config) as engine:
-        before = _engine.set(engine)
+    """Have :func:`ordered_map` work by these means until the end of the block; they begin where it is used."""
+    with contextlib.ExitStack() as block:
+        before = _means.set(None if config == ScaleConfig() else _Means(config, block))
         try:
             yield
         finally:
-            _engine.reset(before)
+            _means.reset(before)
 
 
 @contextlib.contextmanager
@@ -58,11 +68,11 @@ def ordered_map(fn: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
     with one thread of linear algebra, wherever that is, so that the same bits come from anywhere (on one kind of
     processor). A single item is computed here.
     """
-    one_thread, rest, engine = _OneThread(fn), iter(items), _engine.get()
+    one_thread, rest, means = _OneThread(fn), iter(items), _means.get()
     first = list(islice(rest, 2))
-    if engine is None or len(first) < 2:
+    if means is None or len(first) < 2:
         return map(one_thread, chain(first, rest))
-    return engine.map(one_thread, chain(first, rest))
+    return means.engine().map(one_thread, chain(first, rest))
 
 
 class _OneThread:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from telltale_core.drop import Drop
+from telltale_core.errors import ConfigError
 from telltale_core.losslog import LossLog
 from telltale_core.proxy import ProxyConfig, train
 from telltale_core.proxy.checkpoint import checkpoint_path, load_record
@@ -82,6 +83,24 @@ def test_a_rank_that_is_killed_costs_an_epoch_and_no_byte(drop: Drop, alone: Pat
         assert load_record(checkpoint_path(out)).epoch == (1 if rank else 2)
     assert ranks(drop, out, SETTINGS) == [0, 0]
     assert same(out, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.trains
+def test_shards_are_summed_to_the_same_bytes_by_one_process_and_by_two(drop: Drop, alone: Path, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "shards": 3}
+    train(drop, tmp_path / "one", ProxyConfig(**settings))
+    assert ranks(drop, tmp_path / "two", settings) == [0, 0]
+    assert same(tmp_path / "two", tmp_path / "one")
+    assert log_bytes(tmp_path / "one") != log_bytes(alone), "another recipe"
+
+
+def test_one_shard_is_the_recipe_of_before_and_a_shard_of_one_sample_is_refused(drop: Drop, tmp_path: Path) -> None:
+    config = ProxyConfig(**SETTINGS)
+    assert "shards" not in config.recipe()
+    assert config.replace(shards=2).recipe_digest() != config.recipe_digest()
+    with pytest.raises(ConfigError, match="shards"):
+        train(drop, tmp_path / "run", config.replace(shards=11))
 
 
 def test_each_sample_is_evaluated_by_one_rank() -> None:

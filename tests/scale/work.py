@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+from telltale_core.errors import ConfigError
+
 
 def square(number: int) -> int:
     return number * number
@@ -39,3 +41,11 @@ def killed_once(path: str) -> str:
 def slowly(number: int) -> int:
     time.sleep(0.5)
     return number
+
+
+def refuse_setting(_rank: int) -> None:
+    raise ConfigError("no setting")
+
+
+def square_of_rank(rank: int) -> int:
+    return rank * rank
