@@ -43,9 +43,5 @@ def slowly(number: int) -> int:
     return number
 
 
-def refuse_setting(_rank: int) -> None:
-    raise ConfigError("no setting")
-
-
-def square_of_rank(rank: int) -> int:
-    return rank * rank
+def refuse_setting(rank: int) -> None:
+    raise ConfigError(f"no setting of rank {rank}")
