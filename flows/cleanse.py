@@ -81,7 +81,7 @@ def cleanse(
         by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
         trainer = train_on if deployed(train_on) else ""
         settings["drop"] = drop_settings(settings, elsewhere=bool(trainer))
-        run = Runner(work, destination, trainer)
+        run = Runner(work, destination, trainer, settings["scale"])
         receipts = Receipts(source, work, wanted=receipt)
         verdict = judged(source, settings, run, receipts)
         story.judged(verdict, work)

@@ -216,7 +216,7 @@ def _run_to(last: str, source: str, work: str, config: CleanseConfig) -> Record:
 
     def run(stage: Stage, upstream: Record | str, own: Mapping[str, Any]) -> Record:
         with training_progress() as shown:
-            return stage(upstream, work, own, progress=shown)
+            return stage(upstream, work, own, progress=shown, scale=config.scale)
 
     settings = to_dict(config)
     settings["drop"] = stages.drop_settings(settings)

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 
 from telltale_core.config import Settings, from_dict
 from telltale_core.proxy import ProxyConfig
+from telltale_core.scale import ScaleConfig
 from telltale_core.stages import RunConfig
 
 M = TypeVar("M", bound=Settings)
@@ -25,4 +26,6 @@ def _validator(cls: type[M], where: str) -> Callable[[Any], M]:
 
 Run = Annotated[RunConfig, BeforeValidator(_validator(RunConfig, "config"))]
 Training = Annotated[ProxyConfig, BeforeValidator(_validator(ProxyConfig, "settings"))]
+Scale = Annotated[ScaleConfig, BeforeValidator(_validator(ScaleConfig, "scale"))]
 DEFAULTS = RunConfig()
+ALONE = ScaleConfig()

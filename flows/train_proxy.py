@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.parameters import Training
+from flows.parameters import ALONE, Scale, Training
 from tasks import keys, policy, redaction
 from tasks.leave_out import leave_out
 from tasks.pipeline import Runner
@@ -30,6 +30,8 @@ def train_proxy(
     settings: Training,
     left_out: str = "",
     subject: str = "",  # noqa: ARG001 - the run is called after it
+    *,
+    scale: Scale = ALONE,
 ) -> Record:
     """Return the record of the training on the drop of ``upstream``; it goes on at the last finished epoch.
 
@@ -39,8 +41,9 @@ def train_proxy(
         settings: Settings of the training.
         left_out: The key of a verdict's leave-out retraining, which learns without some samples; empty: learn all.
         subject: What the run is called after: dataset and drop.
+        scale: How many processes share the training, and where they are.
 
     """
     if left_out:
         return leave_out(upstream, work, left_out)
-    return Runner(work)(train, upstream, to_dict(settings))
+    return Runner(work, scale=to_dict(scale))(train, upstream, to_dict(settings))

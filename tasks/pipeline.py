@@ -18,6 +18,8 @@ from tasks import keys, limits, policy, redaction, story
 from tasks.fence import Fence
 from tasks.progress import watch
 from tasks.train_elsewhere import retrain_elsewhere, train_elsewhere
+from telltale_core.config import from_dict
+from telltale_core.scale import ScaleConfig
 from telltale_core.stages import STAGES, Context, Record, Stage, run_stage
 
 
@@ -35,12 +37,14 @@ def task_of(stage: Stage) -> Task[..., Any]:
         *,
         deployment: str = "",
         destination: str = "",
+        scale: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Record | State[Record]:
         turn = contextlib.nullcontext() if stage.folder else limits.one_publication(destination)
         with turn, Fence(watch(keys.progress(stage.name))) as fence:
             retrain = retrain_elsewhere(work, deployment) if deployment else None
-            context = Context(destination=destination, progress=fence, retrain=retrain, **options)
+            means = from_dict(ScaleConfig, scale or {}, "scale")
+            context = Context(destination=destination, progress=fence, retrain=retrain, scale=means, **options)
             return policy.shown(run_stage(stage, upstream, work, settings, context))
 
     run.__name__ = run.__qualname__ = stage.name
@@ -51,11 +55,13 @@ TASKS: dict[str, Task[..., Any]] = {name: task_of(stage) for name, stage in STAG
 
 
 class Runner:
-    """Runs stages as tasks of the flow run at work; trains by runs of ``deployment``, where one is named."""
+    """Runs stages as tasks of the flow run at work, by the means of ``scale``; trains by runs of ``deployment``."""
 
-    def __init__(self, work: str, destination: str = "", deployment: str = "") -> None:
+    def __init__(
+        self, work: str, destination: str = "", deployment: str = "", scale: Mapping[str, Any] | None = None
+    ) -> None:
         self.work, self.destination = work, destination
-        self.options = {"destination": destination, "deployment": deployment}
+        self.options = {"destination": destination, "deployment": deployment, "scale": quote(dict(scale or {}))}
         self.before: list[State[Any]] = []  # the last complete stage's: the UI's graph of the run is a chain
         self.tasks = {**TASKS, "train": train_elsewhere} if deployment else TASKS
 

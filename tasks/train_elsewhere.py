@@ -25,6 +25,7 @@ from telltale_core import stages
 from telltale_core.config import from_dict
 from telltale_core.errors import StorageError, TelltaleError, Transient
 from telltale_core.proxy import ProxyConfig
+from telltale_core.scale import ScaleConfig
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 3.0
@@ -38,14 +39,25 @@ LARGE_TRAINING = 10_000_000  # rows times epochs from which a training is large
 @task(name="train", **policy.STAGE)
 @redaction.withholding
 def train_elsewhere(
-    upstream: stages.Record, work: str, settings: dict[str, Any], *, deployment: str, **_options: Any
+    upstream: stages.Record,
+    work: str,
+    settings: dict[str, Any],
+    *,
+    deployment: str,
+    scale: Mapping[str, Any] | None = None,
+    **_options: Any,
 ) -> stages.Record | State[stages.Record]:
-    """Return the record of the training by a run of ``deployment``; what counts is what stands in the work area."""
+    """Return the record of the training by a run of ``deployment``; what counts is what stands in the work area.
+
+    ``scale``: the means that the run has there, which a deployment of an earlier release takes none of.
+    """
     key = stages.key_for(stages.train, upstream, settings)
     standing = partial(stages.standing, stages.train, key, upstream, settings, work)
     if record := standing():
         return policy.shown(stages.Outcome(record=record, reused=True))
     parameters = {"upstream": upstream, "work": work, "settings": settings}
+    if from_dict(ScaleConfig, scale or {}, "scale") != ScaleConfig():
+        parameters["scale"] = dict(scale or {})
     run = begin(deployment, parameters, f"train:{key[:40]}", queue_for(upstream, work, settings))
     story.say("waits: for the run %s on the other pool", run.name)
     ended = wait(run.id)

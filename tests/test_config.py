@@ -177,10 +177,11 @@ CHANGED: dict[str, Any] = {
     "verdict": {"dimensions": [4, 6], "min_ratio": 2},
     "report": {"cluster_picture": "tsne"},
     "publish": {"unread": "keep"},
+    "scale": {"workers": 2},
 }  # fmt: skip
 WHOLE = (
-    "a17289d45945bef773c6b70432c9d18ab3f7143ecaf786dbe17ff3df808c0921",
-    "e04279c9225e54f0a0560607fe114e82f931e1d8764cd84f71b9a19bf6697dd0",
+    "95e01a10a98e373d4d9f3aeb29453b213e89c1c80bc60b68c0d641d7986d16ca",
+    "b4331880c2c7018b75da96d5f0645714a3aaee45ed5a969529b589e1627e600b",
 )
 BY_STAGE = {
     "drop": (
@@ -188,8 +189,8 @@ BY_STAGE = {
         "c427f9ba07c4562de61ecf792d785f190725a626b3a274b198c6280e6db6a5c3",
     ),
     "proxy": (
-        "0a497a76d4c87115afef6f593788f19f36e92b42773efdea434dbed0dedb9bfc",
-        "a52914a51c283b614d357476b9b1ec37f46dbfadfe409de01a499509fecf8f92",
+        "3a97c53f4083a31becb9c434f7a20fde3507c1b7b7b4fb445da4e7cfd23b7f04",
+        "70a2200f261f8ab26808d56bd6408617566631c5640c8953be901b86d7d410cf",
     ),
     "spectrum": (
         "3fe360e1c49582b5e5d49c69f757c28edd29582aeb0126895f40c2d45dde0a9b",
@@ -207,6 +208,10 @@ BY_STAGE = {
         "3dc42f25ecc712068051e28cfae9618c12dce7c6b2aacfa11279b2dfe5941910",
         "287f27d4571579d9387b1832b3cdf132ccd64ad4652acb9fafbd23fd93fbac26",
     ),
+    "scale": (  # in no key: which means a run has may change
+        "7bd09f27bb037b53f1665f3e518a7f16baaea3402a6de73445154835a832ea54",
+        "4d81d532cea6637349daf619643d682e1f26656e3d61072ffbec974608584da7",
+    ),
 }
 RECIPES = {
     "image": "a98634bf44bbafbfe8f9a1a63a6844a150f432be436a4483b69e82e4596500a2",
@@ -220,8 +225,7 @@ RECIPES = {
 
 def test_digests_are_those_of_earlier_releases_so_that_old_work_areas_stand() -> None:
     """Those of spectrum and verdict changed when ``recipe`` and ``method`` went and the second look became
-    ``leave_out``, the proxy's when ``members`` and ``workers`` went and when its features and early
-    answers came to be recorded.
+    ``leave_out``, the proxy's when ``members`` and ``workers`` went, with its features, early answers and ``shards``.
     The drop's changed when it came to have splits, encodings, ``media_root``, ``unpack``, ``other_splits`` and
     ``decimal``: it is read again. That of publishing changed with ``mode``.
     """

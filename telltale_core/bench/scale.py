@@ -24,10 +24,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from telltale_core.bench.scale_drop import DIGEST, MEDIA_BYTES, ids_of, write_made_up_drop
+from telltale_core.digest import sha256_file
 from telltale_core.drop import Drop
 from telltale_core.errors import ConfigError, NeedsReview, StorageError
 from telltale_core.losslog import LogPlan, LossLog, LossLogWriter, StoredLog
 from telltale_core.records import as_ids
+from telltale_core.scale import ScaleConfig, using
 
 MODULE = "telltale_core.bench.scale"
 DEFAULT = "50000x10x100"
@@ -236,6 +238,25 @@ def table(rows: Sequence[Row]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in cells]
 
 
+def ratio(size: Size, work: Path, workers: int) -> list[str]:
+    """Return how long a verdict took with one process and with several, in turn, and whether its bytes were the same.
+
+    The several begin within the time that is measured. It says something on idle processors alone.
+    """
+    folder = work / "scale" / str(size)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("write the log", "spectrum", "write the drop"):
+        timed(name, folder, size)
+    seconds, digests = [], set()
+    for count in (1, workers):
+        with using(ScaleConfig(workers=count)):
+            seconds.append(float(timed("verdict", folder, size)["wall_s"]))
+        digests.add(sha256_file(folder / "verdict" / "verdict.parquet"))
+    same = "the same bytes" if len(digests) == 1 else "OTHER BYTES"
+    lines = [f"{size}, verdict: {seconds[0]:.1f} s with 1 process, {seconds[1]:.1f} s with {workers}"]
+    return [*lines, f"{seconds[0] / seconds[1]:.2f} times as fast, {same}"]
+
+
 def _tell(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
@@ -246,9 +267,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", nargs="+", default=[DEFAULT])
     parser.add_argument("--work", type=Path, default=Path("runs/bench"))
     parser.add_argument("--stage", choices=list(STAGES))
+    parser.add_argument(
+        "--workers", type=int, default=1, help="compare the verdict of one process with that of so many"
+    )
     options = parser.parse_args(arguments)
     if options.stage:
         sys.stdout.write(json.dumps(timed(options.stage, options.work, Size.parse(options.sizes[0]))))
+        return 0
+    if options.workers > 1:
+        sys.stdout.write("\n".join(ratio(Size.parse(options.sizes[0]), options.work, options.workers)) + "\n")
         return 0
     rows = run_scale(options.sizes, options.work, _tell)
     sys.stdout.write("\n".join(table(rows)) + "\n")

@@ -8,6 +8,7 @@ from telltale_core.proxy.progress import Progress, ProgressLines
 
 if TYPE_CHECKING:
     from telltale_core.proxy.fitting import Fitted, fit
+    from telltale_core.proxy.helping import train_together
     from telltale_core.proxy.leave_out import RETRAINED_EPOCHS, can_retrain, leave_out_retraining
     from telltale_core.proxy.loop import Snapshot
     from telltale_core.proxy.models import register
@@ -43,11 +44,13 @@ __all__ = [
     "recording_path",
     "register",
     "train",
+    "train_together",
 ]
 
 __getattr__ = on_demand(
     __name__,
     fitting=("Fitted", "fit"),
+    helping=("train_together",),
     leave_out=("RETRAINED_EPOCHS", "can_retrain", "leave_out_retraining"),
     loop=("Snapshot",),
     models=("register",),

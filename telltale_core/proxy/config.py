@@ -85,6 +85,13 @@ class ProxyConfig(Settings, frozen=True):
         description="ranges: cross-entropy over ranges of targets. squared, absolute, huber: of each sample's error on "
         "its scaled target.",
     )
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=4096,
+        description="Parts of a step's batch, each with batch statistics of its own, which several processes can "
+        "share; more than 1 is another recipe.",
+    )
     seed: int = Field(
         default=0, ge=0, lt=2**32, description="Seed of the net's first weights and of the order of samples."
     )
@@ -122,7 +129,7 @@ class ProxyConfig(Settings, frozen=True):
         """
         plain = {name: value for name, value in to_dict(self).items() if name not in _MEANS}
         plain["model"] = by_content(self.model)
-        for name, unset in (("record", not self.record), ("clip", self.clip is None)):
+        for name, unset in (("record", not self.record), ("clip", self.clip is None), ("shards", self.shards == 1)):
             if unset:
                 del plain[name]  # so that a recipe which does without is the one it was before there was a choice
         return plain

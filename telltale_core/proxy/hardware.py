@@ -41,6 +41,19 @@ class Hardware:
         if self.kind == "cuda":
             torch.cuda.synchronize(self.device)
 
+    def random_state(self) -> dict[str, torch.Tensor]:
+        """Return the state of torch's own random numbers, by device."""
+        state = {"cpu": torch.get_rng_state()}
+        if self.kind == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self.device)
+        return state
+
+    def restore_random(self, state: dict[str, torch.Tensor]) -> None:
+        """Take over a state made by :meth:`random_state`; of a device that was not there, its own goes on."""
+        torch.set_rng_state(state["cpu"])
+        if self.kind == "cuda" and "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"], self.device)
+
     def describe(self) -> str:
         """Return the device's name for a record."""
         if self.kind == "cuda":

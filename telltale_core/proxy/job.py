@@ -26,6 +26,7 @@ from telltale_core.proxy.fitting import make_ticker, make_trainer
 from telltale_core.proxy.hardware import Hardware, running
 from telltale_core.proxy.loop import Snapshot, Timings, Trainer
 from telltale_core.proxy.progress import ProgressCallback
+from telltale_core.proxy.ranks import Team
 from telltale_core.proxy.record import ProxyEntry
 from telltale_core.proxy.recording import record_answers, record_final, record_logits
 from telltale_core.records import write_whole
@@ -37,7 +38,7 @@ logger = logging.getLogger(__name__)
 class Job:
     """What a training is made from; ``deadline_at`` is a moment of the monotonic clock.
 
-    ``statistics`` are the modality's, fitted on the drop.
+    ``statistics`` are the modality's, fitted on the drop. ``team``: the processes that share the training.
     """
 
     drop: TrainingSet
@@ -46,6 +47,7 @@ class Job:
     hardware: Hardware
     statistics: Mapping[str, Any]
     deadline_at: float = math.inf
+    team: Team | None = None
 
     @property
     def plan(self) -> LogPlan:
@@ -85,18 +87,7 @@ def train_proxy(job: Job, progress: ProgressCallback | None = None) -> Checkpoin
     (:mod:`telltale_core.stopping`), or past its deadline, it saves the step it is at and raises: that costs nothing.
     """
     with running(job.hardware):
-        trainer = make_trainer(
-            job.drop.inputs,
-            answers_of(job.drop),
-            task=job.drop.task,
-            num_classes=job.drop.num_classes,
-            config=job.config,
-            hardware=job.hardware,
-            statistics=job.statistics,
-            seed=job.config.seed,
-            modality=job.drop.modality,
-            deadline_at=job.deadline_at,
-        )
+        trainer = trainer_of(job)
         writer = LossLogWriter(job.out / "losslog", job.plan)
         state, snapshots = resume(job, trainer, writer)
         if "logits" in job.config.record:
@@ -130,6 +121,24 @@ def train_proxy(job: Job, progress: ProgressCallback | None = None) -> Checkpoin
         )
         write_whole(model_path(job.out), checkpoints.tensor_bytes(trainer.net.state_dict(), {}))
     return state
+
+
+def trainer_of(job: Job) -> Trainer:
+    """Return a trainer before its first step."""
+    trainer = make_trainer(
+        job.drop.inputs,
+        answers_of(job.drop),
+        task=job.drop.task,
+        num_classes=job.drop.num_classes,
+        config=job.config,
+        hardware=job.hardware,
+        statistics=job.statistics,
+        seed=job.config.seed,
+        modality=job.drop.modality,
+        deadline_at=job.deadline_at,
+    )
+    trainer.team = job.team
+    return trainer
 
 
 def _save(job: Job, trainer: Trainer, state: Checkpoint, snapshots: Sequence[Snapshot] = ()) -> None:

@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from telltale_core import stopping
 from telltale_core.errors import ConfigError, OverBudget, TrainingDiverged
+from telltale_core.proxy import sharing
 from telltale_core.proxy.config import SettledConfig
 from telltale_core.proxy.data import Resident
 from telltale_core.proxy.hardware import Hardware
 from telltale_core.proxy.models import ProxyNet, folded
 from telltale_core.proxy.objective import Objective
 from telltale_core.proxy.progress import Ticker
+from telltale_core.proxy.ranks import Task, Team
+from telltale_core.proxy.shards import Shards
 
 WARMUP_STEPS = 100  # at most, and at most a twentieth of the run
 LOWEST_RATE = 0.02  # of lr, at the end of the decay
@@ -68,6 +71,8 @@ class Trainer:
     """The rows that are learnt from; all where None. Snapshots are of all rows."""
     on_outputs: Callable[[int, torch.Tensor], None] | None = None
     """Called at every snapshot with the epoch and the outputs for all samples, (N, K) on the device."""
+    team: Team | None = None
+    """The processes that share the snapshots, and the shards of a step; of them this is rank 0."""
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
@@ -77,6 +82,7 @@ class Trainer:
         self.batch = self.config.batch_for(self.samples)
         self.steps_per_epoch = self.samples // self.batch
         self.steps = self.steps_per_epoch * self.config.epochs
+        self.evaluated_at_once = evaluation_batch(self.data.front.shape, self.hardware)
         # fullgraph is not asked for: a registered model may break the graph
         self._forward: Callable[[torch.Tensor], torch.Tensor] = (
             torch.compile(self.net) if self.config.compile else self.net
@@ -88,6 +94,8 @@ class Trainer:
             nesterov=self.config.momentum > 0,
             weight_decay=self.config.weight_decay,
         )
+        shards = self.config.shards
+        self.shards = Shards(self.net, self._loss, self.batch, shards, self.seed) if shards > 1 else None
 
     def run_epoch(self, epoch: int, ticker: Ticker, on_snapshot: Callable[[Snapshot], None] | None = None) -> None:
         """Train one epoch, or the rest of it; with ``on_snapshot``, hand every snapshot's losses over.
@@ -95,10 +103,10 @@ class Trainer:
         Raises :class:`TrainingDiverged` on a non-finite loss and, between two steps, :class:`OverBudget` past the
         deadline and :class:`Stopped` where the process was told to end: :meth:`state` is whole then.
         """
-        orders, chances = self._draw(epoch)
+        orders, chances = self.draw(epoch)
         marks = snapshot_steps(self.steps_per_epoch, self.config.snapshots_per_epoch) if on_snapshot else frozenset()
         if self._random is not None:
-            restore_random(self._random, self.hardware)
+            self.hardware.restore_random(self._random)
             self._random = None
         self.net.train()
         began, check = time.perf_counter(), 1 if self.hardware.kind == "cpu" else CUDA_CHECK_STEPS
@@ -126,28 +134,36 @@ class Trainer:
     def snapshot(self, epoch: int) -> Snapshot:
         """Return every sample's loss under the present weights: evaluation mode, no augmentation."""
         began = time.perf_counter()
-        losses, answered, kept = [], [], []
-        for rows, outputs_BK in self.outputs():
-            losses.append(self.objective.log_loss(outputs_BK, rows))
-            answered.append(self.objective.answered(outputs_BK, rows))
-            if self.on_outputs is not None:
-                kept.append(outputs_BK)
-        log_loss_N = torch.cat(losses)
+        kept: list[torch.Tensor] = []
+        if self.team is None or self.on_outputs is not None:
+            parts = self.outputs() if self.on_outputs is None else self._keeping(kept)
+            log_loss_N, answered_N = sharing.evaluated(parts, self.objective)
+        else:
+            self.team.tell(Task.EVALUATE, self.step)
+            self.team.share(self.net.state_dict().values())
+            own = sharing.evaluated(self.outputs(self.team), self.objective)
+            log_loss_N, answered_N = sharing.gathered(self.team, own, len(self.data), self.evaluated_at_once)
         finite = torch.isfinite(log_loss_N)
         if not bool(finite.all()):
             raise self._diverged(epoch, f"{int((~finite).sum())} of {len(self.data)} samples have a non-finite loss")
-        score = self.objective.score(torch.cat(answered))
+        score = self.objective.score(answered_N)
         if self.on_outputs is not None:
             self.on_outputs(epoch, torch.cat(kept))
         self.timings.snapshot_s += time.perf_counter() - began
         return Snapshot(epoch=epoch, step=self.step, log_loss=log_loss_N.float().cpu().numpy(), score=score)
 
-    def outputs(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield rows and their outputs, (B, K) float32 on the device, until all samples are through."""
+    def outputs(self, team: Team | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield rows and their outputs, (B, K) float32 on the device, until all samples, or its own, are through."""
         self.net.eval()
-        return batches(self._forward, self.data, self.hardware)
+        first, every = (0, 1) if team is None else (team.rank, team.size)
+        return batches(self._forward, self.data, self.hardware, first, every)
 
-    def _draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _keeping(self, kept: list[torch.Tensor]) -> Iterator[tuple[slice, torch.Tensor]]:
+        for rows, outputs_BK in self.outputs():
+            kept.append(outputs_BK)
+            yield rows, outputs_BK
+
+    def draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the epoch's batches as sample numbers (S, B) and, where samples are varied, a chance for each."""
         words = np.random.SeedSequence([self.seed, epoch]).generate_state(2, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
@@ -172,16 +188,25 @@ class Trainer:
         """Take one optimiser step and return the batch's loss, still on the device."""
         for group in self._sgd.param_groups:
             group["lr"] = learning_rate(self.step, self.steps, self.config)
-        with self.hardware.autocast():
-            outputs_BK = self._forward(self.data.rows(index_B, chance_B))
-        loss = self.objective.loss(outputs_BK, index_B)
-        self._sgd.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        if self.shards is not None:
+            if self.team is not None:
+                self.team.tell(Task.STEP, self.step)
+                self.team.share(self.net.state_dict().values())
+            loss = self.shards.apply(self.shards.total(self.step, index_B, chance_B, self.team))
+        else:
+            loss = self._loss(index_B, chance_B)
+            self._sgd.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
         self._sgd.step()
         self.step += 1
         return loss.detach()
+
+    def _loss(self, index_B: torch.Tensor, chance_B: torch.Tensor | None) -> torch.Tensor:
+        with self.hardware.autocast():
+            outputs_BK = self._forward(self.data.rows(index_B, chance_B))
+        return self.objective.loss(outputs_BK, index_B)
 
     def _checked(self, losses: list[torch.Tensor], epoch: int) -> float:
         mean = float(torch.stack(losses).mean())
@@ -201,7 +226,7 @@ class Trainer:
 
         Those of the random numbers matter within an epoch alone: each begins with its own.
         """
-        tensors = {f"random.{name}": value for name, value in random_state(self.hardware).items()}
+        tensors = {f"random.{name}": value for name, value in self.hardware.random_state().items()}
         tensors |= {f"net.{name}": value for name, value in self.net.state_dict().items()}
         for name, parameter in self.net.named_parameters():
             buffer = self._sgd.state.get(parameter, {}).get("momentum_buffer")
@@ -219,21 +244,6 @@ class Trainer:
         self.step = step
         if step % self.steps_per_epoch:
             self._random = {n.removeprefix("random."): v for n, v in tensors.items() if n.startswith("random.")}
-
-
-def random_state(hardware: Hardware) -> dict[str, torch.Tensor]:
-    """Return the state of torch's own random numbers, by device."""
-    state = {"cpu": torch.get_rng_state()}
-    if hardware.kind == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(hardware.device)
-    return state
-
-
-def restore_random(state: dict[str, torch.Tensor], hardware: Hardware) -> None:
-    """Take over a state made by :func:`random_state`; of a device that was not there, its own goes on."""
-    torch.set_rng_state(state["cpu"])
-    if hardware.kind == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], hardware.device)
 
 
 def learning_rate(step: int, steps: int, config: SettledConfig) -> float:
@@ -261,17 +271,18 @@ def evaluation_batch(shape: tuple[int, ...], hardware: Hardware) -> int:
 
 @torch.inference_mode()
 def batches(
-    net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware
+    net: Callable[[torch.Tensor], torch.Tensor], data: Resident, hardware: Hardware, first: int = 0, every: int = 1
 ) -> Iterator[tuple[slice, torch.Tensor]]:
     """Yield rows and a net's outputs for them, (B, K) float32, in order; the caller has set evaluation mode.
 
+    Of the batches the ``first`` and ``every`` so many after it.
     Of a million samples and a thousand labels all outputs would take gigabytes, and float64 losses of them four times
     as much.
     """
     if isinstance(net, ProxyNet) and hardware.kind == "cpu" and hardware.precision == "float32":
         net = folded(net)
     size = evaluation_batch(data.front.shape, hardware)
-    for start in range(0, len(data), size):
+    for start in range(first * size, len(data), every * size):
         rows = slice(start, start + size)
         with hardware.autocast():
             outputs_BK = net(data.rows(rows)).float()

@@ -33,6 +33,7 @@ from telltale_core.proxy.models import build, resolve
 from telltale_core.proxy.objective import Objective, make_objective
 from telltale_core.proxy.predict import READING
 from telltale_core.proxy.progress import ProgressCallback
+from telltale_core.proxy.ranks import Team
 from telltale_core.proxy.record import TRAIN, Train, read_train_record
 from telltale_core.proxy.recording import recording_disk_bytes
 from telltale_core.records import sweep_temporaries, write_json
@@ -41,14 +42,19 @@ logger = logging.getLogger(__name__)
 
 
 def train(
-    drop: TrainingSet, out: Path, config: ProxyConfig | None = None, progress: ProgressCallback | None = None
+    drop: TrainingSet,
+    out: Path,
+    config: ProxyConfig | None = None,
+    progress: ProgressCallback | None = None,
+    team: Team | None = None,
 ) -> LossLog:
     """Return the complete loss log of a drop, trained into the folder ``out``; resumes what a killed run left there.
 
-    A folder that is complete is read, not trained again. Raises :class:`ConfigError` when ``out`` holds the training of
-    another drop or recipe, :class:`OverBudget` before the start when memory or disk will not do and during it when the
-    deadline passes, :class:`Stopped` when a signal ends it (the signal is handed on then), :class:`TrainingDiverged`,
-    :class:`NothingLearnt`, and :class:`Misaligned` when the finished log's rows do not follow their ids.
+    A folder that is complete is read, not trained again. ``team`` shares the work (``helping.py``). Raises
+    :class:`ConfigError` when ``out`` holds the training of another drop or recipe, :class:`OverBudget` before the start
+    when memory or disk will not do and during it when the deadline passes, :class:`Stopped` when a signal ends it (the
+    signal is handed on then), :class:`TrainingDiverged`, :class:`NothingLearnt`, and :class:`Misaligned` when the
+    finished log's rows do not follow their ids.
     """
     config = (config or ProxyConfig()).settled(drop.modality)
     if (out / TRAIN.file).is_file():
@@ -62,9 +68,20 @@ def train(
         hardware=_hardware(config, out),
         statistics=modality_named(drop.modality).statistics_for(config.model, drop),
         deadline_at=deadline(config),
+        team=team,
     )
     _prepare(job)
     writer = LossLogWriter.create(out / "losslog", job.plan, drop.sample_ids)
+    if team is not None:
+        team.begin(
+            {
+                "drop_digest": drop.digest,
+                "recipe_digest": recipe,
+                "statistics": dict(job.statistics),
+                "precision": job.hardware.precision,
+                "threads": job.hardware.threads,
+            }
+        )
     with stopping.in_order():
         train_proxy(job, progress)
     if config.recipe_digest() != recipe:

@@ -44,8 +44,8 @@ def ingest(source: str, config: DropConfig, out: Path, _context: Context) -> Dro
 
 
 def train(inputs: Inputs, config: ProxyConfig, out: Path, context: Context) -> None:
-    """Train the proxy and log every sample's loss; goes on where a killed run stopped."""
-    proxy.train(inputs.packed_drop(), out, config, progress=context.progress)
+    """Train the proxy and log every sample's loss; goes on where a killed run stopped. Several ranks may share it."""
+    proxy.train_together(inputs.packed_drop(), out, config, progress=context.progress)
 
 
 def spectrum(inputs: Inputs, config: SpectrumConfig, out: Path, _context: Context) -> None:

@@ -12,12 +12,13 @@ from telltale_core.drop import DropConfig
 from telltale_core.proxy import ProxyConfig
 from telltale_core.publish import PublishConfig
 from telltale_core.report import ReportConfig
+from telltale_core.scale import ScaleConfig
 from telltale_core.spectrum import SpectrumConfig
 from telltale_core.verdict import VerdictConfig
 
 
 class CleanseConfig(Settings, frozen=True):
-    """Everything that can be set in a run; each part belongs to the stage that uses it."""
+    """Everything that can be set in a run; each part belongs to the stage that uses it, ``scale`` to all of them."""
 
     drop: DropConfig = Field(default=DropConfig(), description="How the drop is read, and what it may hold.")
     proxy: ProxyConfig = Field(default=ProxyConfig(), description="How the proxy is trained.")
@@ -25,6 +26,7 @@ class CleanseConfig(Settings, frozen=True):
     verdict: VerdictConfig = Field(default=VerdictConfig(), description="How spectra become decisions.")
     report: ReportConfig = Field(default=ReportConfig(), description="What the report shows.")
     publish: PublishConfig = Field(default=PublishConfig(), description="How the dataset is written.")
+    scale: ScaleConfig = Field(default=ScaleConfig(), description="How many processes share the work, and where.")
 
     @model_validator(mode="after")
     def _one_reading_with_history(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from telltale_core.drop.record import PUBLISHED
 from telltale_core.losslog import LossLog, StoredLog
 from telltale_core.proxy import Progress
 from telltale_core.proxy.record import Train, read_train_record
+from telltale_core.scale import ScaleConfig
 from telltale_core.spectrum import Spectrum
 from telltale_core.storage import WorkArea
 from telltale_core.verdict.record import VERDICT, VerdictRecord
@@ -110,5 +111,6 @@ class Context:
     review: Mapping[str, Any] | None = None
     dry_run: bool = False
     progress: Callable[[Progress], None] | None = None
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
     retrain: Callable[[Record, str], None] | None = None
     """Has the leave-out retraining of a record and key run on another machine, and returns once it has."""

@@ -18,6 +18,7 @@ from typing import Any
 from telltale_core.config import from_dict, to_dict
 from telltale_core.digest import code_version, digest_of
 from telltale_core.errors import BadInput, ConfigError, NotFound, StorageError
+from telltale_core.scale import on_ranks, using
 from telltale_core.stages import sources
 from telltale_core.stages.checkpointing import saving
 from telltale_core.stages.inputs import Context, Inputs, Place, Record, Settings
@@ -95,15 +96,44 @@ def run_stage(
                 raise BadInput("source_changed", message)
             sources.keep(stage, key, drop, area)
             return
-        out, save = area.path(stage.folder, key), functools.partial(area.push, stage.folder, key, stage.record)
-        if stage.resumes:
+        computation = _Computation(stage=stage, key=key, inputs=inputs, config=config, work=work)
+        if stage.resumes and context.scale.engine == "ray" and context.scale.workers > 1:
+            on_ranks(computation.on_rank, context.scale)
+        else:
+            computation.keep(area, context)
+
+    with using(context.scale):
+        return produce(stage, key, upstream, settings, work, compute=compute)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Computation:
+    """What fills a stage's folder: in this process, or as one of several ranks on any host."""
+
+    stage: Stage
+    key: str
+    inputs: Any
+    config: Any
+    work: str
+
+    def keep(self, area: WorkArea, context: Context) -> None:
+        """Compute the result and push it; of a stage that resumes, after each epoch, too."""
+        place = self.stage.folder, self.key, self.stage.record
+        save, resumes = functools.partial(area.push, *place), self.stage.resumes
+        if resumes:
             with contextlib.suppress(NotFound):
-                area.fetch(stage.folder, key, stage.record)  # another machine's checkpoint
-        with saving(save, context) if stage.resumes else contextlib.nullcontext(context) as stage_context:
-            stage.compute(inputs, config, out, stage_context)
+                area.fetch(*place)  # another machine's checkpoint
+        with saving(save, context) if resumes else contextlib.nullcontext(context) as stage_context:
+            self.stage.compute(self.inputs, self.config, area.path(*place[:2]), stage_context)
         save()
 
-    return produce(stage, key, upstream, settings, work, compute=compute)
+    def on_rank(self, rank: int) -> None:
+        """Compute as one of several processes: rank 0 alone fetches, keeps and removes."""
+        area = WorkArea(self.work)
+        if rank == 0:
+            self.keep(area, Context())
+        else:
+            self.stage.compute(self.inputs, self.config, area.path(self.stage.folder, self.key), Context())
 
 
 def key_for(stage: Stage, upstream: Record | str, settings: Settings) -> str:

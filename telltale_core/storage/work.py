@@ -6,6 +6,7 @@ A stage folder is complete when its JSON record stands; the record is written, a
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import shutil
@@ -81,11 +82,17 @@ class WorkArea:
         pattern of ``without``, such as ``"split-*"``, are not fetched now. Raises :class:`NotFound` if nothing is there
         at all.
         """
-        folder, prefix = self.path(stage, key), f"{stage}/{key}/"
         if not self.remote:
+            folder = self.path(stage, key)
             if not folder.is_dir():
                 raise NotFound(f"{folder} does not exist: run the stage {stage!r} first")
             return folder
+        with self.lock(f"fetch-{stage}-{key}").open("w") as file:  # of several processes of one host, one at a time
+            fcntl.flock(file, fcntl.LOCK_EX)
+            return self._fetch(stage, key, record)
+
+    def _fetch(self, stage: str, key: str, record: str) -> Path:
+        folder, prefix = self.path(stage, key), f"{stage}/{key}/"
         keys = self.store.list(f"{stage}/{key}")
         if not keys:
             raise NotFound(f"{self.store.url(prefix[:-1])} does not exist: run the stage {stage!r} first")

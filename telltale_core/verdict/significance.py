@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gumbel_r
 
+from telltale_core.scale import ordered_map
 from telltale_core.verdict.constants import NULL
 
 
@@ -61,7 +62,8 @@ def p_value(
     ``best_separation`` is the search that found it, as a function of points (n, D).
     """
     rng = np.random.default_rng(seed)
-    null = [max(best_separation(one_mode_like(point_nD, rng)), NULL.least) for _ in range(NULL.simulations)]
+    alike = (one_mode_like(point_nD, rng) for _ in range(NULL.simulations))
+    null = [max(one, NULL.least) for one in ordered_map(best_separation, alike)]
     extremes = gumbel(float(np.mean(null)), max(float(np.std(null)), NULL.least_spread))
     return float(max(gumbel_r.sf(statistic, **extremes), 1e-300))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -46,7 +47,7 @@ class Findings:
         """Return the chance, in (0, 1], that a cohort with one mode falls apart so far; takes 19 searches."""
         if not self.tested or self.separation < SPLIT.min_tested_separation:
             return 1.0
-        one = p_value(self.points, self.separation, lambda point: _search(point, config).separation, config.seed)
+        one = p_value(self.points, self.separation, partial(_separation, config), config.seed)
         return corrected(one, self.choices)
 
 
@@ -83,9 +84,13 @@ def examine(
         separation=split.separation,
         radius=split.radius,
         tested=True,
-        points=point_nD[:, :dimensions],
+        points=np.ascontiguousarray(point_nD[:, :dimensions]),  # as it is when another process sends it
         choices=len(choices),
     )
+
+
+def _separation(config: VerdictConfig, point_nD: NDArray[np.float64]) -> float:
+    return _search(point_nD, config).separation
 
 
 def _search(point_nD: NDArray[np.float64], config: VerdictConfig) -> Split:

@@ -70,7 +70,7 @@ def test_a_form_asks_for_no_type_and_is_closed_where_a_stage_has_its_defaults(fl
     for path, field in choices.items():
         assert [choice["title"] for choice in field["anyOf"]] == ["Defaults", "Own values"], path
         assert "default" not in field, path  # it would open the table
-    stages = {"drop", "drop.limits", "proxy", "spectrum", "verdict", "report", "publish"}
+    stages = {"drop", "drop.limits", "proxy", "spectrum", "verdict", "report", "publish", "scale"}
     assert set(choices) == ({f"config.{stage}" for stage in stages} if flow == "cleanse" else set())
 
 

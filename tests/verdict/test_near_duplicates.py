@@ -104,8 +104,8 @@ def test_copies_in_other_labels_do_not_raise_what_is_required(
 def test_a_covariance_shift_is_held_against_one_of_each_copy(hiding: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = np.bincount(hiding.case.labels)[:4].tolist()
 
-    def gain(_: object, __: object, rows: NDArray[np.int64]) -> float:
-        return 5.0 if len(rows) in sizes else 0.1
+    def gain(_: object, part: tuple[NDArray[np.floating], object]) -> float:
+        return 5.0 if len(part[0]) in sizes else 0.1
 
     def sides(_: object, cohort: Cohort) -> NDArray[np.float64]:
         return (np.arange(len(cohort.rows)) < 20).astype(float)

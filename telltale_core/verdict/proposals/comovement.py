@@ -7,7 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
+from telltale_core.scale import ordered_map
 from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import COMOVEMENT, NULL, SPLIT
 from telltale_core.verdict.evidence import Cohort, Evidence
@@ -16,13 +18,15 @@ from telltale_core.verdict.orientation import is_larger, suspected_side
 from telltale_core.verdict.proposal import Proposal
 from telltale_core.verdict.split import Findings, examine
 
+Part = tuple[NDArray[np.floating], NDArray[np.float64], int]
+"""Features (n, F) of some rows of a cohort, its whitener (F, F), and how many rows are searched at most."""
+
 
 def propose(evidence: Evidence) -> list[Proposal]:
     """Return a proposal a cohort, in their order: the side of its best split that may be poison."""
-    findings = [_examined(cohort, evidence) for cohort in evidence.cohorts]
+    findings = _examined(evidence)
     alone = len(findings) == 1  # no other cohort says what is usual
-    pairs = zip(evidence.cohorts, findings, strict=True)
-    different = findings if alone else [_without_copies(*pair, evidence) for pair in pairs]
+    different = findings if alone else _without_copies(findings, evidence)
     proposals = []
     for cohort, finding in zip(evidence.cohorts, findings, strict=True):
         others = [*different[: cohort.number], *different[cohort.number + 1 :]]
@@ -48,19 +52,30 @@ def _proposal(cohort: Cohort, finding: Findings, required: float, evidence: Evid
     )
 
 
-def _examined(cohort: Cohort, evidence: Evidence) -> Findings:
-    most = SPLIT.searched(cohort.label)
-    finding = examine(evidence.features[cohort.rows], evidence.config, cohort.whitener, most=most)
-    enough = len(cohort.different) >= SPLIT.min_cohort  # copies make no label large enough
-    return finding if enough else replace(finding, tested=False)
+def _examined(evidence: Evidence) -> list[Findings]:
+    cohorts = evidence.cohorts
+    findings = ordered_map(partial(_search, evidence.config), (_part(one, one.rows, evidence) for one in cohorts))
+    return [  # copies make no label large enough
+        finding if len(cohort.different) >= SPLIT.min_cohort else replace(finding, tested=False)
+        for cohort, finding in zip(cohorts, findings, strict=True)
+    ]
 
 
-def _without_copies(cohort: Cohort, finding: Findings, evidence: Evidence) -> Findings:
-    """Return what the cohort's different samples show."""
-    if len(cohort.different) == len(cohort.rows):
-        return finding
-    most = SPLIT.searched(cohort.label)
-    return examine(evidence.features[cohort.different], evidence.config, cohort.whitener, most=most)
+def _without_copies(findings: Sequence[Findings], evidence: Evidence) -> list[Findings]:
+    """Return what the different samples of each cohort show."""
+    copied = [one for one in evidence.cohorts if len(one.different) < len(one.rows)]
+    parts = (_part(one, one.different, evidence) for one in copied)
+    shown = dict(zip(copied, ordered_map(partial(_search, evidence.config), parts), strict=True))
+    return [shown.get(cohort, finding) for cohort, finding in zip(evidence.cohorts, findings, strict=True)]
+
+
+def _part(cohort: Cohort, rows: NDArray[np.int64], evidence: Evidence) -> Part:
+    return evidence.features[rows], cohort.whitener, SPLIT.searched(cohort.label)
+
+
+def _search(config: VerdictConfig, part: Part) -> Findings:
+    features_nF, whitener_FF, most = part
+    return examine(features_nF, config, whitener_FF, most=most)
 
 
 def _required(others: Sequence[Findings], config: VerdictConfig) -> float:

@@ -14,7 +14,9 @@ on its score draws the border anew, a few times over.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import StratifiedKFold
 
+from telltale_core.scale import ordered_map
 from telltale_core.verdict.clusters import reduce
+from telltale_core.verdict.config import VerdictConfig
 from telltale_core.verdict.constants import COMOVEMENT, SCATTER, SPLIT
 from telltale_core.verdict.evidence import Cohort, Evidence
 from telltale_core.verdict.kind import Kind
@@ -57,14 +61,14 @@ def propose(evidence: Evidence) -> list[Proposal]:
     """
     if not (evidence.provable and evidence.spreading and evidence.grouping.one_class_each):
         return []
-    gains = [excess_of(evidence, cohort, cohort.rows) for cohort in evidence.cohorts]
-    different = [
-        gain if len(cohort.different) == len(cohort.rows) else excess_of(evidence, cohort, cohort.different)
-        for gain, cohort in zip(gains, evidence.cohorts, strict=True)
-    ]
+    cohorts = evidence.cohorts
+    gains = _gains(evidence, [(cohort, cohort.rows) for cohort in cohorts])
+    copied = [cohort for cohort in cohorts if len(cohort.different) < len(cohort.rows)]
+    shown = dict(zip(copied, _gains(evidence, [(cohort, cohort.different) for cohort in copied]), strict=True))
+    different = [shown.get(cohort, gain) for cohort, gain in zip(cohorts, gains, strict=True)]
     proposals: list[Proposal] = []
     by_motion = [first for first in evidence.earlier if first.first_split]
-    for first, gain, cohort in zip(by_motion, gains, evidence.cohorts, strict=True):
+    for first, gain, cohort in zip(by_motion, gains, cohorts, strict=True):
         others = [other for place, other in enumerate(different) if place != first.number and other is not None]
         called = first.significant(evidence.config.false_alarm_rate) and (first.share >= 1 or first.larger)
         if gain is None or len(others) < COMOVEMENT.min_usual or called:
@@ -92,27 +96,37 @@ def _of(first: Proposal, shift: Scatter, required: float, number: int, evidence:
     )
 
 
-def excess_of(evidence: Evidence, cohort: Cohort, rows: NDArray[np.int64]) -> float | None:
-    """Return what a covariance shift gains among rows of a cohort, in nats a sample; None for too few of them."""
-    if len(rows) < SPLIT.min_cohort or not np.ptp(evidence.features[rows], axis=0).any():
+def _gains(evidence: Evidence, parts: Sequence[tuple[Cohort, NDArray[np.int64]]]) -> list[float | None]:
+    """Return what a covariance shift gains among these rows of each cohort."""
+    items = ((evidence.features[rows], cohort.whitener) for cohort, rows in parts)
+    return list(ordered_map(partial(excess_of, evidence.config), items))
+
+
+def excess_of(config: VerdictConfig, part: tuple[NDArray[np.floating], NDArray[np.float64]]) -> float | None:
+    """Return what a covariance shift gains among samples, in nats a sample; None for too few of them.
+
+    ``part``: their features (n, F) and the whitener (F, F) of their cohort.
+    """
+    features_nF, whitener_FF = part
+    if len(features_nF) < SPLIT.min_cohort or not np.ptp(features_nF, axis=0).any():
         return None
-    return _fitted(_reduced(_whitened(evidence, cohort, rows), evidence), evidence.config.seed).excess
+    return _fitted(_reduced(_whitened(features_nF, whitener_FF), config), config.seed).excess
 
 
 def sides_of(evidence: Evidence, cohort: Cohort) -> NDArray[np.float64]:
     """Return each row's chance (n,) of the smaller side of a cohort's shift: takes longer than what it gains."""
-    config, whitened_nF = evidence.config, _whitened(evidence, cohort, cohort.rows)
-    shift = split_by_scatter(_reduced(whitened_nF, evidence), config.min_cluster, config.seed)
+    config, whitened_nF = evidence.config, _whitened(evidence.features[cohort.rows], cohort.whitener)
+    shift = split_by_scatter(_reduced(whitened_nF, config), config.min_cluster, config.seed)
     return refined(whitened_nF, shift.chance, config.min_cluster, config.seed)
 
 
-def _whitened(evidence: Evidence, cohort: Cohort, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.asarray(np.asarray(evidence.features[rows], dtype=np.float64) @ cohort.whitener)
+def _whitened(features_nF: NDArray[np.floating], whitener_FF: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.asarray(features_nF, dtype=np.float64) @ whitener_FF)
 
 
-def _reduced(whitened_nF: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
+def _reduced(whitened_nF: NDArray[np.float64], config: VerdictConfig) -> NDArray[np.float64]:
     """Return as many components (n, D) as the rows bear."""
-    return reduce(whitened_nF, max(dimensions_of(len(whitened_nF), evidence.config)))
+    return reduce(whitened_nF, max(dimensions_of(len(whitened_nF), config)))
 
 
 def split_by_scatter(point_nD: NDArray[np.float64], min_cluster: int, seed: int) -> Scatter:
