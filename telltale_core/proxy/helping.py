@@ -99,10 +99,10 @@ def _help(team: Team, drop: TrainingSet, config: ProxyConfig) -> None:
     )
     with running(job.hardware):
         trainer, drawn = trainer_of(job), Drawn()
-        while (told := team.task())[0] is not Task.END:
+        while (order := team.task())[0] is not Task.END:
             team.share(trainer.net.state_dict().values())
-            if told[0] is Task.STEP:
-                _send_shards(team, trainer, drawn, told[1])
+            if order[0] is Task.STEP:
+                _send_shards(team, trainer, drawn, order[1])
             elif team.rank * trainer.evaluated_at_once < len(trainer.data):
                 sharing.send(team, trainer.outputs(team), trainer.objective)
 

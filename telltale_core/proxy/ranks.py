@@ -75,10 +75,10 @@ class Team:
 
     def task(self) -> tuple[Task, int]:
         """Return what rank 0 told."""
-        told = torch.zeros(2, dtype=torch.int64)
+        message = torch.zeros(2, dtype=torch.int64)
         with _lost():
-            dist.broadcast(told, src=0)
-        return Task(int(told[0])), int(told[1])
+            dist.broadcast(message, src=0)
+        return Task(int(message[0])), int(message[1])
 
     def share(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give all processes rank 0's values of tensors, in place: one message for each type of number."""

@@ -89,9 +89,9 @@ class WorkArea:
             return folder
         with self.lock(f"fetch-{stage}-{key}").open("w") as file:  # of several processes of one host, one at a time
             fcntl.flock(file, fcntl.LOCK_EX)
-            return self._fetch(stage, key, record)
+            return self._fetch(stage, key, record, without)
 
-    def _fetch(self, stage: str, key: str, record: str) -> Path:
+    def _fetch(self, stage: str, key: str, record: str, without: Collection[str]) -> Path:
         folder, prefix = self.path(stage, key), f"{stage}/{key}/"
         keys = self.store.list(f"{stage}/{key}")
         if not keys:
