@@ -198,7 +198,7 @@ class CarriersConstants:
     others: int = 4000
     """Samples of other labels that say how much is carried by chance. Chosen, for the time."""
     by_chance: float = 0.2
-    """Share by chance among those that are proposed. The note: at 0.1 half of adaptive blend is left."""
+    """Share by chance among those that are proposed. The note: at 0.1 most of adaptive blend is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
