@@ -58,3 +58,14 @@ def test_a_training_on_a_busy_host_takes_one_thread_and_settings_are_obeyed(monk
     monkeypatch.setattr(os, "getloadavg", lambda: (1000.0, 0.0, 0.0))
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert resolve_hardware(config).threads == torch.get_num_threads()
+
+
+@pytest.mark.parametrize(("stated", "count"), [("3", 3), ("0", 2), ("", 2), ("many", 2)])
+def test_threads_are_as_many_as_were_asked_for_or_processors_are_free(
+    stated: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", stated)
+    monkeypatch.setattr(processors, "allowed", lambda: 2)
+    monkeypatch.setattr(processors, "load_of_others", lambda: 0.0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert processors.threads() == count
