@@ -40,6 +40,9 @@ def joined() -> Iterator[Team | None]:
     try:
         together = dist.is_initialized() and dist.get_world_size() > 1
         yield Team(rank=dist.get_rank(), size=dist.get_world_size()) if together else None
+        if begins:
+            with contextlib.suppress(RuntimeError):  # all is done: none may close a connection that another still reads
+                dist.barrier()
     finally:
         if begins:
             dist.destroy_process_group()

@@ -84,9 +84,7 @@ class ExperimentConstants:
     """The same share, where something is decided by it. The note on the trigger: poison 0.83 to 1, honest groups that
     were called -0.04 to 0.45, but one 0.90."""
     by_chance: float = 0.05
-    """Largest share by chance, as samples of other labels tell it, among those that hold an obeyed trigger. Chosen."""
-    others: int = 2000
-    """Samples of other labels that tell it. Chosen, for the time."""
+    """Largest share by chance, as other labels tell it, of those that hold an obeyed trigger. Chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +194,7 @@ class CarriersConstants:
     genuine: int = 8
     """Genuine samples of another label for each that is taken for it, at most. Chosen."""
     others: int = 4000
-    """Samples of other labels that say how much is carried by chance. Chosen, for the time."""
+    """Learnt samples that say how much is carried by chance. Chosen, for the time."""
     by_chance: float = 0.2
     """Share by chance among those that are proposed. The note: at 0.1 most of adaptive blend is left."""
 

@@ -24,12 +24,14 @@ from telltale_core.errors import ConfigError, OverBudget, StorageError
 from telltale_core.modality import modality_named
 from telltale_core.modality.triggers import FEWEST, Sides, Trigger, Visible, some
 from telltale_core.records import Ids
-from telltale_core.verdict.constants import EXPERIMENT
+from telltale_core.verdict.constants import CARRIERS, EXPERIMENT
 from telltale_core.verdict.record import TRIGGERS, TriggerTest
 
 Ask = Callable[[NDArray[Any]], NDArray[Any]]
 """What the drop's proxy answers to packed samples (B, ...): labels, targets in the drop's units, or sets of labels."""
 logger = logging.getLogger(__name__)
+HELD = 1024
+"""Samples that are looked at together for a trigger that they may hold."""
 NOT_ASKED = (ConfigError, StorageError, OverBudget, ImportError)
 """Why a proxy cannot be asked here: its files, a library or a precision that this machine lacks, memory."""
 
@@ -111,10 +113,18 @@ def _holding(trigger: Trigger, group: Trial, drop: Drop) -> NDArray[np.int64]:
     if not isinstance(trigger, Visible) or group.label is None or not len(group.others):
         return group.suspected[:0]
     rows, others = np.concatenate([group.suspected, group.same]), group.others
-    others = others[:: max(1, len(others) // EXPERIMENT.others)]
-    holding = rows[trigger.held_by(np.asarray(drop.inputs[rows]))]
-    usual = float(trigger.held_by(np.asarray(drop.inputs[others])).mean())
+    others = others[:: max(1, len(others) // CARRIERS.others)]
+    holding = rows[_held(trigger, rows, drop)]
+    usual = float(_held(trigger, others, drop).mean())
     return np.sort(holding) if usual * len(rows) <= EXPERIMENT.by_chance * len(holding) else rows[:0]
+
+
+def _held(trigger: Visible, rows: NDArray[np.int64], drop: Drop) -> NDArray[np.bool_]:
+    """Return which of the rows (n,) hold a trigger, some at a time."""
+    parts = [
+        trigger.held_by(np.asarray(drop.inputs[rows[start : start + HELD]])) for start in range(0, len(rows), HELD)
+    ]
+    return np.concatenate([np.empty(0, dtype=bool), *parts])
 
 
 def _in_order(rows: NDArray[np.int64], sample_ids: Ids, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -16,7 +16,8 @@ AXES = (0, 1)
 FLOOR = 1e-3
 """Of the mean power, added to that of every frequency: none counts without end."""
 TINY = 1e-12
-CHUNK = 256
+CHUNK_VALUES = 1 << 22
+"""Of packed samples that are held at a time, 32 MiB as float64."""
 
 
 class MatchedFilter:
@@ -43,11 +44,16 @@ class MatchedFilter:
 
 
 def carried(inputs: NDArray[Any], rows: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the scores (n,) of some rows of packed inputs (N, H, W, ...), some at a time."""
-    parts = [np.asarray(inputs[rows[start : start + CHUNK]]) for start in range(0, len(rows), CHUNK)]
-    flat = weights.ravel()
-    scores = [part.reshape(len(part), -1).astype(np.float64) @ flat for part in parts]
-    return np.concatenate([np.empty(0), *scores])
+    """Return the scores (n, F) of some rows of packed inputs (N, H, W, ...) by filters (F, H, W, ...).
+
+    Some rows are held at a time.
+    """
+    flat_DF = weights.reshape(len(weights), -1).T
+    scores, step = np.empty((len(rows), len(weights))), max(1, CHUNK_VALUES // max(1, flat_DF.shape[0]))
+    for start in range(0, len(rows), step):
+        part = np.asarray(inputs[rows[start : start + step]])
+        scores[start : start + step] = part.reshape(len(part), -1).astype(np.float64) @ flat_DF
+    return scores
 
 
 def _spectrum(picture: NDArray[Any]) -> NDArray[np.complex128]:

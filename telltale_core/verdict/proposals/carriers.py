@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from telltale_core.drop import Drop
 from telltale_core.modality import modality_named
-from telltale_core.modality.triggers import Sides, added_values, some, strength_added
+from telltale_core.modality.triggers import MOST, Sides, added_values, some, strength_added
 from telltale_core.verdict.constants import CARRIERS, EXPERIMENT
 from telltale_core.verdict.evidence import Cohort, Evidence
 from telltale_core.verdict.experiment import Experiment, Trial
@@ -31,6 +31,7 @@ from telltale_core.verdict.matched_filter import MatchedFilter, carried
 from telltale_core.verdict.proposal import Proposal
 from telltale_core.verdict.record import TriggerTest
 
+TINY = 1e-12
 Search = Callable[[Evidence], list[Proposal]]
 """Proposes what carries a trigger."""
 
@@ -70,80 +71,71 @@ class Carriers:
         searched = modality_named(self.drop.modality).searched and evidence.grouping.one_class_each
         if not (provable and searched) or evidence.labels is None:
             return []
-        late_N = _late(evidence)
-        sought = [self._sought(cohort, evidence.labels, evidence, late_N) for cohort in evidence.cohorts]
-        carrying = [(one, self._carriers(one)) for one in sought if one.enough]
-        many = [(one, rows) for one, rows in carrying if len(rows) >= CARRIERS.fewest]
+        with threadpool_limits(1):  # a product's last bit would else hang on their number
+            many = self._carrying(evidence, evidence.labels)
         most = sorted(many, key=lambda pair: -len(pair[1]))[: EXPERIMENT.most_groups]
         tried = [(one.cohort, rows, self.experiment(_trial(one, rows))) for one, rows in most]
         working = [(cohort, rows, one.test) for cohort, rows, one in tried if one is not None and one.test.works]
-        first = 1 + max(proposal.number for proposal in evidence.earlier)
+        first = 1 + max((proposal.number for proposal in evidence.earlier), default=-1)
         family = len(evidence.cohorts)
         return [_proposal(*one, number=first + place, family=family) for place, one in enumerate(working)]
 
-    def _sought(
-        self, cohort: Cohort, labels: NDArray[np.int64], evidence: Evidence, late_N: NDArray[np.bool_]
-    ) -> _Sought:
-        answer_N = self.answers
-        rng = np.random.default_rng([self.seed, cohort.number])
-        strange = cohort.rows[late_N[cohort.rows] & (answer_N[cohort.rows] != labels[cohort.rows])]
-        strange = evidence.copies.one_of_each_here(strange)
+    def _carrying(self, evidence: Evidence, labels: NDArray[np.int64]) -> list[tuple[_Sought, NDArray[np.int64]]]:
+        """Return the labels of which enough rows carry what their strange ones share, and these rows."""
+        late_N, rng = _late(evidence), np.random.default_rng(self.seed)
         learnt = evidence.order[evidence.spectra.finite[evidence.order] & ~late_N[evidence.order]]
-        others = learnt[labels[learnt] != cohort.label]
-        taken_for, counts = np.unique(answer_N[strange], return_counts=True)
-        genuine = [
-            rng.permutation(others[labels[others] == label])[: CARRIERS.genuine * count]
-            for label, count in zip(taken_for, counts, strict=True)
-        ]
-        return _Sought(
-            cohort=cohort,
-            strange=strange,
-            genuine=np.concatenate([np.empty(0, np.int64), *genuine]),
-            learnt=rng.permutation(learnt[labels[learnt] == cohort.label]),
-            others=rng.permutation(others)[: CARRIERS.others],
-        )
+        by_label = {cohort.label: learnt[labels[learnt] == cohort.label] for cohort in evidence.cohorts}
+        drawn = rng.permutation(learnt)[: CARRIERS.others]
+        if len(drawn) < CARRIERS.fewest:
+            return []
+        noise = MatchedFilter(np.asarray(self.drop.inputs[drawn[:MOST]]))
+        many = []
+        for cohort in evidence.cohorts:
+            strange = cohort.rows[late_N[cohort.rows] & (self.answers[cohort.rows] != labels[cohort.rows])]
+            strange = evidence.copies.one_of_each_here(strange)
+            taken_for, counts = np.unique(self.answers[strange], return_counts=True)
+            genuine = [
+                rng.permutation(by_label.get(int(label), learnt[:0]))[: CARRIERS.genuine * count]
+                for label, count in zip(taken_for, counts, strict=True)
+            ]
+            sought = _Sought(
+                cohort=cohort,
+                strange=strange,
+                genuine=np.concatenate([learnt[:0], *genuine]),
+                learnt=by_label[cohort.label],
+                others=drawn[labels[drawn] != cohort.label],
+            )
+            if sought.enough:
+                score_n, null = self._scores(sought, noise)
+                rows = cohort.rows[_beyond(score_n, null, CARRIERS.by_chance)]
+                many += [(sought, rows)] if len(rows) >= CARRIERS.fewest else []
+        return many
 
-    def _carriers(self, sought: _Sought) -> NDArray[np.int64]:
-        """Return the rows of the label that carry what its strange ones share."""
-        score_n, null = self._scores(sought)
-        return sought.cohort.rows[_beyond(score_n, null, CARRIERS.by_chance)]
-
-    def _scores(self, sought: _Sought) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _scores(self, sought: _Sought, noise: MatchedFilter) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return how much each row of the label carries (n,), and each of the others, in deviations of the others.
 
         Two estimates are made, each from half of the strange rows: one of these is scored by the other half's.
         """
         rows, others, inputs = sought.cohort.rows, sought.others, self.drop.inputs
-        noise, genuine = MatchedFilter(some(inputs, others)), some(inputs, sought.genuine)
+        genuine = some(inputs, sought.genuine)
         usual = some(inputs, sought.learnt).mean(axis=0, dtype=np.float64) - genuine.mean(axis=0, dtype=np.float64)
         mixed = np.random.default_rng([self.seed, sought.cohort.number]).permutation(sought.strange)
         halves = mixed[::2], mixed[1::2]
-        scores = [self._scored(half, genuine, noise, usual, (rows, others)) for half in halves]
-        null = np.mean([of_others for _, of_others in scores], axis=0)
-        spread = max(float(null.std()), 1e-12)
-        score_n = np.mean([of_label for of_label, _ in scores], axis=0) / spread
-        for half, (other_way, _) in zip(halves, reversed(scores), strict=True):
-            score_n[np.isin(rows, half)] = other_way[np.isin(rows, half)]
-        return score_n, null / spread
-
-    def _scored(
-        self,
-        members: NDArray[np.int64],
-        genuine: NDArray[Any],
-        noise: MatchedFilter,
-        usual: NDArray[np.float64],
-        rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the scores of the label's rows and of the others by one estimate; all zero where there is none."""
-        inputs = self.drop.inputs
-        sides = Sides(suspected=some(inputs, members), same=genuine[:0], others=genuine)
-        estimates = added_values(sides, strength_added)
-        if not estimates:
-            return np.zeros(len(rows[0])), np.zeros(len(rows[1]))
-        weights = noise.beside(estimates[0].difference, usual)
-        score_n, null = (carried(inputs, some_rows, weights) for some_rows in rows)
-        spread = max(float(null.std()), 1e-12)
-        return (score_n - null.mean()) / spread, (null - null.mean()) / spread
+        estimates = [
+            added_values(Sides(suspected=some(inputs, half), same=genuine[:0], others=genuine), strength_added)
+            for half in halves
+        ]
+        if not all(estimates):
+            return np.zeros(len(rows)), np.zeros(len(others))
+        weights = np.stack([noise.beside(half[0].difference, usual) for half in estimates])
+        score_n2, null_2 = carried(inputs, rows, weights), carried(inputs, others, weights)
+        middle, spread = null_2.mean(axis=0), np.maximum(null_2.std(axis=0), TINY)
+        score_n2, null_2 = (score_n2 - middle) / spread, (null_2 - middle) / spread
+        both = max(float(null_2.mean(axis=1).std()), TINY)
+        score_n = score_n2.mean(axis=1) / both
+        for half, of_other in zip(halves, (1, 0), strict=True):
+            score_n[np.isin(rows, half)] = score_n2[np.isin(rows, half), of_other]
+        return score_n, null_2.mean(axis=1) / both
 
 
 def _late(evidence: Evidence) -> NDArray[np.bool_]:
@@ -156,10 +148,13 @@ def _late(evidence: Evidence) -> NDArray[np.bool_]:
 
 
 def _beyond(score_n: NDArray[np.float64], null: NDArray[np.float64], share: float) -> NDArray[np.int64]:
-    """Return the places of the highest scores, as many as hold at most this share of what the null has beyond."""
+    """Return the places of the highest scores, as many as hold at most this share of what the null has beyond.
+
+    One more than lie beyond are counted, so that a small null says little.
+    """
     order = np.argsort(-score_n, kind="stable")
     beyond = len(null) - np.searchsorted(np.sort(null), score_n[order])
-    by_chance = beyond / len(null) * len(score_n) / np.arange(1, len(score_n) + 1)
+    by_chance = (beyond + 1) / (len(null) + 1) * len(score_n) / np.arange(1, len(score_n) + 1)
     fits = np.flatnonzero(by_chance <= share)
     return np.sort(order[: fits[-1] + 1 if len(fits) else 0])
 
