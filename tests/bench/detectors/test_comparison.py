@@ -87,7 +87,9 @@ def test_asked_once_the_opinion_is_read_the_second_time(question, monkeypatch) -
     recorded = [
         sorted(path.rglob("*.parquet")) for path in (question.work / "recordings", question.train_dir / "recordings")
     ]
-    assert [[path.name for path in paths] for paths in recorded] == [[], ["features.parquet"]], "by the training itself"
+    assert [[path.name for path in paths] for paths in recorded] == [[], ["answers.parquet", "features.parquet"]], (
+        "by the training itself"
+    )
 
 
 def test_known_clean_ids_must_be_of_the_drop(question) -> None:
