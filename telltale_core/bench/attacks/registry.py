@@ -21,7 +21,9 @@ from telltale_core.bench.attacks.camouflage import Camouflage
 from telltale_core.bench.attacks.combination import Combination
 from telltale_core.bench.attacks.cover import Cover
 from telltale_core.bench.attacks.issba import ISSBA
+from telltale_core.bench.attacks.many_triggers import ManyTriggers
 from telltale_core.bench.attacks.mislabel import Mislabel
+from telltale_core.bench.attacks.moving_patch import MovingPatch
 from telltale_core.bench.attacks.narcissus import Narcissus
 from telltale_core.bench.attacks.noise import Noise
 from telltale_core.bench.attacks.partial import Partial
@@ -37,7 +39,7 @@ from telltale_core.errors import ConfigError
 
 _CLASSES: tuple[type[Attack], ...] = (
     BadNets, Blend, WaNet, ISSBA, SIG, Narcissus, Partial, AdaptiveBlend, AllToAll, Untargeted, Mislabel,
-    Cover, Camouflage, VariedStrength, Tone, Noise, RareWord, Sentence, Combination,
+    Cover, Camouflage, VariedStrength, ManyTriggers, MovingPatch, Tone, Noise, RareWord, Sentence, Combination,
 )  # fmt: skip
 PLAIN = (int, float, str, bool, Path, types.NoneType)
 ATTACKS: dict[str, type[Attack]] = {cls.name: cls for cls in _CLASSES}

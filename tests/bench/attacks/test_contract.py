@@ -21,8 +21,9 @@ RATE = 0.06
 ON_IMAGES = {name for name, attack in ATTACKS.items() if attack.modality == "image"}  # others: test_modalities.py
 every_attack = pytest.mark.parametrize("name", sorted(ON_IMAGES))
 with_trigger = pytest.mark.parametrize("name", sorted(ON_IMAGES - {"mislabel"}))
-# Of several triggers, the seed draws which one a row gets; tests/attacks/test_triggers.py looks at each of them.
-with_one_trigger = pytest.mark.parametrize("name", sorted(ON_IMAGES - {"mislabel"}))
+# Of several triggers or places, the seed draws which one a row gets; test_triggers.py looks at them.
+DRAWN = {"many_triggers", "moving_patch"}
+with_one_trigger = pytest.mark.parametrize("name", sorted(ON_IMAGES - {"mislabel"} - DRAWN))
 
 
 @every_attack

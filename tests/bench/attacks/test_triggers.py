@@ -206,3 +206,31 @@ def test_varied_strength_mixes_the_trigger_in_by_a_share_of_its_own(data: ImageS
 def test_varied_strength_is_at_full_strength_at_test_time(data: ImageSet) -> None:
     stamped = make_attack("varied_strength").trigger(data, TARGET, seed=0).images
     assert np.array_equal(stamped, make_attack("badnets").trigger(data, TARGET, seed=0).images)
+
+
+def test_many_triggers_give_each_sample_one_patch_of_nine_places(pictures: Pictures) -> None:
+    data = pictures(400)
+    stamped = make_attack("many_triggers").trigger(data, TARGET, seed=0).images
+    places = {}
+    for number, change in enumerate((moved(data, stamped) != 0).any(axis=3)):
+        rows, columns = np.nonzero(change)
+        assert np.ptp(rows) < 5
+        assert np.ptp(columns) < 5
+        places.setdefault((rows.min() // 10, columns.min() // 10), []).append(number)
+    assert set(places) == {(row, column) for row in (0, 1, 2) for column in (0, 1, 2)}
+    for numbers in places.values():
+        first, second = stamped[numbers[:2]]
+        both = (moved(data, stamped)[numbers[:2]] != 0).all(axis=(0, 3))
+        assert np.array_equal(first[both], second[both])
+
+
+def test_a_moving_patch_has_the_same_pixels_at_many_places(data: ImageSet) -> None:
+    poisoned = make_attack("moving_patch").poison(data, 0.2, TARGET, seed=0)
+    places, patches = set(), set()
+    for image, change in zip(poisoned.data.images, (moved(data, poisoned.data.images) != 0).any(axis=3), strict=True):
+        if change.any():
+            top, left = np.nonzero(change)[0].min(), np.nonzero(change)[1].min()
+            places.add((top, left))
+            patches.add(image[top : top + 5, left : left + 5].tobytes())
+    assert len(places) > 20
+    assert len(patches) == 1
