@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
@@ -33,7 +33,6 @@ class ImageModality(Modality):
     )  # fmt: skip
     feature = "Image"
     settings = frozenset({"image_size"})
-    proxy_defaults: ClassVar[Mapping[str, Any]] = {"snapshots_per_epoch": 4}
     searched = True
 
     def decoder(self, config: DropSettings) -> Decoder:

@@ -42,7 +42,7 @@ class TextModality(Modality):
     )  # fmt: skip
     settings = frozenset({"max_tokens", "vocabulary"})
     inline = True
-    proxy_defaults: ClassVar[Mapping[str, Any]] = {"width": 32, "epochs": 12, "snapshots_per_epoch": 2, "lr": 0.05}
+    proxy_defaults: ClassVar[Mapping[str, Any]] = {"width": 32, "epochs": 12, "lr": 0.05}
     local_defaults: ClassVar[Mapping[str, Any]] = {**proxy_defaults, "lr": 0.01, "batch_size": 32}
 
     def inputs(self, columns: Sequence[Column]) -> tuple[str, ...]:
