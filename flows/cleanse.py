@@ -75,14 +75,14 @@ def cleanse(
     check_addresses(source, destination, work)
     began_s = time.monotonic()
     history.tag_run()
-    with history.noting_failure(destination):
+    receipts = Receipts(source, work, wanted=receipt)
+    with history.noting_failure(destination), receipts.noting_failure():
         decision = review.decision(approve, reviewer, reason, release, hold)
         settings = to_dict(settings_of(config, destination))
         by_content(settings["proxy"]["model"])  # a local model that cannot be read is refused before the drop is read
         trainer = train_on if deployed(train_on) else ""
         settings["drop"] = drop_settings(settings, elsewhere=bool(trainer))
         run = Runner(work, destination, trainer, settings["scale"])
-        receipts = Receipts(source, work, wanted=receipt)
         verdict = judged(source, settings, run, receipts)
         story.judged(verdict, work)
         artifacts.show_verdict(verdict, work, destination)

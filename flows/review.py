@@ -24,6 +24,7 @@ from prefect.states import Completed
 
 from tasks import keys
 from tasks.history import show_history
+from tasks.receipts import Receipts
 from tasks.review import APPROVAL_LABEL, MAX_WORDS, WAITS, signed
 from telltale_core.errors import BadInput, ConfigError, Conflict, NotFound
 
@@ -79,6 +80,9 @@ def decide(
         if not approve:
             _mark(client, flow_run, word, message)
             show_history(str(flow_run.parameters["destination"]), word, flow_run.id)
+            asked = {name: flow_run.parameters.get(name, "") for name in ("source", "work", "receipt")}
+            receipts = Receipts(str(asked["source"]), str(asked["work"]), wanted=bool(asked["receipt"]))
+            receipts.ended({"state": "rejected"})
             return {"run": str(flow_run.id), "state": "rejected"}
         if not (code := flow_run.labels.get(APPROVAL_LABEL)):
             raise Conflict(

@@ -90,7 +90,12 @@ def show_checks(checks: Sequence[Finding]) -> None:
     """Attach what a doctor found to the current run, problems first."""
     order = ("problem", "note", "ok")
     rows = [
-        {"what": markdown(one.name), "": one.status, "found": markdown(one.found, 600), "to do": markdown(one.todo)}
+        {
+            "what": markdown(one.name),
+            "state": one.status,
+            "found": markdown(one.found, 600),
+            "to do": markdown(one.todo),
+        }
         for one in sorted(checks, key=lambda one: order.index(one.status))
     ]
     kindly(lambda: create_table_artifact(rows, key="doctor", description="What the doctor found"))

@@ -112,7 +112,7 @@ def runs_of(dataset: str, ending: str, run: UUID | None = None) -> str:
         for one, state in zip(mine, states, strict=True)
     ]
     head = "## Latest runs, when this was written\n"
-    return "\n".join([head, "| run | started | state |", "| --- | --- | --- |", *rows, ""]) if rows else ""
+    return "\n".join([head, "| run | started (UTC) | state |", "| --- | --- | --- |", *rows, ""]) if rows else ""
 
 
 def _own_id() -> UUID | None:

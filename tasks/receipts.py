@@ -6,8 +6,10 @@ not what the verdict found; no sample, group, count of what is held back, questi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ from telltale_core.modality.reasons import DROP_REASONS, ROW_REASONS
 from telltale_core.storage.beside import write_beside
 
 log = logging.getLogger(__name__)
-State = Literal["accepted", "refused", "waiting", "published", "not published"]
+State = Literal["accepted", "refused", "waiting", "published", "not published", "stopped"]
 FORMAT = "telltale.receipt/1"
 SAYS: dict[State, str] = {
     "accepted": "The drop was read. It is being looked at.",
@@ -27,6 +29,7 @@ SAYS: dict[State, str] = {
     "waiting": "The drop waits for a decision of the operator.",
     "published": "The dataset has a new version that this drop led to.",
     "not published": "The operator decided not to publish this drop.",
+    "stopped": "The drop was not looked at to the end. Ask the operator.",
 }
 ENDS: dict[str, State] = {"needs-review": "waiting", "published": "published", "rejected": "not published"}
 
@@ -37,6 +40,7 @@ class Receipts:
     def __init__(self, source: str, work: str, *, wanted: bool) -> None:
         self.source, self.work, self.wanted = source, work, wanted
         self.rows: dict[str, Any] = {}
+        self.state: State | None = None
 
     def read(self, record: stages.Record) -> None:
         """Say that the drop was read, and which rows were rejected for what."""
@@ -49,6 +53,16 @@ class Receipts:
         if state := ENDS.get(outcome["state"]):
             self._write(state, **({"version": outcome["version"]} if state == "published" else {}))
 
+    @contextlib.contextmanager
+    def noting_failure(self) -> Iterator[None]:
+        """Say that nobody looks at the drop any more where the block raises and no other reason was said."""
+        try:
+            yield
+        except Exception:
+            if self.state != "refused":
+                self._write("stopped")
+            raise
+
     def refused(self, error: BadInput) -> None:
         """Say by its code why the drop cannot be read; of codes that are no fault of a drop's form, nothing."""
         if error.code in DROP_REASONS:
@@ -58,6 +72,7 @@ class Receipts:
         receipt: dict[str, Any] = {"format": FORMAT, "state": state, "says": SAYS[state], **more}
         if self.rows:
             receipt["rows"] = self.rows
+        self.state = state
         receipt["at"] = datetime.now(UTC).isoformat(timespec="seconds")
         if self.wanted:
             kindly(lambda: write_beside(self.source, RECEIPT, (json.dumps(receipt, indent=1) + "\n").encode()))

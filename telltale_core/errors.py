@@ -40,6 +40,11 @@ class BadInput(TelltaleError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{message} [{code}]")
         self.code = code
+        self._arguments = code, message
+
+    def __reduce__(self) -> tuple[type[BadInput], tuple[str, str]]:
+        """Come back whole from another process."""
+        return type(self), self._arguments
 
 
 class ConfigError(TelltaleError, ValueError):

@@ -38,6 +38,9 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None:  # nobody asks for what they compute: an interrupt need not wait for it
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
     def map(self, fn: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:

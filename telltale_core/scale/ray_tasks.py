@@ -43,6 +43,10 @@ def connected(config: ScaleConfig) -> Iterator[Any]:
     with _own_sigterm():
         try:
             ray.init(**_options(config))
+        except ray.exceptions.AuthenticationError as error:
+            raise ConfigError(
+                "the Ray cluster asks for its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+            ) from error
         except (ConnectionError, RuntimeError) as error:
             raise Transient(f"no Ray cluster answers at {config.address or 'this machine'}: {error}") from error
     try:
@@ -93,7 +97,9 @@ class RayTasks:
                     yield ray.get(pending.popleft())
             while pending:
                 yield ray.get(pending.popleft())
-        except (ray.exceptions.WorkerCrashedError, ray.exceptions.RaySystemError, ConnectionError) as error:
+        except ray.exceptions.RayTaskError:  # of the function itself
+            raise
+        except (ray.exceptions.RayError, ConnectionError) as error:
             raise Transient(f"Ray gave a task up after {RETRIES} more tries: {type(error).__name__}") from error
         finally:
             for left in pending:

@@ -90,6 +90,18 @@ def test_an_error_that_is_not_of_the_drops_form_is_not_answered(drop: Path, tmp_
     assert not (drop / RECEIPT).exists()
 
 
+def test_a_drop_whose_run_failed_is_not_said_to_be_looked_at(drop: Path, tmp_path: Path) -> None:
+    answers = Receipts(str(drop), str(tmp_path), wanted=True)
+    with pytest.raises(RuntimeError), answers.noting_failure():
+        raise RuntimeError("of the verdict")
+    assert receipt(drop)["state"] == "stopped"
+    assert "verdict" not in (drop / RECEIPT).read_text()
+    answers.refused(error := BadInput("rows_swallowed", "line 7"))
+    with pytest.raises(BadInput), answers.noting_failure():
+        raise error
+    assert receipt(drop)["state"] == "refused"
+
+
 def test_a_run_by_hand_leaves_no_receipt(drop: Path, tmp_path: Path) -> None:
     Receipts(str(drop), str(tmp_path), wanted=False).ended({"state": "published", "version": 1})
     assert not (drop / RECEIPT).exists()

@@ -59,6 +59,16 @@ def test_an_error_is_that_of_the_function_and_a_killed_process_is_worth_another_
         list(ordered_map(work.killed, range(4)))
 
 
+@pytest.mark.slow
+def test_an_interrupt_waits_for_no_process() -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), using(TWO):
+        list(ordered_map(work.endless, items()))
+
+
 PARENT = """
 import os, signal
 from telltale_core.scale import ScaleConfig, ordered_map, using

@@ -59,6 +59,15 @@ def test_ray_starts_a_group_again_whose_processes_were_killed(
 @whole
 @pytest.mark.slow
 @pytest.mark.server
-def test_an_error_of_the_settings_is_raised_at_once_as_rank_0_raised_it(two_nodes: Any) -> None:
-    with pytest.raises(ConfigError, match="no setting of rank 0"):
+def test_an_error_of_the_settings_is_raised_as_a_rank_raised_it(two_nodes: Any) -> None:
+    with pytest.raises(ConfigError, match="no setting of rank"):
         on_ranks(work.refuse_setting, RAY)
+
+
+@whole
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.parametrize(("refuse", "rank"), [(work.refuse_setting_of_rank_0, 0), (work.refuse_setting_of_another, 1)])
+def test_an_error_of_one_rank_ends_the_group_that_waits_for_it(two_nodes: Any, refuse: Any, rank: int) -> None:
+    with pytest.raises(ConfigError, match=f"no setting of rank {rank}"):
+        on_ranks(refuse, RAY)

@@ -4,6 +4,9 @@ import os
 import signal
 import time
 
+import torch
+import torch.distributed as dist
+
 from telltale_core.errors import ConfigError
 
 
@@ -45,3 +48,20 @@ def slowly(number: int) -> int:
 
 def refuse_setting(rank: int) -> None:
     raise ConfigError(f"no setting of rank {rank}")
+
+
+def endless(number: int) -> int:
+    time.sleep(3600)
+    return number
+
+
+def refuse_setting_of_another(rank: int) -> None:
+    if rank:
+        raise ConfigError(f"no setting of rank {rank}")
+    dist.recv(torch.zeros(1), src=1)  # as rank 0 waits for what it asked for
+
+
+def refuse_setting_of_rank_0(rank: int) -> None:
+    if not rank:
+        raise ConfigError("no setting of rank 0")
+    dist.recv(torch.zeros(1), src=0)  # as the others wait for what rank 0 asks for
