@@ -183,9 +183,9 @@ def strength_added(difference: NDArray[np.float64]) -> str:
 
 
 def some(inputs: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the packed samples of some rows, evenly taken where they are many or large."""
+    """Return the packed samples of some rows in their order, evenly taken where they are many or large."""
     most = max(FEWEST, min(MOST, MOST_BYTES // max(1, inputs[:1].nbytes)))
-    return np.asarray(inputs[np.sort(rows[:: max(1, -(-len(rows) // most))])])
+    return np.asarray(inputs[rows[:: max(1, -(-len(rows) // most))]])
 
 
 def _moments(samples: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -39,9 +39,13 @@ def find(stage: Place, key: str, area: WorkArea) -> SourceNote | None:
 
 
 def keep(stage: Place, key: str, drop: Drop, area: WorkArea) -> None:
-    """Push the drop, then the note that leads to it."""
+    """Push the drop, unless it stands, then the note that leads to it.
+
+    The same rows of another source are the same drop: others may be at it, and a push takes its record away at first.
+    """
     kind = _kind(stage)
-    area.push(stage.folder, drop.digest, stage.record)
+    if not area.has(stage.folder, drop.digest, stage.record):
+        area.push(stage.folder, drop.digest, stage.record)
     kind.write(area.path(stage.name, key), {"source_key": key, "drop_digest": drop.digest, "origin": drop.origin})
     area.push(stage.name, key, kind.file)
 

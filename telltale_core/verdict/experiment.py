@@ -136,7 +136,7 @@ def _that_answer_otherwise(
     group: Trial, others: NDArray[np.int64], drop: Drop, ask: Ask
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return rows that the proxy does not take for the group's label as they are, to be tried, and rows beside them."""
-    drawn, rest = np.sort(others[: 2 * EXPERIMENT.tried]), others[2 * EXPERIMENT.tried :]
+    drawn, rest = others[: 2 * EXPERIMENT.tried], others[2 * EXPERIMENT.tried :]
     if not len(drawn):
         return drawn, rest
     if len(rest) < FEWEST:

@@ -150,7 +150,11 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
     mixed.inputs, mixed.labels, mixed.sample_ids = drop.inputs[order], drop.labels[order], drop.sample_ids[order]
     mixed.cohorts = dataclasses.replace(drop.cohorts, number=drop.labels[order])
     mixed.bad = place[drop.bad]
-    assert found_on(drop, poisoned_proxy) == found_on(mixed, poisoned_proxy)
+    one, other = tried_on(drop, poisoned_proxy), tried_on(mixed, poisoned_proxy)
+    assert one is not None
+    assert other is not None
+    assert one.test == other.test
+    assert one.shown.equals(other.shown)  # the same samples are tried
 
 
 def test_where_the_proxy_cannot_be_asked_nothing_is_found_and_the_log_says_why(
