@@ -126,7 +126,7 @@ def _prepare(job: Job) -> None:
     config, drop = job.config, job.drop
     objective = objective_of(drop, config)
     n, shape = len(drop.inputs), tuple(drop.inputs.shape[1:])
-    front = modality_named(drop.modality).front(shape, job.statistics, job.hardware.device)
+    front = modality_named(drop.modality).front(shape, job.statistics, "cpu")  # as the net is, whose size is estimated
     snapshot_steps(n // config.batch_for(n), config.snapshots_per_epoch)
     net = build(config.model, drop.modality, front.shape, config.width, objective.outputs, seed=config.seed)
     job.out.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 from telltale_core import stopping
-from telltale_core.errors import Stopped
+from telltale_core.errors import OverBudget, Stopped
 from telltale_core.proxy import Progress
 from telltale_core.stages.inputs import Context
 
@@ -30,7 +30,7 @@ def saving(save: Callable[[], object], context: Context) -> Iterator[Context]:
     with stopping.in_order():
         try:
             yield dataclasses.replace(context, progress=see)
-        except Stopped as stopped:
+        except (Stopped, OverBudget) as stopped:
             save()
             log.warning("%s", stopped)
             raise

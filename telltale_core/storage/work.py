@@ -23,6 +23,8 @@ from telltale_core.storage.store import Store, open_store
 
 logger = logging.getLogger(__name__)
 RENEWED_S = 86_400.0
+CHECKPOINT = "checkpoint/"
+"""Of a stage folder: what names other files of it, and is therefore sent after them, and removed after the record."""
 _Stamp = tuple[int, int]  # size and modification time: tells a changed file from one that was pushed
 
 
@@ -126,15 +128,16 @@ class WorkArea:
         if changed and self.store.exists(prefix + record):
             self.store.delete(prefix + record)  # never a record beside files that it does not describe
             self._pushed.pop(prefix + record, None)
-        for name in changed:
+        for name in sorted(changed, key=lambda name: name.startswith(prefix + CHECKPOINT)):  # it names the others
             self._send(here[name], name)
+        sent = len(changed)
+        if last is not None and self._pushed.get(prefix + record) != _stamp(last):
+            self._send(last, prefix + record)
+            sent += 1
         for name in set(self.store.list(f"{stage}/{key}")) - set(here) - {prefix + record}:
             self.store.delete(name)
             self._pushed.pop(name, None)
-        if last is not None and self._pushed.get(prefix + record) != _stamp(last):
-            self._send(last, prefix + record)
-            return len(changed) + 1
-        return len(changed)
+        return sent
 
     def _send(self, path: Path, name: str) -> None:
         stamp = _stamp(path)  # taken before: a file changed while it was sent is sent again

@@ -126,3 +126,18 @@ def test_unfinished_files_are_not_pushed(remote, tmp_path):
 def test_stage_names_are_keys(tmp_path):
     with pytest.raises(BadInput):
         WorkArea(tmp_path).path("..", "x")
+
+
+def test_a_checkpoint_is_sent_after_what_it_names_and_removed_once_the_record_stands(remote, tmp_path, monkeypatch):
+    area, calls = WorkArea(remote, cache=tmp_path / "1"), []
+    upload, delete = area.store.upload, area.store.delete
+    monkeypatch.setattr(area.store, "upload", lambda path, key: (calls.append(("sent", key)), upload(path, key))[1])
+    monkeypatch.setattr(area.store, "delete", lambda key: (calls.append(("removed", key)), delete(key))[1])
+    fill(area, "checkpoint/m", "losslog/a", "recordings/b")
+    area.push("train", "k1", RECORD)
+    assert [key for _, key in calls] == ["train/k1/losslog/a", "train/k1/recordings/b", "train/k1/checkpoint/m"]
+    calls.clear()
+    (area.path("train", "k1") / "checkpoint" / "m").unlink()
+    fill(area, RECORD)
+    area.push("train", "k1", RECORD)
+    assert calls == [("sent", f"train/k1/{RECORD}"), ("removed", "train/k1/checkpoint/m")]
