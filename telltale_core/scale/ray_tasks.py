@@ -62,7 +62,13 @@ def _options(config: ScaleConfig) -> dict[str, Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not os.environ.get("RAY_AUTH_MODE"):
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    return {"num_cpus": config.workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1", **quiet}
+    return {
+        "address": "local",
+        "num_cpus": config.workers,
+        "include_dashboard": False,
+        "_node_ip_address": "127.0.0.1",
+        **quiet,
+    }
 
 
 @contextlib.contextmanager
