@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import threading
 import time
@@ -133,7 +132,7 @@ def _begin(deployment: str, parameters: dict[str, Any], tag: str, queue: str | N
     subject = keys.own_subject() or tag.partition(":")[2][:7]
     flow_run: Any = run_deployment(
         deployment,
-        parameters=copy.deepcopy({**parameters, "subject": subject}),  # of another run: no edge of this one's graph
+        parameters={**parameters, "subject": subject},
         flow_run_name=f"{tag.partition(':')[0]} {subject}",
         tags=[tag, *keys.own_tags()],
         idempotency_key=f"{tag}:{max(before, key=_created).id if before else 0}",  # not their number: old ones go

@@ -89,13 +89,9 @@ _CPU_ROWS = (
     ("mislabel", 0.05),
 )
 _ADAPTIVE_ROWS = (
-    ("cover", 0.05),
-    ("camouflage", 0.05),
-    ("varied_strength", 0.05),
-    ("many_triggers", 0.05),
-    ("moving_patch", 0.05),
+    ("cover", 0.05), ("camouflage", 0.05), ("varied_strength", 0.05), ("many_triggers", 0.05), ("moving_patch", 0.05),
     ("badnets", 0.002),
-)
+)  # fmt: skip
 _ADAPTIVE_PARAMS: Mapping[str, Mapping[str, Any]] = {"cover": {"cover_ratio": 1.0}}
 """As much cover as poison: a proof that leaves out suspects cannot leave out the cover with them."""
 _DIGIT_ROWS = (("badnets", 0.05), ("badnets", 0.02), ("blend", 0.05), ("mislabel", 0.05), (CLEAN, 0.0))
